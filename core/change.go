@@ -1,0 +1,144 @@
+package core
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Seq orders the changes of one user. Its text, "MILLISECONDS-N", has the form
+// of a Redis stream id; to clients it is opaque.
+type Seq struct {
+	Millis uint64 // Unix time, never going back
+	N      uint64 // counts within a millisecond
+}
+
+// String returns the text form; the zero Seq is "0-0".
+func (s Seq) String() string {
+	return strconv.FormatUint(s.Millis, 10) + "-" + strconv.FormatUint(s.N, 10)
+}
+
+// ParseSeq reads the text form; "0" is the zero Seq.
+func ParseSeq(text string) (Seq, error) {
+	millis, n, _ := strings.Cut(text, "-")
+	var s Seq
+	var err error
+	if s.Millis, err = strconv.ParseUint(millis, 10, 64); err != nil {
+		return Seq{}, fmt.Errorf("seq %q: %w", text, err)
+	}
+	if n != "" {
+		if s.N, err = strconv.ParseUint(n, 10, 64); err != nil {
+			return Seq{}, fmt.Errorf("seq %q: %w", text, err)
+		}
+	}
+	return s, nil
+}
+
+// IsZero tells whether s stands before all changes.
+func (s Seq) IsZero() bool { return s == Seq{} }
+
+// Compare orders two Seqs, as package cmp does.
+func (s Seq) Compare(t Seq) int {
+	return cmp.Or(cmp.Compare(s.Millis, t.Millis), cmp.Compare(s.N, t.N))
+}
+
+// Next returns the Seq for a change made at now, after s.
+func (s Seq) Next(now time.Time) Seq {
+	if millis := uint64(max(now.UnixMilli(), 0)); millis > s.Millis {
+		return Seq{Millis: millis}
+	}
+	return Seq{Millis: s.Millis, N: s.N + 1}
+}
+
+// Change is a revision of an entry, as the feed tells it.
+type Change struct {
+	Seq   Seq
+	Entry Entry
+}
+
+// Line is a change encoded once, for any number of readers: what differs
+// between them, the host in the change's `id` and whether `doc` is there, is
+// put in when the line is written.
+type Line struct {
+	Seq    Seq
+	App    string
+	Status Status
+
+	head, tail, doc []byte
+}
+
+// DocMode tells on which changes `doc` is written.
+type DocMode int
+
+// The modes of the parameter include_docs.
+const (
+	DocNever  DocMode = iota
+	DocAlways         // true
+	DocErrors         // auto: on errors only
+)
+
+// NewLine encodes c.
+func NewLine(c Change) (Line, error) {
+	short := struct {
+		App      string   `json:"app_name"`
+		UUID     string   `json:"uuid"`
+		Status   Status   `json:"status"`
+		Provider Provider `json:"provider"`
+		Commit   string   `json:"commit"`
+		Error    Code     `json:"error,omitempty"`
+		Reason   string   `json:"reason,omitempty"`
+	}{
+		App: c.Entry.App, UUID: c.Entry.UUID, Status: c.Entry.Status, Provider: c.Entry.Provider,
+		Commit: c.Entry.Repository.Slug() + "/" + c.Entry.Commit.ID, Reason: c.Entry.Reason,
+	}
+	if c.Entry.Status == StatusError && c.Entry.Error != nil {
+		short.Error, short.Reason = c.Entry.Error.Code, c.Entry.Error.Reason
+	}
+	tail, err := encode(short)
+	if err != nil {
+		return Line{}, err
+	}
+	doc, err := encode(c.Entry)
+	if err != nil {
+		return Line{}, err
+	}
+	path, err := encode("/1/status/" + c.Entry.User + "/changes/" + c.Entry.ID)
+	if err != nil {
+		return Line{}, err
+	}
+	line := Line{Seq: c.Seq, App: c.Entry.App, Status: c.Entry.Status, doc: doc}
+	line.head = []byte(`{"seq":"` + c.Seq.String() + `","id":"`)
+	// The path without its opening quote ends the id, and the short form
+	// without its opening brace and closing brace goes on behind it.
+	line.tail = bytes.Join([][]byte{path[1:], tail[1 : len(tail)-1]}, []byte{','})
+	return line, nil
+}
+
+// AppendTo appends the change as one JSON object, without a newline. base is
+// the scheme and host that the reader used, such as "https://example.com"; it
+// must hold nothing that JSON would escape.
+func (l Line) AppendTo(dst []byte, base string, mode DocMode) []byte {
+	dst = append(dst, l.head...)
+	dst = append(dst, base...)
+	dst = append(dst, l.tail...)
+	if mode == DocAlways || mode == DocErrors && l.Status == StatusError {
+		dst = append(dst, `,"doc":`...)
+		dst = append(dst, l.doc...)
+	}
+	return append(dst, '}')
+}
+
+// encode returns v as JSON without HTML escaping and without a newline.
+func encode(v any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte{'\n'}), nil
+}

@@ -1,0 +1,134 @@
+package core
+
+// The codes of the seed document, with its words.
+const (
+	CodeFailedToStorePayload Code = "deploy:db:failed_to_store_payload"
+	CodeProviderNotSupported Code = "deploy:provider:not_supported"
+	CodeNoPackageJSON        Code = "deploy:github:no_pkg_json"
+	CodeBadCreds             Code = "deploy:auth:bad_creds"
+	CodeDownloadTarball      Code = "deploy:github:download_tarball"
+	CodeUploadTarball        Code = "deploy:nodejitsu:upload_tarball"
+	CodeStartApp             Code = "deploy:nodejitsu:start_app"
+	CodeNoPayload            Code = "deploy:no_payload"
+
+	CodeNotYou         Code = "mw:auth:not_you"
+	CodeAuthServerDown Code = "mw:auth:auth_server_down"
+	CodeUnauthorized   Code = "mw:auth:unauthorized"
+	CodeNoUsername     Code = "mw:auth:no_username"
+
+	CodeStatusNotFound  Code = "status:db:not_found"
+	CodeStatusGetByID   Code = "status:db:get_by_id"
+	CodeStatusQueryFail Code = "status:db:query_fail"
+
+	CodeChangesTimeout Code = "status:changes:timeout"
+	CodeChangesFatal   Code = "status:changes:fatal"
+
+	CodeGetUserFailed       Code = "auth:github:get_user_failed"
+	CodeUpdateUserFailed    Code = "auth:github:update_user_failed"
+	CodeNoCredentials       Code = "auth:github:no_credentials"
+	CodeBadCredentials      Code = "auth:github:bad_credentials"
+	CodeGitHubPairingFailed Code = "auth:github:github_pairing_failed"
+)
+
+// The seed's family deploy:tar:*, "a system failure when extracting the tar".
+const (
+	CodeTarCorrupt   Code = "deploy:tar:corrupt"
+	CodeTarUnsafe    Code = "deploy:tar:unsafe"
+	CodeTarTooLarge  Code = "deploy:tar:too_large"
+	CodeTarNoPackage Code = "deploy:tar:no_package"
+)
+
+// Codes of our own.
+const (
+	CodeBadSignature    Code = "deploy:auth:bad_signature"
+	CodePayloadTooLarge Code = "deploy:payload:too_large"
+	CodePayloadEncoding Code = "deploy:payload:encoding"
+	CodeBadPackageJSON  Code = "deploy:package:invalid"
+	CodeNotHeld         Code = "deploy:release:not_held"
+	CodeRepoBusy        Code = "deploy:queue:conflict"
+	CodeInterrupted     Code = "deploy:worker:interrupted"
+	CodeDeployParams    Code = "deploy:params:invalid"
+	CodeReadTravis      Code = "deploy:github:travis_yml"
+
+	CodeStatusParams Code = "status:params:invalid"
+	CodeChangesGone  Code = "status:changes:gone"
+
+	CodeHTTPNotFound         Code = "http:not_found"
+	CodeHTTPMethodNotAllowed Code = "http:method_not_allowed"
+	CodeHTTPUnavailable      Code = "http:unavailable"
+	CodeInternal             Code = "http:internal"
+)
+
+// Reason returns the catalogue's sentence for code: the seed's own words where
+// the seed has the code. For a code that is not in the catalogue it returns
+// the sentence of [CodeInternal].
+func Reason(code Code) string {
+	if reason, ok := reasons[code]; ok {
+		return reason
+	}
+	return reasons[CodeInternal]
+}
+
+// Codes returns all codes of the catalogue.
+func Codes() []Code {
+	codes := make([]Code, 0, len(reasons))
+	for code := range reasons {
+		codes = append(codes, code)
+	}
+	return codes
+}
+
+const tarFailure = "There was a system failure when extracting the tar"
+
+// reasons is the catalogue. It is written once, here, and only read.
+var reasons = map[Code]string{
+	CodeFailedToStorePayload: "Our database isn't responding or timed out",
+	CodeProviderNotSupported: "You tried to deploy an invalid payload",
+	CodeNoPackageJSON:        "We couldn't get package.json from github. This may happen because you are trying to deploy a private repo",
+	CodeBadCreds:             "You didn't provide valid Basic Auth in your HTTP request",
+	CodeDownloadTarball:      "Failed to get the tarball from github",
+	CodeUploadTarball:        "Failed to upload the tarball to nodejitsu",
+	CodeStartApp:             "Failed to start nodejitsu application",
+	CodeNoPayload:            "You didn't provide a payload",
+
+	CodeNotYou:         "You are trying to get status that don't belong to you",
+	CodeAuthServerDown: "We couldn't verify your credentials",
+	CodeUnauthorized:   "Your username/password combination doesn't match our records",
+	CodeNoUsername:     "Your user document is in a bad state, contact support",
+
+	CodeStatusNotFound:  "Didn't find that log entry",
+	CodeStatusGetByID:   "The database couldn't complete your query",
+	CodeStatusQueryFail: "The database couldn't complete your query",
+
+	CodeChangesTimeout: "The socket connection timeout. Please re-connect",
+	CodeChangesFatal:   "There was an error in the underlying connection",
+
+	CodeGetUserFailed:       "When retrieving the user from the nodejitsu api we got a non 200 response. The api might be down, or perhaps authorization credentials where changed",
+	CodeUpdateUserFailed:    "We tried to update the user but it failed. Just like above, reasons are varied so contact support if you see this",
+	CodeNoCredentials:       "Credentials were not provided. Check query string parameters for details",
+	CodeBadCredentials:      "Credentials were provided but not in the username:password format. Check query string parameters for details",
+	CodeGitHubPairingFailed: "We tried to authenticate with github but it failed",
+
+	CodeTarCorrupt:   tarFailure + ": it is damaged or cut off",
+	CodeTarUnsafe:    tarFailure + ": it holds a file that would leave its folder, or that is no file; remove it from the repository",
+	CodeTarTooLarge:  tarFailure + ": it is larger than the server allows; remove large files from the repository",
+	CodeTarNoPackage: tarFailure + ": it holds no files",
+
+	CodeBadSignature:    "The delivery's signature doesn't match; check that the webhook's secret is the one you gave us",
+	CodePayloadTooLarge: "The payload is larger than 25 MiB; send a smaller one",
+	CodePayloadEncoding: "The request's Content-Encoding is not supported; send the payload uncompressed",
+	CodeBadPackageJSON:  "package.json doesn't describe an app we can deploy; see the detail, mend it and push again",
+	CodeNotHeld:         "Only a held deployment can be released; see its status",
+	CodeRepoBusy:        "The deployment is being changed by somebody else; try again",
+	CodeInterrupted:     "The deployment was interrupted too often; push again, or ask the operator for the log",
+	CodeDeployParams:    "A parameter of the request is invalid; see the documentation of POST /1/deploy",
+	CodeReadTravis:      "We couldn't get .travis.yml from github, so we don't know whether to wait for Travis; redeliver the webhook later",
+
+	CodeStatusParams: "A parameter of the request is invalid; see the documentation of GET /1/status",
+	CodeChangesGone:  "The changes after that seq are no longer kept; read the status and start from the oldest seq",
+
+	CodeHTTPNotFound:         "There is nothing at this address; check its spelling against the documentation",
+	CodeHTTPMethodNotAllowed: "This address doesn't take that method; the Allow header lists those it takes",
+	CodeHTTPUnavailable:      "The service is starting, stopping or too busy; try again in a moment",
+	CodeInternal:             "Something went wrong on our side; contact support and give the uuid of this answer",
+}

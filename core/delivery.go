@@ -1,0 +1,72 @@
+package core
+
+import (
+	"bytes"
+	"net/textproto"
+	"net/url"
+	"strings"
+)
+
+// MaxPayload is the largest payload that is taken, in bytes: GitHub's own cap
+// (docs.github.com, "Webhook events and payloads": 25 MB).
+const MaxPayload = 25 << 20
+
+// Delivery is one HTTP POST from a sender.
+type Delivery struct {
+	Header  textproto.MIMEHeader // canonical names, as net/http has them
+	Body    []byte               // as it arrived; what GitHub signs
+	Payload []byte               // the JSON text within it; what Travis CI signs
+}
+
+// NewDelivery finds the payload in a body, whatever its Content-Type claims:
+// raw JSON, also with the newlines stripped that `curl -d @file` strips and
+// under the form type that it claims; or a form with the field "payload".
+// It fails with [CodeNoPayload] where there is none and with
+// [CodeProviderNotSupported] where the body is neither. The Delivery refers to
+// body and does not copy it.
+func NewDelivery(header textproto.MIMEHeader, body []byte) (Delivery, error) {
+	d := Delivery{Header: header, Body: body}
+	text := trimJSON(body)
+	switch {
+	case len(text) == 0:
+		return Delivery{}, NewError(CodeNoPayload, "", nil)
+	case text[0] == '{' || text[0] == '[':
+		d.Payload = text
+		return d, nil
+	}
+	value, found := formField(string(body), "payload")
+	if !found {
+		return Delivery{}, NewError(CodeProviderNotSupported,
+			"The body is neither JSON nor a form with a field \"payload\"; send one of the two", nil)
+	}
+	d.Payload = trimJSON([]byte(value))
+	if len(d.Payload) == 0 {
+		return Delivery{}, NewError(CodeNoPayload, "", nil)
+	}
+	return d, nil
+}
+
+// trimJSON drops what may stand around a JSON text: white space and the byte
+// order mark that some tools write.
+func trimJSON(text []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\xef\xbb\xbf")))
+}
+
+// formField returns the first field of that name. A value whose percent
+// encoding is broken is taken as it stands: it was pasted, not encoded.
+func formField(form, name string) (value string, found bool) {
+	for pair := range strings.SplitSeq(form, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if key != name {
+			continue
+		}
+		decoded, err := url.QueryUnescape(value)
+		if err != nil {
+			// An unencoded '&' within the pasted text would have ended it.
+			_, rest, _ := strings.Cut(form, name+"=")
+			return rest, true
+		}
+		return decoded, true
+	}
+	return "", false
+}

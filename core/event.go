@@ -1,0 +1,78 @@
+package core
+
+import "time"
+
+// Provider is a sender of deliveries.
+type Provider string
+
+// The providers.
+const (
+	ProviderGitHub Provider = "github"
+	ProviderTravis Provider = "travis"
+)
+
+// EventKind is what a provider says happened, in our words.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventPing  EventKind = "ping"  // the webhook was made; nothing happened yet
+	EventPush  EventKind = "push"  // a branch or tag was created, moved or deleted
+	EventBuild EventKind = "build" // a CI build started or ended
+	EventOther EventKind = "other" // anything that never deploys
+)
+
+// Event is what a delivery says: the payload in our words.
+type Event struct {
+	Provider   Provider
+	Kind       EventKind
+	Name       string // the provider's own name of the event, such as "push", "pull_request", "cron"
+	Repository Repository
+
+	// Of a push, and of a build what the provider repeats of it.
+	Ref      string    // as the payload has it, such as "refs/heads/main"; "" for a build
+	Branch   string    // "" where the ref is no branch
+	Tag      string    // "" where the ref is no tag
+	Deleted  bool      // the ref is gone
+	Before   string    // the commit the ref was at; "" where unknown or none
+	Commit   Commit    // what to deploy; ID "" where there is none
+	Commits  []string  // ids of all commits the event may be known by elsewhere, Commit.ID among them
+	PushedAt time.Time // the provider's own clock, whole seconds; zero where unknown
+
+	// Of a build.
+	Build Build
+}
+
+// Build is the part of an event that tells of a CI build.
+type Build struct {
+	ID          string     `json:"id"`
+	Number      string     `json:"number,omitempty"`
+	State       BuildState `json:"state"`
+	Type        string     `json:"type,omitempty"` // "push", "pull_request", "cron", "api"; "" in old payloads
+	PullRequest bool       `json:"pull_request,omitempty"`
+	Message     string     `json:"message,omitempty"` // the provider's own word, such as "Still Failing"
+	URL         string     `json:"url,omitempty"`
+}
+
+// BuildState is how far a build has come.
+type BuildState string
+
+// The states of a build.
+const (
+	BuildStarted  BuildState = "started"
+	BuildPassed   BuildState = "passed"
+	BuildFailed   BuildState = "failed"
+	BuildErrored  BuildState = "errored"
+	BuildCanceled BuildState = "canceled"
+)
+
+// Signature is what could be said of a delivery's signature.
+type Signature string
+
+// The findings about a signature.
+const (
+	SignatureNone      Signature = "none"      // the delivery carries none
+	SignatureUnchecked Signature = "unchecked" // it carries one, and there is no key to check it with
+	SignatureValid     Signature = "valid"
+	SignatureInvalid   Signature = "invalid" // present and matching none of the keys
+)

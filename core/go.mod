@@ -1,0 +1,3 @@
+module github.com/nodejitsu/webhooks/core
+
+go 1.26.8

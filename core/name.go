@@ -1,0 +1,28 @@
+package core
+
+import "strings"
+
+// MaxName is the longest name of a user, an app or a snapshot, in bytes.
+const MaxName = 64
+
+// ValidName tells whether s may name a user, an app or a snapshot: lower-case
+// letters, digits, '.', '_' and '-', at most [MaxName] bytes, beginning with a
+// letter or a digit. Nothing else ever reaches a path, a key or a host name.
+func ValidName(s string) bool {
+	if s == "" || len(s) > MaxName || !alphanumeric(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !alphanumeric(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func alphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
+
+// ValidID tells whether s may be the id of an entry: 32 lower-case hex digits.
+func ValidID(s string) bool {
+	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
+}

@@ -1,0 +1,33 @@
+package status
+
+import (
+	"context"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Log is the kept entries, to be read. Implementations may be called
+// concurrently.
+type Log interface {
+	// Entry returns the newest revision of one of the user's entries, or
+	// core.ErrNotFound.
+	Entry(ctx context.Context, user, id string) (core.Change, error)
+	// Entries returns the user's entries, newest first, of app only where it
+	// is not "", after skipping skip, at most limit; and how many there are
+	// in all.
+	Entries(ctx context.Context, user, app string, skip, limit int) (page []core.Entry, total int, err error)
+}
+
+// Feed is the users' change logs. Implementations may be called concurrently.
+type Feed interface {
+	// Changes returns the user's changes after since, oldest first, at most
+	// limit. Where some after since are no longer kept, and since is not
+	// zero, it fails with core.ErrGone.
+	Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.Change, error)
+	// Bounds returns the Seqs of the oldest and the newest change that is
+	// kept; both zero where there is none.
+	Bounds(ctx context.Context, user string) (oldest, newest core.Seq, err error)
+	// Watch returns a channel that receives, at most once until it is read,
+	// after each change of the user, from whichever process. stop ends it.
+	Watch(user string) (wake <-chan struct{}, stop func())
+}

@@ -1,0 +1,38 @@
+package core
+
+import "time"
+
+// StepName names a part of a deployment.
+type StepName string
+
+// The steps, in their order.
+const (
+	StepTravis  StepName = "travis"  // read .travis.yml and decide whether to wait
+	StepPackage StepName = "package" // read package.json
+	StepCreate  StepName = "create"  // make the app on the platform where it is new
+	StepUpload  StepName = "upload"  // download, repack, upload and build, as one stream
+	StepStart   StepName = "start"   // update the app, activate the snapshot, start
+	StepStatus  StepName = "status"  // commit status on GitHub
+	StepRelease StepName = "release" // of a build report: release what waits for it
+)
+
+// StepState is how a step stands.
+type StepState string
+
+// The states of a step.
+const (
+	StepRunning StepState = "running"
+	StepOK      StepState = "ok"
+	StepFailed  StepState = "failed"
+	StepRetry   StepState = "retry" // failed for now; tried again
+)
+
+// Step is one try of a named part of a deployment.
+type Step struct {
+	Name      StepName  `json:"name"`
+	State     StepState `json:"state"`
+	Attempt   int       `json:"attempt"`
+	StartedAt time.Time `json:"started_at"`
+	Millis    int64     `json:"duration_ms"`
+	Detail    string    `json:"detail,omitempty"` // what was found, or what went wrong
+}
