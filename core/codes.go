@@ -45,7 +45,7 @@ const (
 	CodePayloadEncoding Code = "deploy:payload:encoding"
 	CodeBadPackageJSON  Code = "deploy:package:invalid"
 	CodeNotHeld         Code = "deploy:release:not_held"
-	CodeRepoBusy        Code = "deploy:queue:conflict"
+	CodeConflict        Code = "deploy:queue:conflict"
 	CodeInterrupted     Code = "deploy:worker:interrupted"
 	CodeDeployParams    Code = "deploy:params:invalid"
 	CodeReadTravis      Code = "deploy:github:travis_yml"
@@ -119,7 +119,7 @@ var reasons = map[Code]string{
 	CodePayloadEncoding: "The request's Content-Encoding is not supported; send the payload uncompressed",
 	CodeBadPackageJSON:  "package.json doesn't describe an app we can deploy; see the detail, mend it and push again",
 	CodeNotHeld:         "Only a held deployment can be released; see its status",
-	CodeRepoBusy:        "The deployment is being changed by somebody else; try again",
+	CodeConflict:        "The deployment is being changed by somebody else; try again",
 	CodeInterrupted:     "The deployment was interrupted too often; push again, or ask the operator for the log",
 	CodeDeployParams:    "A parameter of the request is invalid; see the documentation of POST /1/deploy",
 	CodeReadTravis:      "We couldn't get .travis.yml from github, so we don't know whether to wait for Travis; redeliver the webhook later",

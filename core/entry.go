@@ -46,6 +46,7 @@ type Entry struct {
 	Repository Repository    `json:"repository"`
 	Ref        string        `json:"ref,omitempty"`
 	Branch     string        `json:"branch,omitempty"`
+	Deploys    string        `json:"deploy_branch,omitempty"` // the one branch that this delivery may deploy
 	Commit     Commit        `json:"commit"`
 	Commits    []string      `json:"commits,omitempty"` // other ids it may be known by
 	Build      *Build        `json:"build,omitempty"`

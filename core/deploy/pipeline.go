@@ -1,0 +1,249 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// steps is what the steps of one attempt find out for those after them.
+type steps struct {
+	tokens  []core.ThirdPartyToken
+	pkg     Package
+	version string
+}
+
+// deploy takes the entry through the steps that are left to do. Each of them
+// may be done again without harm, so an attempt begins from the beginning.
+func (a *attempt) deploy(ctx context.Context) error {
+	if a.entry.Status == core.StatusHeld {
+		return a.wokenHeld(ctx)
+	}
+	if a.entry.Kind == core.EventBuild && a.entry.Released == "" {
+		return a.step(ctx, core.StepRelease, a.o.StepTimeout, a.releaseByBuild)
+	}
+	if err := a.checkNewest(); err != nil {
+		return err
+	}
+	if err := a.readTokens(ctx); err != nil {
+		return err
+	}
+	if a.entry.Released == "" {
+		if err := a.step(ctx, core.StepTravis, a.o.StepTimeout, a.gate); err != nil {
+			return err
+		}
+	}
+	if err := a.step(ctx, core.StepPackage, a.o.StepTimeout, a.readPackage); err != nil {
+		return err
+	}
+	if err := a.join(ctx); err != nil {
+		return err
+	}
+	a.report(ctx, core.StatusPending, "")
+	if err := a.step(ctx, core.StepCreate, a.o.StepTimeout, a.create); err != nil {
+		return err
+	}
+	if err := a.step(ctx, core.StepUpload, a.o.BuildTimeout, a.upload); err != nil {
+		return err
+	}
+	if err := a.checkStanding(ctx); err != nil {
+		return err
+	}
+	return a.step(ctx, core.StepStart, a.o.BuildTimeout, a.start)
+}
+
+// readTokens asks for the user's keys to GitHub. Without an answer public
+// repositories are still to be read, so only an outage counts.
+func (a *attempt) readTokens(ctx context.Context) error {
+	call, cancel := context.WithTimeout(ctx, a.o.StepTimeout)
+	defer cancel()
+	tokens, err := a.o.Accounts.Tokens(call, a.entry.User)
+	if err != nil && !errors.Is(err, core.ErrNotFound) {
+		return core.NewError(core.CodeAuthServerDown, "", err)
+	}
+	a.steps.tokens = tokens
+	return nil
+}
+
+// token returns the user's access token for GitHub that serves app: first one
+// of the repository's owner, then any. A token for one app can't serve before
+// the app is known, as the documentation of POST /1/auth/github says.
+func (a *attempt) token(app string) core.Secret {
+	var found core.Secret
+	for _, t := range a.steps.tokens {
+		if t.Provider != core.TokenGitHub || t.App != core.AnyApp && t.App != "" && (app == "" || t.App != app) {
+			continue
+		}
+		if strings.EqualFold(t.Login, a.entry.Repository.Owner) {
+			return t.Token
+		}
+		if found == "" {
+			found = t.Token
+		}
+	}
+	return found
+}
+
+// withToken calls read with the user's token. A token that GitHub refuses is
+// told in the entry and does not stop a public deployment.
+func (a *attempt) withToken(read func(token core.Secret) error) error {
+	token := a.token("")
+	err := read(token)
+	if token == "" || !errors.Is(err, core.ErrUnauthorized) {
+		return err
+	}
+	a.note("GitHub refuses the access token that we keep for you; pair your account again (POST /1/auth/github)")
+	return read("")
+}
+
+func (a *attempt) note(text string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, known := range a.entry.Notes {
+		if known == text {
+			return
+		}
+	}
+	a.entry.Notes = append(a.entry.Notes, text)
+}
+
+// file reads a file of the commit.
+func (a *attempt) file(ctx context.Context, path string) (content []byte, err error) {
+	err = a.withToken(func(token core.Secret) error {
+		content, err = a.o.Source.File(ctx, a.entry.Repository, a.entry.Commit.ID, path, token)
+		return err
+	})
+	return content, err
+}
+
+func (a *attempt) readPackage(ctx context.Context) (string, error) {
+	text, err := a.file(ctx, "package.json")
+	if err != nil {
+		return "", core.NewError(core.CodeNoPackageJSON, "", err)
+	}
+	pkg, version, err := parsePackage(text)
+	if err != nil {
+		return "", core.NewError(core.CodeBadPackageJSON, "", err)
+	}
+	a.steps.pkg, a.steps.version = pkg, version
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.entry.App = pkg.Name
+	a.entry.Snapshot = snapshotID(version, a.entry.Commit.ID)
+	return pkg.Name + " " + version, nil
+}
+
+// appBusyWait is the time between two looks at what is in somebody's hands.
+const appBusyWait = 500 * time.Millisecond
+
+// join makes the claim hold the app, so that two repositories, or two
+// branches, that deploy the same app take turns. The app is the last thing
+// that a deployment takes hold of, so no two can wait for each other.
+func (a *attempt) join(ctx context.Context) error {
+	for {
+		call, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
+		standing, busy, err := a.o.Queue.Join(call, a.claim, a.entry.App)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("joining the app's queue: %w", err)
+		}
+		if !busy {
+			a.stands(standing)
+			return a.checkNewest()
+		}
+		select {
+		case <-time.After(appBusyWait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := a.checkNewest(); err != nil {
+			return err
+		}
+	}
+}
+
+func (a *attempt) create(ctx context.Context) (string, error) {
+	if err := a.o.Platform.Create(ctx, a.entry.User, a.steps.pkg); err != nil {
+		return "", core.NewError(core.CodeStartApp, "", err)
+	}
+	return "", nil
+}
+
+// upload sends the commit's tree to the platform as one stream, which never
+// touches this machine's disk.
+func (a *attempt) upload(ctx context.Context) (string, error) {
+	body := newTarball(ctx, a.entry.Commit.ID, a.o.Archive, func(ctx context.Context) (source io.ReadCloser, err error) {
+		err = a.withToken(func(token core.Secret) error {
+			source, err = a.o.Source.Tarball(ctx, a.entry.Repository, a.entry.Commit.ID, token)
+			return err
+		})
+		return source, err
+	})
+	a.mu.Lock()
+	a.output = tail{}
+	a.mu.Unlock()
+	err := a.o.Platform.Upload(ctx, a.entry.User, a.entry.App, a.entry.Snapshot, body, a)
+	if failure := body.Close(); failure != nil {
+		return "", failure // the source's, of which the platform's is only the echo
+	}
+	if err != nil {
+		return "", core.NewError(core.CodeUploadTarball, "", err)
+	}
+	return a.entry.Snapshot, nil
+}
+
+// checkStanding asks once more, right before what can't be undone, whether the
+// claim still holds and the entry is the newest.
+func (a *attempt) checkStanding(ctx context.Context) error {
+	call, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
+	defer cancel()
+	standing, err := a.o.Queue.Renew(call, a.claim, a.o.Lease)
+	if err != nil {
+		return fmt.Errorf("renewing the claim: %w", err)
+	}
+	a.stands(standing)
+	return a.checkNewest()
+}
+
+func (a *attempt) start(ctx context.Context) (string, error) {
+	url, err := a.o.Platform.Start(ctx, a.entry.User, a.steps.pkg, a.entry.Snapshot)
+	if err != nil {
+		return "", core.NewError(core.CodeStartApp, "", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.entry.URL = url
+	return url, nil
+}
+
+// report sets the commit's status on GitHub, where an account is paired. It
+// is a courtesy: its failure is told in its step and changes nothing.
+func (a *attempt) report(ctx context.Context, status core.Status, reason string) {
+	token := a.token(a.entry.App)
+	if token == "" || a.entry.App == "" {
+		return
+	}
+	s := CommitStatus{State: "pending", Description: "Deploying " + a.entry.App}
+	switch status {
+	case core.StatusOK:
+		s.State, s.Description = "success", "Deployed "+a.entry.App
+	case core.StatusError:
+		s.State, s.Description = "failure", reason
+	case core.StatusSkipped:
+		s.State, s.Description = "error", reason
+	}
+	if a.o.BaseURL != "" {
+		s.TargetURL = a.o.BaseURL + "/1/status/" + a.entry.User + "/changes/" + a.entry.ID
+	}
+	err := a.step(ctx, core.StepStatus, a.o.StepTimeout, func(ctx context.Context) (string, error) {
+		return s.State, a.o.Source.SetStatus(ctx, a.entry.Repository, a.entry.Commit.ID, s, token)
+	})
+	if err != nil {
+		a.o.Logger.InfoContext(ctx, "commit status not set", "entry_id", a.entry.ID, "error", err)
+	}
+}

@@ -1,0 +1,110 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// sender is who a delivery comes from, as far as that was proved.
+type sender struct {
+	user      string         // "" only for a signed report of Travis CI that names nobody
+	signature core.Signature // of the provider
+	proved    bool           // to be the user: by credentials or by the user's own secret
+}
+
+// prove finds out who sent the delivery. Anyone may send one to be judged
+// here, so nothing of the payload is read before.
+func (s *Service) prove(ctx context.Context, r Request, p Provider) (sender, error) {
+	from := sender{user: r.User, signature: core.SignatureNone}
+	if r.Credentials != nil {
+		account, err := s.authenticate(ctx, *r.Credentials)
+		if err != nil {
+			return sender{}, err
+		}
+		if r.User != "" && r.User != account.Username {
+			return sender{}, core.NewError(core.CodeBadCreds,
+				"The parameter user names somebody else than your credentials; leave it out", nil)
+		}
+		from.user, from.proved = account.Username, true
+	}
+	if p == nil && !from.proved {
+		return sender{}, core.NewError(core.CodeBadCreds, "", nil)
+	}
+	var err error
+	switch {
+	case p == nil:
+	case p.Name() == core.ProviderTravis:
+		err = s.checkTravis(ctx, r.Delivery, p, &from)
+	default:
+		err = s.checkSecrets(ctx, r.Delivery, p, &from)
+	}
+	if err != nil {
+		return sender{}, err
+	}
+	return from, nil
+}
+
+func (s *Service) authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
+	account, err := s.o.Accounts.Authenticate(ctx, c)
+	switch {
+	case errors.Is(err, core.ErrUnauthorized):
+		return core.Account{}, core.NewError(core.CodeBadCreds, "", err)
+	case err != nil:
+		return core.Account{}, core.NewError(core.CodeAuthServerDown, "", err)
+	case account.Username == "":
+		return core.Account{}, core.NewError(core.CodeNoUsername, "", nil)
+	}
+	return account, nil
+}
+
+// checkTravis judges a report of Travis CI: its signature alone proves that
+// Travis says so, which is enough to release what that repository and commit
+// hold already.
+func (s *Service) checkTravis(ctx context.Context, d core.Delivery, p Provider, from *sender) error {
+	keys, err := s.o.TravisKeys(ctx)
+	if err != nil {
+		s.o.Logger.WarnContext(ctx, "travis keys unavailable", "error", err)
+	}
+	from.signature = p.Verify(d, keys)
+	switch {
+	case from.signature == core.SignatureInvalid:
+		return core.NewError(core.CodeBadSignature, "", nil)
+	case !from.proved && from.signature != core.SignatureValid:
+		return core.NewError(core.CodeBadCreds, "", nil)
+	}
+	return nil
+}
+
+// checkSecrets judges a delivery that is signed with a webhook secret.
+func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider, from *sender) error {
+	if from.user == "" {
+		return core.NewError(core.CodeBadCreds, "", nil)
+	}
+	tokens, err := s.o.Accounts.Tokens(ctx, from.user)
+	if err != nil && !errors.Is(err, core.ErrNotFound) {
+		return core.NewError(core.CodeAuthServerDown, "", err)
+	}
+	var secrets []core.Secret
+	required := false
+	for _, t := range tokens {
+		if t.Provider == core.TokenWebhookSecret {
+			secrets = append(secrets, t.Token)
+			required = required || t.Required
+		}
+	}
+	from.signature = p.Verify(d, secrets)
+	switch {
+	case from.signature == core.SignatureInvalid:
+		return core.NewError(core.CodeBadSignature, "", nil)
+	case required && from.signature != core.SignatureValid:
+		return core.NewError(core.CodeBadSignature,
+			"You ask for a signature on every delivery, and this one has none; set the webhook's secret on GitHub", nil)
+	case from.signature == core.SignatureValid:
+		from.proved = true
+	case !from.proved:
+		return core.NewError(core.CodeBadCreds, "", nil)
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Options is what Service and Worker are made of. The ports are required;
+// everything else has a default.
+type Options struct {
+	Providers []Provider // asked in this order
+	Store     Store
+	Queue     Queue
+	Watcher   Watcher
+	Accounts  Accounts
+	Source    Source
+	Platform  Platform
+
+	// TravisConfig tells whether a .travis.yml declares a webhook that can
+	// fire on a pass of branch, and why it does or does not.
+	TravisConfig func(yml []byte, branch string) (notifies bool, reason string, err error)
+	// TravisKeys returns the PEM public keys of Travis CI; nil: none known.
+	TravisKeys func(ctx context.Context) ([]core.Secret, error)
+
+	Hold         time.Duration   // how long to wait for Travis CI; 30 min
+	Lease        time.Duration   // how long a claim lasts unrenewed; 30 s
+	RetryDelays  []time.Duration // between tries after transient failures; 5 s to 30 min
+	GiveUp       time.Duration   // age at which a deployment is not parked any more; 24 h
+	Workers      int             // deployments at a time; 4
+	StoreTimeout time.Duration   // for one call of the Store; 2 s
+	StepTimeout  time.Duration   // for a step that reads or writes little; 1 min
+	BuildTimeout time.Duration   // for upload and build, and for the start; 20 min
+	Archive      ArchiveLimits
+	BaseURL      string // of this service, for links shown elsewhere; "": no links
+
+	Now    func() time.Time // UTC
+	NewID  func() string    // 32 hex digits that sort by time; required
+	Jitter func() float64   // in [0,1); 0.5 always, where nil
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	orDefault(&o.Hold, 30*time.Minute)
+	orDefault(&o.Lease, 30*time.Second)
+	orDefault(&o.GiveUp, 24*time.Hour)
+	orDefault(&o.Workers, 4)
+	orDefault(&o.StoreTimeout, 2*time.Second)
+	orDefault(&o.StepTimeout, time.Minute)
+	orDefault(&o.BuildTimeout, 20*time.Minute)
+	o.Archive = o.Archive.withDefaults()
+	if o.RetryDelays == nil {
+		o.RetryDelays = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
+	}
+	if o.TravisKeys == nil {
+		o.TravisKeys = func(context.Context) ([]core.Secret, error) { return nil, nil }
+	}
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Now().UTC() }
+	}
+	if o.Jitter == nil {
+		o.Jitter = func() float64 { return 0.5 }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func orDefault[T comparable](value *T, fallback T) {
+	var zero T
+	if *value == zero {
+		*value = fallback
+	}
+}
+
+// Service accepts deliveries and tells what became of them.
+type Service struct{ o Options }
+
+// New returns a Service.
+func New(o Options) *Service { return &Service{o.withDefaults()} }
+
+// Deliver proves who sent a delivery, reads its event and accepts it: when it
+// returns without an error, the entry is durable and, where there is something
+// to do, queued. A delivery that was accepted before is answered with its
+// entry, which is taken up again where it had failed or was skipped.
+//
+// It fails with the codes deploy:auth:*, mw:auth:auth_server_down,
+// deploy:provider:not_supported, deploy:params:invalid, and
+// deploy:db:failed_to_store_payload, after which nothing happens.
+func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
+	if r.User != "" && !core.ValidName(r.User) {
+		return Receipt{}, core.NewError(core.CodeDeployParams, "The parameter user is no valid user name", nil)
+	}
+	provider := s.recognize(r.Delivery)
+	sender, err := s.prove(ctx, r, provider)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if provider == nil {
+		return Receipt{}, core.NewError(core.CodeProviderNotSupported,
+			"The payload is neither GitHub's nor Travis CI's; send what their webhooks send", nil)
+	}
+	event, err := provider.Parse(r.Delivery)
+	if err != nil {
+		return Receipt{}, err
+	}
+	acceptance := s.acceptance(r, sender, event)
+	ctx, cancel := context.WithTimeout(ctx, s.o.StoreTimeout)
+	defer cancel()
+	change, repeat, err := s.o.Store.Accept(ctx, acceptance)
+	if err != nil {
+		return Receipt{}, core.NewError(core.CodeFailedToStorePayload, "", err)
+	}
+	if repeat {
+		return s.repeat(ctx, change, acceptance.Place)
+	}
+	return Receipt{Change: change}, nil
+}
+
+func (s *Service) recognize(d core.Delivery) Provider {
+	for _, p := range s.o.Providers {
+		if p.Recognize(d) {
+			return p
+		}
+	}
+	return nil
+}
+
+// repeat answers a delivery whose entry is there already: a new attempt where
+// the one before came to nothing, else what there is.
+func (s *Service) repeat(ctx context.Context, c core.Change, place *Place) (Receipt, error) {
+	again := c.Entry.Status == core.StatusError || c.Entry.Status == core.StatusSkipped ||
+		c.Entry.Status == core.StatusIgnored
+	if !again || place == nil {
+		return Receipt{Change: c, Repeat: true}, nil
+	}
+	e := c.Entry.Clone()
+	e.Status, e.Reason, e.Error, e.Hold, e.Released = core.StatusPending, "", nil, nil, ""
+	e.Failures, e.Lost, e.FinishedAt, e.UpdatedAt = 0, 0, time.Time{}, s.o.Now()
+	// Only what was ignored enters its lane now for the first time; a failed
+	// push that is no longer the newest must not become it again.
+	renewed := *place
+	renewed.Enter = place.Enter && c.Entry.Status == core.StatusIgnored
+	saved, err := s.o.Store.Save(ctx, e, Move{Place: &renewed})
+	if errors.Is(err, core.ErrConflict) {
+		// Another repeat came first: what it began is the answer.
+		saved, err = s.o.Store.Find(ctx, e.ID)
+		if err == nil {
+			return Receipt{Change: saved, Repeat: true}, nil
+		}
+	}
+	if err != nil {
+		return Receipt{}, core.NewError(core.CodeFailedToStorePayload, "", err)
+	}
+	return Receipt{Change: saved}, nil
+}
+
+// Wait returns the entry's newest change as soon as it is an outcome or held,
+// or when ctx ends: what is known by then. It fails with status:db:get_by_id
+// where the entry can't be read.
+func (s *Service) Wait(ctx context.Context, id string) (core.Change, error) {
+	change, err := s.find(ctx, id)
+	if err != nil {
+		return core.Change{}, err
+	}
+	wake, stop := s.o.Watcher.Watch(change.Entry.User)
+	defer stop()
+	for {
+		newest, err := s.find(context.WithoutCancel(ctx), id)
+		if err != nil {
+			return core.Change{}, err
+		}
+		if newest.Entry.Status != core.StatusPending {
+			return newest, nil
+		}
+		select {
+		case <-wake:
+		case <-time.After(5 * time.Second): // a wake-up may get lost
+		case <-ctx.Done():
+			return newest, nil
+		}
+	}
+}
+
+func (s *Service) find(ctx context.Context, id string) (core.Change, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.StoreTimeout)
+	defer cancel()
+	change, err := s.o.Store.Find(ctx, id)
+	switch {
+	case errors.Is(err, core.ErrNotFound):
+		return core.Change{}, core.NewError(core.CodeStatusNotFound, "", err)
+	case err != nil:
+		return core.Change{}, core.NewError(core.CodeStatusGetByID, "", err)
+	}
+	return change, nil
+}
+
+// Release lets the user's held entry go on, as its owner may. It fails with
+// status:db:not_found where the user has no such entry and with
+// deploy:release:not_held where it does not wait.
+func (s *Service) Release(ctx context.Context, user, id string) (core.Change, error) {
+	change, err := s.find(ctx, id)
+	if err == nil && change.Entry.User != user {
+		err = core.NewError(core.CodeStatusNotFound, "", nil)
+	}
+	if err != nil {
+		return core.Change{}, err
+	}
+	if change.Entry.Status != core.StatusHeld {
+		return core.Change{}, core.NewError(core.CodeNotHeld, "", nil)
+	}
+	released, err := s.o.release(ctx, change.Entry, "Released by its owner")
+	if errors.Is(err, core.ErrConflict) {
+		return core.Change{}, core.NewError(core.CodeConflict, "", err)
+	}
+	if err != nil {
+		return core.Change{}, core.NewError(core.CodeFailedToStorePayload, "", err)
+	}
+	return released, nil
+}
+
+// release puts a held entry back to work.
+func (o Options) release(ctx context.Context, e core.Entry, reason string) (core.Change, error) {
+	e = e.Clone()
+	e.Status, e.Reason, e.Hold, e.Released = core.StatusPending, reason, nil, reason
+	e.UpdatedAt = o.Now()
+	move := Move{Place: &Place{Lane: lane(e)}}
+	if e.Kind == core.EventBuild {
+		move.Place.Enter = true
+	}
+	return o.Store.Save(ctx, e, move)
+}

@@ -1,0 +1,178 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Causes for which an attempt is broken off.
+var (
+	errStopping  = errors.New("the worker is stopping")
+	errClaimLost = errors.New("the claim was lost to somebody else")
+)
+
+// maxLost is how often an entry may lose its worker without a word, as one
+// does that crashes the process, before it is given up.
+const maxLost = 5
+
+// Worker takes entries from the queue and brings them to their outcome.
+type Worker struct {
+	o     Options
+	slots chan struct{} // one token for each attempt at a time
+	freed chan struct{} // size 1: an attempt ended, so its lane is free
+
+	stopClaiming context.CancelFunc
+	breakOff     context.CancelCauseFunc
+	claiming     sync.WaitGroup
+	attempts     sync.WaitGroup
+}
+
+// NewWorker returns a Worker that is not started.
+func NewWorker(o Options) *Worker {
+	o = o.withDefaults()
+	return &Worker{o: o, slots: make(chan struct{}, o.Workers), freed: make(chan struct{}, 1)}
+}
+
+// Start begins to claim entries. ctx bounds nothing beyond the call.
+func (w *Worker) Start(context.Context) error {
+	claim, stopClaiming := context.WithCancel(context.Background())
+	work, breakOff := context.WithCancelCause(context.Background())
+	w.stopClaiming, w.breakOff = stopClaiming, breakOff
+	w.claiming.Go(func() { w.run(claim, work) })
+	return nil
+}
+
+// Stop claims nothing more and waits for the attempts at work. Those that are
+// not through when ctx ends are broken off and put back into the queue, for
+// another worker to take up at once. It may be called without Start.
+func (w *Worker) Stop(ctx context.Context) error {
+	if w.stopClaiming == nil {
+		return nil
+	}
+	w.stopClaiming()
+	w.claiming.Wait()
+	done := make(chan struct{})
+	go func() { w.attempts.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		w.breakOff(errStopping)
+		<-done
+	}
+	w.breakOff(errStopping)
+	return nil
+}
+
+// run claims until claim ends; attempts run under work.
+func (w *Worker) run(claim, work context.Context) {
+	for {
+		select {
+		case w.slots <- struct{}{}:
+		case <-claim.Done():
+			return
+		}
+		c, found, next, err := w.o.Queue.Claim(claim, w.o.Lease)
+		if err == nil && found {
+			w.attempts.Go(func() {
+				w.handle(work, c)
+				<-w.slots
+				select {
+				case w.freed <- struct{}{}:
+				default:
+				}
+			})
+			continue
+		}
+		<-w.slots
+		if err != nil && claim.Err() == nil {
+			w.o.Logger.ErrorContext(claim, "claiming failed", "error", err)
+		}
+		if !w.idle(claim, next) {
+			return
+		}
+	}
+}
+
+// idle waits until there may be something to claim; false when claim ends.
+func (w *Worker) idle(claim context.Context, next time.Time) bool {
+	wait := 2 * time.Second // leases run out and wake-ups get lost
+	if !next.IsZero() {
+		wait = min(max(next.Sub(w.o.Now()), time.Millisecond), wait)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-w.o.Queue.Ready():
+	case <-w.freed:
+	case <-timer.C:
+	case <-claim.Done():
+		return false
+	}
+	return true
+}
+
+// handle makes one attempt at a claimed entry and keeps the claim meanwhile.
+func (w *Worker) handle(ctx context.Context, c Claim) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	a := newAttempt(w.o, c)
+	var renewing sync.WaitGroup
+	stop := make(chan struct{})
+	renewing.Go(func() { w.renew(ctx, a, stop, cancel) })
+	err := w.try(ctx, a)
+	close(stop)
+	renewing.Wait()
+	cancel(nil)
+	if err != nil {
+		w.o.Logger.ErrorContext(ctx, "attempt broken off", "entry_id", c.Change.Entry.ID,
+			"uuid", c.Change.Entry.UUID, "attempt", c.Attempt, "error", err)
+	}
+}
+
+// try runs the attempt. A panic is one more way to fail: it must not end the
+// process, nor come again for ever.
+func (w *Worker) try(ctx context.Context, a *attempt) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.o.Logger.ErrorContext(ctx, "attempt panicked", "entry_id", a.entry.ID,
+				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = a.fail(context.WithoutCancel(ctx), core.NewError(core.CodeInternal, "", fmt.Errorf("panic: %v", p)))
+		}
+	}()
+	return a.run(ctx)
+}
+
+// renew keeps the claim until stop. Where it is lost, or could not be renewed
+// for two thirds of its time, the attempt is broken off before somebody else
+// may have begun another.
+func (w *Worker) renew(ctx context.Context, a *attempt, stop <-chan struct{}, cancel context.CancelCauseFunc) {
+	every := w.o.Lease / 6
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	renewed := w.o.Now()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		call, done := context.WithTimeout(ctx, w.o.StoreTimeout)
+		standing, err := w.o.Queue.Renew(call, a.claim, w.o.Lease)
+		done()
+		switch {
+		case err == nil:
+			renewed = w.o.Now()
+			a.stands(standing)
+		case errors.Is(err, core.ErrConflict), w.o.Now().Sub(renewed) > w.o.Lease*2/3:
+			cancel(fmt.Errorf("%w: %w", errClaimLost, err))
+			return
+		}
+	}
+}
