@@ -1,0 +1,28 @@
+// Package drones runs applications: it keeps each app's processes, called
+// drones, alive, switches from one snapshot to the next without losing a
+// request, and keeps their logs.
+//
+//	s := drones.New(drones.Options{Dir: "/var/lib/webhooks/drones"})
+//	if err := s.Start(ctx); err != nil { … } // what ran runs again
+//	defer s.Stop(context.Background())
+//	err := s.Switch(ctx, drones.Spec{
+//		User: "maciej", App: "my-app", Snapshot: "0-1-2", Subdomain: "my-app",
+//		Dir: dir, Node: result.Node, Start: result.Package.Start,
+//	})
+//	addr, done, ok := s.Pick("maciej", "my-app") // for the router
+//
+// # How a drone is held
+//
+// A drone leads a process group of its own and carries a variable,
+// WEBHOOKS_DRONE, that all it starts inherits: by both its descendants are
+// found and ended with it, also those that left the group, and also after the
+// server itself was killed. It begins as a shell that waits for the word to
+// go on, which comes when the drone is written down; a server that dies in
+// between leaves nothing behind, for the shell then reads the end of its input.
+//
+// Where the server is root each app has a user of its own. Its limits are
+// those of setrlimit(2): open files, processes (which count threads, and are
+// set only where the app has its own user, as they count per user), and
+// memory as RLIMIT_DATA, since Node.js reserves far more address space than it
+// uses and RLIMIT_AS would end it at once.
+package drones

@@ -1,0 +1,9 @@
+// Package router sends requests to apps by the host they name.
+//
+//	r := router.New(router.Options{Lookup: lookup, Pick: supervisor.Pick})
+//	server := &http.Server{Handler: r}
+//
+// It streams in both directions, passes WebSockets through and tells apps in
+// X-Forwarded-For, -Host and -Proto who asked for what; what a client sent in
+// these headers is dropped.
+package router
