@@ -1,0 +1,244 @@
+package github_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/adapters/github"
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+const (
+	token  = core.Secret("ghp_canary")
+	commit = "96410ed970f6224a4cd3c450150c5d65bbc77fcd"
+)
+
+func repo() core.Repository { return core.Repository{Owner: "octo", Name: "hello"} }
+
+// host is a server that remembers what it was asked.
+type host struct {
+	*httptest.Server
+	mu   sync.Mutex
+	seen []seen
+}
+
+type seen struct{ method, uri, authorization, accept, body string }
+
+func newHost(t *testing.T, handler http.HandlerFunc) *host {
+	t.Helper()
+	h := &host{}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		h.mu.Lock()
+		h.seen = append(h.seen, seen{r.Method, r.URL.RequestURI(), r.Header.Get("Authorization"), r.Header.Get("Accept"), string(body)})
+		h.mu.Unlock()
+		handler(w, r)
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+func (h *host) requests() []seen {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]seen(nil), h.seen...)
+}
+
+func (h *host) address() string { return strings.TrimPrefix(h.URL, "http://") }
+
+func newClient(t *testing.T, options github.Options) *github.Client {
+	t.Helper()
+	client, err := github.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
+// calls are all that a Client does, each giving what it read.
+func calls() map[string]func(context.Context, *github.Client) (string, error) {
+	return map[string]func(context.Context, *github.Client) (string, error){
+		"File": func(ctx context.Context, c *github.Client) (string, error) {
+			text, err := c.File(ctx, repo(), commit, "package.json", token)
+			return string(text), err
+		},
+		"Tarball": func(ctx context.Context, c *github.Client) (string, error) {
+			return readTarball(ctx, c, commit)
+		},
+		"SetStatus": func(ctx context.Context, c *github.Client) (string, error) {
+			return "", c.SetStatus(ctx, repo(), commit, deploy.CommitStatus{State: "success"}, token)
+		},
+		"Login": func(ctx context.Context, c *github.Client) (string, error) {
+			login, _, err := c.Login(ctx, token)
+			return login, err
+		},
+	}
+}
+
+func readTarball(ctx context.Context, c *github.Client, commit string) (string, error) {
+	body, err := c.Tarball(ctx, repo(), commit, token)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(body)
+	return string(text), errors.Join(err, body.Close())
+}
+
+func answer(w http.ResponseWriter, code int, body string) {
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, body)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		code   int
+		header map[string]string
+		body   string
+		is     error
+		passes bool
+		after  time.Duration
+	}{
+		"unauthorized":    {code: 401, body: `{"message":"Bad credentials"}`, is: core.ErrUnauthorized},
+		"two factors":     {code: 401, header: map[string]string{"X-Github-Otp": "required; app"}, is: core.ErrUnauthorized},
+		"forbidden":       {code: 403, body: `{"message":"Resource not accessible by personal access token"}`, is: core.ErrForbidden},
+		"legal reasons":   {code: 451, is: core.ErrForbidden},
+		"not found":       {code: 404, body: `{"message":"Not Found"}`, is: core.ErrNotFound},
+		"gone":            {code: 410, is: core.ErrNotFound},
+		"no such commit":  {code: 422, body: `{"message":"No commit found for SHA: 96410ed"}`, is: core.ErrNotFound},
+		"server error":    {code: 500, body: "<html>unicorn", passes: true},
+		"bad gateway":     {code: 502, passes: true},
+		"unavailable":     {code: 503, header: map[string]string{"Retry-After": "12"}, passes: true, after: 12 * time.Second},
+		"primary 403":     {code: 403, header: map[string]string{"X-Ratelimit-Limit": "60", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1"}, passes: true, after: time.Second},
+		"primary 429":     {code: 429, header: map[string]string{"X-Ratelimit-Limit": "60", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1"}, passes: true, after: time.Second},
+		"secondary 403":   {code: 403, header: map[string]string{"Retry-After": "30"}, passes: true, after: 30 * time.Second},
+		"secondary 429":   {code: 429, header: map[string]string{"Retry-After": "30"}, passes: true, after: 30 * time.Second},
+		"secondary, bare": {code: 403, body: `{"message":"You have exceeded a secondary rate limit."}`, passes: true, after: time.Minute},
+		"429, bare":       {code: 429, passes: true, after: time.Minute},
+		"abuse":           {code: 403, body: `{"message":"x","documentation_url":"https://docs.github.com/#abuse-rate-limits","errors":[]}`, passes: true, after: time.Minute},
+		"accepted":        {code: 202, body: "{}", passes: true},
+		"invalid":         {code: 422, body: `{"message":"Validation Failed"}`},
+	} {
+		for call, do := range calls() {
+			t.Run(name+"/"+call, func(t *testing.T) {
+				t.Parallel()
+				server := newHost(t, func(w http.ResponseWriter, _ *http.Request) {
+					for key, value := range test.header {
+						w.Header().Set(key, value)
+					}
+					answer(w, test.code, test.body)
+				})
+				_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL}))
+				if err == nil {
+					t.Fatal("no error")
+				}
+				for _, one := range []error{core.ErrUnauthorized, core.ErrForbidden, core.ErrNotFound} {
+					if got, want := errors.Is(err, one), one == test.is; got != want {
+						t.Errorf("is %q: %t, want %t: %v", one, got, want, err)
+					}
+				}
+				after, passes := core.Retryable(err)
+				if passes != test.passes || after != test.after {
+					t.Errorf("worth another try after %v: %t, want %v, %t: %v", after, passes, test.after, test.passes, err)
+				}
+				if got := len(server.requests()); got != 1 {
+					t.Errorf("%d requests, want 1: nothing is tried twice here", got)
+				}
+				if strings.Contains(err.Error(), token.Reveal()) {
+					t.Errorf("the token is in the error: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// What one user's token ran into must not stop the next user's call.
+func TestRateLimitIsForgotten(t *testing.T) {
+	t.Parallel()
+	first := true
+	server := newHost(t, func(w http.ResponseWriter, _ *http.Request) {
+		if first {
+			first = false
+			w.Header().Set("X-Ratelimit-Limit", "60")
+			w.Header().Set("X-Ratelimit-Remaining", "0")
+			w.Header().Set("X-Ratelimit-Reset", "4000000000")
+			answer(w, http.StatusForbidden, "")
+			return
+		}
+		answer(w, http.StatusOK, "{}")
+	})
+	client := newClient(t, github.Options{BaseURL: server.URL})
+	if _, err := client.File(t.Context(), repo(), commit, "package.json", token); err == nil {
+		t.Fatal("no error at the limit")
+	}
+	if _, err := client.File(t.Context(), repo(), commit, "package.json", "another"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNetworkFailures(t *testing.T) {
+	t.Parallel()
+	for call, do := range calls() {
+		t.Run("refused/"+call, func(t *testing.T) {
+			t.Parallel()
+			server := newHost(t, nil)
+			server.Close()
+			_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL}))
+			if _, ok := core.Retryable(err); !ok {
+				t.Errorf("got %v, want an error that passes", err)
+			}
+		})
+		t.Run("cut/"+call, func(t *testing.T) {
+			t.Parallel()
+			server := newHost(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+			_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL}))
+			if _, ok := core.Retryable(err); !ok {
+				t.Errorf("got %v, want an error that passes", err)
+			}
+		})
+		t.Run("silent/"+call, func(t *testing.T) {
+			t.Parallel()
+			server := newHost(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL, HeaderTimeout: 50 * time.Millisecond}))
+			if _, ok := core.Retryable(err); !ok {
+				t.Errorf("got %v, want an error that passes", err)
+			}
+		})
+		t.Run("stalled/"+call, func(t *testing.T) {
+			t.Parallel()
+			server := newHost(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					w.WriteHeader(http.StatusCreated)
+				}
+				_, _ = io.WriteString(w, "{")
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			})
+			_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL, IdleTimeout: 50 * time.Millisecond}))
+			if _, ok := core.Retryable(err); !ok || !strings.Contains(err.Error(), "stopped sending") {
+				t.Errorf("got %v, want an error that passes and says that it stopped", err)
+			}
+		})
+		t.Run("canceled/"+call, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			server := newHost(t, func(_ http.ResponseWriter, r *http.Request) {
+				cancel()
+				<-r.Context().Done()
+			})
+			_, err := do(ctx, newClient(t, github.Options{BaseURL: server.URL}))
+			if _, ok := core.Retryable(err); ok || !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want the context's end, not worth another try", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,42 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Login tells whose token it is, as [auth.GitHub] says. The scopes are those
+// of the header X-OAuth-Scopes, which classic tokens have; of a fine-grained
+// token GitHub does not say them, and they are nil.
+func (c *Client) Login(ctx context.Context, token core.Secret) (login string, scopes []string, err error) {
+	const doing = "read the user of a token"
+	if token == "" {
+		return "", nil, fmt.Errorf("github: %s: there is none: %w", doing, core.ErrUnauthorized)
+	}
+	client, err := c.api(token, maxFile)
+	if err != nil {
+		return "", nil, err
+	}
+	bounded, cancel := short(ctx)
+	defer cancel()
+	user, resp, err := client.Users.Get(bounded, "")
+	if err != nil {
+		return "", nil, c.failure(ctx, doing, resp, err)
+	}
+	if user.GetLogin() == "" {
+		return "", nil, broken(ctx, doing, errors.New("the answer names no login"))
+	}
+	if values := resp.Header.Values("X-OAuth-Scopes"); len(values) > 0 {
+		scopes = []string{}
+		for scope := range strings.SplitSeq(strings.Join(values, ","), ",") {
+			if scope = strings.TrimSpace(scope); scope != "" {
+				scopes = append(scopes, scope)
+			}
+		}
+	}
+	return user.GetLogin(), scopes, nil
+}

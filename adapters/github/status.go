@@ -1,0 +1,63 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	gh "github.com/google/go-github/v60/github"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// maxDescription is what GitHub takes of a description, in characters; it
+// answers 422 to more (zalando/zappr#378).
+const maxDescription = 140
+
+// SetStatus sets the commit's status under [Options.StatusContext], as
+// [deploy.Source] says. The token needs the scope repo:status, or public_repo
+// or repo.
+func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) error {
+	doing := "set the status of a commit of " + r.Slug()
+	if _, err := repoPath(r, "statuses", commit); err != nil {
+		return err
+	}
+	client, err := c.api(token, maxFile)
+	if err != nil {
+		return err
+	}
+	status := &gh.RepoStatus{
+		State:   gh.String(s.State),
+		Context: gh.String(c.options.StatusContext),
+	}
+	if text := cut(s.Description, maxDescription); text != "" {
+		status.Description = gh.String(text)
+	}
+	if s.TargetURL != "" {
+		status.TargetURL = gh.String(s.TargetURL)
+	}
+	bounded, cancel := short(ctx)
+	defer cancel()
+	_, resp, err := client.Repositories.CreateStatus(bounded, r.Owner, r.Name, commit, status)
+	if err != nil {
+		return c.failure(ctx, doing, resp, err)
+	}
+	if resp.StatusCode != 201 {
+		return fmt.Errorf("github: %s: answered %d instead of 201", doing, resp.StatusCode)
+	}
+	return nil
+}
+
+// cut shortens text to so many characters.
+func cut(text string, most int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	for i := range text {
+		if most == 0 {
+			runes := []rune(text[:i])
+			return string(runes[:len(runes)-1]) + "…"
+		}
+		most--
+	}
+	return text
+}
