@@ -132,6 +132,9 @@ func (l Line) AppendTo(dst []byte, base string, mode DocMode) []byte {
 	return append(dst, '}')
 }
 
+// Size returns how many bytes of encoded text l holds.
+func (l Line) Size() int { return len(l.head) + len(l.tail) + len(l.doc) }
+
 // encode returns v as JSON without HTML escaping and without a newline.
 func encode(v any) ([]byte, error) {
 	var out bytes.Buffer

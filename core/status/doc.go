@@ -1,1 +1,37 @@
+// Package status is the use case of looking at what became of deliveries: the
+// entries of a user, one of them, and the feed of their changes.
+//
+// # The feed
+//
+// The store keeps a log of changes for each user; see [Feed]. Where somebody
+// reads a user's feed, one goroutine follows that log: it is woken by the
+// store, reads what is new, encodes each change once and keeps the last of
+// them in a window, bounded by count and by bytes. The user's readers are
+// cursors on that window:
+//
+//	store ──changes──▶ follower ──▶ window │a│b│c│d│e│
+//	                                        ▲     ▲ ▲
+//	                                   readers, woken together
+//
+// A reader whose cursor lies before the window catches up from the store. As
+// the log is what is read and a wake-up only says that it may have grown, and
+// as the follower also looks by itself every few seconds, a lost wake-up costs
+// a moment and never a change.
+//
+//	reader, err := service.Subscribe(ctx, "dscape", status.Since{Now: true})
+//	if err != nil {
+//		return err
+//	}
+//	defer reader.Close()
+//	for {
+//		wake := reader.Wake() // before Poll, so that nothing falls between
+//		lines, err := reader.Poll(ctx)
+//		if err != nil {
+//			return err
+//		}
+//		write(lines)
+//		if len(lines) == 0 {
+//			<-wake
+//		}
+//	}
 package status

@@ -1,0 +1,51 @@
+package status
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Since is where a reader begins.
+type Since struct {
+	Now   bool     // with what comes from now on; After is not looked at
+	After core.Seq // behind this one; zero: with the oldest that is kept
+}
+
+// ParseSince reads the text form: "now", "0" or a [core.Seq].
+func ParseSince(text string) (Since, error) {
+	if text == "now" {
+		return Since{Now: true}, nil
+	}
+	after, err := core.ParseSeq(text)
+	if err != nil {
+		return Since{}, fmt.Errorf("status: since: %w", err)
+	}
+	return Since{After: after}, nil
+}
+
+// GoneError is the cause of a failure with [core.CodeChangesGone].
+type GoneError struct {
+	Oldest core.Seq // that is kept; zero where nothing is, or where it could not be found out
+}
+
+// Error says which change is the oldest.
+func (e *GoneError) Error() string { return "the oldest change kept is " + e.Oldest.String() }
+
+// Is makes a GoneError one of [core.ErrGone].
+func (e *GoneError) Is(target error) bool { return target == core.ErrGone }
+
+// gone returns the failure for a reader that asked for what is no longer kept.
+func gone(oldest core.Seq) error {
+	return core.NewError(core.CodeChangesGone,
+		fmt.Sprintf("The changes after that seq are no longer kept; the oldest is %s: read the status, then go on with since=0", oldest),
+		&GoneError{oldest})
+}
+
+// fatal returns the failure for a reader that cannot go on where it is.
+func fatal(why string) error {
+	return core.NewError(core.CodeChangesFatal,
+		core.Reason(core.CodeChangesFatal)+": "+why+"; re-connect with the last seq you saw in since",
+		errors.New(why))
+}
