@@ -1,0 +1,162 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Config is what the operator sets. The tags name the settings.
+type Config struct {
+	Listen          string        `koanf:"listen"`
+	Data            string        `koanf:"data"`
+	BaseURL         string        `koanf:"base-url"`
+	TrustedProxies  []string      `koanf:"trusted-proxies"`
+	Wait            time.Duration `koanf:"wait"`
+	ShutdownTimeout time.Duration `koanf:"shutdown-timeout"`
+	LogLevel        string        `koanf:"log-level"`
+	LogFormat       string        `koanf:"log-format"`
+
+	Workers      int           `koanf:"workers"`
+	Hold         time.Duration `koanf:"hold"`
+	Lease        time.Duration `koanf:"lease"`
+	RetryDelays  []string      `koanf:"retry-delays"`
+	BuildTimeout time.Duration `koanf:"build-timeout"`
+
+	GitHubURL          string   `koanf:"github-url"`
+	GitHubArchiveHosts []string `koanf:"github-archive-hosts"`
+	TravisPublicKeys   []string `koanf:"travis-public-keys"`
+
+	PlatformURL     string `koanf:"platform-url"`
+	PlatformKeyFile string `koanf:"platform-key-file"`
+	PlatformListen  string `koanf:"platform-listen"`
+	AppsListen      string `koanf:"apps-listen"`
+	AppsDomain      string `koanf:"apps-domain"`
+	NpmRegistry     string `koanf:"npm-registry"`
+}
+
+// Validate returns all faults of c, joined, each with the setting's name.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(setting, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("%s: %s", setting, fmt.Sprintf(format, args...)))
+	}
+	for setting, address := range map[string]string{"listen": c.Listen, "platform-listen": c.PlatformListen, "apps-listen": c.AppsListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			fault(setting, "%q is no address; write host:port or :port", address)
+		}
+	}
+	for setting, address := range map[string]string{"base-url": c.BaseURL, "github-url": c.GitHubURL, "platform-url": c.PlatformURL, "npm-registry": c.NpmRegistry} {
+		if err := validURL(address); err != nil {
+			fault(setting, "%v", err)
+		}
+	}
+	for setting, d := range map[string]time.Duration{
+		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "lease": c.Lease, "build-timeout": c.BuildTimeout,
+	} {
+		if d <= 0 {
+			fault(setting, "%s is not longer than nothing", d)
+		}
+	}
+	if c.Wait < 0 || c.Wait > time.Minute {
+		fault("wait", "%s is not between 0 and 1m; GitHub gives up after 10s", c.Wait)
+	}
+	if c.Workers < 1 {
+		fault("workers", "%d is less than 1", c.Workers)
+	}
+	if _, err := c.Retries(); err != nil {
+		fault("retry-delays", "%v", err)
+	}
+	for _, proxy := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(proxy); err != nil && net.ParseIP(proxy) == nil {
+			fault("trusted-proxies", "%q is neither an address nor a network such as 10.0.0.0/8", proxy)
+		}
+	}
+	switch c.LogLevel {
+	case "debug", "info", "warn", "error":
+	default:
+		fault("log-level", "%q is none of debug, info, warn, error", c.LogLevel)
+	}
+	if c.LogFormat != "json" && c.LogFormat != "console" {
+		fault("log-format", "%q is neither json nor console", c.LogFormat)
+	}
+	if c.Data == "" {
+		fault("data", "no folder is named")
+	}
+	if c.PlatformURL != "" && c.PlatformKeyFile == "" {
+		fault("platform-key-file", "a platform at another URL needs the file with its key")
+	}
+	return errors.Join(faults...)
+}
+
+func validURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("no http or https URL")
+	case u.User != nil:
+		return errors.New("credentials have no place in this URL")
+	}
+	return nil
+}
+
+// Retries returns the delays between tries.
+func (c Config) Retries() ([]time.Duration, error) {
+	delays := make([]time.Duration, 0, len(c.RetryDelays))
+	for _, text := range c.RetryDelays {
+		d, err := time.ParseDuration(strings.TrimSpace(text))
+		if err != nil || d <= 0 {
+			return nil, fmt.Errorf("%q is no length of time such as 30s", text)
+		}
+		delays = append(delays, d)
+	}
+	return delays, nil
+}
+
+// StorePath is the file of the embedded store.
+func (c Config) StorePath() string { return filepath.Join(c.Data, "webhooks.db") }
+
+// PlatformDir is the folder of the embedded platform.
+func (c Config) PlatformDir() string { return filepath.Join(c.Data, "platform") }
+
+// PlatformKey returns the key that we share with the platform; "" where the
+// embedded platform has not made one yet.
+func (c Config) PlatformKey() (core.Secret, error) {
+	path := c.PlatformKeyFile
+	if path == "" {
+		path = filepath.Join(c.PlatformDir(), "platform.key")
+	}
+	return secretFile(path)
+}
+
+// TravisKeys returns the pinned public keys of Travis CI, in PEM.
+func (c Config) TravisKeys() ([]core.Secret, error) {
+	keys := make([]core.Secret, 0, len(c.TravisPublicKeys))
+	for _, path := range c.TravisPublicKeys {
+		key, err := secretFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("travis-public-keys: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func secretFile(path string) (core.Secret, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return "", err
+	}
+	return core.Secret(strings.TrimSpace(string(text))), nil
+}

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+)
+
+// EnvPrefix begins the name of each environment variable that is a setting:
+// the flag --github-url is WEBHOOKS_GITHUB_URL.
+const EnvPrefix = "WEBHOOKS_"
+
+// fileFlag names the settings' file; it is no setting itself.
+const fileFlag = "config"
+
+// Flags adds every setting to set, with its default and meaning.
+func Flags(set *pflag.FlagSet) {
+	set.String(fileFlag, "", "a YAML file of settings, by the names of these flags")
+
+	set.String("listen", ":8080", "address of the webhooks API")
+	set.String("data", defaultData(), "folder for everything that is kept")
+	set.String("base-url", "", "this service's URL as others see it; default: as each request names it")
+	set.StringSlice("trusted-proxies", nil, "addresses or networks whose X-Forwarded headers are believed")
+	set.Duration("wait", 8*time.Second, "how long a delivery's request waits for the outcome; GitHub gives up after 10s")
+	set.Duration("shutdown-timeout", 30*time.Second, "how long deployments may go on after a signal to stop")
+	set.String("log-level", "info", "debug, info, warn or error")
+	set.String("log-format", "json", "json or console")
+
+	set.Int("workers", 4, "deployments at a time")
+	set.Duration("hold", 30*time.Minute, "how long a push waits for Travis CI's report")
+	set.Duration("lease", 30*time.Second, "after what time the work of a process that died is taken up again")
+	set.StringSlice("retry-delays", []string{"5s", "30s", "2m", "10m", "30m"}, "pauses between tries after failures that may pass")
+	set.Duration("build-timeout", 20*time.Minute, "limit of upload and build, and of a start")
+
+	set.String("github-url", "", "base URL of GitHub's API; default: https://api.github.com/ (GitHub Enterprise: https://HOST/api/v3/)")
+	set.StringSlice("github-archive-hosts", nil, "further hosts that GitHub may send us to for a tarball")
+	set.StringSlice("travis-public-keys", nil, "PEM files with public keys that Travis CI signs with")
+
+	set.String("platform-url", "", "URL of a platform; default: the embedded one")
+	set.String("platform-key-file", "", "file with the key that we share with the platform; default: the embedded platform's")
+	set.String("platform-listen", "127.0.0.1:8001", "address of the embedded platform's API")
+	set.String("apps-listen", ":8000", "address where the apps are reached")
+	set.String("apps-domain", "localhost", "domain below which each app has its subdomain")
+	set.String("npm-registry", "", "npm registry for builds; default: npm's own")
+}
+
+// defaultData is where a service keeps its data: for root the system's place,
+// for others their own.
+func defaultData() string {
+	if os.Getuid() == 0 {
+		return "/var/lib/webhooks"
+	}
+	if state := os.Getenv("XDG_STATE_HOME"); state != "" {
+		return filepath.Join(state, "webhooks")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "webhooks-data"
+	}
+	return filepath.Join(home, ".local", "state", "webhooks")
+}
+
+// Load reads the settings: set, parsed, over the environment over the file
+// that --config names. It lists all faults of what it finds.
+func Load(set *pflag.FlagSet, environ []string) (Config, error) {
+	k, err := layers(set, environ)
+	if err != nil {
+		return Config{}, err
+	}
+	var c Config
+	if err := k.Unmarshal("", &c); err != nil {
+		return Config{}, fmt.Errorf("settings: %w", err)
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("settings:\n%w", err)
+	}
+	return c, nil
+}
+
+// Values returns the settings in force by name, after checking them as Load
+// does. None of them is a secret: those stand in files of their own.
+func Values(set *pflag.FlagSet, environ []string) (map[string]any, error) {
+	if _, err := Load(set, environ); err != nil {
+		return nil, err
+	}
+	k, err := layers(set, environ)
+	if err != nil {
+		return nil, err
+	}
+	return k.Raw(), nil
+}
+
+// delimiter never stands in a setting's name: settings are flat.
+const delimiter = "\x00"
+
+func layers(set *pflag.FlagSet, environ []string) (*koanf.Koanf, error) {
+	k := koanf.New(delimiter)
+	path, err := set.GetString(fileFlag)
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		path = environment(environ, EnvPrefix+"CONFIG")
+	}
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return nil, fmt.Errorf("settings file: %w", err)
+		}
+	}
+	known := func(name string) bool { return set.Lookup(name) != nil && name != fileFlag }
+	var unknown []string
+	for _, name := range k.Keys() {
+		if !known(name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, fmt.Errorf("settings file %s: no such settings: %s", path, strings.Join(unknown, ", "))
+	}
+	err = k.Load(env.Provider(delimiter, env.Opt{
+		Prefix:      EnvPrefix,
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(key, value string) (string, any) {
+			name := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(key, EnvPrefix)), "_", "-")
+			if !known(name) {
+				return "", nil // such as WEBHOOKS_PASSWORD, which is no setting
+			}
+			if set.Lookup(name).Value.Type() == "stringSlice" {
+				return name, strings.Split(value, ",")
+			}
+			return name, value
+		},
+	}), nil)
+	if err != nil {
+		return nil, fmt.Errorf("settings from the environment: %w", err)
+	}
+	if err := k.Load(posflag.Provider(set, delimiter, k), nil); err != nil {
+		return nil, fmt.Errorf("settings from flags: %w", err)
+	}
+	k.Delete(fileFlag)
+	k.Delete("help")
+	return k, nil
+}
+
+func environment(environ []string, name string) string {
+	for _, pair := range environ {
+		if key, value, _ := strings.Cut(pair, "="); key == name {
+			return value
+		}
+	}
+	return ""
+}
