@@ -52,6 +52,7 @@ const (
 
 	CodeStatusParams Code = "status:params:invalid"
 	CodeChangesGone  Code = "status:changes:gone"
+	CodeAuthParams   Code = "auth:params:invalid"
 
 	CodeHTTPNotFound         Code = "http:not_found"
 	CodeHTTPMethodNotAllowed Code = "http:method_not_allowed"
@@ -126,6 +127,8 @@ var reasons = map[Code]string{
 
 	CodeStatusParams: "A parameter of the request is invalid; see the documentation of GET /1/status",
 	CodeChangesGone:  "The changes after that seq are no longer kept; read the status and start from the oldest seq",
+
+	CodeAuthParams: "A parameter of the request is invalid; see the documentation of POST /1/auth/github",
 
 	CodeHTTPNotFound:         "There is nothing at this address; check its spelling against the documentation",
 	CodeHTTPMethodNotAllowed: "This address doesn't take that method; the Allow header lists those it takes",

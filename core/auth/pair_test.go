@@ -1,0 +1,134 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+)
+
+type fakeGitHub func(token core.Secret) (login string, scopes []string, err error)
+
+func (g fakeGitHub) Login(_ context.Context, token core.Secret) (string, []string, error) {
+	return g(token)
+}
+
+const token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
+
+func TestPairGitHub(t *testing.T) {
+	t.Parallel()
+	refused := fmt.Errorf("github: %w", core.ErrUnauthorized)
+	down := errors.New("connection refused")
+	cases := []struct {
+		name, credentials, app        string
+		login                         string
+		loginErr, tokensErr, writeErr error
+		want                          core.Code
+		reason                        string // a part of it
+	}{
+		{name: "paired", credentials: "dscape:" + token, login: "dscape"},
+		{name: "for one app", credentials: "dscape:" + token, app: "hello", login: "dscape"},
+		{name: "logins have no case", credentials: "DsCape:" + token, login: "dscape"},
+		{name: "a token with a colon", credentials: "dscape:a:b", login: "dscape"},
+		{name: "none", credentials: "", want: core.CodeNoCredentials},
+		{name: "no colon", credentials: token, want: core.CodeBadCredentials},
+		{name: "no login", credentials: ":" + token, want: core.CodeBadCredentials},
+		{name: "no token", credentials: "dscape:", want: core.CodeBadCredentials},
+		{name: "no app's name", credentials: "dscape:" + token, app: "../x", want: core.CodeAuthParams},
+		{name: "a password", credentials: "dscape:hunter2", loginErr: refused, want: core.CodeGitHubPairingFailed, reason: "no passwords"},
+		{name: "what can be no token", credentials: "dscape:correct horse", login: "dscape", want: core.CodeGitHubPairingFailed, reason: "no passwords"},
+		{name: "a token that expired", credentials: "dscape:" + token, loginErr: refused, want: core.CodeGitHubPairingFailed, reason: "expired"},
+		{name: "somebody else's token", credentials: "dscape:" + token, login: "indexzero", want: core.CodeGitHubPairingFailed, reason: "another GitHub user"},
+		{name: "GitHub is down", credentials: "dscape:" + token, loginErr: down, want: core.CodeGitHubPairingFailed, reason: "try again"},
+		{name: "reading fails", credentials: "dscape:" + token, login: "dscape", tokensErr: down, want: core.CodeGetUserFailed},
+		{name: "writing fails", credentials: "dscape:" + token, login: "dscape", writeErr: down, want: core.CodeUpdateUserFailed},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var kept []core.ThirdPartyToken
+			_, secret, _ := strings.Cut(c.credentials, ":")
+			s := auth.New(auth.Options{
+				Accounts: fakeAccounts{
+					tokens: func(user string) ([]core.ThirdPartyToken, error) { return nil, c.tokensErr },
+					setToken: func(user string, got core.ThirdPartyToken) error {
+						if user != "nodejitsu-user" {
+							t.Errorf("SetToken for %q", user)
+						}
+						kept = append(kept, got)
+						return c.writeErr
+					},
+				},
+				GitHub: fakeGitHub(func(got core.Secret) (string, []string, error) {
+					if got.Reveal() != secret {
+						t.Error("GitHub was asked about another token")
+					}
+					return c.login, []string{"repo"}, c.loginErr
+				}),
+			})
+			got, err := s.PairGitHub(t.Context(), "nodejitsu-user", core.Secret(c.credentials), c.app)
+			if core.CodeOf(err) != c.want {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+			if err != nil {
+				if reason := core.AsError(err).Reason; !strings.Contains(reason, c.reason) || secret != "" && strings.Contains(err.Error(), secret) {
+					t.Errorf("got the reason %q, want one with %q and without the token", reason, c.reason)
+				}
+				if len(kept) > 0 && c.writeErr == nil {
+					t.Error("a token was kept")
+				}
+				return
+			}
+			app, id := core.AnyApp, "github"
+			if c.app != "" {
+				app, id = c.app, "github-"+c.app
+			}
+			if want := (auth.Pairing{Login: c.login, Scopes: []string{"repo"}, App: app}); !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			want := []core.ThirdPartyToken{{
+				ID: id, Provider: core.TokenGitHub, App: app, Login: c.login, Scopes: []string{"repo"}, Token: core.Secret(secret),
+			}}
+			if !reflect.DeepEqual(kept, want) || kept[0].Token.Reveal() != secret {
+				t.Errorf("kept %+v, want %+v", kept, want)
+			}
+		})
+	}
+}
+
+// A new token takes the place of the one that served the same app, and of no
+// other.
+func TestPairGitHubAgain(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		app  string
+		have []core.ThirdPartyToken
+		want string
+	}{
+		{"*", []core.ThirdPartyToken{{ID: "old", Provider: core.TokenGitHub, App: "*"}}, "old"},
+		{"hello", []core.ThirdPartyToken{{ID: "old", Provider: core.TokenGitHub, App: "*"}}, "github-hello"},
+		{"*", []core.ThirdPartyToken{{ID: "github", Provider: core.TokenWebhookSecret, App: "*"}}, "github-2"},
+		{"*", []core.ThirdPartyToken{{ID: "github", Provider: core.TokenWebhookSecret}, {ID: "github-2", Provider: "x"}}, "github-3"},
+	}
+	for _, c := range cases {
+		var got string
+		s := auth.New(auth.Options{
+			Accounts: fakeAccounts{
+				tokens:   func(string) ([]core.ThirdPartyToken, error) { return c.have, nil },
+				setToken: func(_ string, t core.ThirdPartyToken) error { got = t.ID; return nil },
+			},
+			GitHub: fakeGitHub(func(core.Secret) (string, []string, error) { return "dscape", nil, nil }),
+		})
+		if _, err := s.PairGitHub(t.Context(), "dscape", "dscape:"+token, c.app); err != nil {
+			t.Fatal(err)
+		}
+		if got != c.want {
+			t.Errorf("for app %s with %+v the ID is %q, want %q", c.app, c.have, got, c.want)
+		}
+	}
+}
