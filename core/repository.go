@@ -29,7 +29,7 @@ func ValidRepositoryPart(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i] | 0x20; !alphanumeric(c) && s[i] != '.' && s[i] != '_' && s[i] != '-' {
+		if c := s[i]; !alphanumeric(c) && (c < 'A' || c > 'Z') && c != '.' && c != '_' && c != '-' {
 			return false
 		}
 	}

@@ -1,0 +1,146 @@
+package core_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+func TestSeq(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]core.Seq{
+		"0":                      {},
+		"0-0":                    {},
+		"1764000000000-3":        {Millis: 1764000000000, N: 3},
+		"7":                      {Millis: 7},
+		"18446744073709551615-0": {Millis: 1<<64 - 1},
+	} {
+		got, err := core.ParseSeq(text)
+		if err != nil || got != want {
+			t.Errorf("ParseSeq(%q) = %v, %v, want %v", text, got, err, want)
+		}
+		if again, err := core.ParseSeq(got.String()); err != nil || again != got {
+			t.Errorf("%q does not come back from %q: %v, %v", text, got.String(), again, err)
+		}
+	}
+	for _, bad := range []string{"", "-", "-1", "a", "1-b", "1-2-3", " 1", "1 ", "+1", "1_0", "0x1", "18446744073709551616"} {
+		if got, err := core.ParseSeq(bad); err == nil {
+			t.Errorf("ParseSeq(%q) = %v, want an error", bad, got)
+		}
+	}
+}
+
+func TestSeqOrder(t *testing.T) {
+	t.Parallel()
+	ordered := []core.Seq{{}, {N: 1}, {Millis: 1}, {Millis: 1, N: 1}, {Millis: 1, N: 10}, {Millis: 2}, {Millis: 10}}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if got, want := a.Compare(b), sign(i-j); got != want {
+				t.Errorf("%s against %s is %d, want %d", a, b, got, want)
+			}
+		}
+		if a.IsZero() != (i == 0) {
+			t.Errorf("%s.IsZero() = %t", a, a.IsZero())
+		}
+	}
+}
+
+func sign(n int) int { return max(-1, min(1, n)) }
+
+// A clock that stands still, goes back or stands before 1970 does not turn
+// the order round.
+func TestSeqNext(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(5000)
+	first := core.Seq{}.Next(at)
+	if want := (core.Seq{Millis: 5000}); first != want {
+		t.Errorf("the first is %s, want %s", first, want)
+	}
+	last := first
+	for _, now := range []time.Time{at, at, at.Add(-time.Hour), time.Unix(-5, 0), at.Add(time.Millisecond), at} {
+		next := last.Next(now)
+		if next.Compare(last) <= 0 {
+			t.Errorf("%s at %s is not after %s", next, now, last)
+		}
+		last = next
+	}
+	if want := (core.Seq{Millis: 5001, N: 1}); last != want {
+		t.Errorf("the last is %s, want %s", last, want)
+	}
+}
+
+func change(status core.Status) core.Change {
+	return core.Change{Seq: core.Seq{Millis: 1764000000000, N: 3}, Entry: core.Entry{
+		ID: "2b3de47c2ce04a9dda4d31aac5000bab", UUID: "0192-uuid", User: "dscape", App: "hello-world-api-flatiron",
+		Status: status, Provider: core.ProviderTravis,
+		Repository: core.Repository{Owner: "dscape", Name: "hello-world-flatiron-api"},
+		Commit:     core.Commit{ID: "96410ed970f6224a4cd3c450150c5d65bbc77fcd", Message: "a <b> & \"c\""},
+		Steps:      []core.Step{},
+	}}
+}
+
+const short = `{"seq":"1764000000000-3","id":"https://example.com/1/status/dscape/changes/2b3de47c2ce04a9dda4d31aac5000bab",` +
+	`"app_name":"hello-world-api-flatiron","uuid":"0192-uuid","status":"ok","provider":"travis",` +
+	`"commit":"dscape/hello-world-flatiron-api/96410ed970f6224a4cd3c450150c5d65bbc77fcd"}`
+
+func TestLine(t *testing.T) {
+	t.Parallel()
+	line, err := core.NewLine(change(core.StatusOK))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line.Seq.N != 3 || line.App != "hello-world-api-flatiron" || line.Status != core.StatusOK {
+		t.Errorf("the line says %v, %q, %q of its change", line.Seq, line.App, line.Status)
+	}
+	got := string(line.AppendTo([]byte("x"), "https://example.com", core.DocNever))
+	if got != "x"+short {
+		t.Errorf("got  %s\nwant %s", got, "x"+short)
+	}
+	if text := line.AppendTo(nil, "", core.DocAlways); line.Size() > len(text) || line.Size() < len(text)-20 {
+		t.Errorf("Size is %d, the whole text has %d bytes", line.Size(), len(text))
+	}
+}
+
+func TestLineDoc(t *testing.T) {
+	t.Parallel()
+	for _, status := range core.Statuses {
+		c := change(status)
+		if status == core.StatusError {
+			c.Entry.Error = &core.EntryError{Code: core.CodeStartApp, Reason: "It ended", Detail: "exit 1 <1>"}
+		}
+		line, err := core.NewLine(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for mode, want := range map[core.DocMode]bool{
+			core.DocNever: false, core.DocAlways: true, core.DocErrors: status == core.StatusError,
+		} {
+			text := line.AppendTo(nil, "http://h", mode)
+			var told struct {
+				Status core.Status
+				Error  core.Code
+				Reason string
+				Doc    *core.Entry
+			}
+			if err := json.Unmarshal(text, &told); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			if got := told.Doc != nil; got != want {
+				t.Errorf("status %s, mode %d: doc is there: %t, want %t", status, mode, got, want)
+			}
+			if told.Doc != nil && told.Doc.Commit.Message != c.Entry.Commit.Message {
+				t.Errorf("doc says %q", told.Doc.Commit.Message)
+			}
+			if strings.Contains(string(text), `\u003c`) || slices.Contains(text, '\n') {
+				t.Errorf("HTML is escaped, or there is a newline: %s", text)
+			}
+			if status == core.StatusError && (told.Error != core.CodeStartApp || told.Reason != "It ended") {
+				t.Errorf("the short form says %q, %q of the failure", told.Error, told.Reason)
+			}
+		}
+	}
+}

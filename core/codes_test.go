@@ -1,0 +1,90 @@
+package core_test
+
+import (
+	"encoding/csv"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// seedCode is a row of the error tables of the seed document, which
+// testdata/seed-codes.tsv repeats: area, code, status code, reason.
+type seedCode struct{ area, code, status, reason string }
+
+func seedCodes(t *testing.T) []seedCode {
+	t.Helper()
+	file, err := os.Open("testdata/seed-codes.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	r := csv.NewReader(file)
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord = '\t', true, 4
+	rows, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []seedCode
+	for _, row := range rows {
+		codes = append(codes, seedCode{row[0], row[1], row[2], row[3]})
+	}
+	return codes
+}
+
+func TestCatalogueHasTheSeedsWords(t *testing.T) {
+	t.Parallel()
+	rows := seedCodes(t)
+	if len(rows) != 32 {
+		t.Fatalf("the fixture has %d rows, want the 32 of the seed", len(rows))
+	}
+	for _, row := range rows {
+		family, isFamily := strings.CutSuffix(row.code, "*")
+		if !isFamily {
+			if !slices.Contains(core.Codes(), core.Code(row.code)) {
+				t.Errorf("%s: %s is not in the catalogue", row.area, row.code)
+			}
+			if got := core.Reason(core.Code(row.code)); got != row.reason {
+				t.Errorf("%s: %s says %q, want %q", row.area, row.code, got, row.reason)
+			}
+			continue
+		}
+		members := 0
+		for _, code := range core.Codes() {
+			if strings.HasPrefix(string(code), family) {
+				members++
+				if got := core.Reason(code); !strings.HasPrefix(got, row.reason) {
+					t.Errorf("%s: %s says %q, want %q first", row.area, code, got, row.reason)
+				}
+			}
+		}
+		if members == 0 {
+			t.Errorf("%s: %s has no member in the catalogue", row.area, row.code)
+		}
+	}
+}
+
+func TestCatalogue(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^(deploy|mw|status|auth|http)(:[a-z_]+){1,2}$`)
+	codes := core.Codes()
+	for _, code := range codes {
+		if !form.MatchString(string(code)) {
+			t.Errorf("%s is not of the form area:subject:what", code)
+		}
+		reason := core.Reason(code)
+		if len(reason) < 10 || strings.TrimSpace(reason) != reason || strings.ContainsAny(reason, "\n\t") {
+			t.Errorf("%s has no sentence: %q", code, reason)
+		}
+	}
+	slices.Sort(codes)
+	if got := len(slices.Compact(codes)); got != len(codes) {
+		t.Errorf("Codes lists %d codes twice", len(codes)-got)
+	}
+	if got, want := core.Reason("no:such:code"), core.Reason(core.CodeInternal); got != want {
+		t.Errorf("an unknown code says %q, want %q", got, want)
+	}
+}
