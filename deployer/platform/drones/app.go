@@ -1,0 +1,210 @@
+package drones
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
+)
+
+// application is what the Supervisor holds of one application.
+type application struct {
+	supervisor *Supervisor
+	user, name string
+	journal    *journal
+	turn       chan struct{}  // held by the one call that changes what runs
+	drains     sync.WaitGroup // of old generations; added to and waited for by who has the turn
+
+	mu       sync.Mutex
+	current  *generation // nil where the app is stopped
+	next     int         // where Pick begins to look, so that equals take turns
+	restarts int
+	reason   string
+
+	telling sync.Mutex
+	told    State
+}
+
+// take waits for the app's turn.
+func (a *application) take(ctx context.Context) error {
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("drones: waiting for another change of the app: %w", ctx.Err())
+	}
+}
+
+func (a *application) release() { <-a.turn }
+
+// switchTo brings up spec in place of what runs. The turn must be held.
+func (a *application) switchTo(ctx context.Context, spec Spec) error {
+	s := a.supervisor
+	if _, err := os.Stat(spec.Dir); err != nil {
+		return fmt.Errorf("drones: looking for the app's folder: %w", err)
+	}
+	if err := s.reachable(ctx, spec.Dir); err != nil {
+		return err
+	}
+	g := a.newGeneration(spec)
+	if err := g.launch(ctx); err != nil {
+		return err
+	}
+	err := g.alive()
+	if err == nil {
+		// Written before the traffic moves: a server that is killed in between
+		// comes back with the new snapshot, which was ready.
+		err = s.remember(a, &spec)
+	}
+	if err != nil {
+		g.drain(s.hurry, 0, s.o.Grace)
+		return err
+	}
+	a.mu.Lock()
+	old := a.current
+	a.current, a.restarts, a.reason = g, 0, ""
+	a.mu.Unlock()
+	g.hold()
+	a.tell()
+	if old != nil {
+		old.cancel()
+		a.drains.Go(func() { old.drain(s.hurry, s.o.Grace, s.o.Grace) })
+	}
+	return nil
+}
+
+// halt ends what runs and returns when it has ended. The turn must be held.
+func (a *application) halt(ctx context.Context, forget bool) error {
+	s := a.supervisor
+	var err error
+	if forget {
+		err = s.remember(a, nil)
+	}
+	a.mu.Lock()
+	old := a.current
+	a.current, a.restarts, a.reason = nil, 0, ""
+	a.mu.Unlock()
+	a.tell()
+	if old != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(s.hurry, cancel)()
+		old.drain(ctx, s.o.Grace, s.o.Grace)
+	}
+	a.drains.Wait()
+	return err
+}
+
+// sweep ends what the app's user still runs, and removes its temporary files.
+// It is for an app that has no drone: whoever lost its mark on purpose.
+func (a *application) sweep(ctx context.Context) error {
+	s := a.supervisor
+	var err error
+	if uid, ok := s.uid(a); ok && s.ownUsers() {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		err = group.EndAll(ctx, func() ([]int, error) { return group.FindUnmarked(uid) })
+	}
+	return errors.Join(err, os.RemoveAll(filepath.Join(s.around(a.user, a.name), "tmp")))
+}
+
+// state returns how the app stands, without the time.
+func (a *application) state() State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st := State{User: a.user, App: a.name, Phase: Stopped, Restarts: a.restarts, Reason: a.reason}
+	if a.current == nil {
+		return st
+	}
+	gone := 0
+	for _, sl := range a.current.slots {
+		if sl.drone != nil {
+			st.Drones++
+		}
+		if sl.gone {
+			gone++
+		}
+	}
+	st.Snapshot, st.Wanted = a.current.spec.Snapshot, len(a.current.slots)
+	switch {
+	case st.Drones > 0:
+		st.Phase = Started
+	case gone == st.Wanted:
+		st.Phase = Crashed
+	default:
+		st.Phase = Starting
+	}
+	return st
+}
+
+// tell reports the state where it has changed.
+func (a *application) tell() State {
+	s := a.supervisor
+	a.telling.Lock()
+	defer a.telling.Unlock()
+	st := a.state()
+	st.Since = a.told.Since
+	if st.Phase != a.told.Phase {
+		st.Since = s.o.Now().UTC()
+	}
+	if st == a.told {
+		return st
+	}
+	a.told = st
+	if s.o.Notify != nil {
+		s.notifying.Lock()
+		defer s.notifying.Unlock()
+		s.o.Notify(st)
+	}
+	return st
+}
+
+// pick returns the ready drone with the fewest requests in flight.
+func (a *application) pick() (addr string, done func(), ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.current == nil {
+		return "", nil, false
+	}
+	var best *drone
+	slots := a.current.slots
+	a.next++
+	for i := range slots {
+		d := slots[(a.next+i)%len(slots)].drone
+		if d != nil && (best == nil || d.inFlight < best.inFlight) {
+			best = d
+		}
+	}
+	if best == nil {
+		return "", nil, false
+	}
+	best.inFlight++
+	return best.addr, sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		best.inFlight--
+		if best.inFlight == 0 && best.drained != nil {
+			close(best.drained)
+		}
+	}), true
+}
+
+// ready returns the drones that are ready.
+func (a *application) ready() []*drone {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var drones []*drone
+	if a.current != nil {
+		for _, sl := range a.current.slots {
+			if sl.drone != nil {
+				drones = append(drones, sl.drone)
+			}
+		}
+	}
+	return drones
+}

@@ -1,0 +1,108 @@
+package drones
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// systemPath is where drones find the system's programs.
+const systemPath = "/usr/local/bin:/usr/bin:/bin"
+
+// limited sets the limits of setrlimit(2) and becomes the command; see the
+// package's documentation. Where the server's own limits are lower, they stay.
+// The limit on processes is -p in dash and -u in other shells.
+const limited = `ulimit -c 0
+ulimit -n "$1" 2>/dev/null
+ulimit -d "$2" 2>/dev/null
+if [ "$3" -gt 0 ]; then ulimit -p "$3" 2>/dev/null || ulimit -u "$3" 2>/dev/null; fi
+shift 3
+exec "$@"`
+
+// command returns the arguments that run spec within the limits.
+func command(o Options, spec Spec, ownUser bool) []string {
+	processes := 0
+	if ownUser {
+		processes = o.Processes
+	}
+	args := []string{
+		"/bin/sh", "-c", limited, "drone",
+		strconv.Itoa(o.Files), strconv.FormatInt(o.Memory/1024, 10), strconv.Itoa(processes),
+	}
+	if start := strings.TrimSpace(spec.Start); isScript(spec.Dir, start) {
+		return append(args, spec.Node, start)
+	}
+	return append(args, "/bin/sh", "-c", spec.Start)
+}
+
+// isScript tells whether start is the path of a file for node, which is how
+// the old platform had it, rather than a shell command.
+func isScript(dir, start string) bool {
+	if start == "" || strings.ContainsAny(start, " \t\n\"'`$&|;<>()*?[]{}~#\\=!") || strings.HasPrefix(start, "-") {
+		return false
+	}
+	switch filepath.Ext(start) {
+	case ".js", ".cjs", ".mjs":
+		return true
+	}
+	if !filepath.IsLocal(start) {
+		return false
+	}
+	file, err := os.OpenInRoot(dir, start)
+	if err != nil {
+		// node finds server.js by the name server; a shell would find nothing.
+		info, err := os.Stat(filepath.Join(dir, start+".js"))
+		return err == nil && info.Mode().IsRegular()
+	}
+	head := make([]byte, 64)
+	n, err := file.Read(head)
+	_ = file.Close() // only read
+	if err != nil {
+		return false // a folder, or an empty file
+	}
+	first, _, _ := bytes.Cut(head[:n], []byte{'\n'})
+	if bytes.HasPrefix(first, []byte("#!")) {
+		return bytes.Contains(first, []byte("node"))
+	}
+	return !bytes.Contains(head[:n], []byte{0})
+}
+
+// environ returns the environment of a drone: nothing of the server's own.
+func environ(o Options, spec Spec, port int, own folders) []string {
+	env := map[string]string{"NODE_ENV": "production", "LANG": "C.UTF-8"}
+	maps.Copy(env, o.Env)
+	maps.Copy(env, spec.Env)
+	env["PORT"] = strconv.Itoa(port)
+	env["SUBDOMAIN"] = spec.Subdomain
+	env["HOME"] = own.home
+	env["TMPDIR"] = own.tmp
+	env["PATH"] = strings.Join([]string{
+		filepath.Dir(spec.Node), filepath.Join(spec.Dir, "node_modules", ".bin"), systemPath,
+	}, ":")
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+// check returns an error where spec can't be run as it is.
+func (spec Spec) check() error {
+	switch {
+	case strings.TrimSpace(spec.Start) == "":
+		return &StartError{Reason: "package.json has no scripts.start, and there is no server.js"}
+	case !filepath.IsAbs(spec.Dir) || !filepath.IsAbs(spec.Node):
+		return fmt.Errorf("drones: the folder %q and the node %q must be absolute paths", spec.Dir, spec.Node)
+	}
+	for name, value := range spec.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
+			return &StartError{Reason: fmt.Sprintf("the environment variable %q can't be set; rename it or remove NUL from its value", name)}
+		}
+	}
+	return nil
+}

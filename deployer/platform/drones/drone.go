@@ -1,0 +1,201 @@
+package drones
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
+)
+
+// How a drone that starts is looked at.
+const (
+	portTries = 3
+	firstLook = 10 * time.Millisecond
+	lastLook  = 100 * time.Millisecond
+	dialLimit = time.Second
+)
+
+// errPortLost says that somebody else got the drone's port before it did.
+var errPortLost = errors.New("drones: the port was taken by another process")
+
+// drone is one running process of an app.
+type drone struct {
+	number  int // counted from 1
+	port    int
+	addr    string
+	started time.Time
+	group   *group.Group
+	out     *capture
+
+	// Guarded by the app's mutex.
+	inFlight int
+	drained  chan struct{} // not nil once it drains; closed when inFlight is 0
+}
+
+// launch starts a drone and waits until it accepts connections. Where it does
+// not, no process is left, and the error is a [StartError] or ctx's.
+func (a *application) launch(ctx context.Context, spec Spec, number int) (*drone, error) {
+	var d *drone
+	var err error
+	for range portTries {
+		if d, err = a.begin(ctx, spec, number); err != nil {
+			return nil, err
+		}
+		if err = a.awaitReady(ctx, d); err == nil {
+			return d, nil
+		}
+		// What it says of its own exit must be read before it is told.
+		exit := a.end(context.WithoutCancel(ctx), d, 0)
+		var failed *StartError
+		if errors.As(err, &failed) {
+			failed.Lines = d.out.last()
+			if failed.Reason == "" {
+				failed.Reason = fmt.Sprintf("drone %d %s before it accepted connections on PORT", number, exitText(exit))
+			}
+		}
+		if !errors.Is(err, errPortLost) {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+// begin starts the process.
+func (a *application) begin(ctx context.Context, spec Spec, number int) (*drone, error) {
+	s := a.supervisor
+	as, err := s.Credential(a.user, a.name)
+	if err != nil {
+		return nil, err
+	}
+	own, err := s.folders(a.user, a.name, as)
+	if err != nil {
+		return nil, fmt.Errorf("drones: making the app's folders: %w", err)
+	}
+	port, err := s.ports.take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("drones: %w", err)
+	}
+	d := &drone{
+		number: number, port: port,
+		started: s.o.Now(), out: newCapture(number, a.journal, s.o.Now),
+	}
+	args := command(s.o, spec, as != nil)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // running apps is what this is for; group.End ends it
+	cmd.Dir = spec.Dir
+	cmd.Env = environ(s.o, spec, port, own)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	err = d.start(cmd, s.instance()+"."+rand.Text())
+	if err != nil {
+		d.out.close()
+		s.ports.release(port)
+		return nil, fmt.Errorf("drones: starting a drone: %w", err)
+	}
+	return d, nil
+}
+
+func (d *drone) start(cmd *exec.Cmd, mark string) error {
+	stdout, err := d.out.pipe(Stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stdout.Close() }() // the child has its own
+	stderr, err := d.out.pipe(Stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stderr.Close() }()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	d.group, err = group.Start(cmd, mark)
+	return err
+}
+
+// awaitReady returns nil once the drone accepts connections. A StartError
+// without a reason says that it exited.
+func (a *application) awaitReady(ctx context.Context, d *drone) error {
+	s := a.supervisor
+	limit := time.NewTimer(s.o.Ready)
+	defer limit.Stop()
+	dialer := net.Dialer{Timeout: dialLimit}
+	stranger := false
+	for look := firstLook; ; look = min(look*2, lastLook) {
+		if addr := reach(ctx, &dialer, d.port); addr != "" {
+			d.addr = addr
+			pids, err := d.group.Members()
+			if err != nil {
+				return fmt.Errorf("drones: looking for the drone: %w", err)
+			}
+			if owns(pids, d.port) {
+				return nil
+			}
+			stranger = true
+		}
+		pause := time.NewTimer(look)
+		select {
+		case <-pause.C:
+			continue
+		case <-d.group.Exited():
+			pause.Stop()
+			if stranger || !free(ctx, d.port) {
+				return errPortLost
+			}
+			return &StartError{}
+		case <-limit.C:
+			pause.Stop()
+			if stranger {
+				return errPortLost
+			}
+			return &StartError{Reason: fmt.Sprintf(
+				"drone %d did not accept connections on PORT within %v; listen on process.env.PORT", d.number, s.o.Ready)}
+		case <-ctx.Done():
+			pause.Stop()
+			return fmt.Errorf("drones: waiting for the drone: %w", ctx.Err())
+		}
+	}
+}
+
+// reach returns the loopback address that accepts connections on port; "" for
+// none. An app that listens on "localhost" may have only the IPv6 one.
+func reach(ctx context.Context, dialer *net.Dialer, port int) string {
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		addr := net.JoinHostPort(host, strconv.Itoa(port))
+		if conn, err := dialer.DialContext(ctx, "tcp", addr); err == nil {
+			_ = conn.Close() // nothing was written
+			return addr
+		}
+	}
+	return ""
+}
+
+// end ends the drone with all it started, reads the rest of its output and
+// frees its port. It returns how the drone's leader exited.
+func (a *application) end(ctx context.Context, d *drone, grace time.Duration) error {
+	err := d.group.End(ctx, grace)
+	if errors.Is(err, group.ErrSurvivors) {
+		a.supervisor.o.Logger.Error("drone survives", "user", a.user, "app", a.name, "pid", d.group.Pid(), "error", err)
+	}
+	d.out.close()
+	a.supervisor.ports.release(d.port)
+	return err
+}
+
+// exitText tells how a process exited, after its name.
+func exitText(err error) string {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "exited with code 0"
+	case !errors.As(err, &exit):
+		return "ended: " + err.Error()
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return fmt.Sprintf("was ended by signal %d (%v)", status.Signal(), status.Signal())
+	}
+	return fmt.Sprintf("exited with code %d", exit.ExitCode())
+}

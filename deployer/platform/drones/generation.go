@@ -1,0 +1,227 @@
+package drones
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// generation is the set of drones that one Switch brought up. Each of its
+// slots is kept by a goroutine, which starts the slot's drone again when it
+// ends.
+type generation struct {
+	app    *application
+	spec   Spec
+	slots  []*slot
+	ctx    context.Context //nolint:containedctx // the lifetime of the keepers, not of a call
+	cancel context.CancelFunc
+	keep   sync.WaitGroup
+}
+
+// slot is the place of one drone. All is guarded by the app's mutex.
+type slot struct {
+	number  int
+	drone   *drone // nil while there is none that is ready
+	gone    bool   // given up
+	crashes pacer
+}
+
+func (a *application) newGeneration(spec Spec) *generation {
+	g := &generation{app: a, spec: spec}
+	g.ctx, g.cancel = context.WithCancel(a.supervisor.ctx)
+	for i := range max(spec.Drones, 1) {
+		g.slots = append(g.slots, &slot{number: i + 1})
+	}
+	return g
+}
+
+// launch starts a drone for each slot, all at once, and returns when all are
+// ready. Where one fails, none is left.
+func (g *generation) launch(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(g.ctx, cancel)()
+	var wg sync.WaitGroup
+	failures := make([]error, len(g.slots))
+	for i, sl := range g.slots {
+		wg.Go(func() {
+			d, err := g.app.launch(ctx, g.spec, sl.number)
+			if err != nil {
+				failures[i] = err
+				cancel() // the others are not needed any more
+				return
+			}
+			g.app.mu.Lock()
+			sl.drone = d
+			g.app.mu.Unlock()
+		})
+	}
+	wg.Wait()
+	err := first(failures)
+	if err == nil {
+		return nil
+	}
+	g.cancel()
+	g.drain(g.app.supervisor.hurry, 0, g.app.supervisor.o.Grace)
+	return err
+}
+
+// first returns the failure that made the others fail: the one that is not
+// for the context's end.
+func first(failures []error) error {
+	var err error
+	for _, failure := range failures {
+		if failure != nil && (err == nil || errors.Is(err, context.Canceled)) {
+			err = failure
+		}
+	}
+	return err
+}
+
+// alive returns an error where a drone has exited since it was ready.
+func (g *generation) alive() error {
+	for _, sl := range g.slots {
+		select {
+		case <-sl.drone.group.Exited():
+			return &StartError{
+				Reason: fmt.Sprintf("drone %d exited just after it had accepted connections", sl.number),
+				Lines:  sl.drone.out.last(),
+			}
+		default:
+		}
+	}
+	return nil
+}
+
+// hold begins to keep the drones.
+func (g *generation) hold() {
+	for _, sl := range g.slots {
+		g.keep.Go(func() { g.keepSlot(sl) })
+	}
+}
+
+// keepSlot keeps the drone of sl until the generation ends or the drone is
+// given up.
+func (g *generation) keepSlot(sl *slot) {
+	a := g.app
+	s := a.supervisor
+	for {
+		a.mu.Lock()
+		d := sl.drone
+		a.mu.Unlock()
+		var reason string
+		var up time.Duration
+		if d != nil {
+			select {
+			case <-d.group.Exited():
+			case <-g.ctx.Done():
+				return
+			}
+			a.mu.Lock()
+			sl.drone = nil
+			a.mu.Unlock()
+			up = s.o.Now().Sub(d.started)
+			reason = fmt.Sprintf("drone %d %s", sl.number, exitText(a.end(g.ctx, d, 0)))
+		} else {
+			var err error
+			if d, err = g.boot(sl); err == nil {
+				a.mu.Lock()
+				sl.drone = d
+				a.mu.Unlock()
+				a.tell()
+				continue
+			}
+			if g.ctx.Err() != nil {
+				return
+			}
+			reason = err.Error()
+		}
+		if !g.pause(sl, reason, up) {
+			return
+		}
+	}
+}
+
+// boot launches a drone for sl. Only few boot at once, so that a server with
+// many apps gets up at all.
+func (g *generation) boot(sl *slot) (*drone, error) {
+	turns := g.app.supervisor.boots
+	select {
+	case turns <- struct{}{}:
+	case <-g.ctx.Done():
+		return nil, g.ctx.Err()
+	}
+	defer func() { <-turns }()
+	return g.app.launch(g.ctx, g.spec, sl.number)
+}
+
+// pause waits before the next start of a drone that ended; false says that
+// there is none, as it was given up or the generation ends.
+func (g *generation) pause(sl *slot, reason string, up time.Duration) bool {
+	a := g.app
+	o := a.supervisor.o
+	now := o.Now()
+	a.mu.Lock()
+	wait, giveUp := sl.crashes.crash(o, now, up)
+	sl.gone = giveUp
+	said := fmt.Sprintf("%s; it starts again in %v", reason, wait)
+	if giveUp {
+		said = fmt.Sprintf("%s; it was given up after %d crashes within %v", reason, o.Crashes, o.CrashWindow)
+		reason = said
+	} else {
+		a.restarts++
+	}
+	a.reason = reason
+	a.mu.Unlock()
+	a.journal.append(Line{Time: now.UTC(), Drone: sl.number, Stream: Platform, Text: said})
+	a.tell()
+	if giveUp {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-g.ctx.Done():
+		return false
+	}
+}
+
+// drain ends the generation: its keepers, then each drone once its requests
+// have ended or the time for them is over. When ctx ends, all goes at once.
+func (g *generation) drain(ctx context.Context, requests, grace time.Duration) {
+	g.cancel()
+	g.keep.Wait()
+	var wg sync.WaitGroup
+	for _, sl := range g.slots {
+		g.app.mu.Lock()
+		d := sl.drone
+		sl.drone = nil
+		var drained chan struct{}
+		if d != nil {
+			drained = make(chan struct{})
+			if d.drained = drained; d.inFlight == 0 {
+				close(drained)
+			}
+		}
+		g.app.mu.Unlock()
+		if d == nil {
+			continue
+		}
+		wg.Go(func() {
+			limit := time.NewTimer(requests)
+			defer limit.Stop()
+			select {
+			case <-drained:
+			case <-limit.C:
+			case <-d.group.Exited():
+			case <-ctx.Done():
+			}
+			_ = g.app.end(ctx, d, grace) // how a drone exits that was told to is its own affair
+		})
+	}
+	wg.Wait()
+}

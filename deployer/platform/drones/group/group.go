@@ -1,0 +1,179 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How often the process table is read while a group ends.
+const (
+	firstLook = 5 * time.Millisecond
+	lastLook  = 100 * time.Millisecond
+)
+
+// killLimit is how long SIGKILL is repeated before End gives up: a process in
+// an uninterruptible state can't be ended by anybody.
+const killLimit = 10 * time.Second
+
+// ErrSurvivors says that processes of the group are left after SIGKILL.
+var ErrSurvivors = errors.New("group: processes survive SIGKILL")
+
+// Adopt makes the calling process the parent of all orphans below it
+// (PR_SET_CHILD_SUBREAPER), so that no group leaves zombies where nobody
+// else would collect them, as in a container. It holds for the whole program.
+func Adopt() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("group: adopting orphans: %w", err)
+	}
+	return nil
+}
+
+// Group is a command that was started, and all that it started.
+type Group struct {
+	mark   string
+	cmd    *exec.Cmd
+	exited chan struct{}
+
+	mu    sync.Mutex
+	seen  map[int]string // members that were seen alive: pid to start time
+	ended bool
+	err   error // of cmd.Wait, once ended
+}
+
+// Start starts cmd as the leader of a new process group with that mark, which
+// must name no other group. The caller must call [Group.End], also when the
+// leader has exited by itself.
+func Start(cmd *exec.Cmd, mark string) (*Group, error) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
+	cmd.Env = append(cmd.Env, Variable+"="+mark)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("group: starting: %w", err)
+	}
+	g := &Group{mark: mark, cmd: cmd, exited: make(chan struct{}), seen: map[int]string{}}
+	go g.watch()
+	return g, nil
+}
+
+// watch ends with the leader, which [Group.End] brings about.
+func (g *Group) watch() {
+	defer close(g.exited)
+	for {
+		err := unix.Waitid(unix.P_PID, g.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// Pid returns the number of the leader and of the process group.
+func (g *Group) Pid() int { return g.cmd.Process.Pid }
+
+// Exited is closed when the leader has exited; others of the group may live.
+func (g *Group) Exited() <-chan struct{} { return g.exited }
+
+// Members returns the living processes of the group, and collects those of its
+// zombies that are ours to collect, the leader apart.
+func (g *Group) Members() ([]int, error) {
+	table, err := scan()
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return nil, nil
+	}
+	var pids []int
+	self := os.Getpid()
+	for _, p := range table {
+		ours := p.group == g.Pid() || g.seen[p.pid] == p.start
+		switch {
+		case p.zombie && ours && p.parent == self && p.pid != g.Pid():
+			// An orphan that came to us; nobody else waits for it.
+			_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
+			delete(g.seen, p.pid)
+		case !p.zombie && (ours || mark(p.pid) == g.mark):
+			g.seen[p.pid] = p.start
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids, nil
+}
+
+// End sends SIGTERM to the whole group, waits until no process of it is left,
+// and after grace or when ctx ends sends SIGKILL to the rest. It returns the
+// leader's exit as [exec.Cmd.Wait] does, or [ErrSurvivors]. A second call
+// returns the same.
+func (g *Group) End(ctx context.Context, grace time.Duration) error {
+	limit, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	err := end(limit, g.Members)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return g.err
+	}
+	if err != nil {
+		return err
+	}
+	g.ended = true
+	g.err = g.cmd.Wait()
+	return g.err
+}
+
+// EndAll ends the processes that find returns, again and again until it
+// returns none: SIGTERM at first, SIGKILL when ctx ends.
+func EndAll(ctx context.Context, find func() ([]int, error)) error {
+	return end(ctx, find)
+}
+
+func end(ctx context.Context, find func() ([]int, error)) error {
+	asked := map[int]bool{}
+	look := firstLook
+	stop := ctx.Done()
+	var killUntil <-chan time.Time
+	for {
+		pids, err := find()
+		if err != nil {
+			return fmt.Errorf("group: reading the process table: %w", err)
+		}
+		if len(pids) == 0 {
+			return nil
+		}
+		for _, pid := range pids {
+			switch {
+			case killUntil != nil:
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			case !asked[pid]:
+				asked[pid] = true
+				_ = syscall.Kill(pid, syscall.SIGTERM)
+			}
+		}
+		pause := time.NewTimer(look)
+		look = min(look*2, lastLook)
+		select {
+		case <-pause.C:
+		case <-stop:
+			pause.Stop()
+			// From now on every look is a kill, until none is left.
+			stop, look = nil, firstLook
+			limit := time.NewTimer(killLimit)
+			defer limit.Stop()
+			killUntil = limit.C
+		case <-killUntil:
+			pause.Stop()
+			return fmt.Errorf("%w: %v", ErrSurvivors, pids)
+		}
+	}
+}

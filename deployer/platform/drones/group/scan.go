@@ -1,0 +1,120 @@
+package group
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Variable is the environment variable that holds the mark of a group.
+const Variable = "WEBHOOKS_DRONE"
+
+// process is a line of the process table.
+type process struct {
+	pid, parent, group int
+	zombie             bool
+	start              string // with the pid it names a process for ever, on one boot
+}
+
+// Find returns the living processes whose mark begins with prefix.
+func Find(prefix string) ([]int, error) {
+	return living(func(p process) bool { return strings.HasPrefix(mark(p.pid), prefix) })
+}
+
+// FindUnmarked returns the living processes of the user uid that have no mark:
+// those that took care to lose it.
+func FindUnmarked(uid uint32) ([]int, error) {
+	return living(func(p process) bool {
+		info, err := os.Stat(filepath.Join("/proc", strconv.Itoa(p.pid)))
+		if err != nil {
+			return false
+		}
+		owner, ok := info.Sys().(*syscall.Stat_t)
+		return ok && owner.Uid == uid && mark(p.pid) == ""
+	})
+}
+
+func living(match func(process) bool) ([]int, error) {
+	table, err := scan()
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, p := range table {
+		if !p.zombie && match(p) {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids, nil
+}
+
+// scan reads the process table. What ends while it reads is left out.
+func scan() ([]process, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	names, err := dir.Readdirnames(-1)
+	if closeErr := dir.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	var table []process
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join("/proc", name, "stat")) //nolint:gosec // a number in /proc
+		if err != nil {
+			continue
+		}
+		if p, ok := parseStat(pid, stat); ok {
+			table = append(table, p)
+		}
+	}
+	return table, nil
+}
+
+// parseStat reads the fields of proc_pid_stat(5). The second is the command's
+// name in parentheses and may itself hold spaces and parentheses.
+func parseStat(pid int, stat []byte) (process, bool) {
+	end := bytes.LastIndexByte(stat, ')')
+	if end < 0 {
+		return process{}, false
+	}
+	fields := strings.Fields(string(stat[end+1:]))
+	if len(fields) < 20 {
+		return process{}, false
+	}
+	p := process{pid: pid, start: fields[19]}
+	p.zombie = fields[0] == "Z" || fields[0] == "X"
+	var err error
+	if p.parent, err = strconv.Atoi(fields[1]); err != nil {
+		return process{}, false
+	}
+	if p.group, err = strconv.Atoi(fields[2]); err != nil {
+		return process{}, false
+	}
+	return p, true
+}
+
+// mark returns the value of [Variable] that the process was started with; ""
+// where it has none, has ended, or may not be looked at.
+func mark(pid int) string {
+	environ, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ")) //nolint:gosec // a number in /proc
+	if err != nil {
+		return ""
+	}
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		if value, ok := bytes.CutPrefix(entry, []byte(Variable+"=")); ok {
+			return string(value)
+		}
+	}
+	return ""
+}

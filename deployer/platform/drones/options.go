@@ -1,0 +1,61 @@
+package drones
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+)
+
+// Options are the settings of a [Supervisor]; only Dir has no default.
+type Options struct {
+	// Dir is the folder for the state, the logs and the apps' homes. Where apps
+	// have users of their own, each folder above it must be open to them
+	// (o+x), as must be the apps' folders and node; Start says what is not.
+	Dir string
+
+	Ready time.Duration // for a drone to accept connections; default 30 s
+	Grace time.Duration // for requests to end, and again for a drone after SIGTERM; default 10 s
+
+	Backoff     time.Duration // before the first restart of a drone, doubled for each further; default 1 s
+	MaxBackoff  time.Duration // default 60 s
+	Crashes     int           // so many within CrashWindow and the drone is given up; default 5
+	CrashWindow time.Duration // default 60 s; a drone that stays up so long starts over at Backoff
+
+	FirstPort, LastPort int // of the loopback ports that drones get; default 20000 to 29999
+
+	SameUser bool   // run apps as the server's own user, even where that is root
+	FirstUID uint32 // where the server is root: apps get this uid and the next ones, as uid and gid; default 50000
+
+	Memory    int64 // bytes of data a process may have (RLIMIT_DATA); default 1 GiB
+	Files     int   // open files of a process; default 4096
+	Processes int   // processes and threads of an app's user; default 512
+
+	Env    map[string]string // given to every app; an app's own env goes before
+	Notify func(State)       // called after each change of an app's state, one call at a time; must not call the Supervisor
+	Logger *slog.Logger      // default: discards
+	Now    func() time.Time  // default time.Now
+}
+
+func (o Options) withDefaults() Options {
+	o.Ready = cmp.Or(o.Ready, 30*time.Second)
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
+	o.Backoff = cmp.Or(o.Backoff, time.Second)
+	o.MaxBackoff = cmp.Or(o.MaxBackoff, time.Minute)
+	o.Crashes = cmp.Or(o.Crashes, 5)
+	o.CrashWindow = cmp.Or(o.CrashWindow, time.Minute)
+	if o.FirstPort == 0 {
+		o.FirstPort, o.LastPort = 20_000, 29_999
+	}
+	o.LastPort = max(o.FirstPort, o.LastPort)
+	o.FirstUID = cmp.Or(o.FirstUID, 50_000)
+	o.Memory = cmp.Or(o.Memory, 1<<30)
+	o.Files = cmp.Or(o.Files, 4096)
+	o.Processes = cmp.Or(o.Processes, 512)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}

@@ -1,0 +1,14 @@
+package drones
+
+// Spec is what to run.
+type Spec struct {
+	User      string            `json:"user"`
+	App       string            `json:"app"`
+	Snapshot  string            `json:"snapshot"` // id, told in the State
+	Subdomain string            `json:"subdomain"`
+	Dir       string            `json:"dir"`   // the built folder; the drones' working folder
+	Node      string            `json:"node"`  // path of the node binary
+	Start     string            `json:"start"` // a shell command, or the path of a file for node
+	Env       map[string]string `json:"env,omitempty"`
+	Drones    int               `json:"drones"` // how many; default 1
+}

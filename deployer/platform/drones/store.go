@@ -1,0 +1,90 @@
+package drones
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// store is what outlives the server: which apps run, and which user each has.
+// It is one file, replaced as a whole.
+type store struct {
+	path string
+
+	mu      sync.Mutex
+	content content
+}
+
+type content struct {
+	Instance string            `json:"instance"` // begins the mark of each drone
+	Users    map[string]uint32 `json:"users"`    // by key: the uid, also the gid
+	Running  map[string]Spec   `json:"running"`  // by key
+}
+
+// load reads the file, or begins one.
+func (s *store) load() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.content = content{}
+	text, err := os.ReadFile(s.path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		s.content.Instance = rand.Text()
+	case err != nil:
+		return err
+	default:
+		if err := json.Unmarshal(text, &s.content); err != nil {
+			return fmt.Errorf("%s is damaged: %w", s.path, err)
+		}
+	}
+	if s.content.Users == nil {
+		s.content.Users = map[string]uint32{}
+	}
+	if s.content.Running == nil {
+		s.content.Running = map[string]Spec{}
+	}
+	return s.save()
+}
+
+// update changes the content and writes it down; where that fails the content
+// in memory is changed all the same, and written with the next update.
+func (s *store) update(change func(*content)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.content)
+	return s.save()
+}
+
+func (s *store) read(look func(content)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	look(s.content)
+}
+
+func (s *store) save() error {
+	text, err := json.Marshal(s.content)
+	if err != nil {
+		return err
+	}
+	next := s.path + ".next"
+	file, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(next, s.path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(s.path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,297 @@
+package drones_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+)
+
+func TestSwitchRunsTheApp(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	spec := b.app("one", "serve.js")
+	spec.Env = map[string]string{"ANSWER": "mine", "PORT": "80", "HOME": "/root"}
+	b.mustSwitch(spec)
+	if got := b.get("one", "/"); got != "mine\n" {
+		t.Errorf("answer %q, want mine", got)
+	}
+	got := b.State("me", "one")
+	if got.Phase != drones.Started || got.Drones != 1 || got.Wanted != 1 || got.Snapshot != "1" || got.Since.IsZero() {
+		t.Errorf("state %+v", got)
+	}
+	r := b.report("one")
+	if r.Cwd != spec.Dir {
+		t.Errorf("runs in %s, want %s", r.Cwd, spec.Dir)
+	}
+	if os.Getuid() == 0 {
+		cred, err := b.Credential("me", "one")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.UID < 50_000 || uint32(r.UID) != cred.Uid { //nolint:gosec // a uid
+			t.Errorf("runs as uid %d, want %d", r.UID, cred.Uid)
+		}
+		if len(r.Groups) != 1 || r.Groups[0] != r.UID {
+			t.Errorf("runs with groups %v, want its own alone", r.Groups)
+		}
+	} else if r.UID != os.Getuid() {
+		t.Errorf("runs as uid %d, want the server's", r.UID)
+	}
+}
+
+func TestEnvironmentHoldsNothingOfTheServer(t *testing.T) {
+	t.Setenv("WEBHOOKS_TEST_SECRET", "canary")
+	b := setup(t, drones.Options{Env: map[string]string{"REGION": "here"}})
+	spec := b.app("env", "serve.js")
+	spec.Env = map[string]string{"ANSWER": "mine"}
+	b.mustSwitch(spec)
+	env := b.report("env").Env
+	want := map[string]string{
+		"NODE_ENV": "production", "SUBDOMAIN": "env-sub", "ANSWER": "mine", "REGION": "here", "LANG": "C.UTF-8",
+		"PORT": "", "HOME": "", "TMPDIR": "", "PATH": "", "WEBHOOKS_DRONE": "",
+		"PWD": "", "_": "", "SHLVL": "", "OLDPWD": "", // the shell's own
+	}
+	for name, value := range env {
+		if wanted, ok := want[name]; !ok || wanted != "" && wanted != value {
+			t.Errorf("the app sees %s=%s", name, value)
+		}
+	}
+	for _, name := range []string{"NODE_ENV", "SUBDOMAIN", "ANSWER", "REGION", "PORT"} {
+		if env[name] == "" {
+			t.Errorf("the app lacks %s", name)
+		}
+	}
+	for _, name := range []string{"HOME", "TMPDIR"} {
+		if !strings.HasPrefix(env[name], b.dir) {
+			t.Errorf("%s is %s", name, env[name])
+		}
+		if info, err := os.Stat(env[name]); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+func TestSwitchRefusesAnAppThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, file, start string
+		wants             []string
+	}{
+		{"exits", "exit.js", "", []string{"exited with code 7", "stdout: starting up", "stderr: no database"}},
+		{"deaf", "deaf.js", "", []string{"did not accept connections", "stdout: I never listen"}},
+		{"missing", "serve.js", "node nothing.js", []string{"exited with code 1", "Cannot find module"}},
+		{"command", "serve.js", "no-such-command --x", []string{"exited with code 127", "not found"}},
+		{"none", "serve.js", " ", []string{"scripts.start"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, drones.Options{Ready: 3 * time.Second, Grace: time.Second})
+			b.mustSwitch(b.app("app", "serve.js"))
+			before := b.report("app").Pid
+
+			spec := b.app("app", test.file)
+			spec.Snapshot, spec.Drones = "2", 2
+			if test.start != "" {
+				spec.Start = test.start
+			}
+			err := b.Switch(t.Context(), spec)
+			failed, ok := errors.AsType[*drones.StartError](err)
+			if !ok {
+				t.Fatalf("error %v, want a StartError", err)
+			}
+			mention(t, failed.Reason+"\n"+join(failed.Lines), test.wants...)
+			if r := b.report("app"); r.Pid != before {
+				t.Errorf("pid %d answers, want the old %d", r.Pid, before)
+			}
+			if got := b.State("me", "app"); got.Snapshot != "1" || got.Phase != drones.Started {
+				t.Errorf("state %+v", got)
+			}
+		})
+	}
+}
+
+func TestSwitchLetsRequestsEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Grace: time.Minute})
+	spec := b.app("app", "serve.js")
+	b.mustSwitch(spec)
+	oldPid := b.report("app").Pid
+
+	oldAddr, oldDone, _ := b.Pick("me", "app")
+	resp, done := b.open("app", "/hold")
+	body := bufio.NewReader(resp.Body)
+	if line, err := body.ReadString('\n'); line != "held\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+
+	spec.Snapshot = "2"
+	spec.Env = map[string]string{"ANSWER": "second"}
+	b.mustSwitch(spec)
+	if got := b.get("app", "/"); got != "second\n" {
+		t.Errorf("after the switch %q answers", got)
+	}
+	if !alive(oldPid) {
+		t.Fatal("the old drone was ended with a request in flight")
+	}
+	// The request that was picked before the switch still finds its drone.
+	release, releaseDone := b.openAt(oldAddr, "/release", oldDone)
+	_ = release.Body.Close()
+	if line, err := body.ReadString('\n'); line != "released\n" {
+		t.Errorf("the request in flight ended with %q, %v", line, err)
+	}
+	done()
+	releaseDone()
+	// Halt waits for the old generation as well.
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	if alive(oldPid) {
+		t.Error("the old drone is still there")
+	}
+	mention(t, b.text("app"), "stdout: ending")
+}
+
+func TestHaltLeavesNoProcess(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Grace: time.Second})
+	b.mustSwitch(b.app("app", "serve.js"))
+	var children []int
+	decode(t, b.get("app", "/fork"), &children)
+	pids := append(children, b.report("app").Pid)
+	for _, pid := range pids {
+		if !alive(pid) {
+			t.Fatalf("pid %d of %v does not live", pid, pids)
+		}
+	}
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range pids {
+		if alive(pid) {
+			t.Errorf("pid %d of %v is left", pid, pids)
+		}
+	}
+	if _, _, ok := b.Pick("me", "app"); ok {
+		t.Error("a halted app has a drone")
+	}
+	if got := b.State("me", "app"); got.Phase != drones.Stopped || got.Snapshot != "" {
+		t.Errorf("state %+v", got)
+	}
+	if err := b.Restart(t.Context(), "me", "app"); !errors.Is(err, drones.ErrUnknown) {
+		t.Errorf("restart of a halted app: %v", err)
+	}
+}
+
+func TestHaltKillsWhoDoesNotListen(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Grace: 200 * time.Millisecond})
+	b.mustSwitch(b.app("app", "stubborn.js"))
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	mention(t, b.text("app"), "stdout: no")
+}
+
+func TestHaltEndsAtOnceWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Grace: time.Hour})
+	b.mustSwitch(b.app("app", "stubborn.js"))
+	_, done, _ := b.Pick("me", "app") // a request that never ends
+	defer done()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	// It must get the turn, which a context that has ended may or may not get.
+	for {
+		err := b.Halt(ctx, "me", "app")
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if got := b.State("me", "app"); got.Phase != drones.Stopped {
+		t.Errorf("state %+v", got)
+	}
+}
+
+func TestDronesShareTheLoad(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	spec := b.app("app", "serve.js")
+	spec.Drones = 3
+	b.mustSwitch(spec)
+	if got := b.State("me", "app"); got.Drones != 3 || got.Wanted != 3 {
+		t.Errorf("state %+v", got)
+	}
+	count := map[string]int{}
+	var dones []func()
+	for range 9 {
+		addr, done, ok := b.Pick("me", "app")
+		if !ok {
+			t.Fatal("no drone")
+		}
+		count[addr]++
+		dones = append(dones, done)
+	}
+	for addr, n := range count {
+		if n != 3 {
+			t.Errorf("%s has %d of 9 requests in flight", addr, n)
+		}
+	}
+	for _, done := range dones {
+		done()
+		done() // a second call counts nothing
+	}
+	if len(count) != 3 {
+		t.Errorf("%d drones have requests", len(count))
+	}
+}
+
+func TestStartCommands(t *testing.T) {
+	t.Parallel()
+	for _, start := range []string{"serve.js", "./serve.js", "serve", "node serve.js", "ANSWER=hello node serve.js && true", "bin/www", "tool"} {
+		t.Run(strings.ReplaceAll(start, "/", "_"), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, drones.Options{})
+			spec := b.app("app", "serve.js")
+			spec.Start = start
+			write := func(name, text string, mode os.FileMode) {
+				path := filepath.Join(spec.Dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // apps must pass
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("bin/www", "require('../serve.js')\n", 0o644)
+			write("node_modules/.bin/tool", "#!/bin/sh\nexec node serve.js\n", 0o755)
+			b.mustSwitch(spec)
+			if got := b.get("app", "/"); got != "hello\n" {
+				t.Errorf("answer %q", got)
+			}
+		})
+	}
+}
+
+func TestPortsRunOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{FirstPort: 31_207, LastPort: 31_208})
+	spec := b.app("app", "serve.js")
+	spec.Drones = 3
+	err := b.Switch(t.Context(), spec)
+	if err == nil || !strings.Contains(err.Error(), "no free port between 31207 and 31208") {
+		t.Fatalf("error %v", err)
+	}
+	// What was taken is free again.
+	spec.Drones = 2
+	b.mustSwitch(spec)
+}

@@ -1,0 +1,3 @@
+console.log('I never listen');
+process.on('SIGTERM', () => {});
+setInterval(() => {}, 1000);

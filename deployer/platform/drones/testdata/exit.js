@@ -1,0 +1,3 @@
+console.log('starting up');
+console.error('no database');
+process.exit(7);

@@ -1,0 +1,125 @@
+package drones
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// maxApps bounds the search for a free uid.
+const maxApps = 10_000
+
+// ownUsers tells whether apps have users of their own.
+func (s *Supervisor) ownUsers() bool { return os.Getuid() == 0 && !s.o.SameUser }
+
+// Credential returns the app's own user, for its builds; nil where apps run
+// as the server's user. A user is given once, and stands until
+// [Supervisor.Destroy].
+func (s *Supervisor) Credential(user, app string) (*syscall.Credential, error) {
+	if !s.ownUsers() {
+		return nil, nil
+	}
+	var uid uint32
+	var err error
+	saved := s.store.update(func(c *content) {
+		known := false
+		if uid, known = c.Users[key(user, app)]; known {
+			return
+		}
+		if uid, err = s.freeUID(c.Users); err == nil {
+			c.Users[key(user, app)] = uid
+		}
+	})
+	if err = errors.Join(err, saved); err != nil {
+		return nil, fmt.Errorf("drones: finding a user for the app: %w", err)
+	}
+	// No supplementary groups: those of the server are root's.
+	return &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}, nil
+}
+
+func (s *Supervisor) freeUID(users map[string]uint32) (uint32, error) {
+	used := make(map[uint32]bool, len(users))
+	for _, uid := range users {
+		used[uid] = true
+	}
+	for uid := s.o.FirstUID; uid < s.o.FirstUID+maxApps; uid++ {
+		id := strconv.FormatUint(uint64(uid), 10)
+		_, userErr := user.LookupId(id)
+		_, groupErr := user.LookupGroupId(id)
+		if !used[uid] && userErr != nil && groupErr != nil {
+			return uid, nil
+		}
+	}
+	return 0, fmt.Errorf("no uid is free from %d on", s.o.FirstUID)
+}
+
+// folders are an app's own: HOME and TMPDIR.
+type folders struct{ home, tmp string }
+
+// folders makes the app's folders where they are missing. The folder around
+// them stays the server's, so that the app can't put a link in their place.
+func (s *Supervisor) folders(user, app string, as *syscall.Credential) (folders, error) {
+	around := s.around(user, app)
+	if err := os.MkdirAll(around, 0o711); err != nil { //nolint:gosec // apps must pass, and can't list
+		return folders{}, err
+	}
+	f := folders{home: filepath.Join(around, "home"), tmp: filepath.Join(around, "tmp")}
+	for _, dir := range []string{f.home, f.tmp} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return folders{}, err
+		}
+		if as != nil {
+			if err := os.Lchown(dir, int(as.Uid), int(as.Gid)); err != nil {
+				return folders{}, err
+			}
+		}
+	}
+	return f, nil
+}
+
+// around is the folder around an app's own.
+func (s *Supervisor) around(user, app string) string {
+	return filepath.Join(s.o.Dir, "homes", user, app)
+}
+
+// reachable returns an error that names the folder above dir that is closed
+// to the apps' users, if there is one.
+func (s *Supervisor) reachable(ctx context.Context, dir string) error {
+	if !s.ownUsers() {
+		return nil
+	}
+	var closed string
+	var err error
+	for d := dir; ; d = filepath.Dir(d) {
+		cdErr := s.enter(ctx, d)
+		if cdErr == nil {
+			break
+		}
+		closed, err = d, cdErr
+		if d == filepath.Dir(d) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("drones: the folder %s is closed to the apps' users (uid %d and up): "+
+			"open it with chmod o+x, choose another folder, or run apps as the server's user: %w", closed, s.o.FirstUID, err)
+	}
+	return nil
+}
+
+// enter tries to change to dir as an app's user would.
+func (s *Supervisor) enter(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `cd -- "$1"`, "sh", dir) //nolint:gosec // the folder is data
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=" + systemPath}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
+		Uid: s.o.FirstUID, Gid: s.o.FirstUID, Groups: []uint32{},
+	}}
+	return cmd.Run()
+}
