@@ -80,9 +80,9 @@ type Move struct {
 // Queue hands entries to workers: at least once, one at a time for each lane
 // and for each app. Implementations may be called concurrently.
 type Queue interface {
-	// Claim takes the ready entry that became ready first, of which neither
-	// lane nor app is claimed, for the time of lease; a claim whose lease ran
-	// out counts as none. It raises the entry's Attempts and Revision, which
+	// Claim takes, for the time of lease, the entry that became ready first
+	// among those whose lane nobody has claimed; a claim whose lease ran out
+	// counts as none. It raises the entry's Attempts and Revision, which
 	// is a change; so whoever held it before cannot save it any more.
 	// found is false where nothing is ready; then next is when to look again,
 	// as far as is known (zero: when Ready tells).
