@@ -1,9 +1,21 @@
 package router
 
 import (
+	"context"
+	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"time"
 )
+
+// tries is how many drones a request is sent to at most: a second one where
+// the first did not accept the connection.
+const tries = 2
 
 // Options are the settings of a [Router]. Lookup and Pick are needed; both are
 // called for each request, at once by many.
@@ -20,17 +32,183 @@ type Options struct {
 }
 
 // Router is an http.Handler that proxies each request to a drone of the app
-// that its Host names: 404 where there is none, 503 where it doesn't run.
+// that its Host names: 404 where there is none, 503 with Retry-After where it
+// doesn't run, 502 where the drone breaks off before it has answered.
 type Router struct {
-	o Options
+	o     Options
+	proxy httputil.ReverseProxy
+
+	// A drone may close an idle connection at the very moment that a request is
+	// sent over it (Node.js does so after 5 seconds). net/http sends what may
+	// safely be repeated again by itself; all else gets a connection of its own.
+	kept, fresh *http.Transport
 }
 
 // New returns a Router.
 func New(o Options) *Router {
-	return &Router{o: o}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Router{o: o, kept: transport(), fresh: transport()}
+	r.fresh.DisableKeepAlives = true
+	r.proxy = httputil.ReverseProxy{
+		Rewrite:       rewrite,
+		Transport:     roundTripper(r.send),
+		FlushInterval: -1, // streams must not wait for a buffer to fill
+		ErrorHandler:  r.fail,
+		ErrorLog:      slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		BufferPool:    &buffers{},
+	}
+	return r
 }
+
+func transport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	return &http.Transport{
+		DialContext:         dialer.DialContext,
+		DisableCompression:  true, // what the client accepts is the client's affair
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     4 * time.Second,
+	}
+}
+
+// Close closes the idle connections to drones.
+func (r *Router) Close() {
+	r.kept.CloseIdleConnections()
+	r.fresh.CloseIdleConnections()
+}
+
+// request is what ServeHTTP and send share about one request.
+type request struct {
+	user, app string
+	done      func() // of the drone that has it; nil while none has
+}
+
+type requestKey struct{}
 
 // ServeHTTP proxies one request.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	http.Error(w, "not written yet", http.StatusNotImplemented)
+	user, app, ok := r.o.Lookup(hostname(req.Host))
+	if !ok {
+		say(w, http.StatusNotFound, "There is no app at this address. Check the host name's spelling, and the app's subdomain and domains.")
+		return
+	}
+	state := &request{user: user, app: app}
+	// Only now has the request ended: the body is sent, or the WebSocket closed.
+	// It is deferred as the proxy panics where a body breaks off.
+	defer func() {
+		if state.done != nil {
+			state.done()
+		}
+	}()
+	r.proxy.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)))
 }
+
+// rewrite prepares the request for the drone. The proxy has already dropped
+// the headers of the connection and those that claim a forwarding.
+func rewrite(p *httputil.ProxyRequest) {
+	p.Out.URL.Scheme = "http"
+	p.Out.URL.Host = "drone" // send knows the address
+	p.Out.Host = p.In.Host
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came, even where net/url can't read it
+	p.SetXForwarded()
+}
+
+// errNotRunning says that no drone is ready.
+var errNotRunning = errors.New("router: app not running")
+
+// send sends the request to a drone, and to another where the first doesn't
+// accept the connection: then nothing of it was sent or read yet, whatever
+// its method.
+func (r *Router) send(req *http.Request) (*http.Response, error) {
+	state, _ := req.Context().Value(requestKey{}).(*request)
+	via := r.kept
+	if req.Body != nil && req.Body != http.NoBody || !repeatable(req.Method) || req.Header.Get("Upgrade") != "" {
+		via = r.fresh
+	}
+	var err error
+	for range tries {
+		addr, done, ok := r.o.Pick(state.user, state.app)
+		if !ok {
+			if err == nil {
+				err = errNotRunning
+			}
+			return nil, err
+		}
+		attempt := req.Clone(req.Context())
+		attempt.URL.Host = addr
+		if req.Body != nil {
+			attempt.Body = io.NopCloser(req.Body) // a failed dial closes it, and the next try needs it
+		}
+		var resp *http.Response
+		if resp, err = via.RoundTrip(attempt); err == nil { //nolint:bodyclose // the proxy closes it
+			state.done = done
+			return resp, nil
+		}
+		done()
+		if dial, is := errors.AsType[*net.OpError](err); !is || dial.Op != "dial" {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+func repeatable(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+// fail answers where no drone did.
+func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
+	var dial *net.OpError
+	switch {
+	case req.Context().Err() != nil:
+		// The client has gone; nobody reads an answer.
+		panic(http.ErrAbortHandler)
+	case errors.Is(err, errNotRunning), errors.As(err, &dial) && dial.Op == "dial":
+		w.Header().Set("Retry-After", "2")
+		say(w, http.StatusServiceUnavailable, "The app is not running. It may be starting; try again in a moment, or see its state and its log.")
+	default:
+		r.o.Logger.Debug("drone broke off", "error", err)
+		say(w, http.StatusBadGateway, "The app broke off before it had answered. See its log.")
+	}
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n") // the client may have gone
+}
+
+// hostname returns host lower-case, without port and trailing dot.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip calls the function.
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// buffers keeps the proxy's buffers for copying.
+type buffers struct{ pool sync.Pool }
+
+// Get returns a buffer of 32 KiB.
+func (b *buffers) Get() []byte {
+	if buf, ok := b.pool.Get().(*[]byte); ok {
+		return *buf
+	}
+	return make([]byte, 32<<10)
+}
+
+// Put takes a buffer back.
+func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }

@@ -1,0 +1,315 @@
+package router_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/router"
+)
+
+// bench is a Router in front of one app, me/app at app.example, whose drones
+// are the addresses in order; they take turns.
+type bench struct {
+	t        *testing.T
+	url      string
+	mu       sync.Mutex
+	addrs    []string
+	picked   int
+	inFlight atomic.Int64
+	requests sync.WaitGroup
+}
+
+func setup(t *testing.T, addrs ...string) *bench {
+	t.Helper()
+	b := &bench{t: t, addrs: addrs}
+	r := router.New(router.Options{
+		Lookup: func(host string) (string, string, bool) { return "me", "app", host == "app.example" },
+		Pick: func(user, app string) (string, func(), bool) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if user+"/"+app != "me/app" || len(b.addrs) == 0 {
+				return "", nil, false
+			}
+			b.picked++
+			b.inFlight.Add(1)
+			b.requests.Add(1)
+			return b.addrs[b.picked%len(b.addrs)], func() {
+				b.inFlight.Add(-1)
+				b.requests.Done()
+			}, true
+		},
+	})
+	server := httptest.NewServer(r)
+	t.Cleanup(func() {
+		server.Close()
+		r.Close()
+		b.requests.Wait() // hangs where a request is never done, panics where twice
+	})
+	b.url = server.URL
+	return b
+}
+
+// drone returns the address of a server that stands for a drone.
+func drone(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+// closed returns an address that refuses connections.
+func closed(t *testing.T) string {
+	t.Helper()
+	var config net.ListenConfig
+	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
+}
+
+func (b *bench) request(method, host, path string, body io.Reader) *http.Request {
+	b.t.Helper()
+	req, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Host = host
+	return req
+}
+
+func (b *bench) do(req *http.Request) (*http.Response, string) {
+	b.t.Helper()
+	client := http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return resp, string(text)
+}
+
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drone(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "app") }))
+	for host, want := range map[string]int{
+		"app.example": 200, "APP.Example": 200, "app.example:8080": 200, "app.example.": 200, "app.example.:80": 200,
+		"other.example": 404, "example": 404, "app.example.evil": 404, "[::1]:80": 404, "127.0.0.1": 404,
+	} {
+		resp, text := b.do(b.request(http.MethodGet, host, "/", nil))
+		if resp.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", host, resp.StatusCode, want)
+		}
+		if want == 404 && !strings.Contains(text, "no app at this address") {
+			t.Errorf("%s: %q", host, text)
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	var got *http.Request
+	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+		got = req.Clone(context.WithoutCancel(req.Context()))
+		w.Header().Set("Location", "http://elsewhere/")
+		w.WriteHeader(http.StatusFound)
+	}))
+	req := b.request(http.MethodGet, "App.Example:8080", "/a%2Fb?x=1;y=%zz", nil)
+	req.Header.Set("X-Forwarded-For", "6.6.6.6")
+	req.Header.Set("X-Forwarded-Host", "evil")
+	req.Header.Set("X-Forwarded-Proto", "https")
+	req.Header.Set("Forwarded", "for=6.6.6.6")
+	req.Header.Set("Authorization", "Basic eDp5")
+	req.Header.Set("User-Agent", "")
+	resp, _ := b.do(req)
+	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "http://elsewhere/" {
+		t.Errorf("the answer was changed: %d %v", resp.StatusCode, resp.Header)
+	}
+	if got.Host != "App.Example:8080" || got.RequestURI != "/a%2Fb?x=1;y=%zz" {
+		t.Errorf("the drone sees %s %s", got.Host, got.RequestURI)
+	}
+	for name, want := range map[string]string{
+		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "App.Example:8080", "X-Forwarded-Proto": "http",
+		"Forwarded": "", "Authorization": "Basic eDp5", "User-Agent": "", "Accept-Encoding": "",
+	} {
+		if value := strings.Join(got.Header.Values(name), ","); value != want {
+			t.Errorf("%s is %q, want %q", name, value, want)
+		}
+	}
+}
+
+func TestNotRunning(t *testing.T) {
+	t.Parallel()
+	for name, addrs := range map[string][]string{"no drone": nil, "refused": {closed(t)}} {
+		b := setup(t, addrs...)
+		resp, text := b.do(b.request(http.MethodGet, "app.example", "/", nil))
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !strings.Contains(text, "not running") {
+			t.Errorf("%s: %d %v %q", name, resp.StatusCode, resp.Header, text)
+		}
+	}
+}
+
+func TestRefusedConnectionIsTriedElsewhere(t *testing.T) {
+	t.Parallel()
+	b := setup(t, closed(t), drone(t, func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.Copy(w, req.Body)
+	}))
+	for i := range 4 {
+		want := strings.Repeat("body", i*100_000)
+		resp, text := b.do(b.request(http.MethodPost, "app.example", "/", strings.NewReader(want)))
+		if resp.StatusCode != 200 || text != want {
+			t.Errorf("request %d: status %d, %d bytes", i, resp.StatusCode, len(text))
+		}
+	}
+	if b.picked <= 4 {
+		t.Errorf("%d drones were picked for 4 requests", b.picked)
+	}
+}
+
+func TestBrokenAnswerIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	var seen atomic.Int64
+	b := setup(t, drone(t, func(http.ResponseWriter, *http.Request) {
+		seen.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	resp, _ := b.do(b.request(http.MethodPost, "app.example", "/", strings.NewReader("once")))
+	if resp.StatusCode != http.StatusBadGateway || seen.Load() != 1 {
+		t.Errorf("status %d after %d tries", resp.StatusCode, seen.Load())
+	}
+}
+
+// A drone that closes each connection after its answer, without saying so, is
+// what Node.js is to a connection that was idle for 5 seconds.
+func TestDroneThatClosesIdleConnections(t *testing.T) {
+	t.Parallel()
+	var config net.ListenConfig
+	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				_, _ = io.Copy(io.Discard, req.Body)
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			}
+			_ = conn.Close()
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	b := setup(t, l.Addr().String())
+	for i := range 200 {
+		method, body := http.MethodGet, ""
+		if i%2 == 1 {
+			method, body = http.MethodPost, "body"
+		}
+		if resp, text := b.do(b.request(method, "app.example", "/", strings.NewReader(body))); resp.StatusCode != 200 || text != "ok" {
+			t.Fatalf("request %d, %s: %d %q", i, method, resp.StatusCode, text)
+		}
+	}
+}
+
+func TestStreaming(t *testing.T) {
+	t.Parallel()
+	// Each line is written only when the one before has arrived at the client.
+	next := make(chan struct{})
+	b := setup(t, drone(t, func(w http.ResponseWriter, _ *http.Request) {
+		flush := http.NewResponseController(w)
+		for i := range 3 {
+			_, _ = fmt.Fprintf(w, "%d\n", i)
+			_ = flush.Flush()
+			<-next
+		}
+	}))
+	resp, err := http.DefaultClient.Do(b.request(http.MethodGet, "app.example", "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	for i := range 3 {
+		if !lines.Scan() || lines.Text() != fmt.Sprint(i) {
+			t.Fatalf("line %d: %q, %v", i, lines.Text(), lines.Err())
+		}
+		if got := b.inFlight.Load(); got != 1 {
+			t.Errorf("%d requests in flight during the answer", got)
+		}
+		next <- struct{}{}
+	}
+	if lines.Scan() {
+		t.Errorf("one more line: %q", lines.Text())
+	}
+}
+
+func TestWebSocket(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Upgrade") != "websocket" || req.Header.Get("Connection") != "Upgrade" {
+			http.Error(w, "no upgrade", http.StatusBadRequest)
+			return
+		}
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		_, _ = io.Copy(conn, rw)
+	}))
+	dialer := net.Dialer{}
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = io.WriteString(conn, "GET /chat HTTP/1.1\r\nHost: app.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(in, nil) //nolint:bodyclose // a 101 has none
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "websocket" {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	for _, frame := range []string{"\x81\x05hello", "\x82\x03\x00\xff\x01"} {
+		if _, err := io.WriteString(conn, frame); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(frame))
+		if _, err := io.ReadFull(in, got); err != nil || string(got) != frame {
+			t.Fatalf("%q came back as %q, %v", frame, got, err)
+		}
+	}
+	if got := b.inFlight.Load(); got != 1 {
+		t.Errorf("%d requests in flight while the WebSocket is open", got)
+	}
+}
