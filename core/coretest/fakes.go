@@ -1,0 +1,350 @@
+package coretest
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// Faults makes calls of a fake fail: the next calls of a method get the
+// errors queued for it, one each.
+type Faults struct {
+	mu     sync.Mutex
+	queued map[string][]error
+}
+
+// Fail queues errs for the next calls of method.
+func (f *Faults) Fail(method string, errs ...error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.queued == nil {
+		f.queued = map[string][]error{}
+	}
+	f.queued[method] = append(f.queued[method], errs...)
+}
+
+func (f *Faults) next(method string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	errs := f.queued[method]
+	if len(errs) == 0 {
+		return nil
+	}
+	f.queued[method] = errs[1:]
+	return errs[0]
+}
+
+// Source is a deploy.Source and an auth.GitHub over commits in memory. Its
+// methods for deploy may be made to fail by their names.
+type Source struct {
+	Faults
+
+	mu       sync.Mutex
+	commits  map[string]map[string]string // repository key + commit → path → content
+	private  map[string]core.Secret       // repository key → the token that may read it
+	logins   map[core.Secret]string
+	statuses map[string][]deploy.CommitStatus // commit → statuses, oldest first
+}
+
+var (
+	_ deploy.Source = (*Source)(nil)
+	_ auth.GitHub   = (*Source)(nil)
+)
+
+// NewSource returns a Source without repositories.
+func NewSource() *Source {
+	return &Source{
+		commits: map[string]map[string]string{}, private: map[string]core.Secret{},
+		logins: map[core.Secret]string{}, statuses: map[string][]deploy.CommitStatus{},
+	}
+}
+
+// Commit adds a commit with its files.
+func (s *Source) Commit(r core.Repository, commit string, files map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.commits[r.Key()+" "+commit] = maps.Clone(files)
+}
+
+// Private makes r readable with token only.
+func (s *Source) Private(r core.Repository, token core.Secret) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.private[r.Key()] = token
+}
+
+// AddLogin makes token the login's.
+func (s *Source) AddLogin(login string, token core.Secret) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.logins[token] = login
+}
+
+// Statuses returns the statuses that were set on commit, oldest first.
+func (s *Source) Statuses(commit string) []deploy.CommitStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.statuses[commit])
+}
+
+func (s *Source) files(ctx context.Context, method string, r core.Repository, commit string, token core.Secret) (map[string]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.next(method); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	files, there := s.commits[r.Key()+" "+commit]
+	if owner, private := s.private[r.Key()]; !there || private && token != owner {
+		return nil, fmt.Errorf("source: %s at %s: %w", r.Slug(), commit, core.ErrNotFound)
+	}
+	return files, nil
+}
+
+// File implements deploy.Source.
+func (s *Source) File(ctx context.Context, r core.Repository, commit, path string, token core.Secret) ([]byte, error) {
+	files, err := s.files(ctx, "File", r, commit, token)
+	if err != nil {
+		return nil, err
+	}
+	content, there := files[path]
+	if !there {
+		return nil, fmt.Errorf("source: %s: %w", path, core.ErrNotFound)
+	}
+	return []byte(content), nil
+}
+
+// Tarball implements deploy.Source.
+func (s *Source) Tarball(ctx context.Context, r core.Repository, commit string, token core.Secret) (io.ReadCloser, error) {
+	files, err := s.files(ctx, "Tarball", r, commit, token)
+	if err != nil {
+		return nil, err
+	}
+	var packed bytes.Buffer
+	zipped := gzip.NewWriter(&packed)
+	out := tar.NewWriter(zipped)
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		content := files[path]
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: r.Owner + "-" + r.Name + "-" + commit[:7] + "/" + path, Mode: 0o644, Size: int64(len(content))}
+		if err := out.WriteHeader(h); err != nil {
+			return nil, err
+		}
+		if _, err := io.WriteString(out, content); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(out.Close(), zipped.Close()); err != nil {
+		return nil, err
+	}
+	return io.NopCloser(&packed), nil
+}
+
+// SetStatus implements deploy.Source.
+func (s *Source) SetStatus(ctx context.Context, _ core.Repository, commit string, status deploy.CommitStatus, _ core.Secret) error {
+	if err := errors.Join(ctx.Err(), s.next("SetStatus")); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.statuses[commit] = append(s.statuses[commit], status)
+	return nil
+}
+
+// Login implements auth.GitHub.
+func (s *Source) Login(ctx context.Context, token core.Secret) (string, []string, error) {
+	if err := errors.Join(ctx.Err(), s.next("Login")); err != nil {
+		return "", nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	login, there := s.logins[token]
+	if !there {
+		return "", nil, fmt.Errorf("source: login: %w", core.ErrUnauthorized)
+	}
+	return login, []string{"repo"}, nil
+}
+
+// Platform is a deploy.Platform that remembers what it was told. Its methods
+// may be made to fail by their names.
+type Platform struct {
+	Faults
+
+	// Started, where set, is called while Start runs, outside of any lock.
+	Started func(user, app, snapshot string)
+
+	mu        sync.Mutex
+	apps      map[string]bool
+	snapshots map[string]string // user/app/snapshot → SHA-256 of the body
+	starts    []string          // user/app/snapshot, in order
+	starting  map[string]int    // user/app → Starts at this moment
+	overlaps  int
+}
+
+var _ deploy.Platform = (*Platform)(nil)
+
+// NewPlatform returns a Platform without apps.
+func NewPlatform() *Platform {
+	return &Platform{apps: map[string]bool{}, snapshots: map[string]string{}, starting: map[string]int{}}
+}
+
+// Create implements deploy.Platform.
+func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) error {
+	if err := errors.Join(ctx.Err(), p.next("Create")); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.apps[user+"/"+pkg.Name] = true
+	return nil
+}
+
+// Upload implements deploy.Platform.
+func (p *Platform) Upload(ctx context.Context, user, app, snapshot string, body io.Reader, out io.Writer) error {
+	if err := errors.Join(ctx.Err(), p.next("Upload")); err != nil {
+		return err
+	}
+	id := user + "/" + app + "/" + snapshot
+	p.mu.Lock()
+	_, there := p.snapshots[id]
+	exists := p.apps[user+"/"+app]
+	p.mu.Unlock()
+	if !exists {
+		return fmt.Errorf("platform: upload to %s/%s: %w", user, app, core.ErrNotFound)
+	}
+	if there {
+		return nil
+	}
+	digest := sha256.New()
+	if _, err := io.Copy(digest, body); err != nil {
+		return fmt.Errorf("platform: reading the snapshot: %w", err)
+	}
+	if _, err := io.WriteString(out, "built "+snapshot+"\n"); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.snapshots[id] = hex.EncodeToString(digest.Sum(nil))
+	return nil
+}
+
+// Start implements deploy.Platform.
+func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string) (string, error) {
+	if err := errors.Join(ctx.Err(), p.next("Start")); err != nil {
+		return "", err
+	}
+	app := user + "/" + pkg.Name
+	p.mu.Lock()
+	if _, there := p.snapshots[app+"/"+snapshot]; !there {
+		p.mu.Unlock()
+		return "", fmt.Errorf("platform: start %s: no snapshot %s", app, snapshot)
+	}
+	p.starting[app]++
+	if p.starting[app] > 1 {
+		p.overlaps++
+	}
+	p.mu.Unlock()
+	if p.Started != nil {
+		p.Started(user, pkg.Name, snapshot)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.starting[app]--
+	p.starts = append(p.starts, app+"/"+snapshot)
+	return "http://" + pkg.Name + ".localhost", nil
+}
+
+// Starts returns what was started, "user/app/snapshot", oldest first.
+func (p *Platform) Starts() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.starts)
+}
+
+// Overlaps returns how often an app was started while it was being started.
+func (p *Platform) Overlaps() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.overlaps
+}
+
+// Accounts is users in memory. Its methods may be made to fail by their names.
+type Accounts struct {
+	Faults
+
+	mu     sync.Mutex
+	users  map[string]core.Secret
+	tokens map[string][]core.ThirdPartyToken
+}
+
+var (
+	_ deploy.Accounts = (*Accounts)(nil)
+	_ auth.Accounts   = (*Accounts)(nil)
+)
+
+// NewAccounts returns Accounts without users.
+func NewAccounts() *Accounts {
+	return &Accounts{users: map[string]core.Secret{}, tokens: map[string][]core.ThirdPartyToken{}}
+}
+
+// AddUser adds a user.
+func (a *Accounts) AddUser(name string, password core.Secret) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.users[name] = password
+}
+
+// Authenticate implements deploy.Accounts and auth.Accounts.
+func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
+	if err := errors.Join(ctx.Err(), a.next("Authenticate")); err != nil {
+		return core.Account{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if password, there := a.users[c.Username]; !there || password != c.Password {
+		return core.Account{}, fmt.Errorf("accounts: authenticate: %w", core.ErrUnauthorized)
+	}
+	return core.Account{Username: c.Username}, nil
+}
+
+// Tokens implements deploy.Accounts and auth.Accounts.
+func (a *Accounts) Tokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error) {
+	if err := errors.Join(ctx.Err(), a.next("Tokens")); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, there := a.users[user]; !there {
+		return nil, fmt.Errorf("accounts: tokens: %w", core.ErrNotFound)
+	}
+	return slices.Clone(a.tokens[user]), nil
+}
+
+// SetToken implements auth.Accounts.
+func (a *Accounts) SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
+	if err := errors.Join(ctx.Err(), a.next("SetToken")); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, there := a.users[user]; !there {
+		return fmt.Errorf("accounts: set token: %w", core.ErrNotFound)
+	}
+	others := slices.DeleteFunc(a.tokens[user], func(other core.ThirdPartyToken) bool { return other.ID == t.ID })
+	a.tokens[user] = append(others, t)
+	return nil
+}

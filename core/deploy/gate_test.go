@@ -1,0 +1,203 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+type failingStore struct{ deploy.Store }
+
+func (failingStore) Accept(context.Context, deploy.Acceptance) (core.Change, bool, error) {
+	return core.Change{}, false, errors.New("disk full")
+}
+
+func TestHeldPushIsReleasedByAPass(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1)
+		w.start()
+		id := w.deliver(w.push(commit1))
+		held := w.settled(id)
+		w.is(held, core.StatusHeld, "Waits for Travis CI")
+		if held.Hold == nil || held.Hold.Until.Sub(held.CreatedAt) < 30*time.Minute {
+			t.Errorf("held by %+v", held.Hold)
+		}
+		report := w.deliver(w.build(commit1, core.BuildPassed))
+		w.is(w.settled(id), core.StatusOK, "")
+		w.is(w.settled(report), core.StatusOK, "Released")
+		if got := len(w.platform.Starts()); got != 1 {
+			t.Errorf("deployed %d times", got)
+		}
+	})
+}
+
+// Travis builds the last commit of a push that does not skip CI: the report
+// may name another commit than the head.
+func TestHeldPushIsReleasedByAReportOnAnotherOfItsCommits(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit2)
+		w.start()
+		push := w.push(commit2)
+		push.Commits = []string{commit1, commit2}
+		id := w.deliver(push)
+		w.is(w.settled(id), core.StatusHeld, "")
+		w.deliver(w.build(commit1, core.BuildPassed))
+		e := w.settled(id)
+		w.is(e, core.StatusOK, "")
+		if e.Commit.ID != commit2 {
+			t.Errorf("deployed %s", e.Commit.ID)
+		}
+	})
+}
+
+func TestHeldPushIsSkippedByAFailure(t *testing.T) {
+	t.Parallel()
+	for _, state := range []core.BuildState{core.BuildFailed, core.BuildErrored, core.BuildCanceled} {
+		inWorld(t, func(w *world) {
+			w.waiting(commit1)
+			w.start()
+			id := w.deliver(w.push(commit1))
+			w.is(w.settled(id), core.StatusHeld, "")
+			report := w.deliver(w.build(commit1, state))
+			w.is(w.settled(id), core.StatusSkipped, string(state))
+			w.is(w.settled(report), core.StatusSkipped, string(state))
+			if got := len(w.platform.Starts()); got != 0 {
+				t.Errorf("deployed %d times", got)
+			}
+		})
+	}
+}
+
+func TestHoldEnds(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1)
+		w.start()
+		id := w.deliver(w.push(commit1), "X-Github-Delivery", "guid")
+		w.is(w.after(29*time.Minute, id), core.StatusHeld, "")
+		w.is(w.after(2*time.Minute, id), core.StatusSkipped, "did not report")
+		// Redelivered, it waits once more.
+		w.deliver(w.push(commit1), "X-Github-Delivery", "guid")
+		w.is(w.settled(id), core.StatusHeld, "")
+	})
+}
+
+func TestNewerPushSupersedesAHeldOne(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1, commit2)
+		w.start()
+		first := w.deliver(w.push(commit1))
+		w.is(w.settled(first), core.StatusHeld, "")
+		second := w.deliver(w.push(commit2))
+		w.is(w.settled(first), core.StatusSkipped, "Superseded")
+		w.is(w.settled(second), core.StatusHeld, "")
+	})
+}
+
+func TestOwnerReleases(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1)
+		w.start()
+		id := w.deliver(w.push(commit1))
+		w.is(w.settled(id), core.StatusHeld, "")
+		if _, err := w.service.Release(w.t.Context(), "somebody", id); core.CodeOf(err) != core.CodeStatusNotFound {
+			t.Errorf("somebody else: got %v", err)
+		}
+		if _, err := w.service.Release(w.t.Context(), "dscape", id); err != nil {
+			t.Fatal(err)
+		}
+		w.is(w.settled(id), core.StatusOK, "")
+		if _, err := w.service.Release(w.t.Context(), "dscape", id); core.CodeOf(err) != core.CodeNotHeld {
+			t.Errorf("twice: got %v", err)
+		}
+	})
+}
+
+func TestCommitThatSkipsCIIsNotHeld(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1)
+		w.start()
+		push := w.push(commit1)
+		push.Commit.Message = "docs [CI skip]"
+		w.is(w.settled(w.deliver(push)), core.StatusSkipped, "build nothing")
+	})
+}
+
+// Travis' signature proves that Travis says so, not that the user does: such
+// a report releases what comes within the hold time, and deploys nothing.
+func TestSignedReportBeforeThePush(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.TravisKeys = func(context.Context) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+		w.service = deploy.New(w.options)
+		w.waiting(commit1)
+		w.start()
+		signed := w.request(w.build(commit1, core.BuildPassed), "Signed-With", "travis")
+		signed.Credentials = nil
+		report := w.accept(signed).Change.Entry.ID
+		w.is(w.settled(report), core.StatusHeld, "GitHub's push")
+		id := w.deliver(w.push(commit1))
+		w.is(w.settled(id), core.StatusOK, "")
+		w.is(w.settled(report), core.StatusOK, "Released")
+
+		w.is(w.settled(w.accept(func() deploy.Request {
+			r := w.request(w.build(commit2, core.BuildPassed), "Signed-With", "travis")
+			r.Credentials, r.User = nil, "dscape"
+			return r
+		}()).Change.Entry.ID), core.StatusHeld, "GitHub's push")
+		if got := len(w.platform.Starts()); got != 1 {
+			t.Errorf("deployed %d times", got)
+		}
+	})
+}
+
+func TestReportWithCredentialsDeploysByItself(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1)
+		w.start()
+		report := w.deliver(w.build(commit1, core.BuildPassed))
+		w.is(w.settled(report), core.StatusOK, "")
+		// The push that comes late finds its commit deployed.
+		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusSkipped, "deployed the commit already")
+		want := []string{"dscape/hello/1.0.0-111111111111"}
+		if got := w.platform.Starts(); !slices.Equal(got, want) {
+			t.Errorf("started %v", got)
+		}
+	})
+}
+
+func TestBuildOfAnotherBranchIsIgnored(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.start()
+		event := w.build(commit1, core.BuildPassed)
+		event.Branch = "feature"
+		w.is(w.settled(w.deliver(event)), core.StatusIgnored, `"feature"`)
+	})
+}
+
+func TestUnreadableTravisConfigDoesNotHold(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.TravisConfig = func([]byte, string) (bool, string, error) { return false, "", errors.New("line 3") }
+		w.worker = deploy.NewWorker(w.options)
+		w.waiting(commit1)
+		w.start()
+		e := w.settled(w.deliver(w.push(commit1)))
+		w.is(e, core.StatusOK, "")
+		if len(e.Notes) != 1 {
+			t.Errorf("got notes %q", e.Notes)
+		}
+	})
+}

@@ -1,0 +1,139 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+func TestWhoMayDeploy(t *testing.T) {
+	t.Parallel()
+	good := &core.Credentials{Username: "dscape", Password: "secret"}
+	bad := &core.Credentials{Username: "dscape", Password: "wrong"}
+	secret := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: "hook"}
+	required := secret
+	required.Required = true
+	for name, test := range map[string]struct {
+		credentials *core.Credentials
+		user        string
+		signed      string
+		secret      *core.ThirdPartyToken
+		travis      bool // the delivery is Travis', and its key "travis" is known
+		code        core.Code
+		signature   core.Signature
+	}{
+		"credentials":                    {credentials: good, signature: core.SignatureNone},
+		"nothing":                        {code: core.CodeBadCreds},
+		"wrong credentials":              {credentials: bad, code: core.CodeBadCreds},
+		"user alone":                     {user: "dscape", code: core.CodeBadCreds},
+		"user and signature":             {user: "dscape", signed: "hook", secret: &secret, signature: core.SignatureValid},
+		"signature of an unknown user":   {user: "nobody", signed: "hook", code: core.CodeBadCreds},
+		"signature without a secret":     {user: "dscape", signed: "hook", code: core.CodeBadCreds},
+		"wrong signature":                {user: "dscape", signed: "x", secret: &secret, code: core.CodeBadSignature},
+		"wrong signature, credentials":   {credentials: good, signed: "x", secret: &secret, code: core.CodeBadSignature},
+		"unchecked signature":            {credentials: good, signed: "x", signature: core.SignatureUnchecked},
+		"credentials beside the user":    {credentials: good, user: "dscape", signature: core.SignatureNone},
+		"credentials of another user":    {credentials: good, user: "other", code: core.CodeBadCreds},
+		"signature demanded":             {credentials: good, secret: &required, code: core.CodeBadSignature},
+		"invalid user":                   {user: "../x", code: core.CodeDeployParams},
+		"travis signed":                  {travis: true, signed: "travis", signature: core.SignatureValid},
+		"travis unsigned":                {travis: true, code: core.CodeBadCreds},
+		"travis wrong signature":         {travis: true, signed: "x", code: core.CodeBadSignature},
+		"travis wrong, good credentials": {travis: true, credentials: good, signed: "x", code: core.CodeBadSignature},
+		"travis credentials":             {travis: true, credentials: good, signature: core.SignatureNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.options.TravisKeys = func(context.Context) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+				service := deploy.New(w.options)
+				if test.secret != nil {
+					if err := w.accounts.SetToken(w.t.Context(), "dscape", *test.secret); err != nil {
+						t.Fatal(err)
+					}
+				}
+				event := w.push(commit1)
+				if test.travis {
+					event = w.build(commit1, core.BuildPassed)
+				}
+				r := w.request(event, "Signed-With", test.signed)
+				r.Credentials, r.User = test.credentials, test.user
+				receipt, err := service.Deliver(w.t.Context(), r)
+				if got := core.CodeOf(err); got != test.code {
+					t.Fatalf("got %q (%v), want %q", got, err, test.code)
+				}
+				if got := receipt.Change.Entry.Signature; got != test.signature {
+					t.Errorf("got signature %q, want %q", got, test.signature)
+				}
+			})
+		})
+	}
+}
+
+func TestAccountsThatDoNotAnswer(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		for _, method := range []string{"Authenticate", "Tokens"} {
+			w.accounts.Fail(method, errors.New("refused"))
+			_, err := w.service.Deliver(w.t.Context(), w.request(w.push(commit1)))
+			if got, want := core.CodeOf(err), core.CodeAuthServerDown; got != want {
+				t.Errorf("%s: got %q, want %q", method, got, want)
+			}
+		}
+	})
+}
+
+func TestUnknownPayload(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		r := w.request(core.Event{})
+		if _, err := w.service.Deliver(w.t.Context(), r); core.CodeOf(err) != core.CodeProviderNotSupported {
+			t.Errorf("got %v", err)
+		}
+		r.Credentials = nil
+		if _, err := w.service.Deliver(w.t.Context(), r); core.CodeOf(err) != core.CodeBadCreds {
+			t.Errorf("without credentials: got %v", err)
+		}
+	})
+}
+
+// A token that GitHub does not take any more is told, and a public repository
+// is deployed all the same.
+func TestRevokedTokenDoesNotStopAPublicDeployment(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: core.AnyApp, Token: "gho"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.source.Fail("File", core.ErrUnauthorized)
+		w.start()
+		e := w.settled(w.deliver(w.push(commit1)))
+		w.is(e, core.StatusOK, "")
+		if len(e.Notes) != 1 {
+			t.Errorf("got notes %q", e.Notes)
+		}
+		if got := w.source.Statuses(commit1); len(got) != 2 || got[0].State != "pending" || got[1].State != "success" {
+			t.Errorf("got statuses %+v", got)
+		}
+	})
+}
+
+// A token for one app can't read the repository: the app is not known yet.
+func TestPrivateRepositoryNeedsATokenForAllApps(t *testing.T) {
+	t.Parallel()
+	for app, want := range map[string]core.Status{core.AnyApp: core.StatusOK, "hello": core.StatusError} {
+		inWorld(t, func(w *world) {
+			w.source.Private(w.repo, "gho")
+			err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: app, Token: "gho"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.start()
+			w.is(w.settled(w.deliver(w.push(commit1))), want, "")
+		})
+	}
+}

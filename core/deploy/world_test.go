@@ -1,0 +1,192 @@
+package deploy_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/textproto"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+const (
+	commit1 = "1111111111111111111111111111111111111111"
+	commit2 = "2222222222222222222222222222222222222222"
+	commit3 = "3333333333333333333333333333333333333333"
+	waits   = "notifications: webhook"
+)
+
+// told is a provider whose payload is the event itself, as JSON.
+type told core.Provider
+
+func (p told) Name() core.Provider { return core.Provider(p) }
+func (p told) Recognize(d core.Delivery) bool {
+	return strings.Contains(string(d.Payload), `"Provider":"`+string(p)+`"`)
+}
+
+func (p told) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+	signed := d.Header.Get("Signed-With")
+	switch {
+	case signed == "":
+		return core.SignatureNone
+	case len(keys) == 0:
+		return core.SignatureUnchecked
+	}
+	for _, key := range keys {
+		if key.Reveal() == signed {
+			return core.SignatureValid
+		}
+	}
+	return core.SignatureInvalid
+}
+
+func (p told) Parse(d core.Delivery) (core.Event, error) {
+	var event core.Event
+	if err := json.Unmarshal(d.Payload, &event); err != nil {
+		return core.Event{}, core.NewError(core.CodeProviderNotSupported, "", err)
+	}
+	return event, nil
+}
+
+// world is a Service and its Worker among fakes, within a synctest bubble.
+type world struct {
+	t        *testing.T
+	store    *coretest.Memory
+	source   *coretest.Source
+	platform *coretest.Platform
+	accounts *coretest.Accounts
+	options  deploy.Options
+	service  *deploy.Service
+	worker   *deploy.Worker
+	repo     core.Repository
+}
+
+// inWorld runs f in a bubble whose clock moves only when all wait.
+func inWorld(t *testing.T, f func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{
+			t: t, store: coretest.NewMemory(nil, 0), source: coretest.NewSource(),
+			platform: coretest.NewPlatform(), accounts: coretest.NewAccounts(),
+			repo: core.Repository{Owner: "dscape", Name: "hello", DefaultBranch: "main"},
+		}
+		w.accounts.AddUser("dscape", "secret")
+		for _, commit := range []string{commit1, commit2, commit3} {
+			w.source.Commit(w.repo, commit, map[string]string{"package.json": `{"name":"hello","version":"1.0.0"}`})
+		}
+		var ids atomic.Int64
+		w.options = deploy.Options{
+			Providers: []deploy.Provider{told(core.ProviderGitHub), told(core.ProviderTravis)},
+			Store:     w.store, Queue: w.store, Watcher: w.store,
+			Accounts: w.accounts, Source: w.source, Platform: w.platform,
+			TravisConfig: func(yml []byte, _ string) (bool, string, error) {
+				return string(yml) == waits, "read", nil
+			},
+			NewID: func() string { return fmt.Sprintf("%032x", ids.Add(1)) },
+		}
+		w.service, w.worker = deploy.New(w.options), deploy.NewWorker(w.options)
+		f(w)
+		w.stop()
+	})
+}
+
+func (w *world) start() {
+	w.t.Helper()
+	if err := w.worker.Start(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) stop() {
+	if err := w.worker.Stop(w.t.Context()); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// waiting gives commits a .travis.yml that says to wait.
+func (w *world) waiting(commits ...string) {
+	for _, commit := range commits {
+		w.source.Commit(w.repo, commit, map[string]string{
+			"package.json": `{"name":"hello","version":"1.0.0"}`, ".travis.yml": waits,
+		})
+	}
+}
+
+func (w *world) push(commit string) core.Event {
+	return core.Event{
+		Provider: core.ProviderGitHub, Kind: core.EventPush, Name: "push", Repository: w.repo,
+		Ref: "refs/heads/main", Branch: "main", Commit: core.Commit{ID: commit}, Commits: []string{commit},
+	}
+}
+
+func (w *world) build(commit string, state core.BuildState) core.Event {
+	return core.Event{
+		Provider: core.ProviderTravis, Kind: core.EventBuild, Name: "push",
+		Repository: core.Repository{Owner: w.repo.Owner, Name: w.repo.Name}, Branch: "main",
+		Commit: core.Commit{ID: commit}, Commits: []string{commit},
+		Build: core.Build{ID: "1", Number: "1", State: state, Type: "push"},
+	}
+}
+
+// request is a delivery of event by its user, with Basic auth.
+func (w *world) request(event core.Event, headers ...string) deploy.Request {
+	w.t.Helper()
+	payload, err := json.Marshal(event)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	header := textproto.MIMEHeader{}
+	for i := 0; i < len(headers); i += 2 {
+		header.Set(headers[i], headers[i+1])
+	}
+	return deploy.Request{
+		UUID: "u", Credentials: &core.Credentials{Username: "dscape", Password: "secret"}, Branch: "main",
+		Delivery: core.Delivery{Header: header, Body: payload, Payload: payload},
+	}
+}
+
+func (w *world) deliver(event core.Event, headers ...string) string {
+	w.t.Helper()
+	return w.accept(w.request(event, headers...)).Change.Entry.ID
+}
+
+func (w *world) accept(r deploy.Request) deploy.Receipt {
+	w.t.Helper()
+	receipt, err := w.service.Deliver(w.t.Context(), r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return receipt
+}
+
+// settled lets everything go on that can without time passing, and returns
+// the entry.
+func (w *world) settled(id string) core.Entry {
+	w.t.Helper()
+	synctest.Wait()
+	change, err := w.store.Find(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return change.Entry
+}
+
+// after lets d pass and returns the entry.
+func (w *world) after(d time.Duration, id string) core.Entry {
+	w.t.Helper()
+	<-time.After(d)
+	return w.settled(id)
+}
+
+func (w *world) is(e core.Entry, status core.Status, reason string) {
+	w.t.Helper()
+	if e.Status != status || !strings.Contains(e.Reason, reason) {
+		w.t.Errorf("entry %s: got %s (%s), want %s (%s); steps %+v", e.ID, e.Status, e.Reason, status, reason, e.Steps)
+	}
+}
