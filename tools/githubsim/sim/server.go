@@ -1,0 +1,166 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Options are what [New] takes.
+type Options struct {
+	// Dir is the folder of the bare repositories, OWNER/NAME.git below it. It
+	// is made where it is not there.
+	Dir string
+	// WebURL stands before the addresses of pages; https://github.com where
+	// it is empty.
+	WebURL string
+	// AnonymousLimit is the hourly rate limit without a token. 0 is 5000, as
+	// with one, so that a test does not meet it unasked; GitHub has 60.
+	AnonymousLimit int
+	// HookProgram is the path of a githubsim program, for the post-receive
+	// hook of new repositories, which calls it after a push. "" makes no hook,
+	// and whoever pushed calls [Server.Pushed].
+	HookProgram string
+	// Now is the clock.
+	Now func() time.Time
+	// Logger takes a line for each request and delivery, at debug level.
+	Logger *slog.Logger
+}
+
+const (
+	hourlyLimit     = 5000
+	deliveryTimeout = 10 * time.Second // GitHub's
+	travisTimeout   = 60 * time.Second // Travis CI's
+)
+
+// Server is the stand-in. Its methods may be called concurrently; those that
+// need git or send something need it started.
+type Server struct {
+	options   Options
+	sender    *http.Client // of webhooks: follows no redirect, as GitHub
+	travis    *http.Client // of notifications: follows them, as Travis CI
+	transport *http.Transport
+
+	api, archive         *http.Server
+	apiAddr, archiveAddr string
+	serving              sync.WaitGroup
+
+	mu           sync.Mutex
+	tokens       map[string]*user       // by token
+	repositories map[string]*repository // by lower-case slug
+	links        map[string]link        // to archives, by token
+	rates        map[string]*rate       // by lower-case login
+	faults       []*fault
+	holds        []*hold
+	requests     []*Request
+	deliveries   []Delivery
+	hookCount    int64
+	statusCount  int64
+}
+
+// New returns a Server.
+func New(options Options) *Server {
+	if options.WebURL == "" {
+		options.WebURL = "https://github.com"
+	}
+	if options.AnonymousLimit <= 0 {
+		options.AnonymousLimit = hourlyLimit
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: deliveryTimeout}).DialContext}
+	return &Server{
+		options:   options,
+		transport: transport,
+		sender: &http.Client{
+			Transport:     transport,
+			Timeout:       deliveryTimeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		travis:       &http.Client{Transport: transport, Timeout: travisTimeout},
+		tokens:       map[string]*user{},
+		repositories: map[string]*repository{},
+		links:        map[string]link{},
+		rates:        map[string]*rate{},
+	}
+}
+
+// Start takes up the repositories that are in the folder and listens on two
+// addresses, such as "127.0.0.1:0": that of the API and that of the archives.
+// It returns when both answer.
+func (s *Server) Start(ctx context.Context, apiAddr, archiveAddr string) error {
+	dir, err := filepath.Abs(s.options.Dir)
+	if err != nil {
+		return fmt.Errorf("sim: %w", err)
+	}
+	s.options.Dir = dir
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("sim: %w", err)
+	}
+	if err := s.adopt(ctx); err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	apiListener, err := lc.Listen(ctx, "tcp", apiAddr)
+	if err != nil {
+		return fmt.Errorf("sim: %w", err)
+	}
+	archiveListener, err := lc.Listen(ctx, "tcp", archiveAddr)
+	if err != nil {
+		return errors.Join(fmt.Errorf("sim: %w", err), apiListener.Close())
+	}
+	s.apiAddr, s.archiveAddr = apiListener.Addr().String(), archiveListener.Addr().String()
+	s.api = s.serve(apiListener, s.apiHandler())
+	s.archive = s.serve(archiveListener, s.archiveHandler())
+	return nil
+}
+
+func (s *Server) serve(listener net.Listener, handler http.Handler) *http.Server {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
+	}
+	s.serving.Go(func() {
+		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			s.options.Logger.Error("serving failed", "error", err)
+		}
+	})
+	return server
+}
+
+// Stop ends both listeners, lets go what is held, and waits for the requests
+// that are being answered, until ctx ends; then it cuts them off. It may be
+// called again, and without Start.
+func (s *Server) Stop(ctx context.Context) error {
+	s.releaseAll()
+	var errs []error
+	for _, server := range []*http.Server{s.api, s.archive} {
+		if server == nil {
+			continue
+		}
+		if err := server.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("sim: stop: %w", err), server.Close())
+		}
+	}
+	s.serving.Wait()
+	s.transport.CloseIdleConnections()
+	return errors.Join(errs...)
+}
+
+// URL returns the base URL of the API, such as "http://127.0.0.1:4000/".
+func (s *Server) URL() string { return "http://" + s.apiAddr + "/" }
+
+// ArchiveHost returns the host and port that tarballs come from.
+func (s *Server) ArchiveHost() string { return s.archiveAddr }
