@@ -1,0 +1,189 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Options is what an API is made of. Deploy, Status, Auth and NewUUID are
+// required; everything else has a default.
+type Options struct {
+	Deploy  Deploy
+	Status  Status
+	Auth    Auth
+	NewUUID func() string // a fresh UUID, version 7, for each request
+
+	Version        string        // of the API, semantic; "1.0.0"
+	BaseURL        string        // scheme and host in links, such as "https://example.com"; "": those of the request
+	TrustedProxies []string      // addresses and prefixes whose X-Forwarded-For and -Proto count; none
+	Wait           time.Duration // how long a delivery's answer waits for the outcome; 8 s, negative: not at all
+	MaxWait        time.Duration // what a client may ask for instead; 60 s
+	WriteTimeout   time.Duration // for one write to the reader of a feed; 10 s
+	MaxFeeds       int           // feeds at a time; 10,000
+
+	// Ready tells whether the service can do its work; nil: always.
+	Ready func(ctx context.Context) error
+
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Version == "" {
+		o.Version = "1.0.0"
+	}
+	if o.Wait == 0 {
+		o.Wait = 8 * time.Second
+	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = time.Minute
+	}
+	if o.WriteTimeout <= 0 {
+		o.WriteTimeout = 10 * time.Second
+	}
+	if o.MaxFeeds <= 0 {
+		o.MaxFeeds = 10_000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// API is the HTTP API. It may be used concurrently.
+type API struct {
+	o       Options
+	baseURL string // without a trailing slash
+	proxies []netip.Prefix
+	invalid error // of Options
+	engine  *gin.Engine
+
+	draining atomic.Bool
+	feeds    atomic.Int64
+	ending   context.Context // ends with the feeds
+	end      context.CancelFunc
+	buffers  sync.Pool // of *[]byte: what feeds write from
+}
+
+// New returns an API. Options that make no sense are told by [API.Validate];
+// until they are mended, a proxy that cannot be read is not trusted and a base
+// URL that cannot be read is not used.
+func New(o Options) *API {
+	a := &API{o: o.withDefaults(), engine: gin.New()}
+	a.ending, a.end = context.WithCancel(context.Background())
+	a.buffers.New = func() any { return new([]byte) }
+	a.proxies, a.baseURL, a.invalid = o.parse()
+
+	e := a.engine
+	e.RedirectTrailingSlash = false // GitHub follows no redirect
+	e.HandleMethodNotAllowed = true
+	trusted := make([]string, len(a.proxies))
+	for i, prefix := range a.proxies {
+		trusted[i] = prefix.String()
+	}
+	if err := e.SetTrustedProxies(trusted); err != nil && a.invalid == nil {
+		a.invalid = fmt.Errorf("httpapi: trusted proxies: %w", err)
+	}
+	e.Use(a.identify, a.log, a.catch)
+	e.NoRoute(a.handle(func(*gin.Context) error { return core.NewError(core.CodeHTTPNotFound, "", nil) }))
+	e.NoMethod(a.handle(func(*gin.Context) error { return core.NewError(core.CodeHTTPMethodNotAllowed, "", nil) }))
+	for _, r := range a.routes() {
+		for _, path := range spellings(r.path) {
+			e.Handle(r.method, path, a.handle(r.handler))
+		}
+	}
+	return a
+}
+
+// Handler returns the API as a handler, for a server of the caller's.
+func (a *API) Handler() http.Handler { return a.engine }
+
+// Validate tells what is wrong with the Options.
+func (a *API) Validate() error { return a.invalid }
+
+// Drain makes /readyz say that no more requests should be sent here.
+func (a *API) Drain() { a.draining.Store(true) }
+
+// EndFeeds ends all feeds, each with a last line, and the waiting of
+// deliveries for their outcomes. New feeds are refused from then on.
+func (a *API) EndFeeds() { a.end() }
+
+// handler answers a request, or returns why it does not.
+type handler func(c *gin.Context) error
+
+type route struct {
+	method, path string
+	handler      handler
+}
+
+func (a *API) routes() []route {
+	return []route{
+		{http.MethodPost, "/", a.deploy},
+		{http.MethodPost, "/1/deploy", a.deploy},
+		{http.MethodGet, "/1/status/:user/webhooks", a.list},
+		{http.MethodGet, "/1/status/:user/webhooks/:app", a.list},
+		{http.MethodGet, "/1/status/:user/changes", a.changes},
+		{http.MethodGet, "/1/status/:user/changes/:id", a.entry},
+		{http.MethodPost, "/1/status/:user/changes/:id/release", a.release},
+		{http.MethodPost, "/1/auth/github", a.pairGitHub},
+		{http.MethodGet, "/healthz", a.healthy},
+		{http.MethodHead, "/healthz", a.healthy},
+		{http.MethodGet, "/readyz", a.ready},
+		{http.MethodHead, "/readyz", a.ready},
+	}
+}
+
+// spellings returns path with and without a trailing slash.
+func spellings(path string) []string {
+	if path == "/" {
+		return []string{path}
+	}
+	return []string{path, path + "/"}
+}
+
+// handle makes a handler one of Gin's.
+func (a *API) handle(h handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			a.writeError(c, err)
+		}
+	}
+}
+
+// parse reads what of o has a form.
+func (o Options) parse() (proxies []netip.Prefix, baseURL string, err error) {
+	for _, text := range o.TrustedProxies {
+		prefix, parseErr := netip.ParsePrefix(text)
+		if parseErr != nil {
+			var addr netip.Addr
+			if addr, parseErr = netip.ParseAddr(text); parseErr == nil {
+				prefix = netip.PrefixFrom(addr, addr.BitLen())
+			}
+		}
+		if parseErr != nil {
+			err = fmt.Errorf("httpapi: trusted proxy: %w", parseErr)
+			continue
+		}
+		proxies = append(proxies, prefix.Masked())
+	}
+	baseURL = strings.TrimSuffix(o.BaseURL, "/")
+	u, parseErr := url.Parse(baseURL)
+	switch {
+	case baseURL == "":
+	case parseErr != nil, u.Scheme != "http" && u.Scheme != "https", baseURL != u.Scheme+"://"+u.Host, !hostForm.MatchString(u.Host):
+		err = fmt.Errorf("httpapi: base URL %q is not of the form https://HOST", o.BaseURL)
+		baseURL = ""
+	}
+	return proxies, baseURL, err
+}

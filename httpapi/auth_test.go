@@ -1,0 +1,74 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/httpapi"
+)
+
+func TestPairGitHub(t *testing.T) {
+	t.Parallel()
+	var gotUser, gotApp, gotLogin string
+	var scopes []string
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Auth = fakeAuth{pair: func(user string, credentials core.Secret, app string) (auth.Pairing, error) {
+			gotUser, gotApp, gotLogin = user, app, credentials.Reveal()
+			return auth.Pairing{Login: "dscape", Scopes: scopes, App: "*"}, nil
+		}}
+	})
+	body := `{"credentials":"dscape:` + secret + `"}`
+	scopes = []string{"repo", "repo:status"}
+	golden(t, "pair", whole(serve(api, request(t, "POST", "/1/auth/github", body, as("dscape"), "Content-Type: application/json"))))
+	if gotUser != "dscape" || gotApp != "" || gotLogin != "dscape:"+secret {
+		t.Errorf("paired %q, %q, %q", gotUser, gotApp, gotLogin)
+	}
+	scopes = nil
+	golden(t, "pair fine-grained", whole(serve(api, request(t, "POST", "/1/auth/github/?app=hello", body, as("dscape")))))
+	if gotApp != "hello" {
+		t.Errorf("paired for %q, want hello", gotApp)
+	}
+	if w := serve(api, request(t, "POST", "/1/auth/github", body)); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
+		t.Errorf("without credentials: %d", w.Code)
+	}
+}
+
+func TestPairGitHubBody(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, target, body string
+		want               core.Code
+		status             int
+	}{
+		{"nothing", "", "", core.CodeNoCredentials, 400},
+		{"nothing in it", "", "{}", core.CodeNoCredentials, 400},
+		{"null", "", `{"credentials":null}`, core.CodeNoCredentials, 400},
+		{"no JSON", "", "credentials=" + secret, core.CodeBadCredentials, 400},
+		{"an array", "", `["` + secret + `"]`, core.CodeBadCredentials, 400},
+		{"a number", "", `{"credentials":1}`, core.CodeBadCredentials, 400},
+		{"an object", "", `{"credentials":{"a":"` + secret + `"}}`, core.CodeBadCredentials, 400},
+		{"too large", "", strings.Repeat(" ", 65<<10), core.CodePayloadTooLarge, 413},
+		{"a query that is none", "?app=%zz", "{}", core.CodeAuthParams, 400},
+	} {
+		api := newAPI(t, func(o *httpapi.Options) {
+			o.Auth = fakeAuth{pair: func(_ string, credentials core.Secret, _ string) (auth.Pairing, error) {
+				if credentials != "" {
+					t.Errorf("%s: the use case was given something", c.name)
+				}
+				return auth.Pairing{}, core.NewError(core.CodeNoCredentials, "", nil)
+			}}
+		})
+		w := serve(api, request(t, "POST", "/1/auth/github"+c.target, c.body, as("dscape")))
+		var body struct{ Error core.Code }
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body.Error != c.want || w.Code != c.status {
+			t.Errorf("%s: got %d %s, want %d %s", c.name, w.Code, w.Body, c.status, c.want)
+		}
+		if strings.Contains(w.Body.String(), secret) {
+			t.Errorf("%s: the answer repeats the credentials: %s", c.name, w.Body)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// travisToken is what Travis CI sent as the whole Authorization header until
+// November 2016: the SHA-256, in hex, of the slug and a token of Travis' own
+// (travis-ci/travis-tasks, lib/travis/addons/webhook/task.rb; FACTS 5.1). It
+// proves nothing to us and is no attempt at credentials.
+var travisToken = regexp.MustCompile(`^[0-9A-Fa-f]{8,128}$`)
+
+var errMalformed = errors.New("the Authorization header is not of the form of RFC 7617")
+
+// credentials returns what the request gives by Basic authentication (RFC
+// 7617); nil where it gives nothing.
+func credentials(h http.Header) (*core.Credentials, error) {
+	header := strings.TrimSpace(h.Get("Authorization"))
+	if header == "" || travisToken.MatchString(header) {
+		return nil, nil
+	}
+	scheme, encoded, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return nil, errMalformed
+	}
+	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	if err != nil {
+		return nil, errMalformed
+	}
+	user, password, found := strings.Cut(string(decoded), ":")
+	if !found || user == "" || !utf8.Valid(decoded) || strings.ContainsFunc(string(decoded), isControl) {
+		return nil, errMalformed
+	}
+	return &core.Credentials{Username: user, Password: core.Secret(password)}, nil
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// authorize returns the user that the path names, where the caller proved to
+// be it.
+func (a *API) authorize(c *gin.Context) (user string, err error) {
+	given, err := credentials(c.Request.Header)
+	if err != nil {
+		return "", core.NewError(core.CodeUnauthorized, "", err)
+	}
+	account, err := a.o.Auth.Authorize(c.Request.Context(), given, c.Param("user"))
+	if err != nil {
+		return "", err
+	}
+	c.Set(keyUser, account.Username)
+	return account.Username, nil
+}

@@ -1,0 +1,130 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// deploy takes a delivery and answers with what became of it, as far as that
+// is known soon.
+func (a *API) deploy(c *gin.Context) error {
+	query, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return invalid(core.CodeDeployParams, "the query string", "pairs of the form name=value, percent-encoded")
+	}
+	branch := query.Get("branch")
+	if len(branch) > 255 || strings.ContainsFunc(branch, isControl) {
+		return invalid(core.CodeDeployParams, "branch", "the name of a branch")
+	}
+	given, err := credentials(c.Request.Header)
+	if err != nil {
+		return core.NewError(core.CodeBadCreds, "", err)
+	}
+	body, err := readBody(c, core.MaxPayload)
+	if err != nil {
+		return err
+	}
+	delivery, err := core.NewDelivery(senderHeader(c.Request.Header), body)
+	if err != nil {
+		return err
+	}
+	wait := a.patience(c, a.o.Wait)
+	a.extendDeadline(c, wait)
+	receipt, err := a.o.Deploy.Deliver(c.Request.Context(), deploy.Request{
+		UUID: uuidOf(c), Delivery: delivery, Credentials: given, User: query.Get("user"), Branch: branch,
+	})
+	if err != nil {
+		return err
+	}
+	c.Set(keyUser, receipt.Change.Entry.User)
+	return a.answer(c, a.await(c, receipt.Change, wait))
+}
+
+// release lets a held entry go on, as its owner wants it. It waits for the
+// outcome only where the client prefers that.
+func (a *API) release(c *gin.Context) error {
+	user, err := a.authorize(c)
+	if err != nil {
+		return err
+	}
+	wait := a.patience(c, 0)
+	a.extendDeadline(c, wait)
+	change, err := a.o.Deploy.Release(c.Request.Context(), user, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return a.answer(c, a.await(c, change, wait))
+}
+
+// senderHeader returns the headers that a provider may read: all but the
+// credentials, which are none of its business.
+func senderHeader(h http.Header) textproto.MIMEHeader {
+	h = h.Clone()
+	h.Del("Authorization")
+	h.Del("Cookie")
+	return textproto.MIMEHeader(h)
+}
+
+// extendDeadline leaves time for waiting and answering, which the server's
+// WriteTimeout, counting from the request's first byte, may not.
+func (a *API) extendDeadline(c *gin.Context, wait time.Duration) {
+	const answering = 30 * time.Second
+	// A writer without deadlines needs none to be extended.
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(wait + answering))
+}
+
+// await returns the newest change of a pending entry as soon as it is not
+// pending any more, at the latest after wait or when feeds end.
+func (a *API) await(c *gin.Context, change core.Change, wait time.Duration) core.Change {
+	if change.Entry.Status != core.StatusPending || wait <= 0 {
+		return change
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), wait)
+	defer cancel()
+	defer context.AfterFunc(a.ending, cancel)()
+	newest, err := a.o.Deploy.Wait(ctx, change.Entry.ID)
+	if err != nil {
+		// The delivery is accepted, whatever went wrong since; so say that.
+		a.o.Logger.WarnContext(c.Request.Context(), "waiting for an outcome failed",
+			"uuid", uuidOf(c), "entry_id", change.Entry.ID, "error", err)
+		return change
+	}
+	return newest
+}
+
+// answer tells an entry as it stands: its change, or its failure.
+func (a *API) answer(c *gin.Context, change core.Change) error {
+	e := change.Entry
+	c.Set(keyEntryID, e.ID)
+	base := a.base(c)
+	location := base + "/1/status/" + e.User + "/changes/" + e.ID
+	if e.Status == core.StatusError {
+		c.Set(keyEntryURL, location)
+		if e.Error == nil {
+			return core.NewError(core.CodeInternal, "", nil)
+		}
+		return core.NewError(e.Error.Code, e.Error.Reason, nil)
+	}
+	line, err := core.NewLine(change)
+	if err != nil {
+		return err
+	}
+	code := http.StatusOK
+	if !e.Status.Outcome() {
+		code = http.StatusAccepted
+		if e.User != "" {
+			c.Header("Location", location)
+		}
+	}
+	c.Data(code, typeJSON, append(line.AppendTo(nil, base, core.DocNever), '\n'))
+	return nil
+}

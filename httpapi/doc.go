@@ -1,0 +1,30 @@
+// Package httpapi serves the HTTP API of webhooks, on Gin: it decodes requests,
+// calls the use cases of module core and encodes what they say. It knows status
+// codes, headers and bytes, and nothing of stores, providers or platforms.
+//
+//	api := httpapi.New(httpapi.Options{
+//		Deploy: deploys, Status: statuses, Auth: auths,
+//		NewUUID: func() string { return uuid.Must(uuid.NewV7()).String() },
+//	})
+//	server := httpapi.NewServer(httpapi.ServerOptions{Addr: ":8080", API: api})
+//	if err := server.Start(ctx); err != nil {
+//		return err // "address already in use" is told here
+//	}
+//	defer server.Stop(ctx)
+//
+// Gin's mode is a global of Gin; the program sets it before New:
+// gin.SetMode(gin.ReleaseMode).
+//
+// # Routes
+//
+//	POST /, /1/deploy                          a delivery
+//	GET  /1/status/:user/webhooks[/:app]       entries, newest first
+//	GET  /1/status/:user/changes               the feed
+//	GET  /1/status/:user/changes/:id           one entry
+//	POST /1/status/:user/changes/:id/release   let a held entry go on
+//	POST /1/auth/github                        pair with an account on GitHub
+//	GET  /healthz, /readyz
+//
+// Each is served with and without a trailing slash, never by a redirect, which
+// GitHub does not follow (isaacs/github#574).
+package httpapi

@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Keys of what is known of a request.
+const (
+	keyUUID     = "uuid"
+	keyUser     = "user"      // who proved to be it
+	keyCode     = "code"      // of the error that was answered
+	keyEntryID  = "entry_id"  // that the answer is about
+	keyEntryURL = "entry_url" // that an error is about
+)
+
+func uuidOf(c *gin.Context) string { return c.GetString(keyUUID) }
+
+// identify gives the request its UUID, and every answer its headers.
+func (a *API) identify(c *gin.Context) {
+	uuid := a.o.NewUUID()
+	c.Set(keyUUID, uuid)
+	c.Header("X-Api-Uuid", uuid)
+	c.Header("X-Api-Version", a.o.Version)
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("Cache-Control", "no-store")
+}
+
+// log writes one line for each request. It tells the route and not the path,
+// and neither query nor headers, which may hold what is nobody's business.
+func (a *API) log(c *gin.Context) {
+	began := time.Now()
+	defer func() {
+		level := slog.LevelInfo
+		if c.Writer.Status() >= http.StatusInternalServerError {
+			level = slog.LevelWarn
+		}
+		attributes := []slog.Attr{
+			slog.String("uuid", uuidOf(c)),
+			slog.String("method", method(c.Request)),
+			slog.String("route", c.FullPath()),
+			slog.Int("status", c.Writer.Status()),
+			slog.Int("bytes", max(c.Writer.Size(), 0)),
+			slog.Int64("duration_ms", time.Since(began).Milliseconds()),
+			slog.String("client_ip", c.ClientIP()),
+		}
+		for _, key := range []string{keyUser, keyEntryID, keyCode} {
+			if value := c.GetString(key); value != "" {
+				attributes = append(attributes, slog.String(key, value))
+			}
+		}
+		a.o.Logger.LogAttrs(c.Request.Context(), level, "request", attributes...)
+	}()
+	c.Next()
+}
+
+// method returns the request's method; one that nobody knows is not repeated.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return r.Method
+	}
+	return "other"
+}
+
+// catch turns a panic into an answer or, where one has begun, into a broken
+// connection: an answer that ends as if it were whole would be a lie. Gin's
+// own recovery ends it so, and swallows http.ErrAbortHandler.
+func (a *API) catch(c *gin.Context) {
+	defer func() {
+		caught := recover()
+		if caught == nil {
+			return
+		}
+		if caught == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too
+			panic(caught)
+		}
+		a.o.Logger.ErrorContext(c.Request.Context(), "handler panicked",
+			"uuid", uuidOf(c), "route", c.FullPath(), "panic", fmt.Sprint(caught), "stack", string(debug.Stack()))
+		c.Abort()
+		a.writeError(c, core.NewError(core.CodeInternal, "", nil))
+	}()
+	c.Next()
+}

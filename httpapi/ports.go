@@ -1,0 +1,48 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
+)
+
+// Deploy takes deliveries; *deploy.Service is one.
+type Deploy interface {
+	// Deliver accepts a delivery. When it returns without an error, the entry
+	// is durable.
+	Deliver(ctx context.Context, r deploy.Request) (deploy.Receipt, error)
+	// Wait returns the entry's newest change as soon as it is not pending any
+	// more, or when ctx ends: what is known by then, and no error.
+	Wait(ctx context.Context, id string) (core.Change, error)
+	// Release lets the user's held entry go on.
+	Release(ctx context.Context, user, id string) (core.Change, error)
+}
+
+// Status tells what became of deliveries; *status.Service is one.
+type Status interface {
+	// List returns entries, newest first, and how many there are in all.
+	List(ctx context.Context, user, app string, skip, limit int) ([]core.Entry, int, error)
+	// Entry returns the newest change of one entry.
+	Entry(ctx context.Context, user, id string) (core.Change, error)
+	// Subscribe returns a reader of the user's changes, to be closed.
+	Subscribe(ctx context.Context, user string, since status.Since) (*status.Reader, error)
+}
+
+// Auth tells who calls; *auth.Service is one.
+type Auth interface {
+	// Authenticate proves c, nil where none were given.
+	Authenticate(ctx context.Context, c *core.Credentials) (core.Account, error)
+	// Authorize proves c and that it is user's.
+	Authorize(ctx context.Context, c *core.Credentials, user string) (core.Account, error)
+	// PairGitHub keeps an access token for GitHub.
+	PairGitHub(ctx context.Context, user string, credentials core.Secret, app string) (auth.Pairing, error)
+}
+
+var (
+	_ Deploy = (*deploy.Service)(nil)
+	_ Status = (*status.Service)(nil)
+	_ Auth   = (*auth.Service)(nil)
+)

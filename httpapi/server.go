@@ -1,0 +1,119 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// ServerOptions is what a Server is made of. Addr and API are required.
+type ServerOptions struct {
+	Addr string // host:port to listen on; port 0 for any
+	API  *API
+
+	// Handler is served in the place of the API's own, such as one that puts
+	// something around it; nil: the API.
+	Handler http.Handler
+	// Fail is told when serving ends for another reason than Stop.
+	Fail func(err error)
+
+	Logger *slog.Logger
+}
+
+// Server serves an API on a port, with limits on what a client may take.
+type Server struct {
+	o      ServerOptions
+	http   *http.Server
+	cancel context.CancelCauseFunc // of the context of all requests
+	served sync.WaitGroup
+
+	mu       sync.Mutex
+	listener net.Listener
+}
+
+var errStopped = errors.New("httpapi: the server stopped")
+
+// NewServer returns a Server that does not listen yet.
+func NewServer(o ServerOptions) *Server {
+	if o.Handler == nil {
+		o.Handler = o.API.Handler()
+	}
+	if o.Fail == nil {
+		o.Fail = func(error) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s := &Server{o: o, cancel: cancel}
+	s.http = &http.Server{
+		Handler:           o.Handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      60 * time.Second, // feeds and deliveries put it off
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	s.http.RegisterOnShutdown(o.API.EndFeeds)
+	return s
+}
+
+// Start listens, which fails here where it does, and serves until Stop. ctx is
+// for listening only.
+func (s *Server) Start(ctx context.Context) error {
+	if err := s.o.API.Validate(); err != nil {
+		return err
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", s.o.Addr)
+	if err != nil {
+		return fmt.Errorf("httpapi: %w", err)
+	}
+	s.mu.Lock()
+	s.listener = listener
+	s.mu.Unlock()
+	s.served.Go(func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.o.Fail(fmt.Errorf("httpapi: serving: %w", err))
+		}
+	})
+	return nil
+}
+
+// Addr returns the address listened on, "" before Start.
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// Stop says that it is not ready any more, ends the feeds and lets the other
+// requests come to their end, for three quarters of the time that ctx leaves;
+// then it cancels what is left and closes its connections. It may be called
+// without Start, and again.
+func (s *Server) Stop(ctx context.Context) error {
+	s.o.API.Drain()
+	grace := 10 * time.Second
+	if deadline, ok := ctx.Deadline(); ok {
+		grace = time.Until(deadline) * 3 / 4
+	}
+	graceful, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	err := s.http.Shutdown(graceful)
+	s.cancel(errStopped)
+	if err != nil {
+		err = fmt.Errorf("httpapi: requests were cut off: %w", errors.Join(err, s.http.Close()))
+	}
+	s.served.Wait()
+	return err
+}
