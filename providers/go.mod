@@ -2,10 +2,8 @@ module github.com/nodejitsu/webhooks/providers
 
 go 1.26.8
 
-require (
-	github.com/nodejitsu/webhooks/core v0.1.0
-)
+require github.com/nodejitsu/webhooks/core v0.1.0
 
-replace (
-	github.com/nodejitsu/webhooks/core => ../core
-)
+require go.yaml.in/yaml/v3 v3.0.6 // indirect
+
+replace github.com/nodejitsu/webhooks/core => ../core

@@ -1,0 +1,108 @@
+package github
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/field"
+)
+
+// push returns the event of a push.
+func (p payload) push() (core.Event, error) {
+	e := p.other(core.EventPush, "push")
+	switch {
+	case e.Repository.Name == "":
+		return core.Event{}, field.Refuse("The push names no valid repository; send what GitHub sends, with repository.owner and repository.name")
+	case !field.ValidRef(p.ref):
+		return core.Event{}, field.Refuse("The push names no valid ref; send what GitHub sends, with a ref such as \"refs/heads/master\"")
+	}
+	e.Ref = p.ref
+	e.Branch, e.Tag = under("refs/heads/", p.ref), under("refs/tags/", p.ref)
+	e.Before = field.Commit(p.before)
+	e.PushedAt = p.repository.pushed()
+	e.Deleted = p.deleted || gone(p.after)
+	if e.Deleted {
+		return e, nil
+	}
+	after := field.Commit(p.after)
+	if after == "" {
+		return core.Event{}, field.Refuse("The push names no valid commit; send what GitHub sends, with the commit's id in after")
+	}
+	e.Commit = p.head.commit()
+	if e.Tag == "" {
+		e.Commit.ID = after
+	}
+	e.Commits = p.known(e.Commit.ID, after)
+	return e, nil
+}
+
+// other returns what any event says.
+func (p payload) other(kind core.EventKind, name string) core.Event {
+	return core.Event{
+		Provider: core.ProviderGitHub, Kind: kind, Name: name,
+		Repository: field.Repository(core.Repository{
+			Owner:         cmp.Or(p.repository.owner.login, p.repository.owner.name),
+			Name:          p.repository.name,
+			URL:           cmp.Or(p.repository.htmlURL, p.repository.url),
+			Private:       p.repository.private,
+			DefaultBranch: cmp.Or(p.repository.defaultBranch, p.repository.masterBranch),
+		}),
+	}
+}
+
+// known returns the ids that the push may be known by, without repeats: what
+// it deploys, after, its head and its newest commits.
+func (p payload) known(ids ...string) []string {
+	ids = append(ids, field.Commit(p.head.id))
+	for _, id := range slices.Backward(p.commits) {
+		ids = append(ids, field.Commit(id))
+	}
+	known := make([]string, 0, min(len(ids), maxCommits))
+	seen := map[string]bool{"": true}
+	for _, id := range ids {
+		if !seen[id] && len(known) < maxCommits {
+			seen[id] = true
+			known = append(known, id)
+		}
+	}
+	return known
+}
+
+// pushed returns when the repository was pushed to, by GitHub's clock.
+func (r repository) pushed() time.Time {
+	if r.pushedAtUnix != 0 {
+		return field.Unix(r.pushedAtUnix)
+	}
+	return field.Time(r.pushedAt).Truncate(time.Second)
+}
+
+func (c commit) commit() core.Commit {
+	return core.Commit{
+		ID:      field.Commit(c.id),
+		Message: field.Prose(c.message, field.MaxProse),
+		Author: core.Person{
+			Name:     field.Prose(c.author.name, field.MaxLabel),
+			Email:    field.Prose(c.author.email, field.MaxLabel),
+			Username: field.Prose(c.author.username, field.MaxLabel),
+		},
+		URL:       field.Link(c.url),
+		Timestamp: field.Time(c.timestamp),
+	}
+}
+
+// under returns the name that ref has below prefix, "" where it is elsewhere.
+func under(prefix, ref string) string {
+	name, is := strings.CutPrefix(ref, prefix)
+	if !is {
+		return ""
+	}
+	return name
+}
+
+// gone tells whether id is the all-zero one that stands for no commit.
+func gone(id string) bool {
+	return (len(id) == 40 || len(id) == 64) && strings.Trim(id, "0") == ""
+}

@@ -1,0 +1,146 @@
+package github
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/field"
+	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
+)
+
+// Headers of a delivery, as net/http spells them.
+const (
+	headerEvent        = "X-Github-Event"
+	headerSignature    = "X-Hub-Signature-256"
+	headerSignatureOld = "X-Hub-Signature"
+)
+
+// Provider reads GitHub's deliveries. The zero value is ready, and all its
+// methods may be called concurrently.
+type Provider struct{}
+
+// Name returns [core.ProviderGitHub].
+func (Provider) Name() core.Provider { return core.ProviderGitHub }
+
+// Recognize tells whether d is GitHub's: by the header X-GitHub-Event, else,
+// where no header says that Travis CI sent it, by the shape of its payload.
+func (Provider) Recognize(d core.Delivery) bool {
+	if present(d, headerEvent) {
+		return true
+	}
+	if present(d, "Signature") || present(d, "Travis-Repo-Slug") || present(d, "X-Travis-Repo-Slug") {
+		return false
+	}
+	_, kind, err := readShape(d.Payload)
+	return err == nil && kind != ""
+}
+
+// Verify checks the header X-Hub-Signature-256, the HMAC-SHA256 of the body as
+// it arrived (docs.github.com, "Validating webhook deliveries"), against each
+// of keys, in constant time. A signature that is malformed is invalid. The old
+// X-Hub-Signature alone, which is SHA-1, proves nothing: it is unchecked, as is
+// any signature where no key is given. Empty keys are no keys.
+func (Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+	if !present(d, headerSignature) {
+		if present(d, headerSignatureOld) {
+			return core.SignatureUnchecked
+		}
+		return core.SignatureNone
+	}
+	digits, whole := strings.CutPrefix(d.Header.Get(headerSignature), "sha256=")
+	got, err := hex.DecodeString(digits)
+	whole = whole && err == nil
+	found := core.SignatureUnchecked
+	for _, key := range keys {
+		if key.Reveal() == "" {
+			continue
+		}
+		mac := hmac.New(sha256.New, []byte(key.Reveal()))
+		mac.Write(d.Body)
+		if whole && hmac.Equal(got, mac.Sum(nil)) {
+			return core.SignatureValid
+		}
+		found = core.SignatureInvalid
+	}
+	return found
+}
+
+// Parse reads the event.
+//
+// Of a push: Commit is what to deploy, `after` for a branch and the commit that
+// the tag points to for a tag (`after` may be a tag object); its message and
+// author are those of head_commit, even where that has another id, as in
+// payloads of 2012. Commits holds every id of the push that another sender may
+// call it by, at most 256, the newest. Deleted, Before, Tag and Branch are as
+// core.Event has them; only "refs/heads/" is cut off a branch, which may hold
+// slashes.
+//
+// Any event but push and ping is core.EventOther by the name in the header.
+// It fails with core.CodeProviderNotSupported where the payload is no JSON
+// object, and where a push lacks a valid repository, ref or commit.
+func (Provider) Parse(d core.Delivery) (core.Event, error) {
+	if jsonscan.New(d.Payload).Kind() != jsonscan.Object {
+		return core.Event{}, field.Refuse("The payload is no JSON object; send what GitHub sends")
+	}
+	if !present(d, headerEvent) {
+		return parseShape(d.Payload)
+	}
+	switch name := d.Header.Get(headerEvent); name {
+	case "push":
+		p, err := readPush(d.Payload)
+		if err != nil {
+			return core.Event{}, err
+		}
+		return p.push()
+	case "ping":
+		return parseOther(d.Payload, core.EventPing, name)
+	default:
+		name = field.Word(name)
+		if name == "" {
+			name = "unknown"
+		}
+		return parseOther(d.Payload, core.EventOther, name)
+	}
+}
+
+// parseShape reads an event that no header names.
+func parseShape(text []byte) (core.Event, error) {
+	p, kind, err := readShape(text)
+	switch {
+	case err != nil:
+		return core.Event{}, err
+	case kind == core.EventPush:
+		return p.push()
+	case kind == core.EventPing:
+		return p.other(core.EventPing, "ping"), nil
+	}
+	return core.Event{}, field.Refuse("The payload is neither a push nor a ping, and there is no header X-GitHub-Event; send what GitHub sends")
+}
+
+func parseOther(text []byte, kind core.EventKind, name string) (core.Event, error) {
+	p, err := readOther(text)
+	if err != nil {
+		return core.Event{}, err
+	}
+	return p.other(kind, name), nil
+}
+
+// readShape reads a payload and tells what its shape says it is, "" for
+// neither push nor ping.
+func readShape(text []byte) (payload, core.EventKind, error) {
+	p, err := readPush(text)
+	switch {
+	case err != nil:
+		return payload{}, "", err
+	case p.ref != "" && p.after != "" && p.hasRepository:
+		return p, core.EventPush, nil
+	case p.zen != "":
+		return p, core.EventPing, nil
+	}
+	return p, "", nil
+}
+
+func present(d core.Delivery, header string) bool { return len(d.Header.Values(header)) > 0 }

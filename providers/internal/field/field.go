@@ -1,0 +1,113 @@
+package field
+
+import (
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// How long fields may be, in bytes. An entry repeats them in each of its
+// changes, so that a payload of 25 MB must not be able to fill it.
+const (
+	MaxProse = 16 << 10 // commit messages; git sets no bound
+	MaxLabel = 256      // names and addresses of people, build numbers
+	MaxRef   = 1 << 10  // GitHub itself stops at 255
+	MaxLink  = 2 << 10
+)
+
+// Commit returns the id of a commit in its one form, "" where text is none or
+// is the all-zero id that stands for none.
+func Commit(text string) string {
+	if id := strings.ToLower(text); core.ValidCommit(id) {
+		return id
+	}
+	return ""
+}
+
+// Repository returns r, or the zero Repository where owner or name are none
+// that a repository could have.
+func Repository(r core.Repository) core.Repository {
+	if !core.ValidRepositoryPart(r.Owner) || !core.ValidRepositoryPart(r.Name) {
+		return core.Repository{}
+	}
+	r.URL = Link(r.URL)
+	if !ValidRef(r.DefaultBranch) {
+		r.DefaultBranch = ""
+	}
+	return r
+}
+
+// ValidRef tells whether text may be a ref, a branch or a tag, by the rules of
+// git-check-ref-format(1) that keep it harmless in a path, a log and a shell.
+func ValidRef(text string) bool {
+	if text == "" || len(text) > MaxRef || strings.Contains(text, "..") || strings.ContainsAny(text, " ~^:?*[\\") {
+		return false
+	}
+	// Half a surrogate pair was read as U+FFFD: another name than was sent.
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError })
+}
+
+// Word returns text where it is a short word of printable ASCII, such as the
+// name of an event; else "".
+func Word(text string) string {
+	if len(text) > 100 || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
+	}
+	return text
+}
+
+// Prose returns at most the first limit bytes of text, cut between characters.
+func Prose(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
+// Link returns text where it is a web address that may be shown as a link,
+// without credentials in it; else "".
+func Link(text string) string {
+	if len(text) > MaxLink {
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return ""
+	}
+	return text
+}
+
+// Time reads a date of a payload: RFC 3339, or the form of GitHub's payloads
+// of 2012 ("2012/03/15 12:26:21 -0700"). It returns UTC, and the zero Time
+// where text is no date or one that JSON has no form for.
+func Time(text string) time.Time {
+	for _, layout := range []string{time.RFC3339, "2006/01/02 15:04:05 -0700"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return printable(t.UTC())
+		}
+	}
+	return time.Time{}
+}
+
+// Unix is Time for a number of seconds.
+func Unix(seconds int64) time.Time {
+	if seconds <= 0 {
+		return time.Time{}
+	}
+	return printable(time.Unix(seconds, 0).UTC())
+}
+
+// printable keeps a time out that would fail to be encoded (RFC 3339 has four
+// digits for the year).
+func printable(t time.Time) time.Time {
+	if t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}

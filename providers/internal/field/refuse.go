@@ -1,0 +1,29 @@
+package field
+
+import (
+	"errors"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
+)
+
+// Refuse returns the error for a payload that can't be taken, with a sentence
+// for its sender.
+func Refuse(reason string) error {
+	return core.NewError(core.CodeProviderNotSupported, reason, nil)
+}
+
+// Unreadable returns the error for a payload that is no proper JSON text; err
+// is what jsonscan found.
+func Unreadable(err error) error {
+	reason := "The payload is not valid JSON; send it whole and unchanged"
+	switch {
+	case errors.Is(err, jsonscan.ErrDepth):
+		reason = "The payload is nested deeper than any webhook's; send it unchanged"
+	case errors.Is(err, jsonscan.ErrDuplicate):
+		reason = "A field of the payload comes twice, so that it could mean two things; send it unchanged"
+	case errors.Is(err, jsonscan.ErrUTF8):
+		reason = "A text in the payload is not UTF-8; send it as UTF-8"
+	}
+	return core.NewError(core.CodeProviderNotSupported, reason, err)
+}

@@ -1,0 +1,97 @@
+package jsonscan
+
+import "strconv"
+
+// Kind is the type of a value.
+type Kind byte
+
+// The kinds of values.
+const (
+	None Kind = iota // no value stands here, or the text was refused already
+	Null
+	False
+	True
+	Number
+	String
+	Array
+	Object
+)
+
+// Kind returns the type of the value at the Scanner, without reading it.
+func (s *Scanner) Kind() Kind {
+	if s.err != nil || s.pos >= len(s.text) {
+		return None
+	}
+	switch c := s.text[s.pos]; c {
+	case '{':
+		return Object
+	case '[':
+		return Array
+	case '"':
+		return String
+	case 't':
+		return True
+	case 'f':
+		return False
+	case 'n':
+		return Null
+	default:
+		if c == '-' || '0' <= c && c <= '9' {
+			return Number
+		}
+		return None
+	}
+}
+
+// Text reads a string; anything else reads as "". Escapes of half a surrogate
+// pair become U+FFFD, as in encoding/json.
+func (s *Scanner) Text() string {
+	if s.Kind() != String {
+		s.Skip()
+		return ""
+	}
+	raw := s.quoted()
+	if s.err != nil {
+		return ""
+	}
+	text, ok := unquote(raw)
+	if !ok {
+		s.fail(ErrUTF8)
+		return ""
+	}
+	return text
+}
+
+// Word reads a string as [Scanner.Text] does, or a number as it is written;
+// anything else reads as "".
+func (s *Scanner) Word() string {
+	if s.Kind() != Number {
+		return s.Text()
+	}
+	start := s.pos
+	s.number()
+	if s.err != nil {
+		return ""
+	}
+	return string(s.text[start:s.pos])
+}
+
+// Int reads a whole number of at most 64 bits; ok is false for anything else.
+func (s *Scanner) Int() (n int64, ok bool) {
+	if s.Kind() != Number {
+		s.Skip()
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s.Word(), 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	return n, true
+}
+
+// Bool reads whether the value is true; anything else reads as false.
+func (s *Scanner) Bool() bool {
+	is := s.Kind() == True
+	s.Skip()
+	return is && s.err == nil
+}
