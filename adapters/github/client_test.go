@@ -142,7 +142,7 @@ func TestRefusals(t *testing.T) {
 					t.Fatal("no error")
 				}
 				for _, one := range []error{core.ErrUnauthorized, core.ErrForbidden, core.ErrNotFound} {
-					if got, want := errors.Is(err, one), one == test.is; got != want {
+					if got, want := errors.Is(err, one), errors.Is(test.is, one); got != want {
 						t.Errorf("is %q: %t, want %t: %v", one, got, want, err)
 					}
 				}

@@ -3,6 +3,7 @@ package github
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -97,7 +98,7 @@ func TestBodyPatience(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source, sink := io.Pipe()
-		b := &body{ReadCloser: source, reader: source, idle: 30 * time.Second, cancel: func(cause error) {
+		b := &body{ReadCloser: source, reader: source, idle: 30 * time.Second, cancel: func(error) {
 			_ = source.CloseWithError(errors.New("canceled"))
 		}}
 		one := make([]byte, 1)
@@ -106,7 +107,7 @@ func TestBodyPatience(t *testing.T) {
 			if _, err := b.Read(one); err != nil {
 				t.Fatalf("a slow byte: %v", err)
 			}
-			time.Sleep(time.Hour) // the reader's own time, in the bubble's clock
+			<-time.After(time.Hour) // the reader's own time, by the bubble's clock
 		}
 		start := time.Now()
 		if _, err := b.Read(one); !errors.Is(err, errIdle) {
@@ -116,6 +117,54 @@ func TestBodyPatience(t *testing.T) {
 			t.Errorf("gave up after %v, want 30s", got)
 		}
 	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// Even a request that should never have been made carries no token elsewhere.
+func TestTokenByOrigin(t *testing.T) {
+	t.Parallel()
+	base, err := parseBase("https://api.github.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[string]string{
+		"https://api.github.com/user":          "Bearer secret",
+		"https://API.github.com:443/user":      "Bearer secret",
+		"https://api.github.com:444/user":      "",
+		"http://api.github.com/user":           "",
+		"https://codeload.github.com/user":     "",
+		"https://api.github.com.evil.example/": "",
+		"https://api.github.com@evil.example/": "",
+	} {
+		got := "not sent"
+		transport := &apiTransport{
+			base: base, token: "secret", log: slog.New(slog.DiscardHandler),
+			patience: patience{idle: time.Minute, next: roundTrip(func(req *http.Request) (*http.Response, error) {
+				got = req.Header.Get("Authorization")
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+			})},
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, to, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if got != want {
+			t.Errorf("%s: sent %q, want %q", to, got, want)
+		}
+		if resp.Request.Header.Get("Authorization") != "" {
+			t.Errorf("%s: the answer's request has the token", to)
+		}
+	}
 }
 
 func TestCut(t *testing.T) {

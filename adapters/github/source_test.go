@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -212,9 +213,7 @@ func TestLogin(t *testing.T) {
 				http.NotFound(w, r)
 				return
 			}
-			for key, values := range test.header {
-				w.Header()[key] = values
-			}
+			maps.Copy(w.Header(), test.header)
 			answer(w, http.StatusOK, `{"login":"Octo"}`)
 		})
 		client := newClient(t, github.Options{BaseURL: server.URL})

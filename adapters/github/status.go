@@ -28,14 +28,14 @@ func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string
 		return err
 	}
 	status := &gh.RepoStatus{
-		State:   gh.String(s.State),
-		Context: gh.String(c.options.StatusContext),
+		State:   &s.State,
+		Context: &c.options.StatusContext,
 	}
 	if text := cut(s.Description, maxDescription); text != "" {
-		status.Description = gh.String(text)
+		status.Description = &text
 	}
 	if s.TargetURL != "" {
-		status.TargetURL = gh.String(s.TargetURL)
+		status.TargetURL = &s.TargetURL
 	}
 	bounded, cancel := short(ctx)
 	defer cancel()

@@ -111,7 +111,7 @@ func newTarball(ctx context.Context, doing string, body io.ReadCloser) *tarball 
 // Read reads on.
 func (t *tarball) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = t.fail(err)
 	}
 	return n, err

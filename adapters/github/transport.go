@@ -142,7 +142,7 @@ func (b *body) Read(p []byte) (int, error) {
 	})
 	n, err := b.reader.Read(p)
 	timer.Stop()
-	if err != nil && err != io.EOF && b.stalled.Load() {
+	if err != nil && !errors.Is(err, io.EOF) && b.stalled.Load() {
 		err = errIdle
 	}
 	return n, err

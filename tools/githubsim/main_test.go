@@ -59,8 +59,11 @@ func TestServe(t *testing.T) {
 	out, stdout := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"--dir", dir, "--repo", "octo/hello", "--private", "octo/secret", "--user", "octo:token:repo,user",
-			"--hook", "octo/hello=" + receiver.URL, "--hook-secret-file", secret}, stdout, io.Discard)
+		args := []string{
+			"--dir", dir, "--repo", "octo/hello", "--private", "octo/secret", "--user", "octo:token:repo,user",
+			"--hook", "octo/hello=" + receiver.URL, "--hook-secret-file", secret,
+		}
+		code <- run(ctx, args, stdout, io.Discard)
 		_ = stdout.Close()
 	}()
 	told := map[string]string{}
