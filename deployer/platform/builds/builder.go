@@ -2,34 +2,14 @@ package builds
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
-	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"syscall"
-	"time"
 )
-
-// Options are the settings of a [Builder]; only Cache has no default.
-type Options struct {
-	// Cache is the folder for what outlives a build: npm's cache, a home for
-	// each user that builds, and the Node.js versions that were fetched. Other
-	// users must be able to reach it where builds have a credential.
-	Cache string
-
-	Node  string   // path of the node that runs npm; default: from PATH
-	Npm   string   // path of npm; default: from PATH
-	Nodes []string // paths of further nodes that apps may run on
-
-	Registry string            // URL of the npm registry; default: npm's own
-	Env      map[string]string // added to npm's environment, such as NODE_EXTRA_CA_CERTS
-
-	Timeout     time.Duration // for a whole build; default 10 minutes
-	Grace       time.Duration // between SIGTERM and SIGKILL; default 5 seconds
-	MaxUnpacked int64         // bytes an archive may unpack to; default 512 MiB
-	MaxEntries  int           // files, folders and links in an archive; default 50,000
-	MaxOutput   int64         // bytes of npm's output that are passed on; default 1 MiB
-
-	Logger *slog.Logger // default: discards
-}
 
 // Snapshot is what to build.
 type Snapshot struct {
@@ -37,6 +17,7 @@ type Snapshot struct {
 	Dir string    // where to; must not exist or be empty, its parent must exist
 
 	// Credential is the user that owns Dir and runs npm; nil: the server's own.
+	// No other user may then read Dir.
 	Credential *syscall.Credential
 }
 
@@ -49,19 +30,137 @@ type Result struct {
 
 // Builder builds snapshots. It may be used by several goroutines at once.
 type Builder struct {
-	o Options
+	o     Options
+	fetch chan struct{} // held by the one build that fetches a node
 }
 
 // New returns a Builder. It reads and runs nothing yet.
 func New(o Options) *Builder {
-	return &Builder{o: o}
+	return &Builder{o: o.withDefaults(), fetch: make(chan struct{}, 1)}
 }
+
+// errTimeout is why a build's context ended that took too long.
+var errTimeout = errors.New("the time limit has passed")
 
 // Build unpacks s.Tgz into s.Dir, without its top folder, and installs its
 // dependencies there. What happens is written to out as text while it happens;
-// an error in writing it does not end the build. Where Build fails it leaves
-// s.Dir away. [Blame] tells whether the app's author or the server is at
-// fault.
+// an error in writing it does not end the build. Where Build fails it removes
+// s.Dir. [Blame] tells whether the app's author or the server is at fault.
 func (b *Builder) Build(ctx context.Context, s Snapshot, out io.Writer) (Result, error) {
-	return Result{}, nil
+	ctx, cancel := context.WithTimeoutCause(ctx, b.o.Timeout, errTimeout)
+	defer cancel()
+	result, err := b.build(ctx, s, &output{w: out, left: b.o.MaxOutput})
+	if err == nil {
+		return result, nil
+	}
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		err = &Failure{Reason: fmt.Sprintf("the build took longer than %v and was ended", b.o.Timeout), Cause: err}
+	}
+	if removeErr := os.RemoveAll(s.Dir); removeErr != nil {
+		b.o.Logger.Error("can't remove a failed build", "dir", s.Dir, "error", removeErr)
+	}
+	return Result{}, err
+}
+
+func (b *Builder) build(ctx context.Context, s Snapshot, out *output) (Result, error) {
+	tools, err := b.tools()
+	if err != nil {
+		return Result{}, err
+	}
+	if err := fresh(s); err != nil {
+		return Result{}, err
+	}
+	out.say("Unpacking the snapshot")
+	if err := unpack(reader{ctx, s.Tgz}, s.Dir, b.o, s.Credential); err != nil {
+		return Result{}, err
+	}
+	pkg, err := ReadPackage(s.Dir)
+	if err != nil {
+		return Result{}, err
+	}
+	node, err := b.node(ctx, tools, pkg.Node, out)
+	if err != nil {
+		return Result{}, err
+	}
+	if pkg.Node == "" {
+		out.say("Running on Node.js %s", node.version)
+	} else {
+		out.say("Running on Node.js %s, as engines.node is %q", node.version, pkg.Node)
+	}
+	result := Result{Node: node.path, Version: node.version.String(), Package: pkg}
+	if !pkg.install {
+		out.say("There are no dependencies to install")
+		return result, nil
+	}
+	if err := b.install(ctx, tools, s, node, out); err != nil {
+		return Result{}, err
+	}
+	out.say("The dependencies are installed")
+	return result, nil
+}
+
+// fresh makes the folder, or sees that it is empty.
+func fresh(s Snapshot) error {
+	mode := os.FileMode(0o755)
+	if s.Credential != nil {
+		mode = 0o700
+	}
+	if err := os.Mkdir(s.Dir, mode); err == nil {
+		return nil
+	} else if !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("builds: making the folder: %w", err)
+	}
+	entries, err := os.ReadDir(s.Dir)
+	if err == nil && len(entries) > 0 {
+		err = errors.New("it is not empty")
+	}
+	if err == nil {
+		err = os.Chmod(s.Dir, mode)
+	}
+	if err != nil {
+		return fmt.Errorf("builds: using the folder %s: %w", s.Dir, err)
+	}
+	return nil
+}
+
+// tools are the programs that a build uses.
+type tools struct {
+	node string // runs npm
+	npm  string
+}
+
+func (b *Builder) tools() (tools, error) {
+	t := tools{node: b.o.Node, npm: b.o.Npm}
+	var err error
+	if t.node == "" {
+		if t.node, err = exec.LookPath("node"); err != nil {
+			return tools{}, fmt.Errorf("builds: Node.js is not installed: %w", err)
+		}
+	}
+	if t.npm == "" {
+		if t.npm, err = exec.LookPath("npm"); err != nil {
+			return tools{}, fmt.Errorf("builds: npm is not installed: %w", err)
+		}
+	}
+	if t.node, err = filepath.Abs(t.node); err != nil {
+		return tools{}, fmt.Errorf("builds: finding node: %w", err)
+	}
+	if t.npm, err = filepath.Abs(t.npm); err != nil {
+		return tools{}, fmt.Errorf("builds: finding npm: %w", err)
+	}
+	return t, nil
+}
+
+// reader ends with ctx: an upload that hangs must not outlive the limit.
+type reader struct {
+	ctx context.Context //nolint:containedctx // of the one build that reads
+	r   io.Reader
+}
+
+// Read reads from the reader.
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }

@@ -9,35 +9,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
 )
 
 // systemPath is where drones find the system's programs.
 const systemPath = "/usr/local/bin:/usr/bin:/bin"
 
-// limited sets the limits of setrlimit(2) and becomes the command; see the
-// package's documentation. Where the server's own limits are lower, they stay.
-// The limit on processes is -p in dash and -u in other shells.
-const limited = `ulimit -c 0
-ulimit -n "$1" 2>/dev/null
-ulimit -d "$2" 2>/dev/null
-if [ "$3" -gt 0 ]; then ulimit -p "$3" 2>/dev/null || ulimit -u "$3" 2>/dev/null; fi
-shift 3
-exec "$@"`
-
 // command returns the arguments that run spec within the limits.
 func command(o Options, spec Spec, ownUser bool) []string {
-	processes := 0
+	limits := group.Limits{Files: o.Files, Memory: o.Memory}
 	if ownUser {
-		processes = o.Processes
-	}
-	args := []string{
-		"/bin/sh", "-c", limited, "drone",
-		strconv.Itoa(o.Files), strconv.FormatInt(o.Memory/1024, 10), strconv.Itoa(processes),
+		limits.Processes = o.Processes
 	}
 	if start := strings.TrimSpace(spec.Start); isScript(spec.Dir, start) {
-		return append(args, spec.Node, start)
+		return limits.Wrap(spec.Node, start)
 	}
-	return append(args, "/bin/sh", "-c", spec.Start)
+	return limits.Wrap("/bin/sh", "-c", spec.Start)
 }
 
 // isScript tells whether start is the path of a file for node, which is how

@@ -16,9 +16,8 @@
 // A drone leads a process group of its own and carries a variable,
 // WEBHOOKS_DRONE, that all it starts inherits: by both its descendants are
 // found and ended with it, also those that left the group, and also after the
-// server itself was killed. It begins as a shell that waits for the word to
-// go on, which comes when the drone is written down; a server that dies in
-// between leaves nothing behind, for the shell then reads the end of its input.
+// server itself was killed. So nothing is left twice: a server that starts
+// ends what carries its mark before it starts anything.
 //
 // Where the server is root each app has a user of its own. Its limits are
 // those of setrlimit(2): open files, processes (which count threads, and are

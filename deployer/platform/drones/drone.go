@@ -91,7 +91,7 @@ func (a *application) begin(ctx context.Context, spec Spec, number int) (*drone,
 	cmd.Dir = spec.Dir
 	cmd.Env = environ(s.o, spec, port, own)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-	err = d.start(cmd, s.instance()+"."+rand.Text())
+	err = d.start(cmd, s.Mark()+rand.Text())
 	if err != nil {
 		d.out.close()
 		s.ports.release(port)

@@ -67,7 +67,7 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return errors.Join(err, s.unlock())
 	}
-	prefix := s.instance() + "."
+	prefix := s.Mark()
 	hurry, cancel := context.WithTimeout(ctx, s.o.Grace)
 	defer cancel()
 	if err := group.EndAll(hurry, func() ([]int, error) { return group.Find(prefix) }); err != nil {
@@ -250,6 +250,11 @@ func (s *Supervisor) Pick(user, app string) (addr string, done func(), ok bool) 
 	}
 	return a.pick()
 }
+
+// Mark returns what begins the mark of each drone, from Start on. What else
+// carries it, such as a build, is ended with the drones that a server left
+// behind which was killed.
+func (s *Supervisor) Mark() string { return s.instance() + "." }
 
 // Logs returns the app's last lines, oldest first, those of former drones and
 // snapshots among them.

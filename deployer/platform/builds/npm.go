@@ -1,0 +1,172 @@
+package builds
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
+)
+
+// systemPath is where npm and the scripts it runs find the system's programs.
+const systemPath = "/usr/local/bin:/usr/bin:/bin"
+
+// pipeLimit is how long a pipe is read after the last process of the group
+// has ended: somebody who left the group may have it.
+const pipeLimit = 2 * time.Second
+
+// quiet keeps npm to its work: no production server wants its advertisement.
+var quiet = []string{"--no-audit", "--no-fund", "--no-update-notifier", "--no-progress", "--no-color"}
+
+// install installs the dependencies in s.Dir: what the lockfile says, where
+// there is one.
+func (b *Builder) install(ctx context.Context, t tools, s Snapshot, node node, out *output) error {
+	verb := "install"
+	for _, lock := range []string{"npm-shrinkwrap.json", "package-lock.json"} {
+		if info, err := os.Lstat(filepath.Join(s.Dir, lock)); err == nil && info.Mode().IsRegular() {
+			verb = "ci"
+		}
+	}
+	out.say("Installing the dependencies: npm %s", verb)
+	args := append([]string{verb, "--omit=dev"}, quiet...)
+	err := b.npm(ctx, npmRun{tools: t, node: node.path, dir: s.Dir, as: s.Credential, args: args, stdout: out, stderr: out})
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return err
+	}
+	reason := fmt.Sprintf("npm %s failed: %v", verb, exit)
+	if said := out.failures(); said != "" {
+		reason += ": " + said
+	}
+	return &Failure{Reason: reason, Cause: err}
+}
+
+// npmRun is one run of npm.
+type npmRun struct {
+	tools
+	node           string // that scripts find as node
+	dir            string
+	as             *syscall.Credential // nil: the server's user
+	args           []string
+	stdout, stderr io.Writer
+}
+
+// npm runs npm and ends all that it started.
+func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
+	home, err := b.home(r.as)
+	if err != nil {
+		return fmt.Errorf("builds: making a home for npm: %w", err)
+	}
+	tmp, err := b.temp(r.as)
+	if err != nil {
+		return fmt.Errorf("builds: making a temporary folder for npm: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+
+	limits := group.Limits{Files: b.o.Files, Memory: b.o.Memory}
+	if r.as != nil {
+		limits.Processes = b.o.Processes
+	}
+	args := limits.Wrap(append(r.npmCommand(), r.args...)...)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // building apps is what this is for; group.End ends it
+	cmd.Dir = r.dir
+	cmd.Env = b.environ(r, home, tmp)
+	cmd.Stdout, cmd.Stderr = r.stdout, r.stderr
+	cmd.WaitDelay = pipeLimit
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: r.as}
+	g, err := group.Start(cmd, b.o.Mark()+rand.Text())
+	if err != nil {
+		return fmt.Errorf("builds: starting npm: %w", err)
+	}
+	grace := b.o.Grace
+	select {
+	case <-g.Exited():
+		grace = 0 // what npm left running has no business any more
+	case <-ctx.Done():
+	}
+	err = g.End(context.WithoutCancel(ctx), grace)
+	if ctx.Err() != nil {
+		return fmt.Errorf("builds: running npm: %w", context.Cause(ctx))
+	}
+	if errors.Is(err, exec.ErrWaitDelay) {
+		return nil // npm itself has succeeded
+	}
+	return err
+}
+
+// npmCommand returns what runs npm. It is a script for node, and must run on
+// a node of today even where the app's own is old.
+func (r npmRun) npmCommand() []string {
+	if real, err := filepath.EvalSymlinks(r.npm); err == nil && filepath.Ext(real) == ".js" {
+		return []string{r.tools.node, real}
+	}
+	return []string{r.npm}
+}
+
+// environ returns npm's environment: nothing of the server's own.
+func (b *Builder) environ(r npmRun, home, tmp string) []string {
+	env := map[string]string{"LANG": "C.UTF-8", "NODE_ENV": "production", "CI": "true"}
+	if b.o.Registry != "" {
+		env["npm_config_registry"] = b.o.Registry
+	}
+	maps.Copy(env, b.o.Env)
+	env["HOME"], env["TMPDIR"] = home, tmp
+	env["PATH"] = strings.Join([]string{filepath.Dir(r.node), filepath.Dir(r.npm), systemPath}, ":")
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+// home returns the home of a user that builds. It holds npm's cache: shared
+// between users, one of them could plant there what another installs.
+func (b *Builder) home(as *syscall.Credential) (string, error) {
+	name := "server"
+	if as != nil {
+		name = strconv.FormatUint(uint64(as.Uid), 10)
+	}
+	homes := filepath.Join(b.o.Cache, "homes")
+	if err := os.MkdirAll(homes, 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
+		return "", err
+	}
+	home := filepath.Join(homes, name)
+	if err := os.Mkdir(home, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", err
+	}
+	return home, own(home, as)
+}
+
+// temp makes a temporary folder for one run.
+func (b *Builder) temp(as *syscall.Credential) (string, error) {
+	temps := filepath.Join(b.o.Cache, "tmp")
+	if err := os.MkdirAll(temps, 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
+		return "", err
+	}
+	tmp, err := os.MkdirTemp(temps, "npm-")
+	if err != nil {
+		return "", err
+	}
+	return tmp, own(tmp, as)
+}
+
+func own(dir string, as *syscall.Credential) error {
+	if as == nil {
+		return nil
+	}
+	return os.Lchown(dir, int(as.Uid), int(as.Gid))
+}

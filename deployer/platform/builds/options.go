@@ -1,0 +1,58 @@
+package builds
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+)
+
+// Options are the settings of a [Builder]; only Cache has no default.
+type Options struct {
+	// Cache is the folder for what outlives a build: a home with npm's cache for
+	// each user that builds, and the Node.js versions that were fetched. Where
+	// snapshots have a credential, it and each folder above it must be open to
+	// that user (o+x).
+	Cache string
+
+	Node  string   // path of the node that runs npm, and apps of its range; default: from PATH
+	Npm   string   // path of npm; default: from PATH
+	Nodes []string // paths of further nodes that apps may run on
+
+	Registry string            // URL of the npm registry; default: npm's own
+	Env      map[string]string // added to npm's environment, such as NODE_EXTRA_CA_CERTS
+
+	Timeout     time.Duration // for a whole build; default 10 minutes
+	Grace       time.Duration // between SIGTERM and SIGKILL; default 5 seconds
+	MaxUnpacked int64         // bytes an archive may unpack to; default 512 MiB
+	MaxEntries  int           // files, folders and links in an archive; default 50,000
+	MaxOutput   int64         // bytes of npm's output that are passed on; default 1 MiB
+
+	Memory    int64 // bytes of data a process may have (RLIMIT_DATA); default 2 GiB
+	Files     int   // open files of a process; default 4096
+	Processes int   // processes and threads of the snapshot's user, if it has one; default 512
+
+	// Mark returns what begins the mark of a build's processes (see package
+	// drones/group); with drones.Supervisor.Mark a server that was killed
+	// leaves no build behind. Default: "build.".
+	Mark func() string
+
+	Logger *slog.Logger // default: discards
+}
+
+func (o Options) withDefaults() Options {
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
+	o.Grace = cmp.Or(o.Grace, 5*time.Second)
+	o.MaxUnpacked = cmp.Or(o.MaxUnpacked, 512<<20)
+	o.MaxEntries = cmp.Or(o.MaxEntries, 50_000)
+	o.MaxOutput = cmp.Or(o.MaxOutput, 1<<20)
+	o.Memory = cmp.Or(o.Memory, 2<<30)
+	o.Files = cmp.Or(o.Files, 4096)
+	o.Processes = cmp.Or(o.Processes, 512)
+	if o.Mark == nil {
+		o.Mark = func() string { return "build." }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}

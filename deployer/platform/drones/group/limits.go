@@ -1,0 +1,30 @@
+package group
+
+import "strconv"
+
+// Limits are limits of setrlimit(2) for a command and all it starts; 0 leaves
+// the server's own.
+type Limits struct {
+	Files     int   // open files of a process
+	Memory    int64 // bytes of data of a process (RLIMIT_DATA)
+	Processes int   // processes and threads of the whole user; not for the server's own user
+}
+
+// limited sets the limits and becomes the command. Where the server's own are
+// lower, they stay. The limit on processes is -p in dash and -u elsewhere.
+const limited = `ulimit -c 0
+[ "$1" -eq 0 ] || ulimit -n "$1" 2>/dev/null
+[ "$2" -eq 0 ] || ulimit -d "$2" 2>/dev/null
+[ "$3" -eq 0 ] || ulimit -p "$3" 2>/dev/null || ulimit -u "$3" 2>/dev/null
+shift 3
+exec "$@"`
+
+// Wrap returns the arguments that run args within the limits. It is a shell
+// that sets them, as a server without CAP_SYS_RESOURCE, such as one in a
+// container, may not set them for another user.
+func (l Limits) Wrap(args ...string) []string {
+	return append([]string{
+		"/bin/sh", "-c", limited, "limited",
+		strconv.Itoa(l.Files), strconv.FormatInt(l.Memory/1024, 10), strconv.Itoa(l.Processes),
+	}, args...)
+}
