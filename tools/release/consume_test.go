@@ -68,8 +68,8 @@ func useProviders(t *testing.T, env []string, version, body, want string) {
 			t.Errorf("the consumer's modules lack %s: %v", needed, modules)
 		}
 	}
-	linked := strings.Split(commandEnv(t, dir, env, "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "."), "\n")
-	for _, path := range linked {
+	linked := strings.SplitSeq(commandEnv(t, dir, env, "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "."), "\n")
+	for path := range linked {
 		if path != "" && path != "example.org/consumer" && path != prefix+"core" && path != prefix+"providers" {
 			t.Errorf("providers/github links %s: it must need core and the standard library alone", path)
 		}

@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	_, _ = fmt.Fprintln(stderr, "release:", err)
-	if usage := new(usageError); errors.As(err, &usage) {
+	if _, ok := errors.AsType[*usageError](err); ok {
 		_, _ = fmt.Fprintln(stderr, "Run 'release --help' for the commands and their examples.")
 		return exitUsage
 	}

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Runs every test of every module, and the linters. On a fresh machine it first
+# installs what is missing. See --help.
+set -euo pipefail
+
+usage() {
+	cat <<-'END'
+		Usage: ./tools/test.sh [MODULE…]
+
+		Checks all modules, or those named: formatting, go vet, golangci-lint, the tests
+		with the race detector, and that each module builds and is tidy on its own.
+		Installs what is missing: with apt on Debian; elsewhere it says what to install.
+
+		With CI set in the environment no test result is taken from the cache.
+
+		Examples:
+		  ./tools/test.sh
+		  ./tools/test.sh core providers
+	END
+}
+
+# golangci-lint is built here, for there is no package of it; two minutes, once.
+lint_version=2.15.0
+
+case ${1-} in
+-h | --help)
+	usage
+	exit
+	;;
+esac
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tools/needs.sh
+. tools/needs.sh
+
+mapfile -t all < <(sed -n 's|^[[:space:]]*\./||p' go.work)
+modules=("${all[@]}")
+if (($# > 0)); then
+	modules=("${@%/}")
+	for module in "${modules[@]}"; do
+		[[ " ${all[*]} " == *" $module "* ]] || fail "there is no module $module; there are: ${all[*]}"
+	done
+fi
+packages=("${modules[@]/#/./}")
+packages=("${packages[@]/%//...}")
+
+# The race detector needs a C compiler.
+needs git node npm go cc
+
+# The program is built without MessagePack; doing the same here compiles Gin once
+# and not twice. Nothing looks at the commit that Go would stamp, and git refuses
+# to tell it in a clone that belongs to somebody else.
+export GOFLAGS="${GOFLAGS-} -buildvcs=false -tags=nomsgpack"
+
+lint=$(cache)/golangci-lint-$lint_version-$(go env GOVERSION)/golangci-lint
+if [[ ! -x $lint ]]; then
+	say "Building golangci-lint $lint_version"
+	GOFLAGS='' GOWORK=off GOBIN=$(dirname "$lint") go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$lint_version"
+fi
+
+say "gofmt"
+badly=$(gofmt -l "${modules[@]}")
+[[ -z $badly ]] || fail "gofmt would change: $badly"
+
+say "go vet"
+go vet "${packages[@]}"
+
+say "golangci-lint"
+"$lint" run "${packages[@]}"
+
+say "go test -race"
+go test -race ${CI:+-count=1} "${packages[@]}"
+
+# In the workspace a module finds its siblings, and what they require, without
+# requiring it itself. Whoever imports the module would not.
+for module in "${modules[@]}"; do
+	say "$module on its own"
+	(
+		cd "$module"
+		export GOWORK=off
+		go build ./...
+		go vet ./...
+		go mod tidy -diff
+	)
+done
+
+if (($# == 0)); then
+	say "release check"
+	go run ./tools/release check
+fi
+
+printf '\nall checks passed\n'
