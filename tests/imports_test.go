@@ -1,0 +1,297 @@
+package tests
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const webhooks = "github.com/nodejitsu/webhooks/"
+
+// An arrow allows the packages of one folder to import others.
+type arrow struct {
+	from string   // a folder: the arrow is for the packages in and below it
+	to   []string // prefixes of import paths, of ours without "github.com/nodejitsu/webhooks/"
+	why  string   // the reason, told when something else is imported
+}
+
+// arrows returns every arrow of the design. The standard library is always
+// allowed, and so is a package of the same folder. Where folders nest, the
+// innermost one counts.
+func arrows() []arrow {
+	return []arrow{
+		{"core", nil, "the domain depends on nothing, so that it outlives every library"},
+		{"providers/github", []string{"core", "providers/internal"}, "another tool imports a provider and gets core and the standard library, nothing more"},
+		{"providers/travis", []string{"core", "providers/internal", "go.yaml.in/yaml/v3"}, "another tool imports a provider and gets core and the standard library, nothing more than a YAML parser"},
+		{"providers", []string{"core"}, "providers have no network and no state"},
+		{"adapters/bolt", []string{"core", "go.etcd.io/bbolt", "github.com/klauspost/compress"}, "an adapter knows core and its own library, never another adapter"},
+		{"adapters/github", []string{"core", "github.com/google/go-github/v60", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2", "golang.org/x/time"}, "an adapter knows core and its own library, never another adapter"},
+		{"adapters/redis", []string{"core", "github.com/redis/go-redis/v9", "github.com/klauspost/compress"}, "an adapter knows core and its own library, never another adapter"},
+		{"adapters/smtp", []string{"core", "github.com/wneessen/go-mail"}, "an adapter knows core and its own library, never another adapter"},
+		{"adapters/internal", nil, "what adapters share must not bring a library into all of them"},
+		{"deployer/nodejitsu", []string{"core", "github.com/cenkalti/backoff/v5", "github.com/klauspost/compress", "github.com/sony/gobreaker/v2", "golang.org/x/time"}, "the client reaches every platform over HTTP, the embedded one too"},
+		{"deployer/platform", []string{"core", "go.etcd.io/bbolt", "github.com/Masterminds/semver/v3", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows nothing of webhooks beyond the words of core"},
+		{"httpapi", []string{"core", "github.com/gin-gonic/gin", "github.com/google/uuid", "github.com/prometheus/client_golang", "golang.org/x/"}, "HTTP maps to use cases; which adapters stand behind them is none of its business"},
+		{"tests", []string{"core", "providers", "adapters", "deployer", "httpapi"}, "tests drive the built program from outside"},
+		{"tools/release", []string{"github.com/spf13/cobra", "golang.org/x/mod"}, "the releaser must build while the modules it releases are broken"},
+		{"tools/webhooks", []string{"core", "providers", "adapters", "deployer", "httpapi", "tools/githubsim", "github.com/", "go.uber.org/", "golang.org/x/", "go.yaml.in/"}, "the program is the one place that knows every module"},
+		{"tools", []string{"core", "providers", "github.com/", "golang.org/x/"}, "a development program is not the composition root"},
+	}
+}
+
+// A listed package is what go list says about one.
+type listed struct {
+	ImportPath, Name                   string
+	Standard, DepOnly                  bool
+	Imports, TestImports, XTestImports []string
+}
+
+func (p listed) folder() string { return strings.TrimPrefix(p.ImportPath, webhooks) }
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	t.Parallel()
+	for _, dir := range moduleDirs(t) {
+		t.Run(dir, func(t *testing.T) {
+			t.Parallel()
+			ours := 0
+			for _, p := range list(t, dir, "./...") {
+				if p.Standard || p.DepOnly {
+					continue
+				}
+				ours++
+				a, found := arrowFrom(p.folder())
+				if !found {
+					t.Errorf("no arrow begins at %s: add it to the table, with its reason", p.folder())
+					continue
+				}
+				for _, imported := range p.Imports {
+					if !a.allows(imported) {
+						t.Errorf("%s imports %s: %s", p.folder(), imported, a.why)
+					}
+				}
+			}
+			if ours == 0 && dir != "tests" {
+				t.Errorf("no packages found in %s", dir)
+			}
+		})
+	}
+}
+
+// A module's go.mod lists what its tests need, too, and whoever requires the
+// module gets that into theirs. So tests keep to the arrows among our modules;
+// those of core and providers also do without other people's.
+func TestImportsOfTestsFollowTheArrows(t *testing.T) {
+	t.Parallel()
+	for _, dir := range moduleDirs(t) {
+		if dir == "tests" || dir == "tools" {
+			continue // they may know all
+		}
+		for _, p := range list(t, dir, "./...") {
+			if p.Standard || p.DepOnly {
+				continue
+			}
+			a, _ := arrowFrom(p.folder())
+			for _, imported := range slices.Concat(p.TestImports, p.XTestImports) {
+				folder, own := strings.CutPrefix(imported, webhooks)
+				beside := own && below(folder, dir) && dir != "adapters"
+				checked := own || dir == "core" || dir == "providers"
+				if checked && !beside && !a.allows(imported) {
+					t.Errorf("a test of %s imports %s: %s; what crosses modules is tested in tests", p.folder(), imported, a.why)
+				}
+			}
+		}
+	}
+}
+
+// The promise of the two inner modules is about everything that comes with
+// them, not only about what they name themselves.
+func TestInnerModulesBringNothingAlong(t *testing.T) {
+	t.Parallel()
+	for pattern, allowed := range map[string][]string{
+		"core/...":             {webhooks + "core"},
+		"providers/github/...": {webhooks + "core", webhooks + "providers"},
+		"providers/travis/...": {webhooks + "core", webhooks + "providers", "go.yaml.in/yaml/v3"},
+	} {
+		dir, rest, _ := strings.Cut(pattern, "/")
+		for _, p := range list(t, dir, "./"+rest) {
+			if !p.Standard && !slices.ContainsFunc(allowed, func(prefix string) bool { return below(p.ImportPath, prefix) }) {
+				t.Errorf("%s brings %s along: allowed are the standard library and %v", pattern, p.ImportPath, allowed)
+			}
+		}
+	}
+}
+
+// The rules above pass on a tree without breaches; this shows that they would
+// not pass on one with them.
+func TestArrowsForbid(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		from, imported string
+		allowed        bool
+	}{
+		{"core/deploy", "net/http", true},
+		{"core/deploy", webhooks + "core", true},
+		{"core/deploy", webhooks + "providers/github", false},
+		{"core", "go.yaml.in/yaml/v3", false},
+		{"core", "golang.org/x/sync/errgroup", false},
+		{"providers/github", webhooks + "core", true},
+		{"providers/github", webhooks + "providers/travis", false},
+		{"providers/github", "go.yaml.in/yaml/v3", false},
+		{"providers/travis", "go.yaml.in/yaml/v3", true},
+		{"adapters/bolt", webhooks + "core/status", true},
+		{"adapters/bolt", webhooks + "adapters/github", false},
+		{"adapters/bolt", "github.com/google/go-github/v60/github", false},
+		{"adapters/github", "github.com/google/go-github/v60/github", true},
+		{"adapters/github", "github.com/google/go-github/v61/github", false},
+		{"deployer/nodejitsu", webhooks + "deployer/platform", false},
+		{"deployer/platform/router", webhooks + "deployer/nodejitsu", false},
+		{"deployer/platform", webhooks + "adapters/bolt", false},
+		{"httpapi", webhooks + "adapters/bolt", false},
+		{"httpapi", webhooks + "corelike", false},
+		{"tests", webhooks + "tools/githubsim", false},
+		{"tools/githubsim", webhooks + "adapters/github", false},
+		{"tools/release", webhooks + "core", false},
+		{"tools/webhooks/internal/app", webhooks + "adapters/bolt", true},
+		{"tools/webhooks/internal/app", webhooks + "tools/release", false},
+	}
+	for _, test := range tests {
+		a, found := arrowFrom(test.from)
+		if !found || a.allows(test.imported) != test.allowed {
+			t.Errorf("%s imports %s: got allowed %t, want %t", test.from, test.imported, !test.allowed, test.allowed)
+		}
+	}
+	if a, found := arrowFrom("billing"); found {
+		t.Errorf("an unknown module is held to the arrow of %q", a.from)
+	}
+}
+
+// A helper for tests that is imported by mistake ends up in the program, with
+// its flags and its size.
+func TestProgramHasNoTestHelpers(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "tools", "./webhooks") {
+		name := path.Base(p.ImportPath)
+		switch {
+		case p.ImportPath == "testing" || strings.HasPrefix(p.ImportPath, "testing/"),
+			strings.HasPrefix(p.ImportPath, "github.com/stretchr/"),
+			strings.HasSuffix(name, "test"):
+			t.Errorf("tools/webhooks links %s: that is for tests", p.ImportPath)
+		}
+	}
+}
+
+// A name that says nothing about what is inside fills up with everything.
+func TestPackagesAreNamedForWhatTheyHold(t *testing.T) {
+	t.Parallel()
+	empty := []string{"util", "utils", "common", "model", "models", "helper", "helpers", "misc", "shared", "types", "base", "lib"}
+	for _, dir := range moduleDirs(t) {
+		for _, p := range list(t, dir, "./...") {
+			if p.Standard || p.DepOnly {
+				continue
+			}
+			if slices.Contains(empty, p.Name) || slices.Contains(empty, path.Base(p.ImportPath)) {
+				t.Errorf("package %s in %s: name it for what it holds", p.Name, p.folder())
+			}
+		}
+	}
+}
+
+// internal works by path: in the root it would be open to all seven modules,
+// and tie their versions together.
+func TestRootHoldsNoPackages(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat(filepath.Join("..", "internal")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a folder internal in the root (%v): put it into the module that it belongs to", err)
+	}
+	files, err := filepath.Glob(filepath.Join("..", "*.go"))
+	if err != nil || len(files) != 0 {
+		t.Errorf("Go files in the root: %v (%v)", files, err)
+	}
+}
+
+// arrowFrom returns the arrow of the innermost folder that holds folder.
+func arrowFrom(folder string) (arrow, bool) {
+	best, found := arrow{}, false
+	for _, a := range arrows() {
+		if below(folder, a.from) && len(a.from) >= len(best.from) {
+			best, found = a, true
+		}
+	}
+	return best, found
+}
+
+func (a arrow) allows(imported string) bool {
+	folder, own := strings.CutPrefix(imported, webhooks)
+	if !own && !strings.Contains(strings.Split(imported, "/")[0], ".") {
+		return true // the standard library
+	}
+	if own && below(folder, a.from) {
+		return true
+	}
+	return slices.ContainsFunc(a.to, func(prefix string) bool { return below(folder, prefix) })
+}
+
+// below reports whether folder is prefix or lies below it. A prefix that ends
+// in a slash has no folder of its own.
+func below(folder, prefix string) bool {
+	return folder == prefix || strings.HasPrefix(folder, strings.TrimSuffix(prefix, "/")+"/")
+}
+
+// moduleDirs returns the folders of all modules, as go.work has them.
+func moduleDirs(t *testing.T) []string {
+	t.Helper()
+	var work struct{ Use []struct{ DiskPath string } }
+	if err := json.Unmarshal(goCommand(t, "..", "work", "edit", "-json"), &work); err != nil {
+		t.Fatal(err)
+	}
+	var dirs []string
+	for _, use := range work.Use {
+		dirs = append(dirs, path.Clean(use.DiskPath))
+	}
+	if len(dirs) != 7 {
+		t.Fatalf("go.work uses %v, want seven modules", dirs)
+	}
+	return dirs
+}
+
+// list returns the packages that match a pattern in a module, and everything
+// that they import, as they are built into the program.
+func list(t *testing.T, dir, pattern string) []listed {
+	t.Helper()
+	out := goCommand(t, filepath.Join("..", dir), "list", "-deps", "-test=false", "-tags=nomsgpack",
+		"-json=ImportPath,Name,Standard,DepOnly,Imports,TestImports,XTestImports", pattern)
+	var packages []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func goCommand(t *testing.T, dir string, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("in %s: go %s: %v\n%s", dir, strings.Join(args, " "), err, stderr.Bytes())
+	}
+	return out
+}
