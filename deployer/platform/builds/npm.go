@@ -67,6 +67,9 @@ type npmRun struct {
 
 // npm runs npm and ends all that it started.
 func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
+	if err := group.Adopt(); err != nil {
+		return err
+	}
 	home, err := b.home(r.as)
 	if err != nil {
 		return fmt.Errorf("builds: making a home for npm: %w", err)

@@ -1,0 +1,289 @@
+package builds_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+)
+
+// The one test that asks npm's own registry.
+func TestBuildInstallsFromTheRealRegistry(t *testing.T) {
+	t.Parallel()
+	b := setup(t, builds.Options{})
+	b.mustBuild(app(t, `{"name":"a","version":"1.0.0","dependencies":{"is-number":"7.0.0"}}`))
+	mention(t, b.read("node_modules/is-number/package.json"), `"7.0.0"`)
+	mention(t, b.out.String(), "npm install", "added 1 package")
+}
+
+func TestBuildInstallsProductionDependencies(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	integrity := r.publish(t, "left", "1.0.0")
+	r.publish(t, "left", "1.5.0")
+	r.publish(t, "right", "1.0.0")
+	text := `{"name":"a","version":"1.0.0","dependencies":{"left":"^1.0.0"},"devDependencies":{"right":"1.0.0"}}`
+	lock := fmt.Sprintf(`{"name":"a","version":"1.0.0","lockfileVersion":3,"packages":{
+		"":{"name":"a","version":"1.0.0","dependencies":{"left":"^1.0.0"},"devDependencies":{"right":"1.0.0"}},
+		"node_modules/left":{"version":"1.0.0","resolved":"%[1]s/left/-/left-1.0.0.tgz","integrity":%[2]q},
+		"node_modules/right":{"version":"1.0.0","resolved":"%[1]s/right/-/right-1.0.0.tgz","dev":true}}}`, r.url, integrity)
+	for _, test := range []struct {
+		name, verb, version string
+		files               []string
+	}{
+		{"without a lockfile", "npm install", "1.5.0", nil},
+		{"package-lock.json", "npm ci", "1.0.0", []string{"package-lock.json", lock}},
+		{"npm-shrinkwrap.json", "npm ci", "1.0.0", []string{"npm-shrinkwrap.json", lock}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, builds.Options{Registry: r.url})
+			b.mustBuild(app(t, text, test.files...))
+			mention(t, b.read("node_modules/left/package.json"), test.version)
+			mention(t, b.out.String(), test.verb)
+			if _, err := os.Stat(filepath.Join(b.dir, "node_modules", "right")); !os.IsNotExist(err) {
+				t.Errorf("a development dependency is installed: %v", err)
+			}
+		})
+	}
+	t.Run("missing", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, builds.Options{Registry: r.url})
+		reason := b.failure(app(t, `{"name":"a","dependencies":{"nowhere":"1"}}`))
+		mention(t, reason, "npm install failed", "E404")
+		mention(t, b.out.String(), "nowhere")
+	})
+}
+
+func TestBuildRunsScriptsApart(t *testing.T) {
+	t.Setenv("WEBHOOKS_TEST_SECRET", "canary")
+	t.Setenv("npm_config_canary", "canary")
+	b := setup(t, builds.Options{Env: map[string]string{"OPERATOR": "yes"}})
+	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"env > env.txt; id -u > uid.txt; pwd > pwd.txt; ulimit -n > files.txt"}}`))
+	env := b.read("env.txt")
+	if strings.Contains(env, "canary") {
+		t.Errorf("a script sees the server's environment:\n%s", env)
+	}
+	mention(t, env, "OPERATOR=yes", "NODE_ENV=production", "HOME="+b.cache, "TMPDIR="+b.cache)
+	want := os.Getuid()
+	if b.as != nil {
+		want = int(b.as.Uid)
+	}
+	if got := strings.TrimSpace(b.read("uid.txt")); got != strconv.Itoa(want) {
+		t.Errorf("a script runs as %s, want %d", got, want)
+	}
+	if got := strings.TrimSpace(b.read("files.txt")); got != "4096" {
+		t.Errorf("a script may open %s files", got)
+	}
+	if left, err := os.ReadDir(filepath.Join(b.cache, "tmp")); err != nil || len(left) > 0 {
+		t.Errorf("temporary folders are left: %v, %v", left, err)
+	}
+}
+
+func TestBuildEndsWhatHangs(t *testing.T) {
+	t.Parallel()
+	// The script tells its process ids through a fifo, so that the build ends
+	// only when all of them run.
+	for _, way := range []string{"limit", "cancel"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			o := builds.Options{Grace: 100 * time.Millisecond}
+			if way == "limit" {
+				o.Timeout = 15 * time.Second
+			}
+			b := setup(t, o)
+			script := `trap '' TERM; sleep 1000 & a=$!; setsid sleep 1001 & b=$!; echo PIDS $$ $a $b; wait`
+			watch := &watcher{found: make(chan string, 1), mark: "PIDS "}
+			failed := make(chan error, 1)
+			go func() {
+				_, err := b.Build(ctx, builds.Snapshot{
+					Tgz:        bytes.NewReader(app(t, fmt.Sprintf(`{"name":"a","scripts":{"postinstall":%q}}`, script), ".npmrc", "foreground-scripts=true\n")),
+					Dir:        b.dir,
+					Credential: b.as,
+				}, watch)
+				failed <- err
+			}()
+			pids := strings.Fields(<-watch.found)
+			if way == "cancel" {
+				cancel()
+			}
+			err := <-failed
+			reason, blamed := builds.Blame(err)
+			if blamed != (way == "limit") || err == nil {
+				t.Errorf("error %v", err)
+			}
+			if blamed {
+				mention(t, reason, "longer than 15s")
+			}
+			for _, text := range pids {
+				pid, err := strconv.Atoi(text)
+				if err != nil || len(pids) != 3 {
+					t.Fatalf("pids %q", pids)
+				}
+				if err := syscall.Kill(pid, 0); err == nil {
+					t.Errorf("pid %d of %v is left", pid, pids)
+				}
+			}
+			if _, err := os.Stat(b.dir); !os.IsNotExist(err) {
+				t.Errorf("the folder is left: %v", err)
+			}
+		})
+	}
+}
+
+// watcher waits for the line that begins with mark.
+type watcher struct {
+	found chan string
+	mark  string
+	text  string
+	told  bool
+}
+
+// Write looks for the line.
+func (w *watcher) Write(p []byte) (int, error) {
+	w.text += string(p)
+	for line := range strings.Lines(w.text) {
+		if rest, ok := strings.CutPrefix(line, w.mark); ok && !w.told && strings.HasSuffix(line, "\n") {
+			w.told = true
+			w.found <- rest
+		}
+	}
+	return len(p), nil
+}
+
+func TestBuildLeavesNoChild(t *testing.T) {
+	t.Parallel()
+	b := setup(t, builds.Options{})
+	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"sleep 1000 & echo $! > pid.txt; setsid sleep 1001 >/dev/null 2>&1 & echo $! >> pid.txt"}}`))
+	for _, text := range strings.Fields(b.read("pid.txt")) {
+		pid, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if syscall.Kill(pid, 0) == nil {
+			t.Errorf("pid %d is left", pid)
+		}
+	}
+}
+
+func TestBuildBoundsTheOutput(t *testing.T) {
+	t.Parallel()
+	b := setup(t, builds.Options{MaxOutput: 1000})
+	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"yes | head -n 100000; exit 0"}}`, ".npmrc", "foreground-scripts=true\n"))
+	if n := b.out.Len(); n > 1500 {
+		t.Errorf("%d bytes of output", n)
+	}
+	mention(t, b.out.String(), "more than is shown here", "The dependencies are installed")
+}
+
+// fakeNode is a package with a node that says it is that version, and is ours.
+func fakeNode(t *testing.T, r *registry, version string) {
+	t.Helper()
+	arch := map[string]string{"amd64": "x64"}[runtime.GOARCH]
+	if arch == "" {
+		arch = runtime.GOARCH
+	}
+	script := "#!/bin/sh\nif [ \"$1\" = --version ]; then echo v" + version + "; else exec node \"$@\"; fi\n"
+	r.publish(t, "node-linux-"+arch, version, entry{name: "package/bin/node", text: script, mode: 0o755})
+}
+
+func TestBuildFindsNode(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	for _, version := range []string{"8.16.0", "8.17.0", "10.24.1", "12.0.0-pre"} {
+		r.publish(t, "node", version)
+	}
+	fakeNode(t, r, "8.17.0")
+	fakeNode(t, r, "8.16.0") // 10.24.1 was not published for this machine
+	own := setup(t, builds.Options{}).mustBuild(app(t, pkg))
+
+	cache := filepath.Join(t.TempDir(), "cache")
+	with := func(engines string) (*bench, []byte) {
+		b := setup(t, builds.Options{Registry: r.url, Cache: cache})
+		b.as = nil
+		return b, app(t, `{"name":"a","engines":`+engines+`}`)
+	}
+	major, _, _ := strings.Cut(own.Version, ".")
+	for _, engines := range []string{
+		`{}`, `{"node":""}`, `{"node":"*"}`, `{"node":"x"}`, `{"node":">=0.6.x"}`, `{"node":">= 4"}`, `{"node":"^` + major + `"}`,
+		`{"node":"` + major + `.x"}`, `{"node":"~` + own.Version + `"}`, `{"node":"0.10 || >=4.0.0 <100"}`, `{"node":"4 - 99"}`,
+		`"node >= 0.4"`, `["node >=0.6.0","rhino"]`, `{"npm":"1"}`, `{"node":` + major + `}`, `null`, `{"node":"v` + own.Version + `"}`,
+	} {
+		b, tgz := with(engines)
+		if result := b.mustBuild(tgz); result.Node != own.Node || result.Version != own.Version {
+			t.Errorf("engines %s: %s at %s, want the server's own", engines, result.Version, result.Node)
+		}
+	}
+	if len(r.seen) > 0 {
+		t.Errorf("the registry was asked for %v", r.seen)
+	}
+	for engines, want := range map[string]string{`{"node":"8.x"}`: "8.17.0", `{"node":"~8.16"}`: "8.16.0"} {
+		b, tgz := with(engines)
+		result := b.mustBuild(tgz)
+		if result.Version != want || !strings.HasPrefix(result.Node, cache) {
+			t.Errorf("engines %s: %s at %s", engines, result.Version, result.Node)
+		}
+		mention(t, b.out.String(), "Fetching Node.js "+want)
+	}
+	before := r.asked("/node")
+	b, tgz := with(`{"node":"<9"}`)
+	if result := b.mustBuild(tgz); result.Version != "8.17.0" || r.asked("/node") != before {
+		t.Errorf("%s was chosen, the registry asked %d times more", result.Version, r.asked("/node")-before)
+	}
+	for engines, want := range map[string]string{
+		`{"node":">=8.18 <9"}`:           ">=8.18 <9",
+		`{"node":"10.x"}`:                "10.x",
+		`{"node":"12.0.0-pre"}`:          "12.0.0-pre",
+		`{"node":"git+ssh://evil/x"}`:    "is no range",
+		`{"node":"file:/etc"}`:           "is no range",
+		`{"node":"--registry=x"}`:        "is no range",
+		`{"node":"1; rm -rf /"}`:         "is no range",
+		`{"node":"somewhat-new"}`:        "somewhat-new",
+		`{"node":"not a range, really"}`: "is no range",
+	} {
+		b, tgz := with(engines)
+		mention(t, b.failure(tgz), want, "engines.node")
+	}
+}
+
+func TestRegistryDownIsNotTheAppsFault(t *testing.T) {
+	t.Parallel()
+	b := setup(t, builds.Options{Registry: "http://127.0.0.1:1", Env: map[string]string{"npm_config_fetch_retries": "0"}})
+	_, err := b.build(app(t, `{"name":"a","engines":{"node":"8.x"}}`))
+	if _, blamed := builds.Blame(err); blamed || err == nil {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestReadPackage(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]builds.Package{
+		`{"name":"a","version":"1","scripts":{"start":" node x "}}`:            {Name: "a", Version: "1", Start: "node x"},
+		"\xef\xbb\xbf" + `{"name":"a"}`:                                        {Name: "a", Start: "node app.js"},
+		`{"name":1,"version":{},"scripts":[],"engines":7,"dependencies":"no"}`: {Start: "node app.js"},
+		`{"scripts":{"start":["a"]},"engines":{"node":{}}}`:                    {Start: "node app.js"},
+		`{"engines":"node ~0.8"}`:                                              {Start: "node app.js", Node: "~0.8"},
+		`{"engines":[">=0.4"]}`:                                                {Start: "node app.js", Node: ">=0.4"},
+	} {
+		dir := t.TempDir()
+		for name, content := range map[string]string{"package.json": text, "app.js": "", "index.js": ""} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := builds.ReadPackage(dir); err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+}

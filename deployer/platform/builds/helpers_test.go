@@ -1,0 +1,235 @@
+package builds_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+)
+
+// entry is one of an archive.
+type entry struct {
+	name string
+	text string
+	kind byte // 0: a file, or a folder where the name ends with /
+	link string
+	mode int64
+	pax  map[string]string
+}
+
+// pack returns a gzipped tar.
+func pack(t *testing.T, entries ...entry) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	archive := tar.NewWriter(zip)
+	for _, e := range entries {
+		header := &tar.Header{
+			Name: e.name, Typeflag: e.kind, Linkname: e.link, Size: int64(len(e.text)), Mode: e.mode, PAXRecords: e.pax,
+			Uid: 12345, Gid: 12345, // nobody's here
+		}
+		switch {
+		case e.kind != 0:
+		case strings.HasSuffix(e.name, "/"):
+			header.Typeflag = tar.TypeDir
+		default:
+			header.Typeflag = tar.TypeReg
+		}
+		if header.Typeflag == tar.TypeXGlobalHeader {
+			header = &tar.Header{Typeflag: header.Typeflag, PAXRecords: header.PAXRecords}
+		} else if header.Mode == 0 {
+			header.Mode = 0o644
+		}
+		if err := archive.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(archive, e.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
+// app returns an archive with that package.json and files "name", "text", ….
+func app(t *testing.T, pkg string, files ...string) []byte {
+	t.Helper()
+	entries := []entry{{name: "package/package.json", text: pkg}}
+	for i := 0; i < len(files); i += 2 {
+		entries = append(entries, entry{name: "package/" + files[i], text: files[i+1]})
+	}
+	return pack(t, entries...)
+}
+
+// bench is a Builder under test.
+type bench struct {
+	*builds.Builder
+	t     *testing.T
+	dir   string // to be built in; does not exist
+	cache string
+	as    *syscall.Credential // where the tests are root
+	out   bytes.Buffer
+}
+
+func setup(t *testing.T, o builds.Options) *bench {
+	t.Helper()
+	top := t.TempDir()
+	if err := os.Chmod(filepath.Dir(top), 0o755); err != nil { //nolint:gosec // the app's user must pass
+		t.Fatal(err)
+	}
+	if o.Cache == "" {
+		o.Cache = filepath.Join(top, "cache")
+	}
+	b := &bench{t: t, dir: filepath.Join(top, "app"), cache: o.Cache, Builder: builds.New(o)}
+	if os.Getuid() == 0 {
+		b.as = &syscall.Credential{Uid: 50_999, Gid: 50_999, Groups: []uint32{}}
+	}
+	return b
+}
+
+func (b *bench) build(tgz []byte) (builds.Result, error) {
+	b.t.Helper()
+	return b.Build(b.t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as}, &b.out)
+}
+
+func (b *bench) mustBuild(tgz []byte) builds.Result {
+	b.t.Helper()
+	result, err := b.build(tgz)
+	if err != nil {
+		b.t.Fatalf("%v\n%s", err, b.out.String())
+	}
+	return result
+}
+
+// failure builds what must fail, and returns whose reason it is.
+func (b *bench) failure(tgz []byte) string {
+	b.t.Helper()
+	_, err := b.build(tgz)
+	reason, ok := builds.Blame(err)
+	if !ok {
+		b.t.Fatalf("error %v, want a Failure; output:\n%s", err, b.out.String())
+	}
+	if _, err := os.Lstat(b.dir); !os.IsNotExist(err) {
+		b.t.Errorf("the failed build left its folder: %v", err)
+	}
+	return reason
+}
+
+func (b *bench) read(name string) string {
+	b.t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.dir, name)) //nolint:gosec // the test's own
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func mention(t *testing.T, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in:\n%s", want, text)
+		}
+	}
+}
+
+// registry stands for npm's: packages by name and version.
+type registry struct {
+	url      string
+	mu       sync.Mutex
+	tarballs map[string][]byte                     // by path
+	packages map[string]map[string]json.RawMessage // name to version to manifest
+	seen     []string                              // paths that were asked for
+}
+
+func newRegistry(t *testing.T) *registry {
+	t.Helper()
+	r := &registry{tarballs: map[string][]byte{}, packages: map[string]map[string]json.RawMessage{}}
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	r.url = server.URL
+	return r
+}
+
+// publish adds a package; it returns the integrity of its tarball.
+func (r *registry) publish(t *testing.T, name, version string, entries ...entry) string {
+	t.Helper()
+	manifest := map[string]any{"name": name, "version": version}
+	text, err := json.Marshal(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tgz := pack(t, append([]entry{{name: "package/package.json", text: string(text)}}, entries...)...)
+	sum := sha512.Sum512(tgz)
+	integrity := "sha512-" + base64.StdEncoding.EncodeToString(sum[:])
+	path := "/" + name + "/-/" + name + "-" + version + ".tgz"
+	manifest["dist"] = map[string]string{"tarball": r.url + path, "integrity": integrity}
+	if text, err = json.Marshal(manifest); err != nil {
+		t.Fatal(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tarballs[path] = tgz
+	if r.packages[name] == nil {
+		r.packages[name] = map[string]json.RawMessage{}
+	}
+	r.packages[name][version] = text
+	return integrity
+}
+
+// asked returns how often a path was asked for.
+func (r *registry) asked(path string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, p := range r.seen {
+		if p == path {
+			n++
+		}
+	}
+	return n
+}
+
+// ServeHTTP answers npm.
+func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, req.URL.Path)
+	if tgz, ok := r.tarballs[req.URL.Path]; ok {
+		_, _ = w.Write(tgz)
+		return
+	}
+	name := strings.TrimPrefix(req.URL.Path, "/")
+	versions, ok := r.packages[name]
+	if !ok {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":"Not found"}`)
+		return
+	}
+	latest := ""
+	for version := range versions {
+		latest = max(latest, version)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"name": name, "dist-tags": map[string]string{"latest": latest}, "versions": versions,
+	})
+}
