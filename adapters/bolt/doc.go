@@ -1,0 +1,26 @@
+// Package bolt keeps entries, queue and change logs in one file, by
+// go.etcd.io/bbolt: the store that webhooks uses by default, for one process.
+//
+// Every write is one transaction, synced to disk before it is acknowledged;
+// writes that come together share one. The buckets:
+//
+//	bucket    key                              value
+//	meta      "format"                         the version of this table
+//	entries   id                               JSON: seq and entry
+//	payloads  id                               the payload as it came
+//	keys      user 0 key                       id, and when the key was made
+//	users     user 0 id                        –
+//	apps      user 0 app 0 id                  –
+//	commits   repository 0 commit 0 id         –
+//	places    id                               JSON: lane, app, when ready, lease
+//	queue     time ready (8 bytes) id          –   what waits to be claimed
+//	claims    id                               –   what is claimed
+//	lanes     lane                             JSON: newest entry, when pushed
+//	joined    user/app                         id of the newest entry
+//	feeds     user                             JSON: last and trimmed seq, count
+//	changes   user → bucket: seq (16 bytes)    JSON: entry
+//
+// Ids sort by time, so every index does. The file is locked by its process;
+// whatever was claimed when it is opened was left by one that died, and may
+// be claimed again at once.
+package bolt

@@ -1,0 +1,301 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// putPlace writes an entry's place and where it is found by: in the queue
+// where it waits, among the claims where it is claimed.
+func (t table) putPlace(id string, p place) error {
+	var before place
+	there, err := load(t.bucket("places"), []byte(id), &before)
+	if err != nil {
+		return err
+	}
+	if there {
+		if err := t.bucket("queue").Delete(queueKey(before.At, id)); err != nil {
+			return err
+		}
+		if err := t.bucket("claims").Delete([]byte(id)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !p.LeaseEnd.IsZero():
+		err = t.bucket("claims").Put([]byte(id), nil)
+	case p.Queued:
+		err = t.bucket("queue").Put(queueKey(p.At, id), nil)
+	}
+	if err != nil {
+		return err
+	}
+	return store(t.bucket("places"), []byte(id), p)
+}
+
+// place returns an entry's place; the zero place where it never had one.
+func (t table) place(id string) (p place, err error) {
+	_, err = load(t.bucket("places"), []byte(id), &p)
+	return p, err
+}
+
+// eachClaim calls f with all that is claimed, whether the lease has run out
+// or not. f may change the place.
+func (t table) eachClaim(f func(id string, p place) error) error {
+	var claimed []string
+	err := t.bucket("claims").ForEach(func(key, _ []byte) error {
+		claimed = append(claimed, string(key))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range claimed {
+		p, err := t.place(id)
+		if err != nil {
+			return err
+		}
+		if err := f(id, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enqueue puts an entry into the queue, and into its lane where it enters it.
+func (t table) enqueue(id string, p place, to deploy.Place) error {
+	p.Queued, p.At, p.LeaseEnd, p.App = true, to.At, time.Time{}, ""
+	if to.Lane != "" {
+		p.Lane = to.Lane
+	}
+	if to.Enter && p.Lane != "" {
+		if err := t.enter(id, p.Lane, to.PushedAt); err != nil {
+			return err
+		}
+	}
+	return t.putPlace(id, p)
+}
+
+// enter makes an entry the newest of its lane, unless the newest was pushed
+// later, and wakes the one that was the newest.
+func (t table) enter(id, lane string, pushedAt time.Time) error {
+	var n newest
+	if _, err := load(t.bucket("lanes"), []byte(lane), &n); err != nil {
+		return err
+	}
+	if !pushedAt.IsZero() && pushedAt.Before(n.PushedAt) {
+		return nil
+	}
+	if n.ID != "" && n.ID != id {
+		before, err := t.place(n.ID)
+		if err != nil {
+			return err
+		}
+		if before.Queued && before.LeaseEnd.IsZero() {
+			woken := before
+			woken.At = time.Time{}
+			if err := t.putPlace(n.ID, woken); err != nil {
+				return err
+			}
+		}
+	}
+	n.ID = id
+	if !pushedAt.IsZero() {
+		n.PushedAt = pushedAt
+	}
+	return store(t.bucket("lanes"), []byte(lane), n)
+}
+
+// standing says who is the newest: of the app where one that was accepted
+// later has joined it, else of the lane.
+func (t table) standing(id string, p place) (deploy.Standing, error) {
+	if p.App != "" {
+		if n := string(t.bucket("joined").Get([]byte(p.App))); n != id {
+			return deploy.Standing{Newest: n}, nil
+		}
+	}
+	if p.Lane == "" {
+		return deploy.Standing{}, nil
+	}
+	var n newest
+	_, err := load(t.bucket("lanes"), []byte(p.Lane), &n)
+	return deploy.Standing{Newest: n.ID}, err
+}
+
+// Claim implements deploy.Queue.
+func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim, found bool, next time.Time, err error) {
+	// Looking costs no sync; only a find is written.
+	now := s.o.Now()
+	err = s.view(ctx, func(t table) error {
+		_, found, next, err = t.nextReady(now)
+		return err
+	})
+	if err != nil || !found {
+		return deploy.Claim{}, false, next, wrap("claim", "", err)
+	}
+	err = s.update(ctx, func(t table) error {
+		now := s.o.Now()
+		var id string
+		id, found, next, err = t.nextReady(now)
+		if err != nil || !found {
+			return err
+		}
+		c, err = t.claim(id, now, now.Add(lease), s.o.MaxChanges)
+		return err
+	})
+	if err != nil || !found {
+		return deploy.Claim{}, false, next, wrap("claim", "", err)
+	}
+	s.changed(c.Change.Entry.User)
+	return c, true, time.Time{}, nil
+}
+
+// nextReady finds the entry that became ready first in a lane nobody holds.
+func (t table) nextReady(now time.Time) (id string, found bool, next time.Time, err error) {
+	taken := map[string]bool{}
+	var at time.Time // when the find became ready
+	soonest := func(when time.Time) {
+		if next.IsZero() || when.Before(next) {
+			next = when
+		}
+	}
+	var lost []string
+	err = t.eachClaim(func(claimed string, p place) error {
+		if p.LeaseEnd.After(now) {
+			soonest(p.LeaseEnd)
+			taken[p.Lane] = p.Lane != ""
+			return nil
+		}
+		lost = append(lost, claimed)
+		return nil
+	})
+	if err != nil {
+		return "", false, next, err
+	}
+	for _, candidate := range lost {
+		p, err := t.place(candidate)
+		if err != nil {
+			return "", false, next, err
+		}
+		if !taken[p.Lane] && (!found || p.At.Before(at)) {
+			id, found, at = candidate, true, p.At
+		}
+	}
+	cursor := t.bucket("queue").Cursor()
+	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {
+		ready := time.Unix(0, int64(binary.BigEndian.Uint64(key))).UTC() //nolint:gosec // written from an int64
+		if ready.After(now) {
+			soonest(ready)
+			break
+		}
+		if found && !ready.Before(at) {
+			break
+		}
+		candidate := string(key[8:])
+		p, err := t.place(candidate)
+		if err != nil {
+			return "", false, next, err
+		}
+		if !taken[p.Lane] {
+			return candidate, true, next, nil
+		}
+	}
+	return id, found, next, nil
+}
+
+// claim takes an entry until leaseEnd.
+func (t table) claim(id string, now, leaseEnd time.Time, most int) (deploy.Claim, error) {
+	before, err := t.change(id)
+	if err != nil {
+		return deploy.Claim{}, err
+	}
+	p, err := t.place(id)
+	if err != nil {
+		return deploy.Claim{}, err
+	}
+	lost := !p.LeaseEnd.IsZero()
+	p.LeaseEnd, p.App = leaseEnd, ""
+	if err := t.putPlace(id, p); err != nil {
+		return deploy.Claim{}, err
+	}
+	e := before.Entry
+	e.Attempts++
+	e.UpdatedAt = now
+	change, err := t.write(e, &before.Entry, now, most)
+	if err != nil {
+		return deploy.Claim{}, err
+	}
+	standing, err := t.standing(id, p)
+	return deploy.Claim{Change: change, Attempt: e.Attempts, Lost: lost, Standing: standing}, err
+}
+
+// held returns the place of what c holds still.
+func (t table) held(c deploy.Claim) (place, error) {
+	id := c.Change.Entry.ID
+	p, err := t.place(id)
+	if err != nil {
+		return place{}, err
+	}
+	change, err := t.change(id)
+	if err != nil {
+		return place{}, err
+	}
+	if p.LeaseEnd.IsZero() || change.Entry.Attempts != c.Attempt {
+		return place{}, core.ErrConflict
+	}
+	return p, nil
+}
+
+// Renew implements deploy.Queue.
+func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (standing deploy.Standing, err error) {
+	id := c.Change.Entry.ID
+	err = s.update(ctx, func(t table) error {
+		p, err := t.held(c)
+		if err != nil {
+			return err
+		}
+		p.LeaseEnd = s.o.Now().Add(lease)
+		if err := t.putPlace(id, p); err != nil {
+			return err
+		}
+		standing, err = t.standing(id, p)
+		return err
+	})
+	return standing, wrap("renew", id, err)
+}
+
+// Join implements deploy.Queue.
+func (s *Store) Join(ctx context.Context, c deploy.Claim, app string) (standing deploy.Standing, busy bool, err error) {
+	id, name := c.Change.Entry.ID, c.Change.Entry.User+"/"+app
+	err = s.update(ctx, func(t table) error {
+		p, err := t.held(c)
+		if err != nil {
+			return err
+		}
+		now := s.o.Now()
+		busy = false
+		err = t.eachClaim(func(other string, p place) error {
+			busy = busy || other != id && p.App == name && p.LeaseEnd.After(now)
+			return nil
+		})
+		if err != nil || busy {
+			return err
+		}
+		p.App = name
+		if err := t.putPlace(id, p); err != nil {
+			return err
+		}
+		if joined := t.bucket("joined"); string(joined.Get([]byte(name))) < id {
+			if err := joined.Put([]byte(name), []byte(id)); err != nil {
+				return err
+			}
+		}
+		standing, err = t.standing(id, p)
+		return err
+	})
+	return standing, busy, wrap("join", id, err)
+}

@@ -1,0 +1,252 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
+)
+
+// Options says where the file is and how long things are kept. Zero durations
+// and counts have defaults.
+type Options struct {
+	Path   string // of the file; its folder is made where it is missing
+	Now    func() time.Time
+	Logger *slog.Logger
+
+	KeepEntries  time.Duration // outcomes; 1 year. Live entries are always kept
+	KeepPayloads time.Duration // 30 days
+	KeepKeys     time.Duration // how long a repeat is known as one; 7 days
+	KeepChanges  time.Duration // 7 days
+	MaxEntries   int           // outcomes of one user; 10,000
+	MaxChanges   int           // changes of one user; 10,000
+}
+
+func (o Options) withDefaults() Options {
+	const day = 24 * time.Hour
+	orDefault(&o.KeepEntries, 365*day)
+	orDefault(&o.KeepPayloads, 30*day)
+	orDefault(&o.KeepKeys, 7*day)
+	orDefault(&o.KeepChanges, 7*day)
+	orDefault(&o.MaxEntries, 10_000)
+	orDefault(&o.MaxChanges, 10_000)
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Now().UTC() }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func orDefault[T comparable](value *T, fallback T) {
+	var zero T
+	if *value == zero {
+		*value = fallback
+	}
+}
+
+// Store is the embedded store. Its methods may be called concurrently between
+// Start and Stop; before and after they fail.
+type Store struct {
+	o     Options
+	db    *bbolt.DB
+	ready chan struct{}
+
+	writes  chan *write
+	gone    chan struct{} // closed when nobody takes writes any more
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu       sync.Mutex
+	broken   error // why nothing is written any more
+	watchers map[string]map[chan struct{}]struct{}
+}
+
+var (
+	_ deploy.Store   = (*Store)(nil)
+	_ deploy.Queue   = (*Store)(nil)
+	_ deploy.Watcher = (*Store)(nil)
+	_ status.Log     = (*Store)(nil)
+	_ status.Feed    = (*Store)(nil)
+)
+
+// New returns a Store whose file is not open yet.
+func New(o Options) *Store {
+	return &Store{
+		o: o.withDefaults(), ready: make(chan struct{}, 1), writes: make(chan *write), gone: make(chan struct{}),
+		watchers: map[string]map[chan struct{}]struct{}{}, broken: errClosed,
+	}
+}
+
+var errClosed = errors.New("the store is not open")
+
+// format is the version of the table in doc.go.
+const format = "1"
+
+// Start opens the file, making it where there is none. It fails where another
+// process has it open, and where a newer version wrote it.
+func (s *Store) Start(context.Context) error {
+	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o700); err != nil {
+		return fmt.Errorf("bolt: making the folder of the store: %w", err)
+	}
+	db, err := bbolt.Open(s.o.Path, 0o600, &bbolt.Options{Timeout: 2 * time.Second, FreelistType: bbolt.FreelistMapType})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("bolt: %s is in use by another process; stop it, or choose another data folder", s.o.Path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("bolt: %s can't be opened: %w; run as its owner, or choose another data folder", s.o.Path, err)
+	case err != nil:
+		return fmt.Errorf("bolt: %s can't be opened: %w", s.o.Path, err)
+	}
+	if err := db.Update(prepare); err != nil {
+		return errors.Join(fmt.Errorf("bolt: %s: %w", s.o.Path, err), db.Close())
+	}
+	s.db = db
+	s.setBroken(nil)
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.running.Go(func() { s.writer(ctx) })
+	s.running.Go(func() { s.janitor(ctx) })
+	s.signal()
+	return nil
+}
+
+// prepare makes the buckets and frees what a process that died had claimed.
+func prepare(tx *bbolt.Tx) error {
+	for _, name := range []string{"meta", "entries", "payloads", "keys", "users", "apps", "commits", "places", "queue", "claims", "lanes", "joined", "feeds", "changes"} {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket([]byte("meta"))
+	switch found := string(meta.Get([]byte("format"))); found {
+	case "":
+		if err := meta.Put([]byte("format"), []byte(format)); err != nil {
+			return err
+		}
+	case format:
+	default:
+		return fmt.Errorf("the file has format %q, and this program knows %q; use the version that wrote it", found, format)
+	}
+	t := table{tx}
+	return t.eachClaim(func(id string, p place) error {
+		p.LeaseEnd = time.Unix(0, 1).UTC()
+		return t.putPlace(id, p)
+	})
+}
+
+// Stop closes the file when the writes at work are done. It may be called
+// without Start, and twice.
+func (s *Store) Stop(context.Context) error {
+	if s.stop == nil {
+		return nil
+	}
+	s.setBroken(errClosed)
+	s.stop()
+	s.running.Wait()
+	s.stop = nil
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("bolt: closing %s: %w", s.o.Path, err)
+	}
+	return nil
+}
+
+// Check tells whether the store can write, as far as is known.
+func (s *Store) Check(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
+}
+
+func (s *Store) setBroken(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = err
+}
+
+// Payload returns an entry's payload as it came, or core.ErrNotFound.
+func (s *Store) Payload(ctx context.Context, id string) (payload []byte, err error) {
+	err = s.view(ctx, func(t table) error {
+		stored := t.bucket("payloads").Get([]byte(id))
+		if stored == nil {
+			return core.ErrNotFound
+		}
+		payload = append([]byte{}, stored...)
+		return nil
+	})
+	return payload, wrap("payload", id, err)
+}
+
+// Watch implements deploy.Watcher and status.Feed.
+func (s *Store) Watch(user string) (<-chan struct{}, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := make(chan struct{}, 1)
+	if s.watchers[user] == nil {
+		s.watchers[user] = map[chan struct{}]struct{}{}
+	}
+	s.watchers[user][c] = struct{}{}
+	return c, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watchers[user], c)
+		if len(s.watchers[user]) == 0 {
+			delete(s.watchers, user)
+		}
+	}
+}
+
+// Ready implements deploy.Queue.
+func (s *Store) Ready() <-chan struct{} { return s.ready }
+
+func (s *Store) signal() { wake(s.ready) }
+
+// changed wakes those who watch user.
+func (s *Store) changed(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.watchers[user] {
+		wake(c)
+	}
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// view reads in one transaction.
+func (s *Store) view(ctx context.Context, f func(table) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	closed := errors.Is(s.broken, errClosed)
+	s.mu.Unlock()
+	if closed {
+		return errClosed
+	}
+	return s.db.View(func(tx *bbolt.Tx) error { return f(table{tx}) })
+}
+
+func wrap(doing, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("bolt: %s %q: %w", doing, what, err)
+}
