@@ -25,7 +25,7 @@ type sums struct {
 // CreateFromVCS follows it.
 func hash(m module.Version, root, tree, dir string, goMod []byte, scratch string) (sums, error) {
 	name := filepath.Join(scratch, dir+".zip")
-	file, err := os.Create(name) //nolint:gosec // in our own temporary folder
+	file, err := os.Create(name)
 	if err != nil {
 		return sums{}, fmt.Errorf("hashing %s: %w", m, err)
 	}
