@@ -170,9 +170,6 @@ type endless struct{ read int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
 	e.read += int64(len(p))
-	for i := range p {
-		p[i] = ' '
-	}
 	return len(p), nil
 }
 

@@ -272,3 +272,15 @@ func (r *records) String() string {
 func (r *records) logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+// logTo returns a logger that gives its lines to f.
+func logTo(f func(line string)) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(lineWriter(f), nil))
+}
+
+type lineWriter func(line string)
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
+}

@@ -50,17 +50,20 @@ func (f *feedWriter) begin() error {
 	if f.begun {
 		return nil
 	}
-	f.header()
-	if f.events {
-		// What a browser waits before it connects again, in ms.
-		return f.send([]byte("retry: 2000\n\n"))
+	if first := f.header(nil); len(first) > 0 {
+		return f.send(first)
 	}
 	f.deadline()
 	f.w.WriteHeaderNow()
 	return f.flush()
 }
 
-func (f *feedWriter) header() {
+// header sets the headers, where that is still to do, and appends to text
+// what comes first of all.
+func (f *feedWriter) header(text []byte) []byte {
+	if f.begun {
+		return text
+	}
 	f.begun = true
 	h := f.w.Header()
 	h.Set("Content-Type", typeLines)
@@ -70,16 +73,18 @@ func (f *feedWriter) header() {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep the lines until it has many
 	f.w.WriteHeader(http.StatusOK)
+	if f.events {
+		// What a browser waits before it connects again, in ms.
+		text = append(text, "retry: 2000\n\n"...)
+	}
+	return text
 }
 
 // lines writes changes.
 func (f *feedWriter) lines(lines []core.Line) error {
-	if !f.begun {
-		f.header()
-	}
-	buffer := f.buffers.Get().(*[]byte)
+	buffer, _ := f.buffers.Get().(*[]byte)
 	defer f.buffers.Put(buffer)
-	text := (*buffer)[:0]
+	text := f.header((*buffer)[:0])
 	for i, line := range lines {
 		if f.events {
 			text = fmt.Appendf(text, "id: %s\ndata: ", line.Seq)
@@ -105,15 +110,11 @@ func (f *feedWriter) lines(lines []core.Line) error {
 
 // heartbeat writes what is nothing to a reader and keeps the connection.
 func (f *feedWriter) heartbeat() error {
-	if !f.begun {
-		if err := f.begin(); err != nil {
-			return err
-		}
-	}
+	text := f.header(nil)
 	if f.events {
-		return f.send([]byte(":\n\n"))
+		text = append(text, ':', '\n')
 	}
-	return f.send([]byte("\n"))
+	return f.send(append(text, '\n'))
 }
 
 // last writes why the feed ends.

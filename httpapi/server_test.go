@@ -1,0 +1,305 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
+	"github.com/nodejitsu/webhooks/httpapi"
+)
+
+// started returns a running server for api that the test stops, and its URL.
+func started(t *testing.T, api *httpapi.API) (*httpapi.Server, string) {
+	t.Helper()
+	s := httpapi.NewServer(httpapi.ServerOptions{
+		Addr: "127.0.0.1:0", API: api, Fail: func(err error) { t.Error(err) },
+	})
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+	return s, "http://" + s.Addr()
+}
+
+func stop(t *testing.T, s *httpapi.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// get begins to read url as dscape.
+func get(t *testing.T, url string, headers ...string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth("dscape", secret)
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = answer.Body.Close() })
+	return answer
+}
+
+// A feed is read as it comes, breaks, and goes on where it was.
+func TestFeedOverTheNetwork(t *testing.T) {
+	t.Parallel()
+	l := &changeLog{}
+	s := feedOver(t, l, status.Options{})
+	_, url := started(t, newAPI(t, func(o *httpapi.Options) { o.Status = s }))
+	url += "/1/status/dscape/changes/"
+
+	answer := get(t, url) // the headers are there, so it is subscribed
+	lines := bufio.NewScanner(answer.Body)
+	for n := uint64(1); n <= 3; n++ {
+		l.add(n, core.StatusOK, nil)
+		if !lines.Scan() {
+			t.Fatalf("after change %d: %v", n, lines.Err())
+		}
+		wantSeqs(t, lines.Text(), string('0'+rune(n)))
+		if want := `"id":"` + strings.TrimSuffix(url, "/") + "/" + entryID; !strings.Contains(lines.Text(), want) {
+			t.Errorf("got %s, want an id on the host that was used", lines.Text())
+		}
+	}
+	if err := answer.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.add(4, core.StatusOK, nil)
+	again := bufio.NewReader(get(t, url, "Last-Event-ID: 3-0").Body)
+	line, err := again.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSeqs(t, line, "4")
+}
+
+// rawFeed opens a feed on a connection of its own and reads nothing of it.
+func rawFeed(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	var dialer net.Dialer
+	c, err := dialer.DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	r := request(t, "GET", "http://x/1/status/dscape/changes?since=0&include_docs=true", "", as("dscape"))
+	if err := r.Write(c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const large = 1 << 20
+
+// addLarge appends changes whose docs are large.
+func addLarge(l *changeLog, from, to uint64) {
+	for n := from; n <= to; n++ {
+		l.add(n, core.StatusOK, func(e *core.Entry) { e.Output = strings.Repeat("x", large) })
+	}
+}
+
+// readTo reads from r until change n has come.
+func readTo(t *testing.T, r *status.Reader, n uint64) {
+	t.Helper()
+	for {
+		wake := r.Wake()
+		lines, err := r.Poll(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(lines) > 0 && lines[len(lines)-1].Seq.Millis == n {
+			return
+		}
+		if len(lines) == 0 {
+			<-wake
+		}
+	}
+}
+
+func subscribe(t *testing.T, s *status.Service) *status.Reader {
+	t.Helper()
+	r, err := s.Subscribe(t.Context(), "dscape", status.Since{Now: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
+// A reader that falls behind is told so as its last line, and can go on.
+func TestSlowReaderIsCutOff(t *testing.T) {
+	t.Parallel()
+	l := &changeLog{}
+	s := feedOver(t, l, status.Options{MaxLag: 5, Batch: 1})
+	server, _ := started(t, newAPI(t, func(o *httpapi.Options) { o.Status, o.WriteTimeout = s, time.Hour }))
+	other := subscribe(t, s)
+	addLarge(l, 1, 1)
+	readTo(t, other, 1)
+	c := rawFeed(t, server.Addr())
+	text := bufio.NewReader(c)
+	if _, err := text.Peek(1); err != nil { // it began
+		t.Fatal(err)
+	}
+	for n := uint64(2); n <= 60; n++ { // far more than what fits between the two
+		addLarge(l, n, n)
+		readTo(t, other, n)
+	}
+
+	answer, err := http.ReadResponse(text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatalf("the feed did not end well: %v", err)
+	}
+	got := seqs(t, string(body))
+	if last := got[len(got)-1]; last != string(core.CodeChangesFatal) || len(got) >= 60 {
+		t.Errorf("after %d lines the last is %s, want %s", len(got), last, core.CodeChangesFatal)
+	}
+}
+
+// A reader that reads nothing at all costs a connection until the deadline of
+// a write, and no longer.
+func TestDeadReaderIsFreed(t *testing.T) {
+	t.Parallel()
+	l := &changeLog{}
+	addLarge(l, 1, 60)
+	s := feedOver(t, l, status.Options{})
+	logged := make(chan string, 1)
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Status, o.WriteTimeout = s, 100*time.Millisecond
+		o.Logger = logTo(func(line string) {
+			if strings.Contains(line, `"msg":"request"`) {
+				logged <- line
+			}
+		})
+	})
+	server, _ := started(t, api)
+	c := rawFeed(t, server.Addr())
+	if line := <-logged; !strings.Contains(line, string(core.CodeChangesFatal)) {
+		t.Errorf("the log tells %s", line)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if _, err := io.Copy(io.Discard, answer.Body); err == nil {
+		t.Error("the feed ended as if it were whole")
+	}
+}
+
+func TestStartTellsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	first, _ := started(t, newAPI(t, nil))
+	second := httpapi.NewServer(httpapi.ServerOptions{Addr: first.Addr(), API: newAPI(t, nil)})
+	if err := second.Start(t.Context()); err == nil || !strings.Contains(err.Error(), first.Addr()) {
+		t.Errorf("on a port that is taken: %v", err)
+	}
+	stop(t, second) // does no harm
+	third := httpapi.NewServer(httpapi.ServerOptions{
+		Addr: "127.0.0.1:0", API: newAPI(t, func(o *httpapi.Options) { o.BaseURL = "x" }),
+	})
+	if err := third.Start(t.Context()); err == nil || third.Addr() != "" {
+		t.Errorf("with options that make no sense: %v, listening on %q", err, third.Addr())
+	}
+}
+
+// Stopping ends feeds with a last line and lets a delivery in flight have its
+// answer.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	l := &changeLog{}
+	feed := feedOver(t, l, status.Options{})
+	waiting := make(chan struct{})
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Status = feed
+		o.Wait = time.Hour
+		o.MaxWait = time.Hour
+		o.Deploy = fakeDeploy{
+			deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+				return deploy.Receipt{Change: changeOf(core.StatusPending)}, nil
+			},
+			wait: func(ctx context.Context, _ string) (core.Change, error) {
+				close(waiting)
+				<-ctx.Done()
+				return changeOf(core.StatusPending), nil
+			},
+		}
+	})
+	s, url := started(t, api)
+	answer := get(t, url+"/1/status/dscape/changes")
+	delivered := make(chan string, 1)
+	go func() {
+		text, err := fetch(t, url, "{}")
+		if err != nil {
+			t.Error(err)
+		}
+		delivered <- text
+	}()
+	<-waiting
+	stop(t, s)
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Errorf("the feed was cut off: %v", err)
+	}
+	wantSeqs(t, string(text), string(core.CodeHTTPUnavailable))
+	if text := <-delivered; !strings.Contains(text, `"status":"pending"`) {
+		t.Errorf("the delivery was answered %q", text)
+	}
+	if w := serve(api, request(t, "GET", "/readyz", "")); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("it still says that it is ready: %d", w.Code)
+	}
+	if _, err := fetch(t, url, "{}"); err == nil {
+		t.Error("it still takes deliveries")
+	}
+}
+
+// What does not end by itself is cut off when the time is over.
+func TestStopCutsOff(t *testing.T) {
+	t.Parallel()
+	cut := make(chan error, 1)
+	begun := make(chan struct{})
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Deploy = fakeDeploy{deliver: func(ctx context.Context, _ deploy.Request) (deploy.Receipt, error) {
+			close(begun)
+			<-ctx.Done()
+			cut <- context.Cause(ctx)
+			return deploy.Receipt{}, ctx.Err()
+		}}
+	})
+	s := httpapi.NewServer(httpapi.ServerOptions{Addr: "127.0.0.1:0", API: api})
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = fetch(t, "http://"+s.Addr(), "{}") }()
+	<-begun
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Stop gave %v", err)
+	}
+	if err := <-cut; err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the request was cut off by %v", err)
+	}
+}
