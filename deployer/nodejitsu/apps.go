@@ -1,0 +1,127 @@
+package nodejitsu
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+)
+
+// App is an application's document. Fields that others define, as package.json
+// does engines, are as they came.
+type App struct {
+	ID        string          `json:"_id"` // user/name
+	Name      string          `json:"name"`
+	User      string          `json:"user"`
+	Subdomain string          `json:"subdomain"`
+	Domains   []string        `json:"domains"`
+	Version   string          `json:"version"`
+	State     string          `json:"state"`  // "started" or "stopped"; the embedded platform also tells "crashed"
+	Reason    string          `json:"reason"` // of the state, where it crashed
+	Drones    int             `json:"drones"`
+	MaxDrones int             `json:"maxDrones"`
+	Env       Env             `json:"env"`
+	Engines   json.RawMessage `json:"engines"`
+	Scripts   json.RawMessage `json:"scripts"`
+	Config    AppConfig       `json:"config"`
+	Snapshots []Snapshot      `json:"snapshots"`
+	Active    *Snapshot       `json:"active"`
+	Running   *Snapshot       `json:"running"`
+	CTime     Time            `json:"ctime"`
+	MTime     Time            `json:"mtime"`
+	URL       string          `json:"url"` // where the app answers; only the embedded platform tells it
+}
+
+// AppConfig is how an app is run.
+type AppConfig struct {
+	Cloud []Cloud `json:"cloud"`
+}
+
+// Env is an app's environment. Numbers and booleans read as their text.
+type Env map[string]string
+
+// UnmarshalJSON reads an object of scalars; what else is in it is left out.
+func (e *Env) UnmarshalJSON(text []byte) error {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(text, &fields) != nil {
+		*e = nil
+		return nil
+	}
+	*e = make(Env, len(fields))
+	for name, field := range fields {
+		var word string
+		switch {
+		case json.Unmarshal(field, &word) == nil && string(field) != "null":
+			(*e)[name] = word
+		case len(field) > 0 && field[0] != '{' && field[0] != '[' && string(field) != "null":
+			(*e)[name] = string(field)
+		}
+	}
+	return nil
+}
+
+type appAnswer struct {
+	App App `json:"app"`
+}
+
+func appPath(user, app string, more ...string) []string {
+	return append([]string{"apps", user, app}, more...)
+}
+
+// Apps returns a user's apps.
+func (c *Client) Apps(ctx context.Context, user string) ([]App, error) {
+	var answer struct {
+		Apps []App `json:"apps"`
+	}
+	err := c.call(ctx, request{doing: "list apps", method: http.MethodGet, path: []string{"apps", user}}, &answer)
+	return answer.Apps, err
+}
+
+// App returns an app. It fails with core.ErrNotFound.
+func (c *Client) App(ctx context.Context, user, app string) (App, error) {
+	var answer appAnswer
+	err := c.call(ctx, request{doing: "read app", method: http.MethodGet, path: appPath(user, app)}, &answer)
+	return answer.App, err
+}
+
+// CreateApp makes an app of the fields of a package.json, an object in JSON or
+// what encodes to one.
+func (c *Client) CreateApp(ctx context.Context, user, app string, fields any) error {
+	return c.call(ctx, request{doing: "create app", method: http.MethodPost, path: appPath(user, app), body: fields}, nil)
+}
+
+// UpdateApp changes the fields that are given and leaves the others; env is
+// replaced as a whole.
+func (c *Client) UpdateApp(ctx context.Context, user, app string, fields any) error {
+	return c.call(ctx, request{doing: "update app", method: http.MethodPut, path: appPath(user, app), body: fields}, nil)
+}
+
+// DestroyApp stops an app and removes it with its snapshots and its log.
+func (c *Client) DestroyApp(ctx context.Context, user, app string) error {
+	return c.call(ctx, request{doing: "destroy app", method: http.MethodDelete, path: appPath(user, app)}, nil)
+}
+
+// StartApp starts the active snapshot, in the place of one that runs, and
+// returns when it answers. The App is what the platform tells then; its URL is
+// "" where it doesn't.
+func (c *Client) StartApp(ctx context.Context, user, app string) (App, error) {
+	return c.command(ctx, user, app, "start")
+}
+
+// StopApp stops an app.
+func (c *Client) StopApp(ctx context.Context, user, app string) error {
+	_, err := c.command(ctx, user, app, "stop")
+	return err
+}
+
+// RestartApp starts what runs anew, without losing a request.
+func (c *Client) RestartApp(ctx context.Context, user, app string) error {
+	_, err := c.command(ctx, user, app, "restart")
+	return err
+}
+
+// command sends a write to each datacenter of the app.
+func (c *Client) command(ctx context.Context, user, app, command string) (App, error) {
+	var answer appAnswer
+	err := c.everywhere(ctx, user, app, request{doing: command + " app", method: http.MethodPost, path: appPath(user, app, command)}, &answer)
+	return answer.App, err
+}

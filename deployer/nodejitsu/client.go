@@ -1,0 +1,195 @@
+package nodejitsu
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// ServiceUser is who a server is that acts for all users of a platform; its
+// password is the key that both share. No user can have this name.
+const ServiceUser = "_webhooks"
+
+// Options are what [New] takes. Endpoint, Username and Password are required.
+type Options struct {
+	// Endpoint returns the URL that the API's paths are below. It is asked at
+	// each call, as an embedded platform learns its port when it starts.
+	Endpoint func() string
+	// Username is who calls: a user, or [ServiceUser].
+	Username string
+	// Password returns the user's password or API token, or the shared key. It
+	// is asked at each call.
+	Password func() core.Secret
+	// HTTP sends the requests. Where it is nil, a client without a limit of
+	// time is used: builds take as long as the caller's context lets them.
+	HTTP *http.Client
+	// Logger takes a line at debug level for each call; nil discards it.
+	Logger *slog.Logger
+}
+
+const (
+	maxAnswer  = 32 << 20 // bytes of an answer in JSON
+	maxRefusal = 64 << 10 // bytes of an answer that refuses
+	userAgent  = "nodejitsu-webhooks"
+)
+
+// Client calls one platform. It may be used concurrently.
+type Client struct {
+	o    Options
+	http http.Client
+}
+
+// New returns a Client. It calls nothing yet.
+func New(o Options) *Client {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{o: o}
+	if o.HTTP != nil {
+		c.http = *o.HTTP
+	} else {
+		c.http.Transport = &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 10 * time.Second,
+			IdleConnTimeout:     time.Minute,
+			MaxIdleConnsPerHost: 16,
+			// An upload waits so long for the platform to say that it wants it.
+			ExpectContinueTimeout: 5 * time.Second,
+			ForceAttemptHTTP2:     true,
+		}
+	}
+	// The API has no redirects; one would take the credentials elsewhere.
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c
+}
+
+// Close ends the connections that nobody is using.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// request is one call of the API.
+type request struct {
+	doing  string // what for, such as "start app", for the error
+	method string
+	base   string // URL; "" for Options.Endpoint
+	path   []string
+	body   any               // sent as JSON
+	as     *core.Credentials // nil for those of Options
+}
+
+// call sends r and decodes the answer's JSON into answer, where that is not nil.
+func (c *Client) call(ctx context.Context, r request, answer any) error {
+	var body io.Reader
+	if r.body != nil {
+		text, err := json.Marshal(r.body)
+		if err != nil {
+			return fmt.Errorf("nodejitsu: %s: %w", r.doing, err)
+		}
+		body = bytes.NewReader(text)
+	} else if r.method != http.MethodGet {
+		body = strings.NewReader("{}") // as the published client does
+	}
+	req, err := c.request(ctx, r, body)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.send(req, r)
+	if err != nil {
+		return err
+	}
+	defer drain(resp.Body)
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return broken(ctx, r.doing, err)
+	case len(text) > maxAnswer:
+		return fmt.Errorf("nodejitsu: %s: the answer is larger than %d bytes", r.doing, maxAnswer)
+	case answer == nil || len(bytes.TrimSpace(text)) == 0:
+		return nil
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("nodejitsu: %s: the answer is not what the API says; is it a platform's URL? %w", r.doing, err)
+	}
+	return nil
+}
+
+// request makes the HTTP request of r.
+func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.Request, error) {
+	base := r.base
+	if base == "" {
+		base = c.o.Endpoint()
+	}
+	if base == "" {
+		return nil, core.Transient(fmt.Errorf("nodejitsu: %s: the platform has not started yet", r.doing), 0)
+	}
+	address := strings.TrimRight(base, "/")
+	for _, part := range r.path {
+		// A path is resolved on its way, so these would reach something else.
+		if part == "" || part == "." || part == ".." {
+			return nil, fmt.Errorf("nodejitsu: %s: %q is no name", r.doing, part)
+		}
+		address += "/" + url.PathEscape(part)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, address, body)
+	if err != nil {
+		return nil, fmt.Errorf("nodejitsu: %s: the platform's URL is none", r.doing)
+	}
+	as := core.Credentials{Username: c.o.Username, Password: ""}
+	if r.as != nil {
+		as = *r.as
+	} else if c.o.Password != nil {
+		as.Password = c.o.Password()
+	}
+	req.SetBasicAuth(as.Username, as.Password.Reveal())
+	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Accept", "application/json, text/plain")
+	return req, nil
+}
+
+// send sends req and returns the answer where it is a success.
+func (c *Client) send(req *http.Request, r request) (*http.Response, error) {
+	ctx := req.Context()
+	begin := time.Now()
+	resp, err := c.http.Do(req) //nolint:gosec // the operator says where to
+	if err != nil {
+		return nil, broken(ctx, r.doing, err)
+	}
+	c.o.Logger.DebugContext(ctx, "platform called", "call", r.doing, "status", resp.StatusCode,
+		"duration_ms", time.Since(begin).Milliseconds())
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		defer drain(resp.Body)
+		return nil, refusal(r.doing, resp)
+	}
+	return resp, nil
+}
+
+// broken says that the network failed, or the answer on its way.
+func broken(ctx context.Context, doing string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("nodejitsu: %s: %w", doing, ctx.Err())
+	}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // without the URL
+	}
+	return core.Transient(fmt.Errorf("nodejitsu: %s: the platform can't be reached: %w", doing, err), 0)
+}
+
+// drain reads what is left, so that the connection can serve again.
+func drain(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, maxRefusal)
+	_ = body.Close() // only read
+}

@@ -1,0 +1,113 @@
+package nodejitsu
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Error is what the platform said where it refused a call.
+type Error struct {
+	Doing   string // what the call was for, such as "start app"
+	Status  int    // of HTTP; 0 where the trailer of an answer told it
+	Name    string // the field error, such as "not_found"; "" where there is none
+	Message string // the field message, for a person; "" where there is none
+}
+
+// The names that this package knows; the platform has more.
+const (
+	nameNotFound = "not_found"
+	nameInternal = "internal_error"
+)
+
+// Error returns what the platform said.
+func (e *Error) Error() string {
+	said := e.Message
+	if said == "" {
+		said = strings.ReplaceAll(e.Name, "_", " ")
+	}
+	if said == "" {
+		said = fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+	}
+	return "nodejitsu: " + e.Doing + ": " + said
+}
+
+// Is tells what the status means in core's words. A 409 is left out:
+// core.ErrConflict is about revisions, and this is about names.
+func (e *Error) Is(target error) bool {
+	switch e.Status {
+	case http.StatusUnauthorized:
+		return target == core.ErrUnauthorized //nolint:errorlint // compared as errors.Is does
+	case http.StatusForbidden:
+		return target == core.ErrForbidden //nolint:errorlint // compared as errors.Is does
+	case http.StatusNotFound:
+		return target == core.ErrNotFound //nolint:errorlint // compared as errors.Is does
+	}
+	return false
+}
+
+// refusal returns what an answer means that is no success.
+func refusal(doing string, resp *http.Response) error {
+	e := &Error{Doing: doing, Status: resp.StatusCode}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what came of it must do
+	e.Name, e.Message = said(text)
+	if !passes(e) {
+		return e
+	}
+	return core.Transient(e, retryAfter(resp.Header))
+}
+
+// said reads the body of a refusal. Platforms in front of which something else
+// answers say something else, which is not shown: it may be a page.
+func said(text []byte) (name, message string) {
+	var body map[string]json.RawMessage
+	if json.Unmarshal(text, &body) != nil {
+		return "", ""
+	}
+	word := func(field string) (word string) {
+		if json.Unmarshal(body[field], &word) != nil {
+			return ""
+		}
+		return word
+	}
+	return word("error"), word("message")
+}
+
+// passes tells whether the same call may succeed later. A 500 that says what
+// failed, as one of start does, is the app's affair; others are the platform's.
+func passes(e *Error) bool {
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	case http.StatusInternalServerError:
+		return e.Name == nameInternal || e.Name == "" && e.Message == ""
+	}
+	return false
+}
+
+// longestWait bounds what a platform may ask for; more is a mistake.
+const longestWait = time.Hour
+
+// retryAfter reads the header of that name; 0 where it is missing.
+func retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, longestWait)
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date")) // by the clock that set it
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(at.Sub(now), 0), longestWait)
+}

@@ -1,0 +1,140 @@
+package nodejitsu
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// Platform serves the use cases with what a [Client] can do. The Client must
+// call as [ServiceUser], or as one user whose things alone it then reaches.
+type Platform struct{ client *Client }
+
+var (
+	_ deploy.Platform = (*Platform)(nil)
+	_ deploy.Accounts = (*Platform)(nil)
+	_ auth.Accounts   = (*Platform)(nil)
+)
+
+// NewPlatform returns a Platform.
+func NewPlatform(c *Client) *Platform { return &Platform{client: c} }
+
+// Create implements deploy.Platform.
+func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) error {
+	_, err := p.client.App(ctx, user, pkg.Name)
+	if !errors.Is(err, core.ErrNotFound) {
+		return err
+	}
+	err = p.client.CreateApp(ctx, user, pkg.Name, json.RawMessage(pkg.Fields))
+	if refused, ok := errors.AsType[*Error](err); ok && refused.Status == http.StatusConflict {
+		// Somebody was faster, unless it is the subdomain that is taken.
+		if _, again := p.client.App(ctx, user, pkg.Name); again == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// Upload implements deploy.Platform.
+func (p *Platform) Upload(ctx context.Context, user, app, snapshot string, body io.Reader, out io.Writer) error {
+	known, err := p.client.Snapshots(ctx, user, app)
+	if err != nil {
+		return err
+	}
+	for _, s := range known {
+		if s.ID == snapshot {
+			return nil
+		}
+	}
+	return p.client.UploadSnapshot(ctx, user, app, snapshot, body, out)
+}
+
+// Start implements deploy.Platform. The env of package.json is laid over the
+// app's, so that what was set on the platform itself stays.
+func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string) (string, error) {
+	before, err := p.client.App(ctx, user, pkg.Name)
+	if err != nil {
+		return "", err
+	}
+	fields, err := overlaid(pkg.Fields, before.Env)
+	if err != nil {
+		return "", err
+	}
+	if err := p.client.UpdateApp(ctx, user, pkg.Name, fields); err != nil {
+		return "", err
+	}
+	if err := p.client.ActivateSnapshot(ctx, user, pkg.Name, snapshot); err != nil {
+		return "", err
+	}
+	started, err := p.client.StartApp(ctx, user, pkg.Name)
+	if err != nil {
+		return "", err
+	}
+	if started.URL == "" {
+		if started, err = p.client.App(ctx, user, pkg.Name); err != nil {
+			return "", err
+		}
+	}
+	if started.URL == "" && len(started.Domains) > 0 {
+		return "http://" + started.Domains[0], nil
+	}
+	return started.URL, nil
+}
+
+// overlaid returns the fields of a package.json with env laid under its own.
+func overlaid(packageJSON []byte, env Env) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(packageJSON, &fields); err != nil {
+		return nil, fmt.Errorf("nodejitsu: update app: package.json is no JSON object: %w", err)
+	}
+	text, ok := fields["env"]
+	if !ok {
+		return fields, nil
+	}
+	var own Env
+	if err := json.Unmarshal(text, &own); err != nil {
+		return nil, fmt.Errorf("nodejitsu: update app: %w", err)
+	}
+	all := maps.Clone(env)
+	if all == nil {
+		all = Env{}
+	}
+	maps.Copy(all, own)
+	text, err := json.Marshal(all)
+	if err != nil {
+		return nil, fmt.Errorf("nodejitsu: update app: %w", err)
+	}
+	fields["env"] = text
+	return fields, nil
+}
+
+// Authenticate implements deploy.Accounts and auth.Accounts. The platform is
+// asked with the credentials themselves; [ServiceUser] is nobody's account.
+func (p *Platform) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
+	if !core.ValidName(c.Username) || c.Password == "" {
+		return core.Account{}, fmt.Errorf("nodejitsu: authenticate: no user can be called that: %w", core.ErrUnauthorized)
+	}
+	username, err := p.client.Auth(ctx, c)
+	if err != nil {
+		return core.Account{}, err
+	}
+	return core.Account{Username: username}, nil
+}
+
+// Tokens implements deploy.Accounts and auth.Accounts.
+func (p *Platform) Tokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error) {
+	return p.client.ThirdPartyTokens(ctx, user)
+}
+
+// SetToken implements auth.Accounts.
+func (p *Platform) SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
+	return p.client.SetThirdPartyToken(ctx, user, t)
+}

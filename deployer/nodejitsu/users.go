@@ -1,0 +1,113 @@
+package nodejitsu
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// User is a user of the platform.
+type User struct {
+	Username string
+	Password core.Secret // only sent, never told
+	Email    string
+	CTime    Time // when it was made
+}
+
+// userWire is a User as the API writes it.
+type userWire struct {
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+	Email    string `json:"email,omitempty"`
+	CTime    *Time  `json:"ctime,omitempty"`
+}
+
+func (u User) wire() userWire {
+	return userWire{Username: u.Username, Password: u.Password.Reveal(), Email: u.Email}
+}
+
+func (w userWire) user() User {
+	u := User{Username: w.Username, Email: w.Email}
+	if w.CTime != nil {
+		u.CTime = *w.CTime
+	}
+	return u
+}
+
+// Auth proves credentials, those given and not those of Options. It returns the
+// name in the user's document, "" where it has none, and fails with
+// core.ErrUnauthorized.
+func (c *Client) Auth(ctx context.Context, as core.Credentials) (username string, err error) {
+	var answer struct {
+		User json.RawMessage `json:"user"`
+	}
+	if err := c.call(ctx, request{doing: "authenticate", method: http.MethodGet, path: []string{"auth"}, as: &as}, &answer); err != nil {
+		return "", err
+	}
+	if answer.User == nil {
+		return as.Username, nil // the platform tells no more than that they hold
+	}
+	var user userWire
+	if json.Unmarshal(answer.User, &user) != nil {
+		return "", nil
+	}
+	return user.Username, nil
+}
+
+// Users returns all users by name. Only [ServiceUser] may ask, and only the
+// embedded platform answers.
+func (c *Client) Users(ctx context.Context) ([]User, error) {
+	var answer struct {
+		Users []userWire `json:"users"`
+	}
+	if err := c.call(ctx, request{doing: "list users", method: http.MethodGet, path: []string{"users"}}, &answer); err != nil {
+		return nil, err
+	}
+	users := make([]User, 0, len(answer.Users))
+	for _, w := range answer.Users {
+		users = append(users, w.user())
+	}
+	return users, nil
+}
+
+// User returns a user's document.
+func (c *Client) User(ctx context.Context, username string) (User, error) {
+	var answer struct {
+		userWire
+		User *userWire `json:"user"`
+	}
+	if err := c.call(ctx, request{doing: "read user", method: http.MethodGet, path: []string{"users", username}}, &answer); err != nil {
+		return User{}, err
+	}
+	if answer.User != nil {
+		return answer.User.user(), nil
+	}
+	return answer.user(), nil
+}
+
+// CreateUser makes a user.
+func (c *Client) CreateUser(ctx context.Context, u User) error {
+	return c.call(ctx, request{doing: "create user", method: http.MethodPost, path: []string{"users", u.Username}, body: u.wire()}, nil)
+}
+
+// UpdateUser changes the password and the email of a user, each where it is
+// not empty.
+func (c *Client) UpdateUser(ctx context.Context, u User) error {
+	return c.call(ctx, request{doing: "update user", method: http.MethodPut, path: []string{"users", u.Username}, body: u.wire()}, nil)
+}
+
+// DestroyUser removes a user with all apps and tokens.
+func (c *Client) DestroyUser(ctx context.Context, username string) error {
+	return c.call(ctx, request{doing: "destroy user", method: http.MethodDelete, path: []string{"users", username}}, nil)
+}
+
+// UserAvailable tells whether a new user could have that name.
+func (c *Client) UserAvailable(ctx context.Context, username string) (bool, error) {
+	var answer struct {
+		Available bool `json:"available"`
+	}
+	err := c.call(ctx, request{doing: "look for user", method: http.MethodGet, path: []string{"users", username, "available"}}, &answer)
+	return answer.Available, err
+}
