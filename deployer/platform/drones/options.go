@@ -24,7 +24,7 @@ type Options struct {
 	FirstPort, LastPort int // of the loopback ports that drones get; default 20000 to 29999
 
 	SameUser bool   // run apps as the server's own user, even where that is root
-	FirstUID uint32 // where the server is root: apps get this uid and the next ones, as uid and gid; default 50000
+	FirstUID uint32 // where the server is root: apps get uids from this one on, 10,000 of them, as uid and gid; default 50000
 
 	Memory    int64 // bytes of data a process may have (RLIMIT_DATA); default 1 GiB
 	Files     int   // open files of a process; default 4096

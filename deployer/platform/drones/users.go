@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
 )
 
-// maxApps bounds the search for a free uid.
+// maxApps is how many uids the range holds.
 const maxApps = 10_000
 
 // ownUsers tells whether apps have users of their own.
@@ -32,7 +35,7 @@ func (s *Supervisor) Credential(user, app string) (*syscall.Credential, error) {
 		if uid, known = c.Users[key(user, app)]; known {
 			return
 		}
-		if uid, err = s.freeUID(c.Users); err == nil {
+		if uid, err = s.freeUID(c.Instance, c.Users); err == nil {
 			c.Users[key(user, app)] = uid
 		}
 	})
@@ -43,12 +46,18 @@ func (s *Supervisor) Credential(user, app string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}, nil
 }
 
-func (s *Supervisor) freeUID(users map[string]uint32) (uint32, error) {
+// freeUID returns a uid of the range that nobody has. The search begins at a
+// place of the server's own, as two servers on one machine don't know of each
+// other.
+func (s *Supervisor) freeUID(instance string, users map[string]uint32) (uint32, error) {
 	used := make(map[uint32]bool, len(users))
 	for _, uid := range users {
 		used[uid] = true
 	}
-	for uid := s.o.FirstUID; uid < s.o.FirstUID+maxApps; uid++ {
+	begin := fnv.New32a()
+	_, _ = begin.Write([]byte(instance)) // never fails
+	for i := range uint32(maxApps) {
+		uid := s.o.FirstUID + (begin.Sum32()%maxApps+i)%maxApps
 		id := strconv.FormatUint(uint64(uid), 10)
 		_, userErr := user.LookupId(id)
 		_, groupErr := user.LookupGroupId(id)
@@ -117,7 +126,7 @@ func (s *Supervisor) reachable(ctx context.Context, dir string) error {
 func (s *Supervisor) enter(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `cd -- "$1"`, "sh", dir) //nolint:gosec // the folder is data
 	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=" + systemPath}
+	cmd.Env = []string{"PATH=" + systemPath, group.Variable + "=" + s.Mark() + "look"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
 		Uid: s.o.FirstUID, Gid: s.o.FirstUID, Groups: []uint32{},
 	}}

@@ -1,0 +1,298 @@
+package drones_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+)
+
+func TestCrashedDroneStartsAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Backoff: time.Millisecond})
+	b.mustSwitch(b.app("app", "serve.js"))
+	var children []int
+	decode(t, b.get("app", "/fork"), &children)
+	first := b.report("app").Pid
+	_ = b.get("app", "/exit")
+	got := b.await("app", func(s drones.State) bool { return s.Restarts == 1 && s.Phase == drones.Started })
+	mention(t, got.Reason, "drone 1 exited with code 3")
+	if second := b.report("app").Pid; second == first {
+		t.Errorf("pid %d answers still", first)
+	}
+	for _, pid := range append(children, first) {
+		if alive(pid) {
+			t.Errorf("pid %d of the crashed drone is left", pid)
+		}
+	}
+	mention(t, b.text("app"), "platform: drone 1 exited with code 3; it starts again in 1ms")
+	// A switch starts the count anew.
+	b.mustSwitch(b.app("app", "serve.js"))
+	if got := b.State("me", "app"); got.Restarts != 0 || got.Reason != "" {
+		t.Errorf("after a switch: %+v", got)
+	}
+}
+
+func TestKilledDroneStartsAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Backoff: time.Millisecond})
+	b.mustSwitch(b.app("app", "serve.js"))
+	if err := syscall.Kill(b.report("app").Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	got := b.await("app", func(s drones.State) bool { return s.Restarts == 1 && s.Phase == drones.Started })
+	mention(t, got.Reason, "drone 1 was ended by signal 9 (killed)")
+}
+
+func TestCrashLoopIsGivenUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Backoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond, Crashes: 3})
+	spec := b.app("app", "crash.js")
+	spec.Env = map[string]string{"LIFE": "300"}
+	b.mustSwitch(spec)
+	got := b.await("app", func(s drones.State) bool { return s.Phase == drones.Crashed })
+	mention(t, got.Reason, "exited with code 1", "given up after 3 crashes")
+	if got.Restarts != 2 || got.Snapshot != "1" || got.Since.IsZero() {
+		t.Errorf("state %+v", got)
+	}
+	if _, _, ok := b.Pick("me", "app"); ok {
+		t.Error("a crashed app has a drone")
+	}
+	mention(t, b.text("app"), "out of luck", "given up")
+	// The next version runs.
+	b.mustSwitch(b.app("app", "serve.js"))
+	if got := b.State("me", "app"); got.Phase != drones.Started {
+		t.Errorf("state %+v", got)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	b.mustSwitch(b.app("app", "serve.js"))
+	first := b.report("app").Pid
+	if err := b.Restart(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	if b.report("app").Pid == first {
+		t.Error("the same drone answers")
+	}
+}
+
+func TestWhatRanRunsAgain(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, drones.Options{Grace: 5 * time.Second})
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	spec := b.app("app", "serve.js")
+	spec.Env = map[string]string{"ANSWER": "again"}
+	b.mustSwitch(spec)
+	b.mustSwitch(b.app("halted", "serve.js"))
+	if err := b.Halt(t.Context(), "me", "halted"); err != nil {
+		t.Fatal(err)
+	}
+	first := b.report("app")
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if alive(first.Pid) {
+		t.Error("a drone survives the stop")
+	}
+	if _, _, ok := b.Pick("me", "app"); ok {
+		t.Error("a stopped Supervisor picks a drone")
+	}
+	if err := b.Switch(t.Context(), spec); err != drones.ErrClosed { //nolint:errorlint // it is returned as it is
+		t.Errorf("switch after the stop: %v", err)
+	}
+
+	again := prepare(t, drones.Options{Dir: filepath.Join(b.dir, "drones")})
+	again.start()
+	again.await("app", func(s drones.State) bool { return s.Phase == drones.Started && s.Snapshot == "1" })
+	if got := again.get("app", "/"); got != "again\n" {
+		t.Errorf("answer %q", got)
+	}
+	if second := again.report("app"); second.UID != first.UID || second.Env["HOME"] != first.Env["HOME"] {
+		t.Errorf("it runs as %d in %s, before as %d in %s", second.UID, second.Env["HOME"], first.UID, first.Env["HOME"])
+	}
+	if got := again.State("me", "halted"); got.Phase != drones.Stopped {
+		t.Errorf("the halted app: %+v", got)
+	}
+	mention(t, again.text("app"), "stdout: ending") // of its first life
+
+	// One folder, one server.
+	if err := drones.New(drones.Options{Dir: filepath.Join(b.dir, "drones")}).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a second server: %v", err)
+	}
+}
+
+func TestRestoredAppThatFailsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, drones.Options{})
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	spec := b.app("app", "serve.js")
+	b.mustSwitch(spec)
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(spec.Dir, "serve.js")); err != nil {
+		t.Fatal(err)
+	}
+	again := prepare(t, drones.Options{Dir: filepath.Join(b.dir, "drones"), Backoff: time.Millisecond})
+	again.start()
+	got := again.await("app", func(s drones.State) bool { return s.Phase == drones.Crashed })
+	mention(t, got.Reason, "before it accepted connections")
+}
+
+// A server that is killed leaves its drones, and what they started. The next
+// one ends all of them and runs what ran, once.
+func TestServerIsKilled(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, drones.Options{})
+	spec := b.app("app", "serve.js")
+	spec.Drones = 2
+	text, err := json.Marshal(order{Dir: filepath.Join(b.dir, "drones"), Spec: spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := exec.CommandContext(t.Context(), self) //nolint:gosec // the test itself
+	server.Env = append(os.Environ(), serveVariable+"="+string(text))
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.Contains(addr, ":") {
+		t.Fatalf("the server said %q, %v", addr, err)
+	}
+	addr = strings.TrimSpace(addr)
+	resp, done := b.openAt(addr, "/fork", func() {})
+	var children []int
+	if err := json.NewDecoder(resp.Body).Decode(&children); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	resp, done = b.openAt(addr, "/env", func() {})
+	var before report
+	if err := json.NewDecoder(resp.Body).Decode(&before); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait() // it says that it was killed
+
+	b.start()
+	for _, pid := range append(children, before.Pid) {
+		if runs(pid) {
+			t.Errorf("pid %d of the killed server runs still", pid)
+		}
+	}
+	got := b.await("app", func(s drones.State) bool { return s.Drones == 2 })
+	if got.Restarts != 0 || got.Phase != drones.Started {
+		t.Errorf("state %+v", got)
+	}
+	if got := b.get("app", "/"); got != "hello\n" {
+		t.Errorf("answer %q", got)
+	}
+	if after := b.report("app"); after.UID != before.UID {
+		t.Errorf("it runs as %d, before as %d", after.UID, before.UID)
+	}
+}
+
+// runs tells whether pid is a process and no zombie: an orphan of another
+// process is not ours to collect.
+func runs(pid int) bool {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func TestDestroyLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	b.mustSwitch(b.app("app", "serve.js"))
+	b.mustSwitch(b.app("other", "serve.js"))
+	home := b.report("app").Env["HOME"]
+	if err := b.Destroy(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.text("app"); got != "" {
+		t.Errorf("log %q", got)
+	}
+	if _, err := os.Stat(home); !os.IsNotExist(err) {
+		t.Errorf("home: %v", err)
+	}
+	if got := b.get("other", "/"); got != "hello\n" {
+		t.Errorf("the other app answers %q", got)
+	}
+}
+
+// Who leaves the group and drops the mark is found by the app's user.
+func TestHaltFindsWhoHides(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{SameUser: os.Getuid() != 0})
+	spec := b.app("app", "serve.js")
+	spec.Start = "env -i PATH=$PATH setsid sleep 1002 & echo pid $!; exec node serve.js"
+	b.mustSwitch(spec)
+	_, rest, ok := strings.Cut(b.text("app"), "stdout: pid ")
+	line, _, _ := strings.Cut(rest, "\n")
+	if !ok {
+		t.Fatalf("log %q", b.text("app"))
+	}
+	pid := atoi(t, line)
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() != 0 {
+		// Without a user of its own it is not to be told from others.
+		if runs(pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return
+	}
+	if runs(pid) {
+		t.Errorf("pid %d runs still", pid)
+	}
+}
+
+func TestStartRefusesAClosedFolder(t *testing.T) {
+	t.Parallel()
+	closed := filepath.Join(openDir(t), "closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := drones.New(drones.Options{Dir: filepath.Join(closed, "drones")})
+	err := s.Start(t.Context())
+	if os.Getuid() == 0 {
+		if err == nil || !strings.Contains(err.Error(), closed+" is closed to the apps' users") {
+			t.Errorf("error %v", err)
+		}
+		s = drones.New(drones.Options{Dir: filepath.Join(closed, "drones"), SameUser: true})
+		err = s.Start(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,99 @@
+package drones_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+)
+
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	spec := b.app("app", "serve.js")
+	spec.Start = `printf 'one\r\ntwo\n\377\0binary\n' ; echo oops >&2; exec node serve.js`
+	begin := time.Now()
+	b.mustSwitch(spec)
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := b.Logs("me", "app", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := join(lines)
+	mention(t, text, "stdout: one\n", "stdout: two\n", "stdout: \ufffd\x00binary\n", "stderr: oops\n", "stdout: listening\n", "stdout: ending\n")
+	for i, line := range lines {
+		if line.Drone != 1 || line.Time.Before(begin.Add(-time.Second)) || i > 0 && line.Time.Before(lines[i-1].Time.Add(-time.Second)) {
+			t.Errorf("line %+v", line)
+		}
+	}
+	last, err := b.Logs("me", "app", 1)
+	if err != nil || len(last) != 1 || last[0].Text != "ending" {
+		t.Errorf("the last line is %v, %v", last, err)
+	}
+	for _, test := range []struct {
+		from, until time.Time
+		want        int
+	}{
+		{begin.Add(-time.Minute), begin.Add(time.Hour), len(lines)},
+		{time.Time{}, begin.Add(-time.Minute), 0},
+		{begin.Add(time.Hour), time.Time{}, 0},
+	} {
+		if got, err := b.LogsBetween("me", "app", test.from, test.until, 100); err != nil || len(got) != test.want {
+			t.Errorf("between %v and %v: %d lines, %v, want %d", test.from, test.until, len(got), err, test.want)
+		}
+	}
+	for _, name := range []string{"nobody", "../drones", ""} {
+		if got, err := b.Logs("me", name, 10); err != nil || len(got) != 0 {
+			t.Errorf("the log of %q: %v, %v", name, got, err)
+		}
+	}
+}
+
+// 3 million lines and a line of 50 MB come through quickly, in little memory
+// and on little disk, and the app goes on.
+func TestLogFlood(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	b.mustSwitch(b.app("app", "flood.js"))
+	if got := b.get("app", "/flood"); got != "done\n" {
+		t.Fatalf("answer %q", got)
+	}
+	if got := b.get("app", "/"); got != "serving\n" {
+		t.Fatalf("answer %q", got)
+	}
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := b.Logs("me", "app", 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := false
+	for _, line := range lines {
+		if len(line.Text) > 64<<10 || !utf8.ValidString(line.Text) {
+			t.Errorf("a line of %d bytes", len(line.Text))
+		}
+		dropped = dropped || line.Stream == drones.Platform && strings.Contains(line.Text, "lines dropped, as they came too fast")
+	}
+	if !dropped {
+		t.Errorf("%d lines, none says that others were dropped", len(lines))
+	}
+	var size int64
+	err = filepath.WalkDir(filepath.Join(b.dir, "drones", "logs"), func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(path)
+		size += info.Size()
+		return err
+	})
+	if err != nil || size > 55<<20 {
+		t.Errorf("the log takes %d bytes, %v", size, err)
+	}
+}
