@@ -167,6 +167,31 @@ func TestTokenByOrigin(t *testing.T) {
 	}
 }
 
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	base, err := parseBase("https://git.example/api/v3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[string]bool{
+		"https://git.example/api/v3/repositories/1":    true,
+		"https://git.example/_codeload/o/r":            false,
+		"https://git.example/api/v3evil":               false,
+		"https://me:pw@git.example/api/v3/repos":       false,
+		"https://other.example/api/v3/repositories/1":  false,
+		"http://git.example/api/v3/repositories/1":     false,
+		"https://git.example:8443/api/v3/repositories": false,
+	} {
+		u, err := url.Parse(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (&apiTransport{base: base}).within(u); got != want {
+			t.Errorf("%s is of the API: %t, want %t", to, got, want)
+		}
+	}
+}
+
 func TestCut(t *testing.T) {
 	t.Parallel()
 	exact := strings.Repeat("ä", 140)
