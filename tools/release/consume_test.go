@@ -50,13 +50,13 @@ func outside(t *testing.T, proxies ...string) []string {
 	}
 }
 
-// useProviders builds a program outside the workspace that requires nothing but
-// providers, and checks what that pulls in and what the program prints.
-func useProviders(t *testing.T, env []string, version, body, want string) {
+// useProviders builds a program outside the workspace that imports providers/github,
+// and checks what that brings along and what the program prints.
+func useProviders(t *testing.T, env []string, version, program, want string) {
 	t.Helper()
 	dir := write(t, map[string]string{
 		"go.mod":  "module example.org/consumer\n\ngo 1.26.8\n",
-		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\n\t\"" + prefix + "providers/github\"\n)\n\n" + body + "\n",
+		"main.go": program,
 	})
 	commandEnv(t, dir, env, "go", "get", prefix+"providers/github@"+version)
 	if got := commandEnv(t, dir, env, "go", "run", "."); got != want {

@@ -99,7 +99,16 @@ func TestTag(t *testing.T) {
 		t.Parallel()
 		proxy := publish(t, root, "v0.1.0")
 		env := outside(t, proxy, "off")
-		useProviders(t, env, "v0.1.0", "func main() { fmt.Println(github.Name()) }", "hello github")
+		useProviders(t, env, "v0.1.0", `package main
+
+import (
+	"fmt"
+
+	"github.com/nodejitsu/webhooks/providers/github"
+)
+
+func main() { fmt.Println(github.Name()) }
+`, "hello github")
 		program := install(t, env, "v0.1.0")
 		if got := command(t, root, program); got != "hello github" {
 			t.Errorf("the installed program printed %q", got)
