@@ -4,6 +4,6 @@ go 1.26.8
 
 require github.com/nodejitsu/webhooks/core v0.1.0
 
-require go.yaml.in/yaml/v3 v3.0.6 // indirect
+require go.yaml.in/yaml/v3 v3.0.6
 
 replace github.com/nodejitsu/webhooks/core => ../core

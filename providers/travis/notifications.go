@@ -1,0 +1,107 @@
+package travis
+
+import (
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// undirected returns a webhook that leads nowhere yet, called when Travis CI
+// calls those of which the file says nothing. The documentation gives "change"
+// for on_start; the code calls it only where the file says always.
+func undirected() Webhook {
+	return Webhook{OnSuccess: Always, OnFailure: Always, OnStart: Never, OnCancel: Always, OnError: Always}
+}
+
+// readNotifications reads `notifications`, a mapping or a list of mappings.
+// Anything else, such as false, is about mail.
+func readNotifications(root *yaml.Node) (webhooks []Webhook) {
+	notifications := value(root, "notifications", "notification")
+	for _, section := range items(notifications) {
+		if section.Kind == yaml.MappingNode {
+			webhooks = append(webhooks, readSection(section)...)
+		}
+	}
+	return webhooks
+}
+
+// readSection reads one mapping under `notifications`. Its on_success and
+// on_failure hold for the webhooks that have none of their own.
+func readSection(section *yaml.Node) (webhooks []Webhook) {
+	inherited := undirected()
+	inherited.OnSuccess = readFrequency(section, "on_success", inherited.OnSuccess)
+	inherited.OnFailure = readFrequency(section, "on_failure", inherited.OnFailure)
+	for _, item := range items(value(section, "webhooks", "webhook")) {
+		w := inherited
+		if item.Kind == yaml.MappingNode {
+			w.OnSuccess = readFrequency(item, "on_success", w.OnSuccess)
+			w.OnFailure = readFrequency(item, "on_failure", w.OnFailure)
+			w.OnStart = readFrequency(item, "on_start", w.OnStart)
+			w.OnCancel = readFrequency(item, "on_cancel", w.OnCancel)
+			w.OnError = readFrequency(item, "on_error", w.OnError)
+		}
+		w.readTargets(item)
+		if len(w.URLs) > 0 || w.Encrypted {
+			webhooks = append(webhooks, w)
+		}
+	}
+	return webhooks
+}
+
+// readTargets reads where a webhook leads: a text with one or more URLs, a list
+// of such, an encrypted one, or a mapping with any of these under `urls` or `url`.
+func (w *Webhook) readTargets(n *yaml.Node) {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		if _, is := truth(n); is || n.Tag == tagNull {
+			return // on or off, without saying where to
+		}
+		// The separator was white space in 2011, and is a comma today.
+		w.URLs = append(w.URLs, strings.FieldsFunc(n.Value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })...)
+	case yaml.SequenceNode:
+		for _, item := range items(n) {
+			w.readTargets(item)
+		}
+	case yaml.MappingNode:
+		if off(n) {
+			return
+		}
+		if value(n, "secure").Kind != 0 {
+			w.Encrypted = true
+		}
+		w.readTargets(value(n, "urls", "url"))
+	}
+}
+
+// off tells whether a mapping is switched off, or is for Microsoft Teams,
+// which gets a card that is not for us.
+func off(n *yaml.Node) bool {
+	enabled, said := truth(value(n, "enabled"))
+	disabled, _ := truth(value(n, "disabled"))
+	teams, _ := truth(value(n, "msteams"))
+	return said && !enabled || disabled || teams
+}
+
+// readFrequency reads when to notify: a word or a boolean, or the first of a
+// list of them. The old spellings ":change" (a Ruby symbol) and "changed" are
+// Travis CI's to forgive.
+func readFrequency(n *yaml.Node, key string, otherwise Frequency) Frequency {
+	list := items(value(n, key))
+	if len(list) == 0 {
+		return otherwise
+	}
+	if on, is := truth(list[0]); is {
+		if on {
+			return Always
+		}
+		return Never
+	}
+	switch f := Frequency(word(list[0].Value)); f {
+	case Always, Never, Change:
+		return f
+	case "changed":
+		return Change
+	}
+	return otherwise
+}
