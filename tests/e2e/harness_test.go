@@ -1,0 +1,317 @@
+// Package e2e drives the built program from outside: real processes, real
+// HTTP, real git repositories behind the GitHub stand-in, real Node.js apps.
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// program is the built webhooks, made once by TestMain.
+var program string //nolint:gochecknoglobals // set once before any test
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "webhooks-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir) //nolint:errcheck // best effort
+		program = filepath.Join(dir, "webhooks")
+		build := exec.Command("go", "build", "-race", "-tags", "nomsgpack", "-o", program, "github.com/nodejitsu/webhooks/tools/webhooks")
+		build.Env = append(os.Environ(), "CGO_ENABLED=1")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// server is a running `webhooks serve`.
+type server struct {
+	t     *testing.T
+	data  string
+	flags []string
+
+	cmd      *exec.Cmd
+	exited   chan struct{}
+	api      string // http://host:port
+	apps     string // host:port of the router
+	platform string
+
+	mu  sync.Mutex
+	log bytes.Buffer // stderr of all its lives
+}
+
+const (
+	user     = "dscape"
+	password = "correct horse"
+)
+
+// serve starts the program on a fresh data folder and adds the user.
+func serve(t *testing.T, flags ...string) *server {
+	t.Helper()
+	// Not t.TempDir: the apps' own users must be able to pass through it.
+	dir, err := os.MkdirTemp("", "webhooks-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, data: filepath.Join(dir, "data"), flags: flags}
+	t.Cleanup(func() {
+		s.stop()
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("log of the server:\n%s", s.stderr())
+		}
+	})
+	s.start()
+	s.run(password+"\n", "users", "add", user, "--password-stdin", "--data", s.data)
+	return s
+}
+
+// start starts the process, with other ports than the life before.
+func (s *server) start() {
+	s.t.Helper()
+	args := append([]string{"serve", "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
+		"--apps-listen", "127.0.0.1:0", "--log-level", "debug"}, s.flags...)
+	s.cmd = exec.Command(program, args...)
+	s.cmd.Env = append(os.Environ(), "WEBHOOKS_E2E_CANARY=server-environment")
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.cmd.Stderr = (*serverLog)(s)
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	s.exited = exited
+	addresses := make(chan map[string]string, 1)
+	go func() {
+		found := map[string]string{}
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			if name, address, ok := strings.Cut(lines.Text(), " "); ok {
+				found[name] = strings.TrimSpace(address)
+			}
+			if len(found) == 3 {
+				addresses <- found
+				break
+			}
+		}
+		_, _ = io.Copy(io.Discard, stdout)
+		_ = s.cmd.Wait()
+		close(exited)
+	}()
+	select {
+	case found := <-addresses:
+		s.api, s.platform = found["webhooks"], found["platform"]
+		s.apps = strings.TrimPrefix(found["apps"], "http://SUBDOMAIN.localhost")
+		s.apps = "127.0.0.1" + s.apps
+	case <-exited:
+		s.t.Fatalf("the server did not start:\n%s", s.stderr())
+	case <-time.After(time.Minute):
+		s.t.Fatalf("the server did not tell its addresses:\n%s", s.stderr())
+	}
+}
+
+// kill ends the process as a crash does, and waits until it is gone.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+}
+
+// stop ends the process as an operator does.
+func (s *server) stop() {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.exited:
+	case <-time.After(time.Minute):
+		s.t.Errorf("the server did not stop within a minute of SIGTERM")
+		s.kill()
+	}
+}
+
+// serverLog collects what the process writes to stderr.
+type serverLog server
+
+func (l *serverLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.Write(p)
+}
+
+func (s *server) stderr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
+
+// run carries out one command of the program and returns its stdout.
+func (s *server) run(stdin string, args ...string) string {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), program, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		s.t.Fatalf("webhooks %s: %v\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
+	}
+	return stdout.String()
+}
+
+// answer is an HTTP answer, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// json reads the body as one JSON object.
+func (a answer) json(t *testing.T) map[string]any {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal([]byte(a.body), &object); err != nil {
+		t.Fatalf("the answer is no JSON object: %v\n%d %s", err, a.status, a.body)
+	}
+	return object
+}
+
+// request is what a test sends; zero fields are left out.
+type request struct {
+	method      string // default: GET, or POST where there is a body
+	path        string
+	body        string
+	header      map[string]string
+	anonymous   bool
+	credentials string // user:password; default: the user's
+}
+
+// send sends r and reads the answer.
+func (s *server) send(r request) answer {
+	s.t.Helper()
+	response := s.open(s.t.Context(), r)
+	defer response.Body.Close() //nolint:errcheck // only read
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", r.method, r.path, err)
+	}
+	return answer{response.StatusCode, response.Header, string(body)}
+}
+
+// open sends r and leaves the body to the caller.
+func (s *server) open(ctx context.Context, r request) *http.Response {
+	s.t.Helper()
+	if r.method == "" {
+		r.method = http.MethodGet
+		if r.body != "" {
+			r.method = http.MethodPost
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, s.api+r.path, strings.NewReader(r.body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if r.credentials == "" {
+		r.credentials = user + ":" + password
+	}
+	if !r.anonymous {
+		name, pass, _ := strings.Cut(r.credentials, ":")
+		req.SetBasicAuth(name, pass)
+	}
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range r.header {
+		req.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return response
+}
+
+// outcome waits until the entry of a change's id is what the caller wants to
+// see, by the feed, and returns its change.
+func (s *server) outcome(id string, wanted ...string) map[string]any {
+	s.t.Helper()
+	id = id[strings.LastIndex(id, "/")+1:]
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
+	var last map[string]any
+	look := func() bool {
+		last = s.send(request{path: "/1/status/" + user + "/changes/" + id}).json(s.t)
+		status, _ := last["status"].(string)
+		for _, want := range wanted {
+			if status == want {
+				return true
+			}
+		}
+		return false
+	}
+	// Every change of the user is a reason to look again; the look before
+	// the loop comes after the subscription, so none is missed.
+	feed := s.open(ctx, request{path: "/1/status/" + user + "/changes?since=0"})
+	defer feed.Body.Close() //nolint:errcheck // only read
+	if look() {
+		return last
+	}
+	lines := bufio.NewScanner(feed.Body)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), id) && look() {
+			return last
+		}
+	}
+	s.t.Fatalf("entry %s: wanted one of %v, last seen %v (%v)", id, wanted, last, lines.Err())
+	return nil
+}
+
+// app asks the router for an app's answer, by Host.
+func (s *server) app(host string) answer {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+host+"/", http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, s.apps)
+		},
+		DisableKeepAlives: true,
+	}}
+	response, err := client.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(body)}
+}
