@@ -81,7 +81,7 @@ type API struct {
 // URL that cannot be read is not used.
 func New(o Options) *API {
 	a := &API{o: o.withDefaults(), engine: gin.New()}
-	a.ending, a.end = context.WithCancel(context.Background())
+	a.ending, a.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends by EndFeeds alone
 	a.buffers.New = func() any { return new([]byte) }
 	a.proxies, a.baseURL, a.invalid = o.parse()
 

@@ -16,7 +16,7 @@ import (
 
 // statuses is the one place that knows the status code of an error: those of
 // the seed document as it has them, and those of our own codes.
-var statuses = map[core.Code]int{
+var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that nothing changes
 	core.CodeFailedToStorePayload: http.StatusServiceUnavailable,
 	core.CodeProviderNotSupported: http.StatusBadRequest,
 	core.CodeNoPackageJSON:        http.StatusBadGateway,

@@ -18,7 +18,6 @@ import (
 
 // stream is a feed that runs in a synctest bubble, and what it wrote so far.
 type stream struct {
-	t      *testing.T
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -72,7 +71,7 @@ func (s *stream) over() bool {
 func open(t *testing.T, api *httpapi.API, query string, headers ...string) *stream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &stream{t: t, cancel: cancel, done: make(chan struct{}), header: http.Header{}}
+	s := &stream{cancel: cancel, done: make(chan struct{}), header: http.Header{}}
 	r := request(t, "GET", "/1/status/dscape/changes"+query, "", append(headers, as("dscape"))...).WithContext(ctx)
 	go func() {
 		defer close(s.done)

@@ -49,7 +49,7 @@ func NewServer(o ServerOptions) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // ends by Stop alone
 	s := &Server{o: o, cancel: cancel}
 	s.http = &http.Server{
 		Handler:           o.Handler,

@@ -37,10 +37,25 @@ func TestList(t *testing.T) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ query, want string }{
-		{"", "20 0"}, {"?limit=1", "1 0"}, {"?limit=100&skip=0", "100 0"}, {"?skip=999999999", "20 999999999"}, {"?other=1", "20 0"},
-		{"?limit=0", "limit"}, {"?limit=101", "limit"}, {"?limit=-1", "limit"}, {"?limit=1.5", "limit"}, {"?limit=", "limit"},
-		{"?limit=%2B5", "limit"}, {"?limit=1e1", "limit"}, {"?limit=99999999999999999999", "limit"}, {"?limit=ten", "limit"},
-		{"?skip=-1", "skip"}, {"?skip=", "skip"}, {"?skip=9999999999", "skip"}, {"?skip=x", "skip"}, {"?skip=%zz", "query"},
+		{"", "20 0"},
+		{"?limit=1", "1 0"},
+		{"?limit=100&skip=0", "100 0"},
+		{"?skip=999999999", "20 999999999"},
+		{"?other=1", "20 0"},
+		{"?limit=0", "limit"},
+		{"?limit=101", "limit"},
+		{"?limit=-1", "limit"},
+		{"?limit=1.5", "limit"},
+		{"?limit=", "limit"},
+		{"?limit=%2B5", "limit"},
+		{"?limit=1e1", "limit"},
+		{"?limit=99999999999999999999", "limit"},
+		{"?limit=ten", "limit"},
+		{"?skip=-1", "skip"},
+		{"?skip=", "skip"},
+		{"?skip=9999999999", "skip"},
+		{"?skip=x", "skip"},
+		{"?skip=%zz", "query"},
 	} {
 		var got string
 		api := newAPI(t, func(o *httpapi.Options) {

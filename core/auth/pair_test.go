@@ -55,7 +55,7 @@ func TestPairGitHub(t *testing.T) {
 			_, secret, _ := strings.Cut(c.credentials, ":")
 			s := auth.New(auth.Options{
 				Accounts: fakeAccounts{
-					tokens: func(user string) ([]core.ThirdPartyToken, error) { return nil, c.tokensErr },
+					tokens: func(string) ([]core.ThirdPartyToken, error) { return nil, c.tokensErr },
 					setToken: func(user string, got core.ThirdPartyToken) error {
 						if user != "nodejitsu-user" {
 							t.Errorf("SetToken for %q", user)
