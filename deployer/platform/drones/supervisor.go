@@ -127,7 +127,10 @@ func (s *Supervisor) unlock() error {
 	if s.lock == nil {
 		return nil
 	}
-	err := s.lock.Close()
+	// Closing alone is not enough: a child that another goroutine has just
+	// forked has the lock too, until it becomes its program.
+	err := syscall.Flock(int(s.lock.Fd()), syscall.LOCK_UN) //nolint:gosec // a descriptor fits
+	err = errors.Join(err, s.lock.Close())
 	s.lock = nil
 	return err
 }

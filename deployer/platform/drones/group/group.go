@@ -23,6 +23,9 @@ const (
 // an uninterruptible state can't be ended by anybody.
 const killLimit = 10 * time.Second
 
+// zombieLimit is about how long zombies are waited for that have a parent.
+const zombieLimit = time.Second
+
 // ErrSurvivors says that processes of the group are left after SIGKILL.
 var ErrSurvivors = errors.New("group: processes survive SIGKILL")
 
@@ -85,30 +88,42 @@ func (g *Group) Exited() <-chan struct{} { return g.exited }
 // Members returns the living processes of the group, and collects those of its
 // zombies that are ours to collect, the leader apart.
 func (g *Group) Members() ([]int, error) {
+	pids, _, err := g.look()
+	return pids, err
+}
+
+// look returns the living processes of the group, and how many of its zombies
+// have another parent than us: that one collects them, or they come to us when
+// it ends.
+func (g *Group) look() (pids []int, zombies int, err error) {
 	table, err := scan()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended {
-		return nil, nil
+		return nil, 0, nil
 	}
-	var pids []int
 	self := os.Getpid()
 	for _, p := range table {
 		ours := p.group == g.Pid() || g.seen[p.pid] == p.start
 		switch {
-		case p.zombie && ours && p.parent == self && p.pid != g.Pid():
+		case !p.zombie:
+			if ours || mark(p.pid) == g.mark {
+				g.seen[p.pid] = p.start
+				pids = append(pids, p.pid)
+			}
+		case !ours || p.pid == g.Pid():
+		case p.parent == self:
 			// An orphan that came to us; nobody else waits for it.
 			_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
 			delete(g.seen, p.pid)
-		case !p.zombie && (ours || mark(p.pid) == g.mark):
-			g.seen[p.pid] = p.start
-			pids = append(pids, p.pid)
+		default:
+			zombies++
 		}
 	}
-	return pids, nil
+	return pids, zombies, nil
 }
 
 // End sends SIGTERM to the whole group, waits until no process of it is left,
@@ -119,6 +134,9 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	limit, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	err := end(limit, g.Members)
+	if err == nil {
+		err = g.collect()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended {
@@ -130,6 +148,23 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	g.ended = true
 	g.err = g.cmd.Wait()
 	return g.err
+}
+
+// collect waits for the zombies of the group. The table is not read in one
+// moment: a zombie may have been read before its parent ended, and come to us
+// since. It does not wait for long, as a parent may be nobody we know.
+func (g *Group) collect() error {
+	for look := firstLook; look < zombieLimit; look *= 2 {
+		_, zombies, err := g.look()
+		if err != nil {
+			return fmt.Errorf("group: reading the process table: %w", err)
+		}
+		if zombies == 0 {
+			break
+		}
+		time.Sleep(look)
+	}
+	return nil
 }
 
 // EndAll ends the processes that find returns, again and again until it
