@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/textproto"
 	"net/url"
 	"strings"
@@ -52,21 +53,41 @@ func trimJSON(text []byte) []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\xef\xbb\xbf")))
 }
 
-// formField returns the first field of that name. A value whose percent
-// encoding is broken is taken as it stands: it was pasted, not encoded.
+// formField returns the first field of that name. JSON that was pasted behind
+// the name and not encoded, as no form encoder leaves it, is taken as it stands,
+// with every '&' and '+' in it; so is a value whose percent encoding is broken.
 func formField(form, name string) (value string, found bool) {
-	for pair := range strings.SplitSeq(form, "&") {
+	for form != "" {
+		pair, others, _ := strings.Cut(form, "&")
 		key, value, _ := strings.Cut(pair, "=")
 		if key != name {
+			form = others
 			continue
+		}
+		rest := strings.TrimPrefix(form[len(key):], "=")
+		if text, ok := pastedJSON(rest); ok {
+			return text, true
 		}
 		decoded, err := url.QueryUnescape(value)
 		if err != nil {
-			// An unencoded '&' within the pasted text would have ended it.
-			_, rest, _ := strings.Cut(form, name+"=")
 			return rest, true
 		}
 		return decoded, true
 	}
 	return "", false
+}
+
+// pastedJSON returns the object or array that text begins with, where the form
+// goes on or ends behind it.
+func pastedJSON(text string) (value string, ok bool) {
+	if text == "" || text[0] != '{' && text[0] != '[' {
+		return "", false
+	}
+	var raw json.RawMessage
+	d := json.NewDecoder(strings.NewReader(text))
+	if err := d.Decode(&raw); err != nil {
+		return "", false
+	}
+	rest := strings.TrimLeft(text[d.InputOffset():], " \t\r\n")
+	return string(raw), rest == "" || rest[0] == '&'
 }
