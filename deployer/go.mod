@@ -2,11 +2,17 @@ module github.com/nodejitsu/webhooks/deployer
 
 go 1.26.8
 
-require github.com/nodejitsu/webhooks/core v0.1.0
+require (
+	github.com/Masterminds/semver/v3 v3.5.0
+	github.com/alexedwards/argon2id v1.0.0
+	github.com/nodejitsu/webhooks/core v0.1.0
+	go.etcd.io/bbolt v1.5.0
+	golang.org/x/sys v0.49.0
+)
 
 require (
-	github.com/Masterminds/semver/v3 v3.5.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 )
 
 replace github.com/nodejitsu/webhooks/core => ../core

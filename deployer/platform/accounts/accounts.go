@@ -1,0 +1,161 @@
+package accounts
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// Options are what [New] takes. DB is required.
+type Options struct {
+	DB *bbolt.DB
+	// ServiceUser may act for all users; its password is Key. With an empty
+	// Key nobody may.
+	ServiceUser string
+	Key         core.Secret
+	// Remember is how long a password that was right need not be hashed again;
+	// 5 minutes where it is 0.
+	Remember time.Duration
+	Now      func() time.Time // time.Now where it is nil
+}
+
+// Accounts may be used concurrently.
+type Accounts struct {
+	o       Options
+	key     [sha256.Size]byte // of Options.Key
+	hashing chan struct{}     // a place for each hash that is worked on
+	secret  []byte            // of the remembered passwords' HMAC
+
+	dummy func() string // the hash that unknown users are compared with
+
+	mu         sync.Mutex
+	remembered map[string]remembered // by user
+}
+
+const (
+	rememberFor = 5 * time.Minute
+	// hashers bounds what wrong passwords can cost: each hash takes 19 MiB and
+	// some 20 ms of a core.
+	hashers = 2
+	// hashWait is how long a caller waits for its turn before it is told to
+	// come back.
+	hashWait = 10 * time.Second
+)
+
+// The buckets.
+const (
+	bucketUsers      = "users"
+	bucketTokens     = "tokens"
+	bucketThirdParty = "thirdparty"
+)
+
+// New returns Accounts whose buckets are made where they are missing.
+func New(o Options) (*Accounts, error) {
+	if o.Remember <= 0 {
+		o.Remember = rememberFor
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &Accounts{
+		o: o, key: sha256.Sum256([]byte(o.Key)), hashing: make(chan struct{}, hashers),
+		secret: []byte(rand.Text()), remembered: map[string]remembered{},
+		dummy: sync.OnceValue(dummyHash),
+	}
+	err := o.DB.Update(func(tx *bbolt.Tx) error {
+		for _, name := range []string{bucketUsers, bucketTokens, bucketThirdParty} {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("accounts: preparing the buckets: %w", err)
+	}
+	return a, nil
+}
+
+// userDocument is a user as it is stored.
+type userDocument struct {
+	Username string    `json:"username"`
+	Hash     string    `json:"hash"`
+	Email    string    `json:"email,omitempty"`
+	CTime    time.Time `json:"ctime"`
+	MTime    time.Time `json:"mtime"`
+}
+
+// find returns the user's document; ok is false where there is none.
+func (a *Accounts) find(user string) (d userDocument, ok bool, err error) {
+	err = a.o.DB.View(func(tx *bbolt.Tx) error {
+		ok, err = get(tx, bucketUsers, user, &d)
+		return err
+	})
+	return d, ok, err
+}
+
+// get reads a value; ok is false where there is none.
+func get(tx *bbolt.Tx, bucket, key string, value any) (ok bool, err error) {
+	text := tx.Bucket([]byte(bucket)).Get([]byte(key))
+	if text == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(text, value); err != nil {
+		return false, fmt.Errorf("accounts: %s %q is damaged: %w", bucket, key, err)
+	}
+	return true, nil
+}
+
+func put(tx *bbolt.Tx, bucket, key string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket([]byte(bucket)).Put([]byte(key), text)
+}
+
+// update runs change in a transaction that is durable at the end. Refusals
+// pass as they are.
+func (a *Accounts) update(doing string, change func(*bbolt.Tx) error) error {
+	err := a.o.DB.Update(change)
+	if _, refused := errors.AsType[*problem.Error](err); err == nil || refused {
+		return err
+	}
+	return fmt.Errorf("accounts: %s: %w", doing, err)
+}
+
+// mustExist refuses where there is no such user.
+func mustExist(tx *bbolt.Tx, user string) error {
+	if tx.Bucket([]byte(bucketUsers)).Get([]byte(user)) == nil {
+		return noUser(user)
+	}
+	return nil
+}
+
+func noUser(user string) error {
+	return problem.New(problem.NotFound, "not_found", "There is no user %q", user)
+}
+
+// turn waits for a place to hash.
+func (a *Accounts) turn(ctx context.Context) (release func(), err error) {
+	limit := time.NewTimer(hashWait)
+	defer limit.Stop()
+	select {
+	case a.hashing <- struct{}{}:
+		return func() { <-a.hashing }, nil
+	case <-limit.C:
+		return nil, problem.New(problem.Busy, "busy", "Too many passwords are being checked at this moment; try again in a few seconds")
+	case <-ctx.Done():
+		return nil, fmt.Errorf("accounts: waiting for a turn: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,203 @@
+package accounts
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// tokenDocument is an API token as it is stored.
+type tokenDocument struct {
+	SHA256 string    `json:"sha256"` // of the token, hex
+	Begin  string    `json:"begin"`
+	CTime  time.Time `json:"ctime"`
+}
+
+const (
+	maxTokens    = 100 // of a user, of either sort
+	maxTokenName = 128
+	shownOfToken = 4 // characters of a token that the list tells
+)
+
+// operation is a field of the answer beside the token's name, so it is none.
+const operation = "operation"
+
+// Tokens returns the user's API tokens, masked, by name.
+func (a *Accounts) Tokens(user string) (map[string]string, error) {
+	tokens := map[string]string{}
+	err := a.o.DB.View(func(tx *bbolt.Tx) error {
+		if err := mustExist(tx, user); err != nil {
+			return err
+		}
+		return each(tx, bucketTokens, user, func(name string, d tokenDocument) { tokens[name] = d.Begin + "…" })
+	})
+	return tokens, err
+}
+
+// CreateToken makes an API token, in the place of one of the same name; an
+// empty name stands for one that is free. The token is told only here.
+func (a *Accounts) CreateToken(user, name string) (used string, token core.Secret, replaced bool, err error) {
+	if name == "" {
+		name = "token-" + strings.ToLower(rand.Text()[:10])
+	}
+	if !tokenName(name) || name == operation {
+		return "", "", false, problem.New(problem.Invalid, "invalid", "%.100q can't be a token's name: letters, digits, space and ._@:- may stand in it, at most %d", name, maxTokenName)
+	}
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails, or ends the process
+	token = core.Secret(hex.EncodeToString(random[:]))
+	sum := sha256.Sum256([]byte(token))
+	d := tokenDocument{SHA256: hex.EncodeToString(sum[:]), Begin: token.Reveal()[:shownOfToken], CTime: a.o.Now().UTC()}
+	err = a.update("creating a token", func(tx *bbolt.Tx) error {
+		replaced, err = a.room(tx, bucketTokens, user, name)
+		if err != nil {
+			return err
+		}
+		return put(tx, bucketTokens, within(user, name), d)
+	})
+	if err != nil {
+		return "", "", false, err
+	}
+	return name, token, replaced, nil
+}
+
+// DestroyToken removes an API token.
+func (a *Accounts) DestroyToken(user, name string) error {
+	return a.remove(bucketTokens, user, name, "API token")
+}
+
+// thirdPartyDocument is a third-party token as it is stored.
+type thirdPartyDocument struct {
+	Provider string    `json:"provider"`
+	App      string    `json:"app"`
+	Login    string    `json:"login,omitempty"`
+	Scopes   []string  `json:"scopes,omitempty"`
+	Token    string    `json:"token"`
+	Required bool      `json:"required,omitempty"`
+	CTime    time.Time `json:"ctime"`
+}
+
+// ThirdParty returns the user's third-party tokens by ID.
+func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
+	tokens := []core.ThirdPartyToken{}
+	err := a.o.DB.View(func(tx *bbolt.Tx) error {
+		if err := mustExist(tx, user); err != nil {
+			return err
+		}
+		return each(tx, bucketThirdParty, user, func(id string, d thirdPartyDocument) {
+			tokens = append(tokens, core.ThirdPartyToken{
+				ID: id, Provider: d.Provider, App: d.App, Login: d.Login,
+				Scopes: d.Scopes, Token: core.Secret(d.Token), Required: d.Required,
+			})
+		})
+	})
+	return tokens, err
+}
+
+// SetThirdParty keeps t, in the place of one with the same ID.
+func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
+	if t.App == "" {
+		t.App = core.AnyApp
+	}
+	if !tokenName(t.ID) || !tokenName(t.Provider) || t.App != core.AnyApp && !core.ValidName(t.App) {
+		return problem.New(problem.Invalid, "invalid", "A third-party token needs an id and a provider of letters, digits, space and ._@:-, and an app that may be one, or %q for all", core.AnyApp)
+	}
+	if t.Token == "" || len(t.Token) > 4<<10 || len(t.Login) > maxTokenName || len(t.Scopes) > 100 {
+		return problem.New(problem.Invalid, "invalid", "A third-party token needs a token of at most 4 KiB, and a login and scopes of sensible length")
+	}
+	d := thirdPartyDocument{
+		Provider: t.Provider, App: t.App, Login: t.Login, Scopes: t.Scopes,
+		Token: t.Token.Reveal(), Required: t.Required, CTime: a.o.Now().UTC(),
+	}
+	return a.update("keeping a third-party token", func(tx *bbolt.Tx) error {
+		if _, err := a.room(tx, bucketThirdParty, user, t.ID); err != nil {
+			return err
+		}
+		return put(tx, bucketThirdParty, within(user, t.ID), d)
+	})
+}
+
+// DestroyThirdParty removes the one with that ID.
+func (a *Accounts) DestroyThirdParty(user, id string) error {
+	return a.remove(bucketThirdParty, user, id, "third-party token")
+}
+
+// room tells whether the user has one of that name, and refuses where there
+// is no user or no room for one more.
+func (a *Accounts) room(tx *bbolt.Tx, bucket, user, name string) (known bool, err error) {
+	if err := mustExist(tx, user); err != nil {
+		return false, err
+	}
+	count := 0
+	err = each(tx, bucket, user, func(other string, _ json.RawMessage) {
+		count++
+		known = known || other == name
+	})
+	if err == nil && !known && count >= maxTokens {
+		err = problem.New(problem.Conflict, "conflict", "There are %d tokens already; remove one first", maxTokens)
+	}
+	return known, err
+}
+
+func (a *Accounts) remove(bucket, user, name, what string) error {
+	return a.update("removing a token", func(tx *bbolt.Tx) error {
+		b, key := tx.Bucket([]byte(bucket)), []byte(within(user, name))
+		if b.Get(key) == nil {
+			return problem.New(problem.NotFound, "not_found", "There is no %s %.100q", what, name)
+		}
+		return b.Delete(key)
+	})
+}
+
+func within(user, name string) string { return user + "\x00" + name }
+
+// each calls yield for what a user has in a bucket.
+func each[T any](tx *bbolt.Tx, bucket, user string, yield func(name string, value T)) error {
+	prefix := []byte(within(user, ""))
+	c := tx.Bucket([]byte(bucket)).Cursor()
+	for key, text := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, text = c.Next() {
+		var value T
+		if err := json.Unmarshal(text, &value); err != nil {
+			return fmt.Errorf("accounts: one of %s is damaged: %w", bucket, err)
+		}
+		yield(string(key[len(prefix):]), value)
+	}
+	return nil
+}
+
+// removeAll removes all that a user has in a bucket.
+func removeAll(tx *bbolt.Tx, bucket, user string) error {
+	var names []string
+	if err := each(tx, bucket, user, func(name string, _ json.RawMessage) { names = append(names, name) }); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := tx.Bucket([]byte(bucket)).Delete([]byte(within(user, name))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tokenName(s string) bool {
+	if s == "" || len(s) > maxTokenName || s == "." || s == ".." {
+		return false
+	}
+	for _, c := range []byte(s) {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && !strings.ContainsRune(" ._@:-", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
