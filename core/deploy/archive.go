@@ -77,7 +77,7 @@ func repack(dst io.Writer, src io.Reader, commit string, limits ArchiveLimits) e
 		if err := out.WriteHeader(clean); err != nil {
 			return err
 		}
-		if _, err := io.Copy(writeOnly{out}, in); err != nil {
+		if _, err := io.Copy(writeOnly{out}, in); err != nil { //nolint:gosec // counter bounds it
 			return sourceError(err)
 		}
 	}

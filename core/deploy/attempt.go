@@ -228,9 +228,15 @@ func (a *attempt) checkNewest() error {
 	return nil
 }
 
-// Write takes what a build prints. It shows it in the entry about once a
+// buildOutput takes what a build prints. It shows it in the entry about once a
 // second, so that the feed tells of a long build while it runs.
-func (a *attempt) Write(p []byte) (int, error) {
+type buildOutput struct {
+	ctx context.Context //nolint:containedctx // of the one upload that it is for
+	a   *attempt
+}
+
+func (b *buildOutput) Write(p []byte) (int, error) {
+	a := b.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.output.Write(p)
@@ -238,10 +244,8 @@ func (a *attempt) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	// A store that fails here fails the next step too, and is told there.
-	ctx, cancel := context.WithTimeout(context.Background(), a.o.StoreTimeout)
-	defer cancel()
-	if err := a.save(ctx, Move{Stay: true}); err != nil {
-		a.o.Logger.WarnContext(ctx, "build output not saved", "entry_id", a.entry.ID, "error", err)
+	if err := a.save(b.ctx, Move{Stay: true}); err != nil {
+		a.o.Logger.WarnContext(b.ctx, "build output not saved", "entry_id", a.entry.ID, "error", err)
 	}
 	return len(p), nil
 }

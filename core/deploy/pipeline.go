@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,12 +105,9 @@ func (a *attempt) withToken(read func(token core.Secret) error) error {
 func (a *attempt) note(text string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, known := range a.entry.Notes {
-		if known == text {
-			return
-		}
+	if !slices.Contains(a.entry.Notes, text) {
+		a.entry.Notes = append(a.entry.Notes, text)
 	}
-	a.entry.Notes = append(a.entry.Notes, text)
 }
 
 // file reads a file of the commit.
@@ -187,7 +185,7 @@ func (a *attempt) upload(ctx context.Context) (string, error) {
 	a.mu.Lock()
 	a.output = tail{}
 	a.mu.Unlock()
-	err := a.o.Platform.Upload(ctx, a.entry.User, a.entry.App, a.entry.Snapshot, body, a)
+	err := a.o.Platform.Upload(ctx, a.entry.User, a.entry.App, a.entry.Snapshot, body, &buildOutput{ctx, a})
 	if failure := body.Close(); failure != nil {
 		return "", failure // the source's, of which the platform's is only the echo
 	}

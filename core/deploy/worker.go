@@ -39,10 +39,11 @@ func NewWorker(o Options) *Worker {
 	return &Worker{o: o, slots: make(chan struct{}, o.Workers), freed: make(chan struct{}, 1)}
 }
 
-// Start begins to claim entries. ctx bounds nothing beyond the call.
-func (w *Worker) Start(context.Context) error {
-	claim, stopClaiming := context.WithCancel(context.Background())
-	work, breakOff := context.WithCancelCause(context.Background())
+// Start begins to claim entries, until Stop: the end of ctx ends nothing.
+func (w *Worker) Start(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	claim, stopClaiming := context.WithCancel(ctx)
+	work, breakOff := context.WithCancelCause(ctx)
 	w.stopClaiming, w.breakOff = stopClaiming, breakOff
 	w.claiming.Go(func() { w.run(claim, work) })
 	return nil

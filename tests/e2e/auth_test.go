@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestWhoMay(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.run("another password\n", "users", "add", "other", "--password-stdin", "--data", s.data)
+	token := strings.TrimSpace(s.run("", "tokens", "create", user, "ci", "--data", s.data))
+	ping := `{"zen":"x","hook_id":1}`
+	hex := strings.Repeat("0a", 32)
+	for name, test := range map[string]struct {
+		request
+		status int
+		code   string
+	}{
+		"deploy, password":           {request{path: "/", body: ping, header: event("ping")}, 200, ""},
+		"deploy, token":              {request{path: "/1/deploy", body: ping, header: event("ping"), credentials: user + ":" + token}, 200, ""},
+		"deploy, nobody":             {request{path: "/1/deploy", body: ping, header: event("ping"), anonymous: true}, 401, "deploy:auth:bad_creds"},
+		"deploy, wrong password":     {request{path: "/1/deploy", body: ping, header: event("ping"), credentials: user + ":wrong"}, 401, "deploy:auth:bad_creds"},
+		"deploy, unknown user":       {request{path: "/1/deploy", body: ping, header: event("ping"), credentials: "nobody:wrong"}, 401, "deploy:auth:bad_creds"},
+		"deploy, malformed":          {request{path: "/1/deploy", body: ping, header: map[string]string{"X-GitHub-Event": "ping", "Authorization": "Basic !!!"}, anonymous: true}, 401, "deploy:auth:bad_creds"},
+		"deploy, Travis' old header": {request{path: "/1/deploy", body: text(t, build(nil)), header: map[string]string{"Authorization": hex}, anonymous: true}, 401, "deploy:auth:bad_creds"},
+		"status, password":           {request{path: "/1/status/dscape/webhooks"}, 200, ""},
+		"status, nobody":             {request{path: "/1/status/dscape/webhooks", anonymous: true}, 401, "mw:auth:unauthorized"},
+		"status, wrong password":     {request{path: "/1/status/dscape/webhooks", credentials: user + ":wrong"}, 401, "mw:auth:unauthorized"},
+		"status, not you":            {request{path: "/1/status/other/webhooks"}, 401, "mw:auth:not_you"},
+		"changes, not you":           {request{path: "/1/status/other/changes"}, 401, "mw:auth:not_you"},
+		"changes, nobody":            {request{path: "/1/status/dscape/changes/", anonymous: true}, 401, "mw:auth:unauthorized"},
+		"one entry, unknown":         {request{path: "/1/status/dscape/changes/" + strings.Repeat("0", 32)}, 404, "status:db:not_found"},
+		"limit":                      {request{path: "/1/status/dscape/webhooks?limit=101"}, 400, "status:params:invalid"},
+		"skip":                       {request{path: "/1/status/dscape/webhooks?skip=-1"}, 400, "status:params:invalid"},
+		"unknown route":              {request{path: "/2/deploy"}, 404, "http:not_found"},
+		"wrong method":               {request{method: http.MethodPut, path: "/1/deploy", body: "{}"}, 405, "http:method_not_allowed"},
+		"auth, no credentials":       {request{path: "/1/auth/github", body: "{}"}, 400, "auth:github:no_credentials"},
+		"auth, bad credentials":      {request{path: "/1/auth/github", body: `{"credentials":"no colon"}`}, 400, "auth:github:bad_credentials"},
+		"auth, nobody":               {request{path: "/1/auth/github", body: `{"credentials":"a:b"}`, anonymous: true}, 401, "mw:auth:unauthorized"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := s.send(test.request)
+			if got.status != test.status {
+				t.Fatalf("got %d %s, want %d", got.status, got.body, test.status)
+			}
+			if got.header.Get("x-api-uuid") == "" || got.header.Get("x-api-version") == "" {
+				t.Errorf("the headers are missing: %v", got.header)
+			}
+			if test.code == "" {
+				return
+			}
+			if failure := got.json(t); failure["error"] != test.code || failure["uuid"] != got.header.Get("x-api-uuid") {
+				t.Errorf("got %s, want %s", got.body, test.code)
+			}
+			if got.status == 401 && !strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Basic realm=") {
+				t.Errorf("got WWW-Authenticate %q", got.header.Get("WWW-Authenticate"))
+			}
+			if got.status == 405 && got.header.Get("Allow") == "" {
+				t.Error("there is no Allow")
+			}
+		})
+	}
+	if log := s.stderr(); strings.Contains(log, password) || strings.Contains(log, token) {
+		t.Error("a credential is in the log")
+	}
+}
+
+// A paired account lets a private repository be deployed, and its commit gets
+// a status.
+func TestPairedGitHubAccount(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s")...)
+	if _, err := h.CreateRepository(t.Context(), user, "private", true); err != nil {
+		t.Fatal(err)
+	}
+	remote, err := h.GitDir(user, "private")
+	if err != nil {
+		t.Fatal(err)
+	}
+	repo := &repository{h: h, name: "private", work: t.TempDir(), remote: remote}
+	repo.git("init", "--quiet", "--initial-branch", "main")
+	repo.hook(s)
+	files := map[string]string{"package.json": packageJSON("private"), "index.js": node("private")}
+	repo.commit("first", files)
+	failed := answered(repo.pushed())
+	if failed.status != 502 || failed.json(t)["error"] != "deploy:github:no_pkg_json" {
+		t.Fatalf("without a token: %d %s", failed.status, failed.body)
+	}
+
+	const token = "ghp_canary_token"
+	h.AddUser(user, token, []string{"repo"})
+	pair := func(credentials string) answer {
+		return s.send(request{path: "/1/auth/github", body: text(t, object{"credentials": credentials})})
+	}
+	for _, wrong := range []string{user + ":a password", "somebody:" + token} {
+		if got := pair(wrong); got.status != 401 || got.json(t)["error"] != "auth:github:github_pairing_failed" {
+			t.Errorf("%s: got %d %s", wrong, got.status, got.body)
+		}
+	}
+	got := pair(user + ":" + token)
+	paired := got.json(t)
+	if got.status != 200 || paired["ok"] != true || paired["provider"] != "github" || paired["login"] != user || paired["app"] != "*" {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	commit := repo.commit("second", map[string]string{"index.js": node("private, second")})
+	if got := answered(repo.pushed()); got.status != 200 {
+		t.Fatalf("with the token: %d %s", got.status, got.body)
+	}
+	if app := s.app("private.localhost"); app.body != "private, second" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+	statuses := h.Statuses(user, "private", commit)
+	if len(statuses) != 2 || statuses[0].State != "success" || statuses[1].State != "pending" {
+		t.Errorf("got %+v", statuses)
+	}
+	everything := s.stderr() + s.send(request{path: "/1/status/dscape/webhooks"}).body
+	if strings.Contains(everything, token) {
+		t.Error("the token is in the log or in the entries")
+	}
+	for _, r := range h.Requests() {
+		if r.Archive && r.Authorization {
+			t.Errorf("a credential was sent to the archive's host: %+v", r)
+		}
+	}
+}

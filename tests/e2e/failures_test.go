@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
+)
+
+// Each way in which a deployment fails, provoked for real.
+func TestDeploymentsThatFail(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "10ms,20ms")...)
+	for name, test := range map[string]struct {
+		files   map[string]string
+		arrange func(repo string)
+		status  int
+		code    string
+	}{
+		"no-package": {files: map[string]string{"index.js": "x"}, status: 502, code: "deploy:github:no_pkg_json"},
+		"bad-name":   {files: map[string]string{"package.json": `{"name":"../x"}`}, status: 400, code: "deploy:package:invalid"},
+		"no-tarball": {
+			files:   map[string]string{"package.json": packageJSON("no-tarball")},
+			arrange: func(repo string) { h.Fail(sim.Matching("GET", repo+"/tarball"), 10, 404, nil) },
+			status:  502, code: "deploy:github:download_tarball",
+		},
+		"cut-tarball": {
+			files:   map[string]string{"package.json": packageJSON("cut-tarball"), "index.js": node("x") + strings.Repeat("//\n", 9999)},
+			arrange: func(repo string) { h.Fail(sim.Matching("GET", repo+"/legacy.tar.gz"), 10, 0, nil) },
+			status:  502, code: "deploy:github:download_tarball",
+		},
+		"no-build": {
+			files:  map[string]string{"package.json": `{"name":"no-build","version":"1.0.0","engines":{"node":">=999"}}`},
+			status: 502, code: "deploy:nodejitsu:upload_tarball",
+		},
+		"no-start": {
+			files:  map[string]string{"package.json": packageJSON("no-start"), "index.js": "process.exit(3)"},
+			status: 500, code: "deploy:nodejitsu:start_app",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			repo := h.repository(name)
+			repo.h.t = t
+			repo.hook(s)
+			if test.arrange != nil {
+				test.arrange(user + "/" + name)
+			}
+			repo.commit("first", test.files)
+			got := answered(repo.pushed())
+			failure := got.json(t)
+			if got.status != test.status || failure["error"] != test.code {
+				t.Fatalf("got %d %s, want %d %s", got.status, got.body, test.status, test.code)
+			}
+			id, _ := failure["id"].(string)
+			entry := s.send(request{path: strings.TrimPrefix(id, s.api)}).json(t)
+			doc, _ := entry["doc"].(map[string]any)
+			if entry["status"] != "error" || entry["error"] != test.code || doc["error"] == nil {
+				t.Errorf("the entry: %v", entry)
+			}
+		})
+	}
+}
+
+// A link out of the tree is refused whole, before anything is uploaded.
+func TestHostileRepository(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s")...)
+	repo := h.repository("hostile")
+	repo.hook(s)
+	repo.git("config", "core.symlinks", "true")
+	repo.commit("first", map[string]string{"package.json": packageJSON("hostile"), "index.js": node("x")})
+	if got := answered(repo.pushed()); got.status != 200 {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	repo.link("../../../../etc", "etc")
+	repo.commit("second", nil)
+	got := answered(repo.pushed())
+	if got.status != 500 || got.json(t)["error"] != "deploy:tar:unsafe" {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	if app := s.app("hostile.localhost"); app.body != "x" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+}
+
+// What passes is tried again, and then deployed.
+func TestFailuresThatPass(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "10ms,20ms,30ms,40ms")...)
+	repo := h.repository("flaky")
+	repo.hook(s)
+	h.Fail(sim.Matching("GET", "/contents/"), 1, 502, nil)
+	h.Fail(sim.Matching("GET", "/legacy.tar.gz"), 1, 0, nil)
+	h.Fail(sim.Matching("GET", "/tarball/"), 1, 503, nil)
+	repo.commit("first", map[string]string{"package.json": packageJSON("flaky"), "index.js": node("there") + strings.Repeat("//\n", 9999)})
+	got := answered(repo.pushed())
+	if got.status != 200 {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	if app := s.app("flaky.localhost"); app.body != "there" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+}
