@@ -153,7 +153,7 @@ func (b *Builder) tools() (tools, error) {
 
 // reader ends with ctx: an upload that hangs must not outlive the limit.
 type reader struct {
-	ctx context.Context //nolint:containedctx // of the one build that reads
+	ctx context.Context // of the one build that reads
 	r   io.Reader
 }
 

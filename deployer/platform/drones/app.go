@@ -48,15 +48,18 @@ func (a *application) switchTo(ctx context.Context, spec Spec) error {
 	if _, err := os.Stat(spec.Dir); err != nil {
 		return fmt.Errorf("drones: looking for the app's folder: %w", err)
 	}
-	if err := s.reachable(ctx, spec.Dir); err != nil {
+	as, err := s.Credential(a.user, a.name)
+	if err != nil {
+		return err
+	}
+	if err := s.reachable(ctx, spec.Dir, as); err != nil {
 		return err
 	}
 	g := a.newGeneration(spec)
 	if err := g.launch(ctx); err != nil {
 		return err
 	}
-	err := g.alive()
-	if err == nil {
+	if err = g.alive(); err == nil {
 		// Written before the traffic moves: a server that is killed in between
 		// comes back with the new snapshot, which was ready.
 		err = s.remember(a, &spec)

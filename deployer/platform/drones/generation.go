@@ -15,7 +15,7 @@ type generation struct {
 	app    *application
 	spec   Spec
 	slots  []*slot
-	ctx    context.Context //nolint:containedctx // the lifetime of the keepers, not of a call
+	ctx    context.Context // the lifetime of the keepers, not of a call
 	cancel context.CancelFunc
 	keep   sync.WaitGroup
 }

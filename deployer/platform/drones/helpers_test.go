@@ -3,6 +3,7 @@ package drones_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -165,6 +166,20 @@ func (b *bench) openAt(addr, path string, done func()) (*http.Response, func()) 
 		_ = resp.Body.Close()
 		done()
 	}
+}
+
+// ask requests path and returns an error where no whole answer comes.
+func ask(ctx context.Context, addr, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadAll(resp.Body)
+	return errors.Join(err, resp.Body.Close())
 }
 
 // text returns the app's log.

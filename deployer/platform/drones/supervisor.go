@@ -35,9 +35,9 @@ type Supervisor struct {
 	ports ports
 	boots chan struct{} // a place for each drone that may boot at once
 
-	ctx       context.Context //nolint:containedctx // from Start to Stop
+	ctx       context.Context // from Start to Stop
 	cancel    context.CancelFunc
-	hurry     context.Context //nolint:containedctx // ends when Stop may wait no longer
+	hurry     context.Context // ends when Stop may wait no longer
 	hurryNow  context.CancelFunc
 	collector sync.WaitGroup
 	lock      *os.File
@@ -117,8 +117,10 @@ func (s *Supervisor) prepare(ctx context.Context) error {
 	if err := s.store.load(); err != nil {
 		return fmt.Errorf("drones: reading the state: %w", err)
 	}
-	if err := s.reachable(ctx, s.o.Dir); err != nil {
-		return err
+	if s.ownUsers() {
+		if err := s.reachable(ctx, s.o.Dir, credential(s.o.FirstUID)); err != nil {
+			return err
+		}
 	}
 	return group.Adopt()
 }

@@ -21,6 +21,12 @@ const maxApps = 10_000
 // ownUsers tells whether apps have users of their own.
 func (s *Supervisor) ownUsers() bool { return os.Getuid() == 0 && !s.o.SameUser }
 
+// credential returns the user uid, without supplementary groups: those of the
+// server are root's.
+func credential(uid uint32) *syscall.Credential {
+	return &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}
+}
+
 // Credential returns the app's own user, for its builds; nil where apps run
 // as the server's user. A user is given once, and stands until
 // [Supervisor.Destroy].
@@ -42,8 +48,7 @@ func (s *Supervisor) Credential(user, app string) (*syscall.Credential, error) {
 	if err = errors.Join(err, saved); err != nil {
 		return nil, fmt.Errorf("drones: finding a user for the app: %w", err)
 	}
-	// No supplementary groups: those of the server are root's.
-	return &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}, nil
+	return credential(uid), nil
 }
 
 // freeUID returns a uid of the range that nobody has. The search begins at a
@@ -98,15 +103,18 @@ func (s *Supervisor) around(user, app string) string {
 }
 
 // reachable returns an error that names the folder above dir that is closed
-// to the apps' users, if there is one.
-func (s *Supervisor) reachable(ctx context.Context, dir string) error {
-	if !s.ownUsers() {
+// to the app's user, if there is one; nil for the server's own user.
+func (s *Supervisor) reachable(ctx context.Context, dir string, as *syscall.Credential) error {
+	if as == nil {
 		return nil
 	}
 	var closed string
 	var err error
 	for d := dir; ; d = filepath.Dir(d) {
-		cdErr := s.enter(ctx, d)
+		cdErr := s.enter(ctx, d, as)
+		if ctx.Err() != nil {
+			return fmt.Errorf("drones: looking at the folder: %w", ctx.Err())
+		}
 		if cdErr == nil {
 			break
 		}
@@ -116,19 +124,17 @@ func (s *Supervisor) reachable(ctx context.Context, dir string) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("drones: the folder %s is closed to the apps' users (uid %d and up): "+
-			"open it with chmod o+x, choose another folder, or run apps as the server's user: %w", closed, s.o.FirstUID, err)
+		return fmt.Errorf("drones: the folder %s is closed to the apps' users, such as uid %d: "+
+			"open it with chmod o+x, choose another folder, or run apps as the server's user: %w", closed, as.Uid, err)
 	}
 	return nil
 }
 
 // enter tries to change to dir as an app's user would.
-func (s *Supervisor) enter(ctx context.Context, dir string) error {
+func (s *Supervisor) enter(ctx context.Context, dir string, as *syscall.Credential) error {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `cd -- "$1"`, "sh", dir) //nolint:gosec // the folder is data
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + systemPath, group.Variable + "=" + s.Mark() + "look"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
-		Uid: s.o.FirstUID, Gid: s.o.FirstUID, Groups: []uint32{},
-	}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	return cmd.Run()
 }

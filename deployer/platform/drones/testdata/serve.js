@@ -17,6 +17,9 @@ const server = http.createServer((req, res) => {
     case '/exit':
       res.end('bye');
       return setImmediate(() => process.exit(3));
+    case '/eat':
+      // All that it can get; an end of it is an exception, and ours.
+      for (;;) held.push(Buffer.alloc(10 << 20, 1));
     case '/fork': {
       // One child in the group, and one that has left it and lost its parent.
       const inside = spawn('sleep', ['1000'], { stdio: 'ignore' });
