@@ -128,20 +128,22 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 		return "", core.Transient(fmt.Errorf("looking for held pushes: %w", err), 0)
 	}
 	passed := a.entry.Build.State == core.BuildPassed
-	applied := 0
+	applied, deployed := 0, false
 	for _, c := range known {
 		push := c.Entry
-		if push.Kind != core.EventPush || push.Status.Outcome() || a.entry.User != "" && a.entry.User != push.User {
+		if push.Kind != core.EventPush || a.entry.User != "" && a.entry.User != push.User {
 			continue
 		}
-		applied++
-		if push.Status != core.StatusHeld {
-			continue // its own gate finds this report
-		}
-		if passed {
+		deployed = deployed || push.Status == core.StatusOK
+		switch {
+		case push.Status == core.StatusPending:
+			// Its own gate finds this report.
+		case passed && a.releases(push):
 			_, err = a.o.release(ctx, push, buildSays(a.entry))
-		} else {
+		case !passed && push.Status == core.StatusHeld:
 			_, err = a.o.settle(ctx, push, core.StatusSkipped, buildSays(a.entry))
+		default:
+			continue
 		}
 		if errors.Is(err, core.ErrConflict) {
 			return "", core.Transient(fmt.Errorf("applying the report: %w", errPushMoved), appBusyWait)
@@ -149,6 +151,7 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", core.Transient(fmt.Errorf("applying the report: %w", err), 0)
 		}
+		applied++
 	}
 	switch {
 	case !passed && applied > 0:
@@ -157,6 +160,8 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 		return "", skip("%s: nothing is deployed", buildSays(a.entry))
 	case applied > 0:
 		return "", &outcome{core.StatusOK, "Released the push that waited for it"}
+	case deployed:
+		return "", skip("The push of the commit was deployed already")
 	case !a.entry.Proved:
 		if err := a.hold(ctx, "GitHub's push of the commit"); err != nil {
 			return "", err
@@ -179,6 +184,21 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "", errHeld
+}
+
+// releases tells whether the pass lets a push go on: one that is held; and,
+// where the user sends the report, one that was skipped meanwhile, as by an
+// earlier report or because its time was up, or that failed. Where something
+// newer was accepted since, the push finds that out itself.
+func (a *attempt) releases(push core.Entry) bool {
+	switch push.Status {
+	case core.StatusHeld:
+		return true
+	case core.StatusSkipped, core.StatusError:
+		return a.entry.Proved
+	default:
+		return false
+	}
 }
 
 // errPushMoved makes a report look again at a push that moved meanwhile.

@@ -201,3 +201,46 @@ func TestUnreadableTravisConfigDoesNotHold(t *testing.T) {
 		}
 	})
 }
+
+// Travis may be slower than the hold: the push is deployed then, unless
+// something newer was accepted meanwhile.
+func TestPassAfterTheHold(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1, commit2)
+		w.start()
+		first := w.deliver(w.push(commit1))
+		w.is(w.after(time.Hour, first), core.StatusSkipped, "did not report")
+		w.deliver(w.build(commit1, core.BuildPassed))
+		w.is(w.settled(first), core.StatusOK, "")
+
+		second := w.deliver(w.push(commit2))
+		w.is(w.settled(second), core.StatusHeld, "")
+		third := w.deliver(w.push(commit3))
+		w.is(w.settled(third), core.StatusOK, "")
+		late := w.build(commit2, core.BuildPassed)
+		late.Build.ID = "2"
+		w.deliver(late)
+		w.is(w.settled(second), core.StatusSkipped, "Superseded")
+		want := []string{"dscape/hello/1.0.0-111111111111", "dscape/hello/1.0.0-333333333333"}
+		if got := w.platform.Starts(); !slices.Equal(got, want) {
+			t.Errorf("started %v, want %v", got, want)
+		}
+	})
+}
+
+// A build that failed and passes when it is run again.
+func TestRestartedBuild(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1)
+		w.start()
+		id := w.deliver(w.push(commit1))
+		w.is(w.settled(id), core.StatusHeld, "")
+		w.deliver(w.build(commit1, core.BuildFailed))
+		w.is(w.settled(id), core.StatusSkipped, "failed")
+		again := w.deliver(w.build(commit1, core.BuildPassed))
+		w.is(w.settled(id), core.StatusOK, "")
+		w.is(w.settled(again), core.StatusOK, "Released")
+	})
+}

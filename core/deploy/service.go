@@ -139,8 +139,7 @@ func (s *Service) repeat(ctx context.Context, c core.Change, place *Place) (Rece
 		return Receipt{Change: c, Repeat: true}, nil
 	}
 	e := c.Entry.Clone()
-	e.Status, e.Reason, e.Error, e.Hold, e.Released = core.StatusPending, "", nil, nil, ""
-	e.Failures, e.Lost, e.FinishedAt, e.UpdatedAt = 0, 0, time.Time{}, s.o.Now()
+	s.o.renew(&e)
 	// Only what was ignored enters its lane now for the first time; a failed
 	// push that is no longer the newest must not become it again.
 	renewed := *place
@@ -157,6 +156,12 @@ func (s *Service) repeat(ctx context.Context, c core.Change, place *Place) (Rece
 		return Receipt{}, core.NewError(core.CodeFailedToStorePayload, "", err)
 	}
 	return Receipt{Change: saved}, nil
+}
+
+// renew makes an entry ready for another round of attempts.
+func (o Options) renew(e *core.Entry) {
+	e.Status, e.Reason, e.Error, e.Hold, e.Released = core.StatusPending, "", nil, nil, ""
+	e.Failures, e.Lost, e.FinishedAt, e.UpdatedAt = 0, 0, time.Time{}, o.Now()
 }
 
 // Wait returns the entry's newest change as soon as it is an outcome or held,
@@ -223,11 +228,11 @@ func (s *Service) Release(ctx context.Context, user, id string) (core.Change, er
 	return released, nil
 }
 
-// release puts a held entry back to work.
+// release puts an entry back to work, past its gate.
 func (o Options) release(ctx context.Context, e core.Entry, reason string) (core.Change, error) {
 	e = e.Clone()
-	e.Status, e.Reason, e.Hold, e.Released = core.StatusPending, reason, nil, reason
-	e.UpdatedAt = o.Now()
+	o.renew(&e)
+	e.Reason, e.Released = reason, reason
 	move := Move{Place: &Place{Lane: lane(e)}}
 	if e.Kind == core.EventBuild {
 		move.Place.Enter = true
