@@ -166,7 +166,7 @@ func TestBuildLeavesNoChild(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
 	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"sleep 1000 & echo $! > pid.txt; setsid sleep 1001 >/dev/null 2>&1 & echo $! >> pid.txt"}}`))
-	for _, text := range strings.Fields(b.read("pid.txt")) {
+	for text := range strings.FieldsSeq(b.read("pid.txt")) {
 		pid, err := strconv.Atoi(text)
 		if err != nil {
 			t.Fatal(err)

@@ -166,7 +166,7 @@ func (b *Builder) published(ctx context.Context, t tools, text string) ([]*semve
 	var stdout, stderr bytes.Buffer
 	runErr := b.npm(ctx, npmRun{
 		tools: t, node: t.node, dir: b.o.Cache, stdout: &stdout, stderr: &stderr,
-		args: append([]string{"view", "node@" + text, "version", "--json"}, quiet...),
+		args: quiet("view", "node@"+text, "version", "--json"),
 	})
 	if ctx.Err() != nil {
 		return nil, runErr
@@ -213,10 +213,8 @@ func (b *Builder) get(ctx context.Context, t tools, v *semver.Version) error {
 	var stderr bytes.Buffer
 	err = b.npm(ctx, npmRun{
 		tools: t, node: t.node, dir: next, stdout: &stderr, stderr: &stderr,
-		args: append([]string{
-			"install", "--prefix", next, "--ignore-scripts", "--no-save", "--no-package-lock",
-			platformPackage() + "@" + v.String(),
-		}, quiet...),
+		args: quiet("install", "--prefix", next, "--ignore-scripts", "--no-save", "--no-package-lock",
+			platformPackage()+"@"+v.String()),
 	})
 	if err == nil {
 		err = os.Chmod(next, 0o755) //nolint:gosec // apps run it

@@ -26,8 +26,10 @@ const systemPath = "/usr/local/bin:/usr/bin:/bin"
 // has ended: somebody who left the group may have it.
 const pipeLimit = 2 * time.Second
 
-// quiet keeps npm to its work: no production server wants its advertisement.
-var quiet = []string{"--no-audit", "--no-fund", "--no-update-notifier", "--no-progress", "--no-color"}
+// quiet adds to npm's arguments what keeps it to its work.
+func quiet(args ...string) []string {
+	return append(args, "--no-audit", "--no-fund", "--no-update-notifier", "--no-progress", "--no-color")
+}
 
 // install installs the dependencies in s.Dir: what the lockfile says, where
 // there is one.
@@ -39,7 +41,7 @@ func (b *Builder) install(ctx context.Context, t tools, s Snapshot, node node, o
 		}
 	}
 	out.say("Installing the dependencies: npm %s", verb)
-	args := append([]string{verb, "--omit=dev"}, quiet...)
+	args := quiet(verb, "--omit=dev")
 	err := b.npm(ctx, npmRun{tools: t, node: node.path, dir: s.Dir, as: s.Credential, args: args, stdout: out, stderr: out})
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -114,8 +116,8 @@ func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
 // npmCommand returns what runs npm. It is a script for node, and must run on
 // a node of today even where the app's own is old.
 func (r npmRun) npmCommand() []string {
-	if real, err := filepath.EvalSymlinks(r.npm); err == nil && filepath.Ext(real) == ".js" {
-		return []string{r.tools.node, real}
+	if script, err := filepath.EvalSymlinks(r.npm); err == nil && filepath.Ext(script) == ".js" {
+		return []string{r.tools.node, script}
 	}
 	return []string{r.npm}
 }

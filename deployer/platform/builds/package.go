@@ -24,13 +24,6 @@ type Package struct {
 	install bool // there is something for npm to do
 }
 
-// starts are what runs an app without scripts.start: the first is npm's own
-// rule (docs.npmjs.com, "npm start"), the others what old apps rely on.
-var starts = []string{"server.js", "app.js", "index.js"}
-
-// lifecycle are the scripts that `npm install` runs in the app's own folder.
-var lifecycle = []string{"preinstall", "install", "postinstall", "prepublish", "prepare"}
-
 // ReadPackage reads the package.json in the folder dir. It takes the shapes
 // that old packages have, such as `engines` as a text or a list. It fails with
 // a [Failure] where the file is missing or is no JSON object.
@@ -51,7 +44,9 @@ func ReadPackage(dir string) (Package, error) {
 	if err != nil {
 		return Package{}, err
 	}
-	for _, name := range starts {
+	// Without scripts.start: the first is npm's own rule (docs.npmjs.com, "npm
+	// start"), the others are what old apps rely on.
+	for _, name := range []string{"server.js", "app.js", "index.js"} {
 		if p.Start != "" {
 			break
 		}
@@ -92,7 +87,8 @@ func parsePackage(text []byte) (Package, error) {
 	}
 	scripts := object(fields["scripts"])
 	p.Start = strings.TrimSpace(word(scripts["start"]))
-	for _, name := range lifecycle {
+	// The scripts that `npm install` runs in the app's own folder.
+	for _, name := range []string{"preinstall", "install", "postinstall", "prepublish", "prepare"} {
 		p.install = p.install || word(scripts[name]) != ""
 	}
 	for _, name := range []string{"dependencies", "optionalDependencies", "peerDependencies", "workspaces"} {

@@ -65,7 +65,7 @@ func (a *application) switchTo(ctx context.Context, spec Spec) error {
 		err = s.remember(a, &spec)
 	}
 	if err != nil {
-		g.drain(s.hurry, 0, s.o.Grace)
+		g.drain(s.hurry, 0, s.o.Grace) //nolint:contextcheck // ctx may have ended, and still nothing may be left
 		return err
 	}
 	a.mu.Lock()
@@ -96,7 +96,7 @@ func (a *application) halt(ctx context.Context, forget bool) error {
 	if old != nil {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(s.hurry, cancel)()
+		defer context.AfterFunc(s.hurry, cancel)() //nolint:contextcheck // whichever ends first
 		old.drain(ctx, s.o.Grace, s.o.Grace)
 	}
 	a.drains.Wait()

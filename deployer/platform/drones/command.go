@@ -28,17 +28,17 @@ func command(o Options, spec Spec, ownUser bool) []string {
 	return limits.Wrap("/bin/sh", "-c", replaced(spec.Start))
 }
 
-// shellWords begin what is no program's name and can't follow exec.
-var shellWords = strings.Fields(`. : ! [ alias bg break builtin case cd command continue do done elif else esac eval
+// shellWords are what is no program's name and can't follow exec.
+const shellWords = ` . : ! [ alias bg break builtin case cd command continue do done elif else esac eval
 	exec exit export false fg fi for getopts hash if in jobs local printf read readonly return select set shift source
-	test then time times trap true type ulimit umask unalias unset until wait while`)
+	test then time times trap true type ulimit umask unalias unset until wait while `
 
 // replaced returns the command so that the shell becomes it, where it is one
 // program with its arguments: else a shell stands between, whose exit code
 // hides the signal that ended the program.
 func replaced(start string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(start), " ")
-	if strings.ContainsAny(start, ";|&(){}\n") || strings.ContainsAny(first, "=$`\"'\\") || slices.Contains(shellWords, first) {
+	if strings.ContainsAny(start, ";|&(){}\n") || strings.ContainsAny(first, "=$`\"'\\") || slices.Contains(strings.Fields(shellWords), first) {
 		return start
 	}
 	return "exec " + start

@@ -53,8 +53,7 @@ func (a *application) launch(ctx context.Context, spec Spec, number int) (*drone
 		}
 		// What it says of its own exit must be read before it is told.
 		exit := a.end(context.WithoutCancel(ctx), d, 0)
-		var failed *StartError
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*StartError](err); ok {
 			failed.Lines = d.out.last()
 			if failed.Reason == "" {
 				failed.Reason = fmt.Sprintf("drone %d %s before it accepted connections on PORT", number, exitText(exit))

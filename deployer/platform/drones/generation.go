@@ -42,7 +42,7 @@ func (a *application) newGeneration(spec Spec) *generation {
 func (g *generation) launch(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(g.ctx, cancel)()
+	defer context.AfterFunc(g.ctx, cancel)() //nolint:contextcheck // whichever ends first
 	var wg sync.WaitGroup
 	failures := make([]error, len(g.slots))
 	for i, sl := range g.slots {
@@ -64,7 +64,7 @@ func (g *generation) launch(ctx context.Context) error {
 		return nil
 	}
 	g.cancel()
-	g.drain(g.app.supervisor.hurry, 0, g.app.supervisor.o.Grace)
+	g.drain(g.app.supervisor.hurry, 0, g.app.supervisor.o.Grace) //nolint:contextcheck // ctx may have ended, and still nothing may be left
 	return err
 }
 

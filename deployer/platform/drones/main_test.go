@@ -17,7 +17,7 @@ const serveVariable = "DRONES_TEST_SERVE"
 func TestMain(m *testing.M) {
 	if text := os.Getenv(serveVariable); text != "" {
 		if err := serve(context.Background(), text); err != nil {
-			fmt.Println(err)
+			_, _ = fmt.Fprintln(os.Stdout, err)
 		}
 		os.Exit(1)
 	}
@@ -43,6 +43,6 @@ func serve(ctx context.Context, text string) error {
 		return err
 	}
 	addr, _, _ := s.Pick(o.Spec.User, o.Spec.App)
-	fmt.Println(addr)
+	_, _ = fmt.Fprintln(os.Stdout, addr)
 	select {}
 }

@@ -162,7 +162,7 @@ func (g *Group) collect() error {
 		if zombies == 0 {
 			break
 		}
-		time.Sleep(look)
+		<-time.After(look)
 	}
 	return nil
 }

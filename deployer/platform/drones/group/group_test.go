@@ -35,7 +35,7 @@ func start(t *testing.T, script string) (*group.Group, []int) {
 		t.Fatal(err)
 	}
 	var pids []int
-	for _, text := range strings.Fields(line) {
+	for text := range strings.FieldsSeq(line) {
 		pid, err := strconv.Atoi(text)
 		if err != nil {
 			t.Fatal(err)
