@@ -161,6 +161,9 @@ func TestPush(t *testing.T) {
 		{"the clock in seconds", []string{`"repository":{"name":"n","owner":{"name":"o"},"pushed_at":1331839581}`}, func(e core.Event) bool {
 			return e.PushedAt.Format("2006-01-02T15:04:05Z") == "2012-03-15T19:26:21Z"
 		}},
+		{"the clock in whole seconds", []string{`"repository":{"name":"n","owner":{"name":"o"},"pushed_at":"2012-03-15T19:26:21.9Z"}`}, func(e core.Event) bool {
+			return e.PushedAt.Format("2006-01-02T15:04:05.999Z") == "2012-03-15T19:26:21Z"
+		}},
 		{"fields of other types are none", []string{`"before":7`, `"deleted":"no"`, `"head_commit":"x"`, `"commits":{"id":1}`, `"pusher":null`}, func(e core.Event) bool {
 			return e.Commit == core.Commit{ID: sha("a")} && slices.Equal(e.Commits, []string{sha("a")})
 		}},

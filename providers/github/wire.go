@@ -149,7 +149,7 @@ func readCommit(s *jsonscan.Scanner) (c commit) {
 	return c
 }
 
-// readIDs reads the ids of the last commits of a list.
+// readIDs reads the ids of the last commits of a list, maxCommits or some more.
 func readIDs(s *jsonscan.Scanner) (ids []string) {
 	for range s.Array() {
 		for range s.Object("id") {
@@ -159,5 +159,5 @@ func readIDs(s *jsonscan.Scanner) (ids []string) {
 			ids = append(ids, s.Text())
 		}
 	}
-	return ids[max(0, len(ids)-maxCommits):]
+	return ids
 }

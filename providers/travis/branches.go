@@ -2,7 +2,7 @@ package travis
 
 import (
 	"regexp"
-	"slices"
+	"regexp/syntax"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -19,26 +19,61 @@ type Branches struct {
 // pagesBranch is not built unless Only has it, because of what GitHub makes of it.
 const pagesBranch = "gh-pages"
 
-// Include tells whether branch is built. A regular expression that Go has no
-// match for, being Ruby's, is taken as one that lets branch be built.
+// What is tried of the expressions in a file that anyone may have written: so
+// many, of that length, and compiled no larger. The rest counts as not known.
+const (
+	maxExpressions  = 100
+	maxExpression   = 200
+	maxInstructions = 2000
+)
+
+// Include tells whether branch is built. A regular expression that Go can't
+// read, being Ruby's, is taken as one that lets branch be built.
 func (b Branches) Include(branch string) bool {
 	if len(b.Only) > 0 {
-		return slices.ContainsFunc(b.Only, func(p string) bool { return matches(p, branch, true) })
+		return anyMatches(b.Only, branch, true)
 	}
-	return branch != pagesBranch && !slices.ContainsFunc(b.Except, func(p string) bool { return matches(p, branch, false) })
+	return branch != pagesBranch && !anyMatches(b.Except, branch, false)
 }
 
-// matches tells whether a pattern is branch's name or matches it; unknown is
-// the answer where the pattern can't be read.
-func matches(pattern, branch string, unknown bool) bool {
-	rest, is := strings.CutPrefix(pattern, "/")
-	end := strings.LastIndexByte(rest, '/')
-	if !is || end < 0 {
-		return pattern == branch
+// anyMatches tells whether one of patterns is branch's name or matches it;
+// unknown is the answer for an expression that can't be tried.
+func anyMatches(patterns []string, branch string, unknown bool) bool {
+	tried := 0
+	for _, pattern := range patterns {
+		rest, is := strings.CutPrefix(pattern, "/")
+		end := strings.LastIndexByte(rest, '/')
+		if !is || end < 0 {
+			if pattern == branch {
+				return true
+			}
+			continue
+		}
+		matches := unknown
+		if tried++; tried <= maxExpressions {
+			matches = expressionMatches(rest[:end], rest[end+1:], branch, unknown)
+		}
+		if matches {
+			return true
+		}
 	}
-	expression, flags := rest[:end], rest[end+1:]
+	return false
+}
+
+func expressionMatches(expression, flags, branch string, unknown bool) bool {
+	if len(expression)+len(flags) > maxExpression {
+		return unknown
+	}
 	if flags != "" {
 		expression = "(?" + flags + ")" + expression
+	}
+	parsed, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return unknown
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil || len(program.Inst) > maxInstructions {
+		return unknown
 	}
 	r, err := regexp.Compile(expression)
 	if err != nil {

@@ -3,6 +3,7 @@ package travis
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +112,32 @@ func TestBranches(t *testing.T) {
 		if got, reason := config.Notifies(c.branch); got != c.want {
 			t.Errorf("%s for %q: %v, %s", c.branches, c.branch, got, reason)
 		}
+	}
+}
+
+// An expression that is there to keep us busy is not tried, and counts as not known.
+func TestExpressionsAreBounded(t *testing.T) {
+	t.Parallel()
+	busy := "/" + strings.Repeat("((x?){30}){30}", 10) + "y/"
+	for why, list := range map[string][]string{
+		"large once compiled": {busy},
+		"long":                {"/" + strings.Repeat("(x?x?)", 50) + "y/"},
+		"many":                slices.Repeat([]string{"/y/"}, maxExpressions+1),
+		"flags that are none": {"/y/(?"},
+		"long flags":          {"/y/" + strings.Repeat("i", 300)},
+	} {
+		if !(Branches{Only: list}).Include("main") {
+			t.Errorf("%s: only keeps main out", why)
+		}
+		if !(Branches{Except: list}).Include("main") {
+			t.Errorf("%s: except keeps main out", why)
+		}
+	}
+	if (Branches{Only: slices.Repeat([]string{"/y/"}, maxExpressions)}).Include("main") {
+		t.Error("expressions within the bound are not tried")
+	}
+	if !(Branches{Only: slices.Repeat([]string{"dev"}, 1000)}).Include("dev") || (Branches{Only: slices.Repeat([]string{"dev"}, 1000)}).Include("main") {
+		t.Error("names are bounded too")
 	}
 }
 
