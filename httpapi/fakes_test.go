@@ -236,7 +236,7 @@ func (l *changeLog) add(n uint64, state core.Status, edit func(e *core.Entry)) {
 }
 
 // feedOver returns a running status use case over l that the test stops.
-func feedOver(t *testing.T, l *changeLog, o status.Options) *status.Service {
+func feedOver(t *testing.T, l status.Feed, o status.Options) *status.Service {
 	t.Helper()
 	o.Feed = l
 	s := status.New(o)

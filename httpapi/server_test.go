@@ -158,7 +158,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	if _, err := text.Peek(1); err != nil { // it began
 		t.Fatal(err)
 	}
-	for n := uint64(2); n <= 60; n++ { // far more than what fits between the two
+	for n := uint64(2); n <= 30; n++ { // far more than what fits between the two
 		addLarge(l, n, n)
 		readTo(t, other, n)
 	}
@@ -173,7 +173,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 		t.Fatalf("the feed did not end well: %v", err)
 	}
 	got := seqs(t, string(body))
-	if last := got[len(got)-1]; last != string(core.CodeChangesFatal) || len(got) >= 60 {
+	if last := got[len(got)-1]; last != string(core.CodeChangesFatal) || len(got) >= 30 {
 		t.Errorf("after %d lines the last is %s, want %s", len(got), last, core.CodeChangesFatal)
 	}
 }
@@ -183,7 +183,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 func TestDeadReaderIsFreed(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
-	addLarge(l, 1, 60)
+	addLarge(l, 1, 30)
 	s := feedOver(t, l, status.Options{})
 	logged := make(chan string, 1)
 	api := newAPI(t, func(o *httpapi.Options) {

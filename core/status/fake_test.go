@@ -19,8 +19,9 @@ type memory struct {
 	changes []core.Change
 	cut     core.Seq // changes up to here are no longer kept
 	fail    error
-	deaf    bool // nobody is woken
-	reads   int  // calls of Changes
+	deaf    bool          // nobody is woken
+	reads   int           // calls of Changes
+	hold    chan struct{} // Watch waits for its end; nil: it does not
 	watches map[chan struct{}]bool
 }
 
@@ -61,6 +62,9 @@ func (m *memory) Bounds(context.Context, string) (oldest, newest core.Seq, err e
 }
 
 func (m *memory) Watch(string) (<-chan struct{}, func()) {
+	if m.hold != nil {
+		<-m.hold
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	wake := make(chan struct{}, 1)

@@ -156,6 +156,51 @@ func TestNothingOlderThanTheSubscriptionIsMissed(t *testing.T) {
 	})
 }
 
+// A change that comes after a reader looked, and before its follower did, is
+// behind the window when that begins; so the reader is woken for the window.
+func TestReaderIsWokenForTheWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{hold: make(chan struct{})}
+		r := subscribe(t, running(t, m, status.Options{}), "now")
+		wake := r.Wake()
+		if lines, err := r.Poll(t.Context()); err != nil || len(lines) > 0 {
+			t.Fatalf("got %d changes and %v, want none", len(lines), err)
+		}
+		m.add(1, 1)
+		close(m.hold)
+		<-wake
+		wantSeqs(t, read(t, r, 1), numbers(1, 1))
+	})
+}
+
+// Where all that lay before the window is no longer kept, a reader goes on in
+// the window and asks the store no more.
+func TestNothingLeftBeforeTheWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		m.add(1, 3)
+		s := running(t, m, status.Options{})
+		subscribe(t, s, "now")
+		synctest.Wait()
+		m.set(func() { m.cut = core.Seq{Millis: 3} })
+		r := subscribe(t, s, "0")
+		if lines, err := r.Poll(t.Context()); err != nil || len(lines) > 0 {
+			t.Fatalf("got %d changes and %v, want none", len(lines), err)
+		}
+		m.set(func() { m.reads = 0 })
+		m.add(4, 5)
+		synctest.Wait()
+		wantSeqs(t, read(t, r, 2), numbers(4, 5))
+		m.set(func() {
+			if m.reads != 1 {
+				t.Errorf("the log was read %d times, want once, by the follower", m.reads)
+			}
+		})
+	})
+}
+
 func TestGone(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
@@ -234,9 +279,23 @@ func TestStoreFails(t *testing.T) {
 		m.set(func() { m.fail = nil })
 		wantSeqs(t, read(t, r, 2), numbers(1, 2))
 
+		// It is asked by the clock, however often it wakes us.
+		m.set(func() { m.fail, m.reads = errors.New("down"), 0 })
+		for n := uint64(3); n < 100; n++ {
+			m.add(n, n)
+			synctest.Wait()
+		}
+		m.set(func() {
+			if m.reads > 2 {
+				t.Errorf("a store that fails was asked %d times", m.reads)
+			}
+			m.fail = nil
+		})
+		wantSeqs(t, read(t, r, 97), numbers(3, 99))
+
 		// For good: the reader is told, and so is who comes then.
 		m.set(func() { m.fail = errors.New("down") })
-		m.add(3, 3)
+		m.add(100, 100)
 		began := time.Now()
 		<-r.Wake()
 		if _, err := r.Poll(t.Context()); core.CodeOf(err) != core.CodeStatusQueryFail {
@@ -249,7 +308,7 @@ func TestStoreFails(t *testing.T) {
 			t.Errorf("Subscribe gave %v, want %s", err, core.CodeStatusQueryFail)
 		}
 		m.set(func() { m.fail = nil })
-		wantSeqs(t, read(t, subscribe(t, s, "2"), 1), numbers(3, 3))
+		wantSeqs(t, read(t, subscribe(t, s, "99"), 1), numbers(100, 100))
 	})
 }
 

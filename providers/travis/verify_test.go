@@ -50,11 +50,11 @@ func TestVerify(t *testing.T) {
 	payload := []byte(build(`"message":"a & b + 100%"`))
 	private, pkix, pkcs1 := pair(t)
 	_, other, _ := pair(t)
-	elliptic, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.MarshalPKIXPublicKey(&elliptic.PublicKey)
+	der, err := x509.MarshalPKIXPublicKey(&curve.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}

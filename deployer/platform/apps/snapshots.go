@@ -1,0 +1,173 @@
+package apps
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// NameBuildFailed names the refusal of a snapshot whose build failed by the
+// app's fault.
+const NameBuildFailed = "build_failed"
+
+// Upload makes a snapshot of the tgz in body and builds it; what the build
+// prints is written to out as it comes. Where the app has it already, body is
+// not read, and built is true. A failed build leaves nothing.
+func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader, out io.Writer) (built bool, err error) {
+	if built, err = a.has(user, app, id); built || err != nil {
+		return built, err
+	}
+	archive, err := a.o.Snapshots.Receive(body)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, archive.Discard()) }()
+	release, err := a.hold(ctx, user, app, building)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	// Somebody may have built it, or destroyed the app, while we waited.
+	if built, err = a.has(user, app, id); built || err != nil {
+		return built, err
+	}
+	done, err := a.o.Snapshots.Build(ctx, archive, user, app, id, out)
+	if reason, ok := builds.Blame(err); ok {
+		return false, problem.New(problem.Failed, NameBuildFailed, "%s", reason)
+	}
+	if err != nil {
+		return false, wrapped("building a snapshot", err)
+	}
+	s := snapshot{
+		ID: id, MD5: archive.MD5, Size: archive.Size, CTime: a.o.Now().UTC(),
+		Node: done.Node, NodeVersion: done.NodeVersion, Start: done.Start,
+	}
+	var old []snapshot
+	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {
+		d.Snapshots = append(d.Snapshots, s)
+		old = a.prune(d, id)
+		return nil
+	})
+	if err != nil {
+		return false, errors.Join(err, a.o.Snapshots.Remove(user, app, id))
+	}
+	for _, s := range old {
+		if err := a.o.Snapshots.Remove(user, app, s.ID); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// has tells whether the app has that snapshot. It refuses where there is no
+// such app, or the name can't be.
+func (a *Apps) has(user, app, id string) (bool, error) {
+	if err := checkName("a snapshot's name", id); err != nil {
+		return false, err
+	}
+	if strings.HasSuffix(id, ".tgz") {
+		return false, problem.New(problem.Invalid, "invalid", "A snapshot's name can't end in .tgz, as that is its file's")
+	}
+	d, err := a.find(user, app)
+	if err != nil {
+		return false, err
+	}
+	_, ok := d.snapshot(id)
+	return ok, nil
+}
+
+// prune takes the oldest snapshots out of d, beyond the number that is kept,
+// and returns them. The active one, the one that runs and the new one stay.
+func (a *Apps) prune(d *document, id string) (old []snapshot) {
+	runs := a.o.Drones.State(d.User, d.Name).Snapshot
+	over := len(d.Snapshots) - a.o.Keep
+	d.Snapshots = slices.DeleteFunc(d.Snapshots, func(s snapshot) bool {
+		if over <= 0 || s.ID == d.Active || s.ID == runs || s.ID == id {
+			return false
+		}
+		over--
+		old = append(old, s)
+		return true
+	})
+	return old
+}
+
+// Snapshots returns an app's snapshots, the oldest first.
+func (a *Apps) Snapshots(user, app string) ([]Snapshot, error) {
+	d, err := a.find(user, app)
+	if err != nil {
+		return nil, err
+	}
+	runs := a.o.Drones.State(user, app).Snapshot
+	all := make([]Snapshot, 0, len(d.Snapshots))
+	for _, s := range d.Snapshots {
+		all = append(all, d.tell(s, runs))
+	}
+	return all, nil
+}
+
+// Open opens the archive of a snapshot; the caller closes it.
+func (a *Apps) Open(user, app, id string) (*os.File, error) {
+	d, err := a.find(user, app)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := d.snapshot(id); !ok {
+		return nil, noSnapshot(id)
+	}
+	return a.o.Snapshots.Open(user, app, id)
+}
+
+func noSnapshot(id string) error {
+	return problem.New(problem.NotFound, "not_found", "There is no snapshot %.100q", id)
+}
+
+// Activate makes a snapshot the one that the next start runs.
+func (a *Apps) Activate(user, app, id string) (App, error) {
+	d, err := a.update(user, app, func(_ *bbolt.Tx, d *document) error {
+		if _, ok := d.snapshot(id); !ok {
+			return noSnapshot(id)
+		}
+		d.Active = id
+		return nil
+	})
+	if err != nil {
+		return App{}, err
+	}
+	return a.tell(d), nil
+}
+
+// DestroySnapshot removes a snapshot. It refuses with [problem.Conflict] where
+// that runs. Where it was the active one, none is from then on.
+func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error {
+	release, err := a.hold(ctx, user, app, running)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {
+		if _, ok := d.snapshot(id); !ok {
+			return noSnapshot(id)
+		}
+		if a.o.Drones.State(user, app).Snapshot == id {
+			return problem.New(problem.Conflict, "conflict", "The snapshot %q runs; stop the app, or start another snapshot first", id)
+		}
+		if d.Active == id {
+			d.Active = ""
+		}
+		d.Snapshots = slices.DeleteFunc(d.Snapshots, func(s snapshot) bool { return s.ID == id })
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.o.Snapshots.Remove(user, app, id)
+}

@@ -1,0 +1,255 @@
+package snapshots
+
+import (
+	"cmp"
+	"context"
+	"crypto/md5" //nolint:gosec // what the API tells of a snapshot; nothing relies on it
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// Options are what [New] takes; Dir, Builds and Builder are required.
+type Options struct {
+	Dir    string // absolute; for the archives
+	Builds string // absolute; for the built folders
+
+	Builder interface {
+		Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error)
+	}
+	// Credential returns the user that an app is built and run as, nil for the
+	// server's own. A nil function is one that returns nil.
+	Credential func(user, app string) (*syscall.Credential, error)
+
+	MaxSize int64 // bytes of an archive; default 512 MiB
+	AtOnce  int   // builds at a time; default 2
+}
+
+// Store may be used concurrently; but one snapshot by one caller at a time.
+type Store struct {
+	o     Options
+	slots chan struct{} // a place for each build at a time
+}
+
+// Built is a folder that can be run.
+type Built struct {
+	Dir         string
+	Node        string // path of the node to run it with
+	NodeVersion string
+	Start       string // what to run; "" where the app doesn't tell
+}
+
+// New returns a Store. It touches nothing yet.
+func New(o Options) *Store {
+	o.MaxSize = cmp.Or(o.MaxSize, 512<<20)
+	o.AtOnce = cmp.Or(o.AtOnce, 2)
+	if o.Credential == nil {
+		o.Credential = func(string, string) (*syscall.Credential, error) { return nil, nil }
+	}
+	return &Store{o: o, slots: make(chan struct{}, o.AtOnce)}
+}
+
+func (s *Store) incoming() string { return filepath.Join(s.o.Dir, ".incoming") }
+
+func (s *Store) archive(user, app, id string) string {
+	return filepath.Join(s.o.Dir, user, app, id+".tgz")
+}
+
+// BuiltDir returns the folder that a snapshot is built to.
+func (s *Store) BuiltDir(user, app, id string) string {
+	return filepath.Join(s.o.Builds, user, app, id)
+}
+
+// Prepare makes the folders and removes what was being received.
+func (s *Store) Prepare() error {
+	if err := os.RemoveAll(s.incoming()); err != nil {
+		return fmt.Errorf("snapshots: removing what was left: %w", err)
+	}
+	if err := os.MkdirAll(s.incoming(), 0o700); err != nil {
+		return fmt.Errorf("snapshots: making the folder: %w", err)
+	}
+	if err := passable(s.o.Builds); err != nil {
+		return fmt.Errorf("snapshots: making the folder for builds: %w", err)
+	}
+	return nil
+}
+
+// passable makes a folder that others may pass through and not list, whatever
+// the umask is.
+func passable(dir string) error {
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // the apps' users must pass
+		return err
+	}
+	return os.Chmod(dir, 0o711) //nolint:gosec // the apps' users must pass
+}
+
+// Archive is one that was received and not kept yet.
+type Archive struct {
+	MD5  string // hex
+	Size int64
+
+	path string
+}
+
+// Receive writes body to the disk. It refuses with [problem.TooLarge], and with
+// [problem.Invalid] where body breaks off or is empty. The archive must be
+// discarded; what is kept by then stays.
+func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
+	file, err := os.CreateTemp(s.incoming(), "")
+	if err != nil {
+		return nil, fmt.Errorf("snapshots: receiving: %w", err)
+	}
+	a = &Archive{path: file.Name()}
+	defer func() {
+		if closeErr := file.Close(); err == nil && closeErr != nil {
+			err = fmt.Errorf("snapshots: receiving: %w", closeErr)
+		}
+		if err != nil {
+			err = errors.Join(err, a.Discard())
+		}
+	}()
+	sum := md5.New() //nolint:gosec // see the import
+	source := &sender{r: io.LimitReader(body, s.o.MaxSize+1)}
+	a.Size, err = io.Copy(io.MultiWriter(file, sum), source)
+	switch {
+	case source.err != nil:
+		return nil, problem.New(problem.Invalid, "incomplete", "The snapshot broke off after %d bytes; send it again", a.Size)
+	case err != nil:
+		return nil, fmt.Errorf("snapshots: receiving: %w", err)
+	case a.Size > s.o.MaxSize:
+		return nil, problem.New(problem.TooLarge, "too_large", "The snapshot is larger than %d MiB, which is all that the platform takes", s.o.MaxSize>>20)
+	case a.Size == 0:
+		return nil, problem.New(problem.Invalid, "invalid", "The snapshot is empty; send a tgz with one top folder, package/")
+	}
+	a.MD5 = hex.EncodeToString(sum.Sum(nil))
+	return a, file.Sync()
+}
+
+// sender tells an error of who sends from one of the disk.
+type sender struct {
+	r   io.Reader
+	err error
+}
+
+// Read reads on.
+func (s *sender) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // a reader's own EOF is this very value
+		s.err = err
+	}
+	return n, err
+}
+
+// Discard removes the archive, unless it was kept.
+func (a *Archive) Discard() error {
+	if err := os.Remove(a.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("snapshots: discarding: %w", err)
+	}
+	return nil
+}
+
+// Build builds an archive to the snapshot's folder, in the place of what is
+// there, and keeps it. Its output goes to out as it comes. Where it fails,
+// nothing of the snapshot is left; builds.Blame tells whose fault it is.
+func (s *Store) Build(ctx context.Context, a *Archive, user, app, id string, out io.Writer) (Built, error) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return Built{}, fmt.Errorf("snapshots: waiting for other builds: %w", ctx.Err())
+	}
+	defer func() { <-s.slots }()
+	built, err := s.build(ctx, a, user, app, id, out)
+	if err == nil {
+		err = s.keep(a, user, app, id)
+	}
+	if err != nil {
+		return Built{}, errors.Join(err, s.Remove(user, app, id))
+	}
+	return built, nil
+}
+
+func (s *Store) build(ctx context.Context, a *Archive, user, app, id string, out io.Writer) (Built, error) {
+	dir := s.BuiltDir(user, app, id)
+	if err := s.Remove(user, app, id); err != nil {
+		return Built{}, err
+	}
+	as, err := s.o.Credential(user, app)
+	if err != nil {
+		return Built{}, fmt.Errorf("snapshots: building: %w", err)
+	}
+	for _, above := range []string{filepath.Dir(filepath.Dir(dir)), filepath.Dir(dir)} {
+		if err := passable(above); err != nil {
+			return Built{}, fmt.Errorf("snapshots: making the folder: %w", err)
+		}
+	}
+	file, err := os.Open(a.path)
+	if err != nil {
+		return Built{}, fmt.Errorf("snapshots: building: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	result, err := s.o.Builder.Build(ctx, builds.Snapshot{Tgz: file, Dir: dir, Credential: as}, out)
+	if err != nil {
+		return Built{}, err
+	}
+	start, err := startOf(dir, result.Package.Start)
+	if err != nil {
+		return Built{}, err
+	}
+	return Built{Dir: dir, Node: result.Node, NodeVersion: result.Version, Start: start}, nil
+}
+
+// keep moves the archive to its place, durably.
+func (s *Store) keep(a *Archive, user, app, id string) error {
+	path := s.archive(user, app, id)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("snapshots: keeping: %w", err)
+	}
+	if err := os.Rename(a.path, path); err != nil {
+		return fmt.Errorf("snapshots: keeping: %w", err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("snapshots: keeping: %w", err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fmt.Errorf("snapshots: keeping: %w", err)
+	}
+	return nil
+}
+
+// Open opens the archive of a snapshot; the caller closes it.
+func (s *Store) Open(user, app, id string) (*os.File, error) {
+	file, err := os.Open(s.archive(user, app, id))
+	if err != nil {
+		return nil, fmt.Errorf("snapshots: opening: %w", err)
+	}
+	return file, nil
+}
+
+// Remove removes what there is of a snapshot.
+func (s *Store) Remove(user, app, id string) error {
+	return removed(s.archive(user, app, id), s.BuiltDir(user, app, id))
+}
+
+// RemoveApp removes all snapshots of an app.
+func (s *Store) RemoveApp(user, app string) error {
+	return removed(filepath.Join(s.o.Dir, user, app), filepath.Join(s.o.Builds, user, app))
+}
+
+func removed(paths ...string) error {
+	var failures []error
+	for _, path := range paths {
+		failures = append(failures, os.RemoveAll(path))
+	}
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("snapshots: removing: %w", err)
+	}
+	return nil
+}
