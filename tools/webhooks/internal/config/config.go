@@ -130,6 +130,9 @@ func (c Config) StorePath() string { return filepath.Join(c.Data, "webhooks.db")
 // PlatformDir is the folder of the embedded platform.
 func (c Config) PlatformDir() string { return filepath.Join(c.Data, "platform") }
 
+// PlatformURLFile is where a running server tells its platform's URL.
+func (c Config) PlatformURLFile() string { return filepath.Join(c.PlatformDir(), "platform.url") }
+
 // PlatformKey returns the key that we share with the platform; "" where the
 // embedded platform has not made one yet.
 func (c Config) PlatformKey() (core.Secret, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,15 @@ func Flags(set *pflag.FlagSet) {
 	set.String("apps-listen", ":8000", "address where the apps are reached")
 	set.String("apps-domain", "localhost", "domain below which each app has its subdomain")
 	set.String("npm-registry", "", "npm registry for builds; default: npm's own")
+}
+
+// Names returns the names of all settings.
+func Names() []string {
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	Flags(set)
+	var names []string
+	set.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return names
 }
 
 // defaultData is where a service keeps its data: for root the system's place,
@@ -116,7 +126,8 @@ func layers(set *pflag.FlagSet, environ []string) (*koanf.Koanf, error) {
 			return nil, fmt.Errorf("settings file: %w", err)
 		}
 	}
-	known := func(name string) bool { return set.Lookup(name) != nil && name != fileFlag }
+	settings := Names()
+	known := func(name string) bool { return slices.Contains(settings, name) && name != fileFlag }
 	var unknown []string
 	for _, name := range k.Keys() {
 		if !known(name) {
@@ -146,8 +157,11 @@ func layers(set *pflag.FlagSet, environ []string) (*koanf.Koanf, error) {
 	if err := k.Load(posflag.Provider(set, delimiter, k), nil); err != nil {
 		return nil, fmt.Errorf("settings from flags: %w", err)
 	}
-	k.Delete(fileFlag)
-	k.Delete("help")
+	for _, name := range k.Keys() {
+		if !known(name) {
+			k.Delete(name) // a flag of the command that is no setting
+		}
+	}
 	return k, nil
 }
 

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+)
+
+// endpoints tells the one datacenter there is: this API, at the address that
+// the caller reached it by.
+func (a *API) endpoints(c *call) error {
+	scheme := "http"
+	if c.r.TLS != nil {
+		scheme = "https"
+	}
+	here := map[string]map[string]string{apps.Provider: {apps.Datacenter: scheme + "://" + c.r.Host}}
+	return c.answer(http.StatusOK, map[string]any{"endpoints": here})
+}
+
+func (c *call) tell(status int, app apps.App, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.answer(status, map[string]any{"app": app})
+}
+
+func (a *API) listApps(c *call) error {
+	list, err := a.o.Apps.List(c.user)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, map[string]any{"apps": list})
+}
+
+func (a *API) viewApp(c *call) error {
+	app, err := a.o.Apps.Find(c.user, c.app)
+	return c.tell(http.StatusOK, app, err)
+}
+
+func (a *API) createApp(c *call) error {
+	var fields apps.Fields
+	if err := c.read(&fields); err != nil {
+		return err
+	}
+	app, err := a.o.Apps.Create(c.user, c.app, fields)
+	return c.tell(http.StatusCreated, app, err)
+}
+
+func (a *API) updateApp(c *call) error {
+	var fields apps.Fields
+	if err := c.read(&fields); err != nil {
+		return err
+	}
+	app, err := a.o.Apps.Update(c.user, c.app, fields)
+	return c.tell(http.StatusOK, app, err)
+}
+
+func (a *API) destroyApp(c *call) error {
+	if err := c.patient(); err != nil {
+		return err
+	}
+	if err := a.o.Apps.Destroy(c.ctx(), c.user, c.app); err != nil {
+		return err
+	}
+	return c.done()
+}
+
+func (a *API) appAvailable(c *call) error {
+	var fields struct {
+		Subdomain json.RawMessage `json:"subdomain"`
+	}
+	if err := c.read(&fields); err != nil {
+		return err
+	}
+	var subdomain string
+	_ = json.Unmarshal(fields.Subdomain, &subdomain) // one that is no text is none
+	found, err := a.o.Apps.Available(c.user, c.app, subdomain)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, found)
+}
+
+func (a *API) start(c *call) error   { return c.run(a.o.Apps.Start) }
+func (a *API) stop(c *call) error    { return c.run(a.o.Apps.Stop) }
+func (a *API) restart(c *call) error { return c.run(a.o.Apps.Restart) }
+
+func (c *call) run(command func(ctx context.Context, user, app string) (apps.App, error)) error {
+	if err := c.patient(); err != nil {
+		return err
+	}
+	app, err := command(c.ctx(), c.user, c.app)
+	return c.tell(http.StatusOK, app, err)
+}
+
+func (a *API) viewCloud(c *call) error {
+	cloud, err := a.o.Apps.Cloud(c.user, c.app)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, cloud)
+}
+
+func (a *API) setCloud(c *call) error {
+	var asked []apps.Cloud
+	if err := c.read(&asked); err != nil {
+		return err
+	}
+	if err := c.patient(); err != nil {
+		return err
+	}
+	cloud, err := a.o.Apps.SetCloud(c.ctx(), c.user, c.app, asked)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, cloud)
+}

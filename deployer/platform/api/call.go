@@ -1,0 +1,202 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+const (
+	maxBody = 1 << 20          // bytes of a body that is JSON
+	stall   = 60 * time.Second // a client that sends or takes nothing for so long is cut off
+)
+
+// call is one call of the API, by somebody who may make it.
+type call struct {
+	w http.ResponseWriter
+	r *http.Request
+
+	who       accounts.Identity
+	user, app string // as the path names them, valid names; "" where it doesn't
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// serve makes a handler of a route.
+func (a *API) serve(r route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		begin := time.Now()
+		answer := &recorder{ResponseWriter: w}
+		err := a.perform(r, &call{w: answer, r: req})
+		if err != nil && answer.status == 0 {
+			a.refuse(answer, req, err)
+		} else if err != nil {
+			a.o.Logger.WarnContext(req.Context(), "platform answer broken off", "route", r.pattern, "error", err)
+			panic(http.ErrAbortHandler) // an answer that is not whole must not look as if it were
+		}
+		// Never the path: it names what the route does not.
+		a.o.Logger.DebugContext(req.Context(), "platform request", "route", r.pattern, "status", answer.status,
+			"duration_ms", time.Since(begin).Milliseconds())
+	})
+}
+
+// perform lets the route act, where the caller may call it.
+func (a *API) perform(r route, c *call) (err error) {
+	if err := a.identify(r.access, c); err != nil {
+		return err
+	}
+	return r.do(c)
+}
+
+// identify finds out who calls, and refuses who may not.
+func (a *API) identify(needed access, c *call) (err error) {
+	username, given, ok := c.r.BasicAuth()
+	if !ok {
+		return problem.New(problem.Unauthorized, "unauthorized", "Give your username, and your password or an API token, by HTTP Basic authentication")
+	}
+	c.who, err = a.o.Accounts.Authenticate(c.ctx(), core.Credentials{Username: username, Password: core.Secret(given)})
+	if err != nil {
+		return err
+	}
+	c.user, c.app = c.r.PathValue("user"), c.r.PathValue("app")
+	for _, name := range []string{c.user, c.app} {
+		if name != "" && !core.ValidName(name) {
+			return problem.New(problem.Invalid, "invalid", "%.100q can't be a name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, core.MaxName)
+		}
+	}
+	switch needed {
+	case anybody:
+		return nil
+	case service:
+		if c.who.Service {
+			return nil
+		}
+		return problem.New(problem.Forbidden, "forbidden", "Only the operator of this platform may do that; with the command `webhooks users`")
+	case password:
+		if c.who.Token {
+			return problem.New(problem.Forbidden, "forbidden", "An API token can't do that; give the password")
+		}
+	case owner:
+	}
+	if !c.who.May(c.user) {
+		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
+	}
+	if c.who.Service { // others were found when they proved who they are
+		_, err = a.o.Accounts.Find(c.user)
+	}
+	return err
+}
+
+// patient lets the call take as long as it needs: the limits of time are the
+// platform's own. The caller's leaving still ends it.
+func (c *call) patient() error {
+	control := http.NewResponseController(c.w)
+	return errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
+}
+
+// read decodes the body. None at all is as an empty object.
+func (c *call) read(into any) error {
+	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return problem.New(problem.TooLarge, "too_large", "The body is larger than %d KiB", maxBody>>10)
+	}
+	if err != nil {
+		return problem.New(problem.Invalid, "incomplete", "The body broke off; send it again")
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return problem.New(problem.Invalid, "invalid", "The body is not the JSON that this call takes: %v", err)
+	}
+	return nil
+}
+
+// answer writes v as JSON.
+func (c *call) answer(status int, v any) error {
+	writeJSON(c.w, status, v)
+	return nil
+}
+
+// done answers a change that has nothing else to tell.
+func (c *call) done() error { return c.answer(http.StatusOK, map[string]bool{"ok": true}) }
+
+// recorder knows the status of the answer.
+type recorder struct {
+	http.ResponseWriter
+	status int // 0 until the answer begins
+}
+
+// WriteHeader begins the answer.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && status >= http.StatusOK {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write begins the answer with 200 where it has not.
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(p)
+}
+
+// Unwrap serves http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// refusal is an error as the API tells it.
+type refusal struct {
+	Error   string `json:"error"`
+	Message string `json:"message"`
+}
+
+// refuse answers err.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // nothing at all must not look like an answer
+	}
+	p, ok := errors.AsType[*problem.Error](err)
+	if !ok {
+		a.o.Logger.ErrorContext(r.Context(), "platform failed", "route", r.Pattern, "error", err)
+		p = problem.New(problem.Failed, "internal_error", "The platform failed; its log tells why. Try again later")
+	}
+	status := http.StatusInternalServerError
+	switch p.Kind {
+	case problem.Invalid, problem.TooLarge, problem.Missing:
+		status = http.StatusBadRequest
+	case problem.Unauthorized:
+		status = http.StatusUnauthorized
+		w.Header().Set("WWW-Authenticate", `Basic realm="Nodejitsu"`)
+	case problem.Forbidden:
+		status = http.StatusForbidden
+	case problem.NotFound:
+		status = http.StatusNotFound
+	case problem.Conflict:
+		status = http.StatusConflict
+	case problem.Busy:
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "5")
+	case problem.Failed:
+	}
+	writeJSON(w, status, refusal{p.Name, p.Message})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Errorf("api: encoding an answer: %w", err)) // only of our own types
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // a caller that left is nobody to tell
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+const (
+	defaultRows = 100
+	maxRows     = 10_000
+	maxMillis   = 1e15 // far beyond all years of four digits
+)
+
+// logLine is a line of a log as the published clients read it.
+type logLine struct {
+	Time        float64 `json:"time"` // seconds since 1970
+	Service     string  `json:"service"`
+	Description string  `json:"description"`
+	App         string  `json:"app"`
+	Drone       int     `json:"drone"`
+}
+
+func (c *call) lines(lines []apps.Line, err error) error {
+	if err != nil {
+		return err
+	}
+	answer := make([]logLine, 0, len(lines))
+	for _, l := range lines {
+		service := "logs/stdout"
+		if l.Stream != drones.Stdout {
+			service = "logs/stderr" // also what the platform itself says: that an app died is no output
+		}
+		answer = append(answer, logLine{
+			Time: float64(l.Time.UnixMilli()) / 1000, Service: service, Description: l.Text, App: l.App, Drone: l.Drone,
+		})
+	}
+	return c.answer(http.StatusOK, answer)
+}
+
+func (a *API) lastLogs(c *call) error {
+	rows := defaultRows
+	if text := c.r.PathValue("rows"); text != "" {
+		var err error
+		if rows, err = strconv.Atoi(text); err != nil || rows < 1 {
+			return problem.New(problem.Invalid, "invalid", "The number of lines must be 1 or more")
+		}
+	}
+	lines, err := a.o.Apps.Logs(c.user, c.app, time.Time{}, time.Time{}, min(rows, maxRows))
+	return c.lines(lines, err)
+}
+
+// span is the part of a log that is asked for.
+type span struct {
+	From  moment `json:"from"`
+	Until moment `json:"until"`
+	Rows  int    `json:"rows"`
+}
+
+func (c *call) span() (s span, err error) {
+	if err := c.read(&s); err != nil {
+		return span{}, err
+	}
+	if s.Rows <= 0 {
+		s.Rows = defaultRows
+	}
+	s.Rows = min(s.Rows, maxRows)
+	return s, nil
+}
+
+func (a *API) logsOfApp(c *call) error {
+	s, err := c.span()
+	if err != nil {
+		return err
+	}
+	lines, err := a.o.Apps.Logs(c.user, c.app, s.From.Time, s.Until.Time, s.Rows)
+	return c.lines(lines, err)
+}
+
+func (a *API) logsOfUser(c *call) error {
+	s, err := c.span()
+	if err != nil {
+		return err
+	}
+	lines, err := a.o.Apps.AllLogs(c.user, s.From.Time, s.Until.Time, s.Rows)
+	return c.lines(lines, err)
+}
+
+// moment is a time as a client may write it: RFC 3339 or milliseconds since
+// 1970.
+type moment struct{ time.Time }
+
+// UnmarshalJSON reads either form; null and "" are no bound.
+func (m *moment) UnmarshalJSON(text []byte) error {
+	m.Time = time.Time{}
+	if string(text) == "null" || string(text) == `""` {
+		return nil
+	}
+	var millis float64
+	if json.Unmarshal(text, &millis) == nil && millis > 0 && millis < maxMillis {
+		m.Time = time.UnixMilli(int64(millis))
+		return nil
+	}
+	if json.Unmarshal(text, &m.Time) != nil {
+		return problem.New(problem.Invalid, "invalid", "%.40q is no time; write RFC 3339, or milliseconds since 1970", text)
+	}
+	return nil
+}

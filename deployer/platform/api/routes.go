@@ -1,0 +1,92 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// access is who may call a route.
+type access int
+
+const (
+	anybody  access = iota // who proves to be somebody
+	owner                  // the user that the path names, and the service user
+	password               // as owner, but not by an API token
+	service                // the service user alone
+)
+
+// route is what the API does at a pattern of [http.ServeMux].
+type route struct {
+	pattern string
+	access  access
+	do      func(*call) error
+}
+
+// table lists the whole API.
+func (a *API) table() []route {
+	return []route{
+		{"GET /auth", anybody, a.auth},
+		{"GET /endpoints", anybody, a.endpoints},
+
+		{"GET /users", service, a.listUsers},
+		{"POST /users/email/taken", anybody, a.emailTaken},
+		{"GET /users/{user}", password, a.viewUser},
+		{"POST /users/{user}", service, a.createUser},
+		{"PUT /users/{user}", password, a.updateUser},
+		{"DELETE /users/{user}", password, a.destroyUser},
+		{"GET /users/{user}/available", anybody, a.userAvailable},
+
+		{"GET /users/{user}/tokens", password, a.listTokens},
+		{"POST /users/{user}/tokens", password, a.createToken},
+		{"POST /users/{user}/tokens/{token}", password, a.createToken},
+		{"PUT /users/{user}/tokens/{token}", password, a.createToken},
+		{"DELETE /users/{user}/tokens/{token}", password, a.destroyToken},
+
+		{"GET /users/{user}/thirdparty", password, a.listThirdParty},
+		{"POST /users/{user}/thirdparty", password, a.setThirdParty},
+		{"DELETE /users/{user}/thirdparty/{id}", password, a.destroyThirdParty},
+
+		{"GET /apps/{user}", owner, a.listApps},
+		{"GET /apps/{user}/{app}", owner, a.viewApp},
+		{"POST /apps/{user}/{app}", owner, a.createApp},
+		{"PUT /apps/{user}/{app}", owner, a.updateApp},
+		{"DELETE /apps/{user}/{app}", owner, a.destroyApp},
+		{"POST /apps/{user}/{app}/available", owner, a.appAvailable},
+		{"POST /apps/{user}/{app}/start", owner, a.start},
+		{"POST /apps/{user}/{app}/stop", owner, a.stop},
+		{"POST /apps/{user}/{app}/restart", owner, a.restart},
+		{"GET /apps/{user}/{app}/cloud", owner, a.viewCloud},
+		{"POST /apps/{user}/{app}/cloud", owner, a.setCloud},
+
+		{"GET /apps/{user}/{app}/snapshots", owner, a.listSnapshots},
+		{"GET /apps/{user}/{app}/snapshots/{file}", owner, a.fetchSnapshot},
+		{"POST /apps/{user}/{app}/snapshots/{snapshot}", owner, a.uploadSnapshot},
+		{"DELETE /apps/{user}/{app}/snapshots/{snapshot}", owner, a.destroySnapshot},
+		{"POST /apps/{user}/{app}/snapshots/{snapshot}/activate", owner, a.activateSnapshot},
+
+		{"GET /logs/{user}/{app}", owner, a.lastLogs},
+		{"GET /logs/{user}/{app}/{rows}", owner, a.lastLogs},
+		{"POST /logs/{user}", owner, a.logsOfUser},
+		{"POST /logs/{user}/{app}", owner, a.logsOfApp},
+	}
+}
+
+// unknown answers what no route does.
+func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := a.routes.Handler(other); strings.HasPrefix(pattern, method+" ") {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) > 0 && !slices.Contains(allowed, r.Method) {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		writeJSON(w, http.StatusMethodNotAllowed, refusal{"method_not_allowed", "This path takes " + strings.Join(allowed, ", ")})
+		return
+	}
+	a.refuse(w, r, problem.New(problem.NotFound, "no_such_path", "The API has no such path"))
+}

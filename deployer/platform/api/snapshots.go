@@ -1,0 +1,162 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// The trailers of an upload's answer.
+const (
+	trailerFailure = "X-Build-Failure" // why the build failed
+	trailerRetry   = "X-Build-Retry"   // "1" where that was the platform's fault
+)
+
+func (a *API) listSnapshots(c *call) error {
+	list, err := a.o.Apps.Snapshots(c.user, c.app)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, map[string]any{"snapshots": list})
+}
+
+func (a *API) fetchSnapshot(c *call) error {
+	id, ok := strings.CutSuffix(c.r.PathValue("file"), ".tgz")
+	if !ok {
+		return problem.New(problem.NotFound, "not_found", "A snapshot is fetched by its file's name, which ends in .tgz")
+	}
+	file, err := a.o.Apps.Open(c.user, c.app, id)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "application/gzip")
+	c.w.Header().Set("Content-Length", strconv.FormatInt(info.Size(), 10))
+	_, err = io.Copy(&output{c: c}, file)
+	return err
+}
+
+// uploadSnapshot takes the archive, and then answers with what its build
+// prints while it prints it. How the build ended is told by the trailers.
+func (a *API) uploadSnapshot(c *call) error {
+	out := &output{c: c, flush: true}
+	built, err := a.o.Apps.Upload(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"), &input{c: c}, out)
+	p, refused := errors.AsType[*problem.Error](err)
+	switch {
+	case err == nil && built:
+		_, err = io.WriteString(out, "This snapshot is built already.\n")
+		return err
+	case err == nil:
+		return out.begin()
+	case !out.begun && (!refused || p.Kind != problem.Failed):
+		return err // nothing was built
+	case c.ctx().Err() != nil:
+		return err
+	case refused:
+		return out.fail(p.Message, false)
+	}
+	a.o.Logger.ErrorContext(c.ctx(), "platform failed", "route", c.r.Pattern, "error", err)
+	return out.fail("The platform failed while it built the snapshot; its log tells why. Try again later", true)
+}
+
+// output is an answer's body of any length. It begins with the first write.
+type output struct {
+	c     *call
+	flush bool // each write reaches the caller at once
+	begun bool
+}
+
+// Write writes on; a caller that takes nothing for too long is cut off.
+func (o *output) Write(p []byte) (int, error) {
+	if err := o.begin(); err != nil {
+		return 0, err
+	}
+	n, err := o.c.w.Write(p)
+	if err == nil && o.flush {
+		err = http.NewResponseController(o.c.w).Flush()
+	}
+	return n, err
+}
+
+func (o *output) begin() error {
+	control := http.NewResponseController(o.c.w)
+	if err := control.SetWriteDeadline(time.Now().Add(stall)); err != nil || o.begun {
+		return err
+	}
+	o.begun = true
+	h := o.c.w.Header()
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		h.Set("Trailer", trailerFailure+", "+trailerRetry)
+	}
+	o.c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// fail ends the answer with the trailers of a failure.
+func (o *output) fail(reason string, retry bool) error {
+	if err := o.begin(); err != nil {
+		return err
+	}
+	o.c.w.Header().Set(trailerFailure, oneLine(reason))
+	if retry {
+		o.c.w.Header().Set(trailerRetry, "1")
+	}
+	return nil
+}
+
+// oneLine makes a header's value of a text: a line of printable ASCII.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f:
+			return -1
+		case r > '~':
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// input is the body of an upload, of any length; a caller that sends nothing
+// for too long is cut off.
+type input struct{ c *call }
+
+// Read reads on.
+func (i *input) Read(p []byte) (int, error) {
+	control := http.NewResponseController(i.c.w)
+	if err := control.SetReadDeadline(time.Now().Add(stall)); err != nil {
+		return 0, err
+	}
+	n, err := i.c.r.Body.Read(p)
+	if err == io.EOF { //nolint:errorlint // a reader's own EOF is this very value
+		// What follows is the build, which may take longer than the limit.
+		if ended := control.SetReadDeadline(time.Time{}); ended != nil {
+			return n, ended
+		}
+	}
+	return n, err
+}
+
+func (a *API) activateSnapshot(c *call) error {
+	app, err := a.o.Apps.Activate(c.user, c.app, c.r.PathValue("snapshot"))
+	return c.tell(http.StatusOK, app, err)
+}
+
+func (a *API) destroySnapshot(c *call) error {
+	if err := a.o.Apps.DestroySnapshot(c.ctx(), c.user, c.app, c.r.PathValue("snapshot")); err != nil {
+		return err
+	}
+	return c.done()
+}

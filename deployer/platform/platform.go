@@ -1,0 +1,228 @@
+package platform
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
+	"github.com/nodejitsu/webhooks/deployer/platform/api"
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/router"
+	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
+)
+
+// Options are what [New] takes; only Dir is required.
+type Options struct {
+	// Dir is the folder for everything. Where the server is root, each app has
+	// a user of its own, to which each folder above it must be open (o+x).
+	Dir string
+
+	Listen       string // address of the API, host:port; default: a free port of 127.0.0.1
+	RouterListen string // address where apps are reached; default: a free port of 127.0.0.1
+	Domain       string // apps are below it, SUBDOMAIN.DOMAIN; default "localhost"
+
+	Key      core.Secret // of the service user; default: kept in Dir, made at the first start
+	Registry string      // URL of the npm registry; default: npm's own
+
+	BuildTimeout time.Duration // for a build; default 10 minutes
+	Ready        time.Duration // for an app to accept connections; default 30 s
+
+	Fail   func(error)  // told when serving ends for another reason than Stop; default: not told
+	Logger *slog.Logger // default: discards
+}
+
+// Platform runs apps. Start it before anything else.
+type Platform struct {
+	o Options
+
+	mu     sync.RWMutex // guards what follows, which Start sets
+	key    core.Secret
+	db     *bbolt.DB
+	drones *drones.Supervisor
+	router *router.Router
+	api    *server
+	apps   *server
+}
+
+// New returns a Platform. It touches nothing yet.
+func New(o Options) *Platform {
+	o.Listen = cmp.Or(o.Listen, "127.0.0.1:0")
+	o.RouterListen = cmp.Or(o.RouterListen, "127.0.0.1:0")
+	o.Domain = cmp.Or(o.Domain, "localhost")
+	if o.Fail == nil {
+		o.Fail = func(error) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Platform{o: o}
+}
+
+// Start opens the files, listens, and starts what ran when the platform
+// stopped, or was killed. ctx is for Start alone. Where it fails nothing is
+// left running.
+func (p *Platform) Start(ctx context.Context) error {
+	if err := p.start(ctx); err != nil {
+		return errors.Join(fmt.Errorf("platform: %w", err), p.Stop(ctx))
+	}
+	return nil
+}
+
+func (p *Platform) start(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := os.MkdirAll(p.o.Dir, 0o711); err != nil { //nolint:gosec // the apps' users pass through
+		return fmt.Errorf("making the folder: %w", err)
+	}
+	var err error
+	if p.db, err = open(filepath.Join(p.o.Dir, "platform.db")); err != nil {
+		return err
+	}
+	if p.key = p.o.Key; p.key == "" {
+		if p.key, err = keyIn(p.o.Dir); err != nil {
+			return err
+		}
+	}
+	users, err := accounts.New(accounts.Options{DB: p.db, ServiceUser: nodejitsu.ServiceUser, Key: p.key})
+	if err != nil {
+		return err
+	}
+	// Ports first: where they are taken, no app must have been started.
+	if p.api, err = listen(ctx, p.o.Listen, "platform-listen"); err != nil {
+		return err
+	}
+	if p.apps, err = listen(ctx, p.o.RouterListen, "apps-listen"); err != nil {
+		return err
+	}
+	all, err := p.assemble(p.apps.port())
+	if err != nil {
+		return err
+	}
+	if err := p.drones.Start(ctx); err != nil {
+		return err
+	}
+	if err := all.Sweep(); err != nil {
+		return err
+	}
+	p.router = router.New(router.Options{Lookup: all.Lookup, Pick: p.drones.Pick, Logger: p.o.Logger})
+	p.apps.serve(p.router, 0, p.o)
+	p.api.serve(api.New(api.Options{Accounts: users, Apps: all, Logger: p.o.Logger}), time.Minute, p.o)
+	return nil
+}
+
+// assemble puts together what keeps and runs apps, which are reached at port.
+func (p *Platform) assemble(port string) (*apps.Apps, error) {
+	p.drones = drones.New(drones.Options{
+		Dir: filepath.Join(p.o.Dir, "drones"), Ready: p.o.Ready, Logger: p.o.Logger,
+	})
+	store := snapshots.New(snapshots.Options{
+		Dir: filepath.Join(p.o.Dir, "archives"), Builds: filepath.Join(p.o.Dir, "builds"),
+		Builder: builds.New(builds.Options{
+			Cache: filepath.Join(p.o.Dir, "cache"), Registry: p.o.Registry, Timeout: p.o.BuildTimeout,
+			Mark: p.drones.Mark, Logger: p.o.Logger,
+		}),
+		Credential: p.drones.Credential,
+	})
+	if err := store.Prepare(); err != nil {
+		return nil, err
+	}
+	return apps.New(apps.Options{
+		DB: p.db, Snapshots: store, Drones: p.drones, Domain: p.o.Domain,
+		URL: func(subdomain string) string {
+			host := subdomain + "." + p.o.Domain
+			if port != "80" {
+				host = net.JoinHostPort(host, port)
+			}
+			return "http://" + host
+		},
+	})
+}
+
+// open opens the database. A second server on the same folder is refused at
+// once, and not made to wait.
+func open(path string) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 100 * time.Millisecond})
+	if errors.Is(err, bbolt.ErrTimeout) { //nolint:staticcheck // the same value as in package errors of bbolt
+		return nil, fmt.Errorf("another server uses %s; stop it, or name another data folder", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// Stop ends the API, then the apps with their requests, as far as ctx leaves
+// time for grace. What ran will run again after the next Start. It may be
+// called without Start, and again.
+func (p *Platform) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var faults []error
+	if p.api != nil {
+		faults = append(faults, p.api.stop(ctx))
+	}
+	// Both at once: a stream ends only with its drone.
+	var ending sync.WaitGroup
+	var routing error
+	if p.apps != nil {
+		ending.Go(func() { routing = p.apps.stop(ctx) })
+	}
+	if p.drones != nil {
+		faults = append(faults, p.drones.Stop(ctx))
+	}
+	ending.Wait()
+	faults = append(faults, routing)
+	if p.router != nil {
+		p.router.Close()
+	}
+	if p.db != nil {
+		faults = append(faults, p.db.Close())
+	}
+	p.api, p.apps, p.drones, p.router, p.db = nil, nil, nil, nil, nil
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("platform: stopping: %w", err)
+	}
+	return nil
+}
+
+// URL returns where the API is; "" while the platform does not run.
+func (p *Platform) URL() string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.api == nil {
+		return ""
+	}
+	return "http://" + p.api.reachable()
+}
+
+// RouterAddr returns the address, host:port, where apps are reached; "" while
+// the platform does not run.
+func (p *Platform) RouterAddr() string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.apps == nil {
+		return ""
+	}
+	return p.apps.reachable()
+}
+
+// Key returns what the service user proves itself with; "" before Start.
+func (p *Platform) Key() core.Secret {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.key
+}

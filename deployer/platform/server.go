@@ -1,0 +1,87 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// server is a handler on a port.
+type server struct {
+	listener net.Listener
+	http     *http.Server // nil until it serves
+	cancel   context.CancelFunc
+	served   sync.WaitGroup
+}
+
+// listen takes a port; setting is what the operator calls it.
+func listen(ctx context.Context, address, setting string) (*server, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	return &server{listener: listener}, nil
+}
+
+func (s *server) port() string {
+	_, port, _ := net.SplitHostPort(s.listener.Addr().String()) // a listener's own address
+	return port
+}
+
+// reachable is an address to connect to, also where s listens on all.
+func (s *server) reachable() string {
+	host, port, _ := net.SplitHostPort(s.listener.Addr().String()) // a listener's own address
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// serve begins to answer. limit is for a whole request and again for its
+// answer, where the handler doesn't set its own; 0 is none.
+func (s *server) serve(handler http.Handler, limit time.Duration, o Options) {
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends by stop alone
+	s.cancel = cancel
+	s.http = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       limit,
+		WriteTimeout:      limit,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	s.served.Go(func() {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			o.Fail(fmt.Errorf("platform: serving: %w", err))
+		}
+	})
+}
+
+// stop lets requests come to their end for half of the time that ctx leaves,
+// and then cuts off what is left.
+func (s *server) stop(ctx context.Context) error {
+	if s.http == nil {
+		return s.listener.Close()
+	}
+	grace := 10 * time.Second
+	if deadline, ok := ctx.Deadline(); ok {
+		grace = time.Until(deadline) / 2
+	}
+	graceful, end := context.WithTimeout(ctx, grace)
+	defer end()
+	err := s.http.Shutdown(graceful)
+	s.cancel()
+	if err != nil {
+		err = s.http.Close()
+	}
+	s.served.Wait()
+	return err
+}

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/fx"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/providers/github"
+	"github.com/nodejitsu/webhooks/providers/travis"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+// deployModule provides the deploy use case and runs its worker.
+func deployModule(cfg config.Config) fx.Option {
+	return fx.Module("deploy",
+		fx.Provide(
+			func(
+				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, accounts deploy.Accounts,
+				source deploy.Source, platform deploy.Platform, log *slog.Logger,
+			) (deploy.Options, error) {
+				o, err := deployOptions(cfg)
+				o.Store, o.Queue, o.Watcher, o.Accounts = store, queue, watcher, accounts
+				o.Source, o.Platform, o.Logger = source, platform, log
+				return o, err
+			},
+			deploy.New,
+			fx.Annotate(
+				deploy.NewWorker,
+				fx.OnStart((*deploy.Worker).Start),
+				fx.OnStop(func(ctx context.Context, w *deploy.Worker) error {
+					ctx, cancel := share(ctx, cfg.ShutdownTimeout)
+					defer cancel()
+					return w.Stop(ctx)
+				}),
+			),
+		),
+		fx.Invoke(func(*deploy.Worker) {}),
+	)
+}
+
+// deployOptions returns what the settings say; the ports are left open.
+func deployOptions(cfg config.Config) (deploy.Options, error) {
+	keys, err := cfg.TravisKeys()
+	if err != nil {
+		return deploy.Options{}, err
+	}
+	delays, err := cfg.Retries()
+	if err != nil {
+		return deploy.Options{}, err
+	}
+	return deploy.Options{
+		Providers:    []deploy.Provider{github.Provider{}, travis.Provider{}},
+		TravisConfig: travisConfig,
+		TravisKeys:   func(context.Context) ([]core.Secret, error) { return keys, nil },
+		Hold:         cfg.Hold, Lease: cfg.Lease, RetryDelays: delays,
+		Workers: cfg.Workers, BuildTimeout: cfg.BuildTimeout, BaseURL: cfg.BaseURL,
+		NewID: newID, Jitter: rand.Float64,
+	}, nil
+}
+
+// travisConfig asks the Travis provider what a .travis.yml means.
+func travisConfig(yml []byte, branch string) (notifies bool, reason string, err error) {
+	c, err := travis.ParseConfig(yml)
+	if err != nil {
+		return false, "", err
+	}
+	notifies, reason = c.Notifies(branch)
+	return notifies, reason, nil
+}
+
+// newUUID returns a UUID of version 7, which sorts by time.
+func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// newID returns the same as an entry's id: 32 hex digits.
+func newID() string {
+	id := uuid.Must(uuid.NewV7())
+	return hex.EncodeToString(id[:])
+}
+
+const (
+	startTimeout = 60 * time.Second // restarting many apps takes a while
+	stopReserve  = 30 * time.Second // for what stops after the worker
+)
+
+// share bounds a part's stop to its share of the whole: what runs past the
+// whole would keep the parts after it, the store among them, from closing.
+func share(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}

@@ -1,0 +1,4 @@
+// Package app is the composition root: it wires adapters and use cases with
+// fx, a file for each area, and runs the whole until it is told to stop. No
+// other package of the project knows all of them, or fx.
+package app

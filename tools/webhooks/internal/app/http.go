@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"go.uber.org/fx"
+
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
+	"github.com/nodejitsu/webhooks/httpapi"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+// Readiness tells whether a part can do its work.
+type Readiness func(context.Context) error
+
+// httpModule provides the HTTP adapter and serves it.
+func httpModule(cfg config.Config) fx.Option {
+	return fx.Module("http",
+		fx.Provide(
+			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, log *slog.Logger) *httpapi.API {
+				wait := cfg.Wait
+				if wait == 0 {
+					wait = -1 // not at all; the API's own zero is its default
+				}
+				return httpapi.New(httpapi.Options{
+					Deploy: d, Status: s, Auth: a, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
+					NewUUID: newUUID, Ready: ready, TrustedProxies: cfg.TrustedProxies, Logger: log,
+				})
+			},
+			fx.Annotate(
+				func(api *httpapi.API, fail context.CancelCauseFunc, log *slog.Logger) *httpapi.Server {
+					return httpapi.NewServer(httpapi.ServerOptions{API: api, Addr: cfg.Listen, Fail: fail, Logger: log})
+				},
+				fx.OnStart((*httpapi.Server).Start),
+				fx.OnStop((*httpapi.Server).Stop),
+			),
+		),
+		// Last to start and first to stop: nothing comes in while a part is missing.
+		fx.Invoke(func(*httpapi.Server) {}),
+	)
+}

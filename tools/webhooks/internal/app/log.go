@@ -1,0 +1,46 @@
+package app
+
+import (
+	"io"
+	"log/slog"
+
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+// newLogger returns a logger that writes every line: zap's production
+// settings would drop repeated ones, and an audit trail must have them all.
+func newLogger(cfg config.Config, out io.Writer) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(cfg.LogLevel)
+	if err != nil {
+		return nil, err
+	}
+	encoding := zap.NewProductionEncoderConfig()
+	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	encoding.TimeKey = "time"
+	encoder := zapcore.NewJSONEncoder(encoding)
+	if cfg.LogFormat == "console" {
+		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
+		encoder = zapcore.NewConsoleEncoder(encoding)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(out)), level)), nil
+}
+
+// logModule gives core and the adapters the standard library's logger, backed
+// by zap, and shows fx's own wiring at debug level only.
+func logModule(log *zap.Logger) fx.Option {
+	return fx.Module("log",
+		fx.Supply(log),
+		fx.Provide(func(log *zap.Logger) *slog.Logger { return slog.New(zapslog.NewHandler(log.Core())) }),
+		fx.WithLogger(func(log *zap.Logger) fxevent.Logger {
+			events := &fxevent.ZapLogger{Logger: log.Named("fx")}
+			events.UseLogLevel(zapcore.DebugLevel)
+			return events
+		}),
+	)
+}

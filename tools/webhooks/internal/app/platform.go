@@ -1,0 +1,82 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"go.uber.org/fx"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/deployer/platform"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+// Endpoint says where the platform is and what proves that we may. It is asked
+// at each call, as the embedded platform learns both when it starts.
+type Endpoint struct {
+	URL func() string
+	Key func() core.Secret
+}
+
+// platformModule provides the platform's Endpoint: the embedded platform,
+// started with the process, unless the settings name another.
+func platformModule(cfg config.Config) fx.Option {
+	if cfg.PlatformURL != "" {
+		return fx.Module("platform", fx.Provide(func() (Endpoint, error) {
+			key, err := cfg.PlatformKey()
+			if err == nil && key == "" {
+				err = errors.New("platform-key-file: the file is empty")
+			}
+			return Endpoint{URL: func() string { return cfg.PlatformURL }, Key: func() core.Secret { return key }}, err
+		}))
+	}
+	return fx.Module("platform",
+		fx.Provide(
+			fx.Annotate(
+				func(log *slog.Logger) (*platform.Platform, error) { return newPlatform(cfg, log) },
+				fx.OnStart((*platform.Platform).Start),
+				fx.OnStop((*platform.Platform).Stop),
+			),
+			func(p *platform.Platform) Endpoint { return Endpoint{URL: p.URL, Key: p.Key} },
+		),
+		fx.Invoke(func(*platform.Platform) {}),
+	)
+}
+
+func newPlatform(cfg config.Config, log *slog.Logger) (*platform.Platform, error) {
+	dir, err := filepath.Abs(cfg.PlatformDir())
+	if err != nil {
+		return nil, err
+	}
+	var key core.Secret
+	if cfg.PlatformKeyFile != "" {
+		if key, err = cfg.PlatformKey(); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return platform.New(platform.Options{
+		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
+		Domain: cfg.AppsDomain, Key: key, Logger: log,
+	}), nil
+}
+
+// clientModule provides the ports that the platform answers, over HTTP
+// whether it is embedded or not.
+func clientModule(cfg config.Config) fx.Option {
+	return fx.Module("client",
+		fx.Provide(
+			func(e Endpoint, log *slog.Logger) *nodejitsu.Client {
+				return nodejitsu.New(nodejitsu.Options{
+					Endpoint: e.URL, Username: nodejitsu.ServiceUser, Password: e.Key, Logger: log,
+				})
+			},
+			nodejitsu.NewPlatform,
+			func(p *nodejitsu.Platform) (deploy.Platform, deploy.Accounts, auth.Accounts) { return p, p, p },
+		),
+	)
+}

@@ -1,0 +1,30 @@
+package app
+
+import (
+	"log/slog"
+
+	"go.uber.org/fx"
+
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/status"
+)
+
+// statusModule provides the status use case, whose readers share one log.
+func statusModule() fx.Option {
+	return fx.Module("status",
+		fx.Provide(fx.Annotate(
+			func(log status.Log, feed status.Feed, logger *slog.Logger) *status.Service {
+				return status.New(status.Options{Log: log, Feed: feed, Logger: logger})
+			},
+			fx.OnStart((*status.Service).Start),
+			fx.OnStop((*status.Service).Stop),
+		)),
+	)
+}
+
+// authModule provides the auth use case.
+func authModule() fx.Option {
+	return fx.Module("auth", fx.Provide(func(accounts auth.Accounts, github auth.GitHub) *auth.Service {
+		return auth.New(auth.Options{Accounts: accounts, GitHub: github})
+	}))
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+)
+
+func newSecrets(streams IO) *cobra.Command {
+	secrets := &cobra.Command{
+		Use:   "secrets",
+		Short: "Make, list and remove the secrets that GitHub signs deliveries with",
+		Long: `A webhook secret lets GitHub deploy for a user without a password: the webhook's
+URL is .../1/deploy?user=NAME, and the secret proves who sent it. A user may
+have several, so that one can take the place of another.`,
+		Example: `  webhooks secrets add dscape github
+  webhooks secrets add dscape github --required   # refuse deliveries that are not signed
+  webhooks secrets remove dscape github`,
+	}
+	secrets.AddCommand(newSecretsAdd(streams), newSecretsList(streams), newSecretsRemove(streams))
+	return secrets
+}
+
+func newSecretsAdd(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "add USER NAME",
+		Short:   "Make a webhook secret and print it, this once",
+		Example: "  webhooks secrets add dscape github",
+		Args:    exactly(2),
+	}
+	required := cmd.Flags().Bool("required", false, "refuse GitHub's deliveries that are not signed, even with Basic auth")
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, id, err := userAndName(args, "a secret")
+		if err != nil {
+			return err
+		}
+		secret := core.Secret(rand.Text())
+		err = c.SetThirdPartyToken(ctx, user, core.ThirdPartyToken{
+			ID: id, Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: secret, Required: *required,
+		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(streams.Stdout, secret.Reveal())
+		return err
+	})
+}
+
+func newSecretsList(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list USER",
+		Short:   "List a user's webhook secrets by name",
+		Example: "  webhooks secrets list dscape",
+		Args:    exactly(1),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, err := name("a user", args[0])
+		if err != nil {
+			return err
+		}
+		tokens, err := c.ThirdPartyTokens(ctx, user)
+		for _, token := range tokens {
+			if token.Provider != core.TokenWebhookSecret {
+				continue
+			}
+			line := token.ID
+			if token.Required {
+				line += "\trequired"
+			}
+			if _, err := fmt.Fprintln(streams.Stdout, line); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+func newSecretsRemove(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "remove USER NAME",
+		Short:   "Remove a webhook secret",
+		Example: "  webhooks secrets remove dscape github",
+		Args:    exactly(2),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, id, err := userAndName(args, "a secret")
+		if err != nil {
+			return err
+		}
+		if err := c.DestroyThirdPartyToken(ctx, user, id); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "removed %s\n", id)
+		return err
+	})
+}
+
+// userAndName reads the two arguments USER NAME.
+func userAndName(args []string, what string) (user, id string, err error) {
+	if user, err = name("a user", args[0]); err != nil {
+		return "", "", err
+	}
+	id, err = name(what, args[1])
+	return user, id, err
+}

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+)
+
+func newTokens(streams IO) *cobra.Command {
+	tokens := &cobra.Command{
+		Use:   "tokens",
+		Short: "Make, list and remove a user's API tokens",
+		Long:  "An API token stands in for the password, as in `curl -u dscape:TOKEN`, and can't change the account.",
+		Example: `  webhooks tokens create dscape travis
+  webhooks tokens list dscape
+  webhooks tokens remove dscape travis`,
+	}
+	tokens.AddCommand(newTokensCreate(streams), newTokensList(streams), newTokensRemove(streams))
+	return tokens
+}
+
+func newTokensCreate(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "create USER NAME",
+		Short:   "Make an API token and print it, this once",
+		Example: "  webhooks tokens create dscape travis",
+		Args:    exactly(2),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, token, err := userAndName(args, "a token")
+		if err != nil {
+			return err
+		}
+		secret, err := c.CreateToken(ctx, user, token)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(streams.Stdout, secret.Reveal())
+		return err
+	})
+}
+
+func newTokensList(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list USER",
+		Short:   "List a user's API tokens by name",
+		Example: "  webhooks tokens list dscape",
+		Args:    exactly(1),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, err := name("a user", args[0])
+		if err != nil {
+			return err
+		}
+		tokens, err := c.Tokens(ctx, user)
+		for _, token := range tokens {
+			if _, err := fmt.Fprintln(streams.Stdout, token.Name); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+func newTokensRemove(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "remove USER NAME",
+		Short:   "Remove an API token",
+		Example: "  webhooks tokens remove dscape travis",
+		Args:    exactly(2),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, token, err := userAndName(args, "a token")
+		if err != nil {
+			return err
+		}
+		if err := c.DestroyToken(ctx, user, token); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "removed %s\n", token)
+		return err
+	})
+}

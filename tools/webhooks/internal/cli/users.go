@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+)
+
+func newUsers(streams IO) *cobra.Command {
+	users := &cobra.Command{
+		Use:   "users",
+		Short: "Add, list and remove those who may deploy",
+		Long:  "Keeps the users of a running server's platform. Run it on the server's machine, as a user who may read its data folder.",
+		Example: `  webhooks users add dscape
+  pwgen 20 1 | webhooks users add ci --password-stdin
+  webhooks users list`,
+	}
+	users.AddCommand(newUsersAdd(streams), newUsersList(streams), newUsersPasswd(streams), newUsersRemove(streams))
+	return users
+}
+
+func newUsersAdd(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "add NAME",
+		Short:   "Add a user",
+		Example: "  webhooks users add dscape --email dscape@example.com",
+		Args:    exactly(1),
+	}
+	email := cmd.Flags().String("email", "", "the user's address")
+	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, err := name("a user", args[0])
+		if err != nil {
+			return err
+		}
+		password, err := readPassword(streams, *stdin)
+		if err != nil {
+			return err
+		}
+		if err := c.CreateUser(ctx, nodejitsu.User{Username: user, Password: password, Email: *email}); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "added %s\n", user)
+		return err
+	})
+}
+
+func newUsersList(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the users by name",
+		Example: "  webhooks users list",
+		Args:    exactly(0),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, _ []string) error {
+		users, err := c.Users(ctx)
+		for _, user := range users {
+			line := user.Username
+			if user.Email != "" {
+				line += "\t" + user.Email
+			}
+			if _, err := fmt.Fprintln(streams.Stdout, line); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+func newUsersPasswd(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "passwd NAME",
+		Short:   "Set a user's password",
+		Example: "  webhooks users passwd dscape",
+		Args:    exactly(1),
+	}
+	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, err := name("a user", args[0])
+		if err != nil {
+			return err
+		}
+		if _, err := c.User(ctx, user); err != nil {
+			return err
+		}
+		password, err := readPassword(streams, *stdin)
+		if err != nil {
+			return err
+		}
+		if err := c.UpdateUser(ctx, nodejitsu.User{Username: user, Password: password}); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "changed the password of %s\n", user)
+		return err
+	})
+}
+
+func newUsersRemove(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "remove NAME",
+		Short:   "Remove a user with all apps and tokens",
+		Long:    "Removes a user, stops and removes all the user's apps, and forgets the tokens. It can't be undone.",
+		Example: "  webhooks users remove dscape",
+		Args:    exactly(1),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, err := name("a user", args[0])
+		if err != nil {
+			return err
+		}
+		if err := c.DestroyUser(ctx, user); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "removed %s\n", user)
+		return err
+	})
+}
