@@ -132,6 +132,6 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Secon
 
 // invalid returns the failure for a parameter, naming it and what it takes.
 func invalid(code core.Code, name, takes string) error {
-	what := strings.Split(core.Reason(code), ";")[0]
+	what, _, _ := strings.Cut(core.Reason(code), ";")
 	return core.NewError(code, what+": "+name+" takes "+takes, nil)
 }

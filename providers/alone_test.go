@@ -25,7 +25,8 @@ func TestAProviderIsUsedAlone(t *testing.T) {
 		{
 			"travis",
 			`{"number":"1","state":"passed","branch":"main","commit":"6dcb09b5b57875f334f61aebed695e2e4193db5e","repository":{"name":"n","owner_name":"o"}}`,
-			"travis build o/n main", []string{"go.yaml.in/yaml/v3"},
+			"travis build o/n main",
+			[]string{"go.yaml.in/yaml/v3"},
 		},
 	} {
 		t.Run(c.provider, func(t *testing.T) {

@@ -159,7 +159,7 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 	case !passed:
 		return "", skip("%s: nothing is deployed", buildSays(a.entry))
 	case applied > 0:
-		return "", &outcome{core.StatusOK, "Released the push that waited for it"}
+		return "", &outcome{core.StatusOK, "Released the push of the commit"}
 	case deployed:
 		return "", skip("The push of the commit was deployed already")
 	case !a.entry.Proved:

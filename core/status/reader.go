@@ -27,7 +27,7 @@ type Reader struct {
 // [core.CodeStatusQueryFail]; and with [core.CodeHTTPUnavailable] where the
 // Service does not run.
 func (s *Service) Subscribe(ctx context.Context, user string, since Since) (*Reader, error) {
-	f, err := s.follow(user)
+	f, err := s.follow(user) //nolint:contextcheck // what is shared outlives each reader
 	if err != nil {
 		return nil, err
 	}

@@ -150,8 +150,11 @@ func TestPush(t *testing.T) {
 		{"zeros before mean none", []string{`"before":"` + sha("0") + `"`}, func(e core.Event) bool { return e.Before == "" }},
 		{"ids are lower-case", []string{`"after":"` + sha("A") + `"`}, func(e core.Event) bool { return e.Commit.ID == sha("a") }},
 		{"SHA-256 ids", []string{`"after":"` + strings.Repeat("a", 64) + `"`}, func(e core.Event) bool { return len(e.Commit.ID) == 64 }},
-		{"every id, once, the newest first", []string{`"commits":[{"id":"` + sha("c") + `"},{"id":"junk"},{},7,null,{"id":"` + sha("d") + `"},{"id":"` + sha("a") + `"}]`},
-			func(e core.Event) bool { return slices.Equal(e.Commits, []string{sha("a"), sha("d"), sha("c")}) }},
+		{
+			"every id, once, the newest first",
+			[]string{`"commits":[{"id":"` + sha("c") + `"},{"id":"junk"},{},7,null,{"id":"` + sha("d") + `"},{"id":"` + sha("a") + `"}]`},
+			func(e core.Event) bool { return slices.Equal(e.Commits, []string{sha("a"), sha("d"), sha("c")}) },
+		},
 		{"login before name", []string{`"repository":{"name":"n","owner":{"name":"Display","login":"o2"}}`}, func(e core.Event) bool {
 			return e.Repository.Slug() == "o2/n"
 		}},

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"compress/gzip"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -43,23 +44,19 @@ func TestEventsThatDoNotDeploy(t *testing.T) {
 		{"passed build of another branch", "", nil, build(object{"id": 9, "branch": "feature"}), "ignored", `"feature"`},
 	}
 	for _, test := range tests {
-		for form_, send := range map[string]func(string) request{
+		for way, send := range map[string]func(string) request{
 			"json": func(body string) request { return request{body: body} },
 			"form": func(body string) request { return request{body: form(body), header: formType} },
 		} {
-			if form_ == "form" && test.name != "ping" && test.name != "failed build" {
+			if way == "form" && test.name != "ping" && test.name != "failed build" {
 				continue // one of each provider is enough: the reading is the same
 			}
-			t.Run(test.name+", "+form_, func(t *testing.T) {
+			t.Run(test.name+", "+way, func(t *testing.T) {
 				r := send(text(t, test.body))
 				r.path = "/1/deploy" + test.query
 				headers := map[string]string{}
-				for name, value := range r.header {
-					headers[name] = value
-				}
-				for name, value := range test.header {
-					headers[name] = value
-				}
+				maps.Copy(headers, r.header)
+				maps.Copy(headers, test.header)
 				r.header = headers
 				got := s.send(r)
 				if got.status != 200 {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +27,7 @@ var program string //nolint:gochecknoglobals // set once before any test
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		ctx := context.Background()
 		dir, err := os.MkdirTemp("", "webhooks-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir) //nolint:errcheck // best effort
 		program = filepath.Join(dir, "webhooks")
-		build := exec.Command("go", "build", "-race", "-tags", "nomsgpack", "-o", program, "github.com/nodejitsu/webhooks/tools/webhooks")
+		build := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "nomsgpack", "-o", program, "github.com/nodejitsu/webhooks/tools/webhooks")
 		build.Env = append(os.Environ(), "CGO_ENABLED=1")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
@@ -68,7 +70,7 @@ const (
 func serve(t *testing.T, flags ...string) *server {
 	t.Helper()
 	// Not t.TempDir: the apps' own users must be able to pass through it.
-	dir, err := os.MkdirTemp("", "webhooks-e2e-")
+	dir, err := os.MkdirTemp("", "webhooks-e2e-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,9 +95,12 @@ func serve(t *testing.T, flags ...string) *server {
 // start starts the process, with other ports than the life before.
 func (s *server) start() {
 	s.t.Helper()
-	args := append([]string{"serve", "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
-		"--apps-listen", "127.0.0.1:0", "--log-level", "debug"}, s.flags...)
-	s.cmd = exec.Command(program, args...)
+	args := append([]string{
+		"serve", "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
+		"--apps-listen", "127.0.0.1:0", "--log-level", "debug",
+	}, s.flags...)
+	// It outlives the test's own context: it is stopped, and its end is looked at.
+	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), program, args...)
 	s.cmd.Env = append(os.Environ(), "WEBHOOKS_E2E_CANARY=server-environment")
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -267,12 +272,7 @@ func (s *server) outcome(id string, wanted ...string) map[string]any {
 	look := func() bool {
 		last = s.send(request{path: "/1/status/" + user + "/changes/" + id}).json(s.t)
 		status, _ := last["status"].(string)
-		for _, want := range wanted {
-			if status == want {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(wanted, status)
 	}
 	// Every change of the user is a reason to look again; the look before
 	// the loop comes after the subscription, so none is missed.

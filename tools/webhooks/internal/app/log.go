@@ -34,7 +34,7 @@ func newLogger(cfg config.Config, out io.Writer) (*zap.Logger, error) {
 // logModule gives core and the adapters the standard library's logger, backed
 // by zap, and shows fx's own wiring at debug level only.
 func logModule(log *zap.Logger) fx.Option {
-	return fx.Module("log",
+	return fx.Options( // no module: its logger would be the module's own
 		fx.Supply(log),
 		fx.Provide(func(log *zap.Logger) *slog.Logger { return slog.New(zapslog.NewHandler(log.Core())) }),
 		fx.WithLogger(func(log *zap.Logger) fxevent.Logger {

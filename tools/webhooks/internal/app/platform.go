@@ -67,7 +67,7 @@ func newPlatform(cfg config.Config, log *slog.Logger) (*platform.Platform, error
 
 // clientModule provides the ports that the platform answers, over HTTP
 // whether it is embedded or not.
-func clientModule(cfg config.Config) fx.Option {
+func clientModule() fx.Option {
 	return fx.Module("client",
 		fx.Provide(
 			func(e Endpoint, log *slog.Logger) *nodejitsu.Client {

@@ -28,16 +28,14 @@ func Run(ctx context.Context, streams IO, version string) int {
 	root.SetOut(streams.Stdout)
 	root.SetErr(streams.Stderr)
 	err := root.ExecuteContext(ctx)
-	var code exitCode
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &code):
+	}
+	if code, said := errors.AsType[exitCode](err); said {
 		return int(code)
 	}
 	_, _ = fmt.Fprintln(streams.Stderr, "webhooks:", err)
-	var usage *usageError
-	if errors.As(err, &usage) {
+	if _, usage := errors.AsType[*usageError](err); usage {
 		return 2
 	}
 	return 1

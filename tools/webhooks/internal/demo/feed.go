@@ -23,7 +23,7 @@ type change struct {
 type feed struct {
 	d       *demo
 	body    io.Closer
-	changes chan change // closed at the end of the feed
+	changes chan change       // closed at the end of the feed
 	output  map[string]string // by entry: of it, what was shown
 	said    map[string]string // by entry: the line that was shown last
 }
@@ -35,7 +35,7 @@ func (d *demo) follow(ctx context.Context) (*feed, error) {
 		return nil, err
 	}
 	request.SetBasicAuth(user, d.password.Reveal())
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:bodyclose // feed.close does
 	if err != nil {
 		return nil, err
 	}

@@ -21,14 +21,16 @@ import (
 var examples embed.FS
 
 // repositories are the folders of examples and the names on GitHub.
-var repositories = map[string]string{"hello": "hello-world-api", "travis": "tested-api"}
+func repositories() map[string]string {
+	return map[string]string{"hello": "hello-world-api", "travis": "tested-api"}
+}
 
 func (d *demo) startGitHub(ctx context.Context) error {
 	d.github = sim.New(sim.Options{Dir: filepath.Join(d.dir, "github")})
 	if err := d.github.Start(ctx, "127.0.0.1:0", "127.0.0.1:0"); err != nil {
 		return err
 	}
-	for _, name := range repositories {
+	for _, name := range repositories() {
 		if _, err := d.github.CreateRepository(ctx, user, name, false); err != nil {
 			return err
 		}
@@ -50,7 +52,7 @@ func (d *demo) deployURL() string {
 // push makes a repository of an example, commits and pushes with git, and lets
 // GitHub deliver its webhook.
 func (d *demo) push(ctx context.Context, example string) error {
-	name := repositories[example]
+	name := repositories()[example]
 	work := filepath.Join(d.dir, "work", name)
 	if err := unfold(example, work); err != nil {
 		return err
@@ -91,7 +93,7 @@ func (d *demo) push(ctx context.Context, example string) error {
 
 // report lets Travis CI say that the build of the second repository passed.
 func (d *demo) report(ctx context.Context) error {
-	name := repositories["travis"]
+	name := repositories()["travis"]
 	commit, err := git(ctx, filepath.Join(d.dir, "work", name), "rev-parse", "HEAD")
 	if err != nil {
 		return err
