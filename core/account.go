@@ -5,6 +5,10 @@ type Account struct {
 	Username string // "" where the platform's user document lacks it
 }
 
+// ServiceUser is who this service is to a platform: it acts for all users, and
+// proves itself with the key that both share. No user can have this name.
+const ServiceUser = "_webhooks"
+
 // Credentials are what a caller gave by HTTP Basic authentication: a password
 // or an API token.
 type Credentials struct {

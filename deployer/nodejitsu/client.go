@@ -17,16 +17,12 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// ServiceUser is who a server is that acts for all users of a platform; its
-// password is the key that both share. No user can have this name.
-const ServiceUser = "_webhooks"
-
 // Options are what [New] takes. Endpoint, Username and Password are required.
 type Options struct {
 	// Endpoint returns the URL that the API's paths are below. It is asked at
 	// each call, as an embedded platform learns its port when it starts.
 	Endpoint func() string
-	// Username is who calls: a user, or [ServiceUser].
+	// Username is who calls: a user, or [core.ServiceUser].
 	Username string
 	// Password returns the user's password or API token, or the shared key. It
 	// is asked at each call.

@@ -15,7 +15,7 @@ import (
 )
 
 // Platform serves the use cases with what a [Client] can do. The Client must
-// call as [ServiceUser], or as one user whose things alone it then reaches.
+// call as [core.ServiceUser], or as one user whose things alone it then reaches.
 type Platform struct{ client *Client }
 
 var (
@@ -117,7 +117,7 @@ func overlaid(packageJSON []byte, env Env) (map[string]json.RawMessage, error) {
 }
 
 // Authenticate implements deploy.Accounts and auth.Accounts. The platform is
-// asked with the credentials themselves; [ServiceUser] is nobody's account.
+// asked with the credentials themselves; [core.ServiceUser] is nobody's account.
 func (p *Platform) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
 	if !core.ValidName(c.Username) || c.Password == "" {
 		return core.Account{}, fmt.Errorf("nodejitsu: authenticate: no user can be called that: %w", core.ErrUnauthorized)

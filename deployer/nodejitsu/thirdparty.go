@@ -21,7 +21,7 @@ type thirdPartyWire struct {
 	Required bool     `json:"required,omitempty"`
 }
 
-// ThirdPartyTokens returns a user's keys for others. [ServiceUser] sees them
+// ThirdPartyTokens returns a user's keys for others. [core.ServiceUser] sees them
 // in full; others may get the tokens masked.
 func (c *Client) ThirdPartyTokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error) {
 	var answer json.RawMessage

@@ -56,7 +56,7 @@ func (c *Client) Auth(ctx context.Context, as core.Credentials) (username string
 	return user.Username, nil
 }
 
-// Users returns all users by name. Only [ServiceUser] may ask, and only the
+// Users returns all users by name. Only [core.ServiceUser] may ask, and only the
 // embedded platform answers.
 func (c *Client) Users(ctx context.Context) ([]User, error) {
 	var answer struct {

@@ -6,7 +6,7 @@
 //	if err := p.Start(ctx); err != nil { … } // what ran runs again
 //	defer p.Stop(context.Background())
 //	client := nodejitsu.New(nodejitsu.Options{
-//		Endpoint: p.URL, Username: nodejitsu.ServiceUser, Password: p.Key,
+//		Endpoint: p.URL, Username: core.ServiceUser, Password: p.Key,
 //	})
 //
 // It is put together from the packages below it: accounts, snapshots (built by

@@ -15,7 +15,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
@@ -97,7 +96,7 @@ func (p *Platform) start(ctx context.Context) error {
 			return err
 		}
 	}
-	users, err := accounts.New(accounts.Options{DB: p.db, ServiceUser: nodejitsu.ServiceUser, Key: p.key})
+	users, err := accounts.New(accounts.Options{DB: p.db, ServiceUser: core.ServiceUser, Key: p.key})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func clientModule() fx.Option {
 		fx.Provide(
 			func(e Endpoint, log *slog.Logger) *nodejitsu.Client {
 				return nodejitsu.New(nodejitsu.Options{
-					Endpoint: e.URL, Username: nodejitsu.ServiceUser, Password: e.Key, Logger: log,
+					Endpoint: e.URL, Username: core.ServiceUser, Password: e.Key, Logger: log,
 				})
 			},
 			nodejitsu.NewPlatform,

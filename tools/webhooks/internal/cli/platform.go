@@ -62,7 +62,7 @@ func platformClient(cfg config.Config) (*nodejitsu.Client, error) {
 		return nil, fmt.Errorf("the platform's key: %w", err)
 	}
 	return nodejitsu.New(nodejitsu.Options{
-		Endpoint: func() string { return url }, Username: nodejitsu.ServiceUser,
+		Endpoint: func() string { return url }, Username: core.ServiceUser,
 		Password: func() core.Secret { return key },
 	}), nil
 }
