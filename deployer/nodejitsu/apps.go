@@ -3,6 +3,7 @@ package nodejitsu
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
@@ -29,6 +30,43 @@ type App struct {
 	CTime     Time            `json:"ctime"`
 	MTime     Time            `json:"mtime"`
 	URL       string          `json:"url"` // where the app answers; only the embedded platform tells it
+}
+
+// UnmarshalJSON reads the platform's fields by their exact names: the document
+// also has all others of the app's package.json, which may differ in case
+// alone. Where package.json says something else than the API in a field that
+// both have, that field is left zero.
+func (a *App) UnmarshalJSON(text []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return err
+	}
+	*a = App{
+		Version: loosely[string](fields["version"]), Subdomain: loosely[string](fields["subdomain"]),
+		Domains: loosely[[]string](fields["domains"]), Config: loosely[AppConfig](fields["config"]),
+		Engines: fields["engines"], Scripts: fields["scripts"],
+	}
+	for name, into := range map[string]any{
+		"_id": &a.ID, "name": &a.Name, "user": &a.User, "state": &a.State, "reason": &a.Reason,
+		"drones": &a.Drones, "maxDrones": &a.MaxDrones, "env": &a.Env, "snapshots": &a.Snapshots,
+		"active": &a.Active, "running": &a.Running, "ctime": &a.CTime, "mtime": &a.MTime, "url": &a.URL,
+	} {
+		if field, ok := fields[name]; ok {
+			if err := json.Unmarshal(field, into); err != nil {
+				return fmt.Errorf("the field %s of an app: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// loosely reads a field that may be anything; what is no T reads as zero.
+func loosely[T any](field json.RawMessage) T {
+	var read, zero T
+	if json.Unmarshal(field, &read) != nil {
+		return zero
+	}
+	return read
 }
 
 // AppConfig is how an app is run.

@@ -61,13 +61,13 @@ func (c *Client) everywhere(ctx context.Context, user, app string, r request, an
 		if address == "" {
 			return fmt.Errorf("nodejitsu: %s: the platform has no datacenter %s %s", r.doing, one.Provider, one.Datacenter)
 		}
-		// Only over TLS, unless the endpoint itself is not: the credentials
-		// must not travel less safely than the operator chose.
-		if secure := strings.HasPrefix(c.o.Endpoint(), "https://"); secure && strings.HasPrefix(address, "http://") {
-			return fmt.Errorf("nodejitsu: %s: the datacenter %s %s has no https URL", r.doing, one.Provider, one.Datacenter)
-		}
 		if !strings.Contains(address, "://") {
 			address = "https://" + address
+		}
+		// Only over TLS, unless the endpoint itself is not: the credentials
+		// must not travel less safely than the operator chose.
+		if secure(c.o.Endpoint()) && !secure(address) {
+			return fmt.Errorf("nodejitsu: %s: the datacenter %s %s has no https URL", r.doing, one.Provider, one.Datacenter)
 		}
 		r.base = address
 		if err := c.call(ctx, r, answer); err != nil {
@@ -75,4 +75,9 @@ func (c *Client) everywhere(ctx context.Context, user, app string, r request, an
 		}
 	}
 	return nil
+}
+
+func secure(address string) bool {
+	scheme, _, _ := strings.Cut(address, "://")
+	return strings.EqualFold(scheme, "https")
 }

@@ -20,11 +20,8 @@ type Error struct {
 	Message string // the field message, for a person; "" where there is none
 }
 
-// The names that this package knows; the platform has more.
-const (
-	nameNotFound = "not_found"
-	nameInternal = "internal_error"
-)
+// nameInternal is how the embedded platform names a failure of its own.
+const nameInternal = "internal_error"
 
 // Error returns what the platform said.
 func (e *Error) Error() string {

@@ -3,6 +3,7 @@ package nodejitsu
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -26,7 +27,7 @@ func (l *LogLine) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &line); err != nil {
 		return err
 	}
-	l.Time = time.UnixMilli(int64(line.Time * 1000)).UTC()
+	l.Time = time.UnixMilli(int64(math.Round(line.Time * 1000))).UTC()
 	l.Stderr = line.Service == "logs/stderr"
 	l.Text = line.Description
 	return nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -36,8 +35,8 @@ func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) 
 	err = p.client.CreateApp(ctx, user, pkg.Name, json.RawMessage(pkg.Fields))
 	if refused, ok := errors.AsType[*Error](err); ok && refused.Status == http.StatusConflict {
 		// Somebody was faster, unless it is the subdomain that is taken.
-		if _, again := p.client.App(ctx, user, pkg.Name); again == nil {
-			return nil
+		if _, again := p.client.App(ctx, user, pkg.Name); !errors.Is(again, core.ErrNotFound) {
+			return again
 		}
 	}
 	return err
@@ -90,24 +89,26 @@ func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, s
 }
 
 // overlaid returns the fields of a package.json with env laid under its own.
+// What can't stand in an env is left to the platform, which says so.
 func overlaid(packageJSON []byte, env Env) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(packageJSON, &fields); err != nil {
-		return nil, fmt.Errorf("nodejitsu: update app: package.json is no JSON object: %w", err)
+	if err := json.Unmarshal(packageJSON, &fields); err != nil || fields == nil {
+		return nil, errors.New("nodejitsu: update app: package.json is no JSON object")
 	}
 	text, ok := fields["env"]
-	if !ok {
+	var own map[string]json.RawMessage
+	if !ok || json.Unmarshal(text, &own) != nil {
 		return fields, nil
 	}
-	var own Env
-	if err := json.Unmarshal(text, &own); err != nil {
-		return nil, fmt.Errorf("nodejitsu: update app: %w", err)
+	all := make(map[string]any, len(env)+len(own))
+	for name, value := range env {
+		all[name] = value
 	}
-	all := maps.Clone(env)
-	if all == nil {
-		all = Env{}
+	for name, value := range own {
+		if string(value) != "null" {
+			all[name] = value
+		}
 	}
-	maps.Copy(all, own)
 	text, err := json.Marshal(all)
 	if err != nil {
 		return nil, fmt.Errorf("nodejitsu: update app: %w", err)

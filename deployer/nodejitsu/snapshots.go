@@ -39,12 +39,13 @@ func (c *Client) Snapshots(ctx context.Context, user, app string) ([]Snapshot, e
 // built. What the build prints is written to out as it comes. A build that
 // failed is an [Error] without a status.
 //
-// body is not closed, and not read after the call. Where reading it fails, so
-// does the upload, with that error.
+// body is not closed, and not read after the call, which therefore waits for a
+// read that is under way: one that may take long must end with ctx. Where
+// reading it fails, so does the upload, with that error.
 func (c *Client) UploadSnapshot(ctx context.Context, user, app, id string, body io.Reader, out io.Writer) error {
 	r := request{doing: "upload snapshot", method: http.MethodPost, path: appPath(user, app, "snapshots", id)}
 	source := newSource(body)
-	defer source.end(ctx)
+	defer source.end()
 	req, err := c.request(ctx, r, source)
 	if err != nil {
 		return err
@@ -52,21 +53,19 @@ func (c *Client) UploadSnapshot(ctx context.Context, user, app, id string, body 
 	req.Header.Set("Content-Type", "application/octet-stream")
 	req.Header.Set("Expect", "100-continue") // a snapshot that is refused needs no sending
 	resp, err := c.send(req, r)
+	if err == nil {
+		err = outcome(ctx, r.doing, resp, out) // which may have begun before the body ended
+	}
 	if failure := source.failure(); failure != nil {
-		if err == nil {
-			_ = resp.Body.Close() // the answer to half a snapshot
-		}
 		return fmt.Errorf("nodejitsu: upload snapshot: reading it: %w", failure)
 	}
-	if err != nil {
-		return err
-	}
-	defer drain(resp.Body)
-	return outcome(ctx, r.doing, resp, out)
+	return err
 }
 
-// outcome passes on what the build prints, and tells how it ended.
+// outcome passes on what the build prints, and tells how it ended. It closes
+// the answer, at once where that can't be passed on: the rest may be long.
 func outcome(ctx context.Context, doing string, resp *http.Response, out io.Writer) error {
+	defer resp.Body.Close() //nolint:errcheck // only read
 	printed := &printer{w: out}
 	_, err := io.Copy(printed, resp.Body)
 	if printed.err != nil {
@@ -131,8 +130,8 @@ var errEnded = errors.New("nodejitsu: the upload is over")
 type source struct {
 	turn chan struct{} // size 1: held while reading, and for good at the end
 	over chan struct{} // closed at the end
-	r    io.Reader
-	err  error // of r; guarded by turn
+	r    io.Reader     // guarded by turn
+	err  error         // of r; guarded by turn
 }
 
 func newSource(r io.Reader) *source {
@@ -152,9 +151,6 @@ func (s *source) Read(p []byte) (int, error) {
 	case <-s.over:
 		return 0, errEnded
 	}
-	if s.r == nil {
-		return 0, errEnded
-	}
 	n, err := s.r.Read(p)
 	if err != nil && err != io.EOF { //nolint:errorlint // a reader's own EOF is this very value
 		s.err = err
@@ -162,8 +158,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failure returns the error of the caller's reader, so far. It waits for a
-// read that is under way only where that is bound to be over.
+// failure returns the error of the caller's reader, so far.
 func (s *source) failure() error {
 	select {
 	case s.turn <- struct{}{}:
@@ -174,13 +169,8 @@ func (s *source) failure() error {
 	}
 }
 
-// end waits for a read that is under way, but not beyond ctx; after it there
-// is none.
-func (s *source) end(ctx context.Context) {
+// end waits for a read that is under way; after it there is none.
+func (s *source) end() {
 	close(s.over)
-	select {
-	case s.turn <- struct{}{}:
-		s.r = nil
-	case <-ctx.Done():
-	}
+	s.turn <- struct{}{} // for good
 }

@@ -1,0 +1,122 @@
+package nodejitsu_test
+
+import (
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+)
+
+const password = core.Secret("canary pässword:1")
+
+// seen is a request as a platform got it.
+type seen struct {
+	method, uri, user, password, contentType, agent, body string
+}
+
+// api plays a platform and remembers what it was asked.
+type api struct {
+	*httptest.Server
+	mu   sync.Mutex
+	seen []seen
+}
+
+// newAPI serves with handler, which gets each request with its body read.
+func newAPI(t *testing.T, handler http.HandlerFunc) *api {
+	t.Helper()
+	a := &api{}
+	a.Server = httptest.NewServer(a.remember(handler))
+	t.Cleanup(a.Close)
+	return a
+}
+
+func (a *api) remember(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		user, given, _ := r.BasicAuth()
+		a.mu.Lock()
+		a.seen = append(a.seen, seen{
+			r.Method, r.URL.RequestURI(), user, given,
+			r.Header.Get("Content-Type"), r.Header.Get("User-Agent"), string(body),
+		})
+		a.mu.Unlock()
+		handler(w, r)
+	}
+}
+
+func (a *api) requests() []seen {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]seen(nil), a.seen...)
+}
+
+// lines are the requests as "METHOD /uri".
+func (a *api) lines() string {
+	var lines []string
+	for _, s := range a.requests() {
+		lines = append(lines, s.method+" "+s.uri)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// newClient calls the platform at url as maciej.
+func newClient(t *testing.T, url string) *nodejitsu.Client {
+	t.Helper()
+	c := nodejitsu.New(nodejitsu.Options{
+		Endpoint: func() string { return url },
+		Username: "maciej",
+		Password: func() core.Secret { return password },
+	})
+	t.Cleanup(c.Close)
+	return c
+}
+
+// answers returns a handler that gives each "METHOD /uri" its answer, or
+// refuses with what follows "409 " or "503 "; it refuses all else with 404.
+func answers(table map[string]string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		text, ok := table[r.Method+" "+r.URL.RequestURI()]
+		switch {
+		case !ok:
+			refuse(w, http.StatusNotFound, "not_found", "There is no such thing")
+		case strings.HasPrefix(text, "409 "):
+			refuse(w, http.StatusConflict, "conflict", strings.TrimPrefix(text, "409 "))
+		case strings.HasPrefix(text, "503 "):
+			refuse(w, http.StatusServiceUnavailable, "busy", strings.TrimPrefix(text, "503 "))
+		default:
+			_, _ = io.WriteString(w, text)
+		}
+	}
+}
+
+func refuse(w http.ResponseWriter, status int, name, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, `{"error":"`+name+`","message":"`+message+`"}`)
+}
+
+// tellsNothing fails where err tells a credential or a URL.
+func tellsNothing(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, secret := range []string{
+		password.Reveal(), "canary",
+		base64.StdEncoding.EncodeToString([]byte("maciej:" + password.Reveal())),
+		"://",
+	} {
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("the error tells %q: %v", secret, err)
+		}
+	}
+	if !strings.HasPrefix(err.Error(), "nodejitsu: ") {
+		t.Errorf("error %q does not say whose it is", err)
+	}
+}
