@@ -40,6 +40,7 @@ func logModule(log *zap.Logger) fx.Option {
 		fx.WithLogger(func(log *zap.Logger) fxevent.Logger {
 			events := &fxevent.ZapLogger{Logger: log.Named("fx")}
 			events.UseLogLevel(zapcore.DebugLevel)
+			events.UseErrorLevel(zapcore.DebugLevel) // Run says what failed, once
 			return events
 		}),
 	)

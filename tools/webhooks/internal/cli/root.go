@@ -68,11 +68,23 @@ starts the app, and streams the log as it goes.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
-	root.AddCommand(
-		newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams),
-		newDemo(streams), newConfig(streams),
-	)
-	return root
+	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams),
+		newDemo(streams), newConfig(streams))
+}
+
+// group makes cmd the head of commands. By itself it shows what they are, and
+// it names one that is none, whatever flags stand beside it.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(commands...)
+	cmd.FParseErrWhitelist.UnknownFlags = true
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return &usageError{fmt.Errorf("%s has no command %q; see `%[1]s --help`", cmd.CommandPath(), args[0])}
+	}
+	return cmd
 }
 
 // load reads the settings for cmd, whose flags they are.

@@ -22,8 +22,7 @@ have several, so that one can take the place of another.`,
   webhooks secrets add dscape github --required   # refuse deliveries that are not signed
   webhooks secrets remove dscape github`,
 	}
-	secrets.AddCommand(newSecretsAdd(streams), newSecretsList(streams), newSecretsRemove(streams))
-	return secrets
+	return group(secrets, newSecretsAdd(streams), newSecretsList(streams), newSecretsRemove(streams))
 }
 
 func newSecretsAdd(streams IO) *cobra.Command {

@@ -14,19 +14,18 @@ func newTokens(streams IO) *cobra.Command {
 		Use:   "tokens",
 		Short: "Make, list and remove a user's API tokens",
 		Long:  "An API token stands in for the password, as in `curl -u dscape:TOKEN`, and can't change the account.",
-		Example: `  webhooks tokens create dscape travis
+		Example: `  webhooks tokens add dscape travis
   webhooks tokens list dscape
   webhooks tokens remove dscape travis`,
 	}
-	tokens.AddCommand(newTokensCreate(streams), newTokensList(streams), newTokensRemove(streams))
-	return tokens
+	return group(tokens, newTokensAdd(streams), newTokensList(streams), newTokensRemove(streams))
 }
 
-func newTokensCreate(streams IO) *cobra.Command {
+func newTokensAdd(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "create USER NAME",
+		Use:     "add USER NAME",
 		Short:   "Make an API token and print it, this once",
-		Example: "  webhooks tokens create dscape travis",
+		Example: "  webhooks tokens add dscape travis",
 		Args:    exactly(2),
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {

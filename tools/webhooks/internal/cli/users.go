@@ -18,8 +18,7 @@ func newUsers(streams IO) *cobra.Command {
   pwgen 20 1 | webhooks users add ci --password-stdin
   webhooks users list`,
 	}
-	users.AddCommand(newUsersAdd(streams), newUsersList(streams), newUsersPasswd(streams), newUsersRemove(streams))
-	return users
+	return group(users, newUsersAdd(streams), newUsersList(streams), newUsersPasswd(streams), newUsersRemove(streams))
 }
 
 func newUsersAdd(streams IO) *cobra.Command {

@@ -1,0 +1,103 @@
+package cli_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/cli"
+)
+
+// run carries out a command line without a terminal or an environment.
+func run(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = cli.Run(t.Context(), cli.IO{
+		Args: args, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
+	}, "v1.2.3")
+	return code, out.String(), errs.String()
+}
+
+func TestWrongCalls(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	tests := map[string]struct {
+		args []string
+		code int
+		says string // in stderr
+	}{
+		"unknown command":          {[]string{"sing"}, 2, `webhooks has no command "sing"`},
+		"unknown command of users": {[]string{"users", "create", "dscape", "--data", data}, 2, `webhooks users has no command "create"`},
+		"unknown flag":             {[]string{"serve", "--lisen", ":1"}, 2, "see `webhooks serve --help`"},
+		"argument of serve":        {[]string{"serve", "now"}, 2, "webhooks serve takes 0 argument(s), not 1"},
+		"no name":                  {[]string{"users", "add"}, 2, "webhooks users add takes 1 argument(s), not 0"},
+		"setting that can't be":    {[]string{"serve", "--workers", "0"}, 2, "workers: 0 is less than 1"},
+		"no server":                {[]string{"users", "list", "--data", data}, 1, "start one with `webhooks serve`"},
+		"no terminal":              {[]string{"users", "add", "dscape", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, "--password-stdin"},
+		"name that can't be":       {[]string{"users", "add", "../x", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, `"../x" can't name a user`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := run(t, "", test.args...)
+			if code != test.code || !strings.Contains(stderr, test.says) || !strings.HasPrefix(stderr, "webhooks: ") {
+				t.Errorf("got code %d and %q, want %d and %q", code, stderr, test.code, test.says)
+			}
+			if stdout != "" {
+				t.Errorf("a wrong call wrote %q to stdout", stdout)
+			}
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	code, stdout, _ := run(t, "", "--version")
+	if code != 0 || stdout != "webhooks version v1.2.3\n" {
+		t.Errorf("got code %d and %q", code, stdout)
+	}
+}
+
+// Every command tells what it is for and shows how it is called.
+func TestHelpHasExamples(t *testing.T) {
+	t.Parallel()
+	commands := [][]string{
+		{},
+		{"serve"},
+		{"platform"},
+		{"demo"},
+		{"config"},
+		{"users"},
+		{"users", "add"},
+		{"users", "list"},
+		{"users", "passwd"},
+		{"users", "remove"},
+		{"tokens"},
+		{"tokens", "add"},
+		{"tokens", "list"},
+		{"tokens", "remove"},
+		{"secrets"},
+		{"secrets", "add"},
+		{"secrets", "list"},
+		{"secrets", "remove"},
+	}
+	for _, command := range commands {
+		t.Run(strings.Join(command, " "), func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := run(t, "", append(slices.Clone(command), "--help")...)
+			called := strings.TrimSpace("webhooks " + strings.Join(command, " "))
+			if code != 0 || stderr != "" || !strings.Contains(stdout, "Examples:") || !strings.Contains(stdout, "  "+called) {
+				t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestConfigShowsWhatIsInForce(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := run(t, "", "config", "--workers", "7")
+	if code != 0 || !strings.Contains(stdout, "workers: 7\n") {
+		t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	}
+}
