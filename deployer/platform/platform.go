@@ -75,6 +75,9 @@ func New(o Options) *Platform {
 // stopped, or was killed. ctx is for Start alone. Where it fails nothing is
 // left running.
 func (p *Platform) Start(ctx context.Context) error {
+	if p.URL() != "" {
+		return errors.New("platform: it was started already")
+	}
 	if err := p.start(ctx); err != nil {
 		return errors.Join(fmt.Errorf("platform: %w", err), p.Stop(ctx))
 	}
@@ -118,8 +121,8 @@ func (p *Platform) start(ctx context.Context) error {
 		return err
 	}
 	p.router = router.New(router.Options{Lookup: all.Lookup, Pick: p.drones.Pick, Logger: p.o.Logger})
-	p.apps.serve(p.router, 0, p.o)
-	p.api.serve(api.New(api.Options{Accounts: users, Apps: all, Logger: p.o.Logger}), time.Minute, p.o)
+	p.apps.serve(ctx, p.router, 0, p.o)
+	p.api.serve(ctx, api.New(api.Options{Accounts: users, Apps: all, Logger: p.o.Logger}), time.Minute, p.o)
 	return nil
 }
 

@@ -15,8 +15,10 @@ import (
 type server struct {
 	listener net.Listener
 	http     *http.Server // nil until it serves
+	handler  http.Handler
 	cancel   context.CancelFunc
 	served   sync.WaitGroup
+	busy     sync.RWMutex // read by each request, written at the end
 }
 
 // listen takes a port; setting is what the operator calls it.
@@ -44,12 +46,13 @@ func (s *server) reachable() string {
 }
 
 // serve begins to answer. limit is for a whole request and again for its
-// answer, where the handler doesn't set its own; 0 is none.
-func (s *server) serve(handler http.Handler, limit time.Duration, o Options) {
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends by stop alone
-	s.cancel = cancel
+// answer, where the handler doesn't set its own; 0 is none. Of ctx only the
+// values matter: serving ends by stop alone.
+func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Duration, o Options) {
+	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.handler = handler
 	s.http = &http.Server{
-		Handler:           handler,
+		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       limit,
 		WriteTimeout:      limit,
@@ -65,8 +68,18 @@ func (s *server) serve(handler http.Handler, limit time.Duration, o Options) {
 	})
 }
 
+// ServeHTTP answers one request. net/http waits for handlers only where all
+// goes well, so stop must see for itself that they have ended.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.busy.TryRLock() {
+		panic(http.ErrAbortHandler) // it has stopped
+	}
+	defer s.busy.RUnlock()
+	s.handler.ServeHTTP(w, r)
+}
+
 // stop lets requests come to their end for half of the time that ctx leaves,
-// and then cuts off what is left.
+// and then cuts off what is left. No handler runs when it returns.
 func (s *server) stop(ctx context.Context) error {
 	if s.http == nil {
 		return s.listener.Close()
@@ -83,5 +96,6 @@ func (s *server) stop(ctx context.Context) error {
 		err = s.http.Close()
 	}
 	s.served.Wait()
+	s.busy.Lock() // for good
 	return err
 }

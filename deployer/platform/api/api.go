@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
@@ -39,5 +40,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Powered-By", "Nodejitsu/webhooks")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
+	// http.ServeMux would send these elsewhere, and the published clients take
+	// that for a success.
+	for part := range strings.SplitSeq(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/") {
+		if part == "" || part == "." || part == ".." {
+			a.refuse(w, r, noPath())
+			return
+		}
+	}
 	a.routes.ServeHTTP(w, r)
 }

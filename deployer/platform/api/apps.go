@@ -9,10 +9,11 @@ import (
 )
 
 // endpoints tells the one datacenter there is: this API, at the address that
-// the caller reached it by.
+// the caller reached it by. A proxy in front that speaks TLS must say so; who
+// lies in that header misleads nobody else.
 func (a *API) endpoints(c *call) error {
 	scheme := "http"
-	if c.r.TLS != nil {
+	if c.r.TLS != nil || c.r.Header.Get("X-Forwarded-Proto") == "https" {
 		scheme = "https"
 	}
 	here := map[string]map[string]string{apps.Provider: {apps.Datacenter: scheme + "://" + c.r.Host}}

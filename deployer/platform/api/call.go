@@ -35,7 +35,7 @@ func (a *API) serve(r route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		begin := time.Now()
 		answer := &recorder{ResponseWriter: w}
-		err := a.perform(r, &call{w: answer, r: req})
+		err := a.perform(req.Context(), r, &call{w: answer, r: req})
 		if err != nil && answer.status == 0 {
 			a.refuse(answer, req, err)
 		} else if err != nil {
@@ -49,20 +49,23 @@ func (a *API) serve(r route) http.Handler {
 }
 
 // perform lets the route act, where the caller may call it.
-func (a *API) perform(r route, c *call) (err error) {
-	if err := a.identify(r.access, c); err != nil {
+func (a *API) perform(ctx context.Context, r route, c *call) error {
+	if err := a.identify(ctx, r.access, c); err != nil {
 		return err
 	}
 	return r.do(c)
 }
 
 // identify finds out who calls, and refuses who may not.
-func (a *API) identify(needed access, c *call) (err error) {
+func (a *API) identify(ctx context.Context, needed access, c *call) (err error) {
+	if needed == open {
+		return nil
+	}
 	username, given, ok := c.r.BasicAuth()
 	if !ok {
 		return problem.New(problem.Unauthorized, "unauthorized", "Give your username, and your password or an API token, by HTTP Basic authentication")
 	}
-	c.who, err = a.o.Accounts.Authenticate(c.ctx(), core.Credentials{Username: username, Password: core.Secret(given)})
+	c.who, err = a.o.Accounts.Authenticate(ctx, core.Credentials{Username: username, Password: core.Secret(given)})
 	if err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func (a *API) identify(needed access, c *call) (err error) {
 		if c.who.Token {
 			return problem.New(problem.Forbidden, "forbidden", "An API token can't do that; give the password")
 		}
-	case owner:
+	case open, owner:
 	}
 	if !c.who.May(c.user) {
 		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
@@ -96,23 +99,33 @@ func (a *API) identify(needed access, c *call) (err error) {
 }
 
 // patient lets the call take as long as it needs: the limits of time are the
-// platform's own. The caller's leaving still ends it.
+// platform's own. The caller's leaving still ends it; that is only seen once
+// the body is read, though it says nothing.
 func (c *call) patient() error {
+	if _, err := c.body(); err != nil {
+		return err
+	}
 	control := http.NewResponseController(c.w)
 	return errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
 }
 
-// read decodes the body. None at all is as an empty object.
-func (c *call) read(into any) error {
+// body reads the body, or what is left of it.
+func (c *call) body() ([]byte, error) {
 	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return problem.New(problem.TooLarge, "too_large", "The body is larger than %d KiB", maxBody>>10)
+		return nil, problem.New(problem.TooLarge, "too_large", "The body is larger than %d KiB", maxBody>>10)
 	}
 	if err != nil {
-		return problem.New(problem.Invalid, "incomplete", "The body broke off; send it again")
+		return nil, problem.New(problem.Invalid, "incomplete", "The body broke off; send it again")
 	}
-	if len(text) == 0 {
-		return nil
+	return text, nil
+}
+
+// read decodes the body. None at all is as an empty object.
+func (c *call) read(into any) error {
+	text, err := c.body()
+	if err != nil || len(text) == 0 {
+		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return problem.New(problem.Invalid, "invalid", "The body is not the JSON that this call takes: %v", err)

@@ -12,7 +12,8 @@ import (
 type access int
 
 const (
-	anybody  access = iota // who proves to be somebody
+	open     access = iota // everybody, without credentials
+	anybody                // who proves to be somebody
 	owner                  // the user that the path names, and the service user
 	password               // as owner, but not by an API token
 	service                // the service user alone
@@ -38,6 +39,8 @@ func (a *API) table() []route {
 		{"PUT /users/{user}", password, a.updateUser},
 		{"DELETE /users/{user}", password, a.destroyUser},
 		{"GET /users/{user}/available", anybody, a.userAvailable},
+		{"POST /users/{user}/confirm", open, a.noMail},
+		{"POST /users/{user}/forgot", open, a.noMail},
 
 		{"GET /users/{user}/tokens", password, a.listTokens},
 		{"POST /users/{user}/tokens", password, a.createToken},
@@ -88,5 +91,9 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusMethodNotAllowed, refusal{"method_not_allowed", "This path takes " + strings.Join(allowed, ", ")})
 		return
 	}
-	a.refuse(w, r, problem.New(problem.NotFound, "no_such_path", "The API has no such path"))
+	a.refuse(w, r, noPath())
+}
+
+func noPath() error {
+	return problem.New(problem.NotFound, "no_such_path", "The API has no such path")
 }

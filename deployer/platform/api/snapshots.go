@@ -48,6 +48,10 @@ func (a *API) fetchSnapshot(c *call) error {
 // uploadSnapshot takes the archive, and then answers with what its build
 // prints while it prints it. How the build ended is told by the trailers.
 func (a *API) uploadSnapshot(c *call) error {
+	// Sending may take longer than an answer, and even so be refused.
+	if err := http.NewResponseController(c.w).SetWriteDeadline(time.Time{}); err != nil {
+		return err
+	}
 	out := &output{c: c, flush: true}
 	built, err := a.o.Apps.Upload(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"), &input{c: c}, out)
 	p, refused := errors.AsType[*problem.Error](err)
@@ -155,6 +159,9 @@ func (a *API) activateSnapshot(c *call) error {
 }
 
 func (a *API) destroySnapshot(c *call) error {
+	if err := c.patient(); err != nil {
+		return err
+	}
 	if err := a.o.Apps.DestroySnapshot(c.ctx(), c.user, c.app, c.r.PathValue("snapshot")); err != nil {
 		return err
 	}

@@ -91,6 +91,12 @@ func (a *API) userAvailable(c *call) error {
 	return c.answer(http.StatusOK, map[string]bool{"available": err != nil})
 }
 
+// noMail answers what the hosted platform did by mail, for somebody who can't
+// get in.
+func (a *API) noMail(*call) error {
+	return problem.New(problem.Missing, "missing", "This platform sends no mail. Its operator adds users and sets their passwords, with the command `webhooks users`")
+}
+
 func (a *API) emailTaken(c *call) error {
 	var fields struct {
 		Email string `json:"email"`

@@ -1,0 +1,206 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// access is who may call a route.
+type access string
+
+const (
+	open     access = "everybody"
+	anybody  access = "anybody"
+	owner    access = "owner"
+	password access = "owner, by password"
+	service  access = "service"
+)
+
+// call is one of each route.
+type call struct {
+	pattern string
+	access  access
+	path    string // of the call; nothing is there but the users
+	body    string
+	want    int // the status for who may
+}
+
+// calls must have one for each route: TestAccess sees to it. None of them
+// changes what another one sees, but those at the end, which restore it.
+var calls = []call{
+	{"GET /auth", anybody, "/auth", "", 200},
+	{"GET /endpoints", anybody, "/endpoints", "", 200},
+
+	{"GET /users", service, "/users", "", 200},
+	{"POST /users/email/taken", anybody, "/users/email/taken", `{"email":"me@example.org"}`, 200},
+	{"GET /users/{user}", password, "/users/me", "", 200},
+	{"POST /users/{user}", service, "/users/me", `{"password":"another"}`, 409},
+	{"PUT /users/{user}", password, "/users/me", `{"email":"me@example.org"}`, 200},
+	{"GET /users/{user}/available", anybody, "/users/me/available", "", 200},
+	{"POST /users/{user}/confirm", open, "/users/me/confirm", `{"inviteCode":"1"}`, 400},
+	{"POST /users/{user}/forgot", open, "/users/me/forgot", "", 400},
+
+	{"GET /users/{user}/tokens", password, "/users/me/tokens", "", 200},
+	{"POST /users/{user}/tokens", password, "/users/me/tokens", "", 201},
+	{"POST /users/{user}/tokens/{token}", password, "/users/me/tokens/one", "", 201},
+	{"PUT /users/{user}/tokens/{token}", password, "/users/me/tokens/two", "", 201},
+	{"DELETE /users/{user}/tokens/{token}", password, "/users/me/tokens/none", "", 404},
+
+	{"GET /users/{user}/thirdparty", password, "/users/me/thirdparty", "", 200},
+	{"POST /users/{user}/thirdparty", password, "/users/me/thirdparty", `{"id":"a","provider":"github","token":"t"}`, 201},
+	{"DELETE /users/{user}/thirdparty/{id}", password, "/users/me/thirdparty/none", "", 404},
+
+	{"GET /apps/{user}", owner, "/apps/me", "", 200},
+	{"GET /apps/{user}/{app}", owner, "/apps/me/none", "", 404},
+	{"POST /apps/{user}/{app}", owner, "/apps/me/none", `{"name":"another"}`, 400},
+	{"PUT /apps/{user}/{app}", owner, "/apps/me/none", "", 404},
+	{"DELETE /apps/{user}/{app}", owner, "/apps/me/none", "", 404},
+	{"POST /apps/{user}/{app}/available", owner, "/apps/me/none/available", "", 200},
+	{"POST /apps/{user}/{app}/start", owner, "/apps/me/none/start", "{}", 404},
+	{"POST /apps/{user}/{app}/stop", owner, "/apps/me/none/stop", "{}", 404},
+	{"POST /apps/{user}/{app}/restart", owner, "/apps/me/none/restart", "{}", 404},
+	{"GET /apps/{user}/{app}/cloud", owner, "/apps/me/none/cloud", "", 404},
+	{"POST /apps/{user}/{app}/cloud", owner, "/apps/me/none/cloud", `[{"drones":1}]`, 404},
+
+	{"GET /apps/{user}/{app}/snapshots", owner, "/apps/me/none/snapshots", "", 404},
+	{"GET /apps/{user}/{app}/snapshots/{file}", owner, "/apps/me/none/snapshots/1.tgz", "", 404},
+	{"POST /apps/{user}/{app}/snapshots/{snapshot}", owner, "/apps/me/none/snapshots/1", "tgz", 404},
+	{"DELETE /apps/{user}/{app}/snapshots/{snapshot}", owner, "/apps/me/none/snapshots/1", "", 404},
+	{"POST /apps/{user}/{app}/snapshots/{snapshot}/activate", owner, "/apps/me/none/snapshots/1/activate", "", 404},
+
+	{"GET /logs/{user}/{app}", owner, "/logs/me/none", "", 404},
+	{"GET /logs/{user}/{app}/{rows}", owner, "/logs/me/none/10", "", 404},
+	{"POST /logs/{user}", owner, "/logs/me", "", 200},
+	{"POST /logs/{user}/{app}", owner, "/logs/me/none", "", 404},
+
+	{"DELETE /users/{user}", password, "/users/me", "", 200},
+}
+
+// status returns how a call has to end for one who calls.
+func (c call) status(who string) int {
+	switch {
+	case c.access == open:
+		return c.want
+	case who == "nobody" || strings.HasPrefix(who, "wrong"):
+		return http.StatusUnauthorized
+	case c.access == anybody || who == "operator":
+		return c.want
+	case who == "another", c.access == service, c.access == password && who == "token":
+		return http.StatusForbidden
+	}
+	return c.want
+}
+
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var seen []string
+	for _, c := range calls {
+		seen = append(seen, c.pattern)
+	}
+	if want := b.api.Patterns(); !slices.Equal(slices.Sorted(slices.Values(seen)), slices.Sorted(slices.Values(want))) {
+		t.Fatalf("calls are not one of each route:\n%q\n%q", seen, want)
+	}
+	_, token, _ := strings.Cut(b.token, ":")
+	callers := []struct{ who, credentials string }{
+		{"nobody", ""},
+		{"wrong key", "_webhooks:my password"},
+		{"another", you},
+		{"token", b.token},
+		{"owner", me},
+		{"operator", operator},
+	}
+	for _, c := range calls {
+		method, _, _ := strings.Cut(c.pattern, " ")
+		for _, by := range callers {
+			got := b.call(by.credentials, method+" "+c.path, c.body)
+			if want := c.status(by.who); got.status != want {
+				t.Errorf("%s by %s: status %d, want %d: %s", c.pattern, by.who, got.status, want, got.body)
+			}
+			if c.pattern == "DELETE /users/{user}" && got.status == 200 {
+				b.must(201, operator, "POST /users/me", `{"password":"my password"}`)
+				b.token = "me:" + b.must(201, me, "PUT /users/me/tokens/ci", "").object()["ci"].(string)
+			}
+		}
+	}
+	if strings.Contains(b.log.String(), "password") || strings.Contains(b.log.String(), token) {
+		t.Errorf("the log has a credential:\n%s", b.log)
+	}
+}
+
+// Each of these costs a hash, so they are not tried on each route.
+func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, token, _ := strings.Cut(b.token, ":")
+	for what, credentials := range map[string]string{
+		"another's password":           "me:your password",
+		"another's token":              "you:" + token,
+		"the key as a user's password": "me:the key",
+		"no password":                  "me:",
+		"an unknown user":              "none:my password",
+		"a name that can't be":         "Me:my password",
+		"an empty name":                ":my password",
+		"too long a password":          "me:" + strings.Repeat("x", 1025),
+	} {
+		for _, call := range []string{"GET /auth", "GET /apps/me", "GET /users/me"} {
+			if got := b.refused(401, "unauthorized", credentials, call, ""); got.status != 401 {
+				t.Errorf("%s got in", what)
+			}
+		}
+	}
+}
+
+func TestServiceSeesOnlyUsersThatAre(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, call := range []string{"GET /apps/none", "POST /apps/none/app", "GET /users/none/tokens", "POST /logs/none"} {
+		b.refused(404, "not_found", operator, call, "")
+	}
+}
+
+func TestThirdPartyTokensAreToldToTheServiceAlone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.must(201, me, "POST /users/me/thirdparty", `{"id":"a","provider":"github","token":"ghp_secret","scopes":["repo"],"login":"octocat","required":true}`)
+	if own := b.must(200, me, "GET /users/me/thirdparty", ""); strings.Contains(own.body, "ghp_secret") {
+		t.Errorf("the owner is told the token: %s", own.body)
+	}
+	var list []map[string]any
+	b.must(200, operator, "GET /users/me/thirdparty", "").decode(&list)
+	if len(list) != 1 || list[0]["token"] != "ghp_secret" || list[0]["provider"] != "github" || list[0]["login"] != "octocat" || list[0]["required"] != true {
+		t.Errorf("the service is told %v", list)
+	}
+	b.must(200, me, "DELETE /users/me/thirdparty/a", "")
+	if body := b.must(200, operator, "GET /users/me/thirdparty", "").body; body != "[]\n" {
+		t.Errorf("after its removal: %s", body)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.must(201, me, "PUT /users/me/tokens/deploy", "{}").object()
+	if first["operation"] != "insert" {
+		t.Errorf("a new token answers %v", first)
+	}
+	second := b.must(201, me, "POST /users/me/tokens/deploy", "{}").object()
+	if second["operation"] != "update" || second["deploy"] == first["deploy"] {
+		t.Errorf("the same name again answers %v after %v", second, first)
+	}
+	token := second["deploy"].(string)
+	b.must(401, "me:"+first["deploy"].(string), "GET /auth", "")
+	b.must(200, "me:"+token, "GET /auth", "")
+	list := b.must(200, me, "GET /users/me/tokens", "")
+	if named, _ := list.object()["apiTokens"].(map[string]any); len(named) != 2 || named["deploy"] != token[:4]+"…" {
+		t.Errorf("the list is %v", list.body)
+	}
+	if got := b.must(200, me, "DELETE /users/me/tokens/deploy", "").object(); got["ok"] != true || got["id"] != "deploy" {
+		t.Errorf("the removal answers %v", got)
+	}
+	b.must(401, "me:"+token, "GET /auth", "")
+	b.refused(400, "invalid", me, "PUT /users/me/tokens/operation", "")
+	b.refused(400, "invalid", me, "PUT /users/me/tokens/a%2Fb", "")
+}

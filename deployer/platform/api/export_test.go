@@ -1,0 +1,11 @@
+package api
+
+// Patterns returns those of all routes, so that a test can say that it has
+// seen each.
+func (a *API) Patterns() []string {
+	var patterns []string
+	for _, r := range a.table() {
+		patterns = append(patterns, r.pattern)
+	}
+	return patterns
+}
