@@ -41,7 +41,8 @@ func (c *Client) Snapshots(ctx context.Context, user, app string) ([]Snapshot, e
 //
 // body is not closed, and not read after the call, which therefore waits for a
 // read that is under way: one that may take long must end with ctx. Where
-// reading it fails, so does the upload, with that error.
+// reading it fails, so does the upload, with that error, unless the platform had
+// refused it by then.
 func (c *Client) UploadSnapshot(ctx context.Context, user, app, id string, body io.Reader, out io.Writer) error {
 	r := request{doing: "upload snapshot", method: http.MethodPost, path: appPath(user, app, "snapshots", id)}
 	source := newSource(body)
@@ -55,6 +56,9 @@ func (c *Client) UploadSnapshot(ctx context.Context, user, app, id string, body 
 	resp, err := c.send(req, r)
 	if err == nil {
 		err = outcome(ctx, r.doing, resp, out) // which may have begun before the body ended
+	}
+	if _, refused := errors.AsType[*Error](err); refused {
+		return err // whatever became of the rest of the body
 	}
 	if failure := source.failure(); failure != nil {
 		return fmt.Errorf("nodejitsu: upload snapshot: reading it: %w", failure)

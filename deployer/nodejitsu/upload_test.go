@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -304,31 +305,51 @@ func TestUploadDoesNotReadOnAfterItReturned(t *testing.T) {
 	})
 }
 
-// A read that is under way is waited for.
+// handlerFunc is told each log line.
+type handlerFunc func(slog.Record)
+
+func (f handlerFunc) Enabled(context.Context, slog.Level) bool { return true }
+
+func (f handlerFunc) Handle(_ context.Context, r slog.Record) error { f(r); return nil }
+
+func (f handlerFunc) WithAttrs([]slog.Attr) slog.Handler { return f }
+
+func (f handlerFunc) WithGroup(string) slog.Handler { return f }
+
+// A read that is under way when the platform refuses is waited for.
 func TestUploadWaitsForTheRead(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	reading := false // not synchronized: seen by the race detector
-	begun := make(chan struct{})
+	answered, reading := make(chan struct{}), make(chan struct{})
+	under := false // not synchronized: nobody but the call's own reads may write it
 	body := io.MultiReader(strings.NewReader("half"), readerFunc(func([]byte) (int, error) {
-		reading = true
-		close(begun)
-		<-ctx.Done() // as a body of the same context does, in its own time
-		for range 1000 {
+		under = true
+		close(reading)
+		<-answered
+		for range 1000 { // the time that a return would need
 			_ = sha256.Sum256(make([]byte, 1000))
 		}
-		reading = false
-		return 0, ctx.Err()
+		under = false
+		return 0, errSource
 	}))
-	c := builder(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
-	go func() { <-begun; cancel() }()
-	_, err := upload(ctx, c, body)
-	if reading {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		_, _ = io.ReadFull(r.Body, make([]byte, 4))
+		<-reading
+		refuse(w, http.StatusConflict, "conflict", "Enough")
+	}))
+	t.Cleanup(server.Close)
+	c := nodejitsu.New(nodejitsu.Options{
+		Endpoint: func() string { return server.URL }, Username: "maciej",
+		Logger: slog.New(handlerFunc(func(slog.Record) { close(answered) })), // of the answer
+	})
+	t.Cleanup(c.Close)
+	_, err := upload(t.Context(), c, body)
+	if under {
 		t.Error("returned while the body was being read")
 	}
 	check(t, err, meaning{})
-	if !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	if refused, ok := errors.AsType[*nodejitsu.Error](err); !ok || refused.Status != http.StatusConflict {
+		t.Errorf("%v is not the refusal", err)
 	}
 }
 
