@@ -133,7 +133,7 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 		return nil, core.Transient(fmt.Errorf("nodejitsu: %s: the platform has not started yet", r.doing), 0)
 	}
 	if u, err := url.Parse(base); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(base, "?#") {
-		return nil, fmt.Errorf("nodejitsu: %s: the platform's URL is none; it is http:// or https://, a host, and maybe a path", r.doing)
+		return nil, fmt.Errorf("nodejitsu: %s: the platform's URL is none; it takes http or https, a host, and maybe a path", r.doing)
 	}
 	address := strings.TrimRight(base, "/")
 	for _, part := range r.path {
