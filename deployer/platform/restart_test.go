@@ -1,0 +1,268 @@
+package platform_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/deployer/platform"
+)
+
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{})
+	me := b.user("me")
+	for _, app := range []string{"runs", "stopped"} {
+		b.app(me, "me", app, map[string]any{"env": map[string]string{"GREETING": ", hi"}})
+		b.upload(me, "me", app, "v1", hello(t, app))
+		b.run(me, "me", app, "v1")
+	}
+	b.ok(me.StopApp(t.Context(), "me", "stopped"))
+	key := b.Key()
+	info, err := os.Stat(filepath.Join(b.o.Dir, "platform.key"))
+	b.ok(err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the key's mode is %v", info.Mode())
+	}
+	b.stop()
+	if b.URL() != "" || b.RouterAddr() != "" {
+		t.Errorf("a platform that was stopped is at %q, %q", b.URL(), b.RouterAddr())
+	}
+
+	b = b.again()
+	if b.Key() != key {
+		t.Error("the key is another one after a restart")
+	}
+	b.eventually("the app runs again", func() bool { status, _ := b.get("runs"); return status == http.StatusOK })
+	b.answers("runs", "runs, hi")
+	if status, _ := b.get("stopped"); status != http.StatusServiceUnavailable {
+		t.Errorf("the app that was stopped answers %d", status)
+	}
+	me = b.as("me", "password")
+	if log := b.log(me, "me", "runs"); len(log) == 0 || log[0] != "up: runs" {
+		t.Errorf("the log of before is lost: %q", log)
+	}
+	b.upload(me, "me", "stopped", "v2", hello(t, "another"))
+	b.run(me, "me", "stopped", "v1") // without a build
+	b.answers("stopped", "stopped, hi")
+
+	// What is left of a snapshot that was being received or built is removed.
+	b.stop()
+	left := []string{
+		filepath.Join(b.o.Dir, "builds", "me", "runs", "half"), filepath.Join(b.o.Dir, "archives", "me", "runs", "half.tgz"),
+		filepath.Join(b.o.Dir, "archives", ".incoming", "1"),
+	}
+	for _, path := range left {
+		b.ok(os.MkdirAll(path, 0o700))
+	}
+	b = b.again()
+	for _, path := range left {
+		if _, err := os.Lstat(path); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", path, err)
+		}
+	}
+	b.eventually("the app runs again", func() bool { status, _ := b.get("runs"); return status == http.StatusOK })
+}
+
+func TestKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{Key: "shared by several machines"})
+	if b.Key() != "shared by several machines" {
+		t.Error("the key is not the given one")
+	}
+	if _, err := b.service.Users(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(filepath.Join(b.o.Dir, "platform.key")); !os.IsNotExist(err) {
+		t.Errorf("a key that was given is kept: %v", err)
+	}
+	b.stop()
+	b.o.Key = ""
+	b.ok(os.WriteFile(filepath.Join(b.o.Dir, "platform.key"), []byte("\n"), 0o600))
+	b = b.again() // half a key, left by a full disk, is none
+	if len(b.Key()) < 32 {
+		t.Error("the key that was made is short")
+	}
+	if _, err := b.as(core.ServiceUser, "").Users(t.Context()); err == nil {
+		t.Error("an empty key opens")
+	}
+}
+
+func TestTwoPlatforms(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{})
+	other := prepare(t, b.o)
+	err := other.Start(t.Context())
+	path := filepath.Join(b.o.Dir, "platform.db")
+	if want := "platform: another server uses " + path + "; stop it, or name another data folder"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, err := b.service.Users(t.Context()); err != nil {
+		t.Errorf("the first is harmed: %v", err)
+	}
+	b.stop()
+	other.start() // now it may
+	other.user("me")
+}
+
+func TestTakenPorts(t *testing.T) {
+	t.Parallel()
+	var config net.ListenConfig
+	taken, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close() //nolint:errcheck // nobody connects
+	b := setup(t, platform.Options{})
+	me := b.user("me")
+	b.app(me, "me", "app", nil)
+	b.upload(me, "me", "app", "v1", hello(t, "app"))
+	b.run(me, "me", "app", "v1")
+	b.stop()
+	for setting, change := range map[string]func(*platform.Options){
+		"platform-listen": func(o *platform.Options) { o.Listen = taken.Addr().String() },
+		"apps-listen":     func(o *platform.Options) { o.RouterListen = taken.Addr().String() },
+	} {
+		o := b.o
+		change(&o)
+		other := prepare(t, o)
+		err := other.Start(t.Context())
+		if err == nil || !strings.HasPrefix(err.Error(), "platform: "+setting+": ") || !strings.Contains(err.Error(), "address already in use") {
+			t.Errorf("%s: %v", setting, err)
+		}
+		if other.URL() != "" || other.RouterAddr() != "" {
+			t.Errorf("%s: it is at %q, %q", setting, other.URL(), other.RouterAddr())
+		}
+		other.stop()
+	}
+	b = b.again()
+	b.eventually("the app runs again", func() bool { status, _ := b.get("app"); return status == http.StatusOK })
+	me = b.as("me", "password")
+	b.ok(me.StopApp(t.Context(), "me", "app")) // then all that it wrote is read
+	if up := strings.Count(strings.Join(b.log(me, "me", "app"), "\n"), "up: app"); up != 2 {
+		t.Errorf("the app was started %d times, and not at first and when the ports were free", up)
+	}
+}
+
+func TestStartAndStop(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, platform.Options{})
+	b.stop() // without a start
+	if b.URL() != "" || b.Key() != "" {
+		t.Errorf("before its start it is at %q", b.URL())
+	}
+	b.start()
+	if err := b.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "started already") {
+		t.Errorf("a second start: %v", err)
+	}
+	b.user("me") // the first one goes on
+	b.stop()
+	b.stop()
+	b.start()
+	if _, err := b.as("me", "password").Apps(t.Context(), "me"); err != nil {
+		t.Errorf("after another start: %v", err)
+	}
+	bad := prepare(t, platform.Options{Dir: filepath.Join(b.o.Dir, "platform.db", "below")})
+	if err := bad.Start(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "platform: making the folder: ") {
+		t.Errorf("below a file: %v", err)
+	}
+}
+
+// All addresses are listened on, and one of them is told.
+func TestUnspecifiedAddress(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{Listen: "0.0.0.0:0", RouterListen: ":0", Domain: "apps.example.org"})
+	if !strings.HasPrefix(b.URL(), "http://localhost:") || !strings.HasPrefix(b.RouterAddr(), "localhost:") {
+		t.Fatalf("it is at %q, %q", b.URL(), b.RouterAddr())
+	}
+	me := b.user("me")
+	b.app(me, "me", "app", nil)
+	b.upload(me, "me", "app", "v1", hello(t, "app"))
+	if app := b.run(me, "me", "app", "v1"); app.URL != "http://app.apps.example.org"+port(b.RouterAddr()) {
+		t.Errorf("the app is told to be at %q", app.URL)
+	}
+	b.answers("app.apps.example.org", "app")
+}
+
+func TestStopEndsABuild(t *testing.T) {
+	t.Parallel()
+	npm := newRegistry(t)
+	b := setup(t, platform.Options{Registry: npm.url})
+	me := b.user("me")
+	b.app(me, "me", "app", nil)
+	uploaded := make(chan error, 1)
+	go func() {
+		uploaded <- me.UploadSnapshot(t.Context(), "me", "app", "v1", bytes.NewReader(dependent(t)), io.Discard)
+	}()
+	npm.await(t, "/dep") // which gets no answer
+	b.stop()
+	// By now all of it has ended.
+	for _, dir := range []string{"builds/me/app", "archives/.incoming", "cache/tmp"} {
+		left, err := os.ReadDir(filepath.Join(b.o.Dir, dir))
+		if err != nil || len(left) != 0 {
+			t.Errorf("in %s there is left: %v, %v", dir, left, err)
+		}
+	}
+	err := <-uploaded
+	if _, again := core.Retryable(err); !again {
+		t.Errorf("the upload says %v, which is not worth another try", err)
+	}
+	npm.release()
+	b = b.again()
+	me = b.as("me", "password")
+	b.upload(me, "me", "app", "v1", dependent(t))
+	b.run(me, "me", "app", "v1")
+	b.answers("app", "from dep")
+}
+
+// An app that streams doesn't hold the platform longer than the caller has
+// time, and no drone is left.
+func TestStopEndsStreams(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{})
+	me := b.user("me")
+	b.app(me, "me", "app", nil)
+	b.upload(me, "me", "app", "v1", hello(t, "app"))
+	b.run(me, "me", "app", "v1")
+	resp := b.open("app", "/stream")
+	defer resp.Body.Close() //nolint:errcheck // only read
+	begin := make([]byte, len("begin\n"))
+	if _, err := io.ReadFull(resp.Body, begin); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	b.ok(b.Stop(ctx))
+	if _, err := io.ReadAll(resp.Body); err == nil {
+		t.Error("the stream ended as if it were whole")
+	}
+	b = b.again()
+	b.eventually("the app runs again", func() bool { status, _ := b.get("app"); return status == http.StatusOK })
+}
+
+// What is wrong with the folder is told, and nothing is left running.
+func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{})
+	b.stop()
+	state := filepath.Join(b.o.Dir, "drones", "state.json")
+	whole, err := os.ReadFile(state)
+	b.ok(err)
+	b.ok(os.WriteFile(state, []byte("{"), 0o600))
+	other := prepare(t, b.o)
+	if err := other.Start(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "platform: drones: ") {
+		t.Errorf("with a damaged state: %v", err)
+	}
+	b.ok(os.WriteFile(state, whole, 0o600))
+	other.start()
+	b.ok(other.service.CreateUser(t.Context(), nodejitsu.User{Username: "me", Password: "password"}))
+}
