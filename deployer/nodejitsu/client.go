@@ -107,7 +107,7 @@ func (c *Client) call(ctx context.Context, r request, answer any) error {
 	if err != nil {
 		return err
 	}
-	defer drain(resp.Body)
+	defer resp.Body.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
@@ -135,15 +135,16 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	if u, err := url.Parse(base); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(base, "?#") {
 		return nil, fmt.Errorf("nodejitsu: %s: the platform's URL is none; it takes http or https, a host, and maybe a path", r.doing)
 	}
-	address := strings.TrimRight(base, "/")
+	var address strings.Builder
+	address.WriteString(strings.TrimRight(base, "/"))
 	for _, part := range r.path {
 		// A path is resolved on its way, so these would reach something else.
 		if part == "" || part == "." || part == ".." {
 			return nil, fmt.Errorf("nodejitsu: %s: %q is no name", r.doing, part)
 		}
-		address += "/" + url.PathEscape(part)
+		address.WriteString("/" + url.PathEscape(part))
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, address, body)
+	req, err := http.NewRequestWithContext(ctx, r.method, address.String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("nodejitsu: %s: the platform's URL is none", r.doing)
 	}
@@ -170,7 +171,7 @@ func (c *Client) send(req *http.Request, r request) (*http.Response, error) {
 	c.o.Logger.DebugContext(ctx, "platform called", "call", r.doing, "status", resp.StatusCode,
 		"duration_ms", time.Since(begin).Milliseconds())
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		defer drain(resp.Body)
+		defer resp.Body.Close() //nolint:errcheck // only read
 		return nil, refusal(r.doing, resp)
 	}
 	return resp, nil
@@ -185,10 +186,4 @@ func broken(ctx context.Context, doing string, err error) error {
 		err = wrapped.Err // without the URL
 	}
 	return core.Transient(fmt.Errorf("nodejitsu: %s: the platform can't be reached: %w", doing, err), 0)
-}
-
-// drain reads what is left, so that the connection can serve again.
-func drain(body io.ReadCloser) {
-	_, _ = io.CopyN(io.Discard, body, maxRefusal)
-	_ = body.Close() // only read
 }
