@@ -152,6 +152,10 @@ func testWatch(b *bench) {
 	}
 	stop()
 	stop() // harmless
+	select {
+	case <-wake: // another time for the Save, as a Store may that is told of it by others, too
+	default:
+	}
 	b.save(b.find(c.Entry.ID).Entry, deploy.Move{})
 	select {
 	case <-wake:

@@ -1,0 +1,117 @@
+package redis
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed scripts
+var files embed.FS
+
+// scripts returns the scripts by name. go-redis sends a script's digest, and its
+// text where Redis does not know that one.
+func scripts() map[string]*redis.Script {
+	read := func(name string) string {
+		text, err := files.ReadFile("scripts/" + name + ".lua")
+		if err != nil {
+			panic(err) // it is in the program, or the program was not built
+		}
+		return string(text)
+	}
+	all := map[string]*redis.Script{}
+	for _, name := range []string{
+		"accept", "save", "claim", "renew", "join", "find", "bycommit", "entries", "changes", "bounds", "probe", "sweep",
+	} {
+		all[name] = redis.NewScript(read("common") + read(name))
+	}
+	return all
+}
+
+// base is what all keys begin with. Its braces are the hash tag.
+func (s *Store) base() string { return "{" + s.o.Prefix + "}:" }
+
+// call runs a script.
+func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var now int64
+	if s.o.Now != nil {
+		now = s.o.Now().UnixMicro()
+	}
+	all := append([]any{now, s.o.MaxChanges, s.o.KeepEntries.Milliseconds()}, args...)
+	value, err := s.scripts[script].Run(ctx, s.client, []string{s.base()}, all...).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	return &reply{value: value}, nil
+}
+
+// reply reads what a script returned. What is of another form than it should be
+// reads as nothing, and err says so.
+type reply struct {
+	value any
+	err   error
+}
+
+// list is a list of values.
+type list struct {
+	r      *reply
+	values []any
+}
+
+func (r *reply) list() list { return r.asList(r.value) }
+
+func (r *reply) asList(value any) list {
+	values, ok := value.([]any)
+	if !ok && value != nil {
+		r.err = fmt.Errorf("redis: a script returned %T and not a list", value)
+	}
+	return list{r, values}
+}
+
+// value is one value.
+type value struct {
+	r *reply
+	v any
+}
+
+func (l list) at(i int) value {
+	if i >= len(l.values) {
+		l.r.err = fmt.Errorf("redis: a script returned a list of %d", len(l.values))
+		return value{l.r, nil}
+	}
+	return value{l.r, l.values[i]}
+}
+
+func (v value) list() list { return v.r.asList(v.v) }
+
+func (v value) text() string {
+	switch text := v.v.(type) {
+	case string:
+		return text
+	case int64:
+		return strconv.FormatInt(text, 10)
+	case nil:
+		return ""
+	}
+	v.r.err = fmt.Errorf("redis: a script returned %T and not a text", v.v)
+	return ""
+}
+
+func (v value) number() int64 {
+	text := v.text()
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		v.r.err = fmt.Errorf("redis: a script returned no number: %w", err)
+	}
+	return n
+}

@@ -1,0 +1,58 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Changes implements status.Feed.
+func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.Change, error) {
+	r, err := s.call(ctx, "changes", user, since.String(),
+		strconv.FormatUint(since.Millis, 10), strconv.FormatUint(since.N, 10), limit)
+	if err != nil {
+		return nil, wrap("changes", user, err)
+	}
+	fields := r.list()
+	if fields.at(0).text() == "gone" {
+		return nil, wrap("changes after "+since.String()+" of", user, core.ErrGone)
+	}
+	found := fields.at(1).list()
+	all := make([]core.Change, 0, len(found.values))
+	for i := range found.values {
+		c, err := changeOf(found.at(i).list())
+		if err != nil {
+			return nil, wrap("changes", user, err)
+		}
+		all = append(all, c)
+	}
+	return all, wrap("changes", user, r.err)
+}
+
+// changeOf reads an entry of a stream: its id, and names and values in turn.
+func changeOf(l list) (core.Change, error) {
+	seq, pairs := l.at(0).text(), l.at(1).list()
+	fields := map[string]string{}
+	for i := 0; i+1 < len(pairs.values); i += 2 {
+		fields[pairs.at(i).text()] = pairs.at(i + 1).text()
+	}
+	return decode(fields["doc"], fields["rev"], fields["attempts"], fields["updated"], seq)
+}
+
+// Bounds implements status.Feed.
+func (s *Store) Bounds(ctx context.Context, user string) (oldest, newest core.Seq, err error) {
+	r, err := s.call(ctx, "bounds", user)
+	if err != nil {
+		return core.Seq{}, core.Seq{}, wrap("bounds", user, err)
+	}
+	fields := r.list()
+	if len(fields.values) == 0 {
+		return core.Seq{}, core.Seq{}, wrap("bounds", user, r.err)
+	}
+	if oldest, err = core.ParseSeq(fields.at(0).text()); err != nil {
+		return core.Seq{}, core.Seq{}, wrap("bounds", user, err)
+	}
+	newest, err = core.ParseSeq(fields.at(1).text())
+	return oldest, newest, wrap("bounds", user, err)
+}

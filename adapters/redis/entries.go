@@ -1,0 +1,171 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// Accept implements deploy.Store.
+func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change, repeat bool, err error) {
+	e := a.Entry
+	doc, err := encode(e)
+	if err != nil {
+		return core.Change{}, false, wrap("accept", e.ID, err)
+	}
+	payload, err := pack(a.Payload)
+	if err != nil {
+		return core.Change{}, false, wrap("accept", e.ID, err)
+	}
+	args := []any{
+		e.ID, e.User, a.Key, s.o.KeepKeys.Milliseconds(), doc, payload, s.o.KeepPayloads.Milliseconds(),
+		e.Attempts, flag(!e.Status.Outcome()), e.App, e.Repository.Key(),
+	}
+	args = append(args, place(a.Place)...)
+	for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
+		if commit != "" {
+			args = append(args, commit)
+		}
+	}
+	r, err := s.call(ctx, "accept", args...)
+	if err != nil {
+		return core.Change{}, false, wrap("accept", e.ID, err)
+	}
+	fields := r.list()
+	repeat = fields.at(0).text() == "repeat"
+	c, err = told(fields.at(1).list())
+	s.written(e.User)
+	return c, repeat, wrap("accept", e.ID, errors.Join(err, r.err))
+}
+
+// place is a place in the queue as the scripts have it.
+func place(p *deploy.Place) []any {
+	if p == nil {
+		return []any{"0", "", "0", 0, 0}
+	}
+	return []any{"1", p.Lane, flag(p.Enter), micros(p.PushedAt), micros(p.At)}
+}
+
+// Save implements deploy.Store.
+func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Change, error) {
+	doc, err := encode(e)
+	if err != nil {
+		return core.Change{}, wrap("save", e.ID, err)
+	}
+	to := place(m.Place)
+	switch {
+	case m.Place != nil:
+		to[0] = "place"
+	case m.Stay:
+		to[0] = "stay"
+	default:
+		to[0] = "leave"
+	}
+	args := append([]any{e.ID, e.Revision, rand.Text(), doc, e.Attempts, flag(!e.Status.Outcome()), e.App}, to...)
+	r, err := s.call(ctx, "save", args...)
+	if err != nil {
+		return core.Change{}, wrap("save", e.ID, err)
+	}
+	fields := r.list()
+	switch fields.at(0).text() {
+	case "missing":
+		return core.Change{}, wrap("save", e.ID, core.ErrNotFound)
+	case "conflict":
+		return core.Change{}, wrap("save", e.ID, fmt.Errorf("revision %d: %w", e.Revision, core.ErrConflict))
+	}
+	s.written(e.User)
+	seq, err := core.ParseSeq(fields.at(1).text())
+	e = e.Clone()
+	e.Revision++
+	return core.Change{Seq: seq, Entry: e}, wrap("save", e.ID, errors.Join(err, r.err))
+}
+
+// Find implements deploy.Store.
+func (s *Store) Find(ctx context.Context, id string) (core.Change, error) {
+	return s.find(ctx, "*", id)
+}
+
+// Entry implements status.Log.
+func (s *Store) Entry(ctx context.Context, user, id string) (core.Change, error) {
+	return s.find(ctx, user, id)
+}
+
+func (s *Store) find(ctx context.Context, user, id string) (core.Change, error) {
+	r, err := s.call(ctx, "find", id, user)
+	if err != nil {
+		return core.Change{}, wrap("find", id, err)
+	}
+	c, err := told(r.list())
+	return c, wrap("find", id, errors.Join(err, r.err))
+}
+
+// Payload returns an entry's payload as it came, or core.ErrNotFound.
+func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
+	packed, err := s.client.Get(ctx, s.base()+"p:"+id).Result()
+	if errors.Is(err, redis.Nil) {
+		err = core.ErrNotFound
+	}
+	if err != nil {
+		return nil, wrap("payload", id, err)
+	}
+	payload, err := unpack(packed)
+	return payload, wrap("payload", id, err)
+}
+
+// found is how many entries ByCommit returns at most.
+const found = 100
+
+// ByCommit implements deploy.Store.
+func (s *Store) ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error) {
+	args := []any{repository, found}
+	for _, commit := range commits {
+		args = append(args, commit)
+	}
+	r, err := s.call(ctx, "bycommit", args...)
+	if err != nil {
+		return nil, wrap("by commit", repository, err)
+	}
+	all, err := r.list().told()
+	return all, wrap("by commit", repository, errors.Join(err, r.err))
+}
+
+// told reads a list of what the scripts' function told returns.
+func (l list) told() ([]core.Change, error) {
+	all := make([]core.Change, 0, len(l.values))
+	for i := range l.values {
+		c, err := told(l.at(i).list())
+		if errors.Is(err, core.ErrNotFound) {
+			continue // it was removed as too old, and something that names it is not yet
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// Entries implements status.Log.
+func (s *Store) Entries(ctx context.Context, user, app string, skip, limit int) (page []core.Entry, total int, err error) {
+	index := user
+	if app != "" {
+		index += "/" + app
+	}
+	r, err := s.call(ctx, "entries", index, skip, limit)
+	if err != nil {
+		return nil, 0, wrap("entries", user, err)
+	}
+	fields := r.list()
+	all, err := fields.at(1).list().told()
+	page = make([]core.Entry, 0, len(all))
+	for _, c := range all {
+		page = append(page, c.Entry)
+	}
+	return page, int(fields.at(0).number()), wrap("entries", user, errors.Join(err, r.err))
+}

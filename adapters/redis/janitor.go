@@ -1,0 +1,54 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	sweepEvery = 10 * time.Minute
+	pass       = 100 // things removed by one script, so that Redis is not kept busy
+)
+
+// janitor removes what is too old, or too much, now and then.
+func (s *Store) janitor(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.o.Logger.Warn("old entries were not removed", "error", err)
+		}
+	}
+}
+
+// Sweep removes outcomes and changes that are too old, or too many for their
+// user. Several processes may do it at once.
+func (s *Store) Sweep(ctx context.Context) error {
+	now := time.Now
+	if s.o.Now != nil {
+		now = s.o.Now
+	}
+	oldestChange := max(now().Add(-s.o.KeepChanges).UnixMilli(), 0)
+	// Ids begin with the millisecond of their making, in hex.
+	oldestID := fmt.Sprintf("%012x", max(now().Add(-s.o.KeepEntries).UnixMilli(), 0))
+	users := s.client.SScan(ctx, s.base()+"users", 0, "", pass).Iterator()
+	for users.Next(ctx) {
+		for {
+			r, err := s.call(ctx, "sweep", users.Val(), oldestChange, s.o.MaxEntries, oldestID, pass)
+			if err != nil {
+				return wrap("sweep", users.Val(), err)
+			}
+			done, isNumber := r.value.(int64)
+			if !isNumber || done < pass {
+				break
+			}
+		}
+	}
+	return wrap("sweep", "users", users.Err())
+}

@@ -1,0 +1,51 @@
+package redis
+
+import (
+	"cmp"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Options says where Redis is and how long things are kept. Addrs is required;
+// zero durations and counts have defaults.
+type Options struct {
+	// Addrs are host:port: of the server; of several nodes of a Cluster; of
+	// the Sentinels, where Master is set.
+	Addrs   []string
+	Master  string // the name that Sentinel knows the master by
+	Cluster bool   // also where only one node is named
+
+	Username, SentinelUsername string
+	Password, SentinelPassword core.Secret
+	DB                         int         // not on a Cluster
+	TLS                        *tls.Config // nil: none
+
+	Prefix string           // of all keys; "webhooks"
+	Now    func() time.Time // nil: the clock of Redis
+	Logger *slog.Logger
+
+	KeepEntries  time.Duration // outcomes; 1 year. Live entries are always kept
+	KeepPayloads time.Duration // 30 days
+	KeepKeys     time.Duration // how long a repeat is known as one; 7 days
+	KeepChanges  time.Duration // 7 days
+	MaxEntries   int           // outcomes of one user; 10,000
+	MaxChanges   int           // changes of one user; 10,000
+}
+
+func (o Options) withDefaults() Options {
+	const day = 24 * time.Hour
+	o.Prefix = cmp.Or(o.Prefix, "webhooks")
+	o.KeepEntries = cmp.Or(o.KeepEntries, 365*day)
+	o.KeepPayloads = cmp.Or(o.KeepPayloads, 30*day)
+	o.KeepKeys = cmp.Or(o.KeepKeys, 7*day)
+	o.KeepChanges = cmp.Or(o.KeepChanges, 7*day)
+	o.MaxEntries = cmp.Or(o.MaxEntries, 10_000)
+	o.MaxChanges = cmp.Or(o.MaxChanges, 10_000)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}

@@ -1,0 +1,140 @@
+package redistest
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Server is a redis-server on a port of 127.0.0.1, with a folder of its own.
+// It ends with the test.
+type Server struct {
+	Addr string // host:port; stays the same over restarts
+
+	t    testing.TB
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+}
+
+// Start starts a server that keeps what it is given, as in production:
+// appendonly, and no eviction. args are added to its command line.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s := &Server{t: t, dir: t.TempDir(), args: args}
+	t.Cleanup(s.Kill)
+	// The port is free now; somebody may be faster, and then it is another one.
+	for range 10 {
+		s.Addr = freeAddr(t)
+		if s.start() {
+			return s
+		}
+	}
+	t.Fatal("redis-server did not start")
+	return nil
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // a listener that nobody used
+	return l.Addr().String()
+}
+
+// start tells whether the server accepts connections.
+func (s *Server) start() bool {
+	s.t.Helper()
+	_, port, err := net.SplitHostPort(s.Addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	args := append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--appendonly", "yes", "--appendfsync", "everysec",
+		"--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", "",
+	}, s.args...)
+	// It outlives the test's context, so that Kill can wait for it.
+	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), "redis-server", args...) //nolint:gosec // a test says with what
+	output, err := s.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatalf("%v; install Debian's package redis-server, or run ./tools/test.sh, which does", err)
+	}
+	s.done = make(chan struct{})
+	up := make(chan bool, 1)
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		defer close(done)
+		lines := bufio.NewScanner(output)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "Ready to accept connections") || strings.Contains(lines.Text(), "Sentinel ID is") {
+				up <- true
+				break
+			}
+		}
+		for lines.Scan() { // it must not wait for us to read
+		}
+		_ = cmd.Wait() // killed, mostly
+		select {
+		case up <- false:
+		default:
+		}
+	}(s.cmd, s.done)
+	select {
+	case ok := <-up:
+		return ok
+	case <-time.After(time.Minute):
+		s.t.Fatal("redis-server did not become ready within a minute")
+		return false
+	}
+}
+
+// Kill ends the process as a crash does, and waits until it is gone.
+func (s *Server) Kill() {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill() // it may be gone already
+	<-s.done
+}
+
+// Restart starts it again on the same port and folder, after a Kill.
+func (s *Server) Restart() {
+	s.t.Helper()
+	if !s.start() {
+		s.t.Fatal("redis-server did not start again")
+	}
+}
+
+// Pause stops the process where it is; Resume lets it go on.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(signal syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Do sends one command, such as "CONFIG SET maxmemory 1", and returns the first
+// line of the answer.
+func (s *Server) Do(words ...string) string {
+	s.t.Helper()
+	out, err := exec.CommandContext(s.t.Context(), "redis-cli", append([]string{"-u", "redis://" + s.Addr}, words...)...).CombinedOutput() //nolint:gosec // a test says what
+	if err != nil {
+		s.t.Fatalf("redis-cli %s: %v\n%s", strings.Join(words, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}

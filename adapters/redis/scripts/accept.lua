@@ -1,0 +1,41 @@
+-- ARGV: id, user, key, key's life in ms, doc, payload, payload's life in ms,
+-- attempts, live, app, repository, then the place: 1 or 0, lane, enters,
+-- pushed, at; then the commits.
+local id, user, key, key_life = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local doc, payload, payload_life, attempts, live, app, repository = unpack(ARGV, 8, 14)
+local placed, lane, enters, pushed, at = unpack(ARGV, 15, 19)
+local key_name = K .. 'k:' .. user .. ' ' .. key
+if key ~= '' then
+	local first = redis.call('GET', key_name)
+	-- A key whose entry is gone would find nothing. One of this very entry is
+	-- of this very call, made again because its answer was lost.
+	if first and redis.call('EXISTS', entry(first)) == 1 then
+		return { first == id and 'accepted' or 'repeat', told(first) }
+	end
+end
+if redis.call('EXISTS', entry(id)) == 1 then
+	return { 'accepted', told(id) }
+end
+if key ~= '' then
+	redis.call('SET', key_name, id, 'PX', key_life)
+end
+if payload ~= '' then
+	redis.call('SET', K .. 'p:' .. id, payload, 'PX', payload_life)
+end
+redis.call('HSET', entry(id), 'user', user, 'app', app, 'live', live, 'repository', repository)
+redis.call('SADD', K .. 'users', user)
+redis.call('ZADD', K .. 'u:' .. user, 0, id)
+if app ~= '' then
+	redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, 0, id)
+end
+local commits = {}
+for i = 20, #ARGV do
+	redis.call('ZADD', K .. 'x:' .. repository, 0, ARGV[i] .. ' ' .. id)
+	commits[#commits + 1] = ARGV[i]
+end
+redis.call('HSET', entry(id), 'commits', table.concat(commits, ' '))
+change(id, user, doc, 1, attempts, '')
+if placed == '1' then
+	place(id, lane, enters, pushed, at)
+end
+return { 'accepted', told(id) }

@@ -1,0 +1,7 @@
+-- ARGV: user.
+local feed = K .. 'f:' .. ARGV[4]
+local oldest = redis.call('XRANGE', feed, '-', '+', 'COUNT', 1)[1]
+if not oldest then
+	return {}
+end
+return { oldest[1], redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)[1][1] }

@@ -1,0 +1,18 @@
+-- ARGV: repository, at most, commits.
+local seen, ids = {}, {}
+for i = 6, #ARGV do
+	local commit = ARGV[i]
+	for _, member in ipairs(redis.call('ZRANGEBYLEX', K .. 'x:' .. ARGV[4], '[' .. commit .. ' ', '(' .. commit .. '!')) do
+		local id = string.sub(member, #commit + 2)
+		if not seen[id] then
+			seen[id] = true
+			ids[#ids + 1] = id
+		end
+	end
+end
+table.sort(ids, function(a, b) return a > b end)
+local found = {}
+for i = 1, math.min(#ids, tonumber(ARGV[5])) do
+	found[i] = told(ids[i])
+end
+return found

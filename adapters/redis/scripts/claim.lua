@@ -1,0 +1,49 @@
+-- ARGV: lease in microseconds, nonce.
+local lease, nonce = tonumber(ARGV[4]), ARGV[5]
+local grant = K .. 'g:' .. nonce
+local granted = redis.call('GET', grant)
+if granted then -- this very call, made again because its answer was lost
+	return { 'claimed', granted, told(granted), redis.call('HGET', entry(granted), 'lost') or '', standing(granted) }
+end
+
+-- What a claim that ran out held goes back into the queue.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '-inf', digits(now), 'LIMIT', 0, 100)) do
+	give_up(id)
+	redis.call('HSET', entry(id), 'lost', '1')
+	redis.call('ZADD', K .. 'queue', redis.call('HGET', entry(id), 'at') or 0, id)
+end
+
+local function claim(id, lane)
+	redis.call('ZREM', K .. 'queue', id)
+	redis.call('ZADD', K .. 'claims', digits(now + lease), id)
+	if lane then
+		redis.call('HSET', K .. 'held', 'lane ' .. lane, id)
+	end
+	redis.call('SET', grant, id, 'PX', math.ceil(lease / 1000))
+	local e = redis.call('HMGET', entry(id), 'user', 'doc', 'rev', 'attempts', 'lost')
+	change(id, e[1], e[2], digits(tonumber(e[3]) + 1), digits(tonumber(e[4]) + 1), digits(now))
+	return { 'claimed', id, told(id), e[5] or '', standing(id) }
+end
+
+-- A lane that is held may have any number of entries that wait for it.
+local batch = 100
+for offset = 0, 100 * batch, batch do
+	local ids = redis.call('ZRANGEBYSCORE', K .. 'queue', '-inf', digits(now), 'LIMIT', offset, batch)
+	for _, id in ipairs(ids) do
+		local lane = redis.call('HGET', entry(id), 'lane')
+		if not lane or not redis.call('HGET', K .. 'held', 'lane ' .. lane) then
+			return claim(id, lane)
+		end
+	end
+	if #ids < batch then
+		break
+	end
+end
+
+-- When to look again.
+local soonest = redis.call('ZRANGEBYSCORE', K .. 'queue', '(' .. digits(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+local ends = redis.call('ZRANGE', K .. 'claims', 0, 0, 'WITHSCORES')[2]
+if ends and (not soonest or tonumber(ends) < tonumber(soonest)) then
+	soonest = ends
+end
+return { 'nothing', soonest or '0' }

@@ -1,0 +1,10 @@
+-- ARGV: user, or user/app; skip, limit.
+local key, skip, limit = K .. 'u:' .. ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local page = {}
+if limit > 0 then
+	-- The scores are the same, so the order is that of the ids.
+	for i, id in ipairs(redis.call('ZREVRANGE', key, skip, skip + limit - 1)) do
+		page[i] = told(id)
+	end
+end
+return { redis.call('ZCARD', key), page }

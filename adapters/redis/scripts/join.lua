@@ -1,0 +1,20 @@
+-- ARGV: id, attempt, user/app.
+local id, attempt, app = ARGV[4], ARGV[5], ARGV[6]
+if not holds(id, attempt) then
+	return { 'conflict' }
+end
+local holder = redis.call('HGET', K .. 'held', 'app ' .. app)
+if holder and holder ~= id then
+	local ends = redis.call('ZSCORE', K .. 'claims', holder)
+	if ends and tonumber(ends) > now then
+		return { 'busy' }
+	end
+end
+free('app ' .. (redis.call('HGET', entry(id), 'joined') or ''), id)
+redis.call('HSET', K .. 'held', 'app ' .. app, id)
+redis.call('HSET', entry(id), 'joined', app)
+local newest = redis.call('GET', K .. 'a:' .. app)
+if not newest or newest < id then
+	redis.call('SET', K .. 'a:' .. app, id, 'PX', keep)
+end
+return { 'held', standing(id) }

@@ -1,0 +1,196 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
+)
+
+// Store is the store in Redis. Its methods may be called concurrently between
+// Start and Stop.
+type Store struct {
+	o       Options
+	client  redis.UniversalClient
+	scripts map[string]*redis.Script
+	ready   chan struct{}
+
+	cancel  context.CancelFunc // of what runs
+	running sync.WaitGroup
+
+	heard atomic.Int64 // how many changes there were in all, as far as we heard
+
+	mu       sync.Mutex
+	broken   error  // why Redis can't be used; nil: it can, as far as is known
+	epoch    string // which data we work with; "" before Start
+	watchers map[string]map[chan struct{}]struct{}
+}
+
+var (
+	_ deploy.Store   = (*Store)(nil)
+	_ deploy.Queue   = (*Store)(nil)
+	_ deploy.Watcher = (*Store)(nil)
+	_ status.Log     = (*Store)(nil)
+	_ status.Feed    = (*Store)(nil)
+)
+
+// New returns a Store that is not connected yet.
+func New(o Options) *Store {
+	o = o.withDefaults()
+	return &Store{
+		o: o, client: newClient(o), scripts: scripts(), ready: make(chan struct{}, 1), broken: errNotStarted,
+		watchers: map[string]map[chan struct{}]struct{}{},
+	}
+}
+
+var errNotStarted = errors.New("redis: the store was not started, or was stopped")
+
+// Times of a call. A delivery's sender waits for some of them.
+const (
+	dialTimeout = time.Second
+	callTimeout = 2 * time.Second
+	retries     = 3
+	longestWait = 300 * time.Millisecond // between two tries
+)
+
+func newClient(o Options) redis.UniversalClient {
+	all := &redis.UniversalOptions{
+		Addrs: o.Addrs, MasterName: o.Master, IsClusterMode: o.Cluster, DB: o.DB, TLSConfig: o.TLS,
+		Username: o.Username, Password: o.Password.Reveal(),
+		SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword.Reveal(),
+		DialTimeout: dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, ContextTimeoutEnabled: true,
+		MaxRetries: retries, MaxRetryBackoff: longestWait,
+		ClientName: "webhooks",
+	}
+	return redis.NewUniversalClient(all)
+}
+
+// Start connects. It fails where Redis can't be reached or is too old, and
+// warns where its settings may lose what it was given.
+func (s *Store) Start(ctx context.Context) error {
+	if err := s.version(ctx); err != nil {
+		return err
+	}
+	s.warn(ctx)
+	n, err := s.counted(ctx)
+	if err != nil {
+		return fmt.Errorf("redis: %s: %w", strings.Join(s.o.Addrs, ","), err)
+	}
+	s.setBroken(nil)
+	s.heard.Store(n)
+	subscription, err := s.subscribe(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	s.running.Go(func() { s.listen(ctx, subscription) })
+	s.running.Go(func() { s.look(ctx) })
+	s.running.Go(func() { s.janitor(ctx) })
+	wake(s.ready)
+	return nil
+}
+
+// version refuses a Redis that lacks what the scripts use.
+func (s *Store) version(ctx context.Context) error {
+	const oldest = 7
+	info, err := s.client.Info(ctx, "server").Result()
+	if err != nil {
+		return fmt.Errorf("redis: %s can't be used: %w", strings.Join(s.o.Addrs, ","), err)
+	}
+	_, version, _ := strings.Cut(info, "redis_version:")
+	version, _, _ = strings.Cut(version, "\r\n")
+	var major int
+	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil || major < oldest {
+		return fmt.Errorf("redis: %s is Redis %q; version %d or later is needed", strings.Join(s.o.Addrs, ","), version, oldest)
+	}
+	return nil
+}
+
+// warn tells of settings that lose data. Hosted servers may not tell theirs.
+func (s *Store) warn(ctx context.Context) {
+	for _, setting := range []struct{ name, want, why string }{
+		{"maxmemory-policy", "noeviction", "a full Redis drops entries instead of refusing them"},
+		{"appendonly", "yes", "what was accepted since the last snapshot is lost when Redis ends"},
+	} {
+		found, err := s.client.ConfigGet(ctx, setting.name).Result()
+		if err == nil && found[setting.name] != "" && found[setting.name] != setting.want {
+			s.o.Logger.Warn("redis may lose what it was given", "setting", setting.name,
+				"value", found[setting.name], "wanted", setting.want, "reason", setting.why)
+		}
+	}
+}
+
+// Stop ends what runs and closes the connections. It may be called without
+// Start, and twice.
+func (s *Store) Stop(context.Context) error {
+	if s.cancel != nil {
+		s.cancel()
+		s.running.Wait()
+		s.cancel = nil
+	}
+	s.setBroken(errNotStarted)
+	if err := s.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		return fmt.Errorf("redis: closing: %w", err)
+	}
+	return nil
+}
+
+// Check tells whether the store can write.
+func (s *Store) Check(ctx context.Context) error {
+	s.mu.Lock()
+	stopped := errors.Is(s.broken, errNotStarted)
+	s.mu.Unlock()
+	if stopped {
+		return errNotStarted
+	}
+	return s.probe(ctx)
+}
+
+// probe writes something, so as to know whether that can be done, and notices
+// where the data is not what it was.
+func (s *Store) probe(ctx context.Context) error {
+	_, err := s.counted(ctx)
+	s.setBroken(err)
+	return err
+}
+
+// counted returns how many changes there were in all.
+func (s *Store) counted(ctx context.Context) (int64, error) {
+	answer, err := s.call(ctx, "probe", rand.Text())
+	if err != nil {
+		return 0, err
+	}
+	fields := answer.list()
+	s.mu.Lock()
+	lost := s.epoch != "" && s.epoch != fields.at(0).text()
+	s.epoch = fields.at(0).text()
+	s.mu.Unlock()
+	if lost {
+		s.o.Logger.Error("redis lost its data; deliveries that were accepted before are gone, redeliver them at GitHub", "prefix", s.o.Prefix)
+		s.wakeAll()
+	}
+	return fields.at(1).number(), answer.err
+}
+
+func (s *Store) setBroken(err error) {
+	s.mu.Lock()
+	before := s.broken
+	s.broken = err
+	s.mu.Unlock()
+	switch {
+	case err != nil && before == nil:
+		s.o.Logger.Error("redis can't be used; deliveries are refused until it can", "error", err)
+	case err == nil && before != nil && !errors.Is(before, errNotStarted):
+		s.o.Logger.Info("redis can be used again")
+	}
+}

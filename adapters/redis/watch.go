@@ -1,0 +1,133 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// lookEvery is how often is looked for what no message told.
+const lookEvery = 2 * time.Second
+
+// Watch implements deploy.Watcher and status.Feed.
+func (s *Store) Watch(user string) (<-chan struct{}, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := make(chan struct{}, 1)
+	if s.watchers[user] == nil {
+		s.watchers[user] = map[chan struct{}]struct{}{}
+	}
+	s.watchers[user][c] = struct{}{}
+	return c, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watchers[user], c)
+		if len(s.watchers[user]) == 0 {
+			delete(s.watchers, user)
+		}
+	}
+}
+
+// subscribe returns a subscription that stands, to changes and ready.
+func (s *Store) subscribe(ctx context.Context) (*redis.PubSub, error) {
+	subscription := s.client.Subscribe(ctx, s.base()+"changes", s.base()+"ready")
+	for range 2 {
+		if _, err := subscription.Receive(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("redis: subscribing: %w", err), subscription.Close())
+		}
+	}
+	return subscription, nil
+}
+
+// listen wakes by the messages, until ctx ends. go-redis connects again where
+// the connection is lost, and says so.
+func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
+	defer subscription.Close() //nolint:errcheck // nothing was written to it
+	messages := subscription.ChannelWithSubscriptions()
+	for {
+		var message any
+		select {
+		case message = <-messages:
+		case <-ctx.Done():
+			return
+		}
+		switch m := message.(type) {
+		case *redis.Subscription:
+			s.wakeAll() // what was said before is not known
+		case *redis.Message:
+			if m.Channel == s.base()+"ready" {
+				wake(s.ready)
+				continue
+			}
+			count, user, _ := strings.Cut(m.Payload, " ")
+			n, _ := strconv.ParseInt(count, 10, 64) // our own script wrote it
+			if before := s.heard.Swap(n); n == before+1 {
+				s.wake(user)
+			} else {
+				s.wakeAll() // some were lost
+			}
+		}
+	}
+}
+
+// look finds out, every now and then, whether Redis can be used, and whether
+// there were changes that no message told of.
+func (s *Store) look(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		before := s.heard.Load()
+		n, err := s.counted(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.setBroken(err)
+		// What a message tells meanwhile is heard, but perhaps not yet.
+		if err == nil && n != before && s.heard.CompareAndSwap(before, n) {
+			s.wakeAll()
+		}
+	}
+}
+
+func (s *Store) wake(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.watchers[user] {
+		wake(c)
+	}
+}
+
+// written wakes those in this process at once; the message will find them awake.
+func (s *Store) written(user string) {
+	s.wake(user)
+	wake(s.ready)
+}
+
+// wakeAll is for when it is not known who has a change.
+func (s *Store) wakeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, watchers := range s.watchers {
+		for c := range watchers {
+			wake(c)
+		}
+	}
+	wake(s.ready)
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
