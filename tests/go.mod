@@ -4,7 +4,16 @@ go 1.26.8
 
 require (
 	github.com/nodejitsu/webhooks/core v0.1.0
+	github.com/nodejitsu/webhooks/deployer v0.1.0
 	github.com/nodejitsu/webhooks/tools v0.1.0
+)
+
+require (
+	github.com/Masterminds/semver/v3 v3.5.0 // indirect
+	github.com/alexedwards/argon2id v1.0.0 // indirect
+	go.etcd.io/bbolt v1.5.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 )
 
 replace (
