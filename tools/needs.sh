@@ -30,6 +30,7 @@ needs() {
 		go) packages+=(golang-go ca-certificates) ;;
 		node) packages+=(nodejs) ;;
 		cc) packages+=(gcc libc6-dev) ;;
+		redis-cli) packages+=(redis-tools) ;;
 		*) packages+=("$program") ;;
 		esac
 	done

@@ -44,8 +44,8 @@ fi
 packages=("${modules[@]/#/./}")
 packages=("${packages[@]/%//...}")
 
-# The race detector needs a C compiler.
-needs git node npm go cc
+# The race detector needs a C compiler; tests start Redis servers of their own.
+needs git node npm go cc redis-server redis-cli
 
 # The program is built without MessagePack; doing the same here compiles Gin once
 # and not twice. Nothing looks at the commit that Go would stamp, and git refuses

@@ -1,30 +1,103 @@
 package app
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"log/slog"
+	"os"
 
 	"go.uber.org/fx"
 
 	"github.com/nodejitsu/webhooks/adapters/bolt"
+	"github.com/nodejitsu/webhooks/adapters/redis"
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// storeModule provides the ports that keep entries, queue and changes.
+// store is what keeps entries, queue and changes.
+type store interface {
+	deploy.Store
+	deploy.Queue
+	status.Log
+	status.Feed // and so deploy.Watcher
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	Check(ctx context.Context) error
+}
+
+// storeModule provides the ports that keep things: in Redis where the settings
+// name one, else in a file.
 func storeModule(cfg config.Config) fx.Option {
 	return fx.Module("store",
 		fx.Provide(
 			fx.Annotate(
-				func(log *slog.Logger) *bolt.Store {
-					return bolt.New(bolt.Options{Path: cfg.StorePath(), Logger: log})
-				},
-				fx.OnStart((*bolt.Store).Start),
-				fx.OnStop((*bolt.Store).Stop),
+				func(log *slog.Logger) (store, error) { return newStore(cfg, log) },
+				fx.OnStart(func(ctx context.Context, s store) error { return s.Start(ctx) }),
+				fx.OnStop(func(ctx context.Context, s store) error { return s.Stop(ctx) }),
 			),
-			func(s *bolt.Store) (deploy.Store, deploy.Queue, deploy.Watcher) { return s, s, s },
-			func(s *bolt.Store) (status.Log, status.Feed) { return s, s },
-			func(s *bolt.Store) Readiness { return s.Check },
+			func(s store) (deploy.Store, deploy.Queue, deploy.Watcher) { return s, s, s },
+			func(s store) (status.Log, status.Feed) { return s, s },
+			func(s store) Readiness { return s.Check },
 		),
 	)
+}
+
+func newStore(cfg config.Config, log *slog.Logger) (store, error) {
+	if len(cfg.Redis) == 0 {
+		return bolt.New(bolt.Options{
+			Path: cfg.StorePath(), Logger: log,
+			KeepEntries: cfg.KeepEntries, KeepPayloads: cfg.KeepPayloads, KeepChanges: cfg.KeepChanges,
+			MaxEntries: cfg.MaxEntries, MaxChanges: cfg.MaxChanges,
+		}), nil
+	}
+	o := redis.Options{
+		Addrs: cfg.Redis, Master: cfg.RedisMaster, Cluster: cfg.RedisCluster, DB: cfg.RedisDB,
+		Username: cfg.RedisUsername, Prefix: cfg.RedisPrefix, Logger: log,
+		KeepEntries: cfg.KeepEntries, KeepPayloads: cfg.KeepPayloads, KeepChanges: cfg.KeepChanges,
+		MaxEntries: cfg.MaxEntries, MaxChanges: cfg.MaxChanges,
+	}
+	var err error
+	if o.Password, err = secretIn("redis-password-file", cfg.RedisPasswordFile); err != nil {
+		return nil, err
+	}
+	if o.SentinelPassword, err = secretIn("redis-sentinel-password-file", cfg.RedisSentinelPasswordFile); err != nil {
+		return nil, err
+	}
+	if cfg.RedisTLS {
+		if o.TLS, err = redisTLS(cfg.RedisCAFile); err != nil {
+			return nil, err
+		}
+	}
+	return redis.New(o), nil
+}
+
+func secretIn(setting, path string) (core.Secret, error) {
+	if path == "" {
+		return "", nil
+	}
+	secret, err := config.SecretFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", setting, err)
+	}
+	return secret, nil
+}
+
+func redisTLS(caFile string) (*tls.Config, error) {
+	o := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile == "" {
+		return o, nil
+	}
+	pem, err := os.ReadFile(caFile) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("redis-ca-file: %w", err)
+	}
+	o.RootCAs = x509.NewCertPool()
+	if !o.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("redis-ca-file: %s has no certificate in PEM", caFile)
+	}
+	return o, nil
 }

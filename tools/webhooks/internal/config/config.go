@@ -31,6 +31,23 @@ type Config struct {
 	RetryDelays  []string      `koanf:"retry-delays"`
 	BuildTimeout time.Duration `koanf:"build-timeout"`
 
+	Redis                     []string `koanf:"redis"`
+	RedisMaster               string   `koanf:"redis-master"`
+	RedisCluster              bool     `koanf:"redis-cluster"`
+	RedisUsername             string   `koanf:"redis-username"`
+	RedisPasswordFile         string   `koanf:"redis-password-file"`
+	RedisSentinelPasswordFile string   `koanf:"redis-sentinel-password-file"`
+	RedisDB                   int      `koanf:"redis-db"`
+	RedisPrefix               string   `koanf:"redis-prefix"`
+	RedisTLS                  bool     `koanf:"redis-tls"`
+	RedisCAFile               string   `koanf:"redis-ca-file"`
+
+	KeepEntries  time.Duration `koanf:"keep-entries"`
+	KeepPayloads time.Duration `koanf:"keep-payloads"`
+	KeepChanges  time.Duration `koanf:"keep-changes"`
+	MaxEntries   int           `koanf:"max-entries"`
+	MaxChanges   int           `koanf:"max-changes"`
+
 	GitHubURL          string   `koanf:"github-url"`
 	GitHubArchiveHosts []string `koanf:"github-archive-hosts"`
 	TravisPublicKeys   []string `koanf:"travis-public-keys"`
@@ -61,6 +78,7 @@ func (c Config) Validate() error {
 	}
 	for setting, d := range map[string]time.Duration{
 		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "lease": c.Lease, "build-timeout": c.BuildTimeout,
+		"keep-entries": c.KeepEntries, "keep-payloads": c.KeepPayloads, "keep-changes": c.KeepChanges,
 	} {
 		if d <= 0 {
 			fault(setting, "%s is not longer than nothing", d)
@@ -69,9 +87,12 @@ func (c Config) Validate() error {
 	if c.Wait < 0 || c.Wait > time.Minute {
 		fault("wait", "%s is not between 0 and 1m; GitHub gives up after 10s", c.Wait)
 	}
-	if c.Workers < 1 {
-		fault("workers", "%d is less than 1", c.Workers)
+	for setting, n := range map[string]int{"workers": c.Workers, "max-entries": c.MaxEntries, "max-changes": c.MaxChanges} {
+		if n < 1 {
+			fault(setting, "%d is less than 1", n)
+		}
 	}
+	c.validateRedis(fault)
 	if _, err := c.Retries(); err != nil {
 		fault("retry-delays", "%v", err)
 	}
@@ -95,6 +116,23 @@ func (c Config) Validate() error {
 		fault("platform-key-file", "a platform at another URL needs the file with its key")
 	}
 	return errors.Join(faults...)
+}
+
+func (c Config) validateRedis(fault func(setting, format string, args ...any)) {
+	for _, address := range c.Redis {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			fault("redis", "%q is no address; write host:port, and credentials in settings of their own", address)
+		}
+	}
+	switch {
+	case c.RedisCluster && c.RedisMaster != "":
+		fault("redis-cluster", "a Cluster has no Sentinels; set this or redis-master")
+	case c.RedisCluster && c.RedisDB != 0:
+		fault("redis-db", "a Cluster has database 0 alone")
+	}
+	if strings.ContainsAny(c.RedisPrefix, "{} ") || c.RedisPrefix == "" {
+		fault("redis-prefix", "%q can't begin a key; write a word", c.RedisPrefix)
+	}
 }
 
 func validURL(text string) error {
@@ -140,14 +178,14 @@ func (c Config) PlatformKey() (core.Secret, error) {
 	if path == "" {
 		path = filepath.Join(c.PlatformDir(), "platform.key")
 	}
-	return secretFile(path)
+	return SecretFile(path)
 }
 
 // TravisKeys returns the pinned public keys of Travis CI, in PEM.
 func (c Config) TravisKeys() ([]core.Secret, error) {
 	keys := make([]core.Secret, 0, len(c.TravisPublicKeys))
 	for _, path := range c.TravisPublicKeys {
-		key, err := secretFile(path)
+		key, err := SecretFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("travis-public-keys: %w", err)
 		}
@@ -156,7 +194,8 @@ func (c Config) TravisKeys() ([]core.Secret, error) {
 	return keys, nil
 }
 
-func secretFile(path string) (core.Secret, error) {
+// SecretFile reads a secret: the text of a file, without space around it.
+func SecretFile(path string) (core.Secret, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return "", err

@@ -42,6 +42,23 @@ func Flags(set *pflag.FlagSet) {
 	set.StringSlice("retry-delays", []string{"5s", "30s", "2m", "10m", "30m"}, "pauses between tries after failures that may pass")
 	set.Duration("build-timeout", 20*time.Minute, "limit of upload and build, and of a start")
 
+	set.StringSlice("redis", nil, "host:port of the Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
+	set.String("redis-master", "", "name that Sentinel knows the master by; then --redis names the Sentinels")
+	set.Bool("redis-cluster", false, "--redis names nodes of a Cluster")
+	set.String("redis-username", "", "ACL user at Redis")
+	set.String("redis-password-file", "", "file with the password at Redis")
+	set.String("redis-sentinel-password-file", "", "file with the password at the Sentinels")
+	set.Int("redis-db", 0, "number of the database; not on a Cluster")
+	set.String("redis-prefix", "webhooks", "what our keys begin with, for servers that share a Redis and nothing else")
+	set.Bool("redis-tls", false, "speak TLS with Redis")
+	set.String("redis-ca-file", "", "PEM file of the authorities that Redis' certificate may be of; default: the system's")
+
+	set.Duration("keep-entries", 365*24*time.Hour, "how long deliveries that have ended stay in the log")
+	set.Duration("keep-payloads", 30*24*time.Hour, "how long their payloads are kept")
+	set.Duration("keep-changes", 7*24*time.Hour, "how far back the change feed can be resumed")
+	set.Int("max-entries", 10_000, "deliveries of one user that are kept")
+	set.Int("max-changes", 10_000, "changes of one user that are kept")
+
 	set.String("github-url", "", "base URL of GitHub's API; default: https://api.github.com/ (GitHub Enterprise: https://HOST/api/v3/)")
 	set.StringSlice("github-archive-hosts", nil, "further hosts that GitHub may send us to for a tarball")
 	set.StringSlice("travis-public-keys", nil, "PEM files with public keys that Travis CI signs with")
