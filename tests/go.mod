@@ -3,6 +3,7 @@ module github.com/nodejitsu/webhooks/tests
 go 1.26.8
 
 require (
+	github.com/nodejitsu/webhooks/adapters v0.1.0
 	github.com/nodejitsu/webhooks/core v0.1.0
 	github.com/nodejitsu/webhooks/deployer v0.1.0
 	github.com/nodejitsu/webhooks/tools v0.1.0

@@ -45,9 +45,11 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// server is a running `webhooks serve`.
+// server is a running `webhooks serve`, or `webhooks platform`.
 type server struct {
 	t     *testing.T
+	role  string // the command
+	tells int    // how many addresses it tells
 	data  string
 	flags []string
 
@@ -69,6 +71,14 @@ const (
 // serve starts the program on a fresh data folder and adds the user.
 func serve(t *testing.T, flags ...string) *server {
 	t.Helper()
+	s := run(t, "serve", 3, flags...)
+	s.run(password+"\n", "users", "add", user, "--password-stdin", "--data", s.data)
+	return s
+}
+
+// run starts the program in a role on a fresh data folder.
+func run(t *testing.T, role string, tells int, flags ...string) *server {
+	t.Helper()
 	// Not t.TempDir: the apps' own users must be able to pass through it.
 	dir, err := os.MkdirTemp("", "webhooks-e2e-") //nolint:usetesting // see above
 	if err != nil {
@@ -77,7 +87,7 @@ func serve(t *testing.T, flags ...string) *server {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, data: filepath.Join(dir, "data"), flags: flags}
+	s := &server{t: t, role: role, tells: tells, data: filepath.Join(dir, "data"), flags: flags}
 	t.Cleanup(func() {
 		s.stop()
 		if err := os.RemoveAll(dir); err != nil {
@@ -88,7 +98,6 @@ func serve(t *testing.T, flags ...string) *server {
 		}
 	})
 	s.start()
-	s.run(password+"\n", "users", "add", user, "--password-stdin", "--data", s.data)
 	return s
 }
 
@@ -96,7 +105,7 @@ func serve(t *testing.T, flags ...string) *server {
 func (s *server) start() {
 	s.t.Helper()
 	args := append([]string{
-		"serve", "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
+		s.role, "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
 		"--apps-listen", "127.0.0.1:0", "--log-level", "debug",
 	}, s.flags...)
 	// It outlives the test's own context: it is stopped, and its end is looked at.
@@ -120,7 +129,7 @@ func (s *server) start() {
 			if name, address, ok := strings.Cut(lines.Text(), " "); ok {
 				found[name] = strings.TrimSpace(address)
 			}
-			if len(found) == 3 {
+			if len(found) == s.tells {
 				addresses <- found
 				break
 			}

@@ -1,0 +1,224 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+)
+
+// cluster is several servers behind one Redis and one platform, and the one
+// who balances between them.
+type cluster struct {
+	t        *testing.T
+	platform *server
+
+	mu      sync.Mutex
+	servers []*server
+	up      []bool
+	next    int
+}
+
+func newCluster(t *testing.T, h hub, size int) *cluster {
+	t.Helper()
+	store := redistest.Start(t)
+	c := &cluster{t: t, platform: run(t, "platform", 2)}
+	c.platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", c.platform.data)
+	for range size {
+		c.servers = append(c.servers, run(t, "serve", 1, h.flags(
+			"--redis", store.Addr, "--platform-url", c.platform.platform,
+			"--platform-key-file", filepath.Join(c.platform.data, "platform", "platform.key"),
+			"--lease", "3s", "--workers", "2")...))
+		c.up = append(c.up, true)
+	}
+	return c
+}
+
+// one returns the URL of a server that is up, the next in turn.
+func (c *cluster) one() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		c.next++
+		if i := c.next % len(c.servers); c.up[i] {
+			return c.servers[i].api
+		}
+	}
+}
+
+func (c *cluster) kill(i int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.up[i] = false
+	c.servers[i].kill()
+}
+
+func (c *cluster) restart(i int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.servers[i].start()
+	c.up[i] = true
+}
+
+// deliver posts until somebody accepts: where a server does not answer, the
+// same delivery goes to the next one, as a balancer sends it.
+func (c *cluster) deliver(delivery, body string) (id string, err error) {
+	for {
+		request, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.one()+"/1/deploy", strings.NewReader(body))
+		if err != nil {
+			return "", err
+		}
+		request.SetBasicAuth(user, password)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("X-GitHub-Event", "push")
+		request.Header.Set("X-GitHub-Delivery", delivery)
+		request.Header.Set("Prefer", "respond-async")
+		response, err := http.DefaultClient.Do(request)
+		if c.t.Context().Err() != nil {
+			return "", c.t.Context().Err()
+		}
+		if err != nil {
+			continue // it was killed
+		}
+		text, err := io.ReadAll(response.Body)
+		_ = response.Body.Close() // only read
+		if err != nil {
+			continue // it was killed while it answered
+		}
+		var change struct {
+			ID string `json:"id"`
+		}
+		if response.StatusCode/100 != 2 || json.Unmarshal(text, &change) != nil {
+			return "", fmt.Errorf("got %s %s", response.Status, text)
+		}
+		return change.ID[strings.LastIndex(change.ID, "/")+1:], nil
+	}
+}
+
+// Deliveries of several apps over three servers, two of which are killed and
+// started again: each ends in one outcome, and each app ends as the newest
+// commit, without having gone back on its way.
+func TestInstancesBehindOneRedis(t *testing.T) {
+	t.Parallel()
+	const apps, commits, again = 4, 100, 4 // every fourth is delivered twice: 500 in all
+	h := github(t)
+	c := newCluster(t, h, 3)
+	bodies := make([][]string, apps)
+	order := map[string]int{} // by commit
+	for app := range apps {
+		name := "app-" + strconv.Itoa(app)
+		repo := h.repository(name)
+		repo.commit("begin", map[string]string{"package.json": packageJSON(name)})
+		for i := range commits {
+			commit := repo.commit(strconv.Itoa(i), map[string]string{"index.js": node(commitText(i))})
+			order[commit] = i
+			bodies[app] = append(bodies[app], text(t, push(object{
+				"after": commit, "head_commit": object{"id": commit, "message": strconv.Itoa(i)}, "commits": []object{},
+				"repository": object{"name": name, "default_branch": "main", "owner": object{"login": user, "name": user}},
+			})))
+		}
+	}
+
+	// The faults come at counts of what was accepted, whoever accepted it.
+	var mu sync.Mutex
+	accepted := map[string]bool{}
+	deliveries := 0
+	faults := map[int]func(){
+		100: func() { c.kill(0) },
+		180: func() { c.restart(0) },
+		260: func() { c.kill(1) },
+		380: func() { c.restart(1) },
+	}
+	var senders sync.WaitGroup
+	for app := range apps {
+		senders.Go(func() {
+			for i, body := range bodies[app] {
+				delivery := fmt.Sprintf("delivery-%d-%d", app, i)
+				times := 1
+				if i%again == 0 {
+					times = 2
+				}
+				var first string
+				for range times {
+					id, err := c.deliver(delivery, body)
+					if err != nil {
+						t.Errorf("%s: %v", delivery, err)
+						return
+					}
+					if first != "" && id != first {
+						t.Errorf("%s: its repeat is entry %s, and it was %s", delivery, id, first)
+					}
+					first = id
+					mu.Lock()
+					accepted[id] = true
+					deliveries++
+					if fault := faults[deliveries]; fault != nil {
+						fault()
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	senders.Wait()
+	if want := apps * (commits + commits/again); deliveries != want || len(accepted) != apps*commits {
+		t.Fatalf("%d deliveries made %d entries, want %d and %d", deliveries, len(accepted), want, apps*commits)
+	}
+
+	// The feed of a server that was never killed tells all of it.
+	s := c.servers[2]
+	outcomes, newest := map[string]int{}, map[string]int{}
+	feed := s.open(t.Context(), request{path: "/1/status/" + user + "/changes?since=0&include_docs=true"})
+	defer feed.Body.Close() //nolint:errcheck // only read
+	changes := json.NewDecoder(feed.Body)
+	for len(outcomes) < len(accepted) {
+		var change struct {
+			Status string `json:"status"`
+			App    string `json:"app_name"`
+			Doc    struct {
+				ID     string `json:"id"`
+				Commit struct {
+					ID string `json:"id"`
+				} `json:"commit"`
+				Error any `json:"error"`
+			} `json:"doc"`
+		}
+		if err := changes.Decode(&change); err != nil {
+			t.Fatalf("the feed ended with %d of %d outcomes: %v", len(outcomes), len(accepted), err)
+		}
+		switch change.Status {
+		case "ok":
+			at := order[change.Doc.Commit.ID]
+			if before, there := newest[change.App]; there && at <= before {
+				t.Errorf("%s went back from commit %d to %d", change.App, before, at)
+			}
+			newest[change.App] = at
+		case "error":
+			t.Errorf("entry %s failed: %v", change.Doc.ID, change.Doc.Error)
+		case "skipped":
+		default:
+			continue
+		}
+		if !accepted[change.Doc.ID] {
+			t.Errorf("nobody delivered entry %s", change.Doc.ID)
+		}
+		if outcomes[change.Doc.ID]++; outcomes[change.Doc.ID] > 1 {
+			t.Errorf("entry %s has a second outcome, %s", change.Doc.ID, change.Status)
+		}
+	}
+	for app := range apps {
+		name := "app-" + strconv.Itoa(app)
+		if got := c.platform.app(name + ".localhost"); got.body != commitText(commits-1) {
+			t.Errorf("%s answers %d %q", name, got.status, got.body)
+		}
+	}
+}
+
+func commitText(i int) string { return "commit " + strconv.Itoa(i) }
