@@ -249,6 +249,37 @@ func TestStopEndsStreams(t *testing.T) {
 	b.eventually("the app runs again", func() bool { status, _ := b.get("app"); return status == http.StatusOK })
 }
 
+// Nor does a WebSocket, whose client doesn't close it when the app does.
+func TestStopEndsWebSockets(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{})
+	me := b.user("me")
+	b.app(me, "me", "app", nil)
+	b.upload(me, "me", "app", "v1", pack(t, map[string]string{
+		"package.json": `{"name":"app","scripts":{"start":"node server.js"}}`,
+		"server.js": `
+			const server = require('http').createServer();
+			server.on('upgrade', (req, socket) => {
+				socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\nbye');
+			});
+			server.listen(process.env.PORT);`,
+	}))
+	b.run(me, "me", "app", "v1")
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(t.Context(), "tcp", b.RouterAddr())
+	b.ok(err)
+	defer conn.Close() //nolint:errcheck // the test's own
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
+	b.ok(err)
+	said, err := io.ReadAll(conn) // until the app's end of it
+	if err != nil || !strings.HasSuffix(string(said), "\r\n\r\nbye") {
+		t.Fatalf("the app says %q, %v", said, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	b.ok(b.Stop(ctx))
+}
+
 // What is wrong with the folder is told, and nothing is left running.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()

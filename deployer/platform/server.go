@@ -60,6 +60,7 @@ func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Dur
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withConn,
 	}
 	s.served.Go(func() {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -68,13 +69,24 @@ func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Dur
 	})
 }
 
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
 // ServeHTTP answers one request. net/http waits for handlers only where all
-// goes well, so stop must see for itself that they have ended.
+// goes well, so stop must see for itself that they have ended. And it forgets
+// connections that have become WebSockets, so they are closed here.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.busy.TryRLock() {
 		panic(http.ErrAbortHandler) // it has stopped
 	}
 	defer s.busy.RUnlock()
+	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+		// By then whoever is there has been told all that could be.
+		defer context.AfterFunc(r.Context(), func() { _ = conn.Close() })()
+	}
 	s.handler.ServeHTTP(w, r)
 }
 
