@@ -10,7 +10,7 @@ func TestWhoMay(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	s.run("another password\n", "users", "add", "other", "--password-stdin", "--data", s.data)
-	token := strings.TrimSpace(s.run("", "tokens", "create", user, "ci", "--data", s.data))
+	token := strings.TrimSpace(s.run("", "tokens", "add", user, "ci", "--data", s.data))
 	ping := `{"zen":"x","hook_id":1}`
 	hex := strings.Repeat("0a", 32)
 	for name, test := range map[string]struct {

@@ -134,4 +134,8 @@ func (s *server) deployURL() string {
 	return u.JoinPath("/1/deploy").String()
 }
 
-func answered(d sim.Delivery) answer { return answer{d.Status, d.Response, string(d.Body)} }
+// answered is what the server said to a delivery of the stand-in.
+func answered(d sim.Delivery) answer {
+	provoked.note(d.Status, string(d.Body))
+	return answer{d.Status, d.Response, string(d.Body)}
+}

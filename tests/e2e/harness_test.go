@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +15,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,8 +44,28 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
 			return 1
 		}
-		return m.Run()
+		if err := manyAtOnce(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		code := m.Run()
+		if code == 0 && everythingRan() {
+			code = provoked.check(os.Stderr)
+		}
+		return code
 	}())
+}
+
+// manyAtOnce lets more tests run at a time than there are processors, unless
+// the command line says how many: they wait far more than they work.
+func manyAtOnce() error {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if chosen {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
 }
 
 // server is a running `webhooks serve`, or `webhooks platform`.
@@ -141,8 +164,7 @@ func (s *server) start() {
 	select {
 	case found := <-addresses:
 		s.api, s.platform = found["webhooks"], found["platform"]
-		s.apps = strings.TrimPrefix(found["apps"], "http://SUBDOMAIN.localhost")
-		s.apps = "127.0.0.1" + s.apps
+		s.apps = "127.0.0.1" + strings.TrimPrefix(found["apps"], "http://SUBDOMAIN.localhost")
 	case <-exited:
 		s.t.Fatalf("the server did not start:\n%s", s.stderr())
 	case <-time.After(time.Minute):
@@ -267,12 +289,23 @@ func (s *server) open(ctx context.Context, r request) *http.Response {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	response.Body = provoked.watch(response.StatusCode, response.Body)
 	return response
 }
 
-// outcome waits until the entry of a change's id is what the caller wants to
-// see, by the feed, and returns its change.
+// outcome waits until the entry of a change's id has one of the statuses, and
+// returns its change.
 func (s *server) outcome(id string, wanted ...string) map[string]any {
+	s.t.Helper()
+	return s.until(id, strings.Join(wanted, " or "), func(change map[string]any) bool {
+		status, _ := change["status"].(string)
+		return slices.Contains(wanted, status)
+	})
+}
+
+// until waits until the entry of a change's id is what the caller wants to
+// see, by the feed, and returns its change.
+func (s *server) until(id, what string, wanted func(change map[string]any) bool) map[string]any {
 	s.t.Helper()
 	id = id[strings.LastIndex(id, "/")+1:]
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
@@ -280,8 +313,7 @@ func (s *server) outcome(id string, wanted ...string) map[string]any {
 	var last map[string]any
 	look := func() bool {
 		last = s.send(request{path: "/1/status/" + user + "/changes/" + id}).json(s.t)
-		status, _ := last["status"].(string)
-		return slices.Contains(wanted, status)
+		return wanted(last)
 	}
 	// Every change of the user is a reason to look again; the look before
 	// the loop comes after the subscription, so none is missed.
@@ -291,12 +323,13 @@ func (s *server) outcome(id string, wanted ...string) map[string]any {
 		return last
 	}
 	lines := bufio.NewScanner(feed.Body)
+	lines.Buffer(nil, 8<<20)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), id) && look() {
 			return last
 		}
 	}
-	s.t.Fatalf("entry %s: wanted one of %v, last seen %v (%v)", id, wanted, last, lines.Err())
+	s.t.Fatalf("entry %s: wanted %s, last seen %v (%v)", id, what, last, lines.Err())
 	return nil
 }
 

@@ -1,0 +1,213 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// flawed is the way to a real platform, on which a test may put obstacles.
+type flawed struct {
+	*httptest.Server
+	mu        sync.Mutex
+	obstacles []obstacle
+}
+
+// obstacle answers n requests of a method with part in their path.
+type obstacle struct {
+	method, part string
+	n            int
+	status       int
+	body         string
+}
+
+// flawedPlatform returns the way to the embedded platform of another server,
+// and the flags that make a server take it.
+func flawedPlatform(t *testing.T, behind *server) (p *flawed, flags []string) {
+	t.Helper()
+	to, err := url.Parse(behind.platform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = &flawed{}
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Header.Del("Accept-Encoding")
+	}, ModifyResponse: func(r *http.Response) error {
+		if r.Request.URL.Path != "/endpoints" {
+			return nil
+		}
+		// The datacenters, too, are reached this way.
+		body, err := io.ReadAll(r.Body)
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return err
+		}
+		body = bytes.ReplaceAll(body, []byte(to.Host), []byte(p.Listener.Addr().String()))
+		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return nil
+	}}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o, met := p.meets(r)
+		if !met {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(o.status)
+		_, _ = io.WriteString(w, o.body)
+	}))
+	t.Cleanup(p.Close)
+	return p, []string{"--platform-url", p.URL, "--platform-key-file", filepath.Join(behind.data, "platform", "platform.key")}
+}
+
+func (p *flawed) put(obstacles ...obstacle) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.obstacles = obstacles
+}
+
+func (p *flawed) meets(r *http.Request) (obstacle, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.obstacles {
+		o := &p.obstacles[i]
+		if o.n > 0 && o.method == r.Method && strings.Contains(r.URL.Path, o.part) {
+			o.n--
+			return *o, true
+		}
+	}
+	return obstacle{}, false
+}
+
+// left tells whether one of the obstacles was not met as often as it stands.
+func (p *flawed) left() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.obstacles {
+		if o.n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// always is as often as a test can ask.
+const always = 1000
+
+// Who somebody is can't be found out, or the answer makes no sense.
+func TestAccountsThatFail(t *testing.T) {
+	t.Parallel()
+	behind := serve(t)
+	p, flags := flawedPlatform(t, behind)
+	h := github(t)
+	h.AddUser(user, "ghp_of_the_test", []string{"repo"})
+	s := run(t, "serve", 1, h.flags(flags...)...)
+	ping := request{path: "/1/deploy", body: `{"zen":"x","hook_id":1}`, header: event("ping")}
+	pair := request{path: "/1/auth/github", body: `{"credentials":"dscape:ghp_of_the_test"}`}
+	if got := s.send(ping); got.status != 200 {
+		t.Fatalf("without an obstacle: %d %s", got.status, got.body)
+	}
+	down := obstacle{"GET", "/auth", always, 503, `{"error":"maintenance"}`}
+	broken := obstacle{"GET", "/auth", always, 200, `<html>`}
+	nameless := obstacle{"GET", "/auth", always, 200, `{"authorized":true,"user":{"email":"x@example.com"}}`}
+	for name, test := range map[string]struct {
+		obstacle
+		request
+		status int
+		code   string
+	}{
+		"down, deploy":             {down, ping, 500, "mw:auth:auth_server_down"},
+		"down, list":               {down, request{path: "/1/status/dscape/webhooks"}, 500, "mw:auth:auth_server_down"},
+		"down, changes":            {down, request{path: "/1/status/dscape/changes"}, 500, "mw:auth:auth_server_down"},
+		"down, entry":              {down, request{path: "/1/status/dscape/changes/" + strings.Repeat("0", 32)}, 500, "mw:auth:auth_server_down"},
+		"down, pair":               {down, pair, 500, "mw:auth:auth_server_down"},
+		"broken, list":             {broken, request{path: "/1/status/dscape/webhooks"}, 500, "mw:auth:auth_server_down"},
+		"nameless, deploy":         {nameless, ping, 401, "mw:auth:no_username"},
+		"nameless, list":           {nameless, request{path: "/1/status/dscape/webhooks"}, 401, "mw:auth:no_username"},
+		"nameless, changes":        {nameless, request{path: "/1/status/dscape/changes"}, 401, "mw:auth:no_username"},
+		"nameless, pair":           {nameless, pair, 401, "mw:auth:no_username"},
+		"secrets not read, deploy": {obstacle{"GET", "/thirdparty", always, 503, ""}, ping, 500, "mw:auth:auth_server_down"},
+		"user not read, pair":      {obstacle{"GET", "/thirdparty", always, 403, `{"error":"forbidden"}`}, pair, 500, "auth:github:get_user_failed"},
+		"user not written, pair":   {obstacle{"POST", "/thirdparty", always, 503, ""}, pair, 500, "auth:github:update_user_failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.put(test.obstacle)
+			s.send(test.request).failure(t, test.status, test.code)
+		})
+	}
+	p.put()
+	if got := s.send(pair); got.status != 200 {
+		t.Errorf("without an obstacle: %d %s", got.status, got.body)
+	}
+	if log := s.stderr(); strings.Contains(log, "ghp_of_the_test") || strings.Contains(log, password) {
+		t.Error("a credential is in the log")
+	}
+}
+
+// The platform's failures that pass are waited for; those that stay are told
+// with the step's code, and with what the platform said.
+func TestPlatformThatFails(t *testing.T) {
+	t.Parallel()
+	behind := serve(t)
+	p, flags := flawedPlatform(t, behind)
+	h := github(t)
+	s := run(t, "serve", 1, h.flags(append(flags, "--wait", "60s", "--retry-delays", "10ms,20ms")...)...)
+	for name, test := range map[string]struct {
+		obstacle
+		status int
+		code   string // "": it passes
+		detail string
+	}{
+		"passes-create":  {obstacle{"GET", "/apps/dscape/passes-create", 2, 502, ""}, 200, "", ""},
+		"passes-upload":  {obstacle{"POST", "/snapshots/", 2, 503, ""}, 200, "", ""},
+		"passes-start":   {obstacle{"POST", "/start", 1, 500, ""}, 200, "", ""},
+		"stays-create":   {obstacle{"POST", "/apps/dscape/stays-create", always, 409, `{"error":"taken","message":"the subdomain is somebody else's"}`}, 500, "deploy:nodejitsu:start_app", "somebody else's"},
+		"stays-upload":   {obstacle{"POST", "/snapshots/", always, 503, ""}, 502, "deploy:nodejitsu:upload_tarball", "503"},
+		"refuses-upload": {obstacle{"POST", "/snapshots/", always, 400, `{"error":"bad","message":"no such engine"}`}, 502, "deploy:nodejitsu:upload_tarball", "no such engine"},
+		"refuses-start":  {obstacle{"POST", "/start", always, 500, `{"error":"start","message":"it did not listen"}`}, 500, "deploy:nodejitsu:start_app", "it did not listen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			repo := h.repository(name)
+			commit := repo.commit("first", map[string]string{"package.json": packageJSON(name), "index.js": node(name)})
+			p.put(test.obstacle)
+			got := s.send(repo.delivery(t, commit, "", nil))
+			if test.code == "" {
+				if got.change(t, 200, "ok"); p.left() {
+					t.Error("the platform was not asked that often")
+				}
+				if app := behind.app(name + ".localhost"); app.body != name {
+					t.Errorf("the app answers %d %s", app.status, app.body)
+				}
+				return
+			}
+			doc := s.entry(got.failure(t, test.status, test.code))
+			failure, _ := doc["error"].(map[string]any)
+			if detail, _ := failure["detail"].(string); !strings.Contains(detail, test.detail) {
+				t.Errorf("got detail %q, want one with %q", detail, test.detail)
+			}
+		})
+	}
+	// The accounts fail while a deployment is at work, after it was accepted.
+	repo := h.repository("no-keys")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("no-keys"), "index.js": node("x")})
+	p.put()
+	arrived, release := h.Hold(func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/no-keys/contents/") })
+	h.Fail(func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/no-keys/contents/") }, 1, 502, nil)
+	id, _ := s.send(repo.delivery(t, commit, "", async())).change(t, 202, "pending")["id"].(string)
+	<-arrived
+	p.put(obstacle{"GET", "/thirdparty", always, 503, ""})
+	release()
+	if failed := s.outcome(id, "error"); failed["error"] != "mw:auth:auth_server_down" {
+		t.Errorf("got %v", failed)
+	}
+}

@@ -1,0 +1,238 @@
+package e2e
+
+import (
+	"crypto/rsa"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
+)
+
+// travis is Travis CI: it signs, unless it has no key.
+type travis struct {
+	h   hub
+	s   *server
+	key *rsa.PrivateKey
+}
+
+// signing returns a Travis CI whose public key is in a file, for the server's
+// flags.
+func signing(t *testing.T) (key *rsa.PrivateKey, file string) {
+	t.Helper()
+	key, public, err := sim.NewTravisKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(t.TempDir(), "travis.pem")
+	if err := os.WriteFile(file, []byte(public), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return key, file
+}
+
+// report posts a report of a build, as anybody where nobody's credentials are
+// in the URL.
+func (c travis) report(to string, b sim.TravisBuild) answer {
+	c.s.t.Helper()
+	b.Owner, b.PrivateKey = user, c.key
+	d, err := c.h.NotifyTravis(c.s.t.Context(), to, b)
+	if err != nil || d.Err != nil {
+		c.s.t.Fatal(err, d.Err)
+	}
+	return answered(d)
+}
+
+// bare is the address of the API without credentials.
+func (s *server) bare() string { return s.api + "/1/deploy" }
+
+// entry returns the doc of a change's entry.
+func (s *server) entry(change map[string]any) map[string]any {
+	s.t.Helper()
+	id, _ := change["id"].(string)
+	got := s.send(request{path: strings.TrimPrefix(id, s.api)})
+	doc, _ := got.json(s.t)["doc"].(map[string]any)
+	if got.status != 200 || doc == nil {
+		s.t.Fatalf("looking up %q: %d %s", id, got.status, got.body)
+	}
+	return doc
+}
+
+// change wants an answer with an HTTP status and the status of a change.
+func (a answer) change(t *testing.T, code int, status string) map[string]any {
+	t.Helper()
+	change := a.json(t)
+	if a.status != code || change["status"] != status {
+		t.Fatalf("got %d %s, want %d and the status %q", a.status, a.body, code, status)
+	}
+	return change
+}
+
+// failure wants an answer with an HTTP status and an error code.
+func (a answer) failure(t *testing.T, status int, code string) map[string]any {
+	t.Helper()
+	failure := a.json(t)
+	if a.status != status || failure["error"] != code {
+		t.Fatalf("got %d %s, want %d %s", a.status, a.body, status, code)
+	}
+	return failure
+}
+
+// Travis CI's signature is proof of what Travis says: it releases what is
+// held, without anybody's password, and nothing more.
+func TestTravisSignature(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	key, file := signing(t)
+	wrong, _ := signing(t)
+	s := serve(t, h.flags("--wait", "60s", "--travis-public-keys", file)...)
+	good, bad, none := travis{h, s, key}, travis{h, s, wrong}, travis{h, s, nil}
+	repo := h.repository("signed")
+	repo.hook(s)
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("signed"), "index.js": node("signed"), ".travis.yml": travisYML})
+	held := answered(repo.pushed()).change(t, 202, "held")
+	id, _ := held["id"].(string)
+	passed := sim.TravisBuild{Repo: "signed", Commit: commit}
+
+	bad.report(s.bare(), passed).failure(t, 401, "deploy:auth:bad_signature")
+	bad.report(s.deployURL(), passed).failure(t, 401, "deploy:auth:bad_signature") // even beside good credentials
+	none.report(s.bare(), passed).failure(t, 401, "deploy:auth:bad_creds")
+	none.report(s.bare()+"?user="+user, passed).failure(t, 401, "deploy:auth:bad_creds")
+	if still := s.send(request{path: strings.TrimPrefix(id, s.api)}).json(t); still["status"] != "held" {
+		t.Fatalf("got %v", still)
+	}
+	good.report(s.bare(), passed).change(t, 200, "ok")
+	s.outcome(id, "ok")
+	if app := s.app("signed.localhost"); app.body != "signed" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+
+	// Where nothing is held, nothing is deployed: the report is kept, for the
+	// push that comes within the time, even in a user's name.
+	before := len(h.Requests())
+	commit = repo.commit("second", map[string]string{"index.js": node("second")})
+	early := sim.TravisBuild{Repo: "signed", Commit: commit, BuildID: 2}
+	kept := good.report(s.bare()+"?user="+user, early).change(t, 202, "held")
+	if reason, _ := kept["reason"].(string); !strings.Contains(reason, "GitHub's push") {
+		t.Errorf("got reason %q", reason)
+	}
+	if n := len(h.Requests()); n != before {
+		t.Errorf("GitHub was asked %d times for a report alone", n-before)
+	}
+	answered(repo.pushed()).change(t, 200, "ok")
+	reportID, _ := kept["id"].(string)
+	s.outcome(reportID, "ok")
+	if app := s.app("signed.localhost"); app.body != "second" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+
+	// A failure that came early keeps its push from being deployed.
+	commit = repo.commit("third", map[string]string{"index.js": node("third")})
+	good.report(s.bare(), sim.TravisBuild{Repo: "signed", Commit: commit, BuildID: 3, State: "failed"}).change(t, 200, "skipped")
+	late := answered(repo.pushed()).change(t, 200, "skipped")
+	if reason, _ := late["reason"].(string); !strings.Contains(reason, "failed") {
+		t.Errorf("got reason %q", reason)
+	}
+}
+
+// What becomes of a held push with each outcome that a build can have.
+func TestReportsOnHeldPushes(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s")...)
+	ci := travis{h, s, nil}
+	repo := h.repository("held")
+	repo.hook(s)
+	repo.commit("first", map[string]string{"package.json": packageJSON("held"), "index.js": node("first"), ".travis.yml": travisYML})
+	next := func(message string) (commit, id string) {
+		t.Helper()
+		commit = repo.commit(message, map[string]string{"index.js": node(message)})
+		change := answered(repo.pushed()).change(t, 202, "held")
+		hold, _ := s.entry(change)["hold"].(map[string]any)
+		if hold["for"] == nil || hold["until"] == nil {
+			t.Errorf("the entry does not say what it waits for: %v", hold)
+		}
+		id, _ = change["id"].(string)
+		return commit, id
+	}
+
+	for i, state := range []string{"errored", "canceled", "failed"} {
+		commit, id := next(state)
+		got := ci.report(s.deployURL(), sim.TravisBuild{Repo: "held", Commit: commit, State: state, BuildID: int64(i + 1)}).change(t, 200, "skipped")
+		if reason, _ := got["reason"].(string); !strings.Contains(reason, state) {
+			t.Errorf("got reason %q", reason)
+		}
+		if push := s.outcome(id, "skipped"); !strings.Contains(push["reason"].(string), state) {
+			t.Errorf("got reason %q", push["reason"])
+		}
+	}
+	if app := s.app("held.localhost"); app.status != 404 {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+
+	// Builds that say nothing of the push itself change nothing.
+	commit, id := next("untouched")
+	for i, b := range []sim.TravisBuild{
+		{State: "started"}, {PullRequest: 3}, {Tag: "v1"}, {Type: "cron"},
+	} {
+		b.Repo, b.Commit, b.BuildID = "held", commit, int64(10+i)
+		ci.report(s.deployURL(), b).change(t, 200, "ignored")
+	}
+	// "Fixed", in the words of old payloads, is a pass as well.
+	payload := build(object{
+		"id": 20, "commit": commit, "branch": "main", "status_message": "Fixed", "result_message": "Fixed",
+		"repository": object{"id": 1, "name": "held", "owner_name": user},
+	})
+	delete(payload, "state")
+	delete(payload, "type")
+	s.send(request{path: "/1/deploy", body: form(text(t, payload)), header: formType}).change(t, 200, "ok")
+	s.outcome(id, "ok")
+	if app := s.app("held.localhost"); app.body != "untouched" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+
+	// Travis builds one commit of a push, which may be another than its head.
+	repo.commit("of two, one", map[string]string{"index.js": node("one")})
+	one := repo.git("rev-parse", "HEAD")
+	_, id = next("of two, two")
+	ci.report(s.deployURL(), sim.TravisBuild{Repo: "held", Commit: one, BuildID: 30}).change(t, 200, "ok")
+	s.outcome(id, "ok")
+	if app := s.app("held.localhost"); app.body != "of two, two" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+
+	// The same report again is the same entry.
+	again := ci.report(s.deployURL(), sim.TravisBuild{Repo: "held", Commit: one, BuildID: 30}).change(t, 200, "ok")
+	if doc := s.entry(again); doc["attempts"] != float64(1) {
+		t.Errorf("the report was worked on again: %v", doc)
+	}
+}
+
+// A report with its user's credentials deploys by itself where no push waits.
+// Its signature, which nobody can check here, is ignored, and that is told.
+func TestReportThatDeploys(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s")...)
+	key, _ := signing(t)
+	ci := travis{h, s, key}
+	repo := h.repository("report")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("report"), "index.js": node("by a report")})
+	ignored := ci.report(s.deployURL(), sim.TravisBuild{Repo: "report", Commit: commit, Branch: "main"}).change(t, 200, "ignored")
+	if reason, _ := ignored["reason"].(string); !strings.Contains(reason, `"master"`) { // the payload names no default branch
+		t.Errorf("got reason %q", reason)
+	}
+	change := ci.report(s.deployURL()+"?branch=main", sim.TravisBuild{Repo: "report", Commit: commit, BuildID: 2}).change(t, 200, "ok")
+	if change["provider"] != "travis" || change["app_name"] != "report" || change["commit"] != "dscape/report/"+commit {
+		t.Errorf("got %v", change)
+	}
+	doc := s.entry(change)
+	if notes, _ := doc["notes"].([]any); doc["signature"] != "unchecked" || len(notes) != 1 || !strings.Contains(notes[0].(string), "no key") {
+		t.Errorf("got signature %v and notes %v", doc["signature"], doc["notes"])
+	}
+	if app := s.app("report.localhost"); app.status != http.StatusOK || app.body != "by a report" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+}
