@@ -98,7 +98,7 @@ const format = "1"
 
 // Start opens the file, making it where there is none. It fails where another
 // process has it open, and where a newer version wrote it.
-func (s *Store) Start(context.Context) error {
+func (s *Store) Start(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o700); err != nil {
 		return fmt.Errorf("bolt: making the folder of the store: %w", err)
 	}
@@ -116,7 +116,7 @@ func (s *Store) Start(context.Context) error {
 	}
 	s.db = db
 	s.setBroken(nil)
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.running.Go(func() { s.writer(ctx) })
 	s.running.Go(func() { s.janitor(ctx) })
