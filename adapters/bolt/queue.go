@@ -234,7 +234,7 @@ func (t table) claim(id string, now, leaseEnd time.Time, most int) (deploy.Claim
 }
 
 // held returns the place of what c holds still.
-func (t table) held(c deploy.Claim) (place, error) {
+func (t table) held(c deploy.Claim, now time.Time) (place, error) {
 	id := c.Change.Entry.ID
 	p, err := t.place(id)
 	if err != nil {
@@ -247,18 +247,27 @@ func (t table) held(c deploy.Claim) (place, error) {
 	if p.LeaseEnd.IsZero() || change.Entry.Attempts != c.Attempt {
 		return place{}, core.ErrConflict
 	}
-	return p, nil
+	if p.LeaseEnd.After(now) || p.Lane == "" {
+		return p, nil
+	}
+	return p, t.eachClaim(func(other string, o place) error {
+		if other != id && o.Lane == p.Lane && o.LeaseEnd.After(now) {
+			return core.ErrConflict // it ran out, and the lane is another's
+		}
+		return nil
+	})
 }
 
 // Renew implements deploy.Queue.
 func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (standing deploy.Standing, err error) {
 	id := c.Change.Entry.ID
 	err = s.update(ctx, func(t table) error {
-		p, err := t.held(c)
+		now := s.o.Now()
+		p, err := t.held(c, now)
 		if err != nil {
 			return err
 		}
-		p.LeaseEnd = s.o.Now().Add(lease)
+		p.LeaseEnd = now.Add(lease)
 		if err := t.putPlace(id, p); err != nil {
 			return err
 		}
@@ -272,11 +281,11 @@ func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) 
 func (s *Store) Join(ctx context.Context, c deploy.Claim, app string) (standing deploy.Standing, busy bool, err error) {
 	id, name := c.Change.Entry.ID, c.Change.Entry.User+"/"+app
 	err = s.update(ctx, func(t table) error {
-		p, err := t.held(c)
+		now := s.o.Now()
+		p, err := t.held(c, now)
 		if err != nil {
 			return err
 		}
-		now := s.o.Now()
 		busy = false
 		err = t.eachClaim(func(other string, p place) error {
 			busy = busy || other != id && p.App == name && p.LeaseEnd.After(now)

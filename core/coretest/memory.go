@@ -305,6 +305,12 @@ func (m *Memory) claimed(c deploy.Claim) (*record, error) {
 	if !there || r.leaseEnd.IsZero() || r.change.Entry.Attempts != c.Attempt {
 		return nil, fmt.Errorf("memory: claim of %s: %w", id, core.ErrConflict)
 	}
+	now := m.now()
+	for _, other := range m.entries {
+		if other != r && r.lane != "" && other.lane == r.lane && other.leaseEnd.After(now) {
+			return nil, fmt.Errorf("memory: claim of %s, whose lane was taken: %w", id, core.ErrConflict)
+		}
+	}
 	return r, nil
 }
 

@@ -120,6 +120,26 @@ func testRenew(b *bench) {
 	}
 }
 
+// A claim that ran out can be renewed as long as nobody has taken its lane.
+func testLaneTaken(b *bench) {
+	first := b.accept(b.entry("u"), &deploy.Place{Lane: "lane", At: b.clock.Now()})
+	slow := b.claim(first.Entry.ID)
+	b.clock.move(2 * time.Minute)
+	if _, err := b.s.Renew(b.Context(), slow, time.Minute); err != nil {
+		b.Fatalf("nobody took it: %v", err)
+	}
+	b.clock.move(2 * time.Minute)
+	second := b.accept(b.entry("u"), &deploy.Place{Lane: "lane"}) // ready before the first was
+	b.claim(second.Entry.ID)
+	if _, err := b.s.Renew(b.Context(), slow, time.Minute); !errors.Is(err, core.ErrConflict) {
+		b.Errorf("two hold the lane: %v", err)
+	}
+	if _, _, err := b.s.Join(b.Context(), slow, "app"); !errors.Is(err, core.ErrConflict) {
+		b.Errorf("it joins an app: %v", err)
+	}
+	b.claim("") // the first waits for its lane
+}
+
 func testGivenUp(b *bench) {
 	id := b.queue("lane").Entry.ID
 	c := b.claim(id)

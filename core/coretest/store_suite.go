@@ -73,6 +73,7 @@ func TestStore(t *testing.T, h Harness) {
 		"ClaimConcurrent":   testClaimConcurrent,
 		"LeaseRunsOut":      testLeaseRunsOut,
 		"Renew":             testRenew,
+		"LaneTaken":         testLaneTaken,
 		"GivenUp":           testGivenUp,
 		"Newest":            testNewest,
 		"NewestByPush":      testNewestByPush,

@@ -88,7 +88,8 @@ type Queue interface {
 	// as far as is known (zero: when Ready tells).
 	Claim(ctx context.Context, lease time.Duration) (c Claim, found bool, next time.Time, err error)
 	// Renew makes the claim last for another lease from now. It fails with
-	// core.ErrConflict where somebody else has claimed it since.
+	// core.ErrConflict where somebody else has claimed the entry, or an entry
+	// of its lane, since.
 	Renew(ctx context.Context, c Claim, lease time.Duration) (Standing, error)
 	// Join makes the claim hold the app user/app too. busy is true, and
 	// nothing is done, where another claim holds it. It makes the entry the
