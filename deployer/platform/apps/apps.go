@@ -76,8 +76,11 @@ func New(o Options) (*Apps, error) {
 
 func key(user, app string) string { return user + "/" + app }
 
-// hold waits for one of an app's locks.
+// hold waits for one of the locks of an app that there is.
 func (a *Apps) hold(ctx context.Context, user, app string, which func(*locks) chan struct{}) (release func(), err error) {
+	if _, err := a.find(user, app); err != nil {
+		return nil, err
+	}
 	lock := which(a.locksOf(user, app))
 	select {
 	case lock <- struct{}{}:

@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -136,25 +137,24 @@ func (a *Apps) SetCloud(ctx context.Context, user, app string, asked []Cloud) ([
 		return nil, err
 	}
 	defer release()
-	d, err := a.update(user, app, func(_ *bbolt.Tx, d *document) error {
-		if want.Drones > 0 {
-			d.Cloud.Drones = want.Drones
-		}
-		if want.RAM > 0 {
-			d.Cloud.RAM = want.RAM
-		}
-		return nil
-	})
+	d, err := a.find(user, app)
 	if err != nil {
 		return nil, err
 	}
+	d.Cloud.Drones = cmp.Or(want.Drones, d.Cloud.Drones)
+	d.Cloud.RAM = cmp.Or(want.RAM, d.Cloud.RAM)
+	cloud := d.Cloud
+	// Written only when it is so: what can't run must not be what is started next.
 	state := a.o.Drones.State(user, app)
-	if s, ok := d.snapshot(state.Snapshot); ok && state.Wanted != d.Cloud.Drones {
+	if s, ok := d.snapshot(state.Snapshot); ok && state.Wanted != cloud.Drones {
 		if err := a.switchTo(ctx, d, s); err != nil {
 			return nil, err
 		}
 	}
-	return []Cloud{d.Cloud}, nil
+	if _, err := a.update(user, app, func(_ *bbolt.Tx, d *document) error { d.Cloud = cloud; return nil }); err != nil {
+		return nil, err
+	}
+	return []Cloud{cloud}, nil
 }
 
 // Line is a line that a drone of an app wrote.

@@ -60,9 +60,7 @@ func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader,
 		return false, errors.Join(err, a.o.Snapshots.Remove(user, app, id))
 	}
 	for _, s := range old {
-		if err := a.o.Snapshots.Remove(user, app, s.ID); err != nil {
-			return false, err
-		}
+		_ = a.o.Snapshots.Remove(user, app, s.ID) // what is left is swept at the next start
 	}
 	return false, nil
 }

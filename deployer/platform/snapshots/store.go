@@ -106,30 +106,33 @@ func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("snapshots: receiving: %w", err)
 	}
-	a = &Archive{path: file.Name()}
+	received := &Archive{path: file.Name()}
 	defer func() {
 		if closeErr := file.Close(); err == nil && closeErr != nil {
-			err = fmt.Errorf("snapshots: receiving: %w", closeErr)
+			a, err = nil, fmt.Errorf("snapshots: receiving: %w", closeErr)
 		}
 		if err != nil {
-			err = errors.Join(err, a.Discard())
+			err = errors.Join(err, received.Discard())
 		}
 	}()
 	sum := md5.New() //nolint:gosec // see the import
 	source := &sender{r: io.LimitReader(body, s.o.MaxSize+1)}
-	a.Size, err = io.Copy(io.MultiWriter(file, sum), source)
+	received.Size, err = io.Copy(io.MultiWriter(file, sum), source)
 	switch {
 	case source.err != nil:
-		return nil, problem.New(problem.Invalid, "incomplete", "The snapshot broke off after %d bytes; send it again", a.Size)
+		return nil, problem.New(problem.Invalid, "incomplete", "The snapshot broke off after %d bytes; send it again", received.Size)
 	case err != nil:
 		return nil, fmt.Errorf("snapshots: receiving: %w", err)
-	case a.Size > s.o.MaxSize:
+	case received.Size > s.o.MaxSize:
 		return nil, problem.New(problem.TooLarge, "too_large", "The snapshot is larger than %d MiB, which is all that the platform takes", s.o.MaxSize>>20)
-	case a.Size == 0:
+	case received.Size == 0:
 		return nil, problem.New(problem.Invalid, "invalid", "The snapshot is empty; send a tgz with one top folder, package/")
 	}
-	a.MD5 = hex.EncodeToString(sum.Sum(nil))
-	return a, file.Sync()
+	received.MD5 = hex.EncodeToString(sum.Sum(nil))
+	if err := file.Sync(); err != nil {
+		return nil, fmt.Errorf("snapshots: receiving: %w", err)
+	}
+	return received, nil
 }
 
 // sender tells an error of who sends from one of the disk.
