@@ -2,6 +2,7 @@ package apps
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
@@ -135,9 +136,7 @@ func (a *Apps) tell(d document) App {
 	if state.Reason != "" {
 		own["reason"] = state.Reason
 	}
-	for name, value := range own {
-		fields[name] = value
-	}
+	maps.Copy(fields, own)
 	return App{fields: fields}
 }
 
