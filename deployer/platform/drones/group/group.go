@@ -178,13 +178,19 @@ func end(ctx context.Context, find func() ([]int, error)) error {
 	look := firstLook
 	stop := ctx.Done()
 	var killUntil <-chan time.Time
+	none := false // at the last look
 	for {
 		pids, err := find()
 		if err != nil {
 			return fmt.Errorf("group: reading the process table: %w", err)
 		}
-		if len(pids) == 0 {
+		if len(pids) == 0 && none {
 			return nil
+		}
+		// One that is just being replaced by another program (execve(2)) has no
+		// environment for a moment, so it takes two looks to see nobody.
+		if none = len(pids) == 0; none {
+			look = firstLook
 		}
 		for _, pid := range pids {
 			switch {
