@@ -228,7 +228,9 @@ func TestBuildFindsNode(t *testing.T) {
 	if len(r.seen) > 0 {
 		t.Errorf("the registry was asked for %v", r.seen)
 	}
-	for engines, want := range map[string]string{`{"node":"8.x"}`: "8.17.0", `{"node":"~8.16"}`: "8.16.0"} {
+	// In this order: what was fetched is taken before something newer is.
+	for _, test := range [][2]string{{`{"node":"8.x"}`, "8.17.0"}, {`{"node":"~8.16"}`, "8.16.0"}} {
+		engines, want := test[0], test[1]
 		b, tgz := with(engines)
 		result := b.mustBuild(tgz)
 		if result.Version != want || !strings.HasPrefix(result.Node, cache) {
