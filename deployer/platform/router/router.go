@@ -170,7 +170,7 @@ func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, errNotRunning), errors.As(err, &dial) && dial.Op == "dial":
 		w.Header().Set("Retry-After", "2")
-		say(w, http.StatusServiceUnavailable, "The app is not running. It may be starting; try again in a moment, or see its state and its log.")
+		say(w, http.StatusServiceUnavailable, "The app is not running. If it is being deployed, try again in a moment; else see its state and its log.")
 	default:
 		r.o.Logger.Debug("drone broke off", "error", err)
 		say(w, http.StatusBadGateway, "The app broke off before it had answered. See its log.")
