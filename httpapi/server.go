@@ -19,6 +19,9 @@ type ServerOptions struct {
 	// Handler is served in the place of the API's own, such as one that puts
 	// something around it; nil: the API.
 	Handler http.Handler
+	// Drain is how long Stop lets everything go on, but for /readyz, which says
+	// that nothing should be sent here: time for a balancer to notice. 0: none.
+	Drain time.Duration
 	// Fail is told when serving ends for another reason than Stop.
 	Fail func(err error)
 
@@ -97,12 +100,18 @@ func (s *Server) Addr() string {
 	return s.listener.Addr().String()
 }
 
-// Stop says that it is not ready any more, ends the feeds and lets the other
+// Stop says that it is not ready any more and, after the time for that, ends the feeds and lets the other
 // requests come to their end, for three quarters of the time that ctx leaves;
 // then it cancels what is left and closes its connections. It may be called
 // without Start, and again.
 func (s *Server) Stop(ctx context.Context) error {
 	s.o.API.Drain()
+	if s.o.Drain > 0 {
+		select {
+		case <-time.After(s.o.Drain):
+		case <-ctx.Done():
+		}
+	}
 	grace := 10 * time.Second
 	if deadline, ok := ctx.Deadline(); ok {
 		grace = time.Until(deadline) * 3 / 4

@@ -303,3 +303,29 @@ func TestStopCutsOff(t *testing.T) {
 		t.Errorf("the request was cut off by %v", err)
 	}
 }
+
+// Until the time to drain is over everything but /readyz goes on.
+func TestStopDrains(t *testing.T) {
+	t.Parallel()
+	s := httpapi.NewServer(httpapi.ServerOptions{Addr: "127.0.0.1:0", API: newAPI(t, nil), Drain: time.Hour})
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + s.Addr()
+	ctx, enough := context.WithCancel(t.Context())
+	defer enough()
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Stop(ctx) }()
+	for get(t, url+"/readyz").StatusCode != http.StatusServiceUnavailable {
+		if t.Context().Err() != nil {
+			t.Fatal("/readyz never says that it stops")
+		}
+	}
+	if got := get(t, url+"/healthz").StatusCode; got != http.StatusOK {
+		t.Errorf("/healthz answers %d while it drains", got)
+	}
+	enough()
+	if err := <-stopped; err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

@@ -33,7 +33,7 @@ func httpModule(cfg config.Config) fx.Option {
 			},
 			fx.Annotate(
 				func(api *httpapi.API, fail context.CancelCauseFunc, log *slog.Logger) *httpapi.Server {
-					return httpapi.NewServer(httpapi.ServerOptions{API: api, Addr: cfg.Listen, Fail: fail, Logger: log})
+					return httpapi.NewServer(httpapi.ServerOptions{API: api, Addr: cfg.Listen, Drain: cfg.Drain, Fail: fail, Logger: log})
 				},
 				fx.OnStart((*httpapi.Server).Start),
 				fx.OnStop((*httpapi.Server).Stop),

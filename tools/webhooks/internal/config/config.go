@@ -21,6 +21,7 @@ type Config struct {
 	BaseURL         string        `koanf:"base-url"`
 	TrustedProxies  []string      `koanf:"trusted-proxies"`
 	Wait            time.Duration `koanf:"wait"`
+	Drain           time.Duration `koanf:"drain"`
 	ShutdownTimeout time.Duration `koanf:"shutdown-timeout"`
 	LogLevel        string        `koanf:"log-level"`
 	LogFormat       string        `koanf:"log-format"`
@@ -83,6 +84,9 @@ func (c Config) Validate() error {
 		if d <= 0 {
 			fault(setting, "%s is not longer than nothing", d)
 		}
+	}
+	if c.Drain < 0 {
+		fault("drain", "%s is less than nothing", c.Drain)
 	}
 	if c.Wait < 0 || c.Wait > time.Minute {
 		fault("wait", "%s is not between 0 and 1m; GitHub gives up after 10s", c.Wait)

@@ -32,6 +32,7 @@ func Flags(set *pflag.FlagSet) {
 	set.String("base-url", "", "this service's URL as others see it; default: as each request names it")
 	set.StringSlice("trusted-proxies", nil, "addresses or networks whose X-Forwarded headers are believed")
 	set.Duration("wait", 8*time.Second, "how long a delivery's request waits for the outcome; GitHub gives up after 10s")
+	set.Duration("drain", 0, "after a signal to stop, how long only /readyz says so, for a balancer to notice")
 	set.Duration("shutdown-timeout", 30*time.Second, "how long deployments may go on after a signal to stop")
 	set.String("log-level", "info", "debug, info, warn or error")
 	set.String("log-format", "json", "json or console")
