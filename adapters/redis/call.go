@@ -26,6 +26,7 @@ func scripts() map[string]*redis.Script {
 	all := map[string]*redis.Script{}
 	for _, name := range []string{
 		"accept", "save", "claim", "renew", "join", "find", "bycommit", "entries", "changes", "bounds", "probe", "sweep",
+		"import", "importlog",
 	} {
 		all[name] = redis.NewScript(read("common") + read(name))
 	}

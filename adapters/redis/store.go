@@ -188,7 +188,7 @@ func (s *Store) setBroken(err error) {
 	s.broken = err
 	s.mu.Unlock()
 	switch {
-	case err != nil && before == nil:
+	case err != nil && before == nil && !errors.Is(err, errNotStarted):
 		s.o.Logger.Error("redis can't be used; deliveries are refused until it can", "error", err)
 	case err == nil && before != nil && !errors.Is(before, errNotStarted):
 		s.o.Logger.Info("redis can be used again")
