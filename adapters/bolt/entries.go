@@ -48,7 +48,7 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (change core.Ch
 		return core.Change{}, false, wrap("accept", e.ID, err)
 	}
 	if !repeat {
-		s.changed(e.User)
+		s.watchers.Wake(e.User)
 		s.signal()
 	}
 	return change, repeat, nil
@@ -98,7 +98,7 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (change c
 	if err != nil {
 		return core.Change{}, wrap("save", e.ID, err)
 	}
-	s.changed(e.User)
+	s.watchers.Wake(e.User)
 	if !m.Stay {
 		s.signal()
 	}

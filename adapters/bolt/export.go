@@ -6,39 +6,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodejitsu/webhooks/adapters/transfer"
 	"github.com/nodejitsu/webhooks/core"
 )
-
-// Kept is an entry with all that a store keeps of it.
-type Kept struct {
-	Change  core.Change
-	Payload []byte    // nil: not kept any more
-	Key     string    // "" for none
-	KeyMade time.Time // zero where Key is ""
-	Lane    string    // "" for none
-	Queued  bool      // in the queue, or claimed
-	At      time.Time // ready from then on, where Queued
-}
-
-// Lane is what a store keeps of a lane.
-type Lane struct {
-	Name     string
-	Newest   string // id
-	PushedAt time.Time
-}
 
 // exportPage is how many entries one transaction reads, so that writing can go on.
 const exportPage = 200
 
 // EachKept calls f with every entry, the oldest first, until f fails.
-func (s *Store) EachKept(ctx context.Context, f func(Kept) error) error {
+func (s *Store) EachKept(ctx context.Context, f func(transfer.Kept) error) error {
 	keys, err := s.keysByID(ctx)
 	if err != nil {
 		return wrap("export", "keys", err)
 	}
 	var last string
 	for {
-		var page []Kept
+		var page []transfer.Kept
 		err := s.view(ctx, func(t table) error {
 			cursor := t.bucket("entries").Cursor()
 			id, _ := cursor.Seek([]byte(last + "\x00"))
@@ -83,16 +66,16 @@ func (s *Store) keysByID(ctx context.Context) (map[string]keyOf, error) {
 	})
 }
 
-func (t table) kept(id string, keys map[string]keyOf) (Kept, error) {
+func (t table) kept(id string, keys map[string]keyOf) (transfer.Kept, error) {
 	change, err := t.change(id)
 	if err != nil {
-		return Kept{}, err
+		return transfer.Kept{}, err
 	}
 	p, err := t.place(id)
 	if err != nil {
-		return Kept{}, err
+		return transfer.Kept{}, err
 	}
-	kept := Kept{Change: change, Lane: p.Lane, Queued: p.Queued, At: p.At, Key: keys[id].key, KeyMade: keys[id].made}
+	kept := transfer.Kept{Change: change, Lane: p.Lane, Queued: p.Queued, At: p.At, Key: keys[id].key, KeyMade: keys[id].made}
 	if payload := t.bucket("payloads").Get([]byte(id)); payload != nil {
 		kept.Payload = append([]byte{}, payload...)
 	}
@@ -100,13 +83,13 @@ func (t table) kept(id string, keys map[string]keyOf) (Kept, error) {
 }
 
 // Lanes returns every lane.
-func (s *Store) Lanes(ctx context.Context) ([]Lane, error) {
-	var lanes []Lane
+func (s *Store) Lanes(ctx context.Context) ([]transfer.Lane, error) {
+	var lanes []transfer.Lane
 	err := s.view(ctx, func(t table) error {
 		return t.bucket("lanes").ForEach(func(name, _ []byte) error {
 			var n newest
 			_, err := load(t.bucket("lanes"), name, &n)
-			lanes = append(lanes, Lane{Name: string(name), Newest: n.ID, PushedAt: n.PushedAt})
+			lanes = append(lanes, transfer.Lane{Name: string(name), Newest: n.ID, PushedAt: n.PushedAt})
 			return err
 		})
 	})

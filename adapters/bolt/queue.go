@@ -150,7 +150,7 @@ func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim,
 	if err != nil || !found {
 		return deploy.Claim{}, false, next, wrap("claim", "", err)
 	}
-	s.changed(c.Change.Entry.User)
+	s.watchers.Wake(c.Change.Entry.User)
 	return c, true, time.Time{}, nil
 }
 

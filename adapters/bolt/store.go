@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
@@ -70,9 +71,10 @@ type Store struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
-	mu       sync.Mutex
-	broken   error // why nothing is written any more
-	watchers map[string]map[chan struct{}]struct{}
+	watchers watchers.Watchers
+
+	mu     sync.Mutex
+	broken error // why nothing is written any more
 }
 
 var (
@@ -87,7 +89,7 @@ var (
 func New(o Options) *Store {
 	return &Store{
 		o: o.withDefaults(), ready: make(chan struct{}, 1), writes: make(chan *write), gone: make(chan struct{}),
-		watchers: map[string]map[chan struct{}]struct{}{}, broken: errClosed,
+		broken: errClosed,
 	}
 }
 
@@ -191,44 +193,12 @@ func (s *Store) Payload(ctx context.Context, id string) (payload []byte, err err
 }
 
 // Watch implements deploy.Watcher and status.Feed.
-func (s *Store) Watch(user string) (<-chan struct{}, func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := make(chan struct{}, 1)
-	if s.watchers[user] == nil {
-		s.watchers[user] = map[chan struct{}]struct{}{}
-	}
-	s.watchers[user][c] = struct{}{}
-	return c, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.watchers[user], c)
-		if len(s.watchers[user]) == 0 {
-			delete(s.watchers, user)
-		}
-	}
-}
+func (s *Store) Watch(user string) (<-chan struct{}, func()) { return s.watchers.Watch(user) }
 
 // Ready implements deploy.Queue.
 func (s *Store) Ready() <-chan struct{} { return s.ready }
 
-func (s *Store) signal() { wake(s.ready) }
-
-// changed wakes those who watch user.
-func (s *Store) changed(user string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.watchers[user] {
-		wake(c)
-	}
-}
-
-func wake(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
+func (s *Store) signal() { watchers.Signal(s.ready) }
 
 // view reads in one transaction.
 func (s *Store) view(ctx context.Context, f func(table) error) error {

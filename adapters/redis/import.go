@@ -5,30 +5,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nodejitsu/webhooks/adapters/transfer"
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Kept is an entry with all that a store keeps of it.
-type Kept struct {
-	Change  core.Change
-	Payload []byte    // nil: not kept any more
-	Key     string    // "" for none
-	KeyMade time.Time // zero where Key is ""
-	Lane    string    // "" for none
-	Queued  bool      // in the queue, or claimed
-	At      time.Time // ready from then on, where Queued
-}
-
-// Lane is what a store keeps of a lane.
-type Lane struct {
-	Name     string
-	Newest   string // id
-	PushedAt time.Time
-}
-
 // Import writes an entry of another store. added is false where it is here
 // already, at that revision. Its changes are written by [Store.ImportChanges].
-func (s *Store) Import(ctx context.Context, k Kept) (added bool, err error) {
+func (s *Store) Import(ctx context.Context, k transfer.Kept) (added bool, err error) {
 	e := k.Change.Entry
 	doc, err := encode(e)
 	if err != nil {
@@ -66,7 +49,7 @@ func (s *Store) left(made time.Time, life time.Duration) int64 {
 }
 
 // ImportLane writes what another store keeps of a lane.
-func (s *Store) ImportLane(ctx context.Context, l Lane) error {
+func (s *Store) ImportLane(ctx context.Context, l transfer.Lane) error {
 	fields := []any{"id", l.Newest}
 	if pushed := micros(l.PushedAt); pushed > 0 {
 		fields = append(fields, "pushed", pushed)

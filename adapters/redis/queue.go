@@ -24,7 +24,7 @@ func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim,
 		return deploy.Claim{}, false, next, wrap("claim", "", r.err)
 	}
 	change, err := told(fields.at(2).list())
-	s.wake(change.Entry.User)
+	s.watchers.Wake(change.Entry.User)
 	if err = errors.Join(err, r.err); err != nil {
 		return deploy.Claim{}, false, time.Time{}, wrap("claim", fields.at(1).text(), err)
 	}

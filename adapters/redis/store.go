@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
 )
@@ -27,12 +28,12 @@ type Store struct {
 	cancel  context.CancelFunc // of what runs
 	running sync.WaitGroup
 
-	heard atomic.Int64 // how many changes there were in all, as far as we heard
+	watchers watchers.Watchers
+	heard    atomic.Int64 // how many changes there were in all, as far as we heard
 
-	mu       sync.Mutex
-	broken   error  // why Redis can't be used; nil: it can, as far as is known
-	epoch    string // which data we work with; "" before Start
-	watchers map[string]map[chan struct{}]struct{}
+	mu     sync.Mutex
+	broken error  // why Redis can't be used; nil: it can, as far as is known
+	epoch  string // which data we work with; "" before Start
 }
 
 var (
@@ -48,7 +49,6 @@ func New(o Options) *Store {
 	o = o.withDefaults()
 	return &Store{
 		o: o, client: newClient(o), scripts: scripts(), ready: make(chan struct{}, 1), broken: errNotStarted,
-		watchers: map[string]map[chan struct{}]struct{}{},
 	}
 }
 
@@ -96,7 +96,7 @@ func (s *Store) Start(ctx context.Context) error {
 	s.running.Go(func() { s.listen(ctx, subscription) })
 	s.running.Go(func() { s.look(ctx) })
 	s.running.Go(func() { s.janitor(ctx) })
-	wake(s.ready)
+	watchers.Signal(s.ready)
 	return nil
 }
 

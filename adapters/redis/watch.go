@@ -9,29 +9,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 )
 
 // lookEvery is how often is looked for what no message told.
 const lookEvery = 2 * time.Second
 
 // Watch implements deploy.Watcher and status.Feed.
-func (s *Store) Watch(user string) (<-chan struct{}, func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := make(chan struct{}, 1)
-	if s.watchers[user] == nil {
-		s.watchers[user] = map[chan struct{}]struct{}{}
-	}
-	s.watchers[user][c] = struct{}{}
-	return c, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.watchers[user], c)
-		if len(s.watchers[user]) == 0 {
-			delete(s.watchers, user)
-		}
-	}
-}
+func (s *Store) Watch(user string) (<-chan struct{}, func()) { return s.watchers.Watch(user) }
 
 // subscribe returns a subscription that stands, to changes and ready.
 func (s *Store) subscribe(ctx context.Context) (*redis.PubSub, error) {
@@ -61,13 +47,13 @@ func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 			s.wakeAll() // what was said before is not known
 		case *redis.Message:
 			if m.Channel == s.base()+"ready" {
-				wake(s.ready)
+				watchers.Signal(s.ready)
 				continue
 			}
 			count, user, _ := strings.Cut(m.Payload, " ")
 			n, _ := strconv.ParseInt(count, 10, 64) // our own script wrote it
 			if before := s.heard.Swap(n); n == before+1 {
-				s.wake(user)
+				s.watchers.Wake(user)
 			} else {
 				s.wakeAll() // some were lost
 			}
@@ -99,35 +85,14 @@ func (s *Store) look(ctx context.Context) {
 	}
 }
 
-func (s *Store) wake(user string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.watchers[user] {
-		wake(c)
-	}
-}
-
 // written wakes those in this process at once; the message will find them awake.
 func (s *Store) written(user string) {
-	s.wake(user)
-	wake(s.ready)
+	s.watchers.Wake(user)
+	watchers.Signal(s.ready)
 }
 
 // wakeAll is for when it is not known who has a change.
 func (s *Store) wakeAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, watchers := range s.watchers {
-		for c := range watchers {
-			wake(c)
-		}
-	}
-	wake(s.ready)
-}
-
-func wake(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	s.watchers.WakeAll()
+	watchers.Signal(s.ready)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/bolt"
 	"github.com/nodejitsu/webhooks/adapters/redis"
+	"github.com/nodejitsu/webhooks/adapters/transfer"
 	"github.com/nodejitsu/webhooks/core"
 )
 
@@ -60,8 +61,8 @@ type migration struct {
 }
 
 func (m *migration) entries(ctx context.Context) error {
-	return m.from.EachKept(ctx, func(kept bolt.Kept) error {
-		added, err := m.to.Import(ctx, redis.Kept(kept))
+	return m.from.EachKept(ctx, func(kept transfer.Kept) error {
+		added, err := m.to.Import(ctx, kept)
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func (m *migration) lanes(ctx context.Context) error {
 		return err
 	}
 	for _, lane := range lanes {
-		if err := m.to.ImportLane(ctx, redis.Lane(lane)); err != nil {
+		if err := m.to.ImportLane(ctx, lane); err != nil {
 			return err
 		}
 	}
@@ -136,7 +137,7 @@ func (m *migration) eachPage(ctx context.Context, from log, user string, f func(
 }
 
 func (m *migration) compareEntries(ctx context.Context) error {
-	return m.from.EachKept(ctx, func(kept bolt.Kept) error {
+	return m.from.EachKept(ctx, func(kept transfer.Kept) error {
 		found, err := m.to.Find(ctx, kept.Change.Entry.ID)
 		if err != nil {
 			return err
