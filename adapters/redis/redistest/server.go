@@ -128,6 +128,24 @@ func (s *Server) signal(signal syscall.Signal) {
 	}
 }
 
+// AlsoTLS has the server listen on a second port, for TLS, with the certificate
+// that its arguments name, and returns that address.
+func (s *Server) AlsoTLS() string {
+	s.t.Helper()
+	for range 10 {
+		addr := freeAddr(s.t)
+		_, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if s.Do("CONFIG", "SET", "tls-port", port) == "OK" {
+			return addr
+		}
+	}
+	s.t.Fatal("redis-server found no port for TLS")
+	return ""
+}
+
 // Do sends one command, such as "CONFIG SET maxmemory 1", and returns the first
 // line of the answer.
 func (s *Server) Do(words ...string) string {
