@@ -142,29 +142,58 @@ func (a *attempt) lane() string {
 	return lane(a.entry)
 }
 
-// save writes the entry's next revision; a.mu is held. A store that fails is
-// asked again as long as the claim is sure to last: what a deployment has done
-// should not be lost to a moment's outage.
+// save writes the entry's next revision; a.mu is held.
 func (a *attempt) save(ctx context.Context, m Move) error {
+	return a.o.persist(ctx, "saving the entry", func(ctx context.Context) error { return a.saveOnce(ctx, m) })
+}
+
+func (a *attempt) saveOnce(ctx context.Context, m Move) error {
 	a.entry.UpdatedAt = a.o.Now()
 	a.entry.Output = a.output.String()
 	a.shown = a.entry.UpdatedAt
-	var err error
-	for range 3 {
-		call, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
-		var change core.Change
-		change, err = a.o.Store.Save(call, a.entry, m)
-		cancel()
-		if err == nil {
-			a.entry = change.Entry.Clone()
-			return nil
-		}
-		if errors.Is(err, core.ErrConflict) || errors.Is(err, core.ErrNotFound) || ctx.Err() != nil {
-			break
-		}
+	ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
+	defer cancel()
+	change, err := a.o.Store.Save(ctx, a.entry, m)
+	if err == nil {
+		a.entry = change.Entry.Clone()
 	}
-	return fmt.Errorf("saving entry %s: %w", a.entry.ID, err)
+	return err
 }
+
+// The pauses between two calls of a store that fails.
+const (
+	firstPause   = 50 * time.Millisecond
+	longestPause = time.Second
+)
+
+// persist calls a store that fails again and again, as long as the claim is
+// sure to last: what a deployment has done should not be lost to a moment's
+// outage. After that the failure is one that passes.
+func (o Options) persist(ctx context.Context, doing string, call func(context.Context) error) error {
+	limit := time.NewTimer(o.sure())
+	defer limit.Stop()
+	for pause := firstPause; ; pause = min(pause*2, longestPause) {
+		err := call(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, core.ErrConflict), errors.Is(err, core.ErrNotFound), ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+		wait := time.NewTimer(pause)
+		select {
+		case <-wait.C:
+			continue
+		case <-ctx.Done():
+		case <-limit.C:
+		}
+		wait.Stop()
+		return core.Transient(fmt.Errorf("%s: %w", doing, err), 0)
+	}
+}
+
+// sure is for how much of its lease a claim counts on nobody else having it.
+func (o Options) sure() time.Duration { return o.Lease * 2 / 3 }
 
 // maxSteps bounds what an entry shows of many attempts: the last ones.
 const maxSteps = 100
@@ -243,8 +272,8 @@ func (b *buildOutput) Write(p []byte) (int, error) {
 	if a.o.Now().Sub(a.shown) < time.Second {
 		return len(p), nil
 	}
-	// A store that fails here fails the next step too, and is told there.
-	if err := a.save(b.ctx, Move{Stay: true}); err != nil {
+	// A store that fails here fails the next step too, and is waited for there.
+	if err := a.saveOnce(b.ctx, Move{Stay: true}); err != nil {
 		a.o.Logger.WarnContext(b.ctx, "build output not saved", "entry_id", a.entry.ID, "error", err)
 	}
 	return len(p), nil

@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -144,11 +143,16 @@ const appBusyWait = 500 * time.Millisecond
 // that a deployment takes hold of, so no two can wait for each other.
 func (a *attempt) join(ctx context.Context) error {
 	for {
-		call, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
-		standing, busy, err := a.o.Queue.Join(call, a.claim, a.entry.App)
-		cancel()
+		var standing Standing
+		var busy bool
+		err := a.o.persist(ctx, "joining the app's queue", func(ctx context.Context) (err error) {
+			ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
+			defer cancel()
+			standing, busy, err = a.o.Queue.Join(ctx, a.claim, a.entry.App)
+			return err
+		})
 		if err != nil {
-			return fmt.Errorf("joining the app's queue: %w", err)
+			return err
 		}
 		if !busy {
 			a.stands(standing)
@@ -198,11 +202,15 @@ func (a *attempt) upload(ctx context.Context) (string, error) {
 // checkStanding asks once more, right before what can't be undone, whether the
 // claim still holds and the entry is the newest.
 func (a *attempt) checkStanding(ctx context.Context) error {
-	call, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
-	defer cancel()
-	standing, err := a.o.Queue.Renew(call, a.claim, a.o.Lease)
+	var standing Standing
+	err := a.o.persist(ctx, "renewing the claim", func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
+		defer cancel()
+		standing, err = a.o.Queue.Renew(ctx, a.claim, a.o.Lease)
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("renewing the claim: %w", err)
+		return err
 	}
 	a.stands(standing)
 	return a.checkNewest()

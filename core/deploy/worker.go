@@ -171,7 +171,7 @@ func (w *Worker) renew(ctx context.Context, a *attempt, stop <-chan struct{}, ca
 		case err == nil:
 			renewed = w.o.Now()
 			a.stands(standing)
-		case errors.Is(err, core.ErrConflict), w.o.Now().Sub(renewed) > w.o.Lease*2/3:
+		case errors.Is(err, core.ErrConflict), w.o.Now().Sub(renewed) > w.o.sure():
 			cancel(fmt.Errorf("%w: %w", errClaimLost, err))
 			return
 		}

@@ -1,0 +1,107 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// away is a Memory that can't be reached until a time.
+type away struct {
+	*coretest.Memory
+	until time.Time
+}
+
+func (a *away) err() error {
+	if time.Now().Before(a.until) {
+		return errors.New("connection refused")
+	}
+	return nil
+}
+
+func (a *away) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Change, error) {
+	if err := a.err(); err != nil {
+		return core.Change{}, err
+	}
+	return a.Memory.Save(ctx, e, m)
+}
+
+func (a *away) Claim(ctx context.Context, lease time.Duration) (deploy.Claim, bool, time.Time, error) {
+	if err := a.err(); err != nil {
+		return deploy.Claim{}, false, time.Time{}, err
+	}
+	return a.Memory.Claim(ctx, lease)
+}
+
+func (a *away) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (deploy.Standing, error) {
+	if err := a.err(); err != nil {
+		return deploy.Standing{}, err
+	}
+	return a.Memory.Renew(ctx, c, lease)
+}
+
+func (a *away) Join(ctx context.Context, c deploy.Claim, app string) (deploy.Standing, bool, error) {
+	if err := a.err(); err != nil {
+		return deploy.Standing{}, false, err
+	}
+	return a.Memory.Join(ctx, c, app)
+}
+
+// atUpload is a Platform during whose upload the store goes away.
+type atUpload struct {
+	*coretest.Platform
+	begin func()
+}
+
+func (p *atUpload) Upload(ctx context.Context, user, app, snapshot string, body io.Reader, out io.Writer) error {
+	p.begin()
+	return p.Platform.Upload(ctx, user, app, snapshot, body, out)
+}
+
+// A store that goes away in the middle: for a moment, and the deployment goes
+// on; for longer than the claim lasts, and it is taken up again. It is never
+// the deployment that failed.
+func TestStoreAwayInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		outage   time.Duration
+		attempts int
+	}{
+		"for a moment":          {5 * time.Second, 1},
+		"for almost the lease":  {15 * time.Second, 1},
+		"for longer than that":  {40 * time.Second, 2},
+		"for several such time": {5 * time.Minute, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				store := &away{Memory: w.store}
+				gone := false
+				o := w.options
+				o.Store, o.Queue = store, store
+				o.Platform = &atUpload{w.platform, func() {
+					if !gone {
+						gone, store.until = true, time.Now().Add(test.outage)
+					}
+				}}
+				o.Lease = 30 * time.Second
+				w.service, w.worker = deploy.New(o), deploy.NewWorker(o)
+				w.start()
+				e := w.after(10*time.Minute, w.deliver(w.push(commit1)))
+				w.is(e, core.StatusOK, "")
+				if e.Attempts != test.attempts {
+					t.Errorf("got %d attempts, want %d", e.Attempts, test.attempts)
+				}
+				if n := w.platform.Overlaps(); n != 0 {
+					t.Errorf("%d were at the app at once", n)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,193 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
+)
+
+// onRedis is a server with its embedded platform, and the Redis that it uses.
+func onRedis(t *testing.T, flags ...string) (*server, *redistest.Server) {
+	t.Helper()
+	store := redistest.Start(t)
+	return serve(t, append(flags, "--redis", store.Addr)...), store
+}
+
+// ready waits until /readyz answers so.
+func (s *server) ready(status int) {
+	s.t.Helper()
+	for s.send(request{path: "/readyz", anonymous: true}).status != status {
+		if s.t.Context().Err() != nil {
+			s.t.Fatalf("/readyz is never %d", status)
+		}
+	}
+}
+
+// Without its Redis a server accepts nothing, and says so; when Redis is back
+// it goes on by itself, with what was accepted before.
+func TestRedisDown(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s, store := onRedis(t, h.flags("--wait", "60s")...)
+	repo := h.repository("redis")
+	first := repo.commit("first", map[string]string{"package.json": packageJSON("redis"), "index.js": node("first")})
+	s.send(repo.delivery(t, first, "first", nil)).change(t, 200, "ok")
+
+	store.Kill()
+	s.ready(503)
+	second := repo.commit("second", map[string]string{"index.js": node("second")})
+	refused := s.send(repo.delivery(t, second, "second", nil))
+	refused.failure(t, 503, "deploy:db:failed_to_store_payload")
+	if refused.header.Get("Retry-After") == "" {
+		t.Error("it does not say when to try again")
+	}
+	if app := s.app("redis.localhost"); app.body != "first" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+
+	store.Restart()
+	s.ready(200)
+	s.send(repo.delivery(t, second, "second", nil)).change(t, 200, "ok")
+	if app := s.app("redis.localhost"); app.body != "second" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+	again := s.send(repo.delivery(t, first, "first", nil)).change(t, 200, "ok")
+	id, _ := again["id"].(string)
+	if entry := s.entry(again); entry["delivery_id"] != "first" {
+		t.Errorf("%s is of delivery %v", id, entry["delivery_id"])
+	}
+	var log []struct {
+		Delivery string `json:"delivery_id"`
+	}
+	page := s.send(request{path: "/1/status/" + user + "/webhooks"})
+	if err := json.Unmarshal([]byte(page.body), &log); err != nil || len(log) != 2 {
+		t.Errorf("two deliveries were accepted, and the log is %s, %v", page.body, err)
+	}
+	said := s.stderr()
+	if strings.Count(said, "redis can't be used") != 1 || strings.Count(said, "redis can be used again") != 1 {
+		t.Errorf("the log does not say once that it begins and ends:\n%s", said)
+	}
+}
+
+// A deployment whose Redis goes away in the middle ends all the same: at once,
+// or as the next attempt.
+func TestRedisDownInTheMiddle(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s, store := onRedis(t, h.flags("--wait", "0s", "--lease", "2s", "--retry-delays", "100ms")...)
+	repo := h.repository("middle")
+	repo.commit("first", map[string]string{"package.json": packageJSON("middle")})
+	for _, stage := range []string{"/contents/package.json", "/tarball/"} {
+		commit := repo.commit(stage, map[string]string{"index.js": node(stage)})
+		arrived, release := h.Hold(sim.Matching("GET", stage))
+		accepted := s.send(repo.delivery(t, commit, "", nil)).change(t, 202, "pending")
+		<-arrived
+		store.Kill()
+		release()
+		s.ready(503)
+		store.Restart()
+		s.ready(200)
+		id, _ := accepted["id"].(string)
+		s.outcome(id, "ok")
+		if app := s.app("middle.localhost"); app.body != stage {
+			t.Errorf("the app answers %d %s", app.status, app.body)
+		}
+	}
+}
+
+// A server that was paused for longer than its lease finds its deployment done
+// by another, and changes nothing of it.
+func TestPausedServer(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	c := newCluster(t, h, 1)
+	paused := c.servers[0]
+	repo := h.repository("paused")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("paused"), "index.js": node("first")})
+	arrived, release := h.Hold(sim.Matching("GET", "/tarball/"))
+	accepted := paused.send(repo.delivery(t, commit, "", async())).change(t, 202, "pending")
+	<-arrived
+	if err := paused.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	other := run(t, "serve", 1, paused.flags...)
+	id, _ := accepted["id"].(string)
+	id = id[strings.LastIndex(id, "/"):]
+	done := other.entry(other.outcome(id, "ok"))
+	if attempts, _ := done["attempts"].(float64); attempts != 2 {
+		t.Errorf("got %v attempts, want a second one", done["attempts"])
+	}
+	if err := paused.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	// It works on, and a deployment of its own shows that it has had the time.
+	second := repo.commit("second", map[string]string{"index.js": node("second")})
+	own := paused.send(repo.delivery(t, second, "", async())).change(t, 202, "pending")
+	ownID, _ := own["id"].(string)
+	paused.outcome(ownID, "ok")
+	after := other.entry(other.send(request{path: "/1/status/" + user + "/changes" + id}).json(t))
+	if after["revision"] != done["revision"] || after["attempts"] != done["attempts"] {
+		t.Errorf("it was changed after its end: revision %v, then %v", done["revision"], after["revision"])
+	}
+	if app := c.platform.app("paused.localhost"); app.body != "second" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+}
+
+// Somebody who reads the feed at one server sees what another does, across a
+// restart of Redis.
+func TestFeedAcrossServersAndRedis(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s, store := onRedis(t, h.flags("--wait", "60s")...)
+	other := run(t, "serve", 1, h.flags("--redis", store.Addr, "--platform-url", s.platform,
+		"--platform-key-file", s.data+"/platform/platform.key", "--wait", "60s")...)
+	repo := h.repository("feed")
+	repo.commit("begin", map[string]string{"package.json": packageJSON("feed")})
+	feed := s.open(t.Context(), request{path: "/1/status/" + user + "/changes?since=0"})
+	defer feed.Body.Close() //nolint:errcheck // only read
+	lines := bufio.NewScanner(feed.Body)
+	var seqs []string
+	until := func(commit string) {
+		t.Helper()
+		for lines.Scan() {
+			var change struct{ Seq, Status, Commit string }
+			if err := json.Unmarshal(lines.Bytes(), &change); err != nil {
+				continue // a heartbeat
+			}
+			seqs = append(seqs, change.Seq)
+			if change.Status == "ok" && strings.HasSuffix(change.Commit, commit) {
+				return
+			}
+		}
+		t.Fatalf("the feed ended: %v", lines.Err())
+	}
+	for i := range 3 {
+		commit := repo.commit(commitText(i), map[string]string{"index.js": node(commitText(i))})
+		other.send(repo.delivery(t, commit, "", nil)).change(t, 200, "ok")
+		until(commit)
+		store.Kill()
+		s.ready(503)
+		store.Restart()
+		s.ready(200)
+		other.ready(200)
+	}
+	// What was seen is what is kept: nothing twice, nothing left out.
+	var kept []string
+	page := s.send(request{path: "/1/status/" + user + "/changes?since=0&feed=normal"})
+	for line := range strings.Lines(page.body) {
+		var change struct{ Seq string }
+		if json.Unmarshal([]byte(line), &change) == nil && change.Seq != "" {
+			kept = append(kept, change.Seq)
+		}
+	}
+	if strings.Join(seqs, " ") != strings.Join(kept, " ") {
+		t.Errorf("saw %v, kept are %v", seqs, kept)
+	}
+}
