@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
@@ -121,8 +122,8 @@ func appCalls() []call {
 		{
 			"Logs", func(ctx context.Context, c *nodejitsu.Client) (any, error) { return c.Logs(ctx, "maciej", "a", 20) },
 			"GET /logs/maciej/a/20 ",
-			`[{"time":1367824089.123,"service":"logs/stderr","description":"oh","app":"a"},{"time":1367824089,"service":"logs/stdout","description":"hi"}]`,
-			"[{Time:2013-05-06 07:08:09.123 +0000 UTC Stderr:true Text:oh} {Time:2013-05-06 07:08:09 +0000 UTC Stderr:false Text:hi}]",
+			`[{"time":1367824089.123,"service":"logs/stderr","description":"oh","app":"a","drone":2},{"time":1367824089,"service":"logs/stdout","description":"hi"}]`,
+			"[{Time:2013-05-06 07:08:09.123 +0000 UTC Stderr:true Text:oh Drone:2} {Time:2013-05-06 07:08:09 +0000 UTC Stderr:false Text:hi Drone:0}]",
 		},
 	}
 }
@@ -202,6 +203,12 @@ func userCalls() []call {
 			"GET /users/maciej/thirdparty ",
 			`[{"id":"1","provider":"github","login":"mmalecki","scopes":["repo"],"token":"ghp_1"},{"id":"2","provider":"webhook-secret","app":"a","token":"ghp_2","required":true}]`,
 			"[{ID:1 Provider:github App:* Login:mmalecki Scopes:[repo] Token:*** Required:false} {ID:2 Provider:webhook-secret App:a Login: Scopes:[] Token:*** Required:true}]",
+		},
+		{
+			"LogsBetween", func(ctx context.Context, c *nodejitsu.Client) (any, error) {
+				return c.LogsBetween(ctx, "maciej", "a", time.Unix(1367824089, 0).UTC(), time.Time{}, 20)
+			},
+			`POST /logs/maciej/a {"from":"2013-05-06T07:08:09Z","rows":20}`, `[]`, "[]",
 		},
 		{
 			"ThirdPartyTokens in a field", func(ctx context.Context, c *nodejitsu.Client) (any, error) {

@@ -27,12 +27,21 @@ type Options struct {
 	// Password returns the user's password or API token, or the shared key. It
 	// is asked at each call.
 	Password func() core.Secret
+	// Datacenter, where it is set, has each call be for an app's share in that
+	// datacenter alone, whose URL Endpoint then returns: calls are not sent on to
+	// the other datacenters that the app is in. Platforms of ours call each
+	// other so.
+	Datacenter string
 	// HTTP sends the requests. Where it is nil, a client without a limit of
 	// time is used: builds take as long as the caller's context lets them.
 	HTTP *http.Client
 	// Logger takes a line at debug level for each call; nil discards it.
 	Logger *slog.Logger
 }
+
+// HeaderDatacenter names the datacenter whose share of an app a call is for; a
+// header of ours, between platforms.
+const HeaderDatacenter = "X-Webhooks-Datacenter"
 
 const (
 	maxAnswer  = 32 << 20 // bytes of an answer in JSON
@@ -156,6 +165,9 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	}
 	req.SetBasicAuth(as.Username, as.Password.Reveal())
 	req.Header.Set("User-Agent", userAgent)
+	if c.o.Datacenter != "" {
+		req.Header.Set(HeaderDatacenter, c.o.Datacenter)
+	}
 	req.Header.Set("Accept", "application/json, text/plain")
 	return req, nil
 }

@@ -34,14 +34,25 @@ func (c *Client) Cloud(ctx context.Context, user, app string) ([]Cloud, error) {
 	return answer, err
 }
 
-// SetCloud says where an app runs and with how many drones.
+// SetCloud says where an app runs and with how many drones: in the datacenters
+// that cloud names, or, where it names none, in those where it is. It is sent
+// to each of them, as the published client does.
 func (c *Client) SetCloud(ctx context.Context, user, app string, cloud []Cloud) error {
-	return c.everywhere(ctx, user, app, request{doing: "set cloud", method: http.MethodPost, path: appPath(user, app, "cloud"), body: cloud}, nil)
+	to := cloud
+	if len(cloud) > 0 && cloud[0].Datacenter == "" {
+		to = nil
+	}
+	r := request{doing: "set cloud", method: http.MethodPost, path: appPath(user, app, "cloud"), body: cloud}
+	return c.everywhere(ctx, user, app, to, r, nil)
 }
 
-// everywhere sends r to each datacenter that the app is in, as the published
-// client does; to the endpoint itself where the platform has none.
-func (c *Client) everywhere(ctx context.Context, user, app string, r request, answer any) error {
+// everywhere sends r to each datacenter of cloud, by default to each that the
+// app is in, as the published client does; to the endpoint itself where the
+// platform has none.
+func (c *Client) everywhere(ctx context.Context, user, app string, cloud []Cloud, r request, answer any) error {
+	if c.o.Datacenter != "" {
+		return c.call(ctx, r, answer)
+	}
 	endpoints, err := c.Endpoints(ctx)
 	if errors.Is(err, core.ErrNotFound) || err == nil && len(endpoints) == 0 {
 		return c.call(ctx, r, answer)
@@ -49,9 +60,10 @@ func (c *Client) everywhere(ctx context.Context, user, app string, r request, an
 	if err != nil {
 		return err
 	}
-	cloud, err := c.Cloud(ctx, user, app)
-	if err != nil {
-		return err
+	if len(cloud) == 0 {
+		if cloud, err = c.Cloud(ctx, user, app); err != nil {
+			return err
+		}
 	}
 	if len(cloud) == 0 {
 		return c.call(ctx, r, answer)
@@ -80,4 +92,10 @@ func (c *Client) everywhere(ctx context.Context, user, app string, r request, an
 func secure(address string) bool {
 	scheme, _, _ := strings.Cut(address, "://")
 	return strings.EqualFold(scheme, "https")
+}
+
+// Ask reads what only platforms of ours tell, at a path of one part, into
+// answer.
+func (c *Client) Ask(ctx context.Context, path string, answer any) error {
+	return c.call(ctx, request{doing: "ask " + path, method: http.MethodGet, path: []string{path}}, answer)
 }

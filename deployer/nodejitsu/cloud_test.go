@@ -21,8 +21,8 @@ func writes() map[string]func(context.Context, *nodejitsu.Client) error {
 		},
 		"POST /apps/maciej/a/stop {}":    func(ctx context.Context, c *nodejitsu.Client) error { return c.StopApp(ctx, "maciej", "a") },
 		"POST /apps/maciej/a/restart {}": func(ctx context.Context, c *nodejitsu.Client) error { return c.RestartApp(ctx, "maciej", "a") },
-		`POST /apps/maciej/a/cloud [{"provider":"p","datacenter":"one","drones":2,"ram":256}]`: func(ctx context.Context, c *nodejitsu.Client) error {
-			return c.SetCloud(ctx, "maciej", "a", []nodejitsu.Cloud{{Provider: "p", Datacenter: "one", Drones: 2, RAM: 256}})
+		`POST /apps/maciej/a/cloud [{"provider":"","datacenter":"","drones":2,"ram":256}]`: func(ctx context.Context, c *nodejitsu.Client) error {
+			return c.SetCloud(ctx, "maciej", "a", []nodejitsu.Cloud{{Drones: 2, RAM: 256}})
 		},
 	}
 }
@@ -226,5 +226,48 @@ func TestHostAloneIsReachedByTLS(t *testing.T) {
 	}
 	if got := secret.lines(); got != "POST /apps/maciej/a/start" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// The datacenters that an app shall move to are told, and not those it is in.
+func TestSetCloudGoesWhereTheAppShallBe(t *testing.T) {
+	t.Parallel()
+	one, two := newAPI(t, written), newAPI(t, written)
+	a := newAPI(t, located(
+		fmt.Sprintf(`{"endpoints":{"p":{"one":%q,"two":%q}}}`, one.URL, two.URL),
+		`[{"provider":"p","datacenter":"one"}]`,
+	))
+	err := newClient(t, a.URL).SetCloud(t.Context(), "maciej", "a", []nodejitsu.Cloud{{Provider: "p", Datacenter: "two", Drones: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := bodies(two); got != `POST /apps/maciej/a/cloud [{"provider":"p","datacenter":"two","drones":1,"ram":0}]` {
+		t.Errorf("two got %s", got)
+	}
+	if got := bodies(one); got != "" {
+		t.Errorf("one got %s", got)
+	}
+}
+
+// A client for one datacenter asks nobody else, and says whom it means.
+func TestWritesForOneDatacenter(t *testing.T) {
+	t.Parallel()
+	for want, write := range writes() {
+		named := make(chan string, 1)
+		a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+			named <- r.Header.Get(nodejitsu.HeaderDatacenter)
+			written(w, r)
+		})
+		c := nodejitsu.New(nodejitsu.Options{Endpoint: func() string { return a.URL }, Username: "maciej", Datacenter: "east"})
+		t.Cleanup(c.Close)
+		if err := write(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if got := bodies(a); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if got := <-named; got != "east" {
+			t.Errorf("named %q, want east", got)
+		}
 	}
 }

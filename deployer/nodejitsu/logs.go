@@ -14,22 +14,24 @@ type LogLine struct {
 	Time   time.Time
 	Stderr bool
 	Text   string
+	Drone  int // the number of the drone; only the embedded platform tells it
 }
 
 // UnmarshalJSON reads the platform's form: time in seconds since 1970,
-// description, and service, which is logs/stdout or logs/stderr.
+// description, service, which is logs/stdout or logs/stderr, and drone.
 func (l *LogLine) UnmarshalJSON(text []byte) error {
 	var line struct {
 		Time        float64 `json:"time"`
 		Service     string  `json:"service"`
 		Description string  `json:"description"`
+		Drone       int     `json:"drone"`
 	}
 	if err := json.Unmarshal(text, &line); err != nil {
 		return err
 	}
 	l.Time = time.UnixMilli(int64(math.Round(line.Time * 1000))).UTC()
 	l.Stderr = line.Service == "logs/stderr"
-	l.Text = line.Description
+	l.Text, l.Drone = line.Description, line.Drone
 	return nil
 }
 
@@ -37,5 +39,19 @@ func (l *LogLine) UnmarshalJSON(text []byte) error {
 func (c *Client) Logs(ctx context.Context, user, app string, n int) ([]LogLine, error) {
 	var lines []LogLine
 	err := c.call(ctx, request{doing: "read logs", method: http.MethodGet, path: []string{"logs", user, app, strconv.Itoa(n)}}, &lines)
+	return lines, err
+}
+
+// LogsBetween returns the last n lines of an app's log from `from` until
+// `until`, the newest first; a zero time is no bound.
+func (c *Client) LogsBetween(ctx context.Context, user, app string, from, until time.Time, n int) ([]LogLine, error) {
+	asked := map[string]any{"rows": n}
+	for name, at := range map[string]time.Time{"from": from, "until": until} {
+		if !at.IsZero() {
+			asked[name] = at.Format(time.RFC3339Nano)
+		}
+	}
+	var lines []LogLine
+	err := c.call(ctx, request{doing: "read logs", method: http.MethodPost, path: []string{"logs", user, app}, body: asked}, &lines)
 	return lines, err
 }

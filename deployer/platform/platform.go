@@ -19,6 +19,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
@@ -34,8 +35,14 @@ type Options struct {
 	RouterListen string // address where apps are reached; default: a free port of 127.0.0.1
 	Domain       string // apps are below it, SUBDOMAIN.DOMAIN; default "localhost"
 
-	Key      core.Secret // of the service user; default: kept in Dir, made at the first start
-	Registry string      // URL of the npm registry; default: npm's own
+	// Key is the service user's, which datacenters share; default: kept in Dir,
+	// made at the first start.
+	Key        core.Secret
+	Datacenter string            // name of this one; default "local"
+	Branches   map[string]string // URL of the API of each datacenter that this platform is home to, by name
+	Home       string            // URL of the home's API, where this platform is a branch
+
+	Registry string // URL of the npm registry; default: npm's own
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
 	Ready        time.Duration // for an app to accept connections; default 30 s
@@ -52,6 +59,8 @@ type Platform struct {
 	key    core.Secret
 	db     *bbolt.DB
 	drones *drones.Supervisor
+	places *datacenters.Datacenters
+	debts  *debts
 	router *router.Router
 	api    *server
 	apps   *server
@@ -99,6 +108,12 @@ func (p *Platform) start(ctx context.Context) error {
 			return err
 		}
 	}
+	p.places, err = datacenters.New(datacenters.Options{
+		Here: p.o.Datacenter, Home: p.o.Home, Branches: p.o.Branches, Key: p.key, Logger: p.o.Logger,
+	})
+	if err != nil {
+		return err
+	}
 	users, err := accounts.New(accounts.Options{DB: p.db, ServiceUser: core.ServiceUser, Key: p.key})
 	if err != nil {
 		return err
@@ -120,9 +135,15 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := all.Sweep(); err != nil {
 		return err
 	}
-	p.router = router.New(router.Options{Lookup: all.Lookup, Pick: p.drones.Pick, Logger: p.o.Logger})
+	p.debts = newDebts(ctx, all, p.o.Logger)
+	p.router = router.New(router.Options{
+		Lookup: all.Lookup, Pick: p.drones.Pick, Neighbours: passing{p.places, all}, Logger: p.o.Logger,
+	})
 	p.apps.serve(ctx, p.router, 0, p.o)
-	p.api.serve(ctx, api.New(api.Options{Accounts: users, Apps: all, Logger: p.o.Logger}), time.Minute, p.o)
+	handler := api.New(api.Options{
+		Accounts: users, Apps: all, Datacenters: p.places, AppsPort: p.apps.port(), Logger: p.o.Logger,
+	})
+	p.api.serve(ctx, handler, time.Minute, p.o)
 	return nil
 }
 
@@ -143,7 +164,7 @@ func (p *Platform) assemble(port string) (*apps.Apps, error) {
 		return nil, err
 	}
 	return apps.New(apps.Options{
-		DB: p.db, Snapshots: store, Drones: p.drones, Domain: p.o.Domain,
+		DB: p.db, Snapshots: store, Drones: p.drones, Datacenters: p.places, Domain: p.o.Domain, Logger: p.o.Logger,
 		URL: func(subdomain string) string {
 			host := subdomain + "." + p.o.Domain
 			if port != "80" {
@@ -188,13 +209,19 @@ func (p *Platform) Stop(ctx context.Context) error {
 	}
 	ending.Wait()
 	faults = append(faults, routing)
+	if p.debts != nil {
+		p.debts.stop()
+	}
 	if p.router != nil {
 		p.router.Close()
+	}
+	if p.places != nil {
+		p.places.Close()
 	}
 	if p.db != nil {
 		faults = append(faults, p.db.Close())
 	}
-	p.api, p.apps, p.drones, p.router, p.db = nil, nil, nil, nil, nil
+	p.api, p.apps, p.drones, p.places, p.debts, p.router, p.db = nil, nil, nil, nil, nil, nil, nil
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("platform: stopping: %w", err)
 	}

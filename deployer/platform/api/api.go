@@ -5,21 +5,26 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 )
 
-// Options are what [New] takes; Accounts and Apps are required.
+// Options are what [New] takes; Accounts, Apps and Datacenters are required.
 type Options struct {
-	Accounts *accounts.Accounts
-	Apps     *apps.Apps
-	Logger   *slog.Logger // default: discards
+	Accounts    *accounts.Accounts
+	Apps        *apps.Apps
+	Datacenters *datacenters.Datacenters
+	AppsPort    string       // of the router
+	Logger      *slog.Logger // default: discards
 }
 
 // API is an http.Handler. It may be used concurrently.
 type API struct {
 	o      Options
 	routes *http.ServeMux
+	gate   http.Handler // in a branch only the home comes through
 }
 
 // New returns an API.
@@ -32,11 +37,24 @@ func New(o Options) *API {
 		a.routes.Handle(r.pattern, a.serve(r))
 	}
 	a.routes.HandleFunc("/", a.unknown)
+	a.gate = o.Datacenters.Gate(http.HandlerFunc(a.answer), a.operator)
 	return a
 }
 
+// operator tells whether a request is the service user's.
+func (a *API) operator(r *http.Request) bool {
+	username, given, ok := r.BasicAuth()
+	if !ok || username != core.ServiceUser {
+		return false
+	}
+	who, err := a.o.Accounts.Authenticate(r.Context(), core.Credentials{Username: username, Password: core.Secret(given)})
+	return err == nil && who.Service
+}
+
 // ServeHTTP answers one call.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.gate.ServeHTTP(w, r) }
+
+func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Powered-By", "Nodejitsu/webhooks")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")

@@ -8,16 +8,15 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 )
 
-// endpoints tells the one datacenter there is: this API, at the address that
-// the caller reached it by. A proxy in front that speaks TLS must say so; who
-// lies in that header misleads nobody else.
+// endpoints tells the datacenters: this API, at the address that the caller
+// reached it by, and the others. A proxy in front that speaks TLS must say so;
+// who lies in that header misleads nobody else.
 func (a *API) endpoints(c *call) error {
 	scheme := "http"
 	if c.r.TLS != nil || c.r.Header.Get("X-Forwarded-Proto") == "https" {
 		scheme = "https"
 	}
-	here := map[string]map[string]string{apps.Provider: {apps.Datacenter: scheme + "://" + c.r.Host}}
-	return c.answer(http.StatusOK, map[string]any{"endpoints": here})
+	return c.answer(http.StatusOK, map[string]any{"endpoints": a.o.Datacenters.Endpoints(scheme + "://" + c.r.Host)})
 }
 
 func (c *call) tell(status int, app apps.App, err error) error {
@@ -28,7 +27,7 @@ func (c *call) tell(status int, app apps.App, err error) error {
 }
 
 func (a *API) listApps(c *call) error {
-	list, err := a.o.Apps.List(c.user)
+	list, err := a.o.Apps.List(c.ctx(), c.user)
 	if err != nil {
 		return err
 	}
@@ -36,7 +35,7 @@ func (a *API) listApps(c *call) error {
 }
 
 func (a *API) viewApp(c *call) error {
-	app, err := a.o.Apps.Find(c.user, c.app)
+	app, err := a.o.Apps.Find(c.ctx(), c.user, c.app)
 	return c.tell(http.StatusOK, app, err)
 }
 
@@ -54,7 +53,7 @@ func (a *API) updateApp(c *call) error {
 	if err := c.read(&fields); err != nil {
 		return err
 	}
-	app, err := a.o.Apps.Update(c.user, c.app, fields)
+	app, err := a.o.Apps.Update(c.ctx(), c.user, c.app, fields)
 	return c.tell(http.StatusOK, app, err)
 }
 
@@ -84,15 +83,15 @@ func (a *API) appAvailable(c *call) error {
 	return c.answer(http.StatusOK, found)
 }
 
-func (a *API) start(c *call) error   { return c.run(a.o.Apps.Start) }
-func (a *API) stop(c *call) error    { return c.run(a.o.Apps.Stop) }
-func (a *API) restart(c *call) error { return c.run(a.o.Apps.Restart) }
+func (a *API) start(c *call) error   { return a.run(c, a.o.Apps.Start) }
+func (a *API) stop(c *call) error    { return a.run(c, a.o.Apps.Stop) }
+func (a *API) restart(c *call) error { return a.run(c, a.o.Apps.Restart) }
 
-func (c *call) run(command func(ctx context.Context, user, app string) (apps.App, error)) error {
+func (a *API) run(c *call, command func(ctx context.Context, user, app, at string) (apps.App, error)) error {
 	if err := c.patient(); err != nil {
 		return err
 	}
-	app, err := command(c.ctx(), c.user, c.app)
+	app, err := command(c.ctx(), c.user, c.app, a.o.Datacenters.Addressed(c.r))
 	return c.tell(http.StatusOK, app, err)
 }
 
@@ -112,9 +111,14 @@ func (a *API) setCloud(c *call) error {
 	if err := c.patient(); err != nil {
 		return err
 	}
-	cloud, err := a.o.Apps.SetCloud(c.ctx(), c.user, c.app, asked)
+	cloud, err := a.o.Apps.SetCloud(c.ctx(), c.user, c.app, a.o.Datacenters.Addressed(c.r), asked)
 	if err != nil {
 		return err
 	}
 	return c.answer(http.StatusOK, cloud)
+}
+
+// datacenter tells a neighbour what this platform is.
+func (a *API) datacenter(c *call) error {
+	return c.answer(http.StatusOK, a.o.Datacenters.Answer(a.o.AppsPort))
 }

@@ -31,6 +31,7 @@ func (a *API) table() []route {
 	return []route{
 		{"GET /auth", anybody, a.auth},
 		{"GET /endpoints", anybody, a.endpoints},
+		{"GET /datacenter", service, a.datacenter},
 
 		{"GET /users", service, a.listUsers},
 		{"POST /users/email/taken", anybody, a.emailTaken},

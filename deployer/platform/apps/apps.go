@@ -6,22 +6,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// Options are what [New] takes. DB, Snapshots, Drones and URL are required.
+// Options are what [New] takes. DB, Snapshots, Drones, Datacenters and URL are
+// required.
 type Options struct {
-	DB        *bbolt.DB
-	Snapshots *snapshots.Store
-	Drones    *drones.Supervisor
+	DB          *bbolt.DB
+	Snapshots   *snapshots.Store
+	Drones      *drones.Supervisor
+	Datacenters *datacenters.Datacenters // this one, and where else apps can live
 
 	Domain string                        // subdomains are below it; default "localhost"
 	URL    func(subdomain string) string // where the app of a subdomain answers
@@ -29,6 +33,7 @@ type Options struct {
 	Keep      int              // snapshots of an app; default 10
 	MaxDrones int              // of an app; default 10
 	Now       func() time.Time // default time.Now
+	Logger    *slog.Logger     // default: discards
 }
 
 // Apps may be used concurrently.
@@ -44,12 +49,14 @@ type Apps struct {
 type locks struct {
 	build chan struct{}
 	run   chan struct{}
+	copy  chan struct{} // tell other datacenters how it is
 }
 
 // The buckets.
 const (
 	bucketApps  = "apps"
 	bucketHosts = "hosts"
+	bucketOwed  = "owed"
 )
 
 // New returns Apps whose buckets are made where they are missing.
@@ -60,8 +67,11 @@ func New(o Options) (*Apps, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	err := o.DB.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{bucketApps, bucketHosts} {
+		for _, name := range []string{bucketApps, bucketHosts, bucketOwed} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}
@@ -81,7 +91,10 @@ func (a *Apps) hold(ctx context.Context, user, app string, which func(*locks) ch
 	if _, err := a.find(user, app); err != nil {
 		return nil, err
 	}
-	lock := which(a.locksOf(user, app))
+	return take(ctx, which(a.locksOf(user, app)))
+}
+
+func take(ctx context.Context, lock chan struct{}) (release func(), err error) {
 	select {
 	case lock <- struct{}{}:
 		return func() { <-lock }, nil
@@ -98,7 +111,7 @@ func (a *Apps) locksOf(user, app string) *locks {
 	defer a.mu.Unlock()
 	l := a.locks[key(user, app)]
 	if l == nil {
-		l = &locks{build: make(chan struct{}, 1), run: make(chan struct{}, 1)}
+		l = &locks{build: make(chan struct{}, 1), run: make(chan struct{}, 1), copy: make(chan struct{}, 1)}
 		a.locks[key(user, app)] = l
 	}
 	return l

@@ -16,7 +16,7 @@ type document struct {
 	Domains   []string                   `json:"domains,omitempty"`
 	Version   string                     `json:"version,omitempty"`
 	Env       map[string]string          `json:"env,omitempty"`
-	Cloud     Cloud                      `json:"cloud"`
+	Cloud     []Cloud                    `json:"cloud"`             // its shares; at least one
 	Package   map[string]json.RawMessage `json:"package,omitempty"` // the other fields of package.json
 	Snapshots []snapshot                 `json:"snapshots,omitempty"`
 	Active    string                     `json:"active,omitempty"` // a snapshot's id
@@ -64,19 +64,13 @@ func (d document) tell(s snapshot, runs string) Snapshot {
 	}
 }
 
-// Cloud is where an app runs: here, with so many drones.
+// Cloud is an app's share of a datacenter: so many drones.
 type Cloud struct {
 	Provider   string `json:"provider"`
 	Datacenter string `json:"datacenter"`
 	Drones     int    `json:"drones"`
 	RAM        int    `json:"ram"` // MiB; kept as it was asked for
 }
-
-// The one datacenter there is.
-const (
-	Provider   = "webhooks"
-	Datacenter = "local"
-)
 
 const defaultRAM = 256 // MiB, the hosted platform's smallest drone
 
@@ -96,13 +90,12 @@ type App struct {
 // MarshalJSON returns the document as the API has it.
 func (a App) MarshalJSON() ([]byte, error) { return json.Marshal(a.fields) }
 
-// tell returns what is told of an app.
-func (a *Apps) tell(d document) App {
-	state := a.o.Drones.State(d.User, d.Name)
+// tell returns what is told of an app that stands so.
+func (a *Apps) tell(d document, state standing) App {
 	all := make([]Snapshot, 0, len(d.Snapshots))
 	var active, runs *Snapshot
 	for _, s := range d.Snapshots {
-		told := d.tell(s, state.Snapshot)
+		told := d.tell(s, state.snapshot)
 		all = append(all, told)
 		if told.Active {
 			active = &told
@@ -111,6 +104,10 @@ func (a *Apps) tell(d document) App {
 			runs = &told
 		}
 	}
+	wanted := 0
+	for _, share := range d.Cloud {
+		wanted += share.Drones
+	}
 	fields := map[string]any{}
 	for name, value := range d.Package {
 		fields[name] = value
@@ -118,8 +115,8 @@ func (a *Apps) tell(d document) App {
 	own := map[string]any{
 		"_id": key(d.User, d.Name), "name": d.Name, "user": d.User,
 		"subdomain": d.Subdomain, "domains": append([]string{}, d.Domains...), "version": d.Version,
-		"state": stateOf(state.Phase), "drones": state.Drones, "maxDrones": d.Cloud.Drones,
-		"env": orEmpty(d.Env), "config": map[string]any{"cloud": []Cloud{d.Cloud}},
+		"state": state.state, "drones": state.drones, "maxDrones": wanted,
+		"env": orEmpty(d.Env), "config": map[string]any{"cloud": d.Cloud},
 		"snapshots": all, "ctime": d.CTime, "mtime": d.MTime, "url": a.o.URL(d.Subdomain),
 	}
 	for _, name := range []string{"engines", "scripts", "dependencies"} {
@@ -133,8 +130,8 @@ func (a *Apps) tell(d document) App {
 	if runs != nil {
 		own["running"] = runs
 	}
-	if state.Reason != "" {
-		own["reason"] = state.Reason
+	if state.reason != "" {
+		own["reason"] = state.reason
 	}
 	maps.Copy(fields, own)
 	return App{fields: fields}

@@ -46,6 +46,9 @@ func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader,
 	if err != nil {
 		return false, wrapped("building a snapshot", err)
 	}
+	if err := a.sendElsewhere(ctx, user, app, id, out); err != nil {
+		return false, errors.Join(err, a.o.Snapshots.Remove(user, app, id))
+	}
 	s := snapshot{
 		ID: id, MD5: archive.MD5, Size: archive.Size, CTime: a.o.Now().UTC(),
 		Node: done.Node, NodeVersion: done.NodeVersion, Start: done.Start,
@@ -99,12 +102,12 @@ func (a *Apps) prune(d *document, id string) (old []snapshot) {
 }
 
 // Snapshots returns an app's snapshots, the oldest first.
-func (a *Apps) Snapshots(user, app string) ([]Snapshot, error) {
+func (a *Apps) Snapshots(ctx context.Context, user, app string) ([]Snapshot, error) {
 	d, err := a.find(user, app)
 	if err != nil {
 		return nil, err
 	}
-	runs := a.o.Drones.State(user, app).Snapshot
+	runs := a.standing(ctx, d).snapshot
 	all := make([]Snapshot, 0, len(d.Snapshots))
 	for _, s := range d.Snapshots {
 		all = append(all, d.tell(s, runs))
@@ -129,7 +132,7 @@ func noSnapshot(id string) error {
 }
 
 // Activate makes a snapshot the one that the next start runs.
-func (a *Apps) Activate(user, app, id string) (App, error) {
+func (a *Apps) Activate(ctx context.Context, user, app, id string) (App, error) {
 	d, err := a.update(user, app, func(_ *bbolt.Tx, d *document) error {
 		if _, ok := d.snapshot(id); !ok {
 			return noSnapshot(id)
@@ -140,7 +143,7 @@ func (a *Apps) Activate(user, app, id string) (App, error) {
 	if err != nil {
 		return App{}, err
 	}
-	return a.tell(d), nil
+	return a.tell(d, a.standing(ctx, d)), nil
 }
 
 // DestroySnapshot removes a snapshot. It refuses with [problem.Conflict] where
@@ -151,6 +154,15 @@ func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error 
 		return err
 	}
 	defer release()
+	d, err := a.find(user, app)
+	if err != nil {
+		return err
+	}
+	for _, share := range a.elsewhere(d) {
+		if err := a.o.Datacenters.DestroySnapshot(ctx, share.Datacenter, user, app, id); err != nil {
+			return wrapped("destroying a snapshot elsewhere", err)
+		}
+	}
 	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {
 		if _, ok := d.snapshot(id); !ok {
 			return noSnapshot(id)

@@ -9,12 +9,11 @@
 // snapshots; it alone decides. The others are branches. A branch has no users:
 //
 //   - What people ask of its API it passes on to the home, with a header that
-//     says which datacenter they addressed. So a password or an API token is
+//     names the datacenter they addressed. So a password or an API token is
 //     judged in one place, and one that was withdrawn opens nothing anywhere.
 //   - What the home asks of it, with the key, it does: it keeps a copy of an
 //     app, builds the snapshots that it is sent, runs and stops its share. This
-//     is the same API that all platforms have; only the copy is a call of ours,
-//     PUT /datacenters/apps/USER/APP.
+//     is the very API that all platforms have, called with the same header.
 //
 // # Where an app lives
 //
@@ -32,17 +31,15 @@
 //     addressed.
 //
 // A datacenter that can't be reached when a share is to be ended, or the app's
-// hosts changed, is told as soon as it is there again (bucket `pending` of the
-// home's database). One that is taken out of the configuration counts as gone.
+// fields changed, is told as soon as it is there again: the home writes down
+// what it owes (bucket `owed` of its database).
 //
 // # Requests
 //
-// A router serves what runs on its platform, and passes on to the router of a
-// neighbour what runs there. The home knows where an app lives; a branch asks
-// the home, and the other branches that its configuration names, so that those
-// still serve each other while the home is down. Answers are kept for
-// seconds. A request is passed on once: its header says so and for which app,
-// and is proved by the key. A router that is passed a request for an app which
-// just left it says so, and the first one asks anew; the body is not sent
-// before (RFC 9110, 10.1.1), so nothing is lost.
+// A router serves what runs on its platform, and passes on what does not: the
+// home's to the branch that the app lives in, a branch's to the home. So all
+// apps are reached at each router, and while the home is down each branch
+// still serves its own. The header Via keeps a request from going round (RFC
+// 9110, 7.6.3). What a client is called is told by X-Forwarded headers, which a
+// router believes where a header of ours proves that a neighbour sent them.
 package datacenters

@@ -28,11 +28,30 @@ type Options struct {
 	// when the request has ended.
 	Pick func(user, app string) (addr string, done func(), ok bool)
 
+	// Neighbours have what no drone here serves; nil where there are none.
+	Neighbours Neighbours
+
 	Logger *slog.Logger // default: discards
 }
 
+// Neighbours are the routers of other platforms, which serve apps of the same
+// users.
+type Neighbours interface {
+	// Next returns the router, host:port, that has a request which nobody here
+	// serves. ok is false where nobody else could know the app; addr is "" where
+	// somebody could, and is not reached.
+	Next(in *http.Request, user, app string) (addr string, ok bool)
+	// Pass prepares a request that goes on to another router.
+	Pass(out *http.Request)
+	// Neighbour tells whether a request came from another router, whose
+	// X-Forwarded headers are to be believed.
+	Neighbour(in, out *http.Request) bool
+	// Lost says that a router did not accept a connection.
+	Lost(addr string)
+}
+
 // Router is an http.Handler that proxies each request to a drone of the app
-// that its Host names: 404 where there is none, 503 with Retry-After where it
+// that its Host names, or to a neighbour: 404 where there is no such app, 503 with Retry-After where it
 // doesn't run, 502 where the drone breaks off before it has answered.
 type Router struct {
 	o     Options
@@ -52,7 +71,7 @@ func New(o Options) *Router {
 	r := &Router{o: o, kept: transport(), fresh: transport()}
 	r.fresh.DisableKeepAlives = true
 	r.proxy = httputil.ReverseProxy{
-		Rewrite:       rewrite,
+		Rewrite:       r.rewrite,
 		Transport:     roundTripper(r.send),
 		FlushInterval: -1, // streams must not wait for a buffer to fill
 		ErrorHandler:  r.fail,
@@ -80,7 +99,9 @@ func (r *Router) Close() {
 
 // request is what ServeHTTP and send share about one request.
 type request struct {
+	in        *http.Request
 	user, app string
+	known     bool   // there is such an app
 	done      func() // of the drone that has it; nil while none has
 }
 
@@ -88,12 +109,8 @@ type requestKey struct{}
 
 // ServeHTTP proxies one request.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	user, app, ok := r.o.Lookup(hostname(req.Host))
-	if !ok {
-		say(w, http.StatusNotFound, "There is no app at this address. Check the host name's spelling, and the app's subdomain and domains.")
-		return
-	}
-	state := &request{user: user, app: app}
+	state := &request{in: req}
+	state.user, state.app, state.known = r.o.Lookup(hostname(req.Host))
 	// Only now has the request ended: the body is sent, or the WebSocket closed.
 	// It is deferred as the proxy panics where a body breaks off.
 	defer func() {
@@ -106,16 +123,24 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // rewrite prepares the request for the drone. The proxy has already dropped
 // the headers of the connection and those that claim a forwarding.
-func rewrite(p *httputil.ProxyRequest) {
+func (r *Router) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme = "http"
 	p.Out.URL.Host = "drone" // send knows the address
 	p.Out.Host = p.In.Host
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came, even where net/url can't read it
+	if r.o.Neighbours != nil && r.o.Neighbours.Neighbour(p.In, p.Out) {
+		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+			p.Out.Header[name] = p.In.Header[name]
+		}
+		return
+	}
 	p.SetXForwarded()
 }
 
-// errNotRunning says that no drone is ready.
-var errNotRunning = errors.New("router: app not running")
+var (
+	errUnknown    = errors.New("router: no such app")
+	errNotRunning = errors.New("router: app not running") // no drone is ready
+)
 
 // send sends the request to a drone, and to another where the first doesn't
 // accept the connection: then nothing of it was sent or read yet, whatever
@@ -128,29 +153,68 @@ func (r *Router) send(req *http.Request) (*http.Response, error) {
 	}
 	var err error
 	for range tries {
-		addr, done, ok := r.o.Pick(state.user, state.app)
-		if !ok {
-			if err == nil {
-				err = errNotRunning
-			}
+		addr, done, ok := "", func() {}, false
+		if state.known {
+			addr, done, ok = r.o.Pick(state.user, state.app)
+		}
+		if !ok && err != nil {
 			return nil, err
 		}
-		attempt := req.Clone(req.Context())
-		attempt.URL.Host = addr
-		if req.Body != nil {
-			attempt.Body = io.NopCloser(req.Body) // a failed dial closes it, and the next try needs it
+		if !ok {
+			return r.pass(req, state, via)
 		}
 		var resp *http.Response
-		if resp, err = via.RoundTrip(attempt); err == nil { //nolint:bodyclose // the proxy closes it
+		if resp, err = attempt(req, via, addr); err == nil { //nolint:bodyclose // the proxy closes it
 			state.done = done
 			return resp, nil
 		}
 		done()
-		if dial, is := errors.AsType[*net.OpError](err); !is || dial.Op != "dial" {
+		if !refused(err) {
 			return nil, err
 		}
 	}
 	return nil, err
+}
+
+// attempt sends the request to addr. Where that did not accept the connection
+// it can be sent again.
+func attempt(req *http.Request, via *http.Transport, addr string) (*http.Response, error) {
+	again := req.Clone(req.Context())
+	again.URL.Host = addr
+	if req.Body != nil {
+		again.Body = io.NopCloser(req.Body) // a failed dial closes it, and the next try needs it
+	}
+	return via.RoundTrip(again)
+}
+
+// refused tells whether err is that of a connection that was not made.
+func refused(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial"
+}
+
+// pass sends the request on to the neighbour that has the app.
+func (r *Router) pass(req *http.Request, state *request, via *http.Transport) (*http.Response, error) {
+	none := errUnknown
+	if state.known {
+		none = errNotRunning
+	}
+	if r.o.Neighbours == nil {
+		return nil, none
+	}
+	addr, ok := r.o.Neighbours.Next(state.in, state.user, state.app)
+	switch {
+	case !ok:
+		return nil, none
+	case addr == "":
+		return nil, errNotRunning
+	}
+	r.o.Neighbours.Pass(req)
+	resp, err := attempt(req, via, addr)
+	if err != nil && refused(err) {
+		r.o.Neighbours.Lost(addr)
+	}
+	return resp, err
 }
 
 func repeatable(method string) bool {
@@ -163,12 +227,13 @@ func repeatable(method string) bool {
 
 // fail answers where no drone did.
 func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
-	var dial *net.OpError
 	switch {
 	case req.Context().Err() != nil:
 		// The client has gone; nobody reads an answer.
 		panic(http.ErrAbortHandler)
-	case errors.Is(err, errNotRunning), errors.As(err, &dial) && dial.Op == "dial":
+	case errors.Is(err, errUnknown):
+		say(w, http.StatusNotFound, "There is no app at this address. Check the host name's spelling, and the app's subdomain and domains.")
+	case errors.Is(err, errNotRunning), refused(err):
 		w.Header().Set("Retry-After", "2")
 		say(w, http.StatusServiceUnavailable, "The app is not running. If it is being deployed, try again in a moment; else see its state and its log.")
 	default:

@@ -59,7 +59,13 @@ func newPlatform(cfg config.Config, log *slog.Logger) (*platform.Platform, error
 			return nil, err
 		}
 	}
+	branches, err := cfg.Branches()
+	if err != nil {
+		return nil, err
+	}
 	return platform.New(platform.Options{
+		Datacenter: cfg.Datacenter, Branches: branches, Home: cfg.Home,
+		Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
 		Domain: cfg.AppsDomain, Key: key, Logger: log,
 	}), nil
