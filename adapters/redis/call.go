@@ -36,11 +36,21 @@ func scripts() map[string]*redis.Script {
 // base is what all keys begin with. Its braces are the hash tag.
 func (s *Store) base() string { return "{" + s.o.Prefix + "}:" }
 
-// call runs a script.
+// call runs a script, within callTimeout.
 func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, error) {
+	r, err := s.run(ctx, script, args...)
+	if err != nil && ctx.Err() == nil {
+		s.doubt()
+	}
+	return r, err
+}
+
+func (s *Store) run(ctx context.Context, script string, args ...any) (*reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	var now int64
 	if s.o.Now != nil {
 		now = s.o.Now().UnixMicro()
@@ -50,14 +60,15 @@ func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, e
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
 	}
-	return &reply{value: value}, nil
+	return &reply{value: value, packer: s.packer}, nil
 }
 
 // reply reads what a script returned. What is of another form than it should be
 // reads as nothing, and err says so.
 type reply struct {
-	value any
-	err   error
+	value  any
+	packer *packer
+	err    error
 }
 
 // list is a list of values.

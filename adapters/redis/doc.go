@@ -5,24 +5,32 @@
 // Every call is one Lua script and one round trip, which is atomic. All keys
 // begin with a prefix that holds a hash tag, so that they are in one slot:
 //
-//	key              type     holds
-//	e:ID             hash     an entry: doc (JSON without revision and attempts), rev, attempts, updated, seq,
-//	                          user, app, live, repository, commits; lane, at, joined, lost: its place in the queue
-//	p:ID             string   its payload, for a time
-//	k:USER KEY       string   the id of the entry that the key made, for a time
-//	u:USER[/APP]     zset     ids, in their order
-//	x:REPOSITORY     zset     "COMMIT ID"
-//	queue            zset     id by when it is ready, in microseconds: what waits to be claimed
-//	claims           zset     id by when its lease ends
-//	held             hash     "lane LANE" or "app USER/APP" to the id that holds it
-//	l:LANE           hash     newest entry, when pushed
-//	a:USER/APP       string   newest entry that joined
-//	g:NONCE          string   what a call of Claim was granted, while the lease lasts
-//	f:USER           stream   the user's changes; the ids of the stream are their Seqs
-//	m:USER           hash     last and trimmed Seq
-//	users            set      users that have entries
-//	count            string   how many changes there were in all
-//	epoch, born      string   which data this is, and since when
+//	key          type    life            holds
+//	e:ID         hash    KeepEntries     an entry: doc (JSON without revision and attempts), rev, attempts,
+//	                                     updated, seq, user, app, live, repository, commits, nonce of the last
+//	                                     save; lane, at, joined, lost: its place in the queue
+//	p:ID         string  KeepPayloads    its payload; TTL
+//	k:USER KEY   string  KeepKeys        the id of the entry that the key made; TTL
+//	u:USER       zset    KeepEntries     ids, in their order
+//	u:USER/APP   zset    KeepEntries     ids of the app, in their order
+//	x:REPO       zset    KeepEntries     "COMMIT ID"
+//	l:LANE       hash    KeepEntries     newest entry, when pushed; TTL, anew with each entry
+//	a:USER/APP   string  KeepEntries     newest entry that joined; TTL, anew with each entry
+//	g:NONCE      string  the lease       what a call of Claim was granted: id and attempt; TTL
+//	f:USER       stream  KeepChanges     the user's changes, MaxChanges at most; the ids of the stream are their Seqs
+//	m:USER       hash    as the user     last and trimmed Seq; for KeepEntries more when the user's last entry is gone
+//	users        set     their entries   users that have entries or changes
+//	queue        zset    as live         id by when it is ready, in microseconds: what waits to be claimed
+//	claims       zset    as live         id by when its lease ends
+//	held         hash    as live         "lane LANE" or "app USER/APP" to the id that holds it
+//	count        string  for ever        how many changes there were in all
+//	epoch        string  for ever        which data this is
+//	born         string  for ever        since when, in milliseconds
+//	seen         string  for ever        when somebody found last that Redis can be written
+//
+// Options names the lives. Keys with a TTL end by themselves; the others are
+// removed by Sweep, which every process does now and then, but never a live
+// entry, one that is pending or held.
 //
 // # Changes go out by pub/sub
 //
@@ -36,9 +44,14 @@
 //
 // Leases and Seqs are by the clock of Redis, which is one for all processes.
 //
-// # What is not done here
+// # Outages
 //
-// Calls are made again where Redis did not answer, for a moment; scripts notice
-// a call that was done already. A caller whose time is up may still find its
-// write done.
+// A call fails within two seconds. Until then it is made again where Redis did
+// not answer, and scripts notice a call that was done already; so they do where
+// the caller makes the very same call again later. A caller whose time is up may
+// still find its write done.
+//
+// Whether Redis can be used is asked every two seconds, and at once after a call
+// that failed; the log tells when an outage begins and when it ends. Scripts
+// write all or nothing: Redis refuses only the first write of a script.
 package redis

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -15,11 +14,11 @@ import (
 // Accept implements deploy.Store.
 func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change, repeat bool, err error) {
 	e := a.Entry
-	doc, err := encode(e)
+	doc, err := s.packer.encode(e)
 	if err != nil {
 		return core.Change{}, false, wrap("accept", e.ID, err)
 	}
-	payload, err := pack(a.Payload)
+	payload, err := s.packer.pack(a.Payload)
 	if err != nil {
 		return core.Change{}, false, wrap("accept", e.ID, err)
 	}
@@ -54,7 +53,7 @@ func place(p *deploy.Place) []any {
 
 // Save implements deploy.Store.
 func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Change, error) {
-	doc, err := encode(e)
+	doc, err := s.packer.encode(e)
 	if err != nil {
 		return core.Change{}, wrap("save", e.ID, err)
 	}
@@ -67,9 +66,11 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Cha
 	default:
 		to[0] = "leave"
 	}
-	args := append([]any{e.ID, e.Revision, rand.Text(), doc, e.Attempts, flag(!e.Status.Outcome()), e.App}, to...)
-	r, err := s.call(ctx, "save", args...)
+	args := append([]any{e.ID, e.Revision, doc, e.Attempts, flag(!e.Status.Outcome()), e.App}, to...)
+	nonce := s.lost.nonce("save", args...)
+	r, err := s.call(ctx, "save", append([]any{nonce}, args...)...)
 	if err != nil {
+		s.lost.keep(nonce, "save", args...)
 		return core.Change{}, wrap("save", e.ID, err)
 	}
 	fields := r.list()
@@ -107,6 +108,8 @@ func (s *Store) find(ctx context.Context, user, id string) (core.Change, error) 
 
 // Payload returns an entry's payload as it came, or core.ErrNotFound.
 func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	packed, err := s.client.Get(ctx, s.base()+"p:"+id).Result()
 	if errors.Is(err, redis.Nil) {
 		err = core.ErrNotFound
@@ -114,7 +117,7 @@ func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
 	if err != nil {
 		return nil, wrap("payload", id, err)
 	}
-	payload, err := unpack(packed)
+	payload, err := s.packer.unpack(packed)
 	return payload, wrap("payload", id, err)
 }
 

@@ -13,11 +13,11 @@ import (
 // already, at that revision. Its changes are written by [Store.ImportChanges].
 func (s *Store) Import(ctx context.Context, k transfer.Kept) (added bool, err error) {
 	e := k.Change.Entry
-	doc, err := encode(e)
+	doc, err := s.packer.encode(e)
 	if err != nil {
 		return false, wrap("import", e.ID, err)
 	}
-	payload, err := pack(k.Payload)
+	payload, err := s.packer.pack(k.Payload)
 	if err != nil {
 		return false, wrap("import", e.ID, err)
 	}
@@ -77,7 +77,7 @@ func (s *Store) ImportChanges(ctx context.Context, user string, trimmed core.Seq
 	}
 	args := []any{user, before}
 	for _, c := range changes {
-		doc, err := encode(c.Entry)
+		doc, err := s.packer.encode(c.Entry)
 		if err != nil {
 			return 0, wrap("import changes", user, err)
 		}

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -12,8 +11,10 @@ import (
 
 // Claim implements deploy.Queue.
 func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim, found bool, next time.Time, err error) {
-	r, err := s.call(ctx, "claim", lease.Microseconds(), rand.Text())
+	nonce := s.lost.nonce("claim", lease)
+	r, err := s.call(ctx, "claim", lease.Microseconds(), nonce)
 	if err != nil {
+		s.lost.keep(nonce, "claim", lease)
 		return deploy.Claim{}, false, time.Time{}, wrap("claim", "", err)
 	}
 	fields := r.list()

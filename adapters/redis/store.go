@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,17 +22,17 @@ type Store struct {
 	o       Options
 	client  redis.UniversalClient
 	scripts map[string]*redis.Script
+	packer  *packer
 	ready   chan struct{}
+	doubts  chan struct{} // receives after a call that Redis did not answer
 
 	cancel  context.CancelFunc // of what runs
 	running sync.WaitGroup
 
 	watchers watchers.Watchers
 	heard    atomic.Int64 // how many changes there were in all, as far as we heard
-
-	mu     sync.Mutex
-	broken error  // why Redis can't be used; nil: it can, as far as is known
-	epoch  string // which data we work with; "" before Start
+	lost     unanswered
+	health   health
 }
 
 var (
@@ -48,7 +47,8 @@ var (
 func New(o Options) *Store {
 	o = o.withDefaults()
 	return &Store{
-		o: o, client: newClient(o), scripts: scripts(), ready: make(chan struct{}, 1), broken: errNotStarted,
+		o: o, client: newClient(o), scripts: scripts(), packer: newPacker(),
+		ready: make(chan struct{}, 1), doubts: make(chan struct{}, 1), health: health{broken: errNotStarted},
 	}
 }
 
@@ -56,8 +56,8 @@ var errNotStarted = errors.New("redis: the store was not started, or was stopped
 
 // Times of a call. A delivery's sender waits for some of them.
 const (
-	dialTimeout = time.Second
-	callTimeout = 2 * time.Second
+	callTimeout = 2 * time.Second        // of a call, with all its tries
+	tryTimeout  = 900 * time.Millisecond // of connecting, or of one try: leaves time for another
 	retries     = 3
 	longestWait = 300 * time.Millisecond // between two tries
 )
@@ -67,7 +67,7 @@ func newClient(o Options) redis.UniversalClient {
 		Addrs: o.Addrs, MasterName: o.Master, IsClusterMode: o.Cluster, DB: o.DB, TLSConfig: o.TLS,
 		Username: o.Username, Password: o.Password.Reveal(),
 		SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword.Reveal(),
-		DialTimeout: dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, ContextTimeoutEnabled: true,
+		DialTimeout: tryTimeout, ReadTimeout: tryTimeout, WriteTimeout: tryTimeout, ContextTimeoutEnabled: true,
 		MaxRetries: retries, MaxRetryBackoff: longestWait,
 		ClientName: "webhooks",
 	}
@@ -85,12 +85,12 @@ func (s *Store) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("redis: %s: %w", strings.Join(s.o.Addrs, ","), err)
 	}
-	s.setBroken(nil)
 	s.heard.Store(n)
 	subscription, err := s.subscribe(ctx)
 	if err != nil {
 		return err
 	}
+	s.health.start()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.running.Go(func() { s.listen(ctx, subscription) })
@@ -138,59 +138,13 @@ func (s *Store) Stop(context.Context) error {
 		s.running.Wait()
 		s.cancel = nil
 	}
-	s.setBroken(errNotStarted)
-	if err := s.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+	s.health.stop()
+	err := s.packer.close()
+	if closing := s.client.Close(); !errors.Is(closing, redis.ErrClosed) {
+		err = errors.Join(err, closing)
+	}
+	if err != nil {
 		return fmt.Errorf("redis: closing: %w", err)
 	}
 	return nil
-}
-
-// Check tells whether the store can write.
-func (s *Store) Check(ctx context.Context) error {
-	s.mu.Lock()
-	stopped := errors.Is(s.broken, errNotStarted)
-	s.mu.Unlock()
-	if stopped {
-		return errNotStarted
-	}
-	return s.probe(ctx)
-}
-
-// probe writes something, so as to know whether that can be done, and notices
-// where the data is not what it was.
-func (s *Store) probe(ctx context.Context) error {
-	_, err := s.counted(ctx)
-	s.setBroken(err)
-	return err
-}
-
-// counted returns how many changes there were in all.
-func (s *Store) counted(ctx context.Context) (int64, error) {
-	answer, err := s.call(ctx, "probe", rand.Text())
-	if err != nil {
-		return 0, err
-	}
-	fields := answer.list()
-	s.mu.Lock()
-	lost := s.epoch != "" && s.epoch != fields.at(0).text()
-	s.epoch = fields.at(0).text()
-	s.mu.Unlock()
-	if lost {
-		s.o.Logger.Error("redis lost its data; deliveries that were accepted before are gone, redeliver them at GitHub", "prefix", s.o.Prefix)
-		s.wakeAll()
-	}
-	return fields.at(1).number(), answer.err
-}
-
-func (s *Store) setBroken(err error) {
-	s.mu.Lock()
-	before := s.broken
-	s.broken = err
-	s.mu.Unlock()
-	switch {
-	case err != nil && before == nil && !errors.Is(err, errNotStarted):
-		s.o.Logger.Error("redis can't be used; deliveries are refused until it can", "error", err)
-	case err == nil && before != nil && !errors.Is(before, errNotStarted):
-		s.o.Logger.Info("redis can be used again")
-	}
 }

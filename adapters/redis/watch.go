@@ -61,7 +61,7 @@ func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 	}
 }
 
-// look finds out, every now and then, whether Redis can be used, and whether
+// look finds out, every now and then and after a call that failed, whether Redis can be used, and whether
 // there were changes that no message told of.
 func (s *Store) look(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
@@ -69,19 +69,11 @@ func (s *Store) look(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
+		case <-s.doubts:
 		case <-ctx.Done():
 			return
 		}
-		before := s.heard.Load()
-		n, err := s.counted(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		s.setBroken(err)
-		// What a message tells meanwhile is heard, but perhaps not yet.
-		if err == nil && n != before && s.heard.CompareAndSwap(before, n) {
-			s.wakeAll()
-		}
+		_ = s.probe(ctx) // it tells the log
 	}
 }
 

@@ -23,7 +23,7 @@ if payload ~= '' then
 	redis.call('SET', K .. 'p:' .. id, payload, 'PX', payload_life)
 end
 redis.call('HSET', entry(id), 'user', user, 'app', app, 'live', live, 'repository', repository)
-redis.call('SADD', K .. 'users', user)
+keep_user(user)
 redis.call('ZADD', K .. 'u:' .. user, 0, id)
 if app ~= '' then
 	redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, 0, id)

@@ -3,7 +3,8 @@ local user, since, ms, n, limit = unpack(ARGV, 4, 8)
 ms, n = tonumber(ms), tonumber(n)
 if ms > 0 or n > 0 then
 	-- Before its data was made, or was lost and made again, all is gone.
-	if ms < tonumber(redis.call('GET', K .. 'born') or 0) then
+	local born = redis.call('GET', K .. 'born')
+	if not born or ms < tonumber(born) then
 		return { 'gone' }
 	end
 	local trimmed = redis.call('HGET', K .. 'm:' .. user, 'trimmed')

@@ -2,8 +2,15 @@
 local lease, nonce = tonumber(ARGV[4]), ARGV[5]
 local grant = K .. 'g:' .. nonce
 local granted = redis.call('GET', grant)
-if granted then -- this very call, made again because its answer was lost
-	return { 'claimed', granted, told(granted), redis.call('HGET', entry(granted), 'lost') or '', standing(granted) }
+if granted then
+	-- This very call, made again because its answer was lost; unless it took so
+	-- long that somebody else has claimed the entry.
+	local id, attempt = string.match(granted, '^(.*) (%d+)$')
+	if holds(id, attempt) then
+		redis.call('ZADD', K .. 'claims', digits(now + lease), id)
+		redis.call('PEXPIRE', grant, math.ceil(lease / 1000))
+		return { 'claimed', id, told(id), redis.call('HGET', entry(id), 'lost') or '', standing(id) }
+	end
 end
 
 -- What a claim that ran out held goes back into the queue.
@@ -19,9 +26,10 @@ local function claim(id, lane)
 	if lane then
 		redis.call('HSET', K .. 'held', 'lane ' .. lane, id)
 	end
-	redis.call('SET', grant, id, 'PX', math.ceil(lease / 1000))
 	local e = redis.call('HMGET', entry(id), 'user', 'doc', 'rev', 'attempts', 'lost')
-	change(id, e[1], e[2], digits(tonumber(e[3]) + 1), digits(tonumber(e[4]) + 1), digits(now))
+	local attempt = digits(tonumber(e[4]) + 1)
+	redis.call('SET', grant, id .. ' ' .. attempt, 'PX', math.ceil(lease / 1000))
+	change(id, e[1], e[2], digits(tonumber(e[3]) + 1), attempt, digits(now))
 	return { 'claimed', id, told(id), e[5] or '', standing(id) }
 end
 

@@ -22,9 +22,27 @@ local function told(id)
 	return redis.call('HMGET', entry(id), 'doc', 'rev', 'attempts', 'updated', 'seq')
 end
 
+-- name_data says which data this is, where it is new: the first write of all, or
+-- the first after everything was lost.
+local function name_data()
+	if redis.call('EXISTS', K .. 'epoch') == 0 then
+		local time = redis.call('TIME')
+		redis.call('SET', K .. 'epoch', time[1] .. '.' .. time[2])
+		redis.call('SET', K .. 'born', digits(math.floor(now / 1000)))
+	end
+end
+
+-- keep_user counts a user among those that are swept.
+local function keep_user(user)
+	if redis.call('SADD', K .. 'users', user) == 1 then
+		redis.call('PERSIST', K .. 'm:' .. user)
+	end
+end
+
 -- change makes doc the next revision of an entry, appends it to the user's log
 -- and says so.
 local function change(id, user, doc, rev, attempts, updated)
+	name_data()
 	local feed, meta = K .. 'f:' .. user, K .. 'm:' .. user
 	local last = redis.call('HMGET', meta, 'ms', 'n')
 	local ms, n = tonumber(last[1] or 0), tonumber(last[2] or 0)

@@ -8,7 +8,7 @@ if redis.call('HGET', entry(id), 'rev') == rev then
 end
 redis.call('HSET', entry(id), 'user', user, 'doc', doc, 'rev', rev, 'attempts', attempts, 'updated', '', 'seq', seq,
 	'live', live, 'app', app, 'repository', repository)
-redis.call('SADD', K .. 'users', user)
+keep_user(user)
 redis.call('ZADD', K .. 'u:' .. user, 0, id)
 if app ~= '' then
 	redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, 0, id)

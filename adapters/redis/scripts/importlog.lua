@@ -2,6 +2,7 @@
 -- seq, its ms, its n, doc, revision, attempts. Tells how many are new here.
 local user, trimmed = ARGV[4], ARGV[5]
 local feed, meta = K .. 'f:' .. user, K .. 'm:' .. user
+keep_user(user)
 if trimmed ~= '' then
 	redis.call('HSET', meta, 'trimmed', trimmed)
 end

@@ -1,7 +1,5 @@
--- ARGV: an epoch, for where there is none. Tells the epoch and how many changes
--- there were. It writes, so that what can't be written is noticed.
-if redis.call('SET', K .. 'epoch', ARGV[4], 'NX') then
-	redis.call('SET', K .. 'born', digits(math.floor(now / 1000)))
-end
+-- Tells the epoch and how many changes there were. It writes, so that what
+-- can't be written is noticed.
 redis.call('SET', K .. 'seen', digits(now))
+name_data()
 return { redis.call('GET', K .. 'epoch'), redis.call('GET', K .. 'count') or '0' }

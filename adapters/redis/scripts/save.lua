@@ -1,6 +1,6 @@
--- ARGV: id, revision, nonce, doc, attempts, live, app, then the move: place,
+-- ARGV: nonce, id, revision, doc, attempts, live, app, then the move: place,
 -- stay or leave, lane, enters, pushed, at.
-local id, rev, nonce, doc, attempts, live, app = unpack(ARGV, 4, 10)
+local nonce, id, rev, doc, attempts, live, app = unpack(ARGV, 4, 10)
 local move, lane, enters, pushed, at = unpack(ARGV, 11, 15)
 local stored = redis.call('HMGET', entry(id), 'rev', 'nonce', 'user', 'app', 'seq')
 if not stored[1] then
