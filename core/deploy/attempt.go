@@ -144,13 +144,19 @@ func (a *attempt) lane() string {
 
 // save writes the entry's next revision; a.mu is held.
 func (a *attempt) save(ctx context.Context, m Move) error {
+	a.stamp()
 	return a.o.persist(ctx, "saving the entry", func(ctx context.Context) error { return a.saveOnce(ctx, m) })
 }
 
-func (a *attempt) saveOnce(ctx context.Context, m Move) error {
+// stamp makes the entry what is to be saved. It is the same for all tries, by
+// which a Store can know the one that it had done already.
+func (a *attempt) stamp() {
 	a.entry.UpdatedAt = a.o.Now()
 	a.entry.Output = a.output.String()
 	a.shown = a.entry.UpdatedAt
+}
+
+func (a *attempt) saveOnce(ctx context.Context, m Move) error {
 	ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
 	defer cancel()
 	change, err := a.o.Store.Save(ctx, a.entry, m)
@@ -273,6 +279,7 @@ func (b *buildOutput) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	// A store that fails here fails the next step too, and is waited for there.
+	a.stamp()
 	if err := a.saveOnce(b.ctx, Move{Stay: true}); err != nil {
 		a.o.Logger.WarnContext(b.ctx, "build output not saved", "entry_id", a.entry.ID, "error", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"testing"
 	"time"
 
@@ -104,4 +105,36 @@ func TestStoreAwayInTheMiddle(t *testing.T) {
 			})
 		})
 	}
+}
+
+// deaf is a store whose answers to saves get lost, each first one. What is
+// asked again must be the same, or the store cannot know it.
+type deaf struct {
+	*coretest.Memory
+	asked []core.Entry
+}
+
+func (d *deaf) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Change, error) {
+	d.asked = append(d.asked, e.Clone())
+	if len(d.asked)%2 == 1 {
+		return core.Change{}, errors.New("the answer was lost")
+	}
+	return d.Memory.Save(ctx, e, m)
+}
+
+func TestSaveAgainIsTheSame(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		store := &deaf{Memory: w.store}
+		o := w.options
+		o.Store, o.Queue = store, store
+		w.service, w.worker = deploy.New(o), deploy.NewWorker(o)
+		w.start()
+		w.is(w.after(10*time.Minute, w.deliver(w.push(commit1))), core.StatusOK, "")
+		for i := 0; i+1 < len(store.asked); i += 2 {
+			if !reflect.DeepEqual(store.asked[i], store.asked[i+1]) {
+				t.Errorf("got %+v\nand then %+v", store.asked[i], store.asked[i+1])
+			}
+		}
+	})
 }
