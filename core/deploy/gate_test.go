@@ -138,7 +138,7 @@ func TestCommitThatSkipsCIIsNotHeld(t *testing.T) {
 func TestSignedReportBeforeThePush(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.TravisKeys = func(context.Context) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
 		w.service = deploy.New(w.options)
 		w.waiting(commit1)
 		w.start()

@@ -48,7 +48,7 @@ func TestWhoMayDeploy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(w *world) {
-				w.options.TravisKeys = func(context.Context) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+				w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
 				service := deploy.New(w.options)
 				if test.secret != nil {
 					if err := w.accounts.SetToken(w.t.Context(), "dscape", *test.secret); err != nil {

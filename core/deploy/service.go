@@ -23,8 +23,10 @@ type Options struct {
 	// TravisConfig tells whether a .travis.yml declares a webhook that can
 	// fire on a pass of branch, and why it does or does not.
 	TravisConfig func(yml []byte, branch string) (notifies bool, reason string, err error)
-	// TravisKeys returns the PEM public keys of Travis CI; nil: none known.
-	TravisKeys func(ctx context.Context) ([]core.Secret, error)
+	// TravisKeys returns the PEM public keys of Travis CI, those that are known
+	// also with an error; nil: none. missed says that a signature fits none of
+	// those that it returned before.
+	TravisKeys func(ctx context.Context, missed bool) ([]core.Secret, error)
 
 	Hold         time.Duration   // how long to wait for Travis CI; 30 min
 	Lease        time.Duration   // how long a claim lasts unrenewed; 30 s
@@ -56,7 +58,7 @@ func (o Options) withDefaults() Options {
 		o.RetryDelays = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
 	}
 	if o.TravisKeys == nil {
-		o.TravisKeys = func(context.Context) ([]core.Secret, error) { return nil, nil }
+		o.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return nil, nil }
 	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Now().UTC() }

@@ -129,6 +129,7 @@ func (s *server) start() {
 	s.t.Helper()
 	args := append([]string{
 		s.role, "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
+		"--travis-url", "http://127.0.0.1:1", // nobody's; the true one must not be asked
 		"--apps-listen", "127.0.0.1:0", "--log-level", "debug",
 	}, s.flags...)
 	// It outlives the test's own context: it is stopped, and its end is looked at.

@@ -2,9 +2,9 @@ package e2e
 
 import (
 	"crypto/rsa"
+	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -18,19 +18,30 @@ type travis struct {
 	key *rsa.PrivateKey
 }
 
-// signing returns a Travis CI whose public key is in a file, for the server's
-// flags.
-func signing(t *testing.T) (key *rsa.PrivateKey, file string) {
+// signing returns a key to sign with and its public half, in PEM.
+func signing(t *testing.T) (key *rsa.PrivateKey, public string) {
 	t.Helper()
 	key, public, err := sim.NewTravisKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file = filepath.Join(t.TempDir(), "travis.pem")
-	if err := os.WriteFile(file, []byte(public), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return key, file
+	return key, public
+}
+
+// travisAPI returns the URL of an API that tells the key, as Travis CI's does.
+func travisAPI(t *testing.T, public string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method+r.URL.Path != "GET/config" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"config": map[string]any{"notifications": map[string]any{"webhook": map[string]string{"public_key": public}}},
+		})
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // report posts a report of a build, as anybody where nobody's credentials are
@@ -85,9 +96,9 @@ func (a answer) failure(t *testing.T, status int, code string) map[string]any {
 func TestTravisSignature(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	key, file := signing(t)
+	key, public := signing(t)
 	wrong, _ := signing(t)
-	s := serve(t, h.flags("--wait", "60s", "--travis-public-keys", file)...)
+	s := serve(t, h.flags("--wait", "60s", "--travis-url", travisAPI(t, public))...)
 	good, bad, none := travis{h, s, key}, travis{h, s, wrong}, travis{h, s, nil}
 	repo := h.repository("signed")
 	repo.hook(s)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/fx"
 
+	travisapi "github.com/nodejitsu/webhooks/adapters/travis"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/providers/github"
@@ -28,6 +29,9 @@ func deployModule(cfg config.Config) fx.Option {
 				o, err := deployOptions(cfg)
 				o.Store, o.Queue, o.Watcher, o.Accounts = store, queue, watcher, accounts
 				o.Source, o.Platform, o.Logger = source, platform, log
+				if err == nil {
+					o.TravisKeys, err = travisKeys(cfg, log)
+				}
 				return o, err
 			},
 			deploy.New,
@@ -47,10 +51,6 @@ func deployModule(cfg config.Config) fx.Option {
 
 // deployOptions returns what the settings say; the ports are left open.
 func deployOptions(cfg config.Config) (deploy.Options, error) {
-	keys, err := cfg.TravisKeys()
-	if err != nil {
-		return deploy.Options{}, err
-	}
 	delays, err := cfg.Retries()
 	if err != nil {
 		return deploy.Options{}, err
@@ -58,11 +58,22 @@ func deployOptions(cfg config.Config) (deploy.Options, error) {
 	return deploy.Options{
 		Providers:    []deploy.Provider{github.Provider{}, travis.Provider{}},
 		TravisConfig: travisConfig,
-		TravisKeys:   func(context.Context) ([]core.Secret, error) { return keys, nil },
 		Hold:         cfg.Hold, Lease: cfg.Lease, RetryDelays: delays,
 		Workers: cfg.Workers, BuildTimeout: cfg.BuildTimeout, BaseURL: cfg.BaseURL,
 		NewID: newID, Jitter: rand.Float64,
 	}, nil
+}
+
+// travisKeys are those that the settings pin, else what Travis CI tells.
+func travisKeys(cfg config.Config, log *slog.Logger) (func(context.Context, bool) ([]core.Secret, error), error) {
+	pinned, err := cfg.TravisKeys()
+	if err != nil {
+		return nil, err
+	}
+	if len(pinned) > 0 {
+		return func(context.Context, bool) ([]core.Secret, error) { return pinned, nil }, nil
+	}
+	return travisapi.New(travisapi.Options{URL: cfg.TravisURL, Logger: log}).Known, nil
 }
 
 // travisConfig asks the Travis provider what a .travis.yml means.

@@ -36,7 +36,7 @@ datacenters; see the page on several servers.`,
 		Example: `  webhooks platform --platform-listen 10.0.0.5:8001 --data /srv/platform
   webhooks platform --platform-listen 10.0.0.5:8001 --platform-key-file key --datacenters east=http://10.0.0.6:8001
   webhooks platform --platform-listen 10.0.0.6:8001 --platform-key-file key --datacenter east --home http://10.0.0.5:8001`,
-		Args:    exactly(0),
+		Args: exactly(0),
 	}
 	return runs(cmd, streams, app.RolePlatform)
 }

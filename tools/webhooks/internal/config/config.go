@@ -51,6 +51,7 @@ type Config struct {
 
 	GitHubURL          string   `koanf:"github-url"`
 	GitHubArchiveHosts []string `koanf:"github-archive-hosts"`
+	TravisURL          string   `koanf:"travis-url"`
 	TravisPublicKeys   []string `koanf:"travis-public-keys"`
 
 	PlatformURL     string   `koanf:"platform-url"`
@@ -75,7 +76,7 @@ func (c Config) Validate() error {
 			fault(setting, "%q is no address; write host:port or :port", address)
 		}
 	}
-	for setting, address := range map[string]string{"base-url": c.BaseURL, "github-url": c.GitHubURL, "platform-url": c.PlatformURL, "home": c.Home, "npm-registry": c.NpmRegistry} {
+	for setting, address := range map[string]string{"base-url": c.BaseURL, "github-url": c.GitHubURL, "travis-url": c.TravisURL, "platform-url": c.PlatformURL, "home": c.Home, "npm-registry": c.NpmRegistry} {
 		if err := validURL(address); err != nil {
 			fault(setting, "%v", err)
 		}

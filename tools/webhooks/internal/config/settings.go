@@ -62,7 +62,8 @@ func Flags(set *pflag.FlagSet) {
 
 	set.String("github-url", "", "base URL of GitHub's API; default: https://api.github.com/ (GitHub Enterprise: https://HOST/api/v3/)")
 	set.StringSlice("github-archive-hosts", nil, "further hosts that GitHub may send us to for a tarball")
-	set.StringSlice("travis-public-keys", nil, "PEM files with public keys that Travis CI signs with")
+	set.String("travis-url", "https://api.travis-ci.com", "URL of the API that tells the key that Travis CI signs with; another one for Travis CI Enterprise")
+	set.StringSlice("travis-public-keys", nil, "PEM files with the only keys that Travis CI may sign with; then its API is not asked")
 
 	set.String("platform-url", "", "URL of a platform; default: the embedded one")
 	set.String("platform-key-file", "", "file with the key that we share with the platform; default: the embedded platform's")
