@@ -123,9 +123,12 @@ func (s *Store) warn(ctx context.Context) {
 		{"appendonly", "yes", "what was accepted since the last snapshot is lost when Redis ends"},
 	} {
 		found, err := s.client.ConfigGet(ctx, setting.name).Result()
-		if err == nil && found[setting.name] != "" && found[setting.name] != setting.want {
+		switch value := found[setting.name]; {
+		case err != nil || value == "":
+			s.o.Logger.Info("redis does not tell a setting", "setting", setting.name, "wanted", setting.want, "error", err)
+		case value != setting.want:
 			s.o.Logger.Warn("redis may lose what it was given", "setting", setting.name,
-				"value", found[setting.name], "wanted", setting.want, "reason", setting.why)
+				"value", value, "wanted", setting.want, "reason", setting.why)
 		}
 	}
 }

@@ -14,15 +14,20 @@ if granted then
 end
 
 -- What a claim that ran out held goes back into the queue.
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '-inf', digits(now), 'LIMIT', 0, 100)) do
+for i, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '-inf', digits(now), 'LIMIT', 0, 100)) do
+	if i == 1 then
+		-- Where Redis is full it refuses this, but not what removes; and after
+		-- that nothing. What is claimed could not be saved.
+		redis.call('SET', K .. 'seen', digits(now))
+	end
 	give_up(id)
 	redis.call('HSET', entry(id), 'lost', '1')
 	redis.call('ZADD', K .. 'queue', redis.call('HGET', entry(id), 'at') or 0, id)
 end
 
 local function claim(id, lane)
-	redis.call('ZREM', K .. 'queue', id)
 	redis.call('ZADD', K .. 'claims', digits(now + lease), id)
+	redis.call('ZREM', K .. 'queue', id)
 	if lane then
 		redis.call('HSET', K .. 'held', 'lane ' .. lane, id)
 	end

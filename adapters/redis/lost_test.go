@@ -1,0 +1,305 @@
+package redis_test
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/adapters/redis"
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// through is a Store that reaches its Redis by a proxy, and one that reaches
+// the same directly.
+func through(t *testing.T) (server *redistest.Server, proxy *redistest.Proxy, s, direct *redis.Store, j *journal) {
+	t.Helper()
+	server, j = redistest.Start(t), newJournal()
+	warm(t, server)
+	proxy = redistest.StartProxy(t, server.Addr)
+	s = open(t, redis.Options{Addrs: []string{proxy.Addr}, Logger: j.logger()})
+	return server, proxy, s, open(t, redis.Options{Addrs: []string{server.Addr}}), j
+}
+
+// warm has a server know the scripts, so that the first answer that gets lost is
+// not that it does not.
+func warm(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	use(t, open(t, redis.Options{Addrs: []string{server.Addr}, Prefix: "warm"}))
+}
+
+// oddLease is a lease that is known by its microseconds.
+const oddLease = 61_234_567 * time.Microsecond
+
+// An answer that gets lost: the call that is made again, by the Store or by who
+// called it, finds what was done, and does nothing more.
+func TestAnswerLost(t *testing.T) {
+	t.Parallel()
+	type outcome struct {
+		change core.Change
+		err    error
+	}
+	calls := map[string]func(t *testing.T, s, direct *redis.Store) (request string, changes int, call func() outcome){
+		"accept": func(t *testing.T, s, _ *redis.Store) (string, int, func() outcome) {
+			a := delivery(newEntry("u"))
+			return a.Entry.ID, 1, func() outcome {
+				c, repeat, err := s.Accept(t.Context(), a)
+				if repeat {
+					t.Error("it is said to be a repeat of itself")
+				}
+				return outcome{c, err}
+			}
+		},
+		"save": func(t *testing.T, s, direct *redis.Store) (string, int, func() outcome) {
+			c := accept(t, direct, newEntry("u"))
+			e := claim(t, direct).Change.Entry
+			e.Status, e.Notes = core.StatusOK, []string{"the same each time"}
+			return c.Entry.ID, 3, func() outcome {
+				c, err := s.Save(t.Context(), e, deploy.Move{})
+				return outcome{c, err}
+			}
+		},
+		"claim": func(t *testing.T, s, direct *redis.Store) (string, int, func() outcome) {
+			accept(t, direct, newEntry("u"))
+			accept(t, direct, newEntry("u"))
+			return "61234567", 3, func() outcome {
+				c, found, _, err := s.Claim(t.Context(), oddLease)
+				if err == nil && (!found || c.Attempt != 1) {
+					t.Errorf("found %t, attempt %d", found, c.Attempt)
+				}
+				return outcome{c.Change, err}
+			}
+		},
+	}
+	for name, prepare := range calls {
+		for how, lose := range map[string]func(p *redistest.Proxy, request string) *redistest.Loss{
+			"connection broken": func(p *redistest.Proxy, request string) *redistest.Loss { return p.Lose(request, 1) },
+			"silence":           func(p *redistest.Proxy, request string) *redistest.Loss { return p.Swallow(request, 1) },
+			"silence for long":  func(p *redistest.Proxy, request string) *redistest.Loss { return p.Swallow(request, 100) },
+		} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				t.Parallel()
+				_, proxy, s, direct, _ := through(t)
+				request, want, call := prepare(t, s, direct)
+				loss := lose(proxy, request)
+				got := call()
+				<-loss.Lost
+				if how == "silence for long" {
+					if got.err == nil {
+						t.Fatal("it had no answer and says that it had")
+					}
+					proxy.Mend()
+					got = call()
+				}
+				if got.err != nil {
+					t.Fatal(got.err)
+				}
+				all := changes(t, direct, "u", core.Seq{})
+				if len(all) != want {
+					t.Fatalf("there are %d changes, want %d", len(all), want)
+				}
+				if c := all[want-1]; c.Seq != got.change.Seq || c.Entry.Revision != got.change.Entry.Revision ||
+					c.Entry.ID != got.change.Entry.ID || !reflect.DeepEqual(c.Entry.Notes, got.change.Entry.Notes) {
+					t.Errorf("got %+v\nwant %+v", got.change, c)
+				}
+			})
+		}
+	}
+}
+
+// The sender of a delivery whose answer was lost sends it again, as another
+// request: it is known as a repeat.
+func TestSentAgain(t *testing.T) {
+	t.Parallel()
+	_, proxy, s, direct, _ := through(t)
+	first := delivery(newEntry("u"))
+	proxy.Swallow(first.Entry.ID, 100)
+	if _, _, err := s.Accept(t.Context(), first); err == nil {
+		t.Fatal("it had no answer and says that it had")
+	}
+	proxy.Mend()
+	again := first
+	again.Entry = newEntry("u")
+	c, repeat, err := s.Accept(t.Context(), again)
+	if err != nil || !repeat || c.Entry.ID != first.Entry.ID {
+		t.Errorf("got %s, repeat %t, %v", c.Entry.ID, repeat, err)
+	}
+	if all := changes(t, direct, "u", core.Seq{}); len(all) != 1 {
+		t.Errorf("there are %d changes", len(all))
+	}
+}
+
+// A claim whose answer came too late is not handed out a second time where
+// somebody else has the entry by now.
+func TestClaimTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	warm(t, server)
+	proxy := redistest.StartProxy(t, server.Addr)
+	var mu sync.Mutex
+	now := time.Now()
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	s := open(t, redis.Options{Addrs: []string{proxy.Addr}, Now: clock})
+	direct := open(t, redis.Options{Addrs: []string{server.Addr}, Now: clock})
+	id := accept(t, direct, newEntry("u")).Entry.ID
+	proxy.Swallow("61234567", 100)
+	if _, _, _, err := s.Claim(t.Context(), oddLease); err == nil {
+		t.Fatal("it had no answer and says that it had")
+	}
+	mu.Lock()
+	now = now.Add(2 * oddLease)
+	mu.Unlock()
+	if c := claim(t, direct); c.Change.Entry.ID != id || c.Attempt != 2 || !c.Lost {
+		t.Errorf("got %+v", c)
+	}
+	proxy.Mend()
+	if c, found, _, err := s.Claim(t.Context(), oddLease); found || err != nil {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+// A call ends by itself where Redis does not answer; and what it asked for is
+// done at most once.
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	server, _, s, _, j := through(t)
+	held := accept(t, s, newEntry("u"))
+	e := newEntry("u")
+	server.Pause()
+	for name, call := range map[string]func(context.Context) error{
+		"accept": func(ctx context.Context) error { _, _, err := s.Accept(ctx, delivery(e)); return err },
+		"save": func(ctx context.Context) error {
+			_, err := s.Save(ctx, held.Entry, deploy.Move{Stay: true})
+			return err
+		},
+		"claim":   func(ctx context.Context) error { _, _, _, err := s.Claim(ctx, time.Minute); return err },
+		"find":    func(ctx context.Context) error { _, err := s.Find(ctx, e.ID); return err },
+		"payload": func(ctx context.Context) error { _, err := s.Payload(ctx, e.ID); return err },
+		"page":    func(ctx context.Context) error { _, _, err := s.Entries(ctx, "u", "", 0, 10); return err },
+		"changes": func(ctx context.Context) error { _, err := s.Changes(ctx, "u", core.Seq{}, 10); return err },
+		"check":   s.Check,
+	} {
+		if err := call(t.Context()); err == nil {
+			t.Errorf("%s: it had no answer and says that it had", name)
+		}
+	}
+	j.until(1, broken)
+	server.Resume()
+	j.until(1, healed)
+	accept(t, s, e)
+	if _, total, err := s.Entries(t.Context(), "u", "", 0, 10); err != nil || total != 2 {
+		t.Errorf("got %d entries, %v", total, err)
+	}
+	j.says(t, 1, broken)
+	j.says(t, 1, healed)
+}
+
+// A slow network slows down, and that is all.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	_, proxy, s, _, j := through(t)
+	proxy.Delay(200 * time.Millisecond)
+	use(t, s)
+	j.says(t, 0, broken)
+}
+
+// An outage under load is told once when it begins and once when it ends.
+func TestOutageIsToldOnce(t *testing.T) {
+	t.Parallel()
+	_, proxy, s, _, j := through(t)
+	for outage := range 2 {
+		stop := make(chan struct{})
+		failed := make(chan struct{}, 1000)
+		var calling sync.WaitGroup
+		for range 20 {
+			calling.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					_, _, accepting := s.Accept(t.Context(), delivery(newEntry("u")))
+					if checking := s.Check(t.Context()); accepting != nil && checking != nil {
+						select {
+						case failed <- struct{}{}:
+						default:
+						}
+					}
+				}
+			})
+		}
+		proxy.Cut()
+		j.until(outage+1, broken)
+		for range 40 {
+			<-failed
+		}
+		proxy.Mend()
+		j.until(outage+1, healed)
+		close(stop)
+		calling.Wait()
+		j.says(t, outage+1, broken)
+		j.says(t, outage+1, healed)
+	}
+	j.says(t, 0, lost)
+}
+
+// It is not Redis that fails where a caller does not wait.
+func TestImpatient(t *testing.T) {
+	t.Parallel()
+	_, proxy, s, _, j := through(t)
+	proxy.Delay(300 * time.Millisecond)
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if err := s.Check(ctx); err == nil {
+			t.Error("it waited")
+		}
+		cancel()
+	}
+	proxy.Mend()
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	j.says(t, 0, broken)
+}
+
+// The messages break off again and again, and each watcher sees each change.
+func TestMessagesLost(t *testing.T) {
+	t.Parallel()
+	const users, watchers, rounds = 50, 40, 4
+	server := redistest.Start(t)
+	s := open(t, redis.Options{Addrs: []string{server.Addr}})
+	var watching sync.WaitGroup
+	ready := make(chan struct{}, users*watchers)
+	for user := range users {
+		for range watchers {
+			watching.Go(func() {
+				ready <- struct{}{}
+				watch(t, s, name(user), rounds)
+			})
+		}
+	}
+	for range users * watchers {
+		<-ready
+	}
+	// 2,000 of them, and one subscription of each channel.
+	if got := server.Do("CLIENT", "LIST", "TYPE", "pubsub"); len(lines(got)) != 1 {
+		t.Errorf("there are %d subscribers:\n%s", len(lines(got)), got)
+	}
+	if got := lines(server.Do("PUBSUB", "NUMSUB", "{webhooks}:changes")); len(got) != 2 || got[1] != "1" {
+		t.Errorf("got %q", got)
+	}
+	other := open(t, redis.Options{Addrs: []string{server.Addr}})
+	for round := range rounds {
+		for user := range users {
+			accept(t, other, newEntry(name(user)))
+			if user == users/2 && round%2 == 0 {
+				server.Do("CLIENT", "KILL", "TYPE", "pubsub")
+			}
+		}
+	}
+	watching.Wait()
+}
