@@ -103,7 +103,7 @@ func delivery(e core.Entry) deploy.Acceptance {
 	}
 }
 
-func accept(t *testing.T, s *redis.Store, e core.Entry) core.Change {
+func accept(t testing.TB, s *redis.Store, e core.Entry) core.Change {
 	t.Helper()
 	c, repeat, err := s.Accept(t.Context(), delivery(e))
 	if err != nil || repeat {
@@ -112,7 +112,7 @@ func accept(t *testing.T, s *redis.Store, e core.Entry) core.Change {
 	return c
 }
 
-func claim(t *testing.T, s *redis.Store) deploy.Claim {
+func claim(t testing.TB, s *redis.Store) deploy.Claim {
 	t.Helper()
 	c, found, _, err := s.Claim(t.Context(), time.Minute)
 	if err != nil || !found {

@@ -13,7 +13,7 @@ import (
 )
 
 // open starts a Store of o, and stops it at the end of the test.
-func open(t *testing.T, o redis.Options) *redis.Store {
+func open(t testing.TB, o redis.Options) *redis.Store {
 	t.Helper()
 	s := redis.New(o)
 	if err := s.Start(t.Context()); err != nil {

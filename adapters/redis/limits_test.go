@@ -1,0 +1,276 @@
+package redis_test
+
+import (
+	"errors"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/adapters/redis"
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// documented is a key as doc.go has it.
+type documented struct {
+	name  string
+	is    *regexp.Regexp
+	kind  string
+	ttl   bool
+	fixed bool // there for ever
+}
+
+func documentation(t *testing.T) (all []documented) {
+	t.Helper()
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`(?m)^//\t(\S+(?: \S+)*) +(string|hash|zset|set|stream) +(.*)$`)
+	for _, found := range row.FindAllStringSubmatch(string(text), -1) {
+		name := regexp.MustCompile(`[A-Z]+`).ReplaceAllString(strings.TrimSpace(found[1]), `.+`)
+		if name == "u:.+" {
+			name = "u:[^/]+"
+		}
+		all = append(all, documented{
+			name: found[1], is: regexp.MustCompile("^" + name + "$"), kind: found[2],
+			ttl: regexp.MustCompile(`\bTTL\b`).MatchString(found[3]), fixed: strings.HasPrefix(found[3], "for ever"),
+		})
+	}
+	return all
+}
+
+// everything makes a key of each kind: a waiting entry, one that is claimed and
+// has joined its app, and one that has ended.
+func everything(t *testing.T, s *redis.Store, user string) (live []core.Entry) {
+	t.Helper()
+	accept(t, s, newEntry(user))
+	ended := claim(t, s).Change.Entry
+	ended.Status, ended.App = core.StatusOK, "renamed"
+	if _, err := s.Save(t.Context(), ended, deploy.Move{}); err != nil {
+		t.Fatal(err)
+	}
+	accept(t, s, newEntry(user))
+	claimed := claim(t, s)
+	if _, busy, err := s.Join(t.Context(), claimed, "app"); err != nil || busy {
+		t.Fatalf("busy %t, %v", busy, err)
+	}
+	return []core.Entry{claimed.Change.Entry, accept(t, s, newEntry(user)).Entry}
+}
+
+// doc.go is the whole truth about keys, their types and whether they end.
+func TestKeysAreDocumented(t *testing.T) {
+	t.Parallel()
+	server, s, _ := started(t)
+	everything(t, s, "user")
+	docs := documentation(t)
+	seen := map[string]bool{}
+	for _, key := range server.Keys() {
+		name, ours := strings.CutPrefix(key, "{webhooks}:")
+		i := slices.IndexFunc(docs, func(d documented) bool { return d.is.MatchString(name) })
+		if !ours || i < 0 {
+			t.Errorf("%s is not documented", key)
+			continue
+		}
+		seen[docs[i].name] = true
+		if kind := server.Do("TYPE", key); kind != docs[i].kind {
+			t.Errorf("%s is a %s, not a %s", key, kind, docs[i].kind)
+		}
+		if ttl := server.Do("PTTL", key); (ttl != "-1") != docs[i].ttl {
+			t.Errorf("the TTL of %s is %s ms", key, ttl)
+		}
+	}
+	for _, d := range docs {
+		if !seen[d.name] {
+			t.Errorf("there is no key %s", d.name)
+		}
+	}
+}
+
+// When all that is kept is over, nothing is left but what is there for ever; and
+// from there all goes on.
+func TestNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	const users, life = 3, 100 * time.Millisecond
+	server := redistest.Start(t)
+	s := open(t, redis.Options{
+		Addrs: []string{server.Addr}, KeepEntries: life, KeepPayloads: life, KeepKeys: life, KeepChanges: life,
+	})
+	var newest core.Seq
+	for user := range users {
+		// Only what was claimed last is free of its claim by a save.
+		for _, e := range everything(t, s, name(user)) {
+			if e.Revision == 1 {
+				e = claim(t, s).Change.Entry
+			}
+			e.Status = core.StatusError
+			c, err := s.Save(t.Context(), e, deploy.Move{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			newest = c.Seq
+		}
+	}
+	var forEver []string
+	for _, d := range documentation(t) {
+		if d.fixed {
+			forEver = append(forEver, "{webhooks}:"+d.name)
+		}
+	}
+	slices.Sort(forEver)
+	claims := regexp.MustCompile(`^\{webhooks\}:g:`) // theirs is the time of the lease
+	for {
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		left := slices.DeleteFunc(sorted(server.Keys()), claims.MatchString)
+		if slices.Equal(left, forEver) {
+			break
+		}
+		if len(left) < len(forEver) {
+			t.Fatalf("got %q, want %q", left, forEver)
+		}
+	}
+	c := accept(t, s, newEntry(name(users-1)))
+	if c.Seq.Compare(newest) <= 0 {
+		t.Errorf("%s came after %s", c.Seq, newest)
+	}
+	if got := changes(t, s, name(users-1), core.Seq{}); len(got) != 1 {
+		t.Errorf("got %d changes", len(got))
+	}
+}
+
+// A reader who comes back after all of a user was removed is told so.
+func TestGoneAfterSweep(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	long := open(t, redis.Options{Addrs: []string{server.Addr}})
+	e := newEntry("u")
+	e.Status = core.StatusIgnored
+	c, _, err := long.Accept(t.Context(), deploy.Acceptance{Entry: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := long.Save(t.Context(), c.Entry, deploy.Move{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := func() time.Time { return time.Now().Add(400 * 24 * time.Hour) }
+	s := open(t, redis.Options{Addrs: []string{server.Addr}, Now: later})
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.Changes(t.Context(), "u", last.Seq, 10); err != nil || len(all) != 0 {
+		t.Errorf("who had seen all got %v, %v", all, err)
+	}
+	if _, err := s.Changes(t.Context(), "u", c.Seq, 10); !errors.Is(err, core.ErrGone) {
+		t.Errorf("who had not got %v", err)
+	}
+	if ttl, err := strconv.Atoi(server.Do("PTTL", "{webhooks}:m:u")); err != nil || ttl <= 0 {
+		t.Errorf("the user's rest is kept for %d, %v", ttl, err)
+	}
+	accept(t, s, newEntry("u"))
+	if ttl := server.Do("PTTL", "{webhooks}:m:u"); ttl != "-1" {
+		t.Errorf("the user is back, and forgotten in %s ms", ttl)
+	}
+}
+
+// The oldest outcomes beyond what is kept go, the live ones stay, however many.
+func TestSweepPassesLive(t *testing.T) {
+	t.Parallel()
+	const live, ended, kept = 230, 40, 240
+	server := redistest.Start(t)
+	s := open(t, redis.Options{Addrs: []string{server.Addr}, MaxEntries: kept})
+	var ids []string
+	for i := range live + ended {
+		e := newEntry("u")
+		if i >= live {
+			e.Status = core.StatusIgnored
+		}
+		if _, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: e}); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, e.ID)
+	}
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, total, err := s.Entries(t.Context(), "u", "", 0, 1)
+	if err != nil || total != kept {
+		t.Errorf("%d are kept, %v; want %d", total, err, kept)
+	}
+	gone := ids[live : live+live+ended-kept]
+	for _, id := range ids {
+		_, err := s.Find(t.Context(), id)
+		if want := slices.Contains(gone, id); errors.Is(err, core.ErrNotFound) != want {
+			t.Errorf("%s: %v, and it should be gone: %t", id, err, want)
+		}
+	}
+}
+
+// A full Redis is one that most needs what is old to be removed.
+func TestSweepWhenFull(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := open(t, redis.Options{Addrs: []string{server.Addr}})
+	for range 250 {
+		e := newEntry("u")
+		e.Status = core.StatusIgnored
+		if _, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: e, Payload: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := func() time.Time { return time.Now().Add(400 * 24 * time.Hour) }
+	sweeper := open(t, redis.Options{Addrs: []string{server.Addr}, Now: later})
+	server.Do("CONFIG", "SET", "maxmemory", "1")
+	if _, _, err := s.Accept(t.Context(), delivery(newEntry("u"))); err == nil {
+		t.Fatal("Redis is not full")
+	}
+	if err := sweeper.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range server.Keys() {
+		for _, kind := range []string{"e:", "p:", "u:", "x:", "f:", "users"} {
+			if strings.HasPrefix(key, "{webhooks}:"+kind) {
+				t.Errorf("%s is left", key)
+			}
+		}
+	}
+}
+
+// Settings that lose data are told of at the start, loudly.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"as it should be": {nil, nil},
+		"evicting":        {[]string{"--maxmemory-policy", "allkeys-lru"}, []string{"setting=maxmemory-policy value=allkeys-lru"}},
+		"no file":         {[]string{"--appendonly", "no"}, []string{"setting=appendonly value=no"}},
+		"both": {
+			[]string{"--maxmemory-policy", "volatile-ttl", "--appendonly", "no"},
+			[]string{"setting=maxmemory-policy value=volatile-ttl", "setting=appendonly value=no"},
+		},
+		"not told": {[]string{"--rename-command", "CONFIG", ""}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, j := started(t, test.args...)
+			j.says(t, len(test.want), "WARN")
+			for _, want := range test.want {
+				j.says(t, 1, "WARN redis may lose what it was given "+want)
+			}
+			want := 0
+			if name == "not told" {
+				want = 2
+			}
+			j.says(t, want, "INFO redis does not tell a setting")
+		})
+	}
+}
