@@ -57,6 +57,7 @@ const (
 	CodeHTTPNotFound         Code = "http:not_found"
 	CodeHTTPMethodNotAllowed Code = "http:method_not_allowed"
 	CodeHTTPUnavailable      Code = "http:unavailable"
+	CodeHTTPTooManyTries     Code = "http:too_many_tries"
 	CodeInternal             Code = "http:internal"
 )
 
@@ -133,5 +134,6 @@ var reasons = map[Code]string{
 	CodeHTTPNotFound:         "There is nothing at this address; check its spelling against the documentation",
 	CodeHTTPMethodNotAllowed: "This address doesn't take that method; the Allow header lists those it takes",
 	CodeHTTPUnavailable:      "The service is starting, stopping or too busy; try again in a moment",
+	CodeHTTPTooManyTries:     "There were too many wrong passwords; wait as long as Retry-After says, and check the one you send",
 	CodeInternal:             "Something went wrong on our side; contact support and give the uuid of this answer",
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/throttle"
 )
 
 // Options is what an API is made of. Deploy, Status, Auth and NewUUID are
@@ -69,6 +70,8 @@ type API struct {
 	invalid error // of Options
 	engine  *gin.Engine
 
+	throttle *throttle.Throttle
+
 	draining atomic.Bool
 	feeds    atomic.Int64
 	ending   context.Context // ends with the feeds
@@ -80,7 +83,7 @@ type API struct {
 // until they are mended, a proxy that cannot be read is not trusted and a base
 // URL that cannot be read is not used.
 func New(o Options) *API {
-	a := &API{o: o.withDefaults(), engine: gin.New()}
+	a := &API{o: o.withDefaults(), engine: gin.New(), throttle: throttle.New(throttle.Options{})}
 	a.ending, a.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends by EndFeeds alone
 	a.buffers.New = func() any { return new([]byte) }
 	a.proxies, a.baseURL, a.invalid = o.parse()

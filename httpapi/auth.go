@@ -19,7 +19,11 @@ func (a *API) pairGitHub(c *gin.Context) error {
 	if err != nil {
 		return core.NewError(core.CodeUnauthorized, "", err)
 	}
-	account, err := a.o.Auth.Authenticate(c.Request.Context(), given)
+	var account core.Account
+	err = a.judged(c, given, func() error {
+		account, err = a.o.Auth.Authenticate(c.Request.Context(), given)
+		return err
+	})
 	if err != nil {
 		return err
 	}

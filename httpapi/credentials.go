@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/throttle"
 )
 
 // travisToken is what Travis CI sent as the whole Authorization header until
@@ -52,10 +53,38 @@ func (a *API) authorize(c *gin.Context) (user string, err error) {
 	if err != nil {
 		return "", core.NewError(core.CodeUnauthorized, "", err)
 	}
-	account, err := a.o.Auth.Authorize(c.Request.Context(), given, c.Param("user"))
+	err = a.judged(c, given, func() error {
+		account, err := a.o.Auth.Authorize(c.Request.Context(), given, c.Param("user"))
+		user = account.Username
+		return err
+	})
 	if err != nil {
 		return "", err
 	}
-	c.Set(keyUser, account.Username)
-	return account.Username, nil
+	c.Set(keyUser, user)
+	return user, nil
+}
+
+// judged calls judge, which judges the credentials given, unless there were too
+// many wrong ones from that address or for that user.
+func (a *API) judged(c *gin.Context, given *core.Credentials, judge func() error) error {
+	if given == nil {
+		return judge()
+	}
+	done, wait := a.throttle.Try(c.Request.Context(), c.ClientIP(), given.Username)
+	if wait > 0 {
+		slower := core.NewError(core.CodeHTTPTooManyTries, "", nil)
+		slower.RetryAfter = wait
+		return slower
+	}
+	outcome := throttle.Unknown
+	defer func() { done(outcome) }()
+	err := judge()
+	switch {
+	case err == nil, core.AsError(err).Code == core.CodeNotYou:
+		outcome = throttle.Right
+	case core.AsError(err).Code == core.CodeUnauthorized, core.AsError(err).Code == core.CodeBadCreds:
+		outcome = throttle.Wrong
+	}
+	return err
 }

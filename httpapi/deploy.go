@@ -39,8 +39,12 @@ func (a *API) deploy(c *gin.Context) error {
 	}
 	wait := a.patience(c, a.o.Wait)
 	a.extendDeadline(c, wait)
-	receipt, err := a.o.Deploy.Deliver(c.Request.Context(), deploy.Request{
-		UUID: uuidOf(c), Delivery: delivery, Credentials: given, User: query.Get("user"), Branch: branch,
+	var receipt deploy.Receipt
+	err = a.judged(c, given, func() error {
+		receipt, err = a.o.Deploy.Deliver(c.Request.Context(), deploy.Request{
+			UUID: uuidOf(c), Delivery: delivery, Credentials: given, User: query.Get("user"), Branch: branch,
+		})
+		return err
 	})
 	if err != nil {
 		return err

@@ -66,6 +66,7 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodeHTTPNotFound:         http.StatusNotFound,
 	core.CodeHTTPMethodNotAllowed: http.StatusMethodNotAllowed,
 	core.CodeHTTPUnavailable:      http.StatusServiceUnavailable,
+	core.CodeHTTPTooManyTries:     http.StatusTooManyRequests,
 	core.CodeInternal:             http.StatusInternalServerError,
 }
 

@@ -1,0 +1,77 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/httpapi"
+)
+
+// Whoever guesses has to wait, on whatever route; others go on.
+func TestGuessersAreSlowedDown(t *testing.T) {
+	t.Parallel()
+	const right = "Authorization: Basic ZHNjYXBlOmh1bnRlcjItY2FuYXJ5" // dscape, the one password
+	const wrong = "Authorization: Basic ZHNjYXBlOnB1cnBsZQ=="         // dscape:purple
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.TrustedProxies = []string{"192.0.2.0/24"} // that of net/http/httptest
+		o.Status = fakeStatus{list: func(string, string, int, int) ([]core.Entry, int, error) { return nil, 0, nil }}
+		o.Deploy = fakeDeploy{deliver: func(_ context.Context, r deploy.Request) (deploy.Receipt, error) {
+			if r.Credentials.Password.Reveal() != secret {
+				return deploy.Receipt{}, core.NewError(core.CodeBadCreds, "", nil)
+			}
+			return deploy.Receipt{}, core.NewError(core.CodeProviderNotSupported, "", nil)
+		}}
+	})
+	call := func(route int, address string, headers ...string) int {
+		t.Helper()
+		method, target, body := "GET", "/1/status/dscape/webhooks", ""
+		switch route % 3 {
+		case 1:
+			method, target, body = "POST", "/1/deploy", `{"payload":{}}`
+		case 2:
+			method, target, body = "POST", "/1/auth/github", "{}"
+		}
+		w := serve(api, request(t, method, target, body, append(headers, "Content-Type: application/json", "X-Forwarded-For: "+address)...))
+		if w.Code == http.StatusTooManyRequests {
+			if after, err := strconv.Atoi(w.Header().Get("Retry-After")); err != nil || after < 1 || after > 60 {
+				t.Errorf("Retry-After is %q", w.Header().Get("Retry-After"))
+			}
+		}
+		return w.Code
+	}
+	for i := range 10 {
+		if code := call(i, "198.51.100.1", wrong); code != http.StatusUnauthorized {
+			t.Fatalf("try %d: %d", i, code)
+		}
+	}
+	for i := range 3 {
+		if code := call(i, "198.51.100.1", wrong); code != http.StatusTooManyRequests {
+			t.Errorf("route %d: %d after 10 wrong passwords", i, code)
+		}
+		if code := call(i, "198.51.100.1", right); code != http.StatusTooManyRequests {
+			t.Errorf("route %d: %d, so a guesser learns what is right", i, code)
+		}
+	}
+	if code := call(0, "198.51.100.2", right); code != http.StatusOK {
+		t.Errorf("another address: %d", code)
+	}
+	if code := call(1, "198.51.100.2", right); code != http.StatusBadRequest {
+		t.Errorf("another address: %d", code)
+	}
+	// What a client says of itself is not believed.
+	if code := call(0, "198.51.100.9, 198.51.100.1", wrong); code != http.StatusTooManyRequests {
+		t.Errorf("an address that was made up: %d", code)
+	}
+	// Nobody is locked out by what is not their fault.
+	for i := range 20 {
+		down := fmt.Sprintf("Authorization: Basic %s", "ZG93bjp4") // down:x
+		if code := call(0, "198.51.100.3", down); code != http.StatusInternalServerError {
+			t.Fatalf("try %d: %d", i, code)
+		}
+	}
+}
