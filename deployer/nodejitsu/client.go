@@ -43,6 +43,12 @@ type Options struct {
 // header of ours, between platforms.
 const HeaderDatacenter = "X-Webhooks-Datacenter"
 
+// HeaderKey holds the shared key in calls that somebody else makes through us:
+// wrong passwords are then not counted against our address. The address of who
+// makes them is the last in X-Forwarded-For, where it is known. A header of
+// ours, between servers and their platform.
+const HeaderKey = "X-Webhooks-Key"
+
 const (
 	maxAnswer  = 32 << 20 // bytes of an answer in JSON
 	maxRefusal = 64 << 10 // bytes of an answer that refuses
@@ -160,6 +166,9 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	as := core.Credentials{Username: c.o.Username, Password: ""}
 	if r.as != nil {
 		as = *r.as
+		if c.o.Username == core.ServiceUser && c.o.Password != nil {
+			req.Header.Set(HeaderKey, c.o.Password().Reveal())
+		}
 	} else if c.o.Password != nil {
 		as.Password = c.o.Password()
 	}

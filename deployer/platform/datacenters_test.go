@@ -33,6 +33,7 @@ func newFront(t *testing.T) *front {
 			to, _ := url.Parse(f.to.Load().URL())
 			p.SetURL(to)
 			p.Out.Host = p.In.Host
+			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
 		},
 		FlushInterval: -1,
 	}
@@ -311,5 +312,34 @@ func TestForwardedThroughNeighbours(t *testing.T) {
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || string(text) != "127.0.0.1 none" {
 		t.Errorf("the app sees %q %v", text, err)
+	}
+}
+
+// Who guesses at a branch is slowed down by the home, and nobody else there.
+func TestGuessingAtABranch(t *testing.T) {
+	t.Parallel()
+	p := spread(t)
+	p.user("alice")
+	ctx := t.Context()
+	guess := core.Credentials{Username: "alice", Password: "wrong"}
+	// The server's own client is not slowed down here: it does that itself.
+	var last *nodejitsu.Error
+	for range 11 {
+		_, err := p.at(p.toEast, "alice", "wrong").Apps(ctx, "alice")
+		if !errors.As(err, &last) {
+			t.Fatal(err)
+		}
+	}
+	if last.Status != http.StatusTooManyRequests {
+		t.Errorf("after ten wrong passwords: %v", last)
+	}
+	server := nodejitsu.New(nodejitsu.Options{
+		Endpoint: func() string { return p.homeAt.url }, Username: core.ServiceUser, Password: func() core.Secret { return p.Key() },
+	})
+	t.Cleanup(server.Close)
+	for range 20 {
+		if _, err := server.Auth(ctx, guess); !errors.Is(err, core.ErrUnauthorized) {
+			t.Fatalf("a server is told %v", err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -41,6 +42,7 @@ type Options struct {
 	Datacenter string            // name of this one; default "local"
 	Branches   map[string]string // URL of the API of each datacenter that this platform is home to, by name
 	Home       string            // URL of the home's API, where this platform is a branch
+	Proxies    []netip.Prefix    // whose X-Forwarded-For is believed, of calls of the API
 
 	Registry string // URL of the npm registry; default: npm's own
 
@@ -141,7 +143,8 @@ func (p *Platform) start(ctx context.Context) error {
 	})
 	p.apps.serve(ctx, p.router, 0, p.o)
 	handler := api.New(api.Options{
-		Accounts: users, Apps: all, Datacenters: p.places, AppsPort: p.apps.port(), Logger: p.o.Logger,
+		Accounts: users, Apps: all, Datacenters: p.places, AppsPort: p.apps.port(),
+		Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
 	p.api.serve(ctx, handler, time.Minute, p.o)
 	return nil

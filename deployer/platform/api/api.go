@@ -3,9 +3,10 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 
-	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/throttle"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
@@ -16,8 +17,9 @@ type Options struct {
 	Accounts    *accounts.Accounts
 	Apps        *apps.Apps
 	Datacenters *datacenters.Datacenters
-	AppsPort    string       // of the router
-	Logger      *slog.Logger // default: discards
+	AppsPort    string         // of the router
+	Proxies     []netip.Prefix // whose X-Forwarded-For is believed
+	Logger      *slog.Logger   // default: discards
 }
 
 // API is an http.Handler. It may be used concurrently.
@@ -25,6 +27,8 @@ type API struct {
 	o      Options
 	routes *http.ServeMux
 	gate   http.Handler // in a branch only the home comes through
+
+	throttle *throttle.Throttle
 }
 
 // New returns an API.
@@ -32,23 +36,13 @@ func New(o Options) *API {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &API{o: o, routes: http.NewServeMux()}
+	a := &API{o: o, routes: http.NewServeMux(), throttle: throttle.New(throttle.Options{})}
 	for _, r := range a.table() {
 		a.routes.Handle(r.pattern, a.serve(r))
 	}
 	a.routes.HandleFunc("/", a.unknown)
-	a.gate = o.Datacenters.Gate(http.HandlerFunc(a.answer), a.operator)
+	a.gate = o.Datacenters.Gate(http.HandlerFunc(a.answer), a.operator, a.caller)
 	return a
-}
-
-// operator tells whether a request is the service user's.
-func (a *API) operator(r *http.Request) bool {
-	username, given, ok := r.BasicAuth()
-	if !ok || username != core.ServiceUser {
-		return false
-	}
-	who, err := a.o.Accounts.Authenticate(r.Context(), core.Credentials{Username: username, Password: core.Secret(given)})
-	return err == nil && who.Service
 }
 
 // ServeHTTP answers one call.

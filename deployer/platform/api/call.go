@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 	"time"
 
-	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
@@ -54,49 +55,6 @@ func (a *API) perform(ctx context.Context, r route, c *call) error {
 		return err
 	}
 	return r.do(c)
-}
-
-// identify finds out who calls, and refuses who may not.
-func (a *API) identify(ctx context.Context, needed access, c *call) (err error) {
-	if needed == open {
-		return nil
-	}
-	username, given, ok := c.r.BasicAuth()
-	if !ok {
-		return problem.New(problem.Unauthorized, "unauthorized", "Give your username, and your password or an API token, by HTTP Basic authentication")
-	}
-	c.who, err = a.o.Accounts.Authenticate(ctx, core.Credentials{Username: username, Password: core.Secret(given)})
-	if err != nil {
-		return err
-	}
-	c.user, c.app = c.r.PathValue("user"), c.r.PathValue("app")
-	for _, name := range []string{c.user, c.app} {
-		if name != "" && !core.ValidName(name) {
-			return problem.New(problem.Invalid, "invalid", "%.100q can't be a name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, core.MaxName)
-		}
-	}
-	switch needed {
-	case anybody:
-		return nil
-	case service:
-		if c.who.Service {
-			return nil
-		}
-		return problem.New(problem.Forbidden, "forbidden", "Only the operator of this platform may do that; with the command `webhooks users`")
-	case password:
-		if c.who.Token {
-			return problem.New(problem.Forbidden, "forbidden", "An API token can't do that; give the password")
-		}
-	case open, owner:
-	}
-	if !c.who.May(c.user) {
-		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
-	}
-	// Others were found when they proved who they are; a branch has no users.
-	if c.who.Service && !a.o.Datacenters.Branch() {
-		_, err = a.o.Accounts.Find(c.user)
-	}
-	return err
 }
 
 // patient lets the call take as long as it needs: the limits of time are the
@@ -197,6 +155,9 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusNotFound
 	case problem.Conflict:
 		status = http.StatusConflict
+	case problem.TooMany:
+		status = http.StatusTooManyRequests
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	case problem.Busy:
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "5")

@@ -22,9 +22,14 @@ func (d *Datacenters) Addressed(r *http.Request) string {
 	return d.o.Here
 }
 
+// KeyOf returns the key that a server of ours shows where it calls for somebody
+// else; "" where there is none. It is still to be judged.
+func KeyOf(r *http.Request) string { return r.Header.Get(nodejitsu.HeaderKey) }
+
 // Gate returns the API of a branch: own answers what the home asks of it, which
 // the key proves; all else is passed on to the home. At the home it is own.
-func (d *Datacenters) Gate(own http.Handler, service func(*http.Request) bool) http.Handler {
+// caller tells the address of who calls, "" where nobody is to be slowed down.
+func (d *Datacenters) Gate(own http.Handler, service func(*http.Request) bool, caller func(*http.Request) string) http.Handler {
 	if d.home == nil {
 		return own
 	}
@@ -33,7 +38,11 @@ func (d *Datacenters) Gate(own http.Handler, service func(*http.Request) bool) h
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(home)
 			p.Out.Header.Set(nodejitsu.HeaderDatacenter, d.o.Here)
+			p.Out.Header.Set(nodejitsu.HeaderKey, d.o.Key.Reveal())
 			p.Out.Header.Add("Via", via(d.o.Here))
+			if address := caller(p.In); address != "" {
+				p.Out.Header.Set("X-Forwarded-For", address)
+			}
 		},
 		Transport:     &http.Transport{ExpectContinueTimeout: 5 * time.Second, IdleConnTimeout: time.Minute},
 		FlushInterval: -1, // what a build prints is shown as it comes

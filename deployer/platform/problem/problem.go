@@ -5,6 +5,7 @@ package problem
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind is what sort of refusal it is.
@@ -20,6 +21,7 @@ const (
 	TooLarge                     // more than the platform takes
 	Failed                       // it was tried, and failed by the app's fault
 	Busy                         // the platform has too much to do; later it may work
+	TooMany                      // the caller has to wait for Error.RetryAfter
 	Missing                      // the platform does not do this
 )
 
@@ -28,6 +30,8 @@ type Error struct {
 	Kind    Kind
 	Name    string // stable, for programs, such as "not_found"
 	Message string // a sentence for a person that says what to do
+
+	RetryAfter time.Duration // of TooMany
 }
 
 // New returns an Error whose message is made as fmt.Sprintf does.

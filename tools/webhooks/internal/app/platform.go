@@ -65,7 +65,7 @@ func newPlatform(cfg config.Config, log *slog.Logger) (*platform.Platform, error
 	}
 	return platform.New(platform.Options{
 		Datacenter: cfg.Datacenter, Branches: branches, Home: cfg.Home,
-		Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
+		Proxies: cfg.Proxies(), Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
 		Domain: cfg.AppsDomain, Key: key, Logger: log,
 	}), nil

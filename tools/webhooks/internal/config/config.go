@@ -193,6 +193,22 @@ func validURL(text string) error {
 	return nil
 }
 
+// Proxies returns the trusted proxies as networks; those that Validate finds
+// fault with are left out.
+func (c Config) Proxies() []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if ip, notIP := netip.ParseAddr(text); err != nil && notIP == nil {
+			prefix, err = ip.Unmap().Prefix(ip.Unmap().BitLen())
+		}
+		if err == nil {
+			all = append(all, prefix.Masked())
+		}
+	}
+	return all
+}
+
 // Retries returns the delays between tries.
 func (c Config) Retries() ([]time.Duration, error) {
 	delays := make([]time.Duration, 0, len(c.RetryDelays))

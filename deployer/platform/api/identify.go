@@ -1,0 +1,120 @@
+package api
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/throttle"
+	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
+	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// identify finds out who calls, and refuses who may not.
+func (a *API) identify(ctx context.Context, needed access, c *call) (err error) {
+	if needed == open {
+		return nil
+	}
+	username, given, ok := c.r.BasicAuth()
+	if !ok {
+		return problem.New(problem.Unauthorized, "unauthorized", "Give your username, and your password or an API token, by HTTP Basic authentication")
+	}
+	c.who, err = a.authenticate(ctx, a.caller(c.r), core.Credentials{Username: username, Password: core.Secret(given)})
+	if err != nil {
+		return err
+	}
+	c.user, c.app = c.r.PathValue("user"), c.r.PathValue("app")
+	for _, name := range []string{c.user, c.app} {
+		if name != "" && !core.ValidName(name) {
+			return problem.New(problem.Invalid, "invalid", "%.100q can't be a name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, core.MaxName)
+		}
+	}
+	switch needed {
+	case anybody:
+		return nil
+	case service:
+		if c.who.Service {
+			return nil
+		}
+		return problem.New(problem.Forbidden, "forbidden", "Only the operator of this platform may do that; with the command `webhooks users`")
+	case password:
+		if c.who.Token {
+			return problem.New(problem.Forbidden, "forbidden", "An API token can't do that; give the password")
+		}
+	case open, owner:
+	}
+	if !c.who.May(c.user) {
+		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
+	}
+	// Others were found when they proved who they are; a branch has no users.
+	if c.who.Service && !a.o.Datacenters.Branch() {
+		_, err = a.o.Accounts.Find(c.user)
+	}
+	return err
+}
+
+// authenticate proves credentials, unless there were too many wrong ones from
+// that address or for that user. The service user's key is not to be guessed,
+// and a server whose key was mended need not wait.
+func (a *API) authenticate(ctx context.Context, address string, given core.Credentials) (accounts.Identity, error) {
+	if address == "" || given.Username == core.ServiceUser {
+		return a.o.Accounts.Authenticate(ctx, given)
+	}
+	done, wait := a.throttle.Try(ctx, address, given.Username)
+	if wait > 0 {
+		slower := problem.New(problem.TooMany, "too_many_tries", "There were too many wrong passwords; wait as long as Retry-After says, and check the one you send")
+		slower.RetryAfter = wait
+		return accounts.Identity{}, slower
+	}
+	outcome := throttle.Unknown
+	defer func() { done(outcome) }()
+	who, err := a.o.Accounts.Authenticate(ctx, given)
+	switch {
+	case err == nil:
+		outcome = throttle.Right
+	case problem.Is(err, problem.Unauthorized):
+		outcome = throttle.Wrong
+	}
+	return who, err
+}
+
+// caller returns the address of who calls. It is "" where a server of ours
+// calls for others and slows them down itself.
+func (a *API) caller(r *http.Request) string {
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	last := strings.TrimSpace(forwarded[len(forwarded)-1])
+	if key := datacenters.KeyOf(r); key != "" {
+		if _, ok := a.service(r.Context(), core.ServiceUser, key); ok {
+			return last
+		}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	ip, err := netip.ParseAddr(host)
+	if err == nil && last != "" && slices.ContainsFunc(a.o.Proxies, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) }) {
+		return last
+	}
+	return host
+}
+
+// operator tells whether a request is the service user's.
+func (a *API) operator(r *http.Request) bool {
+	username, given, _ := r.BasicAuth()
+	_, ok := a.service(r.Context(), username, given)
+	return ok
+}
+
+func (a *API) service(ctx context.Context, username, key string) (who accounts.Identity, ok bool) {
+	if username != core.ServiceUser {
+		return accounts.Identity{}, false
+	}
+	who, err := a.o.Accounts.Authenticate(ctx, core.Credentials{Username: username, Password: core.Secret(key)})
+	return who, err == nil && who.Service
+}
