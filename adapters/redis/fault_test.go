@@ -270,6 +270,28 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What a dead process had claimed is not handed out by a Redis that could not
+// take the outcome; when it can, it is.
+func TestLeaseRunsOutWhileFull(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	var later atomic.Int64
+	s := open(t, redis.Options{Addrs: []string{server.Addr}, Now: func() time.Time {
+		return time.Now().Add(time.Duration(later.Load()))
+	}})
+	accept(t, s, newEntry("u"))
+	dead := claim(t, s)
+	later.Store(int64(time.Hour))
+	server.Do("CONFIG", "SET", "maxmemory", "1")
+	if _, found, _, err := s.Claim(t.Context(), time.Minute); found || err == nil || !strings.Contains(err.Error(), "OOM") {
+		t.Errorf("found %t, %v", found, err)
+	}
+	server.Do("CONFIG", "SET", "maxmemory", "0")
+	if c := claim(t, s); c.Change.Entry.ID != dead.Change.Entry.ID || c.Attempt != 2 || !c.Lost {
+		t.Errorf("got %+v", c)
+	}
+}
+
 func sorted(all []string) []string { slices.Sort(all); return all }
 
 // The disk of Redis is full: with everysec it refuses until there is room, with

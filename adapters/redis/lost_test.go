@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
@@ -90,6 +92,10 @@ func TestAnswerLost(t *testing.T) {
 				if how == "silence for long" {
 					if got.err == nil {
 						t.Fatal("it had no answer and says that it had")
+					}
+					// Two of 0.9 s, and one that is ended by the limit of 2 s.
+					if tries := len(loss.Lost) + 1; tries > 3 {
+						t.Errorf("it was tried %d times", tries)
 					}
 					proxy.Mend()
 					got = call()
@@ -293,13 +299,28 @@ func TestMessagesLost(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	other := open(t, redis.Options{Addrs: []string{server.Addr}})
-	for round := range rounds {
-		for user := range users {
-			accept(t, other, newEntry(name(user)))
-			if user == users/2 && round%2 == 0 {
-				server.Do("CLIENT", "KILL", "TYPE", "pubsub")
+	client := goredis.NewClient(&goredis.Options{Addr: server.Addr})
+	defer client.Close() //nolint:errcheck // of a test
+	var killing sync.WaitGroup
+	stop := make(chan struct{})
+	killing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := client.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err(); err != nil {
+				t.Error(err)
 			}
 		}
+	})
+	for range rounds {
+		for user := range users {
+			accept(t, other, newEntry(name(user)))
+		}
 	}
+	close(stop)
+	killing.Wait()
 	watching.Wait()
 }
