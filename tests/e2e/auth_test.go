@@ -126,3 +126,22 @@ func TestPairedGitHubAccount(t *testing.T) {
 		}
 	}
 }
+
+// Who guesses passwords has to wait; at the platform's own door too.
+func TestGuessingPasswords(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for range 10 {
+		s.send(request{path: "/1/status/dscape/webhooks", credentials: user + ":wrong"}).failure(t, 401, "mw:auth:unauthorized")
+	}
+	slower := s.send(request{path: "/1/status/dscape/webhooks"})
+	slower.failure(t, 429, "http:too_many_tries")
+	if slower.header.Get("Retry-After") == "" {
+		t.Error("Retry-After is missing")
+	}
+	door := &server{t: t, api: s.platform}
+	for range 10 {
+		door.send(request{path: "/auth", credentials: user + ":wrong"}).failure(t, 401, "unauthorized")
+	}
+	door.send(request{path: "/auth"}).failure(t, 429, "too_many_tries")
+}
