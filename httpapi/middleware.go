@@ -30,6 +30,11 @@ func (a *API) identify(c *gin.Context) {
 	c.Header("X-Api-Uuid", uuid)
 	c.Header("X-Api-Version", a.o.Version)
 	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	c.Header("Referrer-Policy", "no-referrer")
+	if c.Request.TLS != nil {
+		c.Header("Strict-Transport-Security", "max-age=31536000")
+	}
 	c.Header("Cache-Control", "no-store")
 }
 

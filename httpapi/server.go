@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 type ServerOptions struct {
 	Addr string // host:port to listen on; port 0 for any
 	API  *API
+	// TLS has the certificates; nil: HTTP without TLS.
+	TLS *tls.Config
 
 	// Handler is served in the place of the API's own, such as one that puts
 	// something around it; nil: the API.
@@ -55,6 +58,7 @@ func NewServer(o ServerOptions) *Server {
 	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // ends by Stop alone
 	s := &Server{o: o, cancel: cancel}
 	s.http = &http.Server{
+		TLSConfig:         o.TLS,
 		Handler:           o.Handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       60 * time.Second,
@@ -83,7 +87,11 @@ func (s *Server) Start(ctx context.Context) error {
 	s.listener = listener
 	s.mu.Unlock()
 	s.served.Go(func() {
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		serve := s.http.Serve
+		if s.o.TLS != nil {
+			serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+		}
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.o.Fail(fmt.Errorf("httpapi: serving: %w", err))
 		}
 	})

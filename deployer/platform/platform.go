@@ -3,6 +3,7 @@ package platform
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,10 @@ type Options struct {
 	RouterListen string // address where apps are reached; default: a free port of 127.0.0.1
 	Domain       string // apps are below it, SUBDOMAIN.DOMAIN; default "localhost"
 
+	// TLS has the certificates for where apps are reached; nil: HTTP without
+	// TLS. [Platform.Serves] tells which hosts may have one.
+	TLS *tls.Config
+
 	// Key is the service user's, which datacenters share; default: kept in Dir,
 	// made at the first start.
 	Key        core.Secret
@@ -64,6 +69,7 @@ type Platform struct {
 	places *datacenters.Datacenters
 	debts  *debts
 	router *router.Router
+	serves func(host string) (user, app string, ok bool)
 	api    *server
 	apps   *server
 }
@@ -141,12 +147,13 @@ func (p *Platform) start(ctx context.Context) error {
 	p.router = router.New(router.Options{
 		Lookup: all.Lookup, Pick: p.drones.Pick, Neighbours: passing{p.places, all}, Logger: p.o.Logger,
 	})
-	p.apps.serve(ctx, p.router, 0, p.o)
+	p.serves = all.Lookup
+	p.apps.serve(ctx, p.router, 0, p.o.TLS, p.o)
 	handler := api.New(api.Options{
 		Accounts: users, Apps: all, Datacenters: p.places, AppsPort: p.apps.port(),
 		Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
-	p.api.serve(ctx, handler, time.Minute, p.o)
+	p.api.serve(ctx, handler, time.Minute, nil, p.o)
 	return nil
 }
 
@@ -169,11 +176,14 @@ func (p *Platform) assemble(port string) (*apps.Apps, error) {
 	return apps.New(apps.Options{
 		DB: p.db, Snapshots: store, Drones: p.drones, Datacenters: p.places, Domain: p.o.Domain, Logger: p.o.Logger,
 		URL: func(subdomain string) string {
-			host := subdomain + "." + p.o.Domain
-			if port != "80" {
+			host, scheme, usual := subdomain+"."+p.o.Domain, "http://", "80"
+			if p.o.TLS != nil {
+				scheme, usual = "https://", "443"
+			}
+			if port != usual {
 				host = net.JoinHostPort(host, port)
 			}
-			return "http://" + host
+			return scheme + host
 		},
 	})
 }
@@ -224,6 +234,7 @@ func (p *Platform) Stop(ctx context.Context) error {
 	if p.db != nil {
 		faults = append(faults, p.db.Close())
 	}
+	p.serves = nil
 	p.api, p.apps, p.drones, p.places, p.debts, p.router, p.db = nil, nil, nil, nil, nil, nil, nil
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("platform: stopping: %w", err)
@@ -250,6 +261,18 @@ func (p *Platform) RouterAddr() string {
 		return ""
 	}
 	return p.apps.reachable()
+}
+
+// Serves tells whether an app is reached at host; false while the platform does
+// not run.
+func (p *Platform) Serves(host string) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.serves == nil {
+		return false
+	}
+	_, _, ok := p.serves(host)
+	return ok
 }
 
 // Key returns what the service user proves itself with; "" before Start.

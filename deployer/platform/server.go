@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,12 +48,14 @@ func (s *server) reachable() string {
 
 // serve begins to answer. limit is for a whole request and again for its
 // answer, where the handler doesn't set its own; 0 is none. Of ctx only the
-// values matter: serving ends by stop alone.
-func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Duration, o Options) {
+// values matter: serving ends by stop alone. Without certificates it is HTTP
+// without TLS.
+func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Duration, certificates *tls.Config, o Options) {
 	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.handler = handler
 	s.http = &http.Server{
 		Handler:           s,
+		TLSConfig:         certificates,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       limit,
 		WriteTimeout:      limit,
@@ -63,7 +66,11 @@ func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Dur
 		ConnContext:       withConn,
 	}
 	s.served.Go(func() {
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		serve := s.http.Serve
+		if certificates != nil {
+			serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+		}
+		if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			o.Fail(fmt.Errorf("platform: serving: %w", err))
 		}
 	})

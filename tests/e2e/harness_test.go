@@ -165,7 +165,7 @@ func (s *server) start() {
 	select {
 	case found := <-addresses:
 		s.api, s.platform = found["webhooks"], found["platform"]
-		s.apps = "127.0.0.1" + strings.TrimPrefix(found["apps"], "http://SUBDOMAIN.localhost")
+		s.apps = "127.0.0.1" + found["apps"][strings.LastIndexByte(found["apps"], ':'):]
 	case <-exited:
 		s.t.Fatalf("the server did not start:\n%s", s.stderr())
 	case <-time.After(time.Minute):

@@ -51,6 +51,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.gate.ServeHT
 func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Powered-By", "Nodejitsu/webhooks")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	w.Header().Set("Cache-Control", "no-store")
 	// http.ServeMux would send these elsewhere, and the published clients take
 	// that for a success.

@@ -21,15 +21,15 @@ import (
 func announceModule(role Role, cfg config.Config, stdout io.Writer) fx.Option {
 	options := []fx.Option{}
 	if role == RoleServe {
-		options = append(options, fx.Invoke(func(lc fx.Lifecycle, s *httpapi.Server) {
+		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, s *httpapi.Server) {
 			lc.Append(fx.StartHook(func() error {
-				_, err := fmt.Fprintf(stdout, "webhooks http://%s\n", reachable(s.Addr()))
+				_, err := fmt.Fprintf(stdout, "webhooks %s://%s\n", c.scheme(), reachable(s.Addr()))
 				return err
 			}))
 		}))
 	}
 	if cfg.PlatformURL == "" {
-		options = append(options, fx.Invoke(func(lc fx.Lifecycle, p *platform.Platform) {
+		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, p *platform.Platform) {
 			path := cfg.PlatformURLFile()
 			lc.Append(fx.StartStopHook(
 				func() error {
@@ -37,7 +37,7 @@ func announceModule(role Role, cfg config.Config, stdout io.Writer) fx.Option {
 					if err != nil {
 						return err
 					}
-					if _, err := fmt.Fprintf(stdout, "apps     http://SUBDOMAIN.%s:%s\nplatform %s\n", cfg.AppsDomain, port, p.URL()); err != nil {
+					if _, err := fmt.Fprintf(stdout, "apps     %s://SUBDOMAIN.%s:%s\nplatform %s\n", c.scheme(), cfg.AppsDomain, port, p.URL()); err != nil {
 						return err
 					}
 					if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

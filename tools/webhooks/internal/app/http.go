@@ -32,8 +32,10 @@ func httpModule(cfg config.Config) fx.Option {
 				})
 			},
 			fx.Annotate(
-				func(api *httpapi.API, fail context.CancelCauseFunc, log *slog.Logger) *httpapi.Server {
-					return httpapi.NewServer(httpapi.ServerOptions{API: api, Addr: cfg.Listen, Drain: cfg.Drain, Fail: fail, Logger: log})
+				func(api *httpapi.API, c *Certificates, fail context.CancelCauseFunc, log *slog.Logger) *httpapi.Server {
+					return httpapi.NewServer(httpapi.ServerOptions{
+						API: api, Addr: cfg.Listen, TLS: c.TLS, Drain: cfg.Drain, Fail: fail, Logger: log,
+					})
 				},
 				fx.OnStart((*httpapi.Server).Start),
 				fx.OnStop((*httpapi.Server).Stop),

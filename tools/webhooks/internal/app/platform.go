@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"os"
@@ -38,7 +39,14 @@ func platformModule(cfg config.Config) fx.Option {
 	return fx.Module("platform",
 		fx.Provide(
 			fx.Annotate(
-				func(log *slog.Logger) (*platform.Platform, error) { return newPlatform(cfg, log) },
+				func(c *Certificates, log *slog.Logger) (*platform.Platform, error) {
+					p, err := newPlatform(cfg, c.TLS, log)
+					if err == nil {
+						serves := p.Serves
+						c.serves.Store(&serves)
+					}
+					return p, err
+				},
 				fx.OnStart((*platform.Platform).Start),
 				fx.OnStop((*platform.Platform).Stop),
 			),
@@ -48,7 +56,7 @@ func platformModule(cfg config.Config) fx.Option {
 	)
 }
 
-func newPlatform(cfg config.Config, log *slog.Logger) (*platform.Platform, error) {
+func newPlatform(cfg config.Config, certificates *tls.Config, log *slog.Logger) (*platform.Platform, error) {
 	dir, err := filepath.Abs(cfg.PlatformDir())
 	if err != nil {
 		return nil, err
@@ -67,7 +75,7 @@ func newPlatform(cfg config.Config, log *slog.Logger) (*platform.Platform, error
 		Datacenter: cfg.Datacenter, Branches: branches, Home: cfg.Home,
 		Proxies: cfg.Proxies(), Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
-		Domain: cfg.AppsDomain, Key: key, Logger: log,
+		Domain: cfg.AppsDomain, TLS: certificates, Key: key, Logger: log,
 	}), nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -78,6 +79,7 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 	common := fx.Options(
 		logModule(log),
+		fx.Provide(func(log *slog.Logger) (*Certificates, error) { return newCertificates(cfg, log) }),
 		fx.StartTimeout(startTimeout),
 		// Each part stops within a share of this; the last of them closes the
 		// store, which must never be skipped.

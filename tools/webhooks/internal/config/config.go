@@ -20,6 +20,11 @@ type Config struct {
 	Data            string        `koanf:"data"`
 	BaseURL         string        `koanf:"base-url"`
 	TrustedProxies  []string      `koanf:"trusted-proxies"`
+	TLSCert         string        `koanf:"tls-cert"`
+	TLSKey          string        `koanf:"tls-key"`
+	ACMEDomains     []string      `koanf:"acme-domains"`
+	ACMEEmail       string        `koanf:"acme-email"`
+	ACMEURL         string        `koanf:"acme-url"`
 	Wait            time.Duration `koanf:"wait"`
 	Drain           time.Duration `koanf:"drain"`
 	ShutdownTimeout time.Duration `koanf:"shutdown-timeout"`
@@ -76,7 +81,7 @@ func (c Config) Validate() error {
 			fault(setting, "%q is no address; write host:port or :port", address)
 		}
 	}
-	for setting, address := range map[string]string{"base-url": c.BaseURL, "github-url": c.GitHubURL, "travis-url": c.TravisURL, "platform-url": c.PlatformURL, "home": c.Home, "npm-registry": c.NpmRegistry} {
+	for setting, address := range map[string]string{"base-url": c.BaseURL, "github-url": c.GitHubURL, "travis-url": c.TravisURL, "acme-url": c.ACMEURL, "platform-url": c.PlatformURL, "home": c.Home, "npm-registry": c.NpmRegistry} {
 		if err := validURL(address); err != nil {
 			fault(setting, "%v", err)
 		}
@@ -121,6 +126,12 @@ func (c Config) Validate() error {
 		fault("data", "no folder is named")
 	}
 	c.validatePlatform(fault)
+	switch {
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		fault("tls-key", "tls-cert and tls-key go together")
+	case c.TLSCert != "" && len(c.ACMEDomains) > 0:
+		fault("acme-domains", "certificates come from files or from an ACME server; leave one of them out")
+	}
 	return errors.Join(faults...)
 }
 
@@ -221,6 +232,9 @@ func (c Config) Retries() ([]time.Duration, error) {
 	}
 	return delays, nil
 }
+
+// Secure tells whether this API and the apps are served by TLS.
+func (c Config) Secure() bool { return c.TLSCert != "" || len(c.ACMEDomains) > 0 }
 
 // StorePath is the file of the embedded store.
 func (c Config) StorePath() string { return filepath.Join(c.Data, "webhooks.db") }

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/certs"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+// Certificates are those of all listeners of the process that others reach.
+type Certificates struct {
+	TLS *tls.Config // nil: HTTP without TLS
+
+	serves atomic.Pointer[func(host string) bool]
+}
+
+// newCertificates reads the files that the settings name, or prepares to order
+// certificates.
+func newCertificates(cfg config.Config, log *slog.Logger) (*Certificates, error) {
+	c := &Certificates{}
+	switch {
+	case cfg.TLSCert != "":
+		files, err := certs.NewFiles(cfg.TLSCert, cfg.TLSKey, log)
+		if err != nil {
+			return nil, err
+		}
+		c.TLS = files.Config()
+	case len(cfg.ACMEDomains) > 0:
+		c.TLS = certs.NewACME(certs.ACME{
+			URL: cfg.ACMEURL, Email: cfg.ACMEEmail, Domains: cfg.ACMEDomains, Dir: filepath.Join(cfg.Data, "certificates"),
+			Serves: func(host string) bool {
+				serves := c.serves.Load()
+				return serves != nil && (*serves)(host)
+			},
+		})
+	}
+	return c, nil
+}
+
+// scheme is how what they are for is reached.
+func (c *Certificates) scheme() string {
+	if c.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
