@@ -8,7 +8,8 @@ usage() {
 		Usage: ./tools/test.sh [MODULE…]
 
 		Checks all modules, or those named: formatting, go vet, golangci-lint, the tests
-		with the race detector, and that each module builds and is tidy on its own.
+		with the race detector, that each module builds and is tidy on its own, and that
+		its code reaches no known vulnerability, where https://vuln.go.dev is reached.
 		Installs what is missing: with apt on Debian; elsewhere it says what to install.
 
 		With CI set in the environment no test result is taken from the cache.
@@ -19,8 +20,9 @@ usage() {
 	END
 }
 
-# golangci-lint is built here, for there is no package of it; two minutes, once.
+# These are built here, for there are no packages of them; two minutes, once.
 lint_version=2.15.0
+vuln_version=1.9.0
 
 case ${1-} in
 -h | --help)
@@ -56,6 +58,12 @@ lint=$(cache)/golangci-lint-$lint_version-$(go env GOVERSION)/golangci-lint
 if [[ ! -x $lint ]]; then
 	say "Building golangci-lint $lint_version"
 	GOFLAGS='' GOWORK=off GOBIN=$(dirname "$lint") go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$lint_version"
+fi
+
+vuln=$(cache)/govulncheck-$vuln_version-$(go env GOVERSION)/govulncheck
+if [[ ! -x $vuln ]]; then
+	say "Building govulncheck $vuln_version"
+	GOFLAGS='' GOWORK=off GOBIN=$(dirname "$vuln") go install "golang.org/x/vuln/cmd/govulncheck@v$vuln_version"
 fi
 
 say "gofmt"
@@ -97,6 +105,25 @@ for module in "${modules[@]}"; do
 		go vet ./...
 		go mod tidy -diff
 	)
+done
+
+# vulnerable looks for known vulnerabilities that a module's code reaches. The
+# exit code tells one (3) from a database that can't be reached.
+vulnerable() {
+	local code=0 report
+	report=$(cd "$1" && "$vuln" ./... 2>&1) || code=$?
+	case $code in
+	0) printf '%s: none known\n' "$1" ;;
+	3) fail "$report" ;;
+	*)
+		printf 'NOT CHECKED: the database of known vulnerabilities (https://vuln.go.dev) can not be reached\n%s\n' "${report: -300}"
+		return 1
+		;;
+	esac
+}
+say "govulncheck"
+for module in "${modules[@]}"; do
+	vulnerable "$module" || break
 done
 
 if (($# == 0)); then

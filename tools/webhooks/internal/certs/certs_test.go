@@ -60,9 +60,9 @@ func serial(t *testing.T, config *tls.Config) int64 {
 	here, there := net.Pipe()
 	server := tls.Server(there, config)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Handshake() }()
+	go func() { ended <- server.HandshakeContext(t.Context()) }()
 	client := tls.Client(here, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true}) //nolint:gosec // which certificate it is, is the question
-	if err := client.Handshake(); err != nil {
+	if err := client.HandshakeContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; err != nil {
