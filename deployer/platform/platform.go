@@ -24,6 +24,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
@@ -43,7 +44,11 @@ type Options struct {
 
 	// Key is the service user's, which datacenters share; default: kept in Dir,
 	// made at the first start.
-	Key        core.Secret
+	Key core.Secret
+	// SealKeys are what third-party tokens are sealed with, one on each line, the
+	// one to seal with first (package seal); default: kept in Dir, in [SealFile].
+	SealKeys core.Secret
+
 	Datacenter string            // name of this one; default "local"
 	Branches   map[string]string // URL of the API of each datacenter that this platform is home to, by name
 	Home       string            // URL of the home's API, where this platform is a branch
@@ -122,7 +127,7 @@ func (p *Platform) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	users, err := accounts.New(accounts.Options{DB: p.db, ServiceUser: core.ServiceUser, Key: p.key})
+	users, err := p.accounts(ctx)
 	if err != nil {
 		return err
 	}
@@ -155,6 +160,34 @@ func (p *Platform) start(ctx context.Context) error {
 	})
 	p.api.serve(ctx, handler, time.Minute, nil, p.o)
 	return nil
+}
+
+// accounts opens the users with what is theirs.
+func (p *Platform) accounts(ctx context.Context) (*accounts.Accounts, error) {
+	text := p.o.SealKeys
+	if text == "" {
+		var err error
+		if text, err = kept(filepath.Join(p.o.Dir, SealFile), seal.NewKey); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := seal.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	users, err := accounts.New(accounts.Options{DB: p.db, Seal: keys, ServiceUser: core.ServiceUser, Key: p.key})
+	if err != nil {
+		return nil, err
+	}
+	resealed, err := users.Reseal()
+	if err != nil {
+		// Whoever has the lost key can put it back; until then those wait.
+		p.o.Logger.ErrorContext(ctx, "third-party tokens can't be read", "error", err)
+	}
+	if resealed > 0 {
+		p.o.Logger.InfoContext(ctx, "third-party tokens sealed by the new key", "tokens", resealed)
+	}
+	return users, nil
 }
 
 // assemble puts together what keeps and runs apps, which are reached at port.

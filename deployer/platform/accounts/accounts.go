@@ -14,11 +14,13 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-// Options are what [New] takes. DB is required.
+// Options are what [New] takes. DB and Seal are required.
 type Options struct {
-	DB *bbolt.DB
+	DB   *bbolt.DB
+	Seal *seal.Keys // for the third-party tokens
 	// ServiceUser may act for all users; its password is Key. With an empty
 	// Key nobody may.
 	ServiceUser string

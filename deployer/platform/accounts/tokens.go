@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -82,26 +83,73 @@ type thirdPartyDocument struct {
 	App      string    `json:"app"`
 	Login    string    `json:"login,omitempty"`
 	Scopes   []string  `json:"scopes,omitempty"`
-	Token    string    `json:"token"`
+	Sealed   string    `json:"sealed"`
 	Required bool      `json:"required,omitempty"`
 	CTime    time.Time `json:"ctime"`
 }
 
-// ThirdParty returns the user's third-party tokens by ID.
+// sealedFor is what a third-party token is sealed for.
+func sealedFor(user, id string) string { return "third-party token of " + user + ": " + id }
+
+// ThirdParty returns the user's third-party tokens by ID. It fails where one was
+// sealed by a key that is not there any more; that one stays as it is.
 func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 	tokens := []core.ThirdPartyToken{}
+	var faults []error
 	err := a.o.DB.View(func(tx *bbolt.Tx) error {
 		if err := mustExist(tx, user); err != nil {
 			return err
 		}
 		return each(tx, bucketThirdParty, user, func(id string, d thirdPartyDocument) {
+			token, err := a.o.Seal.Open(d.Sealed, sealedFor(user, id))
+			if err != nil {
+				faults = append(faults, fmt.Errorf("accounts: the third-party token %q of %s: %w", id, user, err))
+				return
+			}
 			tokens = append(tokens, core.ThirdPartyToken{
 				ID: id, Provider: d.Provider, App: d.App, Login: d.Login,
-				Scopes: d.Scopes, Token: core.Secret(d.Token), Required: d.Required,
+				Scopes: d.Scopes, Token: token, Required: d.Required,
 			})
 		})
 	})
-	return tokens, err
+	return tokens, errors.Join(append(faults, err)...)
+}
+
+// Reseal has the first key seal what another one had, so that the other one
+// can be thrown away. It tells how many there were, and fails with all that
+// can't be opened; those stay as they are.
+func (a *Accounts) Reseal() (resealed int, err error) {
+	var faults []error
+	err = a.update("sealing anew", func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket([]byte(bucketThirdParty))
+		changed := map[string]thirdPartyDocument{}
+		err := bucket.ForEach(func(key, text []byte) error {
+			var d thirdPartyDocument
+			if err := json.Unmarshal(text, &d); err != nil {
+				return err
+			}
+			if a.o.Seal.Current(d.Sealed) {
+				return nil
+			}
+			user, id, _ := strings.Cut(string(key), "\x00")
+			token, err := a.o.Seal.Open(d.Sealed, sealedFor(user, id))
+			if err != nil {
+				faults = append(faults, fmt.Errorf("accounts: the third-party token %q of %s: %w", id, user, err))
+				return nil
+			}
+			d.Sealed = a.o.Seal.Seal(token, sealedFor(user, id))
+			changed[string(key)] = d
+			return nil
+		})
+		for key, d := range changed {
+			if err := put(tx, bucketThirdParty, key, d); err != nil {
+				return err
+			}
+		}
+		resealed = len(changed)
+		return err
+	})
+	return resealed, errors.Join(append(faults, err)...)
 }
 
 // SetThirdParty keeps t, in the place of one with the same ID.
@@ -117,7 +165,7 @@ func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 	}
 	d := thirdPartyDocument{
 		Provider: t.Provider, App: t.App, Login: t.Login, Scopes: t.Scopes,
-		Token: t.Token.Reveal(), Required: t.Required, CTime: a.o.Now().UTC(),
+		Sealed: a.o.Seal.Seal(t.Token, sealedFor(user, t.ID)), Required: t.Required, CTime: a.o.Now().UTC(),
 	}
 	return a.update("keeping a third-party token", func(tx *bbolt.Tx) error {
 		if _, err := a.room(tx, bucketThirdParty, user, t.ID); err != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
@@ -63,7 +64,11 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 			t.Error(err)
 		}
 	})
-	users, err := accounts.New(accounts.Options{DB: db, ServiceUser: core.ServiceUser, Key: "the key"})
+	keys, err := seal.Parse(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, err := accounts.New(accounts.Options{DB: db, Seal: keys, ServiceUser: core.ServiceUser, Key: "the key"})
 	if err != nil {
 		t.Fatal(err)
 	}

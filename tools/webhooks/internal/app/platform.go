@@ -67,6 +67,10 @@ func newPlatform(cfg config.Config, certificates *tls.Config, log *slog.Logger) 
 			return nil, err
 		}
 	}
+	keys, err := cfg.SealKeys(os.Environ())
+	if err != nil {
+		return nil, err
+	}
 	branches, err := cfg.Branches()
 	if err != nil {
 		return nil, err
@@ -75,7 +79,7 @@ func newPlatform(cfg config.Config, certificates *tls.Config, log *slog.Logger) 
 		Datacenter: cfg.Datacenter, Branches: branches, Home: cfg.Home,
 		Proxies: cfg.Proxies(), Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
-		Domain: cfg.AppsDomain, TLS: certificates, Key: key, Logger: log,
+		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logger: log,
 	}), nil
 }
 

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +83,9 @@ func TestHelpHasExamples(t *testing.T) {
 		{"secrets", "add"},
 		{"secrets", "list"},
 		{"secrets", "remove"},
+		{"keys"},
+		{"keys", "list"},
+		{"keys", "rotate"},
 	}
 	for _, command := range commands {
 		t.Run(strings.Join(command, " "), func(t *testing.T) {
@@ -99,5 +104,39 @@ func TestConfigShowsWhatIsInForce(t *testing.T) {
 	code, stdout, stderr := run(t, "", "config", "--workers", "7")
 	if code != 0 || !strings.Contains(stdout, "workers: 7\n") {
 		t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	}
+}
+
+func TestKeysAreRotated(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys")
+	if code, stdout, stderr := run(t, "", "keys", "list", "--seal-keys-file", path); code == 0 || stdout != "" || stderr == "" {
+		t.Errorf("without a file: code %d, %q and %q", code, stdout, stderr)
+	}
+	for range 2 {
+		if code, _, stderr := run(t, "", "keys", "rotate", "--seal-keys-file", path); code != 0 {
+			t.Fatalf("got code %d and %q", code, stderr)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 || strings.Count(string(text), "\n") != 2 {
+		t.Errorf("%d lines, %v", strings.Count(string(text), "\n"), err)
+	}
+	code, stdout, stderr := run(t, "", "keys", "list", "--seal-keys-file", path)
+	if code != 0 || strings.Count(stdout, "\n") != 2 || !strings.Contains(stdout, "  encrypts and decrypts\n") {
+		t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	}
+	if strings.Contains(stdout, string(text[:20])) {
+		t.Error("a key is shown")
+	}
+	if err := os.WriteFile(path, []byte("not a key\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := run(t, "", "keys", "rotate", "--seal-keys-file", path); code == 0 || strings.Contains(stderr, "not a") {
+		t.Errorf("a damaged file: code %d and %q", code, stderr)
 	}
 }

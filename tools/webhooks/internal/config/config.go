@@ -61,6 +61,7 @@ type Config struct {
 
 	PlatformURL     string   `koanf:"platform-url"`
 	PlatformKeyFile string   `koanf:"platform-key-file"`
+	SealKeysFile    string   `koanf:"seal-keys-file"`
 	PlatformListen  string   `koanf:"platform-listen"`
 	AppsListen      string   `koanf:"apps-listen"`
 	AppsDomain      string   `koanf:"apps-domain"`
@@ -253,6 +254,28 @@ func (c Config) PlatformKey() (core.Secret, error) {
 		path = filepath.Join(c.PlatformDir(), "platform.key")
 	}
 	return SecretFile(path)
+}
+
+// SealKeysPath is the file with the keys that access tokens are encrypted with.
+func (c Config) SealKeysPath() string {
+	if c.SealKeysFile != "" {
+		return c.SealKeysFile
+	}
+	return filepath.Join(c.PlatformDir(), "seal.keys")
+}
+
+// SealKeys returns the keys that access tokens are encrypted with: those of the
+// file that the settings name, else those of the variable WEBHOOKS_SEAL_KEYS of
+// environ; "" where the platform keeps its own.
+func (c Config) SealKeys(environ []string) (core.Secret, error) {
+	if c.SealKeysFile == "" {
+		return core.Secret(strings.ReplaceAll(environment(environ, EnvPrefix+"SEAL_KEYS"), ",", "\n")), nil
+	}
+	keys, err := SecretFile(c.SealKeysFile)
+	if err != nil {
+		return "", fmt.Errorf("seal-keys-file: %w", err)
+	}
+	return keys, nil
 }
 
 // TravisKeys returns the pinned public keys of Travis CI, in PEM.

@@ -72,6 +72,7 @@ func Flags(set *pflag.FlagSet) {
 
 	set.String("platform-url", "", "URL of a platform; default: the embedded one")
 	set.String("platform-key-file", "", "file with the key that we share with the platform; default: the embedded platform's")
+	set.String("seal-keys-file", "", "file with the keys that access tokens are encrypted with, see `webhooks keys`; default: one in the data folder, or WEBHOOKS_SEAL_KEYS")
 	set.String("platform-listen", "127.0.0.1:8001", "address of the embedded platform's API")
 	set.String("apps-listen", ":8000", "address where the apps are reached")
 	set.String("apps-domain", "localhost", "domain below which each app has its subdomain")

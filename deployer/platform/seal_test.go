@@ -1,0 +1,65 @@
+package platform_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/deployer/platform"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
+)
+
+// Tokens for others are told again, and stand nowhere in the clear; the key
+// that seals them can be replaced.
+func TestThirdPartyTokensAreSealed(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	first, second := seal.NewKey(), seal.NewKey()
+	b := setup(t, platform.Options{SealKeys: first})
+	c := b.user("alice")
+	const canary = core.Secret("ghp_canary_of_alice")
+	b.ok(c.SetThirdPartyToken(ctx, "alice", core.ThirdPartyToken{ID: "github", Provider: "github", Token: canary}))
+	has := func(b *bench) error {
+		t.Helper()
+		tokens, err := b.service.ThirdPartyTokens(ctx, "alice")
+		if err == nil && (len(tokens) != 1 || tokens[0].Token != canary) {
+			t.Errorf("%d tokens", len(tokens))
+		}
+		return err
+	}
+	b.ok(has(b))
+	b.stop()
+	text, err := os.ReadFile(filepath.Join(b.o.Dir, "platform.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("ghp_canary")) {
+		t.Error("the token stands in the database")
+	}
+
+	b.o.SealKeys = second + "\n" + first
+	b = b.again()
+	b.ok(has(b))
+	b.stop()
+	b.o.SealKeys = second
+	b = b.again()
+	b.ok(has(b))
+	b.stop()
+
+	// Without its key it is lost only until the key is back.
+	b.o.SealKeys = seal.NewKey()
+	b = b.again()
+	var failed *nodejitsu.Error
+	if err := has(b); !errors.As(err, &failed) || failed.Name != "internal_error" || strings.Contains(err.Error(), "ghp_") {
+		t.Errorf("without the key: %v", err)
+	}
+	b.stop()
+	b.o.SealKeys = second
+	b = b.again()
+	b.ok(has(b))
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+func newKeys(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "Replace the key that access tokens are encrypted with",
+		Long: `Access tokens for GitHub and webhook secrets are encrypted where they are kept.
+The keys stand in a file, one on each line: the first one encrypts, all decrypt.
+At its start the platform encrypts anew what another key had; after that the
+other keys can be removed.
+
+Without --seal-keys-file it is the file of the data folder. Whoever has both that
+folder and its backup has the tokens: keep the file elsewhere.`,
+		Example: `  webhooks keys list
+  webhooks keys rotate`,
+	}
+	return group(cmd, newKeysList(streams), newKeysRotate(streams))
+}
+
+func newKeysList(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the keys, each by the begin of its SHA-256",
+		Example: `  webhooks keys list`,
+		Args:    exactly(0),
+	}
+	return onKeys(cmd, streams, func(_ context.Context, path string) error {
+		text, err := config.SecretFile(path)
+		if err != nil {
+			return err
+		}
+		keys, err := seal.Parse(text)
+		if err != nil {
+			return err
+		}
+		for i, id := range keys.IDs() {
+			use := "decrypts"
+			if i == 0 {
+				use = "encrypts and decrypts"
+			}
+			if _, err := fmt.Fprintf(streams.Stdout, "%s  %s\n", id, use); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func newKeysRotate(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "rotate",
+		Short:   "Put a new key before the others",
+		Example: `  webhooks keys rotate --seal-keys-file /etc/webhooks/seal.keys   # then restart the server`,
+		Args:    exactly(0),
+	}
+	return onKeys(cmd, streams, func(_ context.Context, path string) error {
+		before, err := config.SecretFile(path)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if before != "" {
+			if _, err := seal.Parse(before); err != nil {
+				return err
+			}
+		}
+		if err := replace(path, seal.NewKey()+"\n"+before); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(streams.Stdout, "The new key is the first one in "+path+". Restart the server; then the others can be removed.")
+		return err
+	})
+}
+
+// replace writes a file for its owner alone, whole or not at all.
+func replace(path string, text core.Secret) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // for its owner alone
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(strings.TrimSpace(text.Reveal()) + "\n")
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
+
+func onKeys(cmd *cobra.Command, streams IO, do func(ctx context.Context, path string) error) *cobra.Command {
+	config.Flags(cmd.Flags())
+	shown := map[string]bool{"config": true, "data": true, "seal-keys-file": true}
+	for _, name := range config.Names() {
+		if !shown[name] {
+			_ = cmd.Flags().MarkHidden(name) // it is there: Names lists what Flags added
+		}
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := load(cmd, streams)
+		if err != nil {
+			return err
+		}
+		return do(cmd.Context(), cfg.SealKeysPath())
+	}
+	return cmd
+}
