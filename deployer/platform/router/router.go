@@ -111,6 +111,10 @@ type requestKey struct{}
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	state := &request{in: req}
 	state.user, state.app, state.known = r.o.Lookup(hostname(req.Host))
+	// Else net/http closes the body when the answer begins. A drone may answer
+	// what it has read while we have yet to see the body's end, and not seeing
+	// it would break the answer off. HTTP/2 knows no other way.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	// Only now has the request ended: the body is sent, or the WebSocket closed.
 	// It is deferred as the proxy panics where a body breaks off.
 	defer func() {

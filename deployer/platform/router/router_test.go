@@ -269,6 +269,49 @@ func TestStreaming(t *testing.T) {
 	}
 }
 
+// An app may answer what it has read of a body while the rest is on its way.
+func TestAnswerDuringBody(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+		control := http.NewResponseController(w)
+		if err := control.EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		for lines := bufio.NewScanner(req.Body); lines.Scan(); {
+			if _, err := fmt.Fprintln(w, "heard "+lines.Text()); err != nil || control.Flush() != nil {
+				t.Errorf("the answer breaks off at %q", lines.Text())
+			}
+		}
+	}))
+	body, rest := io.Pipe()
+	say := func(text string) {
+		if _, err := io.WriteString(rest, text); err != nil {
+			t.Error(err)
+		}
+	}
+	go say("one\n")
+	resp, err := http.DefaultClient.Do(b.request(http.MethodPost, "app.example", "/", body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer := bufio.NewReader(resp.Body)
+	for i, want := range []string{"heard one\n", "heard two\n", "heard three\n"} {
+		if got, err := answer.ReadString('\n'); got != want {
+			t.Fatalf("part %d is %q (%v), want %q", i, got, err, want)
+		}
+		if i < 2 {
+			say([]string{"two\n", "three\n"}[i])
+		}
+	}
+	if err := rest.Close(); err != nil {
+		t.Error(err)
+	}
+	if more, err := io.ReadAll(answer); len(more) > 0 || err != nil {
+		t.Errorf("then comes %q (%v)", more, err)
+	}
+}
+
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
