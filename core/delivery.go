@@ -17,6 +17,15 @@ type Delivery struct {
 	Header  textproto.MIMEHeader // canonical names, as net/http has them
 	Body    []byte               // as it arrived; what GitHub signs
 	Payload []byte               // the JSON text within it; what Travis CI signs
+	Email   Email                // fields of the form that GitHub's former service hook sent
+}
+
+// Email says of which outcomes the user wants to be told by mail. GitHub's
+// former service hook for Nodejitsu had a box for each (github/github-services,
+// lib/services/nodejitsu.rb: email_success_deploys, email_errors).
+type Email struct {
+	Success bool `json:"success,omitempty"`
+	Errors  bool `json:"errors,omitempty"`
 }
 
 // NewDelivery finds the payload in a body, whatever its Content-Type claims:
@@ -44,7 +53,21 @@ func NewDelivery(header textproto.MIMEHeader, body []byte) (Delivery, error) {
 	if len(d.Payload) == 0 {
 		return Delivery{}, NewError(CodeNoPayload, "", nil)
 	}
+	d.Email = Email{
+		Success: ticked(string(body), "email_success") || ticked(string(body), "email_success_deploys"),
+		Errors:  ticked(string(body), "email_errors"),
+	}
 	return d, nil
+}
+
+// ticked tells whether a box of a form was ticked.
+func ticked(form, name string) bool {
+	value, _ := formField(form, name)
+	switch strings.ToLower(value) {
+	case "1", "true", "on", "yes":
+		return true
+	}
+	return false
 }
 
 // trimJSON drops what may stand around a JSON text: white space and the byte

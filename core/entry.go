@@ -54,6 +54,7 @@ type Entry struct {
 	Signature  Signature     `json:"signature"`
 	Proved     bool          `json:"proved"` // its sender proved to be the user, not only the provider
 	Notes      []string      `json:"notes,omitempty"`
+	Email      Email         `json:"email,omitzero"` // what the delivery asks for
 
 	Hold     *Hold       `json:"hold,omitempty"`
 	Released string      `json:"released,omitempty"` // why a held entry may go on

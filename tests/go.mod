@@ -3,6 +3,7 @@ module github.com/nodejitsu/webhooks/tests
 go 1.26.8
 
 require (
+	github.com/emersion/go-smtp v0.25.1
 	github.com/nodejitsu/webhooks/adapters v0.1.0
 	github.com/nodejitsu/webhooks/core v0.1.0
 	github.com/nodejitsu/webhooks/deployer v0.1.0
@@ -12,6 +13,7 @@ require (
 require (
 	github.com/Masterminds/semver/v3 v3.5.0 // indirect
 	github.com/alexedwards/argon2id v1.0.0 // indirect
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	go.etcd.io/bbolt v1.5.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect

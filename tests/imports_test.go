@@ -37,6 +37,7 @@ func arrows() []arrow {
 		{"adapters/github", []string{"core", "github.com/google/go-github/v60", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2", "golang.org/x/time"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/redis", []string{"core", "adapters/internal", "adapters/transfer", "github.com/redis/go-redis/v9", "github.com/klauspost/compress"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/smtp", []string{"core", "github.com/wneessen/go-mail"}, "an adapter knows core and its own library, never another adapter"},
+		{"adapters/outgoing", []string{"core"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/travis", []string{"core"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/transfer", []string{"core"}, "what moves between stores is in core's words"},
 		{"adapters/internal", nil, "what adapters share must not bring a library into all of them"},

@@ -16,6 +16,7 @@ import (
 // goroutine, apart from the steps.
 type attempt struct {
 	o     Options
+	told  *notifications // of the outcome, once it is saved
 	claim Claim
 	steps steps // what was read on the way
 
@@ -26,8 +27,8 @@ type attempt struct {
 	superseded bool
 }
 
-func newAttempt(o Options, c Claim) *attempt {
-	a := &attempt{o: o, claim: c, entry: c.Change.Entry.Clone()}
+func newAttempt(o Options, c Claim, told *notifications) *attempt {
+	a := &attempt{o: o, told: told, claim: c, entry: c.Change.Entry.Clone()}
 	a.output.Write([]byte(a.entry.Output))
 	a.stands(c.Standing)
 	return a
@@ -117,12 +118,19 @@ func detail(e *core.Error) string {
 
 // finish saves the outcome.
 func (a *attempt) finish(ctx context.Context, status core.Status, reason string) error {
-	a.report(ctx, status, reason)
+	retell := a.report(ctx, status, reason)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.entry.Status, a.entry.Reason, a.entry.Hold = status, reason, nil
 	a.entry.FinishedAt = a.o.Now()
-	return a.save(ctx, Move{})
+	if err := a.save(ctx, Move{}); err != nil {
+		return err
+	}
+	a.told.tell(a.entry.Clone()) //nolint:contextcheck // told beside the attempt, which ends before
+	if retell != nil {
+		retell(a.entry.Clone())
+	}
+	return nil
 }
 
 // requeue puts the entry back for a later attempt.

@@ -23,7 +23,7 @@ func (s *Service) acceptance(r Request, from sender, event core.Event) Acceptanc
 		DeliveryID: deliveryID(r.Delivery), Repository: event.Repository,
 		Ref: event.Ref, Branch: event.Branch, Deploys: deployBranch(r, event), Commit: event.Commit,
 		Payload:   core.PayloadDigest{SHA256: hex.EncodeToString(digest[:]), Size: len(r.Delivery.Payload)},
-		Signature: from.signature, Proved: from.proved, Steps: []core.Step{},
+		Signature: from.signature, Proved: from.proved, Email: r.Delivery.Email, Steps: []core.Step{},
 		CreatedAt: now, UpdatedAt: now,
 	}
 	for _, id := range event.Commits {

@@ -228,13 +228,14 @@ func (a *attempt) start(ctx context.Context) (string, error) {
 }
 
 // report sets the commit's status on GitHub, where an account is paired. It
-// is a courtesy: its failure is told in its step and changes nothing.
-func (a *attempt) report(ctx context.Context, status core.Status, reason string) {
+// is a courtesy: its failure is told in its step and changes nothing. Where that
+// may pass, retell tries again beside the attempts.
+func (a *attempt) report(ctx context.Context, status core.Status, reason string) (retell func(core.Entry)) {
 	token := a.token(a.entry.App)
 	if token == "" || a.entry.App == "" {
-		return
+		return nil
 	}
-	s := CommitStatus{State: "pending", Description: "Deploying " + a.entry.App}
+	s := CommitStatus{App: a.entry.App, State: "pending", Description: "Deploying " + a.entry.App, URL: a.entry.URL}
 	switch status {
 	case core.StatusOK:
 		s.State, s.Description = "success", "Deployed "+a.entry.App
@@ -246,10 +247,18 @@ func (a *attempt) report(ctx context.Context, status core.Status, reason string)
 	if a.o.BaseURL != "" {
 		s.TargetURL = a.o.BaseURL + "/1/status/" + a.entry.User + "/changes/" + a.entry.ID
 	}
-	err := a.step(ctx, core.StepStatus, a.o.StepTimeout, func(ctx context.Context) (string, error) {
-		return s.State, a.o.Source.SetStatus(ctx, a.entry.Repository, a.entry.Commit.ID, s, token)
-	})
-	if err != nil {
-		a.o.Logger.InfoContext(ctx, "commit status not set", "entry_id", a.entry.ID, "error", err)
+	set := func(ctx context.Context) error {
+		return a.o.Source.SetStatus(ctx, a.entry.Repository, a.entry.Commit.ID, s, token)
+	}
+	err := a.step(ctx, core.StepStatus, a.o.StepTimeout, func(ctx context.Context) (string, error) { return s.State, set(ctx) })
+	if err == nil {
+		return nil
+	}
+	a.o.Logger.InfoContext(ctx, "commit status not set", "entry_id", a.entry.ID, "error", err)
+	if _, passes := core.Retryable(err); !passes {
+		return nil
+	}
+	return func(e core.Entry) {
+		a.told.again("commit status", e, err, set) //nolint:contextcheck // told beside the attempt, which ends before
 	}
 }

@@ -143,13 +143,15 @@ type Source interface {
 	// Tarball opens the commit's tree as a gzipped tar with one top folder,
 	// streaming; the caller closes it. Errors as File's.
 	Tarball(ctx context.Context, r core.Repository, commit string, token core.Secret) (io.ReadCloser, error)
-	// SetStatus sets the commit's status. Errors as File's, and
-	// core.ErrForbidden.
+	// SetStatus sets the commit's status, and that of its deployment to the
+	// app where the token may. Errors as File's, and core.ErrForbidden.
 	SetStatus(ctx context.Context, r core.Repository, commit string, s CommitStatus, token core.Secret) error
 }
 
 // CommitStatus is a status of a commit, as GitHub shows it.
 type CommitStatus struct {
+	App         string // that is deployed
+	URL         string // where it answers; "" where it doesn't
 	State       string // "pending", "success", "failure" or "error"
 	Description string // cut to 140 characters by the Source
 	TargetURL   string
@@ -177,4 +179,14 @@ type Platform interface {
 type Package struct {
 	Name   string // the app's name
 	Fields []byte // the whole package.json, a JSON object
+}
+
+// Notifier tells somebody elsewhere what became of a deployment.
+// Implementations may be called concurrently. They mark errors that pass by
+// core.Transient and retry nothing themselves.
+type Notifier interface {
+	// Name is what the log calls it, such as "mail".
+	Name() string
+	// Notify tells an outcome, or does nothing where nobody asked for it.
+	Notify(ctx context.Context, e core.Entry) error
 }

@@ -19,6 +19,7 @@ type Options struct {
 	Accounts  Accounts
 	Source    Source
 	Platform  Platform
+	Notifiers []Notifier // told of each outcome of a deployment
 
 	// TravisConfig tells whether a .travis.yml declares a webhook that can
 	// fire on a pass of branch, and why it does or does not.

@@ -31,6 +31,7 @@ type Worker struct {
 	breakOff     context.CancelCauseFunc
 	claiming     sync.WaitGroup
 	attempts     sync.WaitGroup
+	told         *notifications
 }
 
 // NewWorker returns a Worker that is not started.
@@ -44,7 +45,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	claim, stopClaiming := context.WithCancel(ctx)
 	work, breakOff := context.WithCancelCause(ctx)
-	w.stopClaiming, w.breakOff = stopClaiming, breakOff
+	w.stopClaiming, w.breakOff, w.told = stopClaiming, breakOff, newNotifications(ctx, w.o)
 	w.claiming.Go(func() { w.run(claim, work) })
 	return nil
 }
@@ -67,6 +68,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 		<-done
 	}
 	w.breakOff(errStopping)
+	w.told.end(ctx)
 	return nil
 }
 
@@ -121,7 +123,7 @@ func (w *Worker) idle(claim context.Context, next time.Time) bool {
 // handle makes one attempt at a claimed entry and keeps the claim meanwhile.
 func (w *Worker) handle(ctx context.Context, c Claim) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	a := newAttempt(w.o, c)
+	a := newAttempt(w.o, c, w.told)
 	var renewing sync.WaitGroup
 	stop := make(chan struct{})
 	renewing.Go(func() { w.renew(ctx, a, stop, cancel) })

@@ -13,6 +13,7 @@ import (
 	travisapi "github.com/nodejitsu/webhooks/adapters/travis"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/providers/github"
 	"github.com/nodejitsu/webhooks/providers/travis"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
@@ -24,13 +25,16 @@ func deployModule(cfg config.Config) fx.Option {
 		fx.Provide(
 			func(
 				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, accounts deploy.Accounts,
-				source deploy.Source, platform deploy.Platform, log *slog.Logger,
+				source deploy.Source, platform deploy.Platform, client *nodejitsu.Client, log *slog.Logger,
 			) (deploy.Options, error) {
 				o, err := deployOptions(cfg)
 				o.Store, o.Queue, o.Watcher, o.Accounts = store, queue, watcher, accounts
 				o.Source, o.Platform, o.Logger = source, platform, log
 				if err == nil {
 					o.TravisKeys, err = travisKeys(cfg, log)
+				}
+				if err == nil {
+					o.Notifiers, err = notifiers(cfg, client)
 				}
 				return o, err
 			},

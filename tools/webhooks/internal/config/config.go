@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -58,6 +59,16 @@ type Config struct {
 	GitHubArchiveHosts []string `koanf:"github-archive-hosts"`
 	TravisURL          string   `koanf:"travis-url"`
 	TravisPublicKeys   []string `koanf:"travis-public-keys"`
+
+	EmailSuccess     bool     `koanf:"email-success"`
+	EmailErrors      bool     `koanf:"email-errors"`
+	SMTPAddr         string   `koanf:"smtp-addr"`
+	SMTPFrom         string   `koanf:"smtp-from"`
+	SMTPUsername     string   `koanf:"smtp-username"`
+	SMTPPasswordFile string   `koanf:"smtp-password-file"`
+	SMTPTLS          string   `koanf:"smtp-tls"`
+	NotifyURLs       []string `koanf:"notify-urls"`
+	NotifySecretFile string   `koanf:"notify-secret-file"`
 
 	PlatformURL     string   `koanf:"platform-url"`
 	PlatformKeyFile string   `koanf:"platform-key-file"`
@@ -127,6 +138,7 @@ func (c Config) Validate() error {
 		fault("data", "no folder is named")
 	}
 	c.validatePlatform(fault)
+	c.validateNotifications(fault)
 	switch {
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		fault("tls-key", "tls-cert and tls-key go together")
@@ -134,6 +146,31 @@ func (c Config) Validate() error {
 		fault("acme-domains", "certificates come from files or from an ACME server; leave one of them out")
 	}
 	return errors.Join(faults...)
+}
+
+func (c Config) validateNotifications(fault func(setting, format string, args ...any)) {
+	if _, _, err := net.SplitHostPort(c.SMTPAddr); err != nil && c.SMTPAddr != "" {
+		fault("smtp-addr", "%q is no address; write host:port", c.SMTPAddr)
+	}
+	if _, err := mail.ParseAddress(c.SMTPFrom); err != nil && (c.SMTPAddr != "" || c.SMTPFrom != "") {
+		fault("smtp-from", "%q is no address of a sender; write \"Webhooks <webhooks@example.com>\"", c.SMTPFrom)
+	}
+	if (c.EmailSuccess || c.EmailErrors) && c.SMTPAddr == "" {
+		fault("smtp-addr", "mail needs a server that takes it")
+	}
+	switch c.SMTPTLS {
+	case "starttls", "tls", "none":
+	default:
+		fault("smtp-tls", "%q is none of starttls, tls, none", c.SMTPTLS)
+	}
+	if (c.SMTPUsername == "") != (c.SMTPPasswordFile == "") {
+		fault("smtp-password-file", "smtp-username and smtp-password-file go together")
+	}
+	for _, address := range c.NotifyURLs {
+		if err := validURL(address); err != nil || address == "" {
+			fault("notify-urls", "one of them is no http or https URL without credentials")
+		}
+	}
 }
 
 func (c Config) validatePlatform(fault func(setting, format string, args ...any)) {

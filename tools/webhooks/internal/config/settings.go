@@ -70,6 +70,16 @@ func Flags(set *pflag.FlagSet) {
 	set.String("travis-url", "https://api.travis-ci.com", "URL of the API that tells the key that Travis CI signs with; another one for Travis CI Enterprise")
 	set.StringSlice("travis-public-keys", nil, "PEM files with the only keys that Travis CI may sign with; then its API is not asked")
 
+	set.Bool("email-success", false, "tell users by mail of each deployment; else only where GitHub's former service hook asks for it")
+	set.Bool("email-errors", false, "tell users by mail of each deployment that failed; else as --email-success")
+	set.String("smtp-addr", "", "host:port of the server that takes mail; default: no mail is sent")
+	set.String("smtp-from", "", "sender, such as \"Webhooks <webhooks@example.com>\"")
+	set.String("smtp-username", "", "user at the mail server")
+	set.String("smtp-password-file", "", "file with the password at the mail server")
+	set.String("smtp-tls", "starttls", "starttls, tls (from the begin, as on port 465) or none")
+	set.StringSlice("notify-urls", nil, "URLs that each outcome of a deployment is posted to")
+	set.String("notify-secret-file", "", "file with the secret that these posts are signed with, as GitHub and Standard Webhooks sign")
+
 	set.String("platform-url", "", "URL of a platform; default: the embedded one")
 	set.String("platform-key-file", "", "file with the key that we share with the platform; default: the embedded platform's")
 	set.String("seal-keys-file", "", "file with the keys that access tokens are encrypted with, see `webhooks keys`; default: one in the data folder, or WEBHOOKS_SEAL_KEYS")

@@ -1,0 +1,113 @@
+package outgoing
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// Options are what [New] takes. URL is required.
+type Options struct {
+	URL    string
+	Secret core.Secret      // that deliveries are signed with; "" for no signature
+	HTTP   *http.Client     // default: one with a limit of 15 seconds
+	Now    func() time.Time // default time.Now
+}
+
+// Webhook is a [deploy.Notifier]. It may be used concurrently.
+type Webhook struct {
+	o    Options
+	http http.Client
+}
+
+var _ deploy.Notifier = (*Webhook)(nil)
+
+// New returns a Webhook. It connects to nobody yet.
+func New(o Options) (*Webhook, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("outgoing: the URL of a webhook is none; it takes http or https and a host")
+	}
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{Timeout: 15 * time.Second}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	w := &Webhook{o: o, http: *o.HTTP}
+	// One that moved is to be told to the operator; what is signed for one
+	// place is not sent to another.
+	w.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return w, nil
+}
+
+// Name implements deploy.Notifier.
+func (w *Webhook) Name() string { return "webhook" }
+
+// Notify implements deploy.Notifier.
+func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
+	body, err := json.Marshal(map[string]any{
+		"type": "deployment." + string(e.Status), "timestamp": e.FinishedAt, "data": e,
+	})
+	if err != nil {
+		return fmt.Errorf("outgoing: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.o.URL, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("outgoing: the URL of a webhook is none")
+	}
+	id, now := e.ID+"."+strconv.FormatInt(e.Revision, 10), strconv.FormatInt(w.o.Now().Unix(), 10)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "nodejitsu-webhooks")
+	req.Header.Set("webhook-id", id)
+	req.Header.Set("webhook-timestamp", now)
+	if w.o.Secret != "" {
+		req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(w.sign(body)))
+		signed := append([]byte(id+"."+now+"."), body...)
+		req.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(w.sign(signed)))
+	}
+	resp, err := w.http.Do(req)
+	if err != nil {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err // without the URL, which may be a secret itself
+		}
+		return core.Transient(fmt.Errorf("outgoing: %w", err), 0)
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+	return judged(resp)
+}
+
+func (w *Webhook) sign(text []byte) []byte {
+	mac := hmac.New(sha256.New, []byte(w.o.Secret))
+	mac.Write(text)
+	return mac.Sum(nil)
+}
+
+// judged marks what may pass: all but what says that it never will.
+func judged(resp *http.Response) error {
+	err := fmt.Errorf("outgoing: answered %s", resp.Status)
+	switch {
+	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
+		return nil
+	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode >= 500:
+		seconds, _ := strconv.Atoi(cmp.Or(resp.Header.Get("Retry-After"), "0"))
+		return core.Transient(err, min(time.Duration(max(seconds, 0))*time.Second, time.Hour))
+	}
+	return err
+}

@@ -1,0 +1,152 @@
+package outgoing_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/adapters/outgoing"
+	"github.com/nodejitsu/webhooks/core"
+)
+
+const secret = core.Secret("canary-secret")
+
+// received is one delivery.
+type received struct {
+	header http.Header
+	body   string
+}
+
+// receiver answers each delivery with what answer does.
+func receiver(t *testing.T, answer http.HandlerFunc) (url string, got chan received) {
+	t.Helper()
+	got = make(chan received, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- received{r.Header, string(body)}
+		answer(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + "/canary-path", got
+}
+
+func webhook(t *testing.T, o outgoing.Options) *outgoing.Webhook {
+	t.Helper()
+	o.Now = func() time.Time { return time.Unix(1700000000, 0) }
+	w, err := outgoing.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+var entry = core.Entry{
+	ID: "0192f0c17a3e7cc1a2b30123456789ab", Revision: 12, User: "dscape", App: "hello", Status: core.StatusOK,
+	FinishedAt: time.Unix(1699999999, 0).UTC(),
+}
+
+func sum(text string) []byte {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
+}
+
+func TestDeliveryIsSigned(t *testing.T) {
+	t.Parallel()
+	url, got := receiver(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	if err := webhook(t, outgoing.Options{URL: url, Secret: secret}).Notify(t.Context(), entry); err != nil {
+		t.Fatal(err)
+	}
+	r := <-got
+	id := entry.ID + ".12"
+	for name, want := range map[string]string{
+		"Content-Type":        "application/json",
+		"webhook-id":          id,
+		"webhook-timestamp":   "1700000000",
+		"webhook-signature":   "v1," + base64.StdEncoding.EncodeToString(sum(id+".1700000000."+r.body)),
+		"X-Hub-Signature-256": "sha256=" + hex.EncodeToString(sum(r.body)),
+	} {
+		if got := r.header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	var body struct {
+		Type      string     `json:"type"`
+		Timestamp time.Time  `json:"timestamp"`
+		Data      core.Entry `json:"data"`
+	}
+	if err := json.Unmarshal([]byte(r.body), &body); err != nil {
+		t.Fatal(err)
+	}
+	if body.Type != "deployment.ok" || !body.Timestamp.Equal(entry.FinishedAt) || body.Data.ID != entry.ID || body.Data.App != "hello" {
+		t.Errorf("got %s", r.body)
+	}
+}
+
+func TestDeliveryWithoutASecret(t *testing.T) {
+	t.Parallel()
+	url, got := receiver(t, func(http.ResponseWriter, *http.Request) {})
+	if err := webhook(t, outgoing.Options{URL: url}).Notify(t.Context(), entry); err != nil {
+		t.Fatal(err)
+	}
+	r := <-got
+	if r.header.Get("webhook-signature")+r.header.Get("X-Hub-Signature-256") != "" || r.header.Get("webhook-id") == "" {
+		t.Errorf("headers %v", r.header)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	for status, c := range map[int]struct {
+		passes bool
+		after  time.Duration
+	}{
+		500: {true, 0}, 502: {true, 0}, 503: {true, 30 * time.Second}, 429: {true, 30 * time.Second}, 408: {true, 30 * time.Second},
+		302: {false, 0}, 400: {false, 0}, 401: {false, 0}, 404: {false, 0}, 410: {false, 0},
+	} {
+		url, got := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/elsewhere")
+			if c.after > 0 {
+				w.Header().Set("Retry-After", "30")
+			}
+			w.WriteHeader(status)
+		})
+		err := webhook(t, outgoing.Options{URL: url, Secret: secret}).Notify(t.Context(), entry)
+		after, passes := core.Retryable(err)
+		if err == nil || passes != c.passes || after != c.after {
+			t.Errorf("%d: passes %t after %s, %v", status, passes, after, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "canary") {
+			t.Errorf("%d: a secret is told: %v", status, err)
+		}
+		if len(got) != 1 {
+			t.Errorf("%d: %d requests", status, len(got))
+		}
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(nil)
+	server.Close()
+	err := webhook(t, outgoing.Options{URL: server.URL + "/canary-path"}).Notify(t.Context(), entry)
+	if _, passes := core.Retryable(err); !passes || strings.Contains(err.Error(), "canary") {
+		t.Errorf("got %v", err)
+	}
+	for _, url := range []string{"", "ftp://example.com", "https://", "://canary"} {
+		if _, err := outgoing.New(outgoing.Options{URL: url}); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// listener is a Notifier that fails as a test says, and then has heard.
+type listener struct {
+	fails []error // one for each of the first tries
+	block bool    // does not end before its context
+
+	mu    sync.Mutex
+	tries []time.Time
+	heard []core.Entry
+}
+
+func (l *listener) Name() string { return "listener" }
+
+func (l *listener) Notify(ctx context.Context, e core.Entry) error {
+	l.mu.Lock()
+	n := len(l.tries)
+	l.tries = append(l.tries, time.Now())
+	l.mu.Unlock()
+	if l.block {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if n < len(l.fails) {
+		return l.fails[n]
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = append(l.heard, e)
+	return nil
+}
+
+func (l *listener) statuses() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []string
+	for _, e := range l.heard {
+		all = append(all, string(e.Status))
+	}
+	return strings.Join(all, " ")
+}
+
+func (w *world) tells(to ...deploy.Notifier) {
+	w.options.Notifiers = to
+	w.service, w.worker = deploy.New(w.options), deploy.NewWorker(w.options)
+}
+
+func TestOutcomesAreTold(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		one, other := &listener{}, &listener{fails: []error{errors.New("no such mailbox")}}
+		w.tells(one, other)
+		w.start()
+		r := w.request(w.push(commit1))
+		r.Delivery.Email = core.Email{Errors: true}
+		e := w.settled(w.accept(r).Change.Entry.ID)
+		w.is(e, core.StatusOK, "")
+		w.source.Commit(w.repo, commit2, map[string]string{"index.js": ""})
+		w.is(w.settled(w.deliver(w.push(commit2))), core.StatusError, "")
+		if got := one.statuses(); got != "ok error" {
+			t.Errorf("heard %q", got)
+		}
+		if len(one.heard) > 0 && (!one.heard[0].Email.Errors || one.heard[0].URL == "" || one.heard[0].FinishedAt.IsZero()) {
+			t.Errorf("heard %+v", one.heard[0])
+		}
+		// What does not pass is not tried again, and is nobody else's affair.
+		if got := other.statuses(); got != "error" || len(other.tries) != 2 {
+			t.Errorf("the other one heard %q in %d tries", got, len(other.tries))
+		}
+	})
+}
+
+// Who can't be told now is told later; the deployment does not wait for it.
+func TestOutcomeIsToldLater(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		passing := core.Transient(errors.New("connection refused"), 0)
+		slow := core.Transient(errors.New("greylisted"), 20*time.Minute)
+		l := &listener{fails: []error{passing, passing, slow}}
+		w.tells(l)
+		w.start()
+		began := time.Now()
+		e := w.settled(w.deliver(w.push(commit1)))
+		w.is(e, core.StatusOK, "")
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("the outcome came after %s", took)
+		}
+		<-time.After(time.Hour)
+		if got := l.statuses(); got != "ok" {
+			t.Fatalf("heard %q", got)
+		}
+		var pauses []time.Duration
+		for i := 1; i < len(l.tries); i++ {
+			pauses = append(pauses, l.tries[i].Sub(l.tries[i-1]))
+		}
+		if pauses[0] != 5*time.Second || pauses[1] != 30*time.Second || pauses[2] != 20*time.Minute {
+			t.Errorf("pauses %v", pauses)
+		}
+	})
+}
+
+func TestStopDoesNotWaitForWhoIsDeaf(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		deaf, absent := &listener{block: true}, &listener{fails: []error{core.Transient(errors.New("away"), 0)}}
+		w.tells(deaf, absent)
+		w.start()
+		w.settled(w.deliver(w.push(commit1)))
+		ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := w.worker.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("stopping took %s", took)
+		}
+		if len(absent.tries) != 1 || len(deaf.tries) != 1 {
+			t.Errorf("%d and %d tries", len(absent.tries), len(deaf.tries))
+		}
+	})
+}
+
+// A commit's last status is set later where GitHub is away.
+func TestCommitStatusIsSetLater(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: core.AnyApp, Token: "ghp"})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		away := core.Transient(errors.New("bad gateway"), 0)
+		w.source.Fail("SetStatus", away, away, away)
+		w.start()
+		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusOK, "")
+		<-time.After(time.Hour)
+		got := w.source.Statuses(commit1)
+		if len(got) != 1 || got[0].State != "success" || got[0].App != "hello" || got[0].URL == "" {
+			t.Errorf("statuses %+v", got)
+		}
+	})
+}

@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// letters is a mailbox for everybody.
+type letters chan string
+
+func (l letters) NewSession(*smtp.Conn) (smtp.Session, error) { return &letter{box: l}, nil }
+
+// letter is one on its way.
+type letter struct {
+	box letters
+	to  string
+}
+
+func (l *letter) Mail(string, *smtp.MailOptions) error { return nil }
+
+func (l *letter) Rcpt(to string, _ *smtp.RcptOptions) error {
+	l.to = to
+	return nil
+}
+
+func (l *letter) Data(r io.Reader) error {
+	text, err := io.ReadAll(r)
+	l.box <- l.to + "\n" + string(text)
+	return err
+}
+
+func (l *letter) Reset()        {}
+func (l *letter) Logout() error { return nil }
+
+// mailbox returns a mail server's address and what comes to it.
+func mailbox(t *testing.T) (addr string, box letters) {
+	t.Helper()
+	box = make(letters, 10)
+	server := smtp.NewServer(box)
+	var config net.ListenConfig
+	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(l)
+	}()
+	t.Cleanup(func() {
+		_ = server.Close()
+		_ = l.Close() // it may not have begun to serve
+		<-ended
+	})
+	return l.Addr().String(), box
+}
+
+// next waits for something that must come.
+func next[T any](t *testing.T, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case got := <-from:
+		return got
+	case <-time.After(time.Minute):
+		t.Fatalf("%s does not come", what)
+		panic("unreached")
+	}
+}
+
+// What became of a deployment is told by mail, where the form of GitHub's
+// former service hook asks for it, and by a webhook of ours, which is tried
+// again.
+func TestOutcomesAreTold(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	addr, box := mailbox(t)
+	const secret = "canary-notify-secret"
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	type post struct {
+		id, signature string
+		body          []byte
+	}
+	posts, tries := make(chan post, 10), make(chan struct{}, 1)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		posts <- post{r.Header.Get("webhook-id"), r.Header.Get("X-Hub-Signature-256"), body}
+		select {
+		case tries <- struct{}{}:
+			w.WriteHeader(http.StatusBadGateway)
+		default:
+		}
+	}))
+	t.Cleanup(hook.Close)
+	s := run(t, "serve", 3, h.flags("--wait", "60s", "--retry-delays", "100ms,100ms", "--smtp-addr", addr, "--smtp-tls", "none",
+		"--smtp-from", "hooks@example.com", "--notify-urls", hook.URL, "--notify-secret-file", file)...)
+	s.run(password+"\n", "users", "add", user, "--email", "dscape@example.org", "--password-stdin", "--data", s.data)
+
+	repo := h.repository("told")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("told"), "index.js": node("told")})
+	pushed := repo.delivery(t, commit, "1", nil)
+	form := url.Values{"payload": {pushed.body}, "email_success": {"1"}, "email_errors": {"1"}}.Encode()
+	s.send(request{path: "/1/deploy", body: form}).change(t, 200, "ok")
+	if text := next(t, "the letter", box); !strings.HasPrefix(text, "dscape@example.org\n") || !strings.Contains(text, "Subject: Deployed told\r\n") {
+		t.Errorf("got letter %s", text)
+	}
+	first, second := next(t, "the post", posts), next(t, "its second try", posts)
+	if first.id == "" || first.id != second.id || string(first.body) != string(second.body) {
+		t.Errorf("got %s and then %s", first.id, second.id)
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(first.body)
+	if first.signature != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
+		t.Errorf("signed %s", first.signature)
+	}
+	var told struct {
+		Type string         `json:"type"`
+		Data map[string]any `json:"data"`
+	}
+	if err := json.Unmarshal(first.body, &told); err != nil || told.Type != "deployment.ok" || told.Data["app_name"] != "told" {
+		t.Errorf("got %s %v", first.body, err)
+	}
+
+	commit = repo.commit("second", map[string]string{"index.js": "process.exit(1)"})
+	pushed = repo.delivery(t, commit, "2", nil)
+	form = url.Values{"payload": {pushed.body}, "email_success": {"1"}}.Encode() // no mail about errors
+	s.send(request{path: "/1/deploy", body: form}).failure(t, 500, "deploy:nodejitsu:start_app")
+	if err := json.Unmarshal(next(t, "the post", posts).body, &told); err != nil || told.Type != "deployment.error" {
+		t.Errorf("got %s %v", told.Type, err)
+	}
+	if len(box) != 0 {
+		t.Errorf("there is a letter that nobody asked for: %s", <-box)
+	}
+	if strings.Contains(s.stderr(), secret) {
+		t.Error("the log has the secret")
+	}
+}
