@@ -234,7 +234,7 @@ func TestNothingIsInjected(t *testing.T) {
 		t.Fatal(err)
 	}
 	header, _, _ := strings.Cut(p.got(t, 1)[0], "\n\n")
-	for _, line := range strings.SplitSeq(header, "\n") {
+	for line := range strings.SplitSeq(header, "\n") {
 		if strings.HasPrefix(line, "Bcc") || strings.HasPrefix(line, "X-Injected") {
 			t.Errorf("injected: %s", line)
 		}
