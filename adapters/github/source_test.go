@@ -188,6 +188,71 @@ func TestSetStatus(t *testing.T) {
 	}
 }
 
+// A deployment is made once for a commit and app, and gets the same statuses.
+func TestDeployments(t *testing.T) {
+	t.Parallel()
+	known := "[]"
+	server := newHost(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.Contains(r.URL.Path, "/statuses"):
+			answer(w, http.StatusCreated, "{}")
+		case r.Method == http.MethodGet:
+			answer(w, http.StatusOK, known)
+		default:
+			answer(w, http.StatusCreated, `{"id":7}`)
+		}
+	})
+	client := newClient(t, github.Options{BaseURL: server.URL})
+	for _, status := range []deploy.CommitStatus{
+		{App: "hello", State: "pending", Description: "Deploying hello"},
+		{App: "hello", State: "failure", Description: strings.Repeat("ü", 200), TargetURL: "https://log.example/", URL: "https://app.example/"},
+	} {
+		if err := client.SetStatus(t.Context(), repo(), commit, status, token); err != nil {
+			t.Fatal(err)
+		}
+		known = `[{"id":7}]`
+	}
+	var got []string
+	for _, r := range server.requests() {
+		if strings.Contains(r.uri, "/deployments") {
+			got = append(got, r.method+" "+r.uri+" "+r.body)
+		}
+	}
+	list := "GET /repos/octo/hello/deployments?environment=hello&per_page=1&sha=" + commit + " "
+	want := []string{
+		list,
+		`POST /repos/octo/hello/deployments {"ref":"` + commit + `","auto_merge":false,"required_contexts":[],"environment":"hello","description":"Deploying hello"}`,
+		`POST /repos/octo/hello/deployments/7/statuses {"state":"in_progress","description":"Deploying hello","auto_inactive":true}`,
+		list,
+		`POST /repos/octo/hello/deployments/7/statuses {"state":"failure","log_url":"https://log.example/","description":"` +
+			strings.Repeat("ü", 139) + `…","environment_url":"https://app.example/","auto_inactive":true}`,
+	}
+	for i := range got {
+		got[i] = strings.TrimSuffix(got[i], "\n")
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A token for commit statuses alone does for them; what passes is told.
+func TestDeploymentsThatMayNotBe(t *testing.T) {
+	t.Parallel()
+	for status, passes := range map[int]bool{403: false, 404: false, 502: true} {
+		server := newHost(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "/deployments") {
+				answer(w, status, `{"message":"Resource not accessible"}`)
+				return
+			}
+			answer(w, http.StatusCreated, "{}")
+		})
+		err := newClient(t, github.Options{BaseURL: server.URL}).SetStatus(t.Context(), repo(), commit, deploy.CommitStatus{App: "hello", State: "success"}, token)
+		if (err != nil) != passes || passes && !isTransient(err) {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
 // A POST that ends up as a GET is answered 200, and nothing was written.
 func TestSetStatusWantsCreated(t *testing.T) {
 	t.Parallel()

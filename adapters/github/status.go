@@ -16,8 +16,9 @@ import (
 const maxDescription = 140
 
 // SetStatus sets the commit's status under [Options.StatusContext], as
-// [deploy.Source] says. The token needs the scope repo:status, or public_repo
-// or repo.
+// [deploy.Source] says, and that of a deployment where the status names an app
+// and the token may. The token needs the scope repo:status, or public_repo or
+// repo.
 func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) error {
 	doing := "set the status of a commit of " + r.Slug()
 	if _, err := repoPath(r, "statuses", commit); err != nil {
@@ -46,7 +47,10 @@ func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string
 	if resp.StatusCode != 201 {
 		return fmt.Errorf("github: %s: answered %d instead of 201", doing, resp.StatusCode)
 	}
-	return nil
+	if s.App == "" {
+		return nil
+	}
+	return c.setDeployment(ctx, client, r, commit, s)
 }
 
 // cut shortens text to so many characters.

@@ -72,7 +72,7 @@ func TestWhoMay(t *testing.T) {
 func TestPairedGitHubAccount(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags("--wait", "60s", "--base-url", "https://hooks.example.com")...)
 	if _, err := h.CreateRepository(t.Context(), user, "private", true); err != nil {
 		t.Fatal(err)
 	}
@@ -113,8 +113,25 @@ func TestPairedGitHubAccount(t *testing.T) {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
 	statuses := h.Statuses(user, "private", commit)
-	if len(statuses) != 2 || statuses[0].State != "success" || statuses[1].State != "pending" {
+	const link = "https://hooks.example.com/1/status/dscape/changes/"
+	if len(statuses) != 2 || statuses[0].State != "success" || statuses[1].State != "pending" ||
+		statuses[0].TargetURL == nil || !strings.HasPrefix(*statuses[0].TargetURL, link) {
 		t.Errorf("got %+v", statuses)
+	}
+	deployments := h.Deployments(user, "private", commit)
+	if len(deployments) != 1 || deployments[0].Environment != "private" || len(deployments[0].Statuses) != 2 ||
+		deployments[0].Statuses[0].State != "in_progress" || deployments[0].Statuses[1].State != "success" ||
+		!strings.HasPrefix(deployments[0].Statuses[1].EnvironmentURL, "http://private.localhost") ||
+		!strings.HasPrefix(deployments[0].Statuses[1].LogURL, link) {
+		t.Errorf("got %+v", deployments)
+	}
+	commit = repo.commit("third", map[string]string{"index.js": "process.exit(1)"})
+	answered(repo.pushed()).failure(t, 500, "deploy:nodejitsu:start_app")
+	if statuses := h.Statuses(user, "private", commit); len(statuses) != 2 || statuses[0].State != "failure" {
+		t.Errorf("got %+v", statuses)
+	}
+	if d := h.Deployments(user, "private", commit); len(d) != 1 || len(d[0].Statuses) != 2 || d[0].Statuses[1].State != "failure" {
+		t.Errorf("got %+v", d)
 	}
 	everything := s.stderr() + s.send(request{path: "/1/status/dscape/webhooks"}).body
 	if strings.Contains(everything, token) {

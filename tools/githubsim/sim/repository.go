@@ -29,6 +29,8 @@ type repository struct {
 
 	hooks    []hook              // guarded by Server.mu
 	statuses map[string][]Status // by commit, newest first; guarded by Server.mu
+
+	deployments []*Deployment // newest first; guarded by Server.mu
 }
 
 func (r *repository) slug() string { return r.owner + "/" + r.name }
