@@ -23,7 +23,7 @@ var deploymentStates = map[string]string{ //nolint:gochecknoglobals // a table t
 func (c *Client) setDeployment(ctx context.Context, client *gh.Client, r core.Repository, commit string, s deploy.CommitStatus) error {
 	id, err := c.deployment(ctx, client, r, commit, s.App)
 	if err == nil {
-		status := &gh.DeploymentStatusRequest{State: gh.String(deploymentStates[s.State]), AutoInactive: gh.Bool(true)}
+		status := &gh.DeploymentStatusRequest{State: new(deploymentStates[s.State]), AutoInactive: new(true)}
 		for _, field := range []struct {
 			into **string
 			text string
@@ -64,8 +64,8 @@ func (c *Client) deployment(ctx context.Context, client *gh.Client, r core.Repos
 		return known[0].GetID(), nil
 	}
 	made, resp, err := client.Repositories.CreateDeployment(bounded, r.Owner, r.Name, &gh.DeploymentRequest{
-		Ref: &commit, Environment: &app, Description: gh.String("Deploying " + cut(app, 100)),
-		AutoMerge: gh.Bool(false), RequiredContexts: &[]string{}, // whether to deploy was decided already
+		Ref: &commit, Environment: &app, Description: new("Deploying " + cut(app, 100)),
+		AutoMerge: new(false), RequiredContexts: &[]string{}, // whether to deploy was decided already
 	})
 	if err != nil {
 		return 0, c.failure(ctx, doing, resp, err)
