@@ -112,6 +112,7 @@ func (a *application) sweep(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		err = group.EndAll(ctx, func() ([]int, error) { return group.FindUnmarked(uid) })
+		err = errors.Join(err, group.Collect())
 	}
 	return errors.Join(err, os.RemoveAll(filepath.Join(s.around(a.user, a.name), "tmp")))
 }

@@ -298,6 +298,7 @@ func (s *Supervisor) collect() {
 				_, _ = d.group.Members() // collects; what it returns is not asked for
 			}
 		}
+		_ = group.Collect() // there is another time
 	}
 }
 

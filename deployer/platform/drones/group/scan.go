@@ -15,6 +15,7 @@ const Variable = "WEBHOOKS_DRONE"
 // process is a line of the process table.
 type process struct {
 	pid, parent, group int
+	session            int
 	zombie             bool
 	start              string // with the pid it names a process for ever, on one boot
 }
@@ -99,6 +100,9 @@ func parseStat(pid int, stat []byte) (process, bool) {
 		return process{}, false
 	}
 	if p.group, err = strconv.Atoi(fields[2]); err != nil {
+		return process{}, false
+	}
+	if p.session, err = strconv.Atoi(fields[3]); err != nil {
 		return process{}, false
 	}
 	return p, true

@@ -1,0 +1,33 @@
+package group
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Collect collects the zombies of orphans that came to us and that no group
+// knows as its own: who has a session of its own and ended between two looks,
+// or has lost the mark. See [Adopt].
+func Collect() error {
+	table, err := scan()
+	if err != nil {
+		return fmt.Errorf("group: reading the process table: %w", err)
+	}
+	self, pgrp := os.Getpid(), unix.Getpgrp()
+	session, err := unix.Getsid(0)
+	if err != nil {
+		return fmt.Errorf("group: asking for the session: %w", err)
+	}
+	for _, p := range table {
+		// What we start ourselves, and wait for elsewhere, is in our session and
+		// there in our process group or the leader of another.
+		ours := p.session == session && (p.group == pgrp || p.group == p.pid)
+		if p.zombie && p.parent == self && !ours {
+			_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil) // a group may have been quicker
+		}
+	}
+	return nil
+}
