@@ -165,7 +165,9 @@ func (s *server) start() {
 	select {
 	case found := <-addresses:
 		s.api, s.platform = found["webhooks"], found["platform"]
-		s.apps = "127.0.0.1" + found["apps"][strings.LastIndexByte(found["apps"], ':'):]
+		if colon := strings.LastIndexByte(found["apps"], ':'); colon >= 0 { // not every role has some
+			s.apps = "127.0.0.1" + found["apps"][colon:]
+		}
 	case <-exited:
 		s.t.Fatalf("the server did not start:\n%s", s.stderr())
 	case <-time.After(time.Minute):
