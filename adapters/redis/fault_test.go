@@ -23,7 +23,9 @@ import (
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	const writers, each = 4, 60
-	server, s, j := started(t)
+	// With everysec, Redis says yes to what it has not given to the kernel yet
+	// while an earlier sync takes long: a slow disk would lose that here.
+	server, s, j := started(t, "--appendfsync", "always")
 	other := open(t, redis.Options{Addrs: []string{server.Addr}})
 	var watching, writing sync.WaitGroup
 	for _, store := range []*redis.Store{s, s, other} {
@@ -62,15 +64,13 @@ func TestKilled(t *testing.T) {
 		j.until(n+1, healed)
 	}
 	writing.Wait()
-	watching.Wait()
 	close(ids)
 	for id := range ids {
 		if c, err := s.Find(t.Context(), id); err != nil || c.Entry.Revision != 1 {
-			t.Errorf("%s was accepted: revision %d, %v", id, c.Entry.Revision, err)
+			t.Fatalf("%s was accepted: revision %d, %v", id, c.Entry.Revision, err)
 		}
 	}
-	j.says(t, 2, broken)
-	j.says(t, 2, healed)
+	watching.Wait()
 	j.says(t, 0, lost)
 }
 
@@ -139,7 +139,7 @@ func TestFirstWriteAfterLoss(t *testing.T) {
 func TestScriptFlush(t *testing.T) {
 	t.Parallel()
 	const workers, each = 8, 30
-	server, s, j := started(t)
+	server, s, j := started(t, "--appendonly", "no")
 	client := goredis.NewClient(&goredis.Options{Addr: server.Addr})
 	defer client.Close() //nolint:errcheck // of a test
 	stop := make(chan struct{})
@@ -268,6 +268,19 @@ func TestRefused(t *testing.T) {
 			j.says(t, 1, healed)
 		})
 	}
+}
+
+// Who was woken in an outage could not read, and is woken again.
+func TestWokenAfterOutage(t *testing.T) {
+	t.Parallel()
+	server, s, j := started(t)
+	server.Do("CONFIG", "SET", "maxmemory", "1") // the subscription stands
+	j.until(1, broken)
+	wake, stop := s.Watch("u")
+	defer stop()
+	server.Do("CONFIG", "SET", "maxmemory", "0")
+	<-wake
+	j.says(t, 1, healed)
 }
 
 // What a dead process had claimed is not handed out by a Redis that could not

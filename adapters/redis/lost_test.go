@@ -19,7 +19,7 @@ import (
 // the same directly.
 func through(t *testing.T) (server *redistest.Server, proxy *redistest.Proxy, s, direct *redis.Store, j *journal) {
 	t.Helper()
-	server, j = redistest.Start(t), newJournal()
+	server, j = redistest.Start(t, "--appendonly", "no"), newJournal()
 	warm(t, server)
 	proxy = redistest.StartProxy(t, server.Addr)
 	s = open(t, redis.Options{Addrs: []string{proxy.Addr}, Logger: j.logger()})
@@ -276,7 +276,7 @@ func TestImpatient(t *testing.T) {
 func TestMessagesLost(t *testing.T) {
 	t.Parallel()
 	const users, watchers, rounds = 50, 40, 4
-	server := redistest.Start(t)
+	server := redistest.Start(t, "--appendonly", "no")
 	s := open(t, redis.Options{Addrs: []string{server.Addr}})
 	var watching sync.WaitGroup
 	ready := make(chan struct{}, users*watchers)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -71,6 +72,9 @@ func newClient(o Options) redis.UniversalClient {
 		MaxRetries: retries, MaxRetryBackoff: longestWait,
 		ClientName: "webhooks",
 	}
+	// go-redis writes to stderr, in a form of its own and for each call, what its
+	// errors say too. It does so for all clients of the process, and so this ends it.
+	logging.Disable()
 	return redis.NewUniversalClient(all)
 }
 
