@@ -14,7 +14,7 @@ import (
 // onRedis is a server with its embedded platform, and the Redis that it uses.
 func onRedis(t *testing.T, flags ...string) (*server, *redistest.Server) {
 	t.Helper()
-	store := redistest.Start(t)
+	store := redistest.Start(t, "--appendfsync", "always") // as some of the tests kill it
 	return serve(t, append(flags, "--redis", store.Addr)...), store
 }
 
@@ -71,6 +71,9 @@ func TestRedisDown(t *testing.T) {
 	said := s.stderr()
 	if strings.Count(said, "redis can't be used") != 1 || strings.Count(said, "redis can be used again") != 1 {
 		t.Errorf("the log does not say once that it begins and ends:\n%s", said)
+	}
+	if strings.Contains(said, "connection pool") {
+		t.Errorf("the log is not ours alone:\n%s", said)
 	}
 }
 
