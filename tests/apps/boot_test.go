@@ -1,0 +1,71 @@
+package apps
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// steady is an app that tells which of its lives it is in.
+const steady = `
+	const life = String(Math.random())
+	require('http').createServer((req, res) => res.end(life)).listen(process.env.PORT)`
+
+// A version that does not start never replaces one that runs.
+func TestBadVersions(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		server string
+		said   []string
+	}{
+		"crashes": {
+			`console.log('opening the database')
+			setTimeout(() => { throw new Error('no database at 10.0.0.1') }, 100)`,
+			[]string{"exited with code 1", "opening the database", "Error: no database at 10.0.0.1", "server.js:2"},
+		},
+		"crashes-late": {
+			// It accepts connections, and ends before it has been looked at.
+			`require('http').createServer(() => {}).listen(process.env.PORT, () => process.exit(7))`,
+			[]string{"exited"},
+		},
+		"silent": {
+			`console.log('waiting for Godot'); setInterval(() => {}, 1000)`,
+			[]string{"did not accept connections on PORT within 30s", "waiting for Godot"},
+		},
+		"elsewhere": {
+			// The port is fixed, as on its author's machine.
+			`require('http').createServer(() => {}).listen(0, '127.0.0.1', function () { console.log('on port', this.address().port) })`,
+			[]string{"listen on process.env.PORT", "on port"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := create(t, shared, name)
+			good := a.deploy(script(steady))
+			life := a.get("/").body
+			bad, output, failure := a.upload(script(test.server))
+			if failure != "" {
+				t.Fatalf("the build failed: %s\n%s", failure, output)
+			}
+			got := a.start(bad)
+			if got.status != http.StatusInternalServerError {
+				t.Errorf("the start answers %d %s", got.status, got.body)
+			}
+			for _, text := range test.said {
+				if !strings.Contains(got.body, text) {
+					t.Errorf("the start does not tell %q: %s", text, got.body)
+				}
+			}
+			a.answers(life)
+			if running := a.running(); running != "started "+good {
+				t.Errorf("running is %q", running)
+			}
+			if left := a.processes(bad); len(left) > 0 {
+				t.Errorf("processes are left of the bad version: %v", left)
+			}
+			if fixed := a.deploy(script(steady)); a.running() != "started "+fixed {
+				t.Errorf("running is %q", a.running())
+			}
+		})
+	}
+}

@@ -1,0 +1,56 @@
+package apps
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// onNode is an app that tells its node's version, and that of the `node` that
+// a script of its own would find, at its start and in its build.
+func onNode(engine string) files {
+	f := script(`
+		const found = require('child_process').execFileSync('node', ['--version'], { encoding: 'utf8' }).trim()
+		const built = require('fs').readFileSync(__dirname + '/built.txt', 'utf8')
+		require('http').createServer((req, res) => res.end([process.version, found, built].join(' '))).listen(process.env.PORT)`)
+	f["package.json"] = fmt.Sprintf(`{
+		"name": "app", "version": "1.0.0", "engines": {"node": %q},
+		"scripts": {"start": "node server.js", "postinstall": "node -e \"fs.writeFileSync('built.txt', process.version)\""}
+	}`, engine)
+	return f
+}
+
+func TestEngines(t *testing.T) {
+	t.Parallel()
+	a := create(t, shared, "engines")
+	id, output, failure := a.upload(onNode("18.x"))
+	if failure != "" || !strings.Contains(output, "Fetching Node.js 18.") {
+		t.Fatalf("the build: %s\n%s", failure, output)
+	}
+	a.ok(a.start(id))
+	versions := strings.Fields(a.get("/").body)
+	if len(versions) != 3 {
+		t.Fatalf("the app answers %q", versions)
+	}
+	for _, version := range versions {
+		if !strings.HasPrefix(version, "v18.") {
+			t.Errorf("the app sees %q", versions)
+		}
+	}
+
+	// What was fetched is not fetched again.
+	id, output, failure = a.upload(onNode(">=18.1 <19"))
+	if failure != "" || strings.Contains(output, "Fetching") {
+		t.Errorf("the second build: %s\n%s", failure, output)
+	}
+	a.ok(a.start(id))
+	a.answers(strings.Join(versions, " "))
+
+	for _, engine := range []string{"99.x", ">=18 <18", "0.0.1", "file:../node", "as you like"} {
+		_, output, failure = a.upload(onNode(engine))
+		if !strings.Contains(failure, `engines.node in package.json is "`+engine+`"`) {
+			t.Errorf("for %q the build fails with %q\n%s", engine, failure, output)
+		}
+	}
+	a.answers(strings.Join(versions, " "))
+}

@@ -1,0 +1,73 @@
+package apps
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Whatever an app starts ends with it, and what its build starts with that.
+func TestForks(t *testing.T) {
+	t.Parallel()
+	a := create(t, shared, "forks")
+	wanted := []string{"sleep 1001", "sleep 1002", "sleep 1003", "sleep 1004"}
+	if os.Getuid() == 0 {
+		// Then each app has a user, by which also this one is found.
+		wanted = append(wanted, "sleep 1005")
+		a.env(`{"UNMARKED":"1"}`)
+	}
+	all := func(snapshot string) []process {
+		var found []process
+		until(t, "all processes", func() bool {
+			found = a.processes(snapshot)
+			return len(missing(found, wanted)) == 0
+		})
+		return found
+	}
+	build := func() string {
+		id, output, failure := a.upload(example(t, "forks", nil))
+		if failure != "" {
+			t.Fatalf("the build failed: %s\n%s", failure, output)
+		}
+		if found := a.processes(id); len(found) > 0 {
+			t.Errorf("processes are left of the build: %v", found)
+		}
+		return id
+	}
+
+	first := build()
+	a.ok(a.start(first))
+	were := all(first)
+	if n := slices.IndexFunc(were, func(p process) bool { return strings.Contains(p.args, "server.js") }); n < 0 || len(were) < len(wanted)+3 {
+		t.Errorf("of the app and its two workers there are %v", were)
+	}
+
+	second := build()
+	a.ok(a.start(second))
+	now := all(second)
+	marked := slices.DeleteFunc(slices.Clone(were), func(p process) bool { return p.args == "sleep 1005" })
+	until(t, "the old version to end", func() bool { return len(left(marked)) == 0 })
+	if gone := missing(a.processes(second), wanted); len(gone) > 0 {
+		t.Errorf("%q ended with the old version", gone)
+	}
+
+	a.stop()
+	if found := left(slices.Concat(were, now)); len(found) > 0 {
+		t.Errorf("processes are left after stop: %v", found)
+	}
+	if found := a.processes(""); len(found) > 0 {
+		t.Errorf("processes are left after stop: %v", found)
+	}
+}
+
+// missing returns the arguments that no process has.
+func missing(found []process, wanted []string) []string {
+	return slices.DeleteFunc(slices.Clone(wanted), func(args string) bool {
+		return slices.ContainsFunc(found, func(p process) bool { return p.args == args })
+	})
+}
+
+// String names a process.
+func (p process) String() string { return fmt.Sprintf("%d %q in %s", p.pid, p.args, p.dir) }

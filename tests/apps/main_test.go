@@ -1,0 +1,108 @@
+package apps
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// What TestMain makes once, before any test.
+var (
+	program  string  //nolint:gochecknoglobals // the built webhooks
+	registry string  //nolint:gochecknoglobals // URL of npm's packages, out of its cache
+	shared   *server //nolint:gochecknoglobals // for tests that do no harm to the platform itself
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if err := manyAtOnce(); err != nil {
+		return 1, err
+	}
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "webhooks-apps-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	program = filepath.Join(dir, "webhooks")
+	build := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "nomsgpack", "-o", program, "github.com/nodejitsu/webhooks/tools/webhooks")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	end, err := serveRegistry(ctx)
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	if shared, err = serve(ctx); err != nil {
+		return 1, err
+	}
+	code = m.Run()
+	err = shared.remove()
+	if code != 0 || err != nil {
+		fmt.Fprintf(os.Stderr, "log of the shared platform:\n%s", shared.stderr())
+	}
+	return code, err
+}
+
+// manyAtOnce lets more tests run at a time than there are processors, unless
+// the command line says how many: they wait far more than they work.
+func manyAtOnce() error {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if chosen {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(8*runtime.GOMAXPROCS(0)))
+}
+
+// serveRegistry starts the registry, which ends when end is called.
+func serveRegistry(ctx context.Context) (end func() error, err error) {
+	npm, err := exec.LookPath("npm")
+	if err == nil {
+		npm, err = filepath.EvalSymlinks(npm)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding npm: %w", err)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "node", filepath.Join("testdata", "registry.js"), filepath.Dir(filepath.Dir(npm)))
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the registry: %w", err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("starting the registry: %w, %w\n%s", err, cmd.Wait(), stderr.Bytes())
+	}
+	registry = strings.TrimSpace(line)
+	return func() error { return errors.Join(in.Close(), cmd.Wait()) }, nil
+}

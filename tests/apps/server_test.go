@@ -1,0 +1,139 @@
+package apps
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	user     = "maciej"
+	password = "correct horse"
+)
+
+// patience is how long something may take that must happen.
+const patience = 2 * time.Minute
+
+// server is a running `webhooks platform`.
+type server struct {
+	dir, data string
+	cmd       *exec.Cmd
+	exited    chan struct{}
+	api       string // http://host:port
+	apps      string // host:port of the router
+
+	mu  sync.Mutex
+	log bytes.Buffer // stderr of all its lives
+}
+
+// serve starts a platform on a fresh data folder and adds the user.
+func serve(ctx context.Context) (*server, error) {
+	// Not in a folder of the test's: the apps' own users must pass through it.
+	dir, err := os.MkdirTemp("", "webhooks-apps-")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dir: dir, data: filepath.Join(dir, "data")}
+	if err = os.Chmod(dir, 0o711); err == nil { //nolint:gosec // see above
+		err = s.start(ctx)
+	}
+	if err == nil {
+		add := exec.CommandContext(ctx, program, "users", "add", user, "--password-stdin", "--data", s.data)
+		add.Stdin = strings.NewReader(password + "\n")
+		var out []byte
+		if out, err = add.CombinedOutput(); err != nil {
+			err = fmt.Errorf("adding the user: %w\n%s", err, out)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.remove())
+	}
+	return s, nil
+}
+
+// start starts the process, with other ports than the life before.
+func (s *server) start(ctx context.Context) error {
+	// It outlives the test's own context: it is stopped, and its end is looked at.
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), program, "platform", "--data", s.data,
+		"--platform-listen", "127.0.0.1:0", "--apps-listen", "127.0.0.1:0", "--npm-registry", registry)
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	s.cmd.Stderr = (*serverLog)(s)
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	exited, told := make(chan struct{}), make(chan map[string]string, 1)
+	s.exited = exited
+	go func() {
+		found := map[string]string{}
+		for lines := bufio.NewScanner(stdout); len(found) < 2 && lines.Scan(); {
+			if name, address, ok := strings.Cut(lines.Text(), " "); ok {
+				found[name] = strings.TrimSpace(address)
+			}
+		}
+		told <- found
+		_, _ = io.Copy(io.Discard, stdout)
+		_ = s.cmd.Wait()
+		close(exited)
+	}()
+	select {
+	case found := <-told:
+		s.api = found["platform"]
+		s.apps = "127.0.0.1" + strings.TrimPrefix(found["apps"], "http://SUBDOMAIN.localhost")
+		if len(found) == 2 {
+			return nil
+		}
+	case <-time.After(patience):
+		s.kill()
+	}
+	<-exited
+	return fmt.Errorf("the platform did not start:\n%s", s.stderr())
+}
+
+// kill ends the process as a crash does, and waits until it is gone.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+}
+
+// remove ends the process as an operator does, and removes its folder.
+func (s *server) remove() error {
+	var err error
+	if s.exited != nil {
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-s.exited:
+		case <-time.After(patience):
+			err = errors.New("the platform did not stop at SIGTERM")
+			s.kill()
+		}
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// serverLog collects what the process writes to stderr.
+type serverLog server
+
+func (l *serverLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.Write(p)
+}
+
+func (s *server) stderr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
