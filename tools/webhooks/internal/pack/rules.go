@@ -1,0 +1,141 @@
+package pack
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// ruleSet is what one folder says about what is below it.
+type ruleSet struct {
+	base  string // the folder, "." for the root
+	rules []rule
+	// reaching: a rule that brings something back does so within a folder that
+	// is left out, where it names the way there. npm has it so, git does not.
+	reaching bool
+}
+
+// rule is a line of an ignore file.
+type rule struct {
+	parts   []string // of the path, each a pattern of path.Match, or "**"
+	back    bool     // it brings back what others leave out
+	folders bool     // it is for folders alone
+	rooted  bool     // it names the way from the folder that it stands in
+	files   bool     // it is for files alone
+}
+
+// parseRules reads an ignore file in the form of gitignore(5).
+func parseRules(text string) []rule {
+	var rules []rule
+	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
+		if r, ok := parseRule(strings.TrimSuffix(line, "\r")); ok {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+func parseRule(line string) (r rule, ok bool) {
+	for strings.HasSuffix(line, " ") && !strings.HasSuffix(line, `\ `) {
+		line = line[:len(line)-1]
+	}
+	if line == "" || line[0] == '#' {
+		return rule{}, false
+	}
+	if line[0] == '!' {
+		r.back, line = true, line[1:]
+	}
+	if strings.HasSuffix(line, "/") {
+		r.folders, line = true, strings.TrimRight(line, "/")
+	}
+	r.rooted = strings.Contains(line, "/")
+	line = strings.TrimPrefix(line, "/")
+	if line == "" {
+		return rule{}, false
+	}
+	if !r.rooted {
+		line = "**/" + line
+	}
+	for part := range strings.SplitSeq(line, "/") {
+		r.parts = append(r.parts, strings.ReplaceAll(part, "[!", "[^"))
+	}
+	return r, true
+}
+
+// decide tells whether a path is left out: the last rule that matches it says
+// so, and where none does, out, which tells whether the folder above is. Below
+// one that is, only reaching rules bring something back. reached tells of a
+// folder that such a rule names the way through.
+func decide(sets []ruleSet, name string, folder, out bool) (left, reached bool) {
+	left = out
+	for _, set := range sets {
+		below := name
+		if set.base != "." {
+			below = strings.TrimPrefix(name, set.base+"/")
+		}
+		parts := strings.Split(below, "/")
+		for _, r := range set.rules {
+			if r.folders && !folder || r.files && folder || r.back && out && !set.reaching {
+				continue
+			}
+			if matches(r.parts, parts) {
+				left = !r.back
+			}
+		}
+		for _, r := range set.rules {
+			if folder && set.reaching && r.back && r.rooted && leads(r.parts, parts) {
+				reached = true
+			}
+		}
+	}
+	return left, reached
+}
+
+// matches tells whether the pattern is for that path. "**" stands for any
+// number of parts, at the end for one at least.
+func matches(pattern, parts []string) bool {
+	if len(pattern) > 0 && pattern[len(pattern)-1] == "**" {
+		pattern = append(slices.Clip(pattern), "*")
+	}
+	// The usual way with wildcards: only the last "**" is ever lengthened.
+	p, star, from := 0, -1, 0
+	for i := 0; i < len(parts); {
+		switch {
+		case p < len(pattern) && pattern[p] == "**":
+			star, from = p, i
+			p++
+		case p < len(pattern) && matchesPart(pattern[p], parts[i]):
+			p++
+			i++
+		case star >= 0:
+			from++
+			p, i = star+1, from
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == "**" {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// leads tells whether something below the folder can match the pattern.
+func leads(pattern, folder []string) bool {
+	for i, part := range folder {
+		switch {
+		case i >= len(pattern):
+			return false
+		case pattern[i] == "**":
+			return true
+		case !matchesPart(pattern[i], part):
+			return false
+		}
+	}
+	return len(pattern) > len(folder)
+}
+
+func matchesPart(pattern, part string) bool {
+	matched, err := path.Match(pattern, part)
+	return matched && err == nil // a pattern that is none matches nothing
+}
