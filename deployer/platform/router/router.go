@@ -69,7 +69,9 @@ func New(o Options) *Router {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Router{o: o, kept: transport(), fresh: transport()}
-	r.fresh.DisableKeepAlives = true
+	// Not DisableKeepAlives: told that no other request comes, Node.js cuts off
+	// a body that it was not asked to read, and its answer with it.
+	r.fresh.MaxIdleConnsPerHost = -1
 	r.proxy = httputil.ReverseProxy{
 		Rewrite:       r.rewrite,
 		Transport:     roundTripper(r.send),

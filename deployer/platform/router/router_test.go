@@ -312,6 +312,29 @@ func TestAnswerDuringBody(t *testing.T) {
 	}
 }
 
+// An app may refuse a body without having read it.
+func TestAnswerBeforeBody(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+		// As Node.js does: the rest is read, unless the connection is to end.
+		if req.Close {
+			t.Error("the app is told that the connection ends")
+		}
+		control := http.NewResponseController(w)
+		if err := control.EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		http.Error(w, "too much", http.StatusRequestEntityTooLarge)
+		_ = control.Flush()
+		_, _ = io.Copy(io.Discard, req.Body)
+	}))
+	body := strings.NewReader(strings.Repeat("a", 4<<20))
+	resp, text := b.do(b.request(http.MethodPost, "app.example", "/", body))
+	if resp.StatusCode != http.StatusRequestEntityTooLarge || text != "too much\n" {
+		t.Errorf("answer %d %q", resp.StatusCode, text)
+	}
+}
+
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
