@@ -258,7 +258,7 @@ func (a *attempt) report(ctx context.Context, status core.Status, reason string)
 	if _, passes := core.Retryable(err); !passes {
 		return nil
 	}
-	return func(e core.Entry) {
-		a.told.again("commit status", e, err, set) //nolint:contextcheck // told beside the attempt, which ends before
+	return func(e core.Entry) { //nolint:contextcheck // told beside the attempt, which ends before
+		a.told.again("commit status", e, err, set)
 	}
 }
