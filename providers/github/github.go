@@ -2,8 +2,10 @@ package github
 
 import (
 	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // for servers that know no better, where that is switched on
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -20,7 +22,12 @@ const (
 
 // Provider reads GitHub's deliveries. The zero value is ready, and all its
 // methods may be called concurrently.
-type Provider struct{}
+type Provider struct {
+	// SHA1 has a delivery that is signed by X-Hub-Signature alone proved by
+	// that, as old GitHub Enterprise servers send no other. HMAC-SHA1 is not
+	// broken, but nobody should rely on it who need not.
+	SHA1 bool
+}
 
 // Name returns [core.ProviderGitHub].
 func (Provider) Name() core.Provider { return core.ProviderGitHub }
@@ -41,16 +48,22 @@ func (Provider) Recognize(d core.Delivery) bool {
 // Verify checks the header X-Hub-Signature-256, the HMAC-SHA256 of the body as
 // it arrived (docs.github.com, "Validating webhook deliveries"), against each
 // of keys, in constant time. A signature that is malformed is invalid. The old
-// X-Hub-Signature alone, which is SHA-1, proves nothing: it is unchecked, as is
-// any signature where no key is given. Empty keys are no keys.
-func (Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
-	if !present(d, headerSignature) {
-		if present(d, headerSignatureOld) {
-			return core.SignatureUnchecked
-		}
-		return core.SignatureNone
+// X-Hub-Signature alone, which is SHA-1, proves nothing unless SHA1 is set: it is
+// unchecked, as is any signature where no key is given. Empty keys are no keys.
+func (p Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+	switch {
+	case present(d, headerSignature):
+		return verify(sha256.New, "sha256=", d.Header.Get(headerSignature), d.Body, keys)
+	case present(d, headerSignatureOld) && p.SHA1:
+		return verify(sha1.New, "sha1=", d.Header.Get(headerSignatureOld), d.Body, keys)
+	case present(d, headerSignatureOld):
+		return core.SignatureUnchecked
 	}
-	digits, whole := strings.CutPrefix(d.Header.Get(headerSignature), "sha256=")
+	return core.SignatureNone
+}
+
+func verify(h func() hash.Hash, prefix, signature string, body []byte, keys []core.Secret) core.Signature {
+	digits, whole := strings.CutPrefix(signature, prefix)
 	got, err := hex.DecodeString(digits)
 	whole = whole && err == nil
 	found := core.SignatureUnchecked
@@ -58,8 +71,8 @@ func (Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
 		if key.Reveal() == "" {
 			continue
 		}
-		mac := hmac.New(sha256.New, []byte(key.Reveal()))
-		mac.Write(d.Body)
+		mac := hmac.New(h, []byte(key.Reveal()))
+		mac.Write(body)
 		if whole && hmac.Equal(got, mac.Sum(nil)) {
 			return core.SignatureValid
 		}

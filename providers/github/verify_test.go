@@ -2,6 +2,7 @@ package github
 
 import (
 	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // see Provider.SHA1
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -70,6 +71,34 @@ func TestSHA1AloneProvesNothing(t *testing.T) {
 	d.Header.Set("X-Hub-Signature-256", docSignature)
 	if got := (Provider{}).Verify(d, keys); got != core.SignatureValid {
 		t.Errorf("signed with both: %s", got)
+	}
+}
+
+func TestSHA1WhereItIsSwitchedOn(t *testing.T) {
+	t.Parallel()
+	mac := hmac.New(sha1.New, []byte(docSecret))
+	mac.Write([]byte(docBody))
+	right := "sha1=" + hex.EncodeToString(mac.Sum(nil))
+	for _, c := range []struct {
+		why, old, signature string
+		want                core.Signature
+	}{
+		{"right", right, "", core.SignatureValid},
+		{"wrong", "sha1=" + strings.Repeat("0", 40), "", core.SignatureInvalid},
+		{"the other's prefix", "sha256=" + right[5:], "", core.SignatureInvalid},
+		{"SHA-256 counts where it is there", right, "sha256=" + strings.Repeat("0", 64), core.SignatureInvalid},
+		{"SHA-256 alone", "", docSignature, core.SignatureValid},
+		{"none", "", "", core.SignatureNone},
+	} {
+		d := core.Delivery{Header: event("push"), Body: []byte(docBody)}
+		for name, value := range map[string]string{"X-Hub-Signature": c.old, "X-Hub-Signature-256": c.signature} {
+			if value != "" {
+				d.Header.Set(name, value)
+			}
+		}
+		if got := (Provider{SHA1: true}).Verify(d, []core.Secret{docSecret}); got != c.want {
+			t.Errorf("%s: %s, want %s", c.why, got, c.want)
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ func deployOptions(cfg config.Config) (deploy.Options, error) {
 		return deploy.Options{}, err
 	}
 	return deploy.Options{
-		Providers:    []deploy.Provider{github.Provider{}, travis.Provider{}},
+		Providers:    []deploy.Provider{github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{}},
 		TravisConfig: travisConfig,
 		Hold:         cfg.Hold, Lease: cfg.Lease, RetryDelays: delays,
 		Workers: cfg.Workers, BuildTimeout: cfg.BuildTimeout, BaseURL: cfg.BaseURL,

@@ -57,6 +57,7 @@ type Config struct {
 
 	GitHubURL          string   `koanf:"github-url"`
 	GitHubArchiveHosts []string `koanf:"github-archive-hosts"`
+	GitHubSHA1         bool     `koanf:"github-sha1"`
 	TravisURL          string   `koanf:"travis-url"`
 	TravisPublicKeys   []string `koanf:"travis-public-keys"`
 

@@ -67,6 +67,7 @@ func Flags(set *pflag.FlagSet) {
 
 	set.String("github-url", "", "base URL of GitHub's API; default: https://api.github.com/ (GitHub Enterprise: https://HOST/api/v3/)")
 	set.StringSlice("github-archive-hosts", nil, "further hosts that GitHub may send us to for a tarball")
+	set.Bool("github-sha1", false, "believe deliveries that are signed with HMAC-SHA1 alone, as old GitHub Enterprise servers sign")
 	set.String("travis-url", "https://api.travis-ci.com", "URL of the API that tells the key that Travis CI signs with; another one for Travis CI Enterprise")
 	set.StringSlice("travis-public-keys", nil, "PEM files with the only keys that Travis CI may sign with; then its API is not asked")
 
