@@ -1,0 +1,237 @@
+package accounts_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
+)
+
+const (
+	password = core.Secret("canary password")
+	key      = core.Secret("canary key")
+	service  = "webhooks"
+)
+
+// bench are Accounts whose time a test sets.
+type bench struct {
+	*accounts.Accounts
+	t    *testing.T
+	path string
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, path: filepath.Join(t.TempDir(), "db"), now: time.Unix(1e9, 0)}
+	db, err := bbolt.Open(b.path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	keys, err := seal.Parse(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Accounts, err = accounts.New(accounts.Options{DB: db, Seal: keys, ServiceUser: service, Key: key, Now: b.time})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ok(b.Create(t.Context(), "alice", password, "alice@example.org"))
+	return b
+}
+
+func (b *bench) time() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
+}
+
+func (b *bench) pass(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now = b.now.Add(d)
+}
+
+func (b *bench) ok(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// is checks who somebody proves to be; "" is nobody.
+func (b *bench) is(username string, given core.Secret, want accounts.Identity) {
+	b.t.Helper()
+	who, err := b.Authenticate(b.t.Context(), core.Credentials{Username: username, Password: given})
+	if want == (accounts.Identity{}) {
+		if !problem.Is(err, problem.Unauthorized) || strings.Contains(err.Error(), "canary") {
+			b.t.Errorf("%s: %+v, %v; want nobody", username, who, err)
+		}
+		return
+	}
+	if err != nil || who != want {
+		b.t.Errorf("%s: %+v, %v; want %+v", username, who, err, want)
+	}
+}
+
+var (
+	nobody accounts.Identity
+	alice  = accounts.Identity{Username: "alice"}
+)
+
+func TestAuthenticate(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ok(b.Create(t.Context(), "bob", "another", ""))
+	_, token, replaced, err := b.CreateToken("alice", "ci")
+	if err != nil || replaced || len(token) != 64 {
+		t.Fatal(err, replaced, len(token))
+	}
+	b.is("alice", password, alice)
+	b.is("alice", token, accounts.Identity{Username: "alice", Token: true})
+	b.is(service, key, accounts.Identity{Username: service, Service: true})
+	for username, given := range map[string]core.Secret{
+		"bob": password, "alice": "another", "Alice": password, "": password, "nobody": password, service: "canary keys", "ali": token,
+	} {
+		b.is(username, given, nobody)
+	}
+	b.is("bob", token, nobody)
+	b.is("alice", "", nobody)
+	b.is("alice", password+core.Secret(strings.Repeat("x", 1024)), nobody)
+	b.ok(b.DestroyToken("alice", "ci"))
+	b.is("alice", token, nobody)
+}
+
+// What was right is remembered, but not beyond a change.
+func TestPasswordIsForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.is("alice", password, alice)
+	b.is("alice", password, alice) // remembered
+	b.is("alice", "wrong", nobody) // which does not make others right
+	b.is("alice", password, alice)
+	b.ok(b.Update(t.Context(), "alice", "new password", ""))
+	b.is("alice", password, nobody)
+	b.is("alice", "new password", alice)
+	b.pass(time.Hour)
+	b.is("alice", "new password", alice)
+	b.ok(b.Destroy("alice"))
+	b.is("alice", "new password", nobody)
+	b.ok(b.Create(t.Context(), "alice", "third", ""))
+	b.is("alice", "new password", nobody)
+	b.is("alice", "third", alice)
+}
+
+// Somebody who leaves does not hold a place for hashing.
+func TestHashingWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			_, _ = b.Authenticate(gone, core.Credentials{Username: "alice", Password: "wrong"})
+		})
+	}
+	all.Wait()
+	b.is("alice", password, alice)
+}
+
+// The file tells neither passwords nor tokens.
+func TestNothingStandsInTheFile(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, token, _, err := b.CreateToken("alice", "")
+	b.ok(err)
+	third := core.ThirdPartyToken{ID: "github", Provider: core.TokenGitHub, Login: "al", Scopes: []string{"repo"}, Token: "ghp_canary", Required: true}
+	b.ok(b.SetThirdParty("alice", third))
+	text, err := os.ReadFile(b.path)
+	b.ok(err)
+	for _, secret := range []string{"canary", token.Reveal()} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("%q stands in the file", secret)
+		}
+	}
+	if !strings.Contains(string(text), "$argon2id$") {
+		t.Error("no password is hashed with argon2id")
+	}
+	tokens, err := b.ThirdParty("alice")
+	b.ok(err)
+	third.App = core.AnyApp
+	if len(tokens) != 1 || tokens[0].Token != third.Token || tokens[0].App != third.App || !tokens[0].Required {
+		t.Errorf("got %d tokens: %+v", len(tokens), tokens)
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := t.Context()
+	for name, c := range map[string]struct {
+		err  error
+		want problem.Kind
+	}{
+		"another one of that name": {b.Create(ctx, "alice", "x", ""), problem.Conflict},
+		"a name that climbs":       {b.Create(ctx, "../alice", "x", ""), problem.Invalid},
+		"no password":              {b.Create(ctx, "bob", "", ""), problem.Invalid},
+		"too long a password":      {b.Create(ctx, "bob", core.Secret(strings.Repeat("x", 1025)), ""), problem.Invalid},
+		"an email of two lines":    {b.Create(ctx, "bob", "x", "a@b\r\nBcc: c@d"), problem.Invalid},
+		"nobody's password":        {b.Update(ctx, "bob", "x", ""), problem.NotFound},
+		"nobody's end":             {b.Destroy("bob"), problem.NotFound},
+		"nobody's token":           {b.DestroyToken("bob", "ci"), problem.NotFound},
+		"a token that is none":     {b.SetThirdParty("alice", core.ThirdPartyToken{ID: "a", Provider: "b"}), problem.Invalid},
+		"nobody's third party":     {b.SetThirdParty("bob", core.ThirdPartyToken{ID: "a", Provider: "b", Token: "c"}), problem.NotFound},
+	} {
+		if !problem.Is(c.err, c.want) {
+			t.Errorf("%s: %v", name, c.err)
+		}
+	}
+	if taken, err := b.EmailTaken("ALICE@example.org"); err != nil || !taken {
+		t.Errorf("alice's address is taken: %t, %v", taken, err)
+	}
+	if users, err := b.List(); err != nil || len(users) != 1 || users[0].Username != "alice" || users[0].Email != "alice@example.org" {
+		t.Errorf("users %+v, %v", users, err)
+	}
+}
+
+func TestTokensAreBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 100 {
+		if _, _, _, err := b.CreateToken("alice", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, _, err := b.CreateToken("alice", "more"); !problem.Is(err, problem.Conflict) {
+		t.Errorf("the 101st: %v", err)
+	}
+	names, err := b.Tokens("alice")
+	b.ok(err)
+	for name, shown := range names {
+		if len(shown) > 10 {
+			t.Errorf("%s is shown as %q", name, shown)
+		}
+		if _, _, replaced, err := b.CreateToken("alice", name); err != nil || !replaced {
+			t.Errorf("one of the same name: replaced %t, %v", replaced, err)
+		}
+		break
+	}
+}
