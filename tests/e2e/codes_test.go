@@ -108,6 +108,7 @@ func statuses() map[core.Code]int {
 		"http:not_found":            http.StatusNotFound,
 		"http:method_not_allowed":   http.StatusMethodNotAllowed,
 		"http:unavailable":          http.StatusServiceUnavailable,
+		"http:too_many_tries":       http.StatusTooManyRequests,
 		"http:internal":             http.StatusInternalServerError,
 	}
 }
