@@ -69,7 +69,8 @@ starts the app, and streams the log as it goes.`,
 		return &usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newKeys(streams),
-		newMigrate(streams), newDemo(streams), newConfig(streams))
+		newMigrate(streams), newDemo(streams), newConfig(streams),
+		newDeploy(streams), newApps(streams), newLogs(streams), newRollback(streams))
 }
 
 // group makes cmd the head of commands. By itself it shows what they are, and

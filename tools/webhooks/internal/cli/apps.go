@@ -1,0 +1,318 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+)
+
+func newApps(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "apps",
+		Short: "See, start, stop and change your apps on a platform",
+		Long: `Calls a platform as one of its users. Say who you are by --user or WEBHOOKS_USER;
+the password, or an API token, stands in WEBHOOKS_PASSWORD or the file that
+--password-file names, or you are asked. --to names a platform elsewhere.`,
+		Example: `  webhooks apps list --user dscape
+  webhooks apps env set hello GREETING=hi --user dscape
+  webhooks apps restart hello --user dscape`,
+	}
+	return group(cmd, newAppsList(streams), newAppsView(streams), newAppsCreate(streams), newAppsStart(streams), newAppsStop(streams),
+		newAppsRestart(streams), newAppsDestroy(streams), newAppsEnv(streams), newAppsDrones(streams))
+}
+
+// jsonFlag adds --json.
+func jsonFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("json", false, "print what the platform tells, as JSON")
+}
+
+func newAppsList(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List your apps",
+		Long:    "Lists your apps: the name, the state, how many drones run of how many shall, the snapshot that runs, and the URL.",
+		Example: "  webhooks apps list --user dscape",
+		Args:    exactly(0),
+	}
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, _ []string) error {
+		apps, err := s.client.Apps(ctx, s.user)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return s.json(append([]nodejitsu.App{}, apps...))
+		}
+		if len(apps) == 0 {
+			s.say("%s has no apps yet; make one by `webhooks deploy`", s.user)
+			return nil
+		}
+		rows := [][]string{{"APP", "STATE", "DRONES", "SNAPSHOT", "URL"}}
+		for _, app := range apps {
+			rows = append(rows, []string{app.Name, app.State, drones(app), idOf(app.Running), app.URL})
+		}
+		return s.table(rows)
+	})
+}
+
+func newAppsView(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "view APP",
+		Short: "Show all about an app",
+		Long: `Shows an app with its snapshots, the newest first; the active one is what the next
+start takes. Of the environment only the names are shown: for the values see
+` + "`webhooks apps env list`" + `, or --json.`,
+		Example: "  webhooks apps view hello --user dscape",
+		Args:    exactly(1),
+	}
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.show(app, *asJSON) })
+	})
+}
+
+func newAppsCreate(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "create APP",
+		Short: "Make an app without deploying it",
+		Long: "Makes an app that has no snapshot yet, to set its environment before it is first deployed; " +
+			"`webhooks deploy` makes what is not there by itself.",
+		Example: "  webhooks apps create hello --subdomain hi --domain hello.example.com --user dscape",
+		Args:    exactly(1),
+	}
+	subdomain := cmd.Flags().String("subdomain", "", "subdomain where it is reached; default: its name")
+	domains := cmd.Flags().StringSlice("domain", nil, "further domain where it is reached")
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
+		app, err := appArgument(args[0])
+		if err != nil {
+			return err
+		}
+		fields := map[string]any{"name": app}
+		if *subdomain != "" {
+			fields["subdomain"] = *subdomain
+		}
+		if len(*domains) > 0 {
+			fields["domains"] = *domains
+		}
+		if err := s.client.CreateApp(ctx, s.user, app, fields); err != nil {
+			return err
+		}
+		return s.after(ctx, app, "created", *asJSON)
+	})
+}
+
+func newAppsStart(streams IO) *cobra.Command {
+	return newAppsCommand(streams, "start", "started", "Start an app's active snapshot",
+		"Starts the active snapshot in the place of what runs, without losing a request, and returns when it answers.",
+		func(ctx context.Context, s *session, app string) error {
+			_, err := s.client.StartApp(ctx, s.user, app)
+			return err
+		})
+}
+
+func newAppsStop(streams IO) *cobra.Command {
+	return newAppsCommand(streams, "stop", "stopped", "Stop an app",
+		"Ends an app's drones, and returns when none is left.",
+		func(ctx context.Context, s *session, app string) error { return s.client.StopApp(ctx, s.user, app) })
+}
+
+func newAppsRestart(streams IO) *cobra.Command {
+	return newAppsCommand(streams, "restart", "restarted", "Start anew what runs",
+		"Starts what runs anew, with the environment of now and without losing a request, and returns when it answers.",
+		func(ctx context.Context, s *session, app string) error { return s.client.RestartApp(ctx, s.user, app) })
+}
+
+func newAppsCommand(streams IO, use, done, short, long string, do func(ctx context.Context, s *session, app string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use + " APP", Short: short, Long: long, Example: "  webhooks apps " + use + " hello --user dscape", Args: exactly(1),
+	}
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
+		app, err := appArgument(args[0])
+		if err != nil {
+			return err
+		}
+		if err := do(ctx, s, app); err != nil {
+			return err
+		}
+		return s.after(ctx, app, done, *asJSON)
+	})
+}
+
+func newAppsDestroy(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "destroy APP",
+		Short:   "Stop an app and remove it",
+		Long:    "Stops an app and removes it with its snapshots, its environment and its log. It can't be undone, so you are asked, unless --yes is given.",
+		Example: "  webhooks apps destroy hello --user dscape\n  webhooks apps destroy hello --yes --user ci",
+		Args:    exactly(1),
+	}
+	yes := cmd.Flags().Bool("yes", false, "do not ask")
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
+			if !*yes {
+				sure, err := confirmed(ctx, s.streams, fmt.Sprintf("Destroy %s of %s, with its %d snapshots and its log?", app.Name, s.user, len(app.Snapshots)))
+				if err != nil {
+					return err
+				}
+				if !sure {
+					s.say("nothing was destroyed")
+					return exitCode(1)
+				}
+			}
+			if err := s.client.DestroyApp(ctx, s.user, app.Name); err != nil {
+				return err
+			}
+			if *asJSON {
+				return s.json(map[string]string{"destroyed": app.Name})
+			}
+			return s.print("destroyed %s\n", app.Name)
+		})
+	})
+}
+
+func newAppsDrones(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "drones APP NUMBER",
+		Short:   "Say how many processes of an app run",
+		Long:    "Sets how many drones, which are processes that share its requests, an app has, in each datacenter where it is. Where it runs, the command returns when so many answer.",
+		Example: "  webhooks apps drones hello 3 --user dscape",
+		Args:    exactly(2),
+	}
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
+		number, err := strconv.Atoi(args[1])
+		if err != nil || number < 1 {
+			return &usageError{fmt.Errorf("%q is no number of drones; there must be 1 or more", args[1])}
+		}
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
+			if err := s.client.SetCloud(ctx, s.user, app.Name, []nodejitsu.Cloud{{Drones: number}}); err != nil {
+				return err
+			}
+			return s.after(ctx, app.Name, "changed the drones of", *asJSON)
+		})
+	})
+}
+
+// withApp reads the app that an argument names.
+func (s *session) withApp(ctx context.Context, argument string, do func(app nodejitsu.App) error) error {
+	name, err := appArgument(argument)
+	if err != nil {
+		return err
+	}
+	app, err := s.client.App(ctx, s.user, name)
+	if err != nil {
+		return err
+	}
+	return do(app)
+}
+
+// after prints what became of an app.
+func (s *session) after(ctx context.Context, name, done string, asJSON bool) error {
+	app, err := s.client.App(ctx, s.user, name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return s.json(app)
+	}
+	about := []string{app.State}
+	if app.State == "started" {
+		about = append(about, drones(app)+" drones", app.URL)
+	}
+	return s.print("%s %s: %s\n", done, app.Name, strings.Join(about, ", "))
+}
+
+// show prints an app.
+func (s *session) show(app nodejitsu.App, asJSON bool) error {
+	if asJSON {
+		return s.json(app)
+	}
+	state := app.State
+	if app.Reason != "" {
+		state += ": " + app.Reason
+	}
+	rows := [][]string{{"app", app.Name}, {"state", state}, {"drones", drones(app)}, {"url", app.URL}}
+	if len(app.Domains) > 0 {
+		rows = append(rows, []string{"domains", strings.Join(app.Domains, ", ")})
+	}
+	for _, share := range app.Config.Cloud {
+		rows = append(rows, []string{"datacenter", fmt.Sprintf("%s %s: %d", share.Provider, share.Datacenter, share.Drones)})
+	}
+	if len(app.Env) > 0 {
+		rows = append(rows, []string{"env", strings.Join(sortedNames(app.Env), ", ")})
+	}
+	rows = append(rows, []string{"changed", moment(app.MTime)})
+	snapshots := ordered(app.Snapshots)
+	for i := range snapshots {
+		one := snapshots[len(snapshots)-1-i]
+		about := one.ID + ", " + moment(one.CTime)
+		if one.Active {
+			about += ", active"
+		}
+		if one.Running {
+			about += ", runs"
+		}
+		rows = append(rows, []string{"snapshot", about})
+	}
+	return s.table(rows)
+}
+
+func moment(t nodejitsu.Time) string {
+	if t.IsZero() {
+		return "?"
+	}
+	return t.UTC().Format(time.DateTime) + " UTC"
+}
+
+func drones(app nodejitsu.App) string {
+	if app.MaxDrones == 0 {
+		return strconv.Itoa(app.Drones)
+	}
+	return fmt.Sprintf("%d of %d", app.Drones, app.MaxDrones)
+}
+
+func idOf(s *nodejitsu.Snapshot) string {
+	if s == nil {
+		return "-"
+	}
+	return s.ID
+}
+
+// print writes to stdout; what the platform tells is cleaned.
+func (s *session) print(format string, args ...any) error {
+	_, err := fmt.Fprint(s.streams.Stdout, printable(fmt.Sprintf(format, args...)))
+	return err
+}
+
+// table writes rows in columns.
+func (s *session) table(rows [][]string) error {
+	w := tabwriter.NewWriter(s.streams.Stdout, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = strings.ReplaceAll(strings.ReplaceAll(printable(cell), "\t", " "), "\n", " ")
+		}
+		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// json writes a value for programs.
+func (s *session) json(value any) error {
+	encoder := json.NewEncoder(s.streams.Stdout)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}

@@ -1,0 +1,230 @@
+package cli_test
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+func TestDeployFolder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	files := hello("one")
+	files["package.json"] = `{"name":"hello","version":"1.0.0","subdomain":"hi","scripts":{"start":"node server.js","install":"echo built by npm"}}`
+	files["node_modules/dep/index.js"], files[".npmrc"] = "", "registry=http://127.0.0.1:1/"
+	dir := folder(t, files)
+	stdout, stderr := b.must("deploy", dir)
+	if !regexp.MustCompile(`^http://hi\.localhost:\d+\n$`).MatchString(stdout) {
+		t.Errorf("got %q, want the URL alone", stdout)
+	}
+	for _, want := range []string{"Packing 2 files", "Left out, as npm does: .npmrc\n", "Creating the app hello\n", "Uploading ", "Uploaded in ", "built by npm\n", "Starting 1.0.0-", "Deployed hello as 1.0.0-"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q is not told in %q", want, stderr)
+		}
+	}
+	if got := b.get("hi", "/"); got != "one" {
+		t.Errorf("the app answers %q", got)
+	}
+
+	// Once more, as another version in its place.
+	fill(t, dir, map[string]string{"server.js": hello("two")["server.js"]})
+	if _, stderr := b.must("deploy", dir); strings.Contains(stderr, "Creating") {
+		t.Errorf("it is created again: %q", stderr)
+	}
+	app, err := b.client.App(t.Context(), "dscape", "hello")
+	if err != nil || len(app.Snapshots) != 2 || app.Running == nil || app.Running.ID != app.Snapshots[1].ID || b.get("hi", "/") != "two" {
+		t.Errorf("got %+v, %v", app, err)
+	}
+
+	// As another app, by a token.
+	token, err := b.client.CreateToken(t.Context(), "dscape", "ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token.Reveal()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, dir, map[string]string{"package.json": `{"name":"Not A Name","version":"1.0.0"}`})
+	stdout, stderr = b.must("deploy", dir, "--app", "other", "--password-file", file)
+	if !strings.HasPrefix(stdout, "http://other.localhost:") || b.get("other", "/") != "two" {
+		t.Errorf("got %q and %q", stdout, stderr)
+	}
+	if code, _, stderr := b.call("", "deploy", dir); code != 1 || !strings.Contains(stderr, `"Not A Name" in package.json can't be an app's; give another by --app`) {
+		t.Errorf("got code %d and %q", code, stderr)
+	}
+}
+
+// repository makes a git repository of files, and returns its URL and commit.
+func repository(t *testing.T, files map[string]string, tag string) (url, commit string) {
+	t.Helper()
+	dir := folder(t, files)
+	git(t, dir, "init", "-q", "-b", "main")
+	return "file://" + dir, again(t, dir, tag)
+}
+
+// again commits what a repository's folder holds.
+func again(t *testing.T, dir, tag string) (commit string) {
+	t.Helper()
+	git(t, dir, "add", "-A")
+	git(t, dir, "commit", "-q", "-m", "change")
+	git(t, dir, "tag", tag)
+	return strings.TrimSpace(git(t, dir, "rev-parse", "HEAD"))
+}
+
+func git(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "git", append([]string{"-c", "user.name=x", "-c", "user.email=x@example.com"}, args...)...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func TestDeployRepository(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url, first := repository(t, hello("one"), "v1")
+	dir := strings.TrimPrefix(url, "file://")
+	fill(t, dir, map[string]string{"server.js": hello("two")["server.js"]})
+	second := again(t, dir, "v2")
+
+	deployed := func(want, commit string, args ...string) (stderr string) {
+		t.Helper()
+		_, stderr = b.must(append([]string{"deploy"}, args...)...)
+		if got := b.get("hello", "/"); got != want || !strings.Contains(stderr, "as 1.0.0-"+commit[:12]+" in") {
+			t.Errorf("%q: it answers %q, %q", args, got, stderr)
+		}
+		return stderr
+	}
+	deployed("two", second, url)
+	if stderr := deployed("one", first, url+"#v1"); !strings.Contains(stderr, "Cloning file://"+dir+"\n") || !strings.Contains(stderr, "Uploading") {
+		t.Errorf("got %q", stderr)
+	}
+	// What is built is not built again.
+	if stderr := deployed("two", second, url, "--ref", "v2"); !strings.Contains(stderr, "built already") || strings.Contains(stderr, "Uploading") {
+		t.Errorf("got %q", stderr)
+	}
+	deployed("one", first, url+"#"+first)
+	deployed("two", second, url, "--ref=main")
+
+	if code, _, stderr := b.call("", "deploy", url+"#none"); code != 1 || !strings.Contains(stderr, "webhooks: git: ") || !strings.Contains(stderr, "none") {
+		t.Errorf("no such branch: code %d and %q", code, stderr)
+	}
+	if code, _, stderr := b.call("", "deploy", "file:///nowhere/at/all"); code != 1 || !strings.Contains(stderr, "/nowhere/at/all") {
+		t.Errorf("no such repository: code %d and %q", code, stderr)
+	}
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), "webhooks-deploy-*", ".git", "config"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range left {
+		if text, err := os.ReadFile(name); err == nil && strings.Contains(string(text), dir) {
+			t.Errorf("a clone is left in %s", name)
+		}
+	}
+}
+
+// git must neither be made to run something, nor ask somebody.
+func TestDeployRefusesURLs(t *testing.T) {
+	t.Parallel()
+	canary := filepath.Join(t.TempDir(), "canary")
+	for name, test := range map[string]struct {
+		args []string
+		says string
+	}{
+		"ext":            {[]string{"ext::sh -c touch% " + canary}, "by https://, ssh:// or file:// only"},
+		"fd":             {[]string{"fd::7"}, "by https://, ssh:// or file:// only"},
+		"nested":         {[]string{"file::ext::x"}, "by https://, ssh:// or file:// only"},
+		"http":           {[]string{"http://127.0.0.1:1/x.git"}, "by https://, ssh:// or file:// only"},
+		"git":            {[]string{"git://127.0.0.1:1/x.git"}, "by https://, ssh:// or file:// only"},
+		"dash":           {[]string{"--", "--upload-pack=touch " + canary + "://x"}, "by https://, ssh:// or file:// only"},
+		"host's dash":    {[]string{"ssh://-oProxyCommand=touch%20x/x"}, "no"},
+		"no host":        {[]string{"https:///x"}, "names no repository"},
+		"file's host":    {[]string{"file://elsewhere/x"}, "names no repository"},
+		"credentials":    {[]string{"https://me:hunter2@127.0.0.1:1/x.git"}, "must not hold credentials"},
+		"token":          {[]string{"https://hunter2@127.0.0.1:1/x.git"}, "must not hold credentials"},
+		"ssh's password": {[]string{"ssh://git:hunter2@127.0.0.1:1/x.git"}, "must not hold credentials"},
+		"short form":     {[]string{"git@example.com:me/x.git"}, "ssh://git@example.com/me/x.git"},
+		"ref's dash":     {[]string{"https://127.0.0.1:1/x.git", "--ref=--upload-pack=x"}, "is no branch"},
+		"ref as a range": {[]string{"https://127.0.0.1:1/x.git#a..b"}, "is no branch"},
+		"refspec":        {[]string{"https://127.0.0.1:1/x.git#a:b"}, "is no branch"},
+		"two refs":       {[]string{"https://127.0.0.1:1/x.git#a", "--ref=b"}, "once"},
+		"folder's ref":   {[]string{".", "--ref=b"}, "--ref is for a repository's URL"},
+	} {
+		args := append([]string{"deploy", "--user", "dscape", "--to", "http://127.0.0.1:1", "--password-file", "-"}, test.args...)
+		code, _, stderr := run(t, "secret\n", args...)
+		if code != 2 || !strings.Contains(stderr, test.says) || strings.Contains(stderr, "hunter2") {
+			t.Errorf("%s: code %d and %q, want %q", name, code, stderr, test.says)
+		}
+	}
+	if _, err := os.Stat(canary); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was run: %v", err)
+	}
+}
+
+func TestDeployFailures(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	fails := func(files map[string]string, args []string, wants ...string) {
+		t.Helper()
+		code, stdout, stderr := b.call("", append([]string{"deploy", folder(t, files)}, args...)...)
+		if code != 1 || stdout != "" {
+			t.Errorf("got code %d and %q", code, stdout)
+		}
+		for _, want := range wants {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%q is not told in %q", want, stderr)
+			}
+		}
+		if strings.ContainsAny(stderr, "\x1b\x07") {
+			t.Errorf("control characters in %q", stderr)
+		}
+	}
+	unbuildable, crashing := hello("x"), hello("x")
+	unbuildable["package.json"] = `{"name":"hello","scripts":{"install":"printf 'la\\033[31mst\\007 words\\n'; exit 3","start":"node server.js"}}`
+	crashing["server.js"] = `console.error('la\x1b]0;title\x07st words'); process.exit(3)`
+
+	fails(unbuildable, nil, "last words", "the build failed: ", "deploy again\n")
+	fails(crashing, nil, "the app did not start: ", "last words", "$PORT", "deploy again\n")
+	b.must("deploy", folder(t, hello("good")))
+	good, err := b.client.App(t.Context(), "dscape", "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails(unbuildable, nil, "the build failed: ", "until then "+good.Running.ID+" goes on running\n")
+	fails(crashing, nil, "the app did not start: ", "until then "+good.Running.ID+" goes on running\n")
+	if b.get("hello", "/") != "good" {
+		t.Error("the version before does not go on")
+	}
+	// The next start takes what starts.
+	if app, err := b.client.App(t.Context(), "dscape", "hello"); err != nil || app.Active == nil || app.Active.ID != good.Active.ID {
+		t.Errorf("got %+v, %v", app.Active, err)
+	}
+
+	fails(map[string]string{"server.js": ""}, nil, "there is no package.json; name the folder that has the app's")
+	fails(map[string]string{"package.json": "{}"}, nil, "package.json has no name; name the app by --app")
+	fails(map[string]string{"package.json": "{]"}, nil, "package.json is no JSON object")
+	badEnv := maps.Clone(hello("x"))
+	badEnv["package.json"] = `{"name":"hello","env":{"A":{}}}`
+	fails(badEnv, []string{"--app", "fresh"}, `The variable "A" in env must be a text`)
+	if _, err := b.client.App(t.Context(), "dscape", "fresh"); !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if code, _, stderr := b.call("wrong\n", "deploy", folder(t, hello("x")), "--password-file", "-"); code != 1 || !strings.Contains(stderr, "refuses dscape: check the name, and the password or API token") {
+		t.Errorf("wrong password: code %d and %q", code, stderr)
+	}
+	if code, _, stderr := b.call("", "deploy", "/nowhere", "--timeout", time.Minute.String()); code != 1 || !strings.Contains(stderr, "/nowhere") {
+		t.Errorf("no folder: code %d and %q", code, stderr)
+	}
+}

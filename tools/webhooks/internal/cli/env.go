@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+)
+
+func newAppsEnv(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "env",
+		Short: "List, set and delete the variables of an app's environment",
+		Long: `Keeps the environment that an app is started with. What package.json says in env is
+laid over it by each deployment. A change is there after the next start.`,
+		Example: `  webhooks apps env list hello --user dscape
+  webhooks apps env set hello GREETING=hi --restart --user dscape`,
+	}
+	return group(cmd, newAppsEnvList(streams), newAppsEnvSet(streams), newAppsEnvDelete(streams))
+}
+
+func newAppsEnvList(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list APP",
+		Short:   "List the variables with their values",
+		Long:    "Lists the variables of an app's environment by name, each as NAME=VALUE.",
+		Example: "  webhooks apps env list hello --user dscape",
+		Args:    exactly(1),
+	}
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.showEnv(app.Env, *asJSON) })
+	})
+}
+
+func newAppsEnvSet(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "set APP NAME=VALUE…",
+		Short: "Set variables",
+		Long: `Sets variables of an app's environment and leaves the others as they are. What is
+secret is better read from a file by --file, or from stdin by --file -, a
+NAME=VALUE on each line: arguments stand in the process list.`,
+		Example: `  webhooks apps env set hello GREETING=hi COLOUR=blue --user dscape
+  webhooks apps env set hello --file .env --restart --user dscape`,
+		Args: atLeast(1),
+	}
+	file := cmd.Flags().String("file", "", "file with a NAME=VALUE on each line, - for stdin")
+	restart := restartFlag(cmd)
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
+		given := nodejitsu.Env{}
+		if *file != "" {
+			if err := readEnv(given, streams, *file); err != nil {
+				return err
+			}
+		}
+		for _, pair := range args[1:] {
+			if err := setPair(given, pair); err != nil {
+				return &usageError{err}
+			}
+		}
+		if len(given) == 0 {
+			return &usageError{errors.New("name a variable with its value, as NAME=VALUE, or a file by --file")}
+		}
+		return s.changeEnv(ctx, args[0], *restart, *asJSON, func(env nodejitsu.Env) error {
+			maps.Copy(env, given)
+			return nil
+		})
+	})
+}
+
+func newAppsEnvDelete(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "delete APP NAME…",
+		Short:   "Delete variables",
+		Long:    "Deletes variables of an app's environment and leaves the others as they are. One that is not there is a failure, and then none is deleted.",
+		Example: "  webhooks apps env delete hello GREETING --user dscape",
+		Args:    atLeast(2),
+	}
+	restart := restartFlag(cmd)
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
+		return s.changeEnv(ctx, args[0], *restart, *asJSON, func(env nodejitsu.Env) error {
+			for _, name := range args[1:] {
+				if _, ok := env[name]; !ok {
+					return fmt.Errorf("there is no variable %.100q; see `webhooks apps env list %s`", name, args[0])
+				}
+			}
+			for _, name := range args[1:] {
+				delete(env, name)
+			}
+			return nil
+		})
+	})
+}
+
+func restartFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("restart", false, "restart the app where it runs, so that it has the change at once")
+}
+
+func atLeast(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < n {
+			return &usageError{fmt.Errorf("%s takes %d arguments or more, not %d; see `%[1]s --help`", cmd.CommandPath(), n, len(args))}
+		}
+		return nil
+	}
+}
+
+// changeEnv changes the environment of an app, which the platform takes only as
+// a whole.
+func (s *session) changeEnv(ctx context.Context, argument string, restart, asJSON bool, change func(nodejitsu.Env) error) error {
+	return s.withApp(ctx, argument, func(app nodejitsu.App) error {
+		env := nodejitsu.Env{}
+		maps.Copy(env, app.Env)
+		if err := change(env); err != nil {
+			return err
+		}
+		if err := s.client.UpdateApp(ctx, s.user, app.Name, map[string]any{"env": env}); err != nil {
+			return err
+		}
+		switch {
+		case restart && app.Running != nil:
+			if err := s.client.RestartApp(ctx, s.user, app.Name); err != nil {
+				return err
+			}
+		case app.Running != nil:
+			s.say("%s has the change after `webhooks apps restart %[1]s`", app.Name)
+		}
+		if asJSON {
+			return s.json(env)
+		}
+		return s.print("%s has %d variables\n", app.Name, len(env))
+	})
+}
+
+func (s *session) showEnv(env nodejitsu.Env, asJSON bool) error {
+	if asJSON {
+		all := nodejitsu.Env{}
+		maps.Copy(all, env)
+		return s.json(all)
+	}
+	for _, name := range sortedNames(env) {
+		if err := s.print("%s=%s\n", name, env[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sortedNames(env nodejitsu.Env) []string { return slices.Sorted(maps.Keys(env)) }
+
+// maxEnvFile is the largest file of variables, in bytes; the platform takes no
+// more in all.
+const maxEnvFile = 64 << 10
+
+// readEnv reads a file of variables. Empty lines and those that begin with #
+// are passed over; quotes are not taken off, as nothing here is a shell.
+func readEnv(env nodejitsu.Env, streams IO, file string) error {
+	in := streams.Stdin
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return fmt.Errorf("--file: %w", err)
+		}
+		defer opened.Close() //nolint:errcheck // only read
+		in = opened
+	}
+	lines := bufio.NewScanner(io.LimitReader(in, maxEnvFile+1))
+	lines.Buffer(nil, maxEnvFile)
+	read := 0
+	for number := 1; lines.Scan(); number++ {
+		line := strings.TrimSuffix(lines.Text(), "\r")
+		if read += len(line) + 1; read > maxEnvFile {
+			return fmt.Errorf("--file: it is larger than %d KiB", maxEnvFile>>10)
+		}
+		if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
+			continue
+		}
+		if err := setPair(env, line); err != nil {
+			return fmt.Errorf("--file: line %d: it is no NAME=VALUE", number) // the line may be a secret
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("--file: %w", err)
+	}
+	return nil
+}
+
+func setPair(env nodejitsu.Env, pair string) error {
+	name, value, ok := strings.Cut(pair, "=")
+	if !ok || name == "" || strings.ContainsAny(name, " \t") {
+		return errors.New("a variable is written as NAME=VALUE, without spaces in its name")
+	}
+	env[name] = value
+	return nil
+}

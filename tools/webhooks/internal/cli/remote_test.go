@@ -1,0 +1,292 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/deployer/platform"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/cli"
+)
+
+// patience is how long something may take that must happen.
+const patience = time.Minute
+
+const password = "correct horse"
+
+// bench is a platform with a user, dscape, who calls it by the command line.
+type bench struct {
+	*platform.Platform
+	t      *testing.T
+	client *nodejitsu.Client // dscape
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	dir := t.TempDir()
+	// Where the tests are root, each app has a user, who must pass.
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := &bench{t: t, Platform: platform.New(platform.Options{Dir: filepath.Join(dir, "data"), Ready: 20 * time.Second})}
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		defer cancel()
+		if err := b.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	service := b.as(core.ServiceUser, b.Key())
+	if err := service.CreateUser(t.Context(), nodejitsu.User{Username: "dscape", Password: password}); err != nil {
+		t.Fatal(err)
+	}
+	b.client = b.as("dscape", password)
+	return b
+}
+
+func (b *bench) as(user string, secret core.Secret) *nodejitsu.Client {
+	client := nodejitsu.New(nodejitsu.Options{
+		Endpoint: func() string { return b.URL() }, Username: user, Password: func() core.Secret { return secret },
+	})
+	b.t.Cleanup(client.Close)
+	return client
+}
+
+// call carries out a command line of dscape.
+func (b *bench) call(stdin string, args ...string) (code int, stdout, stderr string) {
+	b.t.Helper()
+	var out, errs bytes.Buffer
+	code = cli.Run(b.t.Context(), cli.IO{
+		Args: append(args, "--to", b.URL()), Environ: environ(), Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
+	}, "v1.2.3")
+	for _, text := range []string{out.String(), errs.String()} {
+		if strings.Contains(text, password) {
+			b.t.Errorf("%q tells the password", args)
+		}
+	}
+	return code, out.String(), errs.String()
+}
+
+func environ() []string {
+	return append(os.Environ(), "WEBHOOKS_USER=dscape", "WEBHOOKS_PASSWORD="+password)
+}
+
+// must carries out a command line that succeeds.
+func (b *bench) must(args ...string) (stdout, stderr string) {
+	b.t.Helper()
+	code, stdout, stderr := b.call("", args...)
+	if code != 0 {
+		b.t.Fatalf("%q: code %d, %q and %q", args, code, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// get requests a path of the app of a subdomain.
+func (b *bench) get(subdomain, path string) string {
+	b.t.Helper()
+	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://"+b.RouterAddr()+path, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Host = subdomain + ".localhost"
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// folder writes files by path.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	fill(t, dir, files)
+	return dir
+}
+
+func fill(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		whole := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(whole), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(whole, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// hello is an app that answers with a text, which also has the variable
+// GREETING, and logs what it is asked for.
+func hello(text string) map[string]string {
+	return map[string]string{
+		"package.json": `{"name":"hello","version":"1.0.0","scripts":{"start":"node server.js"}}`,
+		"server.js": `
+			console.log('up: ` + text + `');
+			require('http').createServer((req, res) => {
+				console.log(decodeURIComponent(req.url));
+				res.end('` + text + `' + (process.env.GREETING || ''));
+			}).listen(process.env.PORT);`,
+	}
+}
+
+// signalled is what a command writes while it goes on.
+type signalled struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	written chan struct{}
+}
+
+func newSignalled() *signalled { return &signalled{written: make(chan struct{}, 1)} }
+
+func (s *signalled) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.written <- struct{}{}:
+	default:
+	}
+	return s.text.Write(p)
+}
+
+func (s *signalled) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// await waits until it holds a text.
+func (s *signalled) await(t *testing.T, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for !strings.Contains(s.String(), text) {
+		select {
+		case <-s.written:
+		case <-ctx.Done():
+			t.Fatalf("never: %q in %q", text, s.String())
+		}
+	}
+}
+
+func TestWrongRemoteCalls(t *testing.T) {
+	t.Parallel()
+	who := []string{"--user", "dscape"}
+	to := func(address string, args ...string) []string { return append(append(args, who...), "--to", address) }
+	tests := map[string]struct {
+		args    []string
+		environ []string
+		code    int
+		says    string
+	}{
+		"nobody":                {[]string{"apps", "list"}, nil, 2, "--user or WEBHOOKS_USER"},
+		"no user's name":        {[]string{"apps", "list", "--user", "../x"}, nil, 2, `"../x" can't name a user`},
+		"no password":           {[]string{"apps", "list", "--user", "dscape"}, nil, 2, "WEBHOOKS_PASSWORD or --password-file"},
+		"no password file":      {to("http://127.0.0.1:1", "apps", "list", "--password-file", "/none"), nil, 1, "--password-file: open /none"},
+		"empty password file":   {to("http://127.0.0.1:1", "apps", "list", "--password-file", "/dev/null"), nil, 2, "is empty"},
+		"empty stdin":           {to("http://127.0.0.1:1", "apps", "list", "--password-file", "-"), nil, 2, "is empty"},
+		"no URL":                {to("127.0.0.1:8001", "apps", "list"), nil, 2, "--to is no URL of a platform"},
+		"URL with credentials":  {to("http://me:hunter2@127.0.0.1:1", "apps", "list"), nil, 2, "must not hold a user or a password"},
+		"setting that can't be": {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_WORKERS=0"}, 2, "workers: 0 is less than 1"},
+		"nothing there":         {to("http://127.0.0.1:1", "apps", "list"), []string{"WEBHOOKS_PASSWORD=x"}, 1, "does a platform run at http://127.0.0.1:1?"},
+		"the variable":          {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_TO=http://127.0.0.1:2"}, 1, "does a platform run at http://127.0.0.1:2?"},
+		"variable, no URL":      {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_TO=:8001"}, 2, "WEBHOOKS_TO is no URL"},
+		"the setting":           {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_PLATFORM_URL=http://127.0.0.1:4", "WEBHOOKS_PLATFORM_KEY_FILE=/none"}, 1, "does a platform run at http://127.0.0.1:4?"},
+		"the listening setting": {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_PLATFORM_LISTEN=0.0.0.0:3"}, 1, "does a platform run at http://127.0.0.1:3?"},
+		"no app's name":         {to("http://127.0.0.1:1", "logs", "A"), []string{"WEBHOOKS_PASSWORD=x"}, 2, `"A" can't name an app`},
+		"two folders":           {[]string{"deploy", "a", "b"}, nil, 2, "takes one folder or URL"},
+		"no snapshot argument":  {[]string{"rollback"}, nil, 2, "takes an app and maybe a snapshot"},
+		"no number":             {to("http://127.0.0.1:1", "apps", "drones", "hello", "many"), []string{"WEBHOOKS_PASSWORD=x"}, 2, `"many" is no number of drones`},
+		"too many lines":        {to("http://127.0.0.1:1", "logs", "hello", "-n", "10001"), []string{"WEBHOOKS_PASSWORD=x"}, 2, "--lines"},
+		"no pair":               {to("http://127.0.0.1:1", "apps", "env", "set", "hello", "A"), []string{"WEBHOOKS_PASSWORD=x"}, 2, "NAME=VALUE"},
+		"nothing to set":        {to("http://127.0.0.1:1", "apps", "env", "set", "hello"), []string{"WEBHOOKS_PASSWORD=x"}, 2, "NAME=VALUE"},
+		"nothing to delete":     {to("http://127.0.0.1:1", "apps", "env", "delete", "hello"), nil, 2, "2 arguments or more"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out, errs bytes.Buffer
+			code := cli.Run(t.Context(), cli.IO{Args: test.args, Environ: test.environ, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs}, "")
+			if code != test.code || !strings.Contains(errs.String(), test.says) || out.Len() > 0 {
+				t.Errorf("got code %d, %q and %q; want %d and %q", code, out.String(), errs.String(), test.code, test.says)
+			}
+			if strings.Contains(errs.String(), "hunter2") {
+				t.Error("a password is told")
+			}
+		})
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, secret, _ := r.BasicAuth()
+		asked <- user + ":" + secret
+		_, _ = io.WriteString(w, `{"apps":[]}`)
+	}))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("from file\r\nmore\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		args    []string
+		environ []string
+		want    string
+	}{
+		"environment":        {nil, []string{"WEBHOOKS_USER=me", "WEBHOOKS_PASSWORD=from env"}, "me:from env"},
+		"file over it":       {[]string{"--password-file", file}, []string{"WEBHOOKS_USER=me", "WEBHOOKS_PASSWORD=from env"}, "me:from file"},
+		"stdin, user's flag": {[]string{"--password-file", "-", "--user", "you"}, []string{"WEBHOOKS_USER=me"}, "you:from stdin"},
+	}
+	for name, test := range tests {
+		var out, errs bytes.Buffer
+		code := cli.Run(t.Context(), cli.IO{
+			Args: append([]string{"apps", "list", "--to", server.URL + "/"}, test.args...), Environ: test.environ,
+			Stdin: strings.NewReader("from stdin\n"), Stdout: &out, Stderr: &errs,
+		}, "")
+		if code != 0 {
+			t.Fatalf("%s: code %d and %q", name, code, errs.String())
+		}
+		if got := <-asked; got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestRemoteHelpHasExamples(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{
+		"deploy", "logs", "rollback", "apps", "apps list", "apps view", "apps create", "apps start", "apps stop", "apps restart",
+		"apps destroy", "apps drones", "apps env", "apps env list", "apps env set", "apps env delete",
+	} {
+		code, stdout, stderr := run(t, "", append(strings.Fields(command), "--help")...)
+		if code != 0 || stderr != "" || !strings.Contains(stdout, "Examples:") || !strings.Contains(stdout, "  webhooks "+command) {
+			t.Errorf("%s: got code %d, %q and %q", command, code, stdout, stderr)
+		}
+		if !strings.Contains(command, "apps env") && command != "apps" && !strings.Contains(stdout, "http://127.0.0.1:8001") {
+			t.Errorf("%s does not tell the platform's usual place", command)
+		}
+	}
+}

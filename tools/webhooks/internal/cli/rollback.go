@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+)
+
+func newRollback(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rollback APP [SNAPSHOT]",
+		Short: "Go back to an earlier snapshot of an app",
+		Long: `Starts the snapshot before the active one, or the one that is named, in the place
+of what runs: it is built already, so that takes seconds, and no request is lost.
+It prints from which snapshot to which, and the time it took. ` + "`webhooks apps view`" + `
+lists the snapshots. Where it does not start, what ran goes on and stays active.`,
+		Example: `  webhooks rollback hello --user dscape
+  webhooks rollback hello 1.0.0-3f2a9c1d77aa --user dscape`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return &usageError{fmt.Errorf("%s takes an app and maybe a snapshot; see `%[1]s --help`", cmd.CommandPath())}
+			}
+			return nil
+		},
+	}
+	asJSON := jsonFlag(cmd)
+	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
+			wanted := ""
+			if len(args) == 2 {
+				wanted = args[1]
+			}
+			return s.rollback(ctx, app, wanted, *asJSON)
+		})
+	})
+}
+
+func (s *session) rollback(ctx context.Context, app nodejitsu.App, wanted string, asJSON bool) error {
+	begun := time.Now()
+	// Not every platform tells the snapshots with the app.
+	all, err := s.client.Snapshots(ctx, s.user, app.Name)
+	if err != nil {
+		return err
+	}
+	from, to, err := turn(ordered(all), wanted)
+	if err != nil {
+		return fmt.Errorf("%w; see `webhooks apps view %s`", err, app.Name)
+	}
+	if err := s.client.ActivateSnapshot(ctx, s.user, app.Name, to); err != nil {
+		return err
+	}
+	started, err := s.client.StartApp(ctx, s.user, app.Name)
+	if err != nil {
+		return s.stay(ctx, app.Name, from, to, err)
+	}
+	if asJSON {
+		return s.json(map[string]any{"app": app.Name, "from": from, "to": to, "seconds": time.Since(begun).Seconds(), "url": started.URL})
+	}
+	return s.print("rolled back %s from %s to %s in %s\n", app.Name, cmp.Or(from, "nothing"), to, took(begun))
+}
+
+// stay makes the snapshot active again from which a rollback failed.
+func (s *session) stay(ctx context.Context, app, from, to string, err error) error {
+	refused, ok := startRefused(err)
+	if !ok || from == "" || from == to {
+		return err
+	}
+	if failure := s.client.ActivateSnapshot(ctx, s.user, app, from); failure != nil {
+		return errors.Join(err, failure)
+	}
+	return &told{fmt.Sprintf("%s did not start: %s\nWhat ran before goes on; roll back to another snapshot, see `webhooks apps view %s`",
+		to, printable(refused.Message), app), err}
+}
+
+// turn finds the snapshot that is active and the one to go back to: the wanted
+// one, else the one before.
+func turn(all []nodejitsu.Snapshot, wanted string) (from, to string, err error) {
+	active := slices.IndexFunc(all, func(s nodejitsu.Snapshot) bool { return s.Active })
+	if active < 0 {
+		active = slices.IndexFunc(all, func(s nodejitsu.Snapshot) bool { return s.Running })
+	}
+	if active >= 0 {
+		from = all[active].ID
+	}
+	switch {
+	case len(all) == 0:
+		return "", "", errors.New("the app has no snapshots")
+	case wanted != "":
+		if !slices.ContainsFunc(all, func(s nodejitsu.Snapshot) bool { return s.ID == wanted }) {
+			return "", "", fmt.Errorf("there is no snapshot %.100q", wanted)
+		}
+		return from, wanted, nil
+	case active < 0:
+		return "", "", errors.New("no snapshot is active, so name the one to start")
+	case active == 0:
+		return "", "", fmt.Errorf("there is no snapshot before %s", from)
+	}
+	return from, all[active-1].ID, nil
+}
+
+// ordered returns snapshots in the order of their making.
+func ordered(all []nodejitsu.Snapshot) []nodejitsu.Snapshot {
+	return slices.SortedStableFunc(slices.Values(all), func(a, b nodejitsu.Snapshot) int { return a.CTime.Compare(b.CTime.Time) })
+}

@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// source is where an app's files come from.
+type source struct {
+	dir    string
+	commit string       // its id, of a repository that was cloned
+	remove func() error // removes what was cloned
+}
+
+// repository is a git repository elsewhere.
+type repository struct {
+	url string
+	ref string // branch, tag or the id of a commit; "" for what is checked out there
+}
+
+// parseRepository tells whether text is the URL of a repository, and reads it.
+// Only what git reaches by https, ssh or file is one: others of its transports
+// run programs that the URL names, or are not safe on their way.
+func parseRepository(text, ref string) (r repository, ok bool, err error) {
+	if !strings.Contains(text, "://") && !strings.Contains(text, "::") {
+		if _, err := os.Lstat(text); err != nil && shortForm.MatchString(text) {
+			return repository{}, true, &usageError{fmt.Errorf("write the repository as a URL, such as ssh://%s", strings.Replace(text, ":", "/", 1))}
+		}
+		if ref != "" {
+			return repository{}, false, &usageError{errors.New("--ref is for a repository's URL; of a folder, what stands in it is deployed")}
+		}
+		return repository{}, false, nil
+	}
+	address, fragment, _ := strings.Cut(text, "#")
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return repository{}, true, &usageError{errors.New("that is no URL of a repository")}
+	case u.Scheme != "https" && u.Scheme != "ssh" && u.Scheme != "file" || u.Opaque != "":
+		return repository{}, true, &usageError{errors.New("a repository is cloned by https://, ssh:// or file:// only")}
+	case u.User != nil && (u.Scheme != "ssh" || hasPassword(u.User)):
+		return repository{}, true, &usageError{errors.New("the repository's URL must not hold credentials; git asks its credential helper, and ssh its agent")}
+	case u.Scheme == "file" && (u.Host != "" || u.Path == ""), u.Scheme != "file" && u.Hostname() == "", strings.HasPrefix(u.Host, "-"):
+		return repository{}, true, &usageError{errors.New("the repository's URL names no repository")}
+	}
+	if fragment != "" {
+		if ref != "" {
+			return repository{}, true, &usageError{errors.New("name the branch, tag or commit once: behind # or by --ref")}
+		}
+		if ref, err = url.PathUnescape(fragment); err != nil {
+			ref = fragment
+		}
+	}
+	if ref != "" && (!plainRef.MatchString(ref) || strings.Contains(ref, "..") || strings.Contains(ref, "@{")) {
+		return repository{}, true, &usageError{fmt.Errorf("%.100q is no branch, tag or id of a commit", ref)}
+	}
+	return repository{url: address, ref: ref}, true, nil
+}
+
+var (
+	shortForm = regexp.MustCompile(`^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^\s]+$`)
+	// plainRef is stricter than git: what it holds means nothing else to git.
+	plainRef = regexp.MustCompile(`^[\pL\pN_][^\pC\s~^:?*\[\\]{0,254}$`)
+)
+
+func hasPassword(u *url.Userinfo) bool {
+	_, has := u.Password()
+	return has
+}
+
+// clone makes a shallow clone in a temporary folder.
+func (r repository) clone(ctx context.Context, streams IO) (_ source, err error) {
+	dir, err := os.MkdirTemp("", "webhooks-deploy-")
+	if err != nil {
+		return source{}, err
+	}
+	remove := func() error { return os.RemoveAll(dir) }
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, remove())
+		}
+	}()
+	for _, args := range r.commands(dir) {
+		if _, err := git(ctx, streams, args...); err != nil {
+			return source{}, err
+		}
+	}
+	id, err := git(ctx, streams, "-C", dir, "rev-parse", "HEAD")
+	if err != nil {
+		return source{}, err
+	}
+	commit := strings.TrimSpace(id)
+	if !core.ValidCommit(commit) {
+		return source{}, errors.New("git: it told no commit")
+	}
+	return source{dir: dir, commit: commit, remove: remove}, nil
+}
+
+// commands returns what git is called with. A commit that is named by its id
+// can't be cloned, only fetched.
+func (r repository) commands(dir string) [][]string {
+	if core.ValidCommit(r.ref) {
+		return [][]string{
+			{"init", "--quiet", "--template=", dir},
+			{"-C", dir, "fetch", "--quiet", "--depth=1", "--no-tags", "--", r.url, r.ref},
+			{"-C", dir, "checkout", "--quiet", "--detach", "FETCH_HEAD"},
+		}
+	}
+	args := []string{"clone", "--quiet", "--depth=1", "--single-branch", "--template="}
+	if r.ref != "" {
+		args = append(args, "--branch="+r.ref)
+	}
+	return [][]string{append(args, "--", r.url, dir)}
+}
+
+// gitGrace is how long what git has started may take to end.
+const gitGrace = 5 * time.Second
+
+// git runs git without a terminal: it asks nothing. What it says of a failure
+// is in the error.
+func git(ctx context.Context, streams IO, args ...string) (string, error) {
+	safe := []string{"-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "submodule.recurse=false"}
+	cmd := exec.CommandContext(ctx, "git", append(safe, args...)...) //nolint:gosec // no shell; each argument is checked
+	cmd.Env = gitEnviron(streams.Environ)
+	var out bytes.Buffer
+	failure := &tail{limit: 2 << 10}
+	cmd.Stdout, cmd.Stderr = &out, failure
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal to open, for ssh either
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = gitGrace
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
+		return "", errors.New("git is not installed, and a repository is cloned by it")
+	case err != nil:
+		return "", &told{fmt.Sprintf("git: %s\nIs the repository there, and may you read it without being asked for a password? git asks nothing here",
+			strings.TrimSpace(printable(string(failure.text)))), err}
+	}
+	return out.String(), nil
+}
+
+// gitEnviron returns an environment in which git asks nobody, reaches nothing
+// but what parseRepository allows, and knows nothing of a repository that we may
+// have been called from, as by a hook, nor of our own credentials.
+func gitEnviron(environ []string) []string {
+	env := slices.DeleteFunc(slices.Clone(environ), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		for _, kept := range []string{"GIT_SSH", "GIT_SSL_", "GIT_CONFIG_"} {
+			if strings.HasPrefix(name, kept) && name != "GIT_CONFIG_PARAMETERS" {
+				return false
+			}
+		}
+		return strings.HasPrefix(name, "GIT_") || strings.HasPrefix(name, "WEBHOOKS_") || name == "SSH_ASKPASS"
+	})
+	return append(env, "GIT_ALLOW_PROTOCOL=https:ssh:file", "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=",
+		"SSH_ASKPASS_REQUIRE=never", "GCM_INTERACTIVE=never", "LC_ALL=C")
+}
+
+// tail keeps the last bytes that are written to it.
+type tail struct {
+	limit int
+	text  []byte
+}
+
+// Write keeps p, or its end.
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	if over := len(t.text) - t.limit; over > 0 {
+		t.text = append(t.text[:0], t.text[over:]...)
+	}
+	return len(p), nil
+}
