@@ -60,7 +60,7 @@ func Start(cmd *exec.Cmd, mark string) (*Group, error) {
 	}
 	cmd.SysProcAttr.Setpgid = true
 	cmd.Env = append(cmd.Env, Variable+"="+mark)
-	if err := cmd.Start(); err != nil {
+	if err := launch(cmd); err != nil {
 		return nil, fmt.Errorf("group: starting: %w", err)
 	}
 	g := &Group{mark: mark, cmd: cmd, exited: make(chan struct{}), seen: map[int]string{}}
