@@ -19,6 +19,10 @@ type Snapshot struct {
 	// Credential is the user that owns Dir and runs npm; nil: the server's own.
 	// No other user may then read Dir.
 	Credential *syscall.Credential
+
+	// Trees is where Dir's dependencies are shared with later builds, a folder
+	// beside Dir, of the same app; "": they are not.
+	Trees Trees
 }
 
 // Result is a build that succeeded.
@@ -92,7 +96,7 @@ func (b *Builder) build(ctx context.Context, s Snapshot, out *output) (Result, e
 		out.say("There are no dependencies to install")
 		return result, nil
 	}
-	if err := b.install(ctx, tools, s, node, out); err != nil {
+	if err := (installation{b, s, tools, node, out}).install(ctx); err != nil {
 		return Result{}, err
 	}
 	out.say("The dependencies are installed")

@@ -31,7 +31,7 @@ type entry struct {
 }
 
 // pack returns a gzipped tar.
-func pack(t *testing.T, entries ...entry) []byte {
+func pack(t testing.TB, entries ...entry) []byte {
 	t.Helper()
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
@@ -70,7 +70,7 @@ func pack(t *testing.T, entries ...entry) []byte {
 }
 
 // app returns an archive with that package.json and files "name", "text", ….
-func app(t *testing.T, pkg string, files ...string) []byte {
+func app(t testing.TB, pkg string, files ...string) []byte {
 	t.Helper()
 	entries := []entry{{name: "package/package.json", text: pkg}}
 	for i := 0; i < len(files); i += 2 {
@@ -82,14 +82,15 @@ func app(t *testing.T, pkg string, files ...string) []byte {
 // bench is a Builder under test.
 type bench struct {
 	*builds.Builder
-	t     *testing.T
+	t     testing.TB
 	dir   string // to be built in; does not exist
 	cache string
+	trees builds.Trees        // none, if not set
 	as    *syscall.Credential // where the tests are root
 	out   bytes.Buffer
 }
 
-func setup(t *testing.T, o builds.Options) *bench {
+func setup(t testing.TB, o builds.Options) *bench {
 	t.Helper()
 	top := t.TempDir()
 	if err := os.Chmod(filepath.Dir(top), 0o755); err != nil { //nolint:gosec // the app's user must pass
@@ -107,7 +108,7 @@ func setup(t *testing.T, o builds.Options) *bench {
 
 func (b *bench) build(tgz []byte) (builds.Result, error) {
 	b.t.Helper()
-	return b.Build(b.t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as}, &b.out)
+	return b.Build(b.t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as, Trees: b.trees}, &b.out)
 }
 
 func (b *bench) mustBuild(tgz []byte) builds.Result {
@@ -160,7 +161,7 @@ type registry struct {
 	seen     []string                              // paths that were asked for
 }
 
-func newRegistry(t *testing.T) *registry {
+func newRegistry(t testing.TB) *registry {
 	t.Helper()
 	r := &registry{tarballs: map[string][]byte{}, packages: map[string]map[string]json.RawMessage{}}
 	server := httptest.NewServer(r)
@@ -170,9 +171,15 @@ func newRegistry(t *testing.T) *registry {
 }
 
 // publish adds a package; it returns the integrity of its tarball.
-func (r *registry) publish(t *testing.T, name, version string, entries ...entry) string {
+func (r *registry) publish(t testing.TB, name, version string, entries ...entry) string {
 	t.Helper()
-	manifest := map[string]any{"name": name, "version": version}
+	return r.publishManifest(t, name, version, map[string]any{}, entries...)
+}
+
+// publishManifest adds a package that has more in its package.json.
+func (r *registry) publishManifest(t testing.TB, name, version string, manifest map[string]any, entries ...entry) string {
+	t.Helper()
+	manifest["name"], manifest["version"] = name, version
 	text, err := json.Marshal(manifest)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,43 +27,13 @@ const systemPath = "/usr/local/bin:/usr/bin:/bin"
 // has ended: somebody who left the group may have it.
 const pipeLimit = 2 * time.Second
 
-// quiet adds to npm's arguments what keeps it to its work.
-func quiet(args ...string) []string {
-	return append(args, "--no-audit", "--no-fund", "--no-update-notifier", "--no-progress", "--no-color")
-}
-
-// install installs the dependencies in s.Dir: what the lockfile says, where
-// there is one.
-func (b *Builder) install(ctx context.Context, t tools, s Snapshot, node node, out *output) error {
-	verb := "install"
-	for _, lock := range []string{"npm-shrinkwrap.json", "package-lock.json"} {
-		if info, err := os.Lstat(filepath.Join(s.Dir, lock)); err == nil && info.Mode().IsRegular() {
-			verb = "ci"
-		}
-	}
-	out.say("Installing the dependencies: npm %s", verb)
-	args := quiet(verb, "--omit=dev")
-	err := b.npm(ctx, npmRun{tools: t, node: node.path, dir: s.Dir, as: s.Credential, args: args, stdout: out, stderr: out})
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
-		return err
-	}
-	reason := fmt.Sprintf("npm %s failed: %v", verb, exit)
-	if said := out.failures(); said != "" {
-		reason += ": " + said
-	}
-	return &Failure{Reason: reason, Cause: err}
-}
-
 // npmRun is one run of npm.
 type npmRun struct {
 	tools
 	node           string // that scripts find as node
 	dir            string
 	as             *syscall.Credential // nil: the server's user
+	metered        bool                // what it writes is bounded
 	args           []string
 	stdout, stderr io.Writer
 }
@@ -93,19 +64,35 @@ func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
 	cmd.Stdout, cmd.Stderr = r.stdout, r.stderr
 	cmd.WaitDelay = pipeLimit
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: r.as}
+	meter, err := b.meter(ctx, r, home, tmp)
+	if err != nil {
+		return err
+	}
 	g, err := group.Start(cmd, b.o.Mark()+rand.Text())
 	if err != nil {
 		return fmt.Errorf("builds: starting npm: %w", err)
 	}
+	runs, end := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { meter.watch(runs, end) })
 	grace := b.o.Grace
 	select {
 	case <-g.Exited():
 		grace = 0 // what npm left running has no business any more
-	case <-ctx.Done():
+	case <-runs.Done():
+		if ctx.Err() == nil {
+			grace = 0 // it would go on writing
+		}
 	}
 	err = g.End(context.WithoutCancel(ctx), grace)
-	if ctx.Err() != nil {
-		return fmt.Errorf("builds: running npm: %w", context.Cause(ctx))
+	cause := context.Cause(runs)
+	end(nil)
+	watching.Wait()
+	if cause != nil {
+		return fmt.Errorf("builds: running npm: %w", cause)
+	}
+	if full := meter.check(ctx); full != nil {
+		return full // and what npm said follows from it
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
 		return nil // npm itself has succeeded

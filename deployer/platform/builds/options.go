@@ -27,6 +27,12 @@ type Options struct {
 	MaxEntries  int           // files, folders and links in an archive; default 50,000
 	MaxOutput   int64         // bytes of npm's output that are passed on; default 1 MiB
 
+	// MaxDisk is how many bytes a build may write: its folder, its temporary
+	// folder, and what npm's cache grows by. Files are counted while npm runs; what
+	// scripts put in folders that are open to everybody, as /tmp, is not seen.
+	MaxDisk      int64         // default 2 GiB
+	DiskInterval time.Duration // between two looks at it; default 1 second
+
 	Memory    int64 // bytes of data a process may have (RLIMIT_DATA); default 2 GiB
 	Files     int   // open files of a process; default 4096
 	Processes int   // processes and threads of the snapshot's user, if it has one; default 512
@@ -45,6 +51,8 @@ func (o Options) withDefaults() Options {
 	o.MaxUnpacked = cmp.Or(o.MaxUnpacked, 512<<20)
 	o.MaxEntries = cmp.Or(o.MaxEntries, 50_000)
 	o.MaxOutput = cmp.Or(o.MaxOutput, 1<<20)
+	o.MaxDisk = cmp.Or(o.MaxDisk, 2<<30)
+	o.DiskInterval = cmp.Or(o.DiskInterval, time.Second)
 	o.Memory = cmp.Or(o.Memory, 2<<30)
 	o.Files = cmp.Or(o.Files, 4096)
 	o.Processes = cmp.Or(o.Processes, 512)

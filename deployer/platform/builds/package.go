@@ -9,10 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // maxPackage is the largest package.json that is read, in bytes.
 const maxPackage = 4 << 20
+
+// bom begins what some editors of Windows write.
+const bom = "\xef\xbb\xbf"
 
 // Package is the part of a package.json that running an app needs.
 type Package struct {
@@ -33,7 +37,7 @@ func ReadPackage(dir string) (Package, error) {
 		return Package{}, fmt.Errorf("builds: opening the app's folder: %w", err)
 	}
 	defer func() { _ = root.Close() }() // only read
-	text, err := readFile(root, "package.json")
+	text, err := readFile(root, "package.json", maxPackage)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Package{}, &Failure{Reason: "the snapshot has no package.json in its top folder", Cause: err}
@@ -60,24 +64,32 @@ func ReadPackage(dir string) (Package, error) {
 	return p, nil
 }
 
-func readFile(root *os.Root, name string) ([]byte, error) {
-	file, err := root.Open(name)
+func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
+	// An app that runs has the same user, and may have put a pipe there.
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxPackage+1))
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
-	if len(text) > maxPackage {
-		return nil, fmt.Errorf("it is larger than %d bytes", maxPackage)
+	if int64(len(text)) > limit {
+		return nil, fmt.Errorf("it is larger than %d bytes", limit)
 	}
 	return text, nil
 }
 
 func parsePackage(text []byte) (Package, error) {
 	var fields map[string]json.RawMessage
-	err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), &fields)
+	err := json.Unmarshal(bytes.TrimPrefix(text, []byte(bom)), &fields)
 	if err != nil || fields == nil {
 		return Package{}, &Failure{Reason: "package.json is no JSON object", Cause: err}
 	}

@@ -67,6 +67,14 @@ func (s *Store) BuiltDir(user, app, id string) string {
 	return filepath.Join(s.o.Builds, user, app, id)
 }
 
+// trees is where an app's builds share their dependencies. No snapshot has a
+// name that begins with a dot.
+func (s *Store) trees(user, app string) builds.Trees {
+	return builds.Trees(filepath.Join(s.o.Builds, user, app, treesName))
+}
+
+const treesName = ".dependencies"
+
 // Prepare makes the folders and removes what was being received.
 func (s *Store) Prepare() error {
 	if err := os.RemoveAll(s.incoming()); err != nil {
@@ -197,7 +205,7 @@ func (s *Store) build(ctx context.Context, a *Archive, user, app, id string, out
 		return Built{}, fmt.Errorf("snapshots: building: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // only read
-	result, err := s.o.Builder.Build(ctx, builds.Snapshot{Tgz: file, Dir: dir, Credential: as}, out)
+	result, err := s.o.Builder.Build(ctx, builds.Snapshot{Tgz: file, Dir: dir, Credential: as, Trees: s.trees(user, app)}, out)
 	if err != nil {
 		return Built{}, err
 	}
@@ -236,9 +244,11 @@ func (s *Store) Open(user, app, id string) (*os.File, error) {
 	return file, nil
 }
 
-// Remove removes what there is of a snapshot.
+// Remove removes what there is of a snapshot, and dependencies that no other
+// one of the app has.
 func (s *Store) Remove(user, app, id string) error {
-	return removed(s.archive(user, app, id), s.BuiltDir(user, app, id))
+	err := removed(s.archive(user, app, id), s.BuiltDir(user, app, id))
+	return errors.Join(err, s.trees(user, app).Prune())
 }
 
 // RemoveApp removes all snapshots of an app.

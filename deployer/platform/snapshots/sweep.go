@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 )
 
 // Sweep removes what is on the disk and is no snapshot that known says there
@@ -26,7 +28,7 @@ func (s *Store) Sweep(known func(user, app, id string) bool) error {
 }
 
 // sweep removes what is three levels below root and not kept, and the folders
-// that are empty then.
+// that are empty then. Of what an app's builds share, what they have stays.
 func sweep(root string, kept func(user, app, name string) bool) error {
 	users, err := list(root)
 	failures := []error{err}
@@ -37,10 +39,18 @@ func sweep(root string, kept func(user, app, name string) bool) error {
 			dir := filepath.Join(root, user, app)
 			names, err := list(dir)
 			failures = append(failures, err)
+			left := false
 			for _, name := range names {
-				if !kept(user, app, name) {
+				if kept(user, app, name) {
+					left = true
+				} else {
 					failures = append(failures, os.RemoveAll(filepath.Join(dir, name)))
 				}
+			}
+			if trees := filepath.Join(dir, treesName); left {
+				failures = append(failures, builds.Trees(trees).Sweep())
+			} else {
+				failures = append(failures, os.RemoveAll(trees))
 			}
 			_ = os.Remove(dir) // fails where something is in it
 		}
