@@ -43,8 +43,11 @@ type cleaner struct {
 // Write passes on the lines that have ended, and of a line that is too long what
 // there is.
 func (c *cleaner) Write(p []byte) (int, error) {
+	end := bytes.LastIndexByte(p, '\n') + 1
+	if end > 0 {
+		end += len(c.pending)
+	}
 	c.pending = append(c.pending, p...)
-	end := bytes.LastIndexByte(c.pending, '\n') + 1
 	if len(c.pending)-end > maxPending {
 		end = len(c.pending)
 		for back := 1; back < utf8.UTFMax; back++ { // the last rune may go on

@@ -85,6 +85,7 @@ func (u *upload) end(well bool) {
 	u.ended = true
 	switch {
 	case u.bar && well:
+		u.tracker.SetValue(u.total)
 		u.tracker.MarkAsDone()
 	case u.bar:
 		u.tracker.MarkAsErrored()

@@ -6,10 +6,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,6 +191,32 @@ func (s *signalled) await(t *testing.T, text string) {
 			t.Fatalf("never: %q in %q", text, s.String())
 		}
 	}
+}
+
+// door is a way to a platform that can be shut.
+type door struct {
+	url  string
+	shut atomic.Bool
+}
+
+func newDoor(t *testing.T, to string) *door {
+	t.Helper()
+	target, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &door{}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.shut.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	d.url = server.URL
+	return d
 }
 
 func TestWrongRemoteCalls(t *testing.T) {

@@ -1,0 +1,110 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+func TestApps(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	says := func(want string, args ...string) {
+		t.Helper()
+		if stdout, _ := b.must(args...); !strings.Contains(stdout, want) {
+			t.Errorf("%q: got %q, want %q", args, stdout, want)
+		}
+	}
+	fails := func(code int, want string, args ...string) {
+		t.Helper()
+		if got, stdout, stderr := b.call("", args...); got != code || stdout != "" || !strings.Contains(stderr, want) {
+			t.Errorf("%q: got code %d, %q and %q; want %d and %q", args, got, stdout, stderr, code, want)
+		}
+	}
+
+	if stdout, stderr := b.must("apps", "list"); stdout != "" || !strings.Contains(stderr, "dscape has no apps yet") {
+		t.Errorf("got %q and %q", stdout, stderr)
+	}
+	if stdout, _ := b.must("apps", "list", "--json"); strings.TrimSpace(stdout) != "[]" {
+		t.Errorf("got %q", stdout)
+	}
+	says("created hello: stopped", "apps", "create", "hello", "--subdomain", "hi", "--domain", "hello.example.com")
+	fails(1, "hello", "apps", "create", "hello")
+	fails(1, "Cannot start application with no snapshots", "apps", "start", "hello")
+
+	b.must("deploy", folder(t, hello("one")))
+	says("hello  started  1 of 1  1.0.0-", "apps", "list")
+	says("http://hi.localhost:", "apps", "list")
+	says("domains     hello.example.com\n", "apps", "view", "hello")
+	says(", active, runs\n", "apps", "view", "hello")
+
+	// The environment.
+	env := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(env, []byte("# comment\n\nSECRET=from = file\r\nGREETING=no\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr := b.must("apps", "env", "set", "hello", "GREETING=, hi", "EMPTY=", "--file", env); !strings.Contains(stderr, "after `webhooks apps restart hello`") {
+		t.Errorf("got %q", stderr)
+	}
+	if stdout, _ := b.must("apps", "env", "list", "hello"); stdout != "EMPTY=\nGREETING=, hi\nSECRET=from = file\n" {
+		t.Errorf("got %q", stdout)
+	}
+	if stdout, _ := b.must("apps", "view", "hello"); !strings.Contains(stdout, "EMPTY, GREETING, SECRET\n") || strings.Contains(stdout, "from = file") {
+		t.Errorf("got %q", stdout)
+	}
+	if b.get("hi", "/") != "one" {
+		t.Error("it has the change before it is restarted")
+	}
+	says("restarted hello: started, 1 of 1 drones, http://hi.localhost:", "apps", "restart", "hello")
+	if got := b.get("hi", "/"); got != "one, hi" {
+		t.Errorf("got %q", got)
+	}
+	fails(1, `there is no variable "NONE"`, "apps", "env", "delete", "hello", "GREETING", "NONE")
+	b.must("apps", "env", "delete", "hello", "GREETING", "EMPTY", "--restart")
+	if got := b.get("hi", "/"); got != "one" {
+		t.Errorf("got %q", got)
+	}
+	if stdout, _ := b.must("apps", "env", "list", "hello", "--json"); !strings.Contains(stdout, `"SECRET": "from = file"`) || strings.Contains(stdout, "GREETING") {
+		t.Errorf("got %q", stdout)
+	}
+	if code, _, stderr := b.call("A=1\nhunter2\n", "apps", "env", "set", "hello", "--file", "-"); code != 1 || !strings.Contains(stderr, "line 2") || strings.Contains(stderr, "hunter2") {
+		t.Errorf("got code %d and %q", code, stderr)
+	}
+
+	// Drones, stop and start.
+	says("changed the drones of hello: started, 2 of 2 drones", "apps", "drones", "hello", "2")
+	fails(1, "drones", "apps", "drones", "hello", "1000000")
+	says("stopped hello: stopped\n", "apps", "stop", "hello")
+	says("started hello: started, 2 of 2 drones", "apps", "start", "hello")
+	stdout, _ := b.must("apps", "view", "hello", "--json")
+	var app struct {
+		Name, State string
+		MaxDrones   int
+		Running     struct{ ID string }
+	}
+	if err := json.Unmarshal([]byte(stdout), &app); err != nil || app.Name != "hello" || app.State != "started" || app.MaxDrones != 2 || app.Running.ID == "" {
+		t.Errorf("got %q, %v", stdout, err)
+	}
+
+	// Destroying is asked for.
+	fails(2, "--yes", "apps", "destroy", "hello")
+	for _, answer := range []string{"\n", "n\n", "hello\n"} {
+		if code, _, stderr := b.call(answer, "apps", "destroy", "hello"); code != 1 || !strings.Contains(stderr, "Destroy hello of dscape, with its 1 snapshots and its log? [y/N] nothing was destroyed\n") {
+			t.Errorf("%q: got code %d and %q", answer, code, stderr)
+		}
+	}
+	if code, stdout, stderr := b.call("y\n", "apps", "destroy", "hello"); code != 0 || stdout != "destroyed hello\n" {
+		t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	}
+	if _, err := b.client.App(t.Context(), "dscape", "hello"); !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	fails(1, "hello", "apps", "destroy", "hello", "--yes")
+	b.must("apps", "create", "other")
+	b.must("apps", "destroy", "other", "--yes")
+}
