@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,8 @@ type Server struct {
 	Addr string // host:port; stays the same over restarts
 
 	t    testing.TB
+	kind kind
+	bus  string // host:port at which the nodes of a Cluster talk to each other
 	dir  string
 	args []string
 	cmd  *exec.Cmd
@@ -27,11 +30,25 @@ type Server struct {
 // appendonly, and no eviction. args are added to its command line.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, dir: t.TempDir(), args: args}
+	return startServer(t, alone, args...)
+}
+
+// kind is what a process of redis-server is for.
+type kind int
+
+const (
+	alone    kind = iota // or a master, or a replica
+	node                 // of a Cluster
+	sentinel             // keeps no data
+)
+
+func startServer(t testing.TB, k kind, args ...string) *Server {
+	t.Helper()
+	s := &Server{t: t, kind: k, dir: t.TempDir(), args: args}
 	t.Cleanup(s.Kill)
 	// The port is free now; somebody may be faster, and then it is another one.
 	for range 10 {
-		s.Addr = freeAddr(t)
+		s.Addr, s.bus = freeAddr(t), freeAddr(t)
 		if s.start() {
 			return s
 		}
@@ -53,14 +70,7 @@ func freeAddr(t testing.TB) string {
 // start tells whether the server accepts connections.
 func (s *Server) start() bool {
 	s.t.Helper()
-	_, port, err := net.SplitHostPort(s.Addr)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	args := append([]string{
-		"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--appendonly", "yes", "--appendfsync", "everysec",
-		"--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", "",
-	}, s.args...)
+	args := s.commandLine()
 	// It outlives the test's context, so that Kill can wait for it.
 	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), "redis-server", args...) //nolint:gosec // a test says with what
 	output, err := s.cmd.StdoutPipe()
@@ -96,6 +106,28 @@ func (s *Server) start() bool {
 		s.t.Fatal("redis-server did not become ready within a minute")
 		return false
 	}
+}
+
+func (s *Server) commandLine() []string {
+	s.t.Helper()
+	args := []string{"--port", port(s.t, s.Addr), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no", "--logfile", ""}
+	if s.kind == sentinel { // its file comes first; it writes there what it learns
+		return slices.Concat([]string{s.sentinelFile(), "--sentinel"}, args, s.args)
+	}
+	args = append(args, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction")
+	if s.kind == node {
+		args = append(args, "--cluster-enabled", "yes", "--cluster-port", port(s.t, s.bus))
+	}
+	return append(args, s.args...)
+}
+
+func port(t testing.TB, addr string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // Kill ends the process as a crash does, and waits until it is gone.
@@ -150,9 +182,50 @@ func (s *Server) AlsoTLS() string {
 // line of the answer.
 func (s *Server) Do(words ...string) string {
 	s.t.Helper()
-	out, err := exec.CommandContext(s.t.Context(), "redis-cli", append([]string{"-u", "redis://" + s.Addr}, words...)...).CombinedOutput() //nolint:gosec // a test says what
+	answer, err := s.ask(words...)
 	if err != nil {
-		s.t.Fatalf("redis-cli %s: %v\n%s", strings.Join(words, " "), err, out)
+		s.t.Fatalf("redis-cli %s: %v\n%s", strings.Join(words, " "), err, answer)
 	}
-	return strings.TrimSpace(string(out))
+	return answer
+}
+
+// ask is Do of a server that may be gone. It fails too where the server does
+// not answer within some seconds.
+func (s *Server) ask(words ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-u", "redis://" + s.Addr}, words...)...).CombinedOutput() //nolint:gosec // a test says what
+	return strings.TrimSpace(string(out)), err
+}
+
+// do is Do of what is answered with OK.
+func (s *Server) do(words ...string) {
+	s.t.Helper()
+	if answer := s.Do(words...); answer != "OK" {
+		s.t.Fatalf("%s: %s", strings.Join(words, " "), answer)
+	}
+}
+
+// patience is how long until waits. It is for a machine that has much to do.
+const patience = 2 * time.Minute
+
+// until asks again and again, and fails the test where it never gets a yes.
+// missing says what is not so yet.
+func until(t testing.TB, is func() (missing string)) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		missing := is()
+		if missing == "" {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("not within %s: %s", patience, missing)
+		}
+	}
 }
