@@ -36,6 +36,12 @@ func scripts() map[string]*redis.Script {
 // base is what all keys begin with. Its braces are the hash tag.
 func (s *Store) base() string { return "{" + s.o.Prefix + "}:" }
 
+// keys are those that scripts declare: two, one of which never exists. So a
+// node of a Cluster that has not all of the slot's keys, as it is being moved,
+// refuses to run the script, with TRYAGAIN. It would run one that declares one
+// key, on the part of the keys that it has.
+func (s *Store) keys() []string { return []string{s.base(), s.base() + "epoch"} }
+
 // call runs a script, within callTimeout.
 func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, error) {
 	r, err := s.run(ctx, script, args...)
@@ -56,7 +62,7 @@ func (s *Store) run(ctx context.Context, script string, args ...any) (*reply, er
 		now = s.o.Now().UnixMicro()
 	}
 	all := append([]any{now, s.o.MaxChanges, s.o.KeepEntries.Milliseconds()}, args...)
-	value, err := s.scripts[script].Run(ctx, s.client, []string{s.base()}, all...).Result()
+	value, err := s.scripts[script].Run(ctx, s.client, s.keys(), all...).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
 	}
