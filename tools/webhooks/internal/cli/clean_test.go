@@ -83,7 +83,7 @@ func TestCleanerPassesOnLines(t *testing.T) {
 func TestUploadIsShown(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	plain := newUpload(&out, false, 2<<20)
+	plain := newUpload(&out, false, 2_000_000)
 	plain.end(true)
 	if out.Len() > 0 {
 		t.Errorf("what never began tells %q", out.String())
@@ -93,7 +93,7 @@ func TestUploadIsShown(t *testing.T) {
 	plain.add(1)
 	plain.end(true)
 	plain.end(false)
-	if text := out.String(); !strings.HasPrefix(text, "Uploading 2.0 MiB\nUploaded in ") || strings.Count(text, "\n") != 2 {
+	if text := out.String(); !strings.HasPrefix(text, "Uploading 2.00MB\nUploaded in ") || strings.Count(text, "\n") != 2 {
 		t.Errorf("got %q", text)
 	}
 	for well, want := range map[bool]string{true: "done! [1.00KB in ", false: "fail! "} {

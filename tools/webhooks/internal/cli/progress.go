@@ -44,6 +44,7 @@ func (u *upload) begin() {
 	drawn := progress.NewWriter()
 	drawn.SetOutputWriter(u.w)
 	drawn.SetTrackerLength(30)
+	drawn.SetTrackerPosition(progress.PositionRight)
 	drawn.SetUpdateFrequency(100 * time.Millisecond)
 	drawn.AppendTracker(u.tracker)
 	done := make(chan struct{})
@@ -97,16 +98,8 @@ func (u *upload) end(well bool) {
 	}
 }
 
-// size writes a number of bytes for a person.
-func size(n int64) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}
+// size writes a number of bytes for a person, in the units of the bar.
+func size(n int64) string { return progress.UnitsBytes.Sprint(n) }
 
 // took writes how long it is since then, for a person.
 func took(since time.Time) string {
