@@ -20,6 +20,11 @@ type Snapshot struct {
 	// No other user may then read Dir.
 	Credential *syscall.Credential
 
+	// Home is the folder that npm has as its home, with its cache, for all builds
+	// of an app; its parent must exist. "": one of Credential's in Options.Cache,
+	// which an app must not have where its uid may have been another's before.
+	Home string
+
 	// Trees is where Dir's dependencies are shared with later builds, a folder
 	// beside Dir, of the same app; "": they are not.
 	Trees Trees

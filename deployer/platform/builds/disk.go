@@ -134,10 +134,13 @@ func (b *Builder) meter(ctx context.Context, r npmRun, home, tmp string) (*meter
 	}
 	m := &meter{limit: b.o.MaxDisk, every: b.o.DiskInterval, dirs: []string{r.dir, tmp}, home: home}
 	var err error
-	if m.held, err = size(ctx, home); errors.Is(err, errDeep) {
-		// An earlier build of the app did that. npm's cache is no great loss.
+	m.held, err = size(ctx, home)
+	if errors.Is(err, errDeep) || err == nil && m.held > m.limit {
+		// What earlier builds put there. npm's cache is no great loss, and many
+		// builds must not put there, bit by bit, what one may not.
+		m.held = 0
 		if err = os.RemoveAll(home); err == nil {
-			_, err = b.home(r.as)
+			_, err = b.home(r)
 		}
 	}
 	if err != nil {

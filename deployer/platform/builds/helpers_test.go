@@ -85,6 +85,7 @@ type bench struct {
 	t     testing.TB
 	dir   string // to be built in; does not exist
 	cache string
+	home  string              // the cache's, if not set
 	trees builds.Trees        // none, if not set
 	as    *syscall.Credential // where the tests are root
 	out   bytes.Buffer
@@ -108,7 +109,7 @@ func setup(t testing.TB, o builds.Options) *bench {
 
 func (b *bench) build(tgz []byte) (builds.Result, error) {
 	b.t.Helper()
-	return b.Build(b.t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as, Trees: b.trees}, &b.out)
+	return b.Build(b.t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as, Home: b.home, Trees: b.trees}, &b.out)
 }
 
 func (b *bench) mustBuild(tgz []byte) builds.Result {

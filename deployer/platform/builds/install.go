@@ -103,7 +103,7 @@ func (i installation) take(w want) (copies bool, err error) {
 // run runs npm for the production dependencies.
 func (i installation) run(ctx context.Context, verb string, args ...string) error {
 	err := i.npm(ctx, npmRun{
-		tools: i.tools, node: i.node.path, dir: i.Dir, as: i.Credential, metered: true,
+		tools: i.tools, node: i.node.path, dir: i.Dir, home: i.Home, as: i.Credential, metered: true,
 		args: quiet(slices.Concat([]string{verb, "--omit=dev"}, args)...), stdout: i.out, stderr: i.out,
 	})
 	if err == nil || ctx.Err() != nil {

@@ -32,6 +32,7 @@ type npmRun struct {
 	tools
 	node           string // that scripts find as node
 	dir            string
+	home           string              // "": one in the cache
 	as             *syscall.Credential // nil: the server's user
 	metered        bool                // what it writes is bounded
 	args           []string
@@ -43,7 +44,7 @@ func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
 	if err := group.Adopt(); err != nil {
 		return err
 	}
-	home, err := b.home(r.as)
+	home, err := b.home(r)
 	if err != nil {
 		return fmt.Errorf("builds: making a home for npm: %w", err)
 	}
@@ -125,22 +126,36 @@ func (b *Builder) environ(r npmRun, home, tmp string) []string {
 	return list
 }
 
-// home returns the home of a user that builds. It holds npm's cache: shared
-// between users, one of them could plant there what another installs.
-func (b *Builder) home(as *syscall.Credential) (string, error) {
-	name := "server"
-	if as != nil {
-		name = strconv.FormatUint(uint64(as.Uid), 10)
+// home returns a run's home, which it makes where it is missing. It holds
+// npm's cache and settings: shared between users, one of them could plant
+// there what another installs. One of another user is an app's whose uid was
+// given on, and goes.
+func (b *Builder) home(r npmRun) (string, error) {
+	home := r.home
+	if home == "" {
+		name := "server"
+		if r.as != nil {
+			name = strconv.FormatUint(uint64(r.as.Uid), 10)
+		}
+		homes := filepath.Join(b.o.Cache, "homes")
+		if err := os.MkdirAll(homes, 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
+			return "", err
+		}
+		home = filepath.Join(homes, name)
 	}
-	homes := filepath.Join(b.o.Cache, "homes")
-	if err := os.MkdirAll(homes, 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
+	info, err := os.Lstat(home)
+	if err == nil && r.as != nil {
+		if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != r.as.Uid {
+			err = os.RemoveAll(home)
+		}
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	home := filepath.Join(homes, name)
 	if err := os.Mkdir(home, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err
 	}
-	return home, own(home, as)
+	return home, own(home, r.as)
 }
 
 // temp makes a temporary folder for one run.

@@ -4,6 +4,7 @@
 //	Dir/USER/APP/ID.tgz     the archive, as it came
 //	Dir/.incoming/RANDOM    one that is being received
 //	Builds/USER/APP/ID/     the built folder, of the app's own user
+//	Builds/USER/APP/.home/  npm's home in these builds, of the app's own user
 //	Builds/USER/APP/.dependencies/
 //	                        what these share; the server's, open to nobody (builds.Trees)
 //

@@ -73,7 +73,16 @@ func (s *Store) trees(user, app string) builds.Trees {
 	return builds.Trees(filepath.Join(s.o.Builds, user, app, treesName))
 }
 
-const treesName = ".dependencies"
+// home is npm's home in an app's builds. It goes with the app, as the app's
+// uid may be another's then.
+func (s *Store) home(user, app string) string {
+	return filepath.Join(s.o.Builds, user, app, homeName)
+}
+
+const (
+	treesName = ".dependencies"
+	homeName  = ".home"
+)
 
 // Prepare makes the folders and removes what was being received.
 func (s *Store) Prepare() error {
@@ -205,7 +214,9 @@ func (s *Store) build(ctx context.Context, a *Archive, user, app, id string, out
 		return Built{}, fmt.Errorf("snapshots: building: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // only read
-	result, err := s.o.Builder.Build(ctx, builds.Snapshot{Tgz: file, Dir: dir, Credential: as, Trees: s.trees(user, app)}, out)
+	result, err := s.o.Builder.Build(ctx, builds.Snapshot{
+		Tgz: file, Dir: dir, Credential: as, Home: s.home(user, app), Trees: s.trees(user, app),
+	}, out)
 	if err != nil {
 		return Built{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
@@ -27,8 +28,8 @@ func (s *Store) Sweep(known func(user, app, id string) bool) error {
 	return nil
 }
 
-// sweep removes what is three levels below root and not kept, and the folders
-// that are empty then. Of what an app's builds share, what they have stays.
+// sweep removes what is three levels below root and not kept. Of the folders
+// around it those go where nothing is kept, with all that stands beside it.
 func sweep(root string, kept func(user, app, name string) bool) error {
 	users, err := list(root)
 	failures := []error{err}
@@ -36,27 +37,30 @@ func sweep(root string, kept func(user, app, name string) bool) error {
 		apps, err := list(filepath.Join(root, user))
 		failures = append(failures, err)
 		for _, app := range apps {
-			dir := filepath.Join(root, user, app)
-			names, err := list(dir)
-			failures = append(failures, err)
-			left := false
-			for _, name := range names {
-				if kept(user, app, name) {
-					left = true
-				} else {
-					failures = append(failures, os.RemoveAll(filepath.Join(dir, name)))
-				}
-			}
-			if trees := filepath.Join(dir, treesName); left {
-				failures = append(failures, builds.Trees(trees).Sweep())
-			} else {
-				failures = append(failures, os.RemoveAll(trees))
-			}
-			_ = os.Remove(dir) // fails where something is in it
+			failures = append(failures, sweepApp(filepath.Join(root, user, app), func(name string) bool {
+				return kept(user, app, name)
+			}))
 		}
-		_ = os.Remove(filepath.Join(root, user)) // the same
+		_ = os.Remove(filepath.Join(root, user)) // fails where something is in it
 	}
 	return errors.Join(failures...)
+}
+
+func sweepApp(dir string, kept func(name string) bool) error {
+	names, err := list(dir)
+	if err != nil {
+		return err // what can't be listed is not removed for that
+	}
+	if !slices.ContainsFunc(names, kept) {
+		return os.RemoveAll(dir)
+	}
+	var failures []error
+	for _, name := range names {
+		if !kept(name) {
+			failures = append(failures, os.RemoveAll(filepath.Join(dir, name)))
+		}
+	}
+	return errors.Join(append(failures, builds.Trees(filepath.Join(dir, treesName)).Sweep())...)
 }
 
 // list returns the names in a folder, without those that begin with a dot,

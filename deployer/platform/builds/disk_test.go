@@ -1,0 +1,112 @@
+package builds_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+)
+
+func TestBuildEndsWhatFillsTheDisk(t *testing.T) {
+	t.Parallel()
+	for name, where := range map[string]string{"own folder": ".", "temporary": "$TMPDIR", "home": "$HOME"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, builds.Options{MaxDisk: 8 << 20, DiskInterval: 10 * time.Millisecond})
+			// It tells its process, and goes on until it is ended.
+			script := fmt.Sprintf(`trap '' TERM; echo PID $$; i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > "%s/big$((i%%30))"; done`, where)
+			tgz := app(t, fmt.Sprintf(`{"name":"a","scripts":{"postinstall":%q}}`, script), ".npmrc", "foreground-scripts=true\n")
+			watch := &watcher{found: make(chan string, 1), mark: "PID "}
+			_, err := b.Build(t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as}, watch)
+			reason, ok := builds.Blame(err)
+			if !ok {
+				t.Fatalf("error %v", err)
+			}
+			mention(t, reason, "wrote more than 8 MiB to the disk")
+			pid, err := strconv.Atoi(strings.TrimSpace(<-watch.found))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if syscall.Kill(pid, 0) == nil {
+				t.Errorf("pid %d is left", pid)
+			}
+			if _, err := os.Stat(b.dir); !os.IsNotExist(err) {
+				t.Errorf("the folder is left: %v", err)
+			}
+			if left, err := os.ReadDir(filepath.Join(b.cache, "tmp")); err != nil || len(left) > 0 {
+				t.Errorf("temporary folders are left: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// What is written between two looks, or takes no bytes at all, counts too.
+func TestBuildMeasuresTheDiskAtItsEnd(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, script string
+		fails        bool
+	}{
+		{"less", "head -c 3000000 /dev/zero > x; ln x y; ln x z", false},
+		{"more", "head -c 9000000 /dev/zero > x", true},
+		{"files without content", "seq 3000 | xargs touch", true},
+		{"out of reach", "mkdir x && chmod 000 x", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, builds.Options{MaxDisk: 8 << 20, DiskInterval: time.Hour})
+			tgz := app(t, fmt.Sprintf(`{"name":"a","scripts":{"postinstall":%q}}`, test.script))
+			if !test.fails {
+				b.mustBuild(tgz)
+				return
+			}
+			mention(t, b.failure(tgz), "8 MiB")
+		})
+	}
+	t.Run("too deep to be counted", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, builds.Options{})
+		name := strings.Repeat("d", 200)
+		script := "for i in $(seq 30); do mkdir " + name + " && cd " + name + "; done"
+		mention(t, b.failure(app(t, fmt.Sprintf(`{"name":"a","scripts":{"postinstall":%q}}`, script))), "nested deeper")
+	})
+}
+
+// Nor may many builds fill the disk together.
+func TestBuildClearsAFullHome(t *testing.T) {
+	t.Parallel()
+	b := setup(t, builds.Options{MaxDisk: 8 << 20})
+	b.failure(app(t, `{"name":"a","scripts":{"postinstall":"head -c 9000000 /dev/zero > $HOME/big"}}`))
+	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"test ! -e $HOME/big && touch $HOME/small"}}`))
+	b.dir += "-next"
+	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"test -e $HOME/small"}}`))
+}
+
+// The uid of an app that was destroyed is another one's later.
+func TestBuildTakesNobodysHome(t *testing.T) {
+	t.Parallel()
+	b := setup(t, builds.Options{})
+	b.home = filepath.Join(filepath.Dir(b.dir), "home")
+	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"touch $HOME/planted"}}`))
+	planted := filepath.Join(b.home, "planted")
+	if _, err := os.Stat(planted); err != nil {
+		t.Fatal(err)
+	}
+	if b.as == nil {
+		return // there are no other users
+	}
+	b.dir += "-next"
+	other := b.as.Uid + 1
+	b.as = &syscall.Credential{Uid: other, Gid: other, Groups: []uint32{}}
+	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"test ! -e $HOME/planted && touch $HOME/mine"}}`))
+	if _, err := os.Stat(filepath.Join(b.home, "mine")); err != nil {
+		t.Error(err)
+	}
+}
