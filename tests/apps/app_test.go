@@ -110,7 +110,11 @@ func create(t *testing.T, s *server, name string) *app {
 // its "logs".
 func (a *app) call(ctx context.Context, method, path string, body io.Reader) answer {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	limit := patience
+	if strings.HasPrefix(path, "snapshots/") {
+		limit = 2 * patience // a build waits for others, too
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	at := strings.TrimSuffix("/apps/"+user+"/"+a.name+"/"+path, "/")
 	if path == "logs" {

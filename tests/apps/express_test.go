@@ -34,6 +34,7 @@ func TestExpressSite(t *testing.T) {
 	if got := a.get("/nowhere"); got.status != 404 || !strings.Contains(got.body, "Cannot GET /nowhere") {
 		t.Errorf("a page that is not there: %d %s", got.status, got.body)
 	}
+	a.refusesUploads()
 
 	const versions = 21
 	l := &load{a: a, seen: map[int]int{}}
@@ -63,6 +64,26 @@ func TestExpressSite(t *testing.T) {
 		t.Errorf("%d of %d requests went wrong:\n%s", len(l.faults), l.count(0), strings.Join(l.faults[:min(10, len(l.faults))], "\n"))
 	}
 	t.Logf("%d requests over %d redeployments", l.count(0), versions-1)
+}
+
+// refusesUploads holds the site to refuse bodies that are too large, which it
+// does without reading them.
+func (a *app) refusesUploads() {
+	a.t.Helper()
+	client := a.client(true)
+	for range 20 {
+		body := strings.NewReader(`{"text":"` + strings.Repeat("a", 4<<20) + `"}`)
+		req, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, "http://"+a.host()+"/echo", body)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		got, err := read(client.Do(req)) //nolint:bodyclose // read closes it
+		if err != nil || got.status != http.StatusRequestEntityTooLarge {
+			a.t.Errorf("a large upload: %d %.100s (%v)", got.status, got.body, err)
+			return
+		}
+	}
 }
 
 // load keeps asking a site for things.

