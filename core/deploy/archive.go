@@ -33,7 +33,9 @@ func (l ArchiveLimits) withDefaults() ArchiveLimits {
 
 const (
 	maxPath      = 1024
+	maxPart      = 255 // of a path; what file systems take
 	maxDepth     = 64
+	endMark      = 1024
 	ratioFrom    = 10 << 20
 	snapshotRoot = "package" // as npm packs
 )
@@ -52,10 +54,16 @@ func repack(dst io.Writer, src io.Reader, commit string, limits ArchiveLimits) e
 	}
 	unpacked := &counter{r: unzipped, most: limits.Unpacked + int64(limits.Entries)*1536, packed: packed, ratio: limits.Ratio}
 	in, out := tar.NewReader(unpacked), tar.NewWriter(dst)
-	c := checker{limits: limits, seen: map[string]byte{}}
+	c := checker{limits: limits, seen: map[string]byte{}, folded: map[string]string{}}
 	for {
+		before := unpacked.n
 		header, err := in.Next()
 		if errors.Is(err, io.EOF) {
+			// tar.Reader takes the end of what it reads for the end of the
+			// archive. git writes what marks that: two empty blocks.
+			if unpacked.n-before < endMark {
+				return sourceError(io.ErrUnexpectedEOF)
+			}
 			break
 		}
 		if err != nil {
@@ -118,7 +126,7 @@ func sourceError(err error) error {
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return core.NewError(core.CodeDownloadTarball, "", core.Transient(fmt.Errorf("the tarball is cut off: %w", io.ErrUnexpectedEOF), 0))
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, tar.ErrHeader), strings.HasPrefix(err.Error(), "flate:"):
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, tar.ErrHeader), errors.Is(err, tar.ErrFieldTooLong), strings.HasPrefix(err.Error(), "flate:"):
 		return core.NewError(core.CodeTarCorrupt, "", err)
 	}
 	return core.NewError(core.CodeDownloadTarball, "", core.Transient(err, 0))
@@ -151,7 +159,8 @@ type checker struct {
 	top     string
 	entries int
 	bytes   int64
-	seen    map[string]byte // path within the tree → type
+	seen    map[string]byte   // path within the tree → type
+	folded  map[string]string // the same as it is where case does not count → path
 }
 
 // check returns the header to write for a member, nil for the top folder.
@@ -162,6 +171,11 @@ func (c *checker) check(h *tar.Header) (*tar.Header, error) {
 	name, err := c.path(h.Name)
 	if err != nil {
 		return nil, err
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return nil, unsafe(h.Name, "it is a sparse file")
+		}
 	}
 	clean := &tar.Header{
 		Typeflag: h.Typeflag, Name: snapshotRoot + "/" + name, Mode: 0o644,
@@ -199,7 +213,7 @@ func (c *checker) check(h *tar.Header) (*tar.Header, error) {
 func (c *checker) path(name string) (string, error) {
 	clean := strings.TrimSuffix(name, "/")
 	switch {
-	case clean == "" || len(clean) > maxPath || strings.Count(clean, "/") > maxDepth:
+	case clean == "" || len(clean) > maxPath || longest(clean) > maxPart || strings.Count(clean, "/") > maxDepth:
 		return "", unsafe(name, "its path is empty, too long or too deep")
 	case !utf8.ValidString(clean) || strings.ContainsAny(clean, "\x00\\"):
 		return "", unsafe(name, "its path has characters that no path may have")
@@ -220,30 +234,71 @@ func (c *checker) path(name string) (string, error) {
 // below something that is no folder: what is unpacked would then depend on
 // the order.
 func (c *checker) place(name string, kind byte) error {
-	if before, there := c.seen[name]; there && (before != tar.TypeDir || kind != tar.TypeDir) {
-		return unsafe(name, "it comes twice")
+	if before, there := c.seen[name]; there {
+		if before != tar.TypeDir || kind != tar.TypeDir {
+			return unsafe(name, "it comes twice")
+		}
+		return nil
 	}
 	for above := path.Dir(name); above != "."; above = path.Dir(above) {
-		if kind, there := c.seen[above]; there && kind != tar.TypeDir {
+		kind, there := c.seen[above]
+		if there && kind != tar.TypeDir {
 			return unsafe(name, "it stands below something that is no folder")
 		}
-		if _, there := c.seen[above]; there {
+		if there {
 			break
 		}
-		c.seen[above] = tar.TypeDir
+		// A folder that is only implied is one too.
+		if c.entries++; c.entries > c.limits.Entries {
+			return core.NewError(core.CodeTarTooLarge, "", fmt.Errorf("more than %d files", c.limits.Entries))
+		}
+		if err := c.claim(above, tar.TypeDir); err != nil {
+			return err
+		}
 	}
-	c.seen[name] = kind
+	return c.claim(name, kind)
+}
+
+// claim notes a path and refuses one that differs from another by case alone:
+// where that does not count, the one would take the other's place.
+func (c *checker) claim(name string, kind byte) error {
+	folded := strings.ToLower(strings.ToUpper(name))
+	if twin, there := c.folded[folded]; there {
+		return unsafe(name, fmt.Sprintf("but for its case it is %q", clip(twin, 200)))
+	}
+	c.seen[name], c.folded[folded] = kind, name
 	return nil
 }
 
-// inside tells whether a link at name leads to somewhere in the tree.
+// longest returns the length of the longest part of a path, in bytes.
+func longest(name string) int {
+	most := 0
+	for part := range strings.SplitSeq(name, "/") {
+		most = max(most, len(part))
+	}
+	return most
+}
+
+// inside tells whether a link at name leads to somewhere in the tree. It may
+// climb at its beginning alone, where it starts from real folders: behind a
+// name, which may be a link itself, ".." leads to who knows where.
 func inside(name, target string) error {
+	out := unsafe(name, "it links out of the tree")
 	if target == "" || len(target) > maxPath || strings.HasPrefix(target, "/") ||
 		strings.ContainsAny(target, "\x00\\") || !utf8.ValidString(target) {
-		return unsafe(name, "it links out of the tree")
+		return out
 	}
-	if to := path.Join(path.Dir(name), target); to == ".." || strings.HasPrefix(to, "../") {
-		return unsafe(name, "it links out of the tree")
+	height, named := strings.Count(name, "/"), false
+	for part := range strings.SplitSeq(target, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			if height--; named || height < 0 {
+				return out
+			}
+		default:
+			named = true
+		}
 	}
 	return nil
 }
