@@ -71,6 +71,16 @@ var calls = []call{
 	{"DELETE /apps/{user}/{app}/snapshots/{snapshot}", owner, "/apps/me/none/snapshots/1", "", 404},
 	{"POST /apps/{user}/{app}/snapshots/{snapshot}/activate", owner, "/apps/me/none/snapshots/1/activate", "", 404},
 
+	{"/databases", anybody, "/databases", "", 501},
+	{"/databases/{rest...}", anybody, "/databases/me/one", "", 501},
+	{"GET /users/{user}/keys", password, "/users/me/keys", "", 501},
+	{"GET /users/{user}/keys/{key}", password, "/users/me/keys/one", "", 501},
+	{"POST /users/{user}/keys/{key}", password, "/users/me/keys/one", "", 501},
+	{"PUT /users/{user}/keys/{key}", password, "/users/me/keys/one", "", 501},
+	{"DELETE /users/{user}/keys/{key}", password, "/users/me/keys/one", "", 501},
+	{"POST /users/{user}/{key}", password, "/users/me/one", "", 501},
+	{"DELETE /users/{user}/{key}", password, "/users/me/one", "", 501},
+
 	{"GET /logs/{user}/{app}", owner, "/logs/me/none", "", 404},
 	{"GET /logs/{user}/{app}/{rows}", owner, "/logs/me/none/10", "", 404},
 	{"POST /logs/{user}", owner, "/logs/me", "", 200},
@@ -114,7 +124,10 @@ func TestAccess(t *testing.T) {
 		{"operator", operator},
 	}
 	for _, c := range calls {
-		method, _, _ := strings.Cut(c.pattern, " ")
+		method, _, one := strings.Cut(c.pattern, " ")
+		if !one {
+			method = http.MethodPost // any will do
+		}
 		for _, by := range callers {
 			got := b.call(by.credentials, method+" "+c.path, c.body)
 			if want := c.status(by.who); got.status != want {

@@ -15,7 +15,7 @@ func TestUnknownPaths(t *testing.T) {
 	for _, call := range []string{
 		"GET /", "GET /nothing", "POST /apps", "GET /apps/", "GET /apps/me/", "GET /apps//me", "GET /apps/me/app/",
 		"GET /users/../users", "POST /apps/me/./app/start", "GET /apps/me/../you", "DELETE /apps/me/app/..",
-		"GET /apps/me/app/nothing", "GET /databases/me", "PUT /apps//me",
+		"GET /apps/me/app/nothing", "PUT /apps//me",
 	} {
 		b.refused(404, "no_such_path", "", call, "")
 		b.refused(404, "no_such_path", me, call, "")

@@ -161,6 +161,8 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case problem.Busy:
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "5")
+	case problem.OutOfScope:
+		status = http.StatusNotImplemented
 	case problem.Failed:
 	}
 	writeJSON(w, status, refusal{p.Name, p.Message})

@@ -71,6 +71,17 @@ func (a *API) table() []route {
 		{"DELETE /apps/{user}/{app}/snapshots/{snapshot}", owner, a.destroySnapshot},
 		{"POST /apps/{user}/{app}/snapshots/{snapshot}/activate", owner, a.activateSnapshot},
 
+		// What the published clients can ask for, and this platform has not.
+		{"/databases", anybody, a.noDatabases},
+		{"/databases/{rest...}", anybody, a.noDatabases},
+		{"GET /users/{user}/keys", password, a.noKeys},
+		{"GET /users/{user}/keys/{key}", password, a.noKeys},
+		{"POST /users/{user}/keys/{key}", password, a.noKeys},
+		{"PUT /users/{user}/keys/{key}", password, a.noKeys},
+		{"DELETE /users/{user}/keys/{key}", password, a.noKeys},
+		{"POST /users/{user}/{key}", password, a.noKeys}, // as the published client has it
+		{"DELETE /users/{user}/{key}", password, a.noKeys},
+
 		{"GET /logs/{user}/{app}", owner, a.lastLogs},
 		{"GET /logs/{user}/{app}/{rows}", owner, a.lastLogs},
 		{"POST /logs/{user}", owner, a.logsOfUser},
@@ -93,6 +104,16 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.refuse(w, r, noPath())
+}
+
+// noDatabases answers what the hosted platform did.
+func (a *API) noDatabases(*call) error {
+	return problem.New(problem.OutOfScope, "not_implemented", "This platform has no databases. Run one of your own, and give the app its address by `env`")
+}
+
+// noKeys answers what the hosted platform did.
+func (a *API) noKeys(*call) error {
+	return problem.New(problem.OutOfScope, "not_implemented", "This platform has no git server of its own, so it takes no ssh keys. Push to GitHub, or deploy with `webhooks deploy`")
 }
 
 func noPath() error {

@@ -23,6 +23,7 @@ const (
 	Busy                         // the platform has too much to do; later it may work
 	TooMany                      // the caller has to wait for Error.RetryAfter
 	Missing                      // the platform does not do this
+	OutOfScope                   // nor does it do anything of the kind
 )
 
 // Error is a refusal.
