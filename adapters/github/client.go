@@ -27,7 +27,8 @@ type Options struct {
 	BaseURL string
 	// ArchiveHosts are further hosts, "host" or "host:port", that tarballs may
 	// come from. codeload.github.com, the host of BaseURL, and "codeload."
-	// before that host always may.
+	// before that host always may. Hosts named here or in BaseURL may have
+	// private addresses; those of github.com may not.
 	ArchiveHosts []string
 	// StatusContext tells our commit statuses from those of others;
 	// "webhooks/deploy" where it is empty.
@@ -46,6 +47,7 @@ type Options struct {
 
 const (
 	publicAPI     = "https://api.github.com/"
+	publicHost    = "api.github.com"
 	publicArchive = "codeload.github.com"
 
 	statusContext = "webhooks/deploy"
@@ -69,6 +71,7 @@ type Client struct {
 	options     Options
 	base        *url.URL
 	hosts       map[string]bool // that tarballs may come from, all with a port
+	guard       *guard
 	connections *http.Transport
 	archive     *http.Client // has no token, ever
 }
@@ -92,16 +95,22 @@ func New(options Options) (*Client, error) {
 		// api.NAME.ghe.com has its archives at codeload.NAME.ghe.com.
 		hosts = append(hosts, "codeload."+base.Host, "codeload."+strings.TrimPrefix(base.Host, "api."))
 	}
+	named := map[string]bool{}
 	for _, host := range hosts {
 		at, err := url.Parse(base.Scheme + "://" + host)
 		if err != nil || at.Host == "" || at.Host != host {
 			return nil, fmt.Errorf("github: archive host %q is no host[:port]", host)
 		}
 		c.hosts[hostPort(at)] = true
+		named[hostPort(at)] = base.Hostname() != publicHost && host != publicArchive
 	}
+	for _, host := range options.ArchiveHosts {
+		named[hostPort(&url.URL{Scheme: base.Scheme, Host: host})] = true
+	}
+	c.guard = newGuard(named)
 	c.connections = &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: headerTimeout}).DialContext,
+		// No proxy: what is behind one could not be looked at.
+		DialContext:           c.guard.DialContext,
 		ForceAttemptHTTP2:     true,
 		TLSHandshakeTimeout:   headerTimeout,
 		ResponseHeaderTimeout: options.HeaderTimeout,

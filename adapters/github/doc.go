@@ -19,6 +19,14 @@
 // tarball, which GitHub serves from another host, is fetched by a second HTTP
 // client that has no token at all, and only from the hosts allowed for it.
 //
+// # Where a connection goes
+//
+// Hosts are checked by name before a request is sent, and by address when the
+// connection is made: one that the operator did not name must have a public
+// address (RFC 6890), whatever its name resolves to, so that nobody can send us
+// to a loopback, private, link-local or metadata address. The environment's
+// proxies are not used, as they would hide where a connection ends.
+//
 // # Redirects
 //
 // A renamed repository answers with 301, 302 or 307, and GitHub asks that the
