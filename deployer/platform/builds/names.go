@@ -11,6 +11,7 @@ import (
 // What a name in an archive may be.
 const (
 	maxPath  = 1024 // bytes
+	maxPart  = 255  // bytes between two slashes; what file systems take
 	maxDepth = 64   // folders
 	topName  = "package"
 )
@@ -41,6 +42,9 @@ func entryPath(name string, folder bool) (string, error) {
 		switch part {
 		case "", ".", "..":
 			return "", fmt.Errorf("its path has the part %q", part)
+		}
+		if len(part) > maxPart {
+			return "", fmt.Errorf("a part of its path is longer than %d bytes", maxPart)
 		}
 	}
 	if parts[0] != topName || len(parts) == 1 && !folder {

@@ -19,6 +19,8 @@ import (
 const (
 	ratioFrom = 10 << 20
 	ratio     = 200
+
+	endMark = 1024 // bytes that mark an archive's end: two blocks of zeros
 )
 
 var (
@@ -53,8 +55,13 @@ func unpack(tgz io.Reader, dir string, o Options, as *syscall.Credential) error 
 	u := &unpacker{root: root, maxEntries: o.MaxEntries, known: map[string]byte{}, folded: map[string]string{}}
 	archive := tar.NewReader(limited)
 	for {
+		before := limited.n
 		header, err := archive.Next()
 		if err == io.EOF { //nolint:errorlint // documented as this very value
+			// Also where the bytes just end, and files with them.
+			if limited.n-before < endMark {
+				return broken(packed, io.ErrUnexpectedEOF)
+			}
 			break
 		}
 		if err == nil {
