@@ -18,7 +18,8 @@
 //	Dir/platform.key   what the service user proves itself with
 //	Dir/platform.db    users, tokens and apps (bbolt)
 //	Dir/archives/      the snapshots as they came
-//	Dir/builds/        the snapshots as they are run
-//	Dir/cache/         npm's cache for each app, and versions of Node.js
+//	Dir/builds/        the snapshots as they are run, npm's home for each app,
+//	                   and the dependencies that its snapshots share
+//	Dir/cache/         temporary folders of builds, and versions of Node.js
 //	Dir/drones/        what runs, the apps' homes and logs
 package platform
