@@ -65,8 +65,7 @@ func (a *application) switchTo(ctx context.Context, spec Spec) error {
 		err = s.remember(a, &spec)
 	}
 	if err != nil {
-		g.drain(s.hurry, 0, s.o.Grace) //nolint:contextcheck // ctx may have ended, and still nothing may be left
-		return err
+		return errors.Join(err, g.drain(s.hurry, 0, s.o.Grace)) //nolint:contextcheck // ctx may have ended, and still nothing may be left
 	}
 	a.mu.Lock()
 	old := a.current
@@ -76,7 +75,7 @@ func (a *application) switchTo(ctx context.Context, spec Spec) error {
 	a.tell()
 	if old != nil {
 		old.cancel()
-		a.drains.Go(func() { old.drain(s.hurry, s.o.Grace, s.o.Grace) })
+		a.drains.Go(func() { _ = old.drain(s.hurry, s.o.Grace, s.o.Grace) }) // it was logged
 	}
 	return nil
 }
@@ -97,7 +96,7 @@ func (a *application) halt(ctx context.Context, forget bool) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(s.hurry, cancel)() //nolint:contextcheck // whichever ends first
-		old.drain(ctx, s.o.Grace, s.o.Grace)
+		err = errors.Join(err, old.drain(ctx, s.o.Grace, s.o.Grace))
 	}
 	a.drains.Wait()
 	return err

@@ -18,7 +18,7 @@ const systemPath = "/usr/local/bin:/usr/bin:/bin"
 
 // command returns the arguments that run spec within the limits.
 func command(o Options, spec Spec, ownUser bool) []string {
-	limits := group.Limits{Files: o.Files, Memory: o.Memory}
+	limits := group.Limits{Files: o.Files, Memory: o.Memory, Private: true}
 	if ownUser {
 		limits.Processes = o.Processes
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
 )
 
 // generation is the set of drones that one Switch brought up. Each of its
@@ -64,8 +66,7 @@ func (g *generation) launch(ctx context.Context) error {
 		return nil
 	}
 	g.cancel()
-	g.drain(g.app.supervisor.hurry, 0, g.app.supervisor.o.Grace) //nolint:contextcheck // ctx may have ended, and still nothing may be left
-	return err
+	return errors.Join(err, g.drain(g.app.supervisor.hurry, 0, g.app.supervisor.o.Grace)) //nolint:contextcheck // ctx may have ended, and still nothing may be left
 }
 
 // first returns the failure that made the others fail: the one that is not
@@ -191,12 +192,14 @@ func (g *generation) pause(sl *slot, reason string, up time.Duration) bool {
 }
 
 // drain ends the generation: its keepers, then each drone once its requests
-// have ended or the time for them is over. When ctx ends, all goes at once.
-func (g *generation) drain(ctx context.Context, requests, grace time.Duration) {
+// have ended or the time for them is over. When ctx ends, all goes at once. It
+// fails where processes are left.
+func (g *generation) drain(ctx context.Context, requests, grace time.Duration) error {
 	g.cancel()
 	g.keep.Wait()
 	var wg sync.WaitGroup
-	for _, sl := range g.slots {
+	failures := make([]error, len(g.slots))
+	for i, sl := range g.slots {
 		g.app.mu.Lock()
 		d := sl.drone
 		sl.drone = nil
@@ -220,8 +223,12 @@ func (g *generation) drain(ctx context.Context, requests, grace time.Duration) {
 			case <-d.group.Exited():
 			case <-ctx.Done():
 			}
-			_ = g.app.end(ctx, d, grace) // how a drone exits that was told to is its own affair
+			// How a drone exits that was told to is its own affair.
+			if err := g.app.end(ctx, d, grace); errors.Is(err, group.ErrSurvivors) {
+				failures[i] = fmt.Errorf("drones: ending drone %d: %w", sl.number, err)
+			}
 		})
 	}
 	wg.Wait()
+	return errors.Join(failures...)
 }

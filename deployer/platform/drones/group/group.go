@@ -13,21 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How often the process table is read while a group ends.
-const (
-	firstLook = 5 * time.Millisecond
-	lastLook  = 100 * time.Millisecond
-)
-
-// killLimit is how long SIGKILL is repeated before End gives up: a process in
-// an uninterruptible state can't be ended by anybody.
-const killLimit = 10 * time.Second
-
 // zombieLimit is about how long zombies are waited for that have a parent.
 const zombieLimit = time.Second
-
-// ErrSurvivors says that processes of the group are left after SIGKILL.
-var ErrSurvivors = errors.New("group: processes survive SIGKILL")
 
 // Adopt makes the calling process the parent of all orphans below it
 // (PR_SET_CHILD_SUBREAPER), so that no group leaves zombies where nobody
@@ -133,7 +120,7 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	limit, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	err := end(limit, g.Members)
+	err := end(limit, g.Members, g.signal)
 	if err == nil {
 		err = g.collect()
 	}
@@ -148,6 +135,17 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	g.ended = true
 	g.err = g.cmd.Wait()
 	return g.err
+}
+
+// signal sends a signal to the process group, all at once so that none of it
+// can fork meanwhile, and to the members pids.
+func (g *Group) signal(pids []int, sig syscall.Signal) {
+	g.mu.Lock()
+	if !g.ended { // then the number may be a stranger's
+		_ = syscall.Kill(-g.Pid(), sig)
+	}
+	g.mu.Unlock()
+	signal(pids, sig)
 }
 
 // collect waits for the zombies of the group. The table is not read in one
@@ -165,56 +163,4 @@ func (g *Group) collect() error {
 		<-time.After(look)
 	}
 	return nil
-}
-
-// EndAll ends the processes that find returns, again and again until it
-// returns none: SIGTERM at first, SIGKILL when ctx ends.
-func EndAll(ctx context.Context, find func() ([]int, error)) error {
-	return end(ctx, find)
-}
-
-func end(ctx context.Context, find func() ([]int, error)) error {
-	asked := map[int]bool{}
-	look := firstLook
-	stop := ctx.Done()
-	var killUntil <-chan time.Time
-	none := false // at the last look
-	for {
-		pids, err := find()
-		if err != nil {
-			return fmt.Errorf("group: reading the process table: %w", err)
-		}
-		if len(pids) == 0 && none {
-			return nil
-		}
-		// One that is just being replaced by another program (execve(2)) has no
-		// environment for a moment, so it takes two looks to see nobody.
-		if none = len(pids) == 0; none {
-			look = firstLook
-		}
-		for _, pid := range pids {
-			switch {
-			case killUntil != nil:
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			case !asked[pid]:
-				asked[pid] = true
-				_ = syscall.Kill(pid, syscall.SIGTERM)
-			}
-		}
-		pause := time.NewTimer(look)
-		look = min(look*2, lastLook)
-		select {
-		case <-pause.C:
-		case <-stop:
-			pause.Stop()
-			// From now on every look is a kill, until none is left.
-			stop, look = nil, firstLook
-			limit := time.NewTimer(killLimit)
-			defer limit.Stop()
-			killUntil = limit.C
-		case <-killUntil:
-			pause.Stop()
-			return fmt.Errorf("%w: %v", ErrSurvivors, pids)
-		}
-	}
 }

@@ -106,10 +106,10 @@ func TestLeaderLeavesOthers(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	args := group.Limits{Files: 99, Memory: 64 << 20}.Wrap("/bin/sh", "-c", "ulimit -n; ulimit -d; ulimit -c; echo \"$1\"", "x", "a b")
+	args := group.Limits{Files: 99, Memory: 64 << 20, Private: true}.Wrap("/bin/sh", "-c", "ulimit -n; ulimit -d; ulimit -c; umask; echo \"$1\"", "x", "a b")
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // the test's own
 	text, err := cmd.Output()
-	if err != nil || string(text) != "99\n65536\n0\na b\n" {
+	if err != nil || string(text) != "99\n65536\n0\n0077\na b\n" {
 		t.Errorf("%q, %v", text, err)
 	}
 }

@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// niceness of what is started (setpriority(2)): the server, which all requests
+// go through, comes first where there is not enough for all.
+const niceness = 10
+
 // launch starts cmd from a thread that has given up all ways to more
 // privileges. A child inherits that of the thread that starts it, so neither a
 // program in between is needed nor anything of the server's own lost: the
@@ -20,6 +24,9 @@ func launch(cmd *exec.Cmd) error {
 		runtime.LockOSThread()
 		err := disarm()
 		if err == nil {
+			// Of this thread alone, on Linux. Where it is refused, the command is
+			// as important as the server, and runs all the same.
+			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
 			err = cmd.Start()
 		}
 		started <- err

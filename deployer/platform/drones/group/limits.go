@@ -8,6 +8,7 @@ type Limits struct {
 	Files     int   // open files of a process
 	Memory    int64 // bytes of data of a process (RLIMIT_DATA)
 	Processes int   // processes and threads of the whole user; not for the server's own user
+	Private   bool  // what it makes is open to its own user alone (umask 077)
 }
 
 // limited sets the limits and becomes the command. Where the server's own are
@@ -16,7 +17,8 @@ const limited = `ulimit -c 0
 [ "$1" -eq 0 ] || ulimit -n "$1" 2>/dev/null
 [ "$2" -eq 0 ] || ulimit -d "$2" 2>/dev/null
 [ "$3" -eq 0 ] || ulimit -p "$3" 2>/dev/null || ulimit -u "$3" 2>/dev/null
-shift 3
+[ "$4" = false ] || umask 077
+shift 4
 exec "$@"`
 
 // Wrap returns the arguments that run args within the limits. It is a shell
@@ -25,6 +27,6 @@ exec "$@"`
 func (l Limits) Wrap(args ...string) []string {
 	return append([]string{
 		"/bin/sh", "-c", limited, "limited",
-		strconv.Itoa(l.Files), strconv.FormatInt(l.Memory/1024, 10), strconv.Itoa(l.Processes),
+		strconv.Itoa(l.Files), strconv.FormatInt(l.Memory/1024, 10), strconv.Itoa(l.Processes), strconv.FormatBool(l.Private),
 	}, args...)
 }

@@ -1,0 +1,252 @@
+package drones_test
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+)
+
+// tried is how a command of an app went.
+type tried struct {
+	Code int    `json:"code"`
+	Text string `json:"text"`
+}
+
+// try runs a shell command as an app that runs shell.js.
+func (b *bench) try(app, command string) tried {
+	b.t.Helper()
+	var got tried
+	decode(b.t, b.get(app, "/run?command="+url.QueryEscape(command)), &got)
+	return got
+}
+
+// must runs a shell command as an app and returns what it wrote.
+func (b *bench) must(app, command string) string {
+	b.t.Helper()
+	got := b.try(app, command)
+	if got.Code != 0 {
+		b.t.Fatalf("%s: %q exits with %d: %s", app, command, got.Code, got.Text)
+	}
+	return strings.TrimSpace(got.Text)
+}
+
+// neighbours starts two apps, each in a folder of its own that was built for
+// it, and each with a secret in its home, its environment and its folder.
+func neighbours(t *testing.T) *bench {
+	t.Helper()
+	b := setup(t, drones.Options{})
+	for _, name := range []string{"one", "two"} {
+		spec := b.app(name, "shell.js")
+		spec.Env = map[string]string{"SECRET": "canary-" + name}
+		as, err := b.Credential("me", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if as != nil { // as builds leave it
+			for _, path := range []string{spec.Dir, filepath.Join(spec.Dir, "shell.js")} {
+				if err := os.Chown(path, int(as.Uid), int(as.Gid)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chmod(spec.Dir, 0o700); err != nil { //nolint:gosec // a folder
+				t.Fatal(err)
+			}
+		}
+		b.mustSwitch(spec)
+		b.must(name, `echo canary > "$HOME/secret"; echo canary > "$TMPDIR/secret"; echo canary > secret`)
+	}
+	return b
+}
+
+// What an app may not do where it has a user of its own.
+func TestAppsAreKeptApart(t *testing.T) {
+	t.Parallel()
+	b := neighbours(t)
+	server := filepath.Join(b.dir, "drones")
+	pid := b.must("two", "echo $PPID")
+	home, tmp, folder := b.must("two", "echo $HOME"), b.must("two", "echo $TMPDIR"), b.must("two", "pwd")
+	refused := []string{
+		// The server's own files.
+		"cat " + server + "/state.json", "ls " + server, "ls " + server + "/logs", "touch " + server + "/lock",
+		"cat " + server + "/logs/me/one/log", "ls " + server + "/homes/me", "touch " + server + "/homes/me/one/x",
+		// The other app's, and the links that would put another thing in their place.
+		"cat " + home + "/secret", "cat " + tmp + "/secret", "cat " + folder + "/secret", "cat " + folder + "/shell.js",
+		"ls " + home, "touch " + home + "/x", "touch " + tmp + "/x", "touch " + folder + "/x",
+		"rm -rf " + folder + " && test ! -e " + folder, `mv "$HOME" "$HOME.away"`, `rmdir "$TMPDIR" || rm -rf "$TMPDIR" && test ! -e "$TMPDIR"`,
+		// The machine's.
+		"touch /x", "touch /etc/x", "touch /usr/local/bin/x", "cat /etc/shadow",
+	}
+	// The processes of the other app, and of the server.
+	for _, other := range []string{pid, fmt.Sprint(os.Getpid())} {
+		refused = append(refused, "kill -0 "+other, "cat /proc/"+other+"/environ", "ls /proc/"+other+"/fd",
+			"ls /proc/"+other+"/cwd/", "head -c 1 /proc/"+other+"/mem", "cat /proc/"+other+"/maps | grep .",
+			"echo 1000 > /proc/"+other+"/oom_score_adj")
+	}
+	if os.Getuid() != 0 {
+		// All is the same user's: nothing of this holds, which is said in the README.
+		if got := b.must("one", "id -u"); got != fmt.Sprint(os.Getuid()) {
+			t.Errorf("an app runs as uid %s", got)
+		}
+		if got := b.must("one", "tr '\\0' '\\n' < /proc/"+pid+"/environ | grep SECRET"); got != "SECRET=canary-two" {
+			t.Errorf("an app of the same user sees %q of the other's environment", got)
+		}
+		return
+	}
+	for _, command := range refused {
+		if got := b.try("one", command); got.Code == 0 || strings.Contains(got.Text, "canary") {
+			t.Errorf("an app may %q: exits with %d: %s", command, got.Code, got.Text)
+		}
+	}
+	if got := b.must("two", `cat secret "$HOME/secret" "$TMPDIR/secret"`); got != "canary\ncanary\ncanary" {
+		t.Errorf("the other app has %q", got)
+	}
+}
+
+// What holds for every app, whoever the server is.
+func TestAppsHaveTheirOwn(t *testing.T) {
+	t.Parallel()
+	b := neighbours(t)
+	for _, path := range []string{"secret", `"$HOME/secret"`, `"$TMPDIR/secret"`} {
+		if got := b.must("one", "cat "+path+"; stat -c %a "+path); got != "canary\n600" {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+	if one, two := b.must("one", "echo $HOME $TMPDIR"), b.must("two", "echo $HOME $TMPDIR"); one == two {
+		t.Errorf("both apps have %s", one)
+	}
+	status := b.must("one", "cat /proc/self/status")
+	mention(t, status, "NoNewPrivs:\t1\n", "CapEff:\t0000000000000000\n", "CapAmb:\t0000000000000000\n")
+	// No file of the server's is open in it: its own are pipes, sockets, devices.
+	for file := range strings.FieldsSeq(b.must("one", "for fd in /proc/$PPID/fd/*; do readlink $fd; done")) {
+		if strings.Contains(file, b.dir) {
+			t.Errorf("an app has %s open", file)
+		}
+	}
+}
+
+// A program with the set-user-ID bit is one like any other.
+func TestSetUserIDIsOff(t *testing.T) {
+	t.Parallel()
+	b := neighbours(t)
+	program, err := os.ReadFile("/usr/bin/id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(b.dir, "id")
+	if err := os.WriteFile(path, program, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o755|os.ModeSetuid); err != nil { //nolint:gosec // that is the test
+		t.Fatal(err)
+	}
+	if got, want := b.must("one", path+" -u"), b.must("one", "id -u"); got != want {
+		t.Errorf("an app with uid %s becomes uid %s", want, got)
+	}
+}
+
+// An app that forks without end has as many processes as it may, others don't
+// notice, and it can be ended.
+func TestForkBombIsBounded(t *testing.T) {
+	t.Parallel()
+	const most = 60
+	b := setup(t, drones.Options{Processes: most, Grace: time.Second})
+	b.mustSwitch(b.app("quiet", "serve.js"))
+	_ = b.app("bomb", "bomb.js") // beside what runs
+	spec := b.app("bomb", "shell.js")
+	b.mustSwitch(spec)
+	if os.Getuid() != 0 {
+		// The limit counts all processes of a user, so there can be none on the
+		// server's own.
+		own, err := os.ReadFile("/proc/self/limits")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(own)) {
+			if strings.HasPrefix(line, "Max processes") {
+				mention(t, b.must("bomb", "cat /proc/self/limits")+"\n", line)
+			}
+		}
+		return
+	}
+	uid := b.must("bomb", "id -u")
+	pid := b.report("quiet").Pid
+	b.must("bomb", spec.Node+" bomb.js >/dev/null 2>&1 &")
+	for b.tasks(uid) < most-15 { // a node more, with its threads, may be too much
+		if err := t.Context().Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		if n := b.tasks(uid); n > most {
+			t.Errorf("the app has %d processes and threads", n)
+		}
+		if got := b.report("quiet").Pid; got != pid {
+			t.Errorf("the other app has pid %d, before %d", got, pid)
+		}
+	}
+	if err := b.Halt(t.Context(), "me", "bomb"); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.tasks(uid); n != 0 {
+		t.Errorf("%d processes and threads are left", n)
+	}
+}
+
+// tasks returns how many processes and threads the user has, zombies included.
+func (b *bench) tasks(uid string) int {
+	b.t.Helper()
+	statuses, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	n := 0
+	for _, path := range statuses {
+		status, err := os.ReadFile(path) //nolint:gosec // of /proc
+		if err != nil || !strings.Contains(string(status), "\nUid:\t"+uid+"\t") {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(status), "\nThreads:\t")
+		threads, _, _ := strings.Cut(rest, "\n")
+		n += atoi(b.t, threads)
+	}
+	return n
+}
+
+func TestOpenFilesAreLimited(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Files: 200})
+	b.mustSwitch(b.app("app", "shell.js"))
+	var got tried
+	decode(t, b.get("app", "/files"), &got)
+	if got.Text != "EMFILE" || got.Code < 100 || got.Code > 200 {
+		t.Errorf("%d files were opened, then %s", got.Code, got.Text)
+	}
+	if got := b.get("app", "/"); got != "serving\n" {
+		t.Errorf("answer %q", got)
+	}
+	if got := b.try("app", "ulimit -n 201"); got.Code == 0 {
+		t.Error("an app may raise its limit")
+	}
+}
+
+// An app that leaks is ended and started again, and at last given up; the
+// others don't notice.
+func TestLeakIsGivenUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Memory: 400 << 20, Backoff: time.Millisecond, Crashes: 3})
+	b.mustSwitch(b.app("quiet", "serve.js"))
+	pid := b.report("quiet").Pid
+	b.mustSwitch(b.app("leak", "leak.js"))
+	got := b.await("leak", func(s drones.State) bool { return s.Phase == drones.Crashed })
+	mention(t, got.Reason, "drone 1 ", "given up after 3 crashes")
+	mention(t, b.text("leak"), "platform: drone 1 ", "it starts again in 1ms", "it starts again in 2ms", "stderr: ", "given up after 3 crashes")
+	if again := b.report("quiet").Pid; again != pid {
+		t.Errorf("the other app has pid %d, before %d", again, pid)
+	}
+}
