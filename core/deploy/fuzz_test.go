@@ -29,6 +29,7 @@ func FuzzRepackTar(f *testing.F) {
 		f.Add([]byte(strings.TrimSuffix(text, ended) + strings.Repeat("\x00", 1024)))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		text = bytes.Clone(text)
 		mend(text)
 		var out bytes.Buffer
 		limits := ArchiveLimits{Packed: 1 << 20, Unpacked: 1 << 20, Entries: 100}

@@ -54,6 +54,7 @@ func FuzzUnpack(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		text = bytes.Clone(text)
 		mend(text)
 		var packed bytes.Buffer
 		zipped, err := gzip.NewWriterLevel(&packed, gzip.NoCompression)
