@@ -37,6 +37,7 @@ type Config struct {
 	Lease        time.Duration `koanf:"lease"`
 	RetryDelays  []string      `koanf:"retry-delays"`
 	BuildTimeout time.Duration `koanf:"build-timeout"`
+	StartTimeout time.Duration `koanf:"start-timeout"`
 
 	Redis                     []string `koanf:"redis"`
 	RedisMaster               string   `koanf:"redis-master"`
@@ -100,7 +101,7 @@ func (c Config) Validate() error {
 		}
 	}
 	for setting, d := range map[string]time.Duration{
-		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "lease": c.Lease, "build-timeout": c.BuildTimeout,
+		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "lease": c.Lease, "build-timeout": c.BuildTimeout, "start-timeout": c.StartTimeout,
 		"keep-entries": c.KeepEntries, "keep-payloads": c.KeepPayloads, "keep-changes": c.KeepChanges,
 	} {
 		if d <= 0 {

@@ -48,6 +48,8 @@ func Flags(set *pflag.FlagSet) {
 	set.StringSlice("retry-delays", []string{"5s", "30s", "2m", "10m", "30m"}, "pauses between tries after failures that may pass")
 	set.Duration("build-timeout", 20*time.Minute, "limit of upload and build, and of a start")
 
+	set.Duration("start-timeout", 30*time.Second, "how long an app may take to accept connections")
+
 	set.StringSlice("redis", nil, "host:port of the Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
 	set.String("redis-master", "", "name that Sentinel knows the master by; then --redis names the Sentinels")
 	set.Bool("redis-cluster", false, "--redis names nodes of a Cluster")
