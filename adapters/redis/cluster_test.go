@@ -41,7 +41,7 @@ func TestClusterNodeKilled(t *testing.T) {
 	c, j := redistest.StartCluster(t, "--appendfsync", "always"), newJournal()
 	s := open(t, redis.Options{Addrs: c.Addrs(), Cluster: true, MaxChanges: manyChanges, Logger: j.logger()})
 	other := open(t, redis.Options{Addrs: c.Addrs(), Cluster: true, MaxChanges: manyChanges})
-	f := startFlow(t, nil, s, other)
+	f := startFlow(t, always, s, other)
 	f.more(50)
 	owner := c.Owner("{webhooks}:")
 	owner.Kill()
@@ -61,7 +61,7 @@ func TestClusterSlotMoves(t *testing.T) {
 	c, j := redistest.StartCluster(t), newJournal()
 	s := open(t, redis.Options{Addrs: c.Addrs(), Cluster: true, MaxChanges: manyChanges, Logger: j.logger()})
 	other := open(t, redis.Options{Addrs: c.Addrs(), Cluster: true, MaxChanges: manyChanges})
-	f := startFlow(t, nil, s, other)
+	f := startFlow(t, always, s, other)
 	f.more(50)
 	from := c.Owner("{webhooks}:")
 	to := c.Nodes[(slices.Index(c.Nodes, from)+1)%len(c.Nodes)]

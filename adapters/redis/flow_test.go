@@ -21,11 +21,11 @@ const manyChanges = 1_000_000
 // accepted, each tried again until it is acknowledged, as its sender does; a
 // worker that ends them; and a reader of the feed at each Store.
 type flow struct {
-	t    *testing.T
-	s    *redis.Store
-	sure func() bool // tells whether what was acknowledged can't be lost any more
+	t *testing.T
+	s *redis.Store
 
 	mu      sync.Mutex
+	sure    func() bool // tells of a delivery that was just acknowledged whether it can't be lost any more
 	acked   []acknowledged
 	errs    []string
 	changed chan struct{} // closed when there is more of them, and made anew
@@ -40,13 +40,13 @@ type acknowledged struct {
 	sure   bool
 }
 
-// startFlow starts one that writes to the first of the Stores. sure nil: what
-// is acknowledged stays.
+func always() bool { return true }
+
+func never() bool { return false }
+
+// startFlow starts one that writes to the first of the Stores.
 func startFlow(t *testing.T, sure func() bool, stores ...*redis.Store) *flow {
 	t.Helper()
-	if sure == nil {
-		sure = func() bool { return true }
-	}
 	f := &flow{
 		t: t, s: stores[0], sure: sure, changed: make(chan struct{}),
 		stopWriters: make(chan struct{}), stopWorker: make(chan struct{}),
@@ -55,6 +55,11 @@ func startFlow(t *testing.T, sure func() bool, stores ...*redis.Store) *flow {
 		f.writers.Go(f.write)
 	}
 	f.worker.Go(f.work)
+	t.Cleanup(func() { // the test's context has ended
+		f.writers.Wait()
+		f.worker.Wait()
+		f.readers.Wait()
+	})
 	for _, s := range stores {
 		f.feeds = append(f.feeds, f.read(s, core.Seq{}))
 	}
@@ -62,7 +67,7 @@ func startFlow(t *testing.T, sure func() bool, stores ...*redis.Store) *flow {
 }
 
 // pace is one delivery of a writer, or one look for work.
-const pace = 5 * time.Millisecond
+const pace = 20 * time.Millisecond
 
 func (f *flow) write() {
 	next := time.NewTicker(pace)
@@ -76,6 +81,9 @@ func (f *flow) write() {
 			return
 		}
 		a := delivery(newEntry("u"))
+		f.mu.Lock()
+		sure := f.sure
+		f.mu.Unlock()
 		c, repeat, err := f.s.Accept(f.t.Context(), a)
 		for err != nil && f.t.Context().Err() == nil {
 			if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrConflict) || errors.Is(err, core.ErrGone) {
@@ -90,10 +98,13 @@ func (f *flow) write() {
 		if repeat || c.Entry.ID != a.Entry.ID {
 			f.t.Errorf("repeat %t, %s instead of %s", repeat, c.Entry.ID, a.Entry.ID)
 		}
-		sure := f.sure()
-		f.tell(func() { f.acked = append(f.acked, acknowledged{c, sure}) })
+		kept := sure()
+		f.tell(func() { f.acked = append(f.acked, acknowledged{c, kept}) })
 	}
 }
+
+// trust has sure judge what is accepted from now on.
+func (f *flow) trust(sure func() bool) { f.tell(func() { f.sure = sure }) }
 
 func (f *flow) tell(what func()) {
 	f.mu.Lock()
@@ -133,23 +144,27 @@ func (f *flow) work() {
 
 // wait waits until is, which is called under the lock.
 func (f *flow) wait(is func() bool) {
+	f.t.Helper()
+	late := time.NewTimer(2 * time.Minute)
+	defer late.Stop()
 	for {
 		f.mu.Lock()
-		yes, changed := is(), f.changed
+		yes, changed, errs := is(), f.changed, f.errs
 		f.mu.Unlock()
 		if yes {
 			return
 		}
 		select {
 		case <-changed:
-		case <-f.t.Context().Done():
-			return
+		case <-late.C:
+			f.t.Fatalf("the flow stands still; refused were %d, the last with %q", len(errs), errs[max(len(errs)-3, 0):])
 		}
 	}
 }
 
 // more waits until that many more deliveries are acknowledged.
 func (f *flow) more(n int) {
+	f.t.Helper()
 	f.mu.Lock()
 	want := len(f.acked) + n
 	f.mu.Unlock()
@@ -158,6 +173,7 @@ func (f *flow) more(n int) {
 
 // refused waits until a delivery is refused for a reason that holds text.
 func (f *flow) refused(text string) {
+	f.t.Helper()
 	f.mu.Lock()
 	from := len(f.errs)
 	f.mu.Unlock()
@@ -285,7 +301,7 @@ func (f *flow) end(loss bool) {
 func (f *flow) log(since core.Seq) (all []core.Change) {
 	f.t.Helper()
 	for {
-		page, err := f.s.Changes(context.WithoutCancel(f.t.Context()), "u", since, 1000)
+		page, err := f.s.Changes(context.WithoutCancel(f.t.Context()), "u", since, 200)
 		if err != nil {
 			f.t.Fatal(err)
 		}

@@ -36,24 +36,33 @@ func StartSentinel(t testing.TB, args ...string) *Sentinel {
 	}
 	s.Servers = []*Server{master, Start(t, append([]string{"--replicaof", host, port}, args...)...)}
 	for range 3 {
-		s.Sentinels = append(s.Sentinels, startServer(t, sentinel,
-			"--sentinel", "monitor", masterName, host, port, "2",
-			"--sentinel", "down-after-milliseconds", masterName, "1000",
-			"--sentinel", "failover-timeout", masterName, "10000"))
+		s.Sentinels = append(s.Sentinels, startServer(t, sentinel, host, port))
+	}
+	for _, sentinel := range s.Sentinels {
+		sentinel.hasten()
 	}
 	s.Settle()
 	return s
 }
 
-// sentinelFile returns the file of a Sentinel, and makes it where it is not there.
+// hasten has a Sentinel look often, as it would notice and do things only after
+// some 10 seconds each.
+func (s *Server) hasten() {
+	s.t.Helper()
+	s.do("SENTINEL", "DEBUG", "info-period", "500", "publish-period", "250", "ask-period", "250")
+}
+
+// sentinelFile returns the settings of a Sentinel, and makes them where they are
+// not there. It writes there what it learns.
 func (s *Server) sentinelFile() string {
 	s.t.Helper()
 	file := filepath.Join(s.dir, "sentinel.conf")
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // in a folder of ours
-	if err == nil {
-		err = f.Close()
+	if _, err := os.Stat(file); err == nil {
+		return file
 	}
-	if err != nil {
+	text := fmt.Sprintf("sentinel monitor %[1]s %[2]s 2\nsentinel down-after-milliseconds %[1]s 1000\nsentinel failover-timeout %[1]s 10000\n",
+		masterName, strings.Join(s.args, " "))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	return file
@@ -133,6 +142,9 @@ func (s *Sentinel) Master() *Server {
 func (s *Sentinel) master() (master *Server, missing string) {
 	told := ""
 	for _, sentinel := range s.Sentinels {
+		if sentinel.idle {
+			continue
+		}
 		answer, err := sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", masterName)
 		if err != nil {
 			continue // it was killed

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net"
 	"os/exec"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +22,7 @@ type Server struct {
 	dir  string
 	args []string
 	cmd  *exec.Cmd
+	idle bool          // between Pause and Resume
 	done chan struct{} // closed when the process has ended
 }
 
@@ -39,7 +39,7 @@ type kind int
 const (
 	alone    kind = iota // or a master, or a replica
 	node                 // of a Cluster
-	sentinel             // keeps no data
+	sentinel             // its arguments are host and port of the master
 )
 
 func startServer(t testing.TB, k kind, args ...string) *Server {
@@ -111,8 +111,8 @@ func (s *Server) start() bool {
 func (s *Server) commandLine() []string {
 	s.t.Helper()
 	args := []string{"--port", port(s.t, s.Addr), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no", "--logfile", ""}
-	if s.kind == sentinel { // its file comes first; it writes there what it learns
-		return slices.Concat([]string{s.sentinelFile(), "--sentinel"}, args, s.args)
+	if s.kind == sentinel {
+		return append([]string{s.sentinelFile(), "--sentinel"}, args...)
 	}
 	args = append(args, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction")
 	if s.kind == node {
@@ -145,13 +145,16 @@ func (s *Server) Restart() {
 	if !s.start() {
 		s.t.Fatal("redis-server did not start again")
 	}
+	if s.kind == sentinel {
+		s.hasten()
+	}
 }
 
 // Pause stops the process where it is; Resume lets it go on.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP); s.idle = true }
 
 // Resume ends a Pause.
-func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+func (s *Server) Resume() { s.signal(syscall.SIGCONT); s.idle = false }
 
 func (s *Server) signal(signal syscall.Signal) {
 	s.t.Helper()
