@@ -26,4 +26,4 @@ http.createServer((req, res) => {
     default:
       return res.end('serving\n');
   }
-}).listen(process.env.PORT);
+}).listen(process.env.PORT, () => console.log('listening'));
