@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -59,25 +62,56 @@ func (a *API) pairGitHub(c *gin.Context) error {
 }
 
 // pairCredentials reads {"credentials":"githubUser:token"}; "" where there
-// are none in it. Errors of the JSON decoder are not passed on, as they may
-// repeat what they stumbled over.
+// are none in it. The field may come once, by its exact name, and what it holds
+// is not mended: a text that could mean two things is refused. Errors of the
+// JSON decoder are not passed on, as they may repeat what they stumbled over.
 func pairCredentials(body []byte) (core.Secret, error) {
-	var request struct {
-		Credentials json.RawMessage `json:"credentials"`
-	}
 	if len(body) == 0 {
 		return "", nil
 	}
 	const form = `; send {"credentials":"githubUser:token"}`
-	if json.Unmarshal(body, &request) != nil {
+	found, ok := fieldsOf(body, "credentials")
+	if !ok {
 		return "", core.NewError(core.CodeBadCredentials, "The body is not a JSON object"+form, nil)
 	}
-	if len(request.Credentials) == 0 || string(request.Credentials) == "null" {
+	if len(found) > 1 {
+		return "", core.NewError(core.CodeBadCredentials, "The credentials come twice"+form, nil)
+	}
+	if len(found) == 0 || string(found[0]) == "null" {
 		return "", nil
 	}
 	var text string
-	if json.Unmarshal(request.Credentials, &text) != nil {
+	if json.Unmarshal(found[0], &text) != nil {
 		return "", core.NewError(core.CodeBadCredentials, "The credentials are not a string"+form, nil)
 	}
+	if strings.ContainsFunc(text, func(r rune) bool { return isControl(r) || r == utf8.RuneError }) {
+		return "", core.NewError(core.CodeBadCredentials, "The credentials hold what is no text"+form, nil)
+	}
 	return core.Secret(text), nil
+}
+
+// fieldsOf returns the values that an object has for a key, each time that it
+// comes; ok is false where text is no JSON object, or not UTF-8.
+func fieldsOf(text []byte, key string) (values []json.RawMessage, ok bool) {
+	if !utf8.Valid(text) || !json.Valid(text) {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return nil, false
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, false
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, false
+		}
+		if name == key {
+			values = append(values, value)
+		}
+	}
+	return values, true
 }

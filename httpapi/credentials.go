@@ -25,6 +25,9 @@ var errMalformed = errors.New("the Authorization header is not of the form of RF
 // credentials returns what the request gives by Basic authentication (RFC
 // 7617); nil where it gives nothing.
 func credentials(h http.Header) (*core.Credentials, error) {
+	if len(h.Values("Authorization")) > 1 {
+		return nil, errMalformed // whoever stands before us may have looked at another one
+	}
 	header := strings.TrimSpace(h.Get("Authorization"))
 	if header == "" || travisToken.MatchString(header) {
 		return nil, nil

@@ -36,6 +36,12 @@ func (a *API) identify(c *gin.Context) {
 		c.Header("Strict-Transport-Security", "max-age=31536000")
 	}
 	c.Header("Cache-Control", "no-store")
+	if len(c.Request.TransferEncoding) > 0 || !c.Request.ProtoAtLeast(1, 1) {
+		// It may have come with two lengths, of which net/http drops one without
+		// a word. Whoever stands before us may have believed the other, so that
+		// what follows is no request of its own (RFC 9112, section 6.1).
+		c.Header("Connection", "close")
+	}
 }
 
 // log writes one line for each request. It tells the route and not the path,

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -25,6 +26,9 @@ type ServerOptions struct {
 	// Drain is how long Stop lets everything go on, but for /readyz, which says
 	// that nothing should be sent here: time for a balancer to notice. 0: none.
 	Drain time.Duration
+	// HeaderTimeout is for a request's headers to arrive, 5 s, and ReadTimeout
+	// for all of it, 30 s: who sends more slowly is cut off.
+	HeaderTimeout, ReadTimeout time.Duration
 	// Fail is told when serving ends for another reason than Stop.
 	Fail func(err error)
 
@@ -60,10 +64,10 @@ func NewServer(o ServerOptions) *Server {
 	s.http = &http.Server{
 		TLSConfig:         o.TLS,
 		Handler:           o.Handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       60 * time.Second,
+		ReadHeaderTimeout: cmp.Or(o.HeaderTimeout, 5*time.Second),
+		ReadTimeout:       cmp.Or(o.ReadTimeout, 30*time.Second),
 		WriteTimeout:      60 * time.Second, // feeds and deliveries put it off
-		IdleTimeout:       120 * time.Second,
+		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },

@@ -1,0 +1,329 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
+	"github.com/nodejitsu/webhooks/httpapi"
+)
+
+// The field that holds a token is read in one way, or not; and what it holds
+// comes neither into the answer nor into the log.
+func TestHostileCredentialsField(t *testing.T) {
+	t.Parallel()
+	field := `"credentials":"dscape:` + secret + `"`
+	for name, c := range map[string]struct {
+		body string
+		want string // what the use case is given; "": the body is refused
+	}{
+		"as it should be":         {"{" + field + "}", "dscape:" + secret},
+		"beside others":           {`{"a":{"credentials":"evil:x"},"b":["credentials"],` + field + `,"c":1}`, "dscape:" + secret},
+		"escaped":                 {`{"credent\u0069als":"dsc\u0061pe:` + secret + `"}`, "dscape:" + secret},
+		"another case beside it":  {`{"CREDENTIALS":"evil:x",` + field + `,"Credentials":"evil:x"}`, "dscape:" + secret},
+		"several colons":          {`{"credentials":"dscape:a:b:` + secret + `"}`, "dscape:a:b:" + secret},
+		"of 60 KB":                {`{"credentials":"dscape:` + strings.Repeat("x", 60<<10) + `"}`, "dscape:" + strings.Repeat("x", 60<<10)},
+		"twice":                   {"{" + field + `,"credentials":"evil:x"}`, ""},
+		"twice, one escaped":      {"{" + field + `,"\u0063redentials":"evil:x"}`, ""},
+		"twice, the same":         {"{" + field + "," + field + "}", ""},
+		"twice, one null":         {`{"credentials":null,` + field + "}", ""},
+		"not UTF-8":               {"{\"credentials\":\"dscape:" + secret + "\xff\"}", ""},
+		"not UTF-8 beside it":     {"{\"a\":\"\xff\"," + field + "}", ""},
+		"half a pair":             {`{"credentials":"dscape:` + secret + `\ud800"}`, ""},
+		"NUL":                     {"{\"credentials\":\"dscape:" + secret + "\x00\"}", ""},
+		"NUL, escaped":            {`{"credentials":"dscape:` + secret + `\u0000"}`, ""},
+		"CR LF, escaped":          {`{"credentials":"dscape:` + secret + `\r\nX-Evil: 1"}`, ""},
+		"a byte order mark":       {"\ufeff{" + field + "}", ""},
+		"nested 10,000 deep":      {`{"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + "," + field + "}", ""},
+		"a list of it":            {"[{" + field + "}]", ""},
+		"a list in it":            {`{"credentials":["dscape:` + secret + `"]}`, ""},
+		"a number beyond all":     {`{"credentials":1e999999}`, ""},
+		"a number beyond all, by": {`{"a":1e999999,` + field + "}", "dscape:" + secret},
+		"more behind it":          {"{" + field + "}{" + field + "}", ""},
+		"cut off":                 {"{" + field, ""},
+		"a form":                  {"credentials=dscape:" + secret, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log records
+			given := ""
+			api := newAPI(t, func(o *httpapi.Options) {
+				o.Logger = log.logger()
+				o.Auth = fakeAuth{pair: func(_ string, credentials core.Secret, _ string) (auth.Pairing, error) {
+					given = credentials.Reveal()
+					return auth.Pairing{Login: "dscape", App: "*"}, nil
+				}}
+			})
+			w := serve(api, request(t, "POST", "/1/auth/github", c.body, as("dscape")))
+			if given != c.want {
+				t.Errorf("the use case is given %.100q, want %.100q", given, c.want)
+			}
+			var body struct{ Error core.Code }
+			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+				t.Fatal(err)
+			}
+			if want := map[bool]core.Code{true: core.CodeBadCredentials, false: ""}[c.want == ""]; body.Error != want || (w.Code == 200) != (want == "") {
+				t.Errorf("got %d %.200s, want %q", w.Code, w.Body, want)
+			}
+			if text := w.Body.String() + log.String(); strings.Contains(text, secret) || strings.Contains(text, "evil") {
+				t.Errorf("the credentials are told: %.500s", text)
+			}
+		})
+	}
+}
+
+// Credentials that whoever stands before us may have read differently prove
+// nothing, on any route.
+func TestHostileAuthorization(t *testing.T) {
+	t.Parallel()
+	basic := func(text string) string {
+		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(text))
+	}
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Deploy = fakeDeploy{deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+			t.Error("a delivery was taken")
+			return deploy.Receipt{}, nil
+		}}
+	})
+	for name, headers := range map[string][]string{
+		"two":                 {as("dscape"), basic("evil:" + secret)},
+		"two, one of nothing": {"Authorization: ", as("dscape")},
+		"two, one of Travis":  {"Authorization: 0f1e2d3c4b5a6978", as("dscape")},
+		"NUL in the user":     {basic("dscape\x00:" + secret)},
+		"CR LF in the user":   {basic("dscape\r\n:" + secret)},
+		"CR LF in the rest":   {basic("dscape:" + secret + "\r\n")},
+		"not UTF-8":           {basic("dsc\xffape:" + secret)},
+		"no padding":          {strings.TrimRight(as("dscape"), "=") + "!"},
+		"for a proxy":         {strings.Replace(as("dscape"), "Basic", "Digest", 1)},
+		"two at once":         {as("dscape") + ", " + strings.TrimPrefix(as("dscape"), "Authorization: ")},
+		"of 60 KB":            {basic(strings.Repeat("x", 45<<10) + secret)},
+	} {
+		for _, target := range []string{"POST /", "POST /1/deploy", "GET /1/status/dscape/webhooks", "GET /1/status/dscape/changes", "GET /1/status/dscape/changes/" + entryID, "POST /1/auth/github"} {
+			method, path, _ := strings.Cut(target, " ")
+			w := serve(api, request(t, method, path, "{}", headers...))
+			if w.Code != http.StatusUnauthorized || strings.Contains(w.Body.String(), secret) {
+				t.Errorf("%s, %s: got %d %s, want 401", name, target, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+// Nothing that a client says begins a line of its own in what we answer.
+func TestNothingOfARequestBecomesAHeader(t *testing.T) {
+	t.Parallel()
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Deploy = fakeDeploy{
+			deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+				return deploy.Receipt{Change: changeOf(core.StatusPending)}, nil
+			},
+			wait: func(context.Context, string) (core.Change, error) { return changeOf(core.StatusPending), nil },
+		}
+		o.Status = fakeStatus{list: func(string, string, int, int) ([]core.Entry, int, error) { return nil, 100, nil }}
+	})
+	const evil = "%0d%0aX-Evil:%201%0d%0a%0d%0a<script>"
+	for _, c := range []struct {
+		target  string
+		headers []string
+	}{
+		{"POST /", []string{"Host: a\r\nX-Evil: 1"}},
+		{"POST /", []string{"Host: a/../\"><script>"}},
+		{"POST /", []string{"Prefer: wait=1\r\nX-Evil: 1"}},
+		{"POST /", []string{"Prefer: respond-async; x=\"\r\nX-Evil: 1\""}},
+		{"POST /?branch=" + evil, nil},
+		{"POST /?user=" + evil, nil},
+		{"GET /1/status/dscape/webhooks/" + evil, nil},
+		{"GET /1/status/" + evil + "/webhooks", nil},
+		{"GET /1/status/dscape/webhooks?skip=1&limit=1&x=" + evil, []string{"Host: a\r\nX-Evil: 1"}},
+		{"GET /1/status/dscape/webhooks?skip=" + evil, nil},
+		{"GET /1/status/dscape/changes?since=" + evil, []string{"Accept: text/event-stream"}},
+		{"GET /1/status/dscape/changes", []string{"Accept: text/event-stream", "Last-Event-ID: 1-0\r\ndata: evil"}},
+		{"GET /" + evil, nil},
+	} {
+		method, path, _ := strings.Cut(c.target, " ")
+		w := serve(api, request(t, method, path, "{}", append(c.headers, as("dscape"))...))
+		for name, values := range w.Header() {
+			if text := name + strings.Join(values, ""); strings.ContainsAny(text, "\r\n") || strings.Contains(text, "<script") {
+				t.Errorf("%s %q: header %s: %q", c.target, c.headers, name, values)
+			}
+		}
+		if w.Code >= 500 || strings.Contains(w.Body.String(), "<script>") {
+			t.Errorf("%s: got %d %s", c.target, w.Code, w.Body)
+		}
+	}
+}
+
+// slow is a server that cuts off who sends slowly, after moments. taken is told
+// of each delivery.
+func slow(t *testing.T, taken chan<- string) *httpapi.Server {
+	t.Helper()
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Wait = -1
+		o.Deploy = fakeDeploy{deliver: func(_ context.Context, r deploy.Request) (deploy.Receipt, error) {
+			taken <- string(r.Delivery.Body)
+			return deploy.Receipt{Change: changeOf(core.StatusOK)}, nil
+		}}
+	})
+	s := httpapi.NewServer(httpapi.ServerOptions{
+		Addr: "127.0.0.1:0", API: api, Fail: func(err error) { t.Error(err) },
+		HeaderTimeout: 100 * time.Millisecond, ReadTimeout: 300 * time.Millisecond,
+	})
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+	return s
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	var dialer net.Dialer
+	c, err := dialer.DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Who begins a request and does not go on is cut off, by us.
+func TestSlowSenders(t *testing.T) {
+	t.Parallel()
+	taken := make(chan string, 100)
+	s := slow(t, taken)
+	for name, c := range map[string]struct {
+		text string
+		want int // 0: no answer of ours
+	}{
+		"nothing at all":         {"", 0},
+		"half a request line":    {"POST / HT", 0},
+		"half the headers":       {"POST / HTTP/1.1\r\nHost: x\r\nX-A: b\r\n", 0},
+		"no body":                {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", 400},
+		"half a body":            {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", 400},
+		"half a chunk":           {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{", 400},
+		"no last chunk":          {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 400},
+		"half a trailer":         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-A: b\r\n", 400},
+		"half the credentials":   {"POST /1/auth/github HTTP/1.1\r\nHost: x\r\n" + as("dscape") + "\r\nContent-Length: 20\r\n\r\n{", 400},
+		"a body after being let": {"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := dial(t, s.Addr())
+			if _, err := io.WriteString(conn, c.text); err != nil {
+				t.Fatal(err)
+			}
+			all, err := io.ReadAll(conn) // until they end it
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.TrimPrefix(string(all), "HTTP/1.1 100 Continue\r\n\r\n")
+			if c.want == 0 {
+				if text != "" && !strings.HasPrefix(text, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain") {
+					t.Errorf("got %q, want the end", text)
+				}
+				return
+			}
+			answer, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text)), nil)
+			if err != nil {
+				t.Fatalf("%v: %q", err, text)
+			}
+			defer func() { _ = answer.Body.Close() }()
+			body, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode != c.want || !json.Valid(body) {
+				t.Errorf("got %d %s (%v), want %d", answer.StatusCode, body, err, c.want)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if len(taken) > 0 {
+			t.Errorf("half a delivery was taken: %q", <-taken)
+		}
+	})
+}
+
+// Many who send nothing keep nobody else from being served.
+func TestSlowSendersDelayNobody(t *testing.T) {
+	t.Parallel()
+	s, url := started(t, newAPI(t, nil)) // with the limits as they are, so that they all stay
+	for range 200 {
+		if _, err := io.WriteString(dial(t, s.Addr()), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 26214400\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := get(t, url+"/healthz").StatusCode; got != http.StatusOK {
+		t.Errorf("got %d", got)
+	}
+}
+
+// What net/http and whoever stands before us may have understood differently is
+// the last on its connection; all else may be followed by more.
+func TestDoubtfulRequestsAreTheLast(t *testing.T) {
+	t.Parallel()
+	const body, last = "\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	for name, c := range map[string]struct {
+		text string
+		want int // answers, the one for last among them
+	}{
+		"a length":                      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 2},
+		"chunks":                        {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked" + body, 1},
+		"a length and chunks":           {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nTransfer-Encoding: chunked" + body, 1},
+		"chunks and a length":           {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 12" + body, 1},
+		"chunks, folded":                {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\nContent-Length: 12" + body, 1},
+		"chunks in HTTP/1.0":            {"POST / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 1},
+		"chunks unread: there is no it": {"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked" + body, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			taken := make(chan string, 10)
+			s := slow(t, taken)
+			conn := dial(t, s.Addr())
+			if _, err := io.WriteString(conn, c.text+last); err != nil {
+				t.Fatal(err)
+			}
+			all, err := io.ReadAll(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Count(string(all), "HTTP/1."); got != c.want {
+				t.Errorf("%d answers, want %d: %s", got, c.want, all)
+			}
+		})
+	}
+}
+
+// A reader who stops reading delays no other, over the network too.
+func TestSlowReaderDelaysNobody(t *testing.T) {
+	t.Parallel()
+	l := &changeLog{}
+	feed := feedOver(t, l, status.Options{Batch: 1})
+	server, url := started(t, newAPI(t, func(o *httpapi.Options) { o.Status, o.WriteTimeout = feed, time.Hour }))
+	stuck := rawFeed(t, server.Addr())
+	addLarge(l, 1, 1)
+	if _, err := bufio.NewReaderSize(stuck, 16).Peek(1); err != nil { // it began, and is not read on
+		t.Fatal(err)
+	}
+	other := bufio.NewReader(get(t, url+"/1/status/dscape/changes?since=0&include_docs=true").Body)
+	for n := uint64(1); n <= 30; n++ { // far more than what fits between the two
+		if n > 1 {
+			addLarge(l, n, n)
+		}
+		line, err := other.ReadString('\n')
+		if err != nil {
+			t.Fatalf("change %d: %v", n, err)
+		}
+		if len(line) < large {
+			t.Fatalf("change %d: %.200s", n, line)
+		}
+	}
+	_ = stuck.Close() // so that the server need not wait for it
+}
