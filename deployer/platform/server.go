@@ -90,6 +90,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // it has stopped
 	}
 	defer s.busy.RUnlock()
+	if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
+		// It may have come with two lengths, of which net/http drops one without
+		// a word. Whoever stands before us may have believed the other, so that
+		// what follows is no request of its own (RFC 9112, section 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 		// By then whoever is there has been told all that could be.
 		defer context.AfterFunc(r.Context(), func() { _ = conn.Close() })()
