@@ -1,11 +1,13 @@
 package drones_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -147,6 +149,53 @@ func TestSetUserIDIsOff(t *testing.T) {
 	}
 	if got, want := b.must("one", path+" -u"), b.must("one", "id -u"); got != want {
 		t.Errorf("an app with uid %s becomes uid %s", want, got)
+	}
+}
+
+// A server whose umask closes what it makes still gives apps their folders.
+func TestAppsHaveTheirOwnWithAnyUmask(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, drones.Options{})
+	server, addr := b.serve(b.app("app", "shell.js"), "0077")
+	resp, done := b.openAt(addr, "/run?command="+url.QueryEscape(`cd "$HOME" && touch x && cd "$TMPDIR" && touch x`), func() {})
+	var got tried
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	if got.Code != 0 {
+		t.Errorf("the app can't use its folders: %s", got.Text)
+	}
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait() // it says that it was killed
+	b.start()         // ends what it left
+}
+
+// Who comes after an app that was destroyed is another user.
+func TestUsersAreNotGivenAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	var last *syscall.Credential
+	for _, name := range []string{"one", "two", "one"} {
+		as, err := b.Credential("me", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if os.Getuid() != 0 {
+			if as != nil {
+				t.Errorf("an app gets user %d from a server that can't change it", as.Uid)
+			}
+			continue
+		}
+		if as.Uid < 50_000 || as.Uid >= 60_000 || last != nil && as.Uid == last.Uid {
+			t.Errorf("an app gets user %d after %v", as.Uid, last)
+		}
+		last = as
+		if err := b.Destroy(t.Context(), "me", name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

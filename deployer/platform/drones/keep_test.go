@@ -162,28 +162,7 @@ func TestServerIsKilled(t *testing.T) {
 	b := prepare(t, drones.Options{})
 	spec := b.app("app", "serve.js")
 	spec.Drones = 2
-	text, err := json.Marshal(order{Dir: filepath.Join(b.dir, "drones"), Spec: spec})
-	if err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := exec.CommandContext(t.Context(), self) //nolint:gosec // the test itself
-	server.Env = append(os.Environ(), serveVariable+"="+string(text))
-	out, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || !strings.Contains(addr, ":") {
-		t.Fatalf("the server said %q, %v", addr, err)
-	}
-	addr = strings.TrimSpace(addr)
+	server, addr := b.serve(spec, "0022")
 	resp, done := b.openAt(addr, "/fork", func() {})
 	var children []int
 	if err := json.NewDecoder(resp.Body).Decode(&children); err != nil {
@@ -217,6 +196,34 @@ func TestServerIsKilled(t *testing.T) {
 	if after := b.report("app"); after.UID != before.UID {
 		t.Errorf("it runs as %d, before as %d", after.UID, before.UID)
 	}
+}
+
+// serve runs spec in a server of its own, a process with that umask, and returns
+// the address of a drone.
+func (b *bench) serve(spec drones.Spec, umask string) (server *exec.Cmd, addr string) {
+	b.t.Helper()
+	text, err := json.Marshal(order{Dir: filepath.Join(b.dir, "drones"), Spec: spec})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	server = exec.CommandContext(b.t.Context(), "/bin/sh", "-c", `umask "$1"; exec "$0"`, self, umask) //nolint:gosec // the test itself
+	server.Env = append(os.Environ(), serveVariable+"="+string(text))
+	out, err := server.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	addr, err = bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.Contains(addr, ":") {
+		b.t.Fatalf("the server said %q, %v", addr, err)
+	}
+	return server, strings.TrimSpace(addr)
 }
 
 // runs tells whether pid is a process and no zombie: an orphan of another

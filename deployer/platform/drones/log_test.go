@@ -84,8 +84,59 @@ func TestLogFlood(t *testing.T) {
 	if !dropped {
 		t.Errorf("%d lines, none says that others were dropped", len(lines))
 	}
+	b.bounded()
+}
+
+// A line of 1 GB that is no text comes through, cut.
+func TestLogOfOneLine(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	b.mustSwitch(b.app("app", "flood.js"))
+	if got := b.get("app", "/line"); got != "done\n" {
+		t.Fatalf("answer %q", got)
+	}
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := b.Logs("me", "app", 2)
+	if err != nil || len(lines) != 2 || lines[1].Text != "last words" {
+		t.Fatalf("%d lines, %v", len(lines), err)
+	}
+	if text := lines[0].Text; len(text) > 64<<10 || len(text) < 63<<10 || strings.Trim(text, "\ufffdx") != "" {
+		t.Errorf("the line has %d bytes", len(text))
+	}
+	b.bounded()
+}
+
+// An app that never stops talking answers, as it is never kept waiting for its
+// log, and takes no more disk than others.
+func TestEndlessLogFlood(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Grace: time.Second})
+	b.mustSwitch(b.app("quiet", "serve.js"))
+	b.mustSwitch(b.app("app", "flood.js"))
+	if got := b.get("app", "/forever"); got != "begun\n" {
+		t.Fatalf("answer %q", got)
+	}
+	for !strings.Contains(b.text("app"), "lines dropped, as they came too fast") {
+		if got := b.get("app", "/"); got != "serving\n" {
+			t.Fatalf("answer %q", got)
+		}
+		if got := b.get("quiet", "/"); got != "hello\n" {
+			t.Fatalf("the other app answers %q", got)
+		}
+	}
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	b.bounded()
+}
+
+// bounded checks that the logs take no more disk than they may.
+func (b *bench) bounded() {
+	b.t.Helper()
 	var size int64
-	err = filepath.WalkDir(filepath.Join(b.dir, "drones", "logs"), func(path string, _ os.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(b.dir, "drones", "logs"), func(path string, _ os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -94,6 +145,6 @@ func TestLogFlood(t *testing.T) {
 		return err
 	})
 	if err != nil || size > 55<<20 {
-		t.Errorf("the log takes %d bytes, %v", size, err)
+		b.t.Errorf("the log takes %d bytes, %v", size, err)
 	}
 }

@@ -20,9 +20,10 @@ type store struct {
 }
 
 type content struct {
-	Instance string            `json:"instance"` // begins the mark of each drone
-	Users    map[string]uint32 `json:"users"`    // by key: the uid, also the gid
-	Running  map[string]Spec   `json:"running"`  // by key
+	Instance string            `json:"instance"`  // begins the mark of each drone
+	Users    map[string]uint32 `json:"users"`     // by key: the uid, also the gid
+	LastUser uint32            `json:"last_user"` // that was given
+	Running  map[string]Spec   `json:"running"`   // by key
 }
 
 // load reads the file, or begins one.

@@ -103,7 +103,7 @@ func (s *Supervisor) prepare(ctx context.Context) error {
 	if !filepath.IsAbs(s.o.Dir) {
 		return fmt.Errorf("drones: the folder %q must be an absolute path", s.o.Dir)
 	}
-	if err := os.MkdirAll(s.o.Dir, 0o711); err != nil { //nolint:gosec // apps must pass, and can't list
+	if err := passable(s.o.Dir); err != nil {
 		return fmt.Errorf("drones: making the folder: %w", err)
 	}
 	var err error

@@ -41,8 +41,8 @@ func (s *Supervisor) Credential(user, app string) (*syscall.Credential, error) {
 		if uid, known = c.Users[key(user, app)]; known {
 			return
 		}
-		if uid, err = s.freeUID(c.Instance, c.Users); err == nil {
-			c.Users[key(user, app)] = uid
+		if uid, err = s.freeUID(c); err == nil {
+			c.Users[key(user, app)], c.LastUser = uid, uid
 		}
 	})
 	if err = errors.Join(err, saved); err != nil {
@@ -51,18 +51,23 @@ func (s *Supervisor) Credential(user, app string) (*syscall.Credential, error) {
 	return credential(uid), nil
 }
 
-// freeUID returns a uid of the range that nobody has. The search begins at a
-// place of the server's own, as two servers on one machine don't know of each
-// other.
-func (s *Supervisor) freeUID(instance string, users map[string]uint32) (uint32, error) {
-	used := make(map[uint32]bool, len(users))
-	for _, uid := range users {
+// freeUID returns a uid of the range that nobody has. The search begins after
+// the last that was given, so that who comes next is not taken for one that was
+// destroyed, whose files may lie in /tmp; and at first at a place of the
+// server's own, as two servers on one machine don't know of each other.
+func (s *Supervisor) freeUID(c *content) (uint32, error) {
+	used := make(map[uint32]bool, len(c.Users))
+	for _, uid := range c.Users {
 		used[uid] = true
 	}
-	begin := fnv.New32a()
-	_, _ = begin.Write([]byte(instance)) // never fails
+	begin := c.LastUser - s.o.FirstUID + 1
+	if c.LastUser < s.o.FirstUID || begin > maxApps { // none was given, or of another range
+		hash := fnv.New32a()
+		_, _ = hash.Write([]byte(c.Instance)) // never fails
+		begin = hash.Sum32() % maxApps
+	}
 	for i := range uint32(maxApps) {
-		uid := s.o.FirstUID + (begin.Sum32()%maxApps+i)%maxApps
+		uid := s.o.FirstUID + (begin+i)%maxApps
 		id := strconv.FormatUint(uint64(uid), 10)
 		_, userErr := user.LookupId(id)
 		_, groupErr := user.LookupGroupId(id)
@@ -80,8 +85,10 @@ type folders struct{ home, tmp string }
 // them stays the server's, so that the app can't put a link in their place.
 func (s *Supervisor) folders(user, app string, as *syscall.Credential) (folders, error) {
 	around := s.around(user, app)
-	if err := os.MkdirAll(around, 0o711); err != nil { //nolint:gosec // apps must pass, and can't list
-		return folders{}, err
+	for _, dir := range []string{filepath.Dir(filepath.Dir(around)), filepath.Dir(around), around} {
+		if err := passable(dir); err != nil {
+			return folders{}, err
+		}
 	}
 	f := folders{home: filepath.Join(around, "home"), tmp: filepath.Join(around, "tmp")}
 	for _, dir := range []string{f.home, f.tmp} {
@@ -95,6 +102,15 @@ func (s *Supervisor) folders(user, app string, as *syscall.Credential) (folders,
 		}
 	}
 	return f, nil
+}
+
+// passable makes a folder that apps may pass through and not list, whatever the
+// server's umask is.
+func passable(dir string) error {
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // apps must pass
+		return err
+	}
+	return os.Chmod(dir, 0o711) //nolint:gosec // apps must pass
 }
 
 // around is the folder around an app's own.
