@@ -54,4 +54,14 @@
 // Whether Redis can be used is asked every two seconds, and at once after a call
 // that failed; the log tells when an outage begins and when it ends. Scripts
 // write all or nothing: Redis refuses only the first write of a script.
+//
+// # Sentinel and Cluster
+//
+// The master is asked for at each new connection, of all the Sentinels that
+// Options names, and connections to another are ended when it changes. A
+// failover that takes longer than a call is an outage; one that loses what was
+// acknowledged is not noticed, see INSTANCES.md of the command.
+//
+// On a Cluster, scripts are refused with TRYAGAIN while the slot is moved to
+// another node, which is an outage too.
 package redis

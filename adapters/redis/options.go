@@ -13,7 +13,7 @@ import (
 // zero durations and counts have defaults.
 type Options struct {
 	// Addrs are host:port: of the server; of several nodes of a Cluster; of
-	// the Sentinels, where Master is set.
+	// all the Sentinels, where Master is set: others are not looked for.
 	Addrs   []string
 	Master  string // the name that Sentinel knows the master by
 	Cluster bool   // also where only one node is named

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
@@ -23,6 +24,7 @@ func replicated(t *testing.T, master *redistest.Server) func() bool {
 	t.Helper()
 	client := goredis.NewClient(&goredis.Options{
 		Addr: master.Addr, MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: time.Second,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}, // Conn races with it
 	})
 	t.Cleanup(func() {
 		if err := client.Close(); err != nil {
@@ -86,6 +88,16 @@ func TestFailover(t *testing.T) {
 		"hung": {
 			begin: func(_ *redistest.Sentinel, master *redistest.Server, _ *journal) { master.Pause() },
 			end:   func(_ *redistest.Sentinel, master *redistest.Server) { master.Resume() },
+		},
+		"hung with a Sentinel": {
+			begin: func(s *redistest.Sentinel, master *redistest.Server, _ *journal) {
+				s.Sentinels[0].Pause()
+				master.Pause()
+			},
+			end: func(s *redistest.Sentinel, master *redistest.Server) {
+				s.Sentinels[0].Resume()
+				master.Resume()
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

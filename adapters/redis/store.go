@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -22,6 +23,7 @@ import (
 type Store struct {
 	o       Options
 	client  redis.UniversalClient
+	finder  *sentinels // nil: there are none
 	scripts map[string]*redis.Script
 	packer  *packer
 	ready   chan struct{}
@@ -47,8 +49,9 @@ var (
 // New returns a Store that is not connected yet.
 func New(o Options) *Store {
 	o = o.withDefaults()
+	client, finder := newClient(o)
 	return &Store{
-		o: o, client: newClient(o), scripts: scripts(), packer: newPacker(),
+		o: o, client: client, finder: finder, scripts: scripts(), packer: newPacker(),
 		ready: make(chan struct{}, 1), doubts: make(chan struct{}, 1), health: health{broken: errNotStarted},
 	}
 }
@@ -63,19 +66,28 @@ const (
 	longestWait = 300 * time.Millisecond // between two tries
 )
 
-func newClient(o Options) redis.UniversalClient {
+const clientName = "webhooks"
+
+// newClient returns the client, and what finds the master where Sentinels know it.
+func newClient(o Options) (redis.UniversalClient, *sentinels) {
 	all := &redis.UniversalOptions{
-		Addrs: o.Addrs, MasterName: o.Master, IsClusterMode: o.Cluster, DB: o.DB, TLSConfig: o.TLS,
+		Addrs: o.Addrs, IsClusterMode: o.Cluster, DB: o.DB, TLSConfig: o.TLS,
 		Username: o.Username, Password: o.Password.Reveal(),
-		SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword.Reveal(),
 		DialTimeout: tryTimeout, ReadTimeout: tryTimeout, WriteTimeout: tryTimeout, ContextTimeoutEnabled: true,
 		MaxRetries: retries, MaxRetryBackoff: longestWait,
-		ClientName: "webhooks",
+		ClientName: clientName,
+		// Only a hosted Redis of its makers tells of its upkeep; others are asked in vain at each connection.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	// go-redis writes to stderr, in a form of its own and for each call, what its
 	// errors say too. It does so for all clients of the process, and so this ends it.
 	logging.Disable()
-	return redis.NewUniversalClient(all)
+	if o.Master == "" {
+		return redis.NewUniversalClient(all), nil
+	}
+	finder := newSentinels(o)
+	all.Dialer = finder.dial
+	return redis.NewClient(all.Simple()), finder
 }
 
 // Start connects. It fails where Redis can't be reached or is too old, and
@@ -98,6 +110,11 @@ func (s *Store) Start(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.running.Go(func() { s.listen(ctx, subscription) })
+	if s.finder != nil {
+		for _, c := range s.finder.clients {
+			s.running.Go(func() { s.finder.follow(ctx, c) })
+		}
+	}
 	s.running.Go(func() { s.look(ctx) })
 	s.running.Go(func() { s.janitor(ctx) })
 	watchers.Signal(s.ready)
@@ -149,6 +166,9 @@ func (s *Store) Stop(context.Context) error {
 	err := s.packer.close()
 	if closing := s.client.Close(); !errors.Is(closing, redis.ErrClosed) {
 		err = errors.Join(err, closing)
+	}
+	if s.finder != nil {
+		err = errors.Join(err, s.finder.close())
 	}
 	if err != nil {
 		return fmt.Errorf("redis: closing: %w", err)
