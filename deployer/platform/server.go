@@ -56,10 +56,10 @@ func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Dur
 	s.http = &http.Server{
 		Handler:           s,
 		TLSConfig:         certificates,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       limit,
 		WriteTimeout:      limit,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },

@@ -21,7 +21,8 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 		return nil
 	}
 	username, given, ok := c.r.BasicAuth()
-	if !ok {
+	// Of two, whoever stands before us may have looked at the other one.
+	if !ok || len(c.r.Header.Values("Authorization")) > 1 {
 		return problem.New(problem.Unauthorized, "unauthorized", "Give your username, and your password or an API token, by HTTP Basic authentication")
 	}
 	c.who, err = a.authenticate(ctx, a.caller(c.r), core.Credentials{Username: username, Password: core.Secret(given)})
