@@ -56,7 +56,7 @@ func (a *application) launch(ctx context.Context, spec Spec, number int) (*drone
 		if failed, ok := errors.AsType[*StartError](err); ok {
 			failed.Lines = d.out.last()
 			if failed.Reason == "" {
-				failed.Reason = fmt.Sprintf("drone %d %s before it accepted connections on PORT", number, exitText(exit))
+				failed.Reason = fmt.Sprintf("drone %d %s before it accepted connections on PORT", number, d.exitText(exit))
 			}
 		}
 		if !errors.Is(err, errPortLost) {
@@ -90,7 +90,7 @@ func (a *application) begin(ctx context.Context, spec Spec, number int) (*drone,
 	cmd.Dir = spec.Dir
 	cmd.Env = environ(s.o, spec, port, own)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-	err = d.start(cmd, s.Mark()+rand.Text())
+	err = d.start(cmd, s.Mark()+rand.Text(), s.cgroups, group.Limits{Memory: s.o.Memory, Processes: s.o.Processes})
 	if err != nil {
 		d.out.close()
 		s.ports.release(port)
@@ -99,7 +99,7 @@ func (a *application) begin(ctx context.Context, spec Spec, number int) (*drone,
 	return d, nil
 }
 
-func (d *drone) start(cmd *exec.Cmd, mark string) error {
+func (d *drone) start(cmd *exec.Cmd, mark string, cgroups *group.Cgroups, limits group.Limits) error {
 	stdout, err := d.out.pipe(Stdout)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (d *drone) start(cmd *exec.Cmd, mark string) error {
 	}
 	defer func() { _ = stderr.Close() }()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	d.group, err = group.Start(cmd, mark)
+	d.group, err = cgroups.Start(cmd, mark, limits)
 	return err
 }
 
@@ -182,6 +182,14 @@ func (a *application) end(ctx context.Context, d *drone, grace time.Duration) er
 	d.out.close()
 	a.supervisor.ports.release(d.port)
 	return err
+}
+
+// exitText tells how the drone exited, after its name, once it was ended.
+func (d *drone) exitText(err error) string {
+	if d.group.OutOfMemory() {
+		return "needed more memory than an app may have, and was ended"
+	}
+	return exitText(err)
 }
 
 // exitText tells how a process exited, after its name.

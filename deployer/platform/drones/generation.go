@@ -124,7 +124,7 @@ func (g *generation) keepSlot(sl *slot) {
 			sl.drone = nil
 			a.mu.Unlock()
 			up = s.o.Now().Sub(d.started)
-			reason = fmt.Sprintf("drone %d %s", sl.number, exitText(a.end(g.ctx, d, 0)))
+			reason = fmt.Sprintf("drone %d %s", sl.number, d.exitText(a.end(g.ctx, d, 0)))
 		} else {
 			var err error
 			if d, err = g.boot(sl); err == nil {

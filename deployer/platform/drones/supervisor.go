@@ -35,6 +35,8 @@ type Supervisor struct {
 	ports ports
 	boots chan struct{} // a place for each drone that may boot at once
 
+	cgroups *group.Cgroups // nil: there are none
+
 	ctx       context.Context // from Start to Stop
 	cancel    context.CancelFunc
 	hurry     context.Context // ends when Stop may wait no longer
@@ -73,6 +75,7 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	if err := group.EndAll(hurry, func() ([]int, error) { return group.Find(prefix) }); err != nil {
 		return errors.Join(fmt.Errorf("drones: ending what a former server left: %w", err), s.unlock())
 	}
+	s.openCgroups(ctx)
 	life := context.WithoutCancel(ctx)
 	s.ctx, s.cancel = context.WithCancel(life)
 	s.hurry, s.hurryNow = context.WithCancel(life)
@@ -96,6 +99,20 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	}
 	s.collector.Go(s.collect)
 	return nil
+}
+
+// openCgroups finds out whether drones can have control groups.
+func (s *Supervisor) openCgroups(ctx context.Context) {
+	cgroups, err := group.OpenCgroups(ctx)
+	if err != nil {
+		s.o.Logger.Info("apps have no control groups", "reason", err)
+		return
+	}
+	s.cgroups = cgroups
+	if err := cgroups.Sweep(s.Mark()); err != nil {
+		s.o.Logger.Warn("control groups are left", "error", err)
+	}
+	s.o.Logger.Info("apps have control groups", "dir", cgroups.Dir())
 }
 
 // prepare makes the folder ready for use.

@@ -30,27 +30,43 @@ func Adopt() error {
 type Group struct {
 	mark   string
 	cmd    *exec.Cmd
+	cgroup *cgroup // nil: none
 	exited chan struct{}
 
 	mu    sync.Mutex
 	seen  map[int]string // members that were seen alive: pid to start time
 	ended bool
 	err   error // of cmd.Wait, once ended
+	oom   bool  // once ended
 }
 
 // Start starts cmd as the leader of a new process group with that mark, which
 // must name no other group. The caller must call [Group.End], also when the
 // leader has exited by itself.
 func Start(cmd *exec.Cmd, mark string) (*Group, error) {
+	return (*Cgroups)(nil).Start(cmd, mark, Limits{})
+}
+
+// Start is [Start] in a control group of its own, which limits the memory and
+// the processes of all members together and is removed by [Group.End].
+func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, error) {
+	own, err := c.make(mark, limits)
+	if err != nil {
+		return nil, fmt.Errorf("group: making a control group: %w", err)
+	}
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid = true
+	if own != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(own.dir.Fd()) //nolint:gosec // a descriptor fits
+	}
 	cmd.Env = append(cmd.Env, Variable+"="+mark)
 	if err := launch(cmd); err != nil {
-		return nil, fmt.Errorf("group: starting: %w", err)
+		return nil, errors.Join(fmt.Errorf("group: starting: %w", err), own.remove())
 	}
-	g := &Group{mark: mark, cmd: cmd, exited: make(chan struct{}), seen: map[int]string{}}
+	own.started()
+	g := &Group{mark: mark, cmd: cmd, cgroup: own, exited: make(chan struct{}), seen: map[int]string{}}
 	go g.watch()
 	return g, nil
 }
@@ -92,9 +108,9 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 	if g.ended {
 		return nil, 0, nil
 	}
-	self := os.Getpid()
+	self, inside := os.Getpid(), g.cgroup.pids()
 	for _, p := range table {
-		ours := p.group == g.Pid() || g.seen[p.pid] == p.start
+		ours := p.group == g.Pid() || g.seen[p.pid] == p.start || inside[p.pid]
 		switch {
 		case !p.zombie:
 			if ours || mark(p.pid) == g.mark {
@@ -134,15 +150,29 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	}
 	g.ended = true
 	g.err = g.cmd.Wait()
+	g.oom = g.cgroup.outOfMemory()
+	_ = g.cgroup.remove() // it is empty; what is left of it is swept by the next server
 	return g.err
 }
 
+// OutOfMemory tells, after [Group.End], whether the kernel ended members as
+// they needed more memory than their control group may have.
+func (g *Group) OutOfMemory() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.oom
+}
+
 // signal sends a signal to the process group, all at once so that none of it
-// can fork meanwhile, and to the members pids.
+// can fork meanwhile, and to the members pids; SIGKILL also to all that are in
+// the control group.
 func (g *Group) signal(pids []int, sig syscall.Signal) {
 	g.mu.Lock()
 	if !g.ended { // then the number may be a stranger's
 		_ = syscall.Kill(-g.Pid(), sig)
+		if sig == syscall.SIGKILL {
+			_ = g.cgroup.kill() // the pids are killed in any case
+		}
 	}
 	g.mu.Unlock()
 	signal(pids, sig)

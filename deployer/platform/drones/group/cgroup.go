@@ -1,0 +1,133 @@
+package group
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// removeLimit is how long the kernel may take to see that a control group is
+// empty.
+const removeLimit = time.Second
+
+// cgroup is the control group of one command. A nil one is none.
+type cgroup struct {
+	path string
+	dir  *os.File // the folder, for clone3(2); nil once closed
+}
+
+// make makes the control group of a command; nil where there are none.
+func (c *Cgroups) make(mark string, limits Limits) (*cgroup, error) {
+	if c == nil {
+		return nil, nil
+	}
+	g := &cgroup{path: filepath.Join(c.dir, commandGroup+mark)}
+	if err := os.Mkdir(g.path, 0o755); err != nil { //nolint:gosec // as the kernel has them
+		return nil, err
+	}
+	err := g.limit(limits)
+	if err == nil {
+		g.dir, err = os.Open(g.path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.remove())
+	}
+	return g, nil
+}
+
+// limit sets what all in the group may have together. Who needs more memory is
+// ended with all the others, so that no half of an app is left.
+func (g *cgroup) limit(l Limits) error {
+	var err error
+	if l.Memory > 0 {
+		err = errors.Join(
+			set(g.path, "memory.max", strconv.FormatInt(l.Memory, 10)),
+			set(g.path, "memory.oom.group", "1"))
+		if swap := set(g.path, "memory.swap.max", "0"); !errors.Is(swap, os.ErrNotExist) { // a kernel without swap
+			err = errors.Join(err, swap)
+		}
+	}
+	if l.Processes > 0 {
+		err = errors.Join(err, set(g.path, "pids.max", strconv.Itoa(l.Processes)))
+	}
+	return err
+}
+
+// started closes what only the start needs.
+func (g *cgroup) started() {
+	if g != nil && g.dir != nil {
+		_ = g.dir.Close() // only looked at
+		g.dir = nil
+	}
+}
+
+// pids returns the processes in the group, zombies apart.
+func (g *cgroup) pids() map[int]bool {
+	pids := map[int]bool{}
+	if g == nil {
+		return pids
+	}
+	text, err := os.ReadFile(filepath.Join(g.path, "cgroup.procs"))
+	if err != nil {
+		return pids // the other signs of a member remain
+	}
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil {
+			pids[pid] = true
+		}
+	}
+	return pids
+}
+
+// kill kills all in the group at once, before one can fork again.
+func (g *cgroup) kill() error {
+	if g == nil {
+		return nil
+	}
+	if err := set(g.path, "cgroup.kill", "1"); err != nil && !errors.Is(err, os.ErrNotExist) { // before Linux 5.14
+		return fmt.Errorf("group: killing %s: %w", g.path, err)
+	}
+	return nil
+}
+
+// outOfMemory tells whether the kernel ended a process of the group for its
+// need of memory.
+func (g *cgroup) outOfMemory() bool {
+	if g == nil {
+		return false
+	}
+	text, err := os.ReadFile(filepath.Join(g.path, "memory.events"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		if n, ok := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); ok {
+			return n != "0"
+		}
+	}
+	return false
+}
+
+// remove removes the group, which must be about to be empty.
+func (g *cgroup) remove() error {
+	if g == nil {
+		return nil
+	}
+	g.started()
+	for look := firstLook; ; look *= 2 {
+		err := unix.Rmdir(g.path)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || look > removeLimit {
+			return fmt.Errorf("group: removing %s: %w", g.path, err)
+		}
+		<-time.After(look)
+	}
+}

@@ -1,0 +1,175 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The control groups below the server's own: one that the server moves to, as
+// a group that hands out controllers may have no process itself (cgroups(7),
+// "no internal processes"), and one for each command, named by its mark.
+const (
+	cgroupRoot   = "/sys/fs/cgroup"
+	serverGroup  = "server"
+	commandGroup = "drone-"
+	serverWeight = "1000" // of the processor; a command's is the kernel's default, 100
+)
+
+// ErrNoCgroups says why commands have no control groups.
+var ErrNoCgroups = errors.New("group: no control groups")
+
+// Cgroups makes a control group (cgroups(7), version 2) for each command. A nil
+// one makes none.
+type Cgroups struct{ dir string }
+
+// OpenCgroups moves the server to a control group below its own, and hands the
+// controllers memory, pids and cpu to those beside it. It fails with
+// [ErrNoCgroups] where the group is not the server's to divide: others are in
+// it, it may not be written to, or the machine has no version 2 with memory and
+// pids. It holds for the whole program.
+func OpenCgroups(ctx context.Context) (*Cgroups, error) {
+	dir, err := ownCgroup()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoCgroups, err)
+	}
+	c := &Cgroups{dir: dir}
+	if above := (&Cgroups{dir: filepath.Dir(dir)}); filepath.Base(dir) == serverGroup && above.divided() {
+		c = above // by an earlier call
+	} else if err := c.divide(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoCgroups, errors.Join(err, c.undivide()))
+	}
+	if err := c.try(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoCgroups, err)
+	}
+	return c, nil
+}
+
+// ownCgroup returns the folder of the server's own control group.
+func ownCgroup() (string, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(cgroupRoot, &fs); err != nil {
+		return "", err
+	}
+	if fs.Type != unix.CGROUP2_SUPER_MAGIC {
+		return "", fmt.Errorf("%s is not version 2", cgroupRoot)
+	}
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			return filepath.Join(cgroupRoot, strings.TrimSuffix(path, "\n")), nil
+		}
+	}
+	return "", errors.New("the server is in none of version 2")
+}
+
+// divide moves the server and hands out the controllers.
+func (c *Cgroups) divide() error {
+	if has, err := c.holds("cgroup.controllers", "memory", "pids"); err != nil || !has {
+		return errors.Join(fmt.Errorf("%s has no memory and pids to hand out", c.dir), err)
+	}
+	self := strconv.Itoa(os.Getpid())
+	text, err := os.ReadFile(filepath.Join(c.dir, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	for pid := range strings.FieldsSeq(string(text)) {
+		if pid != self {
+			return fmt.Errorf("%s is not the server's alone: process %s is in it", c.dir, pid)
+		}
+	}
+	server := filepath.Join(c.dir, serverGroup)
+	if err := os.Mkdir(server, 0o755); err != nil && !errors.Is(err, os.ErrExist) { //nolint:gosec // as the kernel has them
+		return err
+	}
+	if err := set(server, "cgroup.procs", self); err != nil {
+		return err
+	}
+	if err := set(c.dir, "cgroup.subtree_control", "+memory +pids"); err != nil {
+		return err
+	}
+	// Nice to have.
+	_ = set(c.dir, "cgroup.subtree_control", "+cpu")
+	_ = set(server, "cpu.weight", serverWeight)
+	return nil
+}
+
+// undivide moves the server back after half a divide.
+func (c *Cgroups) undivide() error {
+	server := filepath.Join(c.dir, serverGroup)
+	if _, err := os.Stat(server); err != nil {
+		return nil // it never moved
+	}
+	return errors.Join(set(c.dir, "cgroup.procs", strconv.Itoa(os.Getpid())), os.Remove(server))
+}
+
+// divided tells whether the controllers are handed out.
+func (c *Cgroups) divided() bool {
+	has, err := c.holds("cgroup.subtree_control", "memory", "pids")
+	return err == nil && has
+}
+
+// try runs a command in a control group: a kernel or a filter of system calls
+// may know no clone3(2).
+func (c *Cgroups) try(ctx context.Context) error {
+	g, err := c.Start(exec.CommandContext(ctx, "/bin/true"), fmt.Sprintf("try.%d", os.Getpid()), Limits{Memory: 64 << 20, Processes: 10})
+	if err != nil {
+		return err
+	}
+	<-g.Exited()
+	return g.End(ctx, 0)
+}
+
+// Dir returns the folder of the control groups.
+func (c *Cgroups) Dir() string { return c.dir }
+
+// Sweep kills what is in control groups whose mark begins with prefix, and
+// removes them: those that a server left which was killed.
+func (c *Cgroups) Sweep(prefix string) error {
+	if c == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return fmt.Errorf("group: looking for control groups: %w", err)
+	}
+	var failures []error
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), commandGroup+prefix) {
+			left := &cgroup{path: filepath.Join(c.dir, entry.Name())}
+			failures = append(failures, left.kill(), left.remove())
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// holds tells whether a file of the group's has all these words.
+func (c *Cgroups) holds(file string, words ...string) (bool, error) {
+	text, err := os.ReadFile(filepath.Join(c.dir, file)) //nolint:gosec // of a control group
+	if err != nil {
+		return false, err
+	}
+	has := strings.Fields(string(text))
+	return !slices.ContainsFunc(words, func(word string) bool { return !slices.Contains(has, word) }), nil
+}
+
+// set writes to a file of a control group.
+func set(dir, name, value string) error {
+	file, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0) //nolint:gosec // of a control group
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(value)
+	return errors.Join(err, file.Close())
+}
