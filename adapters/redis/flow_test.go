@@ -1,7 +1,6 @@
 package redis_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -301,14 +300,16 @@ func (f *flow) end(loss bool) {
 func (f *flow) log(since core.Seq) (all []core.Change) {
 	f.t.Helper()
 	for {
-		page, err := f.s.Changes(context.WithoutCancel(f.t.Context()), "u", since, 200)
-		if err != nil {
+		page, err := f.s.Changes(f.t.Context(), "u", since, 200)
+		switch {
+		case f.t.Context().Err() != nil || errors.Is(err, core.ErrGone):
 			f.t.Fatal(err)
-		}
-		if len(page) == 0 {
+		case err != nil: // for a time that the call itself takes
+		case len(page) == 0:
 			return all
+		default:
+			all, since = append(all, page...), page[len(page)-1].Seq
 		}
-		all, since = append(all, page...), page[len(page)-1].Seq
 	}
 }
 

@@ -112,8 +112,10 @@ func TestFailover(t *testing.T) {
 			f.more(50)
 
 			f.trust(never)
+			group.DownAfter(time.Second)
 			test.begin(group, master, j)
 			now := group.Other(master)
+			group.DownAfter(time.Minute)
 			f.trust(always) // they are at the new master, which stays
 			f.more(50)
 			if test.end != nil {

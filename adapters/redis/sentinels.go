@@ -187,10 +187,15 @@ type conn struct {
 	of *sentinels
 }
 
+// Close may be called twice: by us, and by go-redis.
 func (c *conn) Close() error {
 	c.of.mu.Lock()
+	_, stands := c.of.conns[c]
 	delete(c.of.conns, c)
 	c.of.mu.Unlock()
+	if !stands {
+		return nil
+	}
 	return c.Conn.Close()
 }
 

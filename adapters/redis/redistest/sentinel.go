@@ -8,10 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Sentinel is a master with one replica, and three Sentinels that replace the
-// master when two of them find it gone for a second. It ends with the test.
+// master when two of them find it gone for as long as DownAfter says; at first
+// that is a minute, so that a machine with much to do is no reason. It ends with
+// the test.
 type Sentinel struct {
 	Name      string    // of the master, at the Sentinels
 	Servers   []*Server // the first is the master at the beginning
@@ -60,7 +63,7 @@ func (s *Server) sentinelFile() string {
 	if _, err := os.Stat(file); err == nil {
 		return file
 	}
-	text := fmt.Sprintf("sentinel monitor %[1]s %[2]s 2\nsentinel down-after-milliseconds %[1]s 1000\nsentinel failover-timeout %[1]s 10000\n",
+	text := fmt.Sprintf("sentinel monitor %[1]s %[2]s 2\nsentinel down-after-milliseconds %[1]s 60000\nsentinel failover-timeout %[1]s 3000\n",
 		masterName, strings.Join(s.args, " "))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
@@ -161,6 +164,16 @@ func (s *Sentinel) master() (master *Server, missing string) {
 		}
 	}
 	return nil, fmt.Sprintf("the master is %q", told)
+}
+
+// DownAfter sets how long the master has to be silent until a Sentinel finds it
+// gone, at those that answer.
+func (s *Sentinel) DownAfter(d time.Duration) {
+	for _, sentinel := range s.Sentinels {
+		if !sentinel.idle {
+			_, _ = sentinel.ask("SENTINEL", "SET", masterName, "down-after-milliseconds", strconv.FormatInt(d.Milliseconds(), 10))
+		}
+	}
 }
 
 // Failover has the Sentinels replace a master that is well.
