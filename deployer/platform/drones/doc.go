@@ -19,9 +19,16 @@
 // server itself was killed. So nothing is left twice: a server that starts
 // ends what carries its mark before it starts anything.
 //
-// Where the server is root each app has a user of its own. Its limits are
-// those of setrlimit(2): open files, processes (which count threads, and are
-// set only where the app has its own user, as they count per user), and
-// memory as RLIMIT_DATA, since Node.js reserves far more address space than it
-// uses and RLIMIT_AS would end it at once.
+// Where the server is root each app has a user of its own, which no other app
+// gets while there are others. Nothing that an app starts can gain rights
+// (no_new_privs, no capabilities), what it makes is open to its user alone
+// (umask 077), and it comes after the server where the processor is short.
+//
+// Its limits are those of setrlimit(2): open files, processes (which count
+// threads, and are set only where the app has its own user, as they count per
+// user), and memory as RLIMIT_DATA of a process, since Node.js reserves far
+// more address space than it uses and RLIMIT_AS would end it at once. Where the
+// server has a control group of version 2 to itself, each drone gets one below
+// it, which limits the memory and the processes of all the drone's together.
+// The space that an app takes on the disk is not limited.
 package drones

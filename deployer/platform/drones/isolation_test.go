@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -171,6 +172,44 @@ func TestAppsHaveTheirOwnWithAnyUmask(t *testing.T) {
 	}
 	_ = server.Wait() // it says that it was killed
 	b.start()         // ends what it left
+}
+
+// Who leaves the group and drops the mark is found also after the server was
+// killed, by its user.
+func TestServerIsKilledAndAnAppHides(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, drones.Options{})
+	server, addr := b.serve(b.app("app", "shell.js"), "0022")
+	resp, done := b.openAt(addr, "/run?command="+url.QueryEscape(`env -i PATH="$PATH" setsid sleep 1003 >/dev/null 2>&1 & echo $!`), func() {})
+	var got tried
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	pid := atoi(t, got.Text)
+	// Until it has become sleep it has the shell's mark.
+	for command := ""; !strings.HasPrefix(command, "sleep\x00"); {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		command = string(text)
+	}
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait() // it says that it was killed
+	b.start()
+	if os.Getuid() != 0 {
+		// Without a user of its own it is not to be told from others.
+		if runs(pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return
+	}
+	if runs(pid) {
+		t.Errorf("pid %d is left", pid)
+	}
 }
 
 // Who comes after an app that was destroyed is another user.

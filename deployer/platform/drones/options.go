@@ -26,9 +26,9 @@ type Options struct {
 	SameUser bool   // run apps as the server's own user, even where that is root
 	FirstUID uint32 // where the server is root: apps get uids from this one on, 10,000 of them, as uid and gid; default 50000
 
-	Memory    int64 // bytes of data a process may have (RLIMIT_DATA); default 1 GiB
+	Memory    int64 // bytes of data a process may have (RLIMIT_DATA), and all of a drone where it has a control group; default 1 GiB
 	Files     int   // open files of a process; default 4096
-	Processes int   // processes and threads of an app's user; default 512
+	Processes int   // processes and threads of an app's own user, and of a drone where it has a control group; default 512
 
 	Env    map[string]string // given to every app; an app's own env goes before
 	Notify func(State)       // called after each change of an app's state, one call at a time; must not call the Supervisor

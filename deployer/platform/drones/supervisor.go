@@ -69,10 +69,9 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return errors.Join(err, s.unlock())
 	}
-	prefix := s.Mark()
 	hurry, cancel := context.WithTimeout(ctx, s.o.Grace)
 	defer cancel()
-	if err := group.EndAll(hurry, func() ([]int, error) { return group.Find(prefix) }); err != nil {
+	if err := group.EndAll(hurry, s.leftovers); err != nil {
 		return errors.Join(fmt.Errorf("drones: ending what a former server left: %w", err), s.unlock())
 	}
 	s.openCgroups(ctx)
@@ -99,6 +98,19 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	}
 	s.collector.Go(s.collect)
 	return nil
+}
+
+// leftovers returns the processes that a former server left: with the mark, and
+// without it those of the apps' own users.
+func (s *Supervisor) leftovers() ([]int, error) {
+	pids, err := group.Find(s.Mark())
+	if err != nil || !s.ownUsers() {
+		return pids, err
+	}
+	var users []uint32
+	s.store.read(func(c content) { users = slices.Collect(maps.Values(c.Users)) })
+	hidden, err := group.FindUnmarked(users...)
+	return append(pids, hidden...), err
 }
 
 // openCgroups finds out whether drones can have control groups.

@@ -1,13 +1,14 @@
 // Package group runs a command together with everything it starts, and ends
 // all of it.
 //
-// A process is known as a member by two signs. It is in the process group of
-// the command; or its environment holds the command's mark in [Variable],
-// which children inherit and which still stands when a process has left the
-// group (setsid, a double fork) or the server has been killed.
+// A process is known as a member by these signs. It is in the process group of
+// the command; its environment holds the command's mark in [Variable], which
+// children inherit and which still stands when a process has left the group
+// (setsid, a double fork) or the server has been killed; or it is in the
+// command's control group, where there is one ([Cgroups]), which nobody leaves.
 //
 // The leader stays a zombie until the rest has ended, so that its number,
 // which is the group's number, can't be given to a stranger meanwhile.
 //
-// All of this is Linux: /proc, waitid(2) with WNOWAIT, and prctl(2).
+// All of this is Linux: /proc, waitid(2) with WNOWAIT, prctl(2), cgroups(7).
 package group

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,16 +26,16 @@ func Find(prefix string) ([]int, error) {
 	return living(func(p process) bool { return strings.HasPrefix(mark(p.pid), prefix) })
 }
 
-// FindUnmarked returns the living processes of the user uid that have no mark:
+// FindUnmarked returns the living processes of these users that have no mark:
 // those that took care to lose it.
-func FindUnmarked(uid uint32) ([]int, error) {
+func FindUnmarked(uids ...uint32) ([]int, error) {
 	return living(func(p process) bool {
 		info, err := os.Stat(filepath.Join("/proc", strconv.Itoa(p.pid)))
 		if err != nil {
 			return false
 		}
 		owner, ok := info.Sys().(*syscall.Stat_t)
-		return ok && owner.Uid == uid && mark(p.pid) == ""
+		return ok && slices.Contains(uids, owner.Uid) && mark(p.pid) == ""
 	})
 }
 
