@@ -112,7 +112,7 @@ func (a *app) call(ctx context.Context, method, path string, body io.Reader) ans
 	a.t.Helper()
 	limit := patience
 	if strings.HasPrefix(path, "snapshots/") {
-		limit = 2 * patience // a build waits for others, too
+		limit = 4 * patience // a build waits for others, too
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
