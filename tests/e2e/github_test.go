@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
@@ -20,7 +21,12 @@ type hub struct {
 
 func github(t *testing.T) hub {
 	t.Helper()
-	s := sim.New(sim.Options{Dir: filepath.Join(t.TempDir(), "github")})
+	s := sim.New(sim.Options{
+		Dir: filepath.Join(t.TempDir(), "github"),
+		// Longer than any --wait here: where the machine is slow, the answer to a
+		// delivery is late and not another one.
+		DeliveryTimeout: 2 * time.Minute,
+	})
 	if err := s.Start(t.Context(), "127.0.0.1:0", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func (s *Server) getTarball(w http.ResponseWriter, r *http.Request, repo *reposi
 	for i, part := range parts {
 		parts[i] = url.PathEscape(part)
 	}
-	to := "http://" + s.archiveAddr + "/" + repo.slug() + "/legacy.tar.gz/" + strings.Join(parts, "/")
+	to := "http://" + s.ArchiveHost() + "/" + repo.slug() + "/legacy.tar.gz/" + strings.Join(parts, "/")
 	if repo.private {
 		to += "?token=" + s.addLink(repo)
 	}

@@ -24,6 +24,9 @@ type Options struct {
 	// AnonymousLimit is the hourly rate limit without a token. 0 is 5000, as
 	// with one, so that a test does not meet it unasked; GitHub has 60.
 	AnonymousLimit int
+	// DeliveryTimeout is how long a webhook may take to answer; 10 s, as
+	// github.com has it. GitHub Enterprise Server waits 30 s.
+	DeliveryTimeout time.Duration
 	// HookProgram is the path of a githubsim program, for the post-receive
 	// hook of new repositories, which calls it after a push. "" makes no hook,
 	// and whoever pushed calls [Server.Pushed].
@@ -48,11 +51,12 @@ type Server struct {
 	travis    *http.Client // of notifications: follows them, as Travis CI
 	transport *http.Transport
 
-	api, archive         *http.Server
-	apiAddr, archiveAddr string
-	serving              sync.WaitGroup
+	api, archive *http.Server
+	apiAddr      string
+	serving      sync.WaitGroup
 
 	mu           sync.Mutex
+	archiveHost  string                 // where redirects say that tarballs are
 	tokens       map[string]*user       // by token
 	repositories map[string]*repository // by lower-case slug
 	links        map[string]link        // to archives, by token
@@ -73,19 +77,22 @@ func New(options Options) *Server {
 	if options.AnonymousLimit <= 0 {
 		options.AnonymousLimit = hourlyLimit
 	}
+	if options.DeliveryTimeout <= 0 {
+		options.DeliveryTimeout = deliveryTimeout
+	}
 	if options.Now == nil {
 		options.Now = time.Now
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: deliveryTimeout}).DialContext}
+	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: options.DeliveryTimeout}).DialContext}
 	return &Server{
 		options:   options,
 		transport: transport,
 		sender: &http.Client{
 			Transport:     transport,
-			Timeout:       deliveryTimeout,
+			Timeout:       options.DeliveryTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		travis:       &http.Client{Transport: transport, Timeout: travisTimeout},
@@ -120,7 +127,8 @@ func (s *Server) Start(ctx context.Context, apiAddr, archiveAddr string) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("sim: %w", err), apiListener.Close())
 	}
-	s.apiAddr, s.archiveAddr = apiListener.Addr().String(), archiveListener.Addr().String()
+	s.apiAddr = apiListener.Addr().String()
+	s.SetArchiveHost(archiveListener.Addr().String())
 	s.api = s.serve(apiListener, s.apiHandler())
 	s.archive = s.serve(archiveListener, s.archiveHandler())
 	return nil
@@ -163,4 +171,16 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) URL() string { return "http://" + s.apiAddr + "/" }
 
 // ArchiveHost returns the host and port that tarballs come from.
-func (s *Server) ArchiveHost() string { return s.archiveAddr }
+func (s *Server) ArchiveHost() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.archiveHost
+}
+
+// SetArchiveHost has redirects name another host and port, such as that of a
+// proxy that stands before the archives.
+func (s *Server) SetArchiveHost(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.archiveHost = host
+}
