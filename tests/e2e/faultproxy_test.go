@@ -1,0 +1,213 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+)
+
+// faultProxy is a TCP proxy that does to what passes it what networks do.
+type faultProxy struct {
+	t     *testing.T
+	proxy *toxiproxy.Proxy
+}
+
+// newFaultProxy returns a proxy without faults to an address.
+func newFaultProxy(t *testing.T, name, upstream string) *faultProxy {
+	t.Helper()
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	p := &faultProxy{t, toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)}
+	if err := p.proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.proxy.Stop)
+	return p
+}
+
+func (p *faultProxy) addr() string { return p.proxy.Listen }
+
+// fault is one thing that happens to a connection.
+type fault struct {
+	kind       string
+	stream     string // "upstream" is what the server sends
+	toxicity   float64
+	attributes object
+}
+
+func (f fault) String() string {
+	return fmt.Sprintf("%s %s %v (of %.0f %%)", f.kind, f.stream, f.attributes, f.toxicity*100)
+}
+
+// faultKinds are all kinds of faults, each with what is chosen for one.
+func faultKinds() map[string]func(r *rand.Rand) object {
+	return map[string]func(r *rand.Rand) object{
+		"down":      func(*rand.Rand) object { return nil },
+		"half_open": func(*rand.Rand) object { return object{"timeout": 0} }, // nothing arrives, and nobody hangs up
+		"timeout":   func(r *rand.Rand) object { return object{"timeout": 1 + r.IntN(500)} },
+		"reset":     func(r *rand.Rand) object { return object{"timeout": r.IntN(200)} },
+		"latency":   func(r *rand.Rand) object { return object{"latency": 100 + r.IntN(900), "jitter": r.IntN(100)} },
+		"bandwidth": func(r *rand.Rand) object { return object{"rate": 1 + r.IntN(16)} }, // KB/s
+		"slices": func(r *rand.Rand) object {
+			return object{"average_size": 64 + r.IntN(512), "size_variation": 32, "delay": r.IntN(20_000)} // µs
+		},
+		"limit_data": func(r *rand.Rand) object { return object{"bytes": r.IntN(20_000)} },
+	}
+}
+
+// toxics are the library's names of the kinds that have another one here.
+func toxicOf(kind string) string {
+	switch kind {
+	case "half_open":
+		return "timeout"
+	case "reset":
+		return "reset_peer"
+	case "slices":
+		return "slicer"
+	}
+	return kind
+}
+
+// newFault chooses the rest of a fault of a kind.
+func newFault(r *rand.Rand, kind string) fault {
+	f := fault{kind, "downstream", 1, faultKinds()[kind](r)}
+	if r.IntN(2) == 0 {
+		f.stream = "upstream"
+	}
+	if kind != "down" && r.IntN(3) == 0 {
+		f.toxicity = 0.5
+	}
+	return f
+}
+
+// inject begins a fault; end ends it.
+func (p *faultProxy) inject(f fault) (end func()) {
+	p.t.Helper()
+	if f.kind == "down" {
+		p.proxy.Stop()
+		return p.up
+	}
+	described, err := json.Marshal(object{
+		"name": f.kind, "type": toxicOf(f.kind), "stream": f.stream, "toxicity": f.toxicity, "attributes": f.attributes,
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(string(described))); err != nil {
+		p.t.Fatalf("%v: %v", f, err)
+	}
+	return func() {
+		if err := p.proxy.Toxics.RemoveToxic(context.WithoutCancel(p.t.Context()), f.kind); err != nil {
+			p.t.Errorf("%v: %v", f, err)
+		}
+	}
+}
+
+// up listens again at the same address. Somebody's connection out of this
+// machine may have got its port meanwhile, and gives it back.
+func (p *faultProxy) up() {
+	patience := time.After(30 * time.Second)
+	for {
+		err := p.proxy.Start()
+		if err == nil {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-patience:
+			p.t.Errorf("%s does not come up again: %v", p.addr(), err)
+			return
+		}
+	}
+}
+
+// A fault is what it is called, and over when it is ended.
+func TestFaultProxy(t *testing.T) {
+	t.Parallel()
+	var lc net.ListenConfig
+	echo, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = echo.Close() })
+	go func() {
+		for {
+			conn, err := echo.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close() //nolint:errcheck // an echo
+				buffer := make([]byte, 1<<10)
+				for {
+					n, err := conn.Read(buffer)
+					if _, failed := conn.Write(buffer[:n]); err != nil || failed != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	p := newFaultProxy(t, "echo", echo.Addr().String())
+	// says tells how much of a text came back within a time.
+	says := func(limit time.Duration) (back string, err error) {
+		var d net.Dialer
+		conn, err := d.DialContext(t.Context(), "tcp", p.addr())
+		if err != nil {
+			return "", err
+		}
+		defer conn.Close() //nolint:errcheck // only a test's
+		if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
+			return "", err
+		}
+		if _, err := conn.Write([]byte("hello")); err != nil {
+			return "", err
+		}
+		buffer := make([]byte, 5)
+		for len(back) < 5 {
+			n, err := conn.Read(buffer)
+			back += string(buffer[:n])
+			if err != nil {
+				return back, err
+			}
+		}
+		return back, nil
+	}
+	for kind := range faultKinds() {
+		f := fault{kind, "downstream", 1, faultKinds()[kind](rand.New(rand.NewPCG(1, 1)))} //nolint:gosec // no secret
+		limit := time.Minute
+		switch kind {
+		case "half_open":
+			limit = 200 * time.Millisecond
+		case "limit_data":
+			f.attributes["bytes"] = 2
+		}
+		end := p.inject(f)
+		back, err := says(limit)
+		switch kind {
+		case "latency", "bandwidth", "slices":
+			if back != "hello" || err != nil {
+				t.Errorf("%v: got %q, %v", f, back, err)
+			}
+		case "limit_data":
+			if back != "he" || err == nil {
+				t.Errorf("%v: got %q, %v", f, back, err)
+			}
+		default:
+			if back != "" || err == nil {
+				t.Errorf("%v: got %q, %v", f, back, err)
+			}
+		}
+		end()
+		if back, err := says(time.Minute); back != "hello" || err != nil {
+			t.Errorf("after %v: got %q, %v", f, back, err)
+		}
+	}
+}

@@ -1,0 +1,329 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A longer run, or the same again:
+//
+//	go test -race ./tests/e2e -run 'TestFaults$' -v -faults 500 -seed 7
+var (
+	faultCount = flag.Int("faults", 40, "how many faults TestFaults injects")
+	faultSeed  = flag.Uint64("seed", 0, "what TestFaults chooses them by; 0: another one each time")
+)
+
+// troubled is a server that reaches GitHub, its archives and the platform
+// through proxies, and those who deliver to it meanwhile.
+type troubled struct {
+	sender
+	random   *rand.Rand // of the faults alone
+	platform *server
+	proxies  map[string]*faultProxy
+	report   map[string]int
+
+	seen      sync.Mutex
+	activated map[string][]string // ids of snapshots that the platform activated, by app
+}
+
+func newTroubled(t *testing.T, h hub, seed uint64) *troubled {
+	t.Helper()
+	tr := &troubled{
+		sender: sender{t: t, accepted: map[string]string{}},
+		random: rand.New(rand.NewPCG(seed, seed)), platform: run(t, "platform", 2),
+		report: map[string]int{}, activated: map[string][]string{},
+	}
+	tr.platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", tr.platform.data)
+	witnessed := way(t, addressOf(tr.platform.platform), nil, tr.watch)
+	tr.proxies = map[string]*faultProxy{
+		"GitHub":   newFaultProxy(t, "github", addressOf(h.URL())),
+		"archives": newFaultProxy(t, "archives", h.ArchiveHost()),
+		"platform": newFaultProxy(t, "platform", addressOf(witnessed.URL)),
+	}
+	h.SetArchiveHost(tr.proxies["archives"].addr())
+	tr.server = run(t, "serve", 1,
+		"--github-url", "http://"+tr.proxies["GitHub"].addr()+"/", "--github-archive-hosts", tr.proxies["archives"].addr(),
+		"--platform-url", "http://"+tr.proxies["platform"].addr(),
+		"--platform-key-file", filepath.Join(tr.platform.data, "platform", "platform.key"),
+		// Any fault passes: no deployment may be given up for one.
+		"--wait", "0s", "--lease", "2s", "--retry-delays", strings.TrimSuffix(strings.Repeat("200ms,", 100), ","))
+	return tr
+}
+
+// watch notes what the platform activates.
+func (tr *troubled) watch(asked *http.Request, answer *http.Response) {
+	parts := strings.Split(asked.URL.Path, "/") // /apps/USER/APP/snapshots/ID/activate
+	if len(parts) != 7 || parts[6] != "activate" || answer.StatusCode != http.StatusOK {
+		return
+	}
+	tr.seen.Lock()
+	defer tr.seen.Unlock()
+	tr.activated[parts[3]] = append(tr.activated[parts[3]], parts[5])
+}
+
+// fault chooses one, and returns what it is and what does it, for a time.
+func (tr *troubled) fault() (what string, strike func(lasts <-chan time.Time)) {
+	kinds := slices.Sorted(maps.Keys(faultKinds()))
+	targets := slices.Sorted(maps.Keys(tr.proxies))
+	// As often the server itself as each of those that it talks to.
+	if n := tr.random.IntN(len(targets) + 1); n < len(targets) {
+		f := newFault(tr.random, kinds[tr.random.IntN(len(kinds))])
+		return targets[n] + ": " + f.kind, func(lasts <-chan time.Time) {
+			end := tr.proxies[targets[n]].inject(f)
+			<-lasts
+			end()
+		}
+	}
+	switch tr.random.IntN(3) {
+	case 0: // longer than its lease: what it held may be somebody else's now
+		return "server: stopped for longer than its lease", func(<-chan time.Time) {
+			tr.signal(syscall.SIGSTOP)
+			<-time.After(2500 * time.Millisecond)
+			tr.signal(syscall.SIGCONT)
+		}
+	default:
+		return "server: kill -9", func(<-chan time.Time) { tr.restart() }
+	}
+}
+
+func (tr *troubled) signal(sig syscall.Signal) {
+	if err := tr.server.cmd.Process.Signal(sig); err != nil {
+		tr.t.Error(err)
+	}
+}
+
+// Whatever happens to the network and to the server itself: what was accepted
+// ends in exactly one outcome, which is not an error as all of it passes, and
+// each app ends as its newest commit without having gone back.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	const apps = 4
+	seed := *faultSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	h := github(t)
+	tr := newTroubled(t, h, seed)
+
+	// Those who push, until the last fault is over.
+	over := make(chan struct{})
+	order, newest := map[string]int{}, make([]int, apps)
+	delivered := 0
+	var mu sync.Mutex // of these
+	var senders sync.WaitGroup
+	for app := range apps {
+		name := "app-" + strconv.Itoa(app)
+		repo := h.repository(name)
+		pace := rand.New(rand.NewPCG(seed, uint64(app)))
+		senders.Go(func() {
+			for i := 0; ; i++ {
+				commit := repo.commit(strconv.Itoa(i), map[string]string{"package.json": packageJSON(name), "index.js": node(commitText(i))})
+				mu.Lock()
+				order[commit], newest[app] = i, i
+				mu.Unlock()
+				for range 1 + pace.IntN(2) {
+					if err := tr.deliver(repo.delivery(t, commit, "", async()), "delivery-"+commit); err != nil {
+						t.Errorf("%s of %s: %v", commitText(i), name, err)
+						return
+					}
+					mu.Lock()
+					delivered++
+					mu.Unlock()
+				}
+				select {
+				case <-over:
+					return
+				case <-time.After(time.Duration(pace.IntN(1000)) * time.Millisecond):
+				}
+			}
+		})
+	}
+	for range *faultCount {
+		what, strike := tr.fault()
+		tr.report["faults of "+what]++
+		strike(time.After(time.Duration(100+tr.random.IntN(900)) * time.Millisecond))
+	}
+	close(over)
+	senders.Wait()
+	if t.Failed() {
+		return
+	}
+	if tr.server.send(request{path: "/readyz", anonymous: true}).status != http.StatusOK {
+		t.Error("the faults are over, and the server is not ready")
+	}
+
+	outcomes := tr.outcomes(order)
+	listed := tr.server.send(request{path: "/1/status/" + user + "/webhooks?limit=1"}).header.Get("X-Total-Count")
+	if listed != strconv.Itoa(len(tr.accepted)) {
+		t.Errorf("there are %s entries of %d deliveries", listed, len(tr.accepted))
+	}
+	for app := range apps {
+		name := "app-" + strconv.Itoa(app)
+		if got := tr.platform.app(name + ".localhost"); got.body != commitText(newest[app]) {
+			t.Errorf("%s answers %d %q, want %q", name, got.status, got.body, commitText(newest[app]))
+		}
+	}
+	tr.activations(outcomes, order)
+	tr.report["deliveries accepted, with repeats"] = delivered
+	tr.report["deliveries refused or cut off, and sent again"] = tr.refused
+	tr.report["entries"] = len(tr.accepted)
+	tr.report["losses"] = len(tr.accepted) - len(outcomes)
+	var lines []string
+	for _, what := range slices.Sorted(maps.Keys(tr.report)) {
+		lines = append(lines, fmt.Sprintf("%6d %s", tr.report[what], what))
+	}
+	t.Logf("-seed %d:\n%s", seed, strings.Join(lines, "\n"))
+}
+
+// outcome is what a deployment came to.
+type outcome struct {
+	status   string
+	snapshot string // APP/ID
+	attempts int
+}
+
+// activations compares what the platform did with what the entries say. It may
+// activate a snapshot as often as its entry was attempted, and never goes back
+// to an older one.
+func (tr *troubled) activations(outcomes map[string]outcome, order map[string]int) {
+	tr.t.Helper()
+	attempts := map[string]int{} // by snapshot
+	for _, o := range outcomes {
+		attempts[o.snapshot] += o.attempts
+	}
+	for app, snapshots := range tr.activated {
+		last, times := -1, map[string]int{}
+		for _, id := range snapshots {
+			at := -1
+			for commit, place := range order {
+				if strings.HasSuffix(id, commit[:12]) {
+					at = place
+				}
+			}
+			if at < last {
+				tr.t.Errorf("%s: the platform went back to commit %d after %d", app, at, last)
+			}
+			last = at
+			times[id]++
+			tr.report["activations"]++
+			if times[id] > attempts[app+"/"+id] {
+				tr.report["duplicates"]++
+				tr.t.Errorf("%s: %s was activated %d times, in %d attempts", app, id, times[id], attempts[app+"/"+id])
+			}
+		}
+	}
+}
+
+// change is a line of the feed, as far as these tests read it.
+type change struct {
+	Status string `json:"status"`
+	App    string `json:"app_name"`
+	Doc    struct {
+		ID       string `json:"id"`
+		Attempts int    `json:"attempts"`
+		Lost     int    `json:"lost"`
+		Snapshot string `json:"snapshot"`
+		Commit   struct {
+			ID string `json:"id"`
+		} `json:"commit"`
+		Steps []struct {
+			State string `json:"state"`
+		} `json:"steps"`
+		Error  any    `json:"error"`
+		Reason string `json:"reason"`
+	} `json:"doc"`
+}
+
+func (c change) ended() bool { return c.Status != "pending" }
+
+// outcomes waits until each accepted delivery has an outcome, and reads the
+// whole feed then. It returns the outcomes by entry; order is that of the
+// commits of an app.
+func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
+	tr.t.Helper()
+	feed := "/1/status/" + user + "/changes?since=0&include_docs=true"
+	ended := map[string]bool{}
+	tr.changes(feed+"&timeout=120000", func(c change) (more bool) {
+		ended[c.Doc.ID] = c.ended()
+		for _, id := range tr.accepted {
+			if !ended[id] {
+				return true
+			}
+		}
+		return false
+	})
+	outcomes, runs := map[string]outcome{}, map[string]int{}
+	tr.changes(feed+"&feed=normal", func(c change) (more bool) {
+		before, again := outcomes[c.Doc.ID]
+		switch {
+		case again && before.status != "skipped": // which a repeat of the delivery may try again
+			tr.t.Errorf("entry %s is %s after it was %s", c.Doc.ID, c.Status, before.status)
+		case !c.ended():
+			delete(outcomes, c.Doc.ID)
+			return true
+		case again:
+			tr.t.Errorf("entry %s has a second outcome, %s", c.Doc.ID, c.Status)
+		}
+		at := order[c.Doc.Commit.ID]
+		outcomes[c.Doc.ID] = outcome{c.Status, c.App + "/" + c.Doc.Snapshot, c.Doc.Attempts}
+		switch c.Status {
+		case "ok":
+			if before, there := runs[c.App]; there && at <= before {
+				tr.t.Errorf("%s went back from commit %d to %d", c.App, before, at)
+			}
+			runs[c.App] = at
+		case "skipped":
+			if c.Doc.Reason == "" {
+				tr.t.Errorf("entry %s does not say why it was skipped", c.Doc.ID)
+			}
+		default:
+			tr.t.Errorf("entry %s ended as %s: %v", c.Doc.ID, c.Status, c.Doc.Error)
+		}
+		tr.report["outcomes "+c.Status]++
+		tr.report["times taken up after a kill"] += c.Doc.Lost
+		for _, step := range c.Doc.Steps {
+			if step.State == "retry" {
+				tr.report["steps tried again"]++
+			}
+		}
+		return true
+	})
+	for delivery, id := range tr.accepted {
+		if _, ended := outcomes[id]; !ended {
+			tr.t.Errorf("%s, entry %s, is lost", delivery, id)
+		}
+	}
+	return outcomes
+}
+
+// changes reads a feed to its end, or until nobody wants more of it.
+func (tr *troubled) changes(path string, each func(c change) (more bool)) {
+	tr.t.Helper()
+	feed := tr.server.open(tr.t.Context(), request{path: path})
+	defer feed.Body.Close() //nolint:errcheck // only read
+	for lines := json.NewDecoder(feed.Body); ; {
+		var c change
+		switch err := lines.Decode(&c); {
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil || c.Doc.ID == "":
+			tr.t.Fatalf("the feed %s ended: %v, %+v", path, err, c)
+		case !each(c):
+			return
+		}
+	}
+}
