@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core"
@@ -104,14 +102,9 @@ func (s *Store) Start(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o700); err != nil {
 		return fmt.Errorf("bolt: making the folder of the store: %w", err)
 	}
-	db, err := bbolt.Open(s.o.Path, 0o600, &bbolt.Options{Timeout: 2 * time.Second, FreelistType: bbolt.FreelistMapType})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return fmt.Errorf("bolt: %s is in use by another process; stop it, or choose another data folder", s.o.Path)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("bolt: %s can't be opened: %w; run as its owner, or choose another data folder", s.o.Path, err)
-	case err != nil:
-		return fmt.Errorf("bolt: %s can't be opened: %w", s.o.Path, err)
+	db, err := openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return err
 	}
 	if err := db.Update(prepare); err != nil {
 		return errors.Join(fmt.Errorf("bolt: %s: %w", s.o.Path, err), db.Close())

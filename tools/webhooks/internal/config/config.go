@@ -282,6 +282,9 @@ func (c Config) StorePath() string { return filepath.Join(c.Data, "webhooks.db")
 // PlatformDir is the folder of the embedded platform.
 func (c Config) PlatformDir() string { return filepath.Join(c.Data, "platform") }
 
+// PlatformStorePath is the file of its users and apps.
+func (c Config) PlatformStorePath() string { return filepath.Join(c.PlatformDir(), "platform.db") }
+
 // PlatformURLFile is where a running server tells its platform's URL.
 func (c Config) PlatformURLFile() string { return filepath.Join(c.PlatformDir(), "platform.url") }
 
