@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
+)
+
+// quit ends the process by SIGQUIT, at which it tells of all its goroutines,
+// and returns how many there are.
+func (s *server) quit() int {
+	s.t.Helper()
+	before := len(s.stderr())
+	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		s.t.Fatal(err)
+	}
+	<-s.exited
+	told := s.stderr()[before:]
+	return strings.Count(told, "\ngoroutine ")
+}
+
+// files is how many files and connections the process has open.
+func (s *server) files() int {
+	s.t.Helper()
+	open, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "fd"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(open)
+}
+
+// However often it deploys, the server keeps nothing of it open or running.
+func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s")...)
+	repo := h.repository("often")
+	deploy := func(times int) (files, goroutines int) {
+		t.Helper()
+		for i := range times {
+			commit := repo.commit(strconv.Itoa(i), map[string]string{"package.json": packageJSON("often"), "index.js": node(strconv.Itoa(i))})
+			s.send(repo.delivery(t, commit, "", nil)).change(t, 200, "ok")
+		}
+		files = s.files()
+		return files, s.quit()
+	}
+	fewFiles, few := deploy(3)
+	s.start()
+	manyFiles, many := deploy(40)
+	s.start()
+	t.Logf("files: %d after 3, %d after 40; goroutines: %d and %d", fewFiles, manyFiles, few, many)
+	// What is kept for later, as idle connections are, comes and goes.
+	const slack = 12
+	if manyFiles > fewFiles+slack {
+		t.Errorf("%d files are open after 40 deployments, and %d after 3", manyFiles, fewFiles)
+	}
+	if few == 0 || many > few+slack {
+		t.Errorf("%d goroutines run after 40 deployments, and %d after 3", many, few)
+	}
+}
+
+// A feed goes on longer than an answer may take otherwise.
+func TestFeedOutlivesWriteTimeout(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	feed := s.open(t.Context(), request{path: "/1/status/dscape/changes?heartbeat=32000"})
+	defer feed.Body.Close() //nolint:errcheck // only read
+	beats := 0
+	lines := bufio.NewScanner(feed.Body)
+	for beats < 2 && lines.Scan() { // the second comes after more than a minute
+		if lines.Text() == "" {
+			beats++
+		}
+	}
+	last := s.ping()
+	for lines.Scan() && lines.Text() == "" {
+	}
+	if seq, _ := last["seq"].(string); beats != 2 || !strings.Contains(lines.Text(), `"seq":"`+seq+`"`) {
+		t.Errorf("after %d heartbeats got %q, %v; want %v", beats, lines.Text(), lines.Err(), last)
+	}
+}
+
+// The second signal ends the server at once, whatever it waits for; nothing
+// is lost by that.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s", "--drain", "1h")...)
+	repo := h.repository("twice")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("twice"), "index.js": node("after all")})
+	arrived, release := h.Hold(sim.Matching("GET", "/contents/package.json"))
+	id, _ := s.send(repo.delivery(t, commit, "one", async())).change(t, 202, "pending")["id"].(string)
+	<-arrived
+	signal := func() {
+		t.Helper()
+		if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal()
+	for s.send(request{path: "/readyz", anonymous: true}).status != http.StatusServiceUnavailable {
+		<-time.After(10 * time.Millisecond)
+	}
+	signal()
+	<-s.exited
+	release()
+	if status, _ := s.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended by %v, want by the signal", s.cmd.ProcessState)
+	}
+	s.start()
+	s.outcome(id, "ok")
+	if app := s.app("twice.localhost"); app.body != "after all" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+	s.kill() // it would drain for an hour
+}
