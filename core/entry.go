@@ -48,7 +48,8 @@ type Entry struct {
 	Branch     string        `json:"branch,omitempty"`
 	Deploys    string        `json:"deploy_branch,omitempty"` // the one branch that this delivery may deploy
 	Commit     Commit        `json:"commit"`
-	Commits    []string      `json:"commits,omitempty"` // other ids it may be known by
+	Commits    []string      `json:"commits,omitempty"`  // other ids it may be known by
+	SkipsCI    bool          `json:"skips_ci,omitempty"` // no commit of the push is to be built by Travis CI
 	Build      *Build        `json:"build,omitempty"`
 	Payload    PayloadDigest `json:"payload"`
 	Signature  Signature     `json:"signature"`

@@ -38,6 +38,7 @@ type Event struct {
 	Commit   Commit    // what to deploy; ID "" where there is none
 	Commits  []string  // ids of all commits the event may be known by elsewhere, Commit.ID among them
 	PushedAt time.Time // the provider's own clock, whole seconds; zero where unknown
+	SkipsCI  bool      // no commit of the push is to be built, see Commit.SkipsCI
 
 	// Of a build.
 	Build Build

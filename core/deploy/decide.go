@@ -21,7 +21,7 @@ func (s *Service) acceptance(r Request, from sender, event core.Event) Acceptanc
 		ID: s.o.NewID(), UUID: r.UUID, User: from.user,
 		Provider: event.Provider, Kind: event.Kind, Event: event.Name,
 		DeliveryID: deliveryID(r.Delivery), Repository: event.Repository,
-		Ref: event.Ref, Branch: event.Branch, Deploys: deployBranch(r, event), Commit: event.Commit,
+		Ref: event.Ref, Branch: event.Branch, Deploys: deployBranch(r, event), Commit: event.Commit, SkipsCI: event.SkipsCI,
 		Payload:   core.PayloadDigest{SHA256: hex.EncodeToString(digest[:]), Size: len(r.Delivery.Payload)},
 		Signature: from.signature, Proved: from.proved, Email: r.Delivery.Email, Steps: []core.Step{},
 		CreatedAt: now, UpdatedAt: now,

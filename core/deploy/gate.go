@@ -31,8 +31,8 @@ func (a *attempt) gate(ctx context.Context) (string, error) {
 	if err != nil || passed != "" {
 		return passed, err
 	}
-	if a.entry.Commit.SkipsCI() {
-		return "", skip("The commit asks Travis CI to build nothing, and .travis.yml says to wait for its build")
+	if a.entry.SkipsCI {
+		return "", skip("The push asks Travis CI to build nothing, and .travis.yml says to wait for its build")
 	}
 	if err := a.hold(ctx, "Travis CI's report on the commit ("+reason+")"); err != nil {
 		return "", err

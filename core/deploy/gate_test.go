@@ -122,14 +122,30 @@ func TestOwnerReleases(t *testing.T) {
 	})
 }
 
-func TestCommitThatSkipsCIIsNotHeld(t *testing.T) {
+func TestPushThatSkipsCIIsNotHeld(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.waiting(commit1)
 		w.start()
 		push := w.push(commit1)
-		push.Commit.Message = "docs [CI skip]"
+		push.Commit.Message, push.SkipsCI = "docs [CI skip]", true
 		w.is(w.settled(w.deliver(push)), core.StatusSkipped, "build nothing")
+	})
+}
+
+// Travis builds the commit before a head that skips CI, so there is a report
+// to wait for.
+func TestPushWhoseHeadAloneSkipsCIIsHeld(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit2)
+		w.start()
+		push := w.push(commit2)
+		push.Commit.Message, push.Commits = "docs [CI skip]", []string{commit1, commit2}
+		id := w.deliver(push)
+		w.is(w.settled(id), core.StatusHeld, "Waits for Travis CI")
+		w.deliver(w.build(commit1, core.BuildPassed))
+		w.is(w.settled(id), core.StatusOK, "")
 	})
 }
 

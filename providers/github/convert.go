@@ -36,6 +36,7 @@ func (p payload) push() (core.Event, error) {
 		e.Commit.ID = after
 	}
 	e.Commits = p.known(e.Commit.ID, after)
+	e.SkipsCI = p.skipsCI()
 	return e, nil
 }
 
@@ -69,6 +70,16 @@ func (p payload) known(ids ...string) []string {
 		}
 	}
 	return known
+}
+
+// skipsCI tells whether Travis CI is asked to build nothing of the push: it
+// builds the last commit of the list that does not skip CI. A push that brings
+// no commits, as that of a new branch, has its head alone.
+func (p payload) skipsCI() bool {
+	if len(p.commits) == 0 {
+		return core.Commit{Message: p.head.message}.SkipsCI()
+	}
+	return p.commitsSkipCI
 }
 
 // pushed returns when the repository was pushed to, by GitHub's clock.

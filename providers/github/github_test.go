@@ -186,6 +186,45 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// A push asks for no build where each of its commits does; Travis CI builds the
+// last of the others.
+func TestPushThatSkipsCI(t *testing.T) {
+	t.Parallel()
+	commits := func(messages ...string) string {
+		var list []string
+		for i, message := range messages {
+			list = append(list, `{"message":"`+message+`","id":"`+id(i)+`"}`)
+		}
+		return `"commits":[` + strings.Join(list, ",") + `]`
+	}
+	head := func(message string) string {
+		return `"head_commit":{"id":"` + sha("a") + `","message":"` + message + `"}`
+	}
+	long := strings.Repeat("x", 1<<20)
+	for _, c := range []struct {
+		why    string
+		fields []string
+		want   bool
+	}{
+		{"nothing is said", nil, false},
+		{"the only commit", []string{commits("a [skip ci]"), head("a [skip ci]")}, true},
+		{"both", []string{commits("a [skip ci]", "b [CI SKIP]"), head("b [CI SKIP]")}, true},
+		{"the head alone", []string{commits("a", "b [skip ci]"), head("b [skip ci]")}, false},
+		{"all but the head", []string{commits("a [skip ci]", "b"), head("b")}, false},
+		{"one in the middle does not", []string{commits("a [skip ci]", "b", "c [skip ci]"), head("c [skip ci]")}, false},
+		{"one without a message", []string{`"commits":[{"id":"` + sha("a") + `"}]`, head("a [skip ci]")}, false},
+		{"no commits, as of a new branch", []string{`"commits":[]`, head("a [skip ci]")}, true},
+		{"no head, as of old", []string{commits("a [skip ci]")}, true},
+		{"at the end of a long message", []string{commits(long + "[skip ci]"), head(long + "[skip ci]")}, true},
+		{"more than are kept", []string{commits(append([]string{"a"}, slices.Repeat([]string{"[skip ci]"}, 3*maxCommits)...)...)}, false},
+	} {
+		e, err := Provider{}.Parse(deliver(t, "push", push(c.fields...)))
+		if err != nil || e.SkipsCI != c.want {
+			t.Errorf("%s: got %t, %v", c.why, e.SkipsCI, err)
+		}
+	}
+}
+
 func TestTheNewestCommitsAreKept(t *testing.T) {
 	t.Parallel()
 	var list strings.Builder

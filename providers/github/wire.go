@@ -3,6 +3,7 @@ package github
 import (
 	"slices"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/providers/internal/field"
 	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
 )
@@ -18,6 +19,7 @@ type payload struct {
 	deleted            bool
 	head               commit
 	commits            []string // ids, oldest first: the last ones
+	commitsSkipCI      bool     // all commits of the list, also those not kept, skip CI
 	repository         repository
 	hasRepository      bool // there is one, and it is an object
 	zen                string
@@ -73,7 +75,7 @@ func read(text []byte, wanted ...string) (payload, error) {
 		case "head_commit":
 			p.head = readCommit(s)
 		case "commits":
-			p.commits = readIDs(s)
+			p.commits, p.commitsSkipCI = readCommits(s)
 		case "repository":
 			p.hasRepository = s.Kind() == jsonscan.Object
 			p.repository = readRepository(s)
@@ -149,15 +151,33 @@ func readCommit(s *jsonscan.Scanner) (c commit) {
 	return c
 }
 
-// readIDs reads the ids of the last commits of a list, maxCommits or some more.
-func readIDs(s *jsonscan.Scanner) (ids []string) {
+// readCommits reads the ids of the last commits of a list, maxCommits or some
+// more, and whether all commits of the list skip CI. No message is read behind
+// the first that does not.
+func readCommits(s *jsonscan.Scanner) (ids []string, skipCI bool) {
+	skipCI = true
 	for range s.Array() {
-		for range s.Object("id") {
-			if len(ids) == 2*maxCommits {
-				ids = slices.Delete(ids, 0, maxCommits)
-			}
-			ids = append(ids, s.Text())
+		var c core.Commit
+		wanted := []string{"id", "message"}
+		if !skipCI {
+			wanted = wanted[:1]
 		}
+		for key := range s.Object(wanted...) {
+			switch key {
+			case "id":
+				c.ID = s.Text()
+			case "message":
+				c.Message = s.Text()
+			}
+		}
+		skipCI = skipCI && c.SkipsCI()
+		if c.ID == "" {
+			continue
+		}
+		if len(ids) == 2*maxCommits {
+			ids = slices.Delete(ids, 0, maxCommits)
+		}
+		ids = append(ids, c.ID)
 	}
-	return ids
+	return ids, skipCI
 }

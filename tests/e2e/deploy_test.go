@@ -115,6 +115,17 @@ func TestHeldForTravis(t *testing.T) {
 	if app := s.app("tested.localhost"); app.body != "fourth" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
+	// Where only the head skips CI, Travis builds the commit before it.
+	commit = repo.commit("sixth", map[string]string{"index.js": node("sixth")})
+	repo.commit("seventh [skip ci]", map[string]string{"index.js": node("seventh")})
+	last, _ := answered(repo.pushed()).change(t, 202, "held")["id"].(string)
+	if got := report(commit, "passed"); got.status != 200 || got.json(t)["status"] != "ok" {
+		t.Errorf("the report: %d %s", got.status, got.body)
+	}
+	s.outcome(last, "ok")
+	if app := s.app("tested.localhost"); app.body != "seventh" {
+		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
 }
 
 func TestHoldRunsOut(t *testing.T) {
