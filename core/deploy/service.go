@@ -119,7 +119,7 @@ func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 		return Receipt{}, core.NewError(core.CodeFailedToStorePayload, "", err)
 	}
 	if repeat {
-		return s.repeat(ctx, change, acceptance.Place)
+		return s.repeat(ctx, change, acceptance, r.Credentials != nil)
 	}
 	return Receipt{Change: change}, nil
 }
@@ -134,19 +134,25 @@ func (s *Service) recognize(d core.Delivery) Provider {
 }
 
 // repeat answers a delivery whose entry is there already: a new attempt where
-// the one before came to nothing, else what there is.
-func (s *Service) repeat(ctx context.Context, c core.Change, place *Place) (Receipt, error) {
-	again := c.Entry.Status == core.StatusError || c.Entry.Status == core.StatusSkipped ||
-		c.Entry.Status == core.StatusIgnored
-	if !again || place == nil {
+// the one before came to nothing, else what there is. What was ignored can only
+// be wanted now because the parameter branch says so; no signature covers that,
+// so it takes credentials.
+func (s *Service) repeat(ctx context.Context, c core.Change, a Acceptance, credentials bool) (Receipt, error) {
+	ignored := c.Entry.Status == core.StatusIgnored
+	again := c.Entry.Status == core.StatusError || c.Entry.Status == core.StatusSkipped || ignored && credentials
+	if !again || a.Place == nil {
 		return Receipt{Change: c, Repeat: true}, nil
 	}
 	e := c.Entry.Clone()
 	s.o.renew(&e)
+	e.Signature, e.Proved, e.Notes = a.Entry.Signature, a.Entry.Proved, a.Entry.Notes
+	if credentials {
+		e.Deploys = a.Entry.Deploys
+	}
 	// Only what was ignored enters its lane now for the first time; a failed
 	// push that is no longer the newest must not become it again.
-	renewed := *place
-	renewed.Enter = place.Enter && c.Entry.Status == core.StatusIgnored
+	renewed := *a.Place
+	renewed.Enter = a.Place.Enter && ignored
 	saved, err := s.o.Store.Save(ctx, e, Move{Place: &renewed})
 	if errors.Is(err, core.ErrConflict) {
 		// Another repeat came first: what it began is the answer.

@@ -237,7 +237,10 @@ func TestReportThatDeploys(t *testing.T) {
 	if reason, _ := ignored["reason"].(string); !strings.Contains(reason, `"master"`) { // the payload names no default branch
 		t.Errorf("got reason %q", reason)
 	}
-	change := ci.report(s.deployURL()+"?branch=main", sim.TravisBuild{Repo: "report", Commit: commit, BuildID: 2}).change(t, 200, "ok")
+	change := ci.report(s.deployURL()+"?branch=main", sim.TravisBuild{Repo: "report", Commit: commit, Branch: "main"}).change(t, 200, "ok")
+	if change["id"] != ignored["id"] {
+		t.Errorf("the same report is another entry, %v and not %v", change["id"], ignored["id"])
+	}
 	if change["provider"] != "travis" || change["app_name"] != "report" || change["commit"] != "dscape/report/"+commit {
 		t.Errorf("got %v", change)
 	}
