@@ -289,7 +289,7 @@ func (b *buildOutput) Write(p []byte) (int, error) {
 	// A store that fails here fails the next step too, and is waited for there.
 	a.stamp()
 	if err := a.saveOnce(b.ctx, Move{Stay: true}); err != nil {
-		a.o.Logger.WarnContext(b.ctx, "build output not saved", "entry_id", a.entry.ID, "error", err)
+		a.o.Logger.WarnContext(b.ctx, "build output not saved", "entry_id", a.entry.ID, "uuid", a.entry.UUID, "error", err)
 	}
 	return len(p), nil
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// gate decides whether the push waits for Travis CI: it does where the
+// readTravis finds out whether the push waits for Travis CI: it does where the
 // commit's .travis.yml declares a webhook that can fire on a pass.
-func (a *attempt) gate(ctx context.Context) (string, error) {
+func (a *attempt) readTravis(ctx context.Context) (string, error) {
 	yml, err := a.file(ctx, ".travis.yml")
 	if errors.Is(err, core.ErrNotFound) {
 		return "There is no .travis.yml", nil
@@ -24,24 +24,35 @@ func (a *attempt) gate(ctx context.Context) (string, error) {
 		a.note("Travis CI can't read .travis.yml, so nothing was waited for: " + clip(err.Error(), 200))
 		return "It can't be read", nil
 	}
-	if !notifies {
-		return reason, nil
+	if notifies {
+		a.steps.waits = "Travis CI's report on the commit (" + reason + ")"
 	}
+	return reason, nil
+}
+
+// gate holds a push that waits for Travis CI, unless Travis CI has said already
+// what it has to say.
+func (a *attempt) gate(ctx context.Context) error {
+	if a.steps.waits == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.o.StepTimeout)
+	defer cancel()
 	passed, err := a.consultReports(ctx)
 	if err != nil || passed != "" {
-		return passed, err
+		return err
 	}
 	if a.entry.SkipsCI {
-		return "", skip("The push asks Travis CI to build nothing, and .travis.yml says to wait for its build")
+		return skip("The push asks Travis CI to build nothing, and .travis.yml says to wait for its build")
 	}
-	if err := a.hold(ctx, "Travis CI's report on the commit ("+reason+")"); err != nil {
-		return "", err
+	if err := a.hold(ctx, a.steps.waits); err != nil {
+		return err
 	}
 	// A report may have come between looking and holding: one of the two
 	// sees the other, as each writes before it looks.
 	change, err := a.o.Store.Find(ctx, a.entry.ID)
 	if err != nil || change.Entry.Status != core.StatusHeld {
-		return reason, errHeld
+		return errHeld
 	}
 	passed, err = a.consultReports(ctx)
 	var o *outcome
@@ -52,9 +63,9 @@ func (a *attempt) gate(ctx context.Context) (string, error) {
 		_, err = a.o.release(ctx, change.Entry, passed)
 	}
 	if err != nil && !errors.Is(err, core.ErrConflict) {
-		a.o.Logger.WarnContext(ctx, "report not applied", "entry_id", a.entry.ID, "error", err)
+		a.o.Logger.WarnContext(ctx, "report not applied", "entry_id", a.entry.ID, "uuid", a.entry.UUID, "error", err)
 	}
-	return reason, errHeld
+	return errHeld
 }
 
 // consultReports looks for what Travis CI already said of the commit. The
@@ -78,7 +89,7 @@ func (a *attempt) consultReports(ctx context.Context) (passed string, err error)
 		}
 		if report.Status == core.StatusHeld {
 			if _, err := a.o.settle(ctx, report, core.StatusOK, "Released the push that came after it"); err != nil {
-				a.o.Logger.InfoContext(ctx, "report not settled", "entry_id", report.ID, "error", err)
+				a.o.Logger.InfoContext(ctx, "report not settled", "entry_id", report.ID, "uuid", report.UUID, "error", err)
 			}
 		}
 		return buildSays(report), nil
@@ -94,7 +105,7 @@ func (a *attempt) hold(ctx context.Context, what string) error {
 	a.entry.Status = core.StatusHeld
 	a.entry.Hold = &core.Hold{For: what, Until: until}
 	a.entry.Reason = "Waits for " + what + " until " + until.Format(time.RFC3339)
-	if n := len(a.entry.Steps); n > 0 {
+	if n := len(a.entry.Steps); n > 0 && a.entry.Steps[n-1].State == core.StepRunning {
 		a.entry.Steps[n-1].State, a.entry.Steps[n-1].Detail = core.StepOK, a.entry.Reason
 	}
 	return a.save(ctx, Move{Place: &Place{Lane: a.lane(), At: until}})

@@ -57,6 +57,51 @@ func TestHeldPushIsReleasedByAReportOnAnotherOfItsCommits(t *testing.T) {
 	})
 }
 
+// What waits belongs to its app already, and so does what Travis CI stopped;
+// GitHub is told nothing of a deployment that was not begun.
+func TestHeldAndSkippedPushesBelongToTheirApp(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		token := core.ThirdPartyToken{ID: "github", Provider: core.TokenGitHub, App: core.AnyApp, Login: "dscape", Token: "t"}
+		if err := w.accounts.SetToken(w.t.Context(), "dscape", token); err != nil {
+			w.t.Fatal(err)
+		}
+		w.waiting(commit1, commit2)
+		w.start()
+		held := w.settled(w.deliver(w.push(commit1)))
+		w.is(held, core.StatusHeld, "")
+		skips := w.push(commit2)
+		skips.SkipsCI = true
+		skipped := w.settled(w.deliver(skips))
+		w.is(skipped, core.StatusSkipped, "build nothing")
+		for _, e := range []core.Entry{held, w.settled(held.ID), skipped} {
+			if e.App != "hello" {
+				t.Errorf("the %s entry belongs to the app %q", e.Status, e.App)
+			}
+		}
+		if got := append(w.source.Statuses(commit1), w.source.Statuses(commit2)...); len(got) != 0 {
+			t.Errorf("GitHub was told %v", got)
+		}
+	})
+}
+
+// A package.json that GitHub can't give for now keeps no push from waiting; one
+// that is not there is told at once.
+func TestPackageJSONBeforeTheHold(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1)
+		w.source.Commit(w.repo, commit2, map[string]string{".travis.yml": waits})
+		w.source.Fail("File", nil, core.Transient(errors.New("502"), 0))
+		w.start()
+		id := w.deliver(w.push(commit1))
+		w.is(w.settled(id), core.StatusHeld, "Waits for Travis CI")
+		w.deliver(w.build(commit1, core.BuildPassed))
+		w.is(w.settled(id), core.StatusOK, "")
+		w.is(w.settled(w.deliver(w.push(commit2))), core.StatusError, core.Reason(core.CodeNoPackageJSON))
+	})
+}
+
 func TestHeldPushIsSkippedByAFailure(t *testing.T) {
 	t.Parallel()
 	for _, state := range []core.BuildState{core.BuildFailed, core.BuildErrored, core.BuildCanceled} {

@@ -14,6 +14,7 @@ import (
 // steps is what the steps of one attempt find out for those after them.
 type steps struct {
 	tokens  []core.ThirdPartyToken
+	waits   string // for what; "" where the push need not wait
 	pkg     Package
 	version string
 }
@@ -34,12 +35,21 @@ func (a *attempt) deploy(ctx context.Context) error {
 		return err
 	}
 	if a.entry.Released == "" {
-		if err := a.step(ctx, core.StepTravis, a.o.StepTimeout, a.gate); err != nil {
+		if err := a.step(ctx, core.StepTravis, a.o.StepTimeout, a.readTravis); err != nil {
 			return err
 		}
 	}
-	if err := a.step(ctx, core.StepPackage, a.o.StepTimeout, a.readPackage); err != nil {
+	// The entry belongs to its app from here on, also where it goes no further.
+	// A package.json that can't be read for now keeps no push from waiting.
+	unread := a.step(ctx, core.StepPackage, a.o.StepTimeout, a.readPackage)
+	if _, passes := core.Retryable(unread); unread != nil && !passes {
+		return unread
+	}
+	if err := a.gate(ctx); err != nil {
 		return err
+	}
+	if unread != nil {
+		return unread
 	}
 	if err := a.join(ctx); err != nil {
 		return err
@@ -235,6 +245,9 @@ func (a *attempt) report(ctx context.Context, status core.Status, reason string)
 	if token == "" || a.entry.App == "" {
 		return nil
 	}
+	if status == core.StatusSkipped && !slices.ContainsFunc(a.entry.Steps, func(s core.Step) bool { return s.Name == core.StepStatus }) {
+		return nil // nothing was begun that GitHub was told of
+	}
 	s := CommitStatus{App: a.entry.App, State: "pending", Description: "Deploying " + a.entry.App, URL: a.entry.URL}
 	switch status {
 	case core.StatusOK:
@@ -254,7 +267,7 @@ func (a *attempt) report(ctx context.Context, status core.Status, reason string)
 	if err == nil {
 		return nil
 	}
-	a.o.Logger.InfoContext(ctx, "commit status not set", "entry_id", a.entry.ID, "error", err)
+	a.o.Logger.InfoContext(ctx, "commit status not set", "entry_id", a.entry.ID, "uuid", a.entry.UUID, "error", err)
 	if _, passes := core.Retryable(err); !passes {
 		return nil
 	}

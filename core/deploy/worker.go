@@ -142,7 +142,7 @@ func (w *Worker) handle(ctx context.Context, c Claim) {
 func (w *Worker) try(ctx context.Context, a *attempt) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.o.Logger.ErrorContext(ctx, "attempt panicked", "entry_id", a.entry.ID,
+			w.o.Logger.ErrorContext(ctx, "attempt panicked", "entry_id", a.entry.ID, "uuid", a.entry.UUID,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = a.fail(context.WithoutCancel(ctx), core.NewError(core.CodeInternal, "", fmt.Errorf("panic: %v", p)))
 		}

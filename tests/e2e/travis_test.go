@@ -187,6 +187,20 @@ func TestReportsOnHeldPushes(t *testing.T) {
 
 	// Builds that say nothing of the push itself change nothing.
 	commit, id := next("untouched")
+	// What waits, and what Travis stopped, is in the log of its app.
+	for query, want := range map[string]int{"status=held": 4, "status=skipped": 3} {
+		feed := s.send(request{path: "/1/status/" + user + "/changes?since=0&feed=normal&app=held&" + query})
+		seen := map[string]bool{}
+		for line := range strings.Lines(feed.body) {
+			seen[answer{body: line}.json(t)["id"].(string)] = true
+		}
+		if len(seen) != want || query == "status=held" && !seen[id] {
+			t.Errorf("%s tells of %v, want %d entries of the app", query, seen, want)
+		}
+	}
+	if got := s.send(request{path: "/1/status/" + user + "/webhooks/held"}); got.status != 200 || got.header.Get("X-Total-Count") != "4" {
+		t.Errorf("the log of the app: %d, %s entries, %s", got.status, got.header.Get("X-Total-Count"), got.body)
+	}
 	for i, b := range []sim.TravisBuild{
 		{State: "started"}, {PullRequest: 3}, {Tag: "v1"}, {Type: "cron"},
 	} {
