@@ -69,6 +69,7 @@ type Line struct {
 	Status Status
 
 	head, tail, doc []byte
+	linked          bool // there is an id, so a base goes between head and tail
 }
 
 // DocMode tells on which changes `doc` is written.
@@ -88,12 +89,15 @@ func NewLine(c Change) (Line, error) {
 		UUID     string   `json:"uuid"`
 		Status   Status   `json:"status"`
 		Provider Provider `json:"provider"`
-		Commit   string   `json:"commit"`
+		Commit   string   `json:"commit"` // "" where the event has none
 		Error    Code     `json:"error,omitempty"`
 		Reason   string   `json:"reason,omitempty"`
 	}{
 		App: c.Entry.App, UUID: c.Entry.UUID, Status: c.Entry.Status, Provider: c.Entry.Provider,
-		Commit: c.Entry.Repository.Slug() + "/" + c.Entry.Commit.ID, Reason: c.Entry.Reason,
+		Reason: c.Entry.Reason,
+	}
+	if c.Entry.Commit.ID != "" {
+		short.Commit = c.Entry.Repository.Slug() + "/" + c.Entry.Commit.ID
 	}
 	if c.Entry.Status == StatusError && c.Entry.Error != nil {
 		short.Error, short.Reason = c.Entry.Error.Code, c.Entry.Error.Reason
@@ -106,15 +110,19 @@ func NewLine(c Change) (Line, error) {
 	if err != nil {
 		return Line{}, err
 	}
+	line := Line{Seq: c.Seq, App: c.Entry.App, Status: c.Entry.Status, doc: doc, linked: c.Entry.User != ""}
+	line.head = []byte(`{"seq":"` + c.Seq.String() + `"`)
+	// The short form without its braces goes on behind it.
+	line.tail = append([]byte{','}, tail[1:len(tail)-1]...)
+	if !line.linked { // an entry of nobody is at no address
+		return line, nil
+	}
 	path, err := encode("/1/status/" + c.Entry.User + "/changes/" + c.Entry.ID)
 	if err != nil {
 		return Line{}, err
 	}
-	line := Line{Seq: c.Seq, App: c.Entry.App, Status: c.Entry.Status, doc: doc}
-	line.head = []byte(`{"seq":"` + c.Seq.String() + `","id":"`)
-	// The path without its opening quote ends the id, and the short form
-	// without its opening brace and closing brace goes on behind it.
-	line.tail = bytes.Join([][]byte{path[1:], tail[1 : len(tail)-1]}, []byte{','})
+	line.head = append(line.head, `,"id":"`...)
+	line.tail = append(path[1:], line.tail...) // without its opening quote the path ends the id
 	return line, nil
 }
 
@@ -123,7 +131,9 @@ func NewLine(c Change) (Line, error) {
 // must hold nothing that JSON would escape.
 func (l Line) AppendTo(dst []byte, base string, mode DocMode) []byte {
 	dst = append(dst, l.head...)
-	dst = append(dst, base...)
+	if l.linked {
+		dst = append(dst, base...)
+	}
 	dst = append(dst, l.tail...)
 	if mode == DocAlways || mode == DocErrors && l.Status == StatusError {
 		dst = append(dst, `,"doc":`...)

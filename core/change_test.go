@@ -105,6 +105,38 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// An entry of nobody, as a report that only Travis CI signed, is at no address;
+// an event without a commit names none.
+func TestLineWithoutParts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*core.Entry)
+		id     string
+		commit string
+	}{
+		"whole":      {func(*core.Entry) {}, "http://h/1/status/dscape/changes/2b3de47c2ce04a9dda4d31aac5000bab", "dscape/hello-world-flatiron-api/96410ed970f6224a4cd3c450150c5d65bbc77fcd"},
+		"nobody's":   {func(e *core.Entry) { e.User = "" }, "", "dscape/hello-world-flatiron-api/96410ed970f6224a4cd3c450150c5d65bbc77fcd"},
+		"repository": {func(e *core.Entry) { e.Commit = core.Commit{} }, "http://h/1/status/dscape/changes/2b3de47c2ce04a9dda4d31aac5000bab", ""},
+		"nothing":    {func(e *core.Entry) { e.User, e.Commit, e.Repository = "", core.Commit{}, core.Repository{} }, "", ""},
+	} {
+		c := change(core.StatusOK)
+		test.change(&c.Entry)
+		line, err := core.NewLine(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := line.AppendTo(nil, "http://h", core.DocAlways)
+		var told map[string]any
+		if err := json.Unmarshal(text, &told); err != nil {
+			t.Fatalf("%s: %s: %v", name, text, err)
+		}
+		id, there := told["id"].(string)
+		if id != test.id || there != (test.id != "") || told["commit"] != test.commit || told["seq"] != "1764000000000-3" || told["app_name"] == "" {
+			t.Errorf("%s: got %s", name, text)
+		}
+	}
+}
+
 func TestLineDoc(t *testing.T) {
 	t.Parallel()
 	for _, status := range core.Statuses {

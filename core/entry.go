@@ -59,6 +59,7 @@ type Entry struct {
 
 	Hold     *Hold       `json:"hold,omitempty"`
 	Released string      `json:"released,omitempty"` // why a held entry may go on
+	Releases string      `json:"releases,omitempty"` // of a build report of the user: the id of the entry that it lets go on
 	Steps    []Step      `json:"steps"`
 	Attempts int         `json:"attempts"` // times it was taken up
 	Failures int         `json:"failures"` // attempts of this round that ended in a transient failure

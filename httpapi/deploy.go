@@ -86,10 +86,11 @@ func (a *API) extendDeadline(c *gin.Context, wait time.Duration) {
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(wait + answering))
 }
 
-// await returns the newest change of a pending entry as soon as it is not
-// pending any more, at the latest after wait or when feeds end.
+// await returns the newest change of a pending entry, or of the push that a
+// build report lets go on, as soon as it is not pending any more, at the latest
+// after wait or when feeds end.
 func (a *API) await(c *gin.Context, change core.Change, wait time.Duration) core.Change {
-	if change.Entry.Status != core.StatusPending || wait <= 0 {
+	if change.Entry.Status != core.StatusPending && change.Entry.Releases == "" || wait <= 0 {
 		return change
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), wait)
@@ -112,7 +113,9 @@ func (a *API) answer(c *gin.Context, change core.Change) error {
 	base := a.base(c)
 	location := base + "/1/status/" + e.User + "/changes/" + e.ID
 	if e.Status == core.StatusError {
-		c.Set(keyEntryURL, location)
+		if e.User != "" {
+			c.Set(keyEntryURL, location)
+		}
 		if e.Error == nil {
 			return core.NewError(core.CodeInternal, "", nil)
 		}

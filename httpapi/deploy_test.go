@@ -273,6 +273,52 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
+// A report that let a push go on is answered with what came of the push, also
+// when it comes again.
+func TestReportIsAnsweredWithItsPush(t *testing.T) {
+	t.Parallel()
+	report, push := changeOf(core.StatusOK), changeOf(core.StatusError)
+	report.Entry.ID, report.Entry.Releases = strings.Repeat("a", 32), push.Entry.ID
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Deploy = fakeDeploy{
+			deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+				return deploy.Receipt{Change: report, Repeat: true}, nil
+			},
+			wait: func(_ context.Context, id string) (core.Change, error) {
+				if id != report.Entry.ID {
+					t.Errorf("waits for %s", id)
+				}
+				return push, nil
+			},
+		}
+	})
+	w := serve(api, request(t, "POST", "/", "{}"))
+	if w.Code/100 == 2 || !strings.Contains(w.Body.String(), push.Entry.ID) {
+		t.Errorf("got %d %s, want the push's failure", w.Code, w.Body)
+	}
+	if w := serve(api, request(t, "POST", "/", "{}", "Prefer: respond-async")); w.Code != http.StatusOK {
+		t.Errorf("without waiting got %d %s", w.Code, w.Body)
+	}
+}
+
+// What is nobody's has no address.
+func TestReportOfNobodyHasNoAddress(t *testing.T) {
+	t.Parallel()
+	for status, code := range map[core.Status]int{core.StatusHeld: http.StatusAccepted, core.StatusOK: http.StatusOK, core.StatusError: 0} {
+		change := changeOf(status)
+		change.Entry.User = ""
+		api := newAPI(t, func(o *httpapi.Options) {
+			o.Deploy = fakeDeploy{deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+				return deploy.Receipt{Change: change}, nil
+			}}
+		})
+		w := serve(api, request(t, "POST", "/", "{}"))
+		if code != 0 && w.Code != code || strings.Contains(w.Body.String(), `"id"`) || w.Header().Get("Location") != "" {
+			t.Errorf("%s: got %d %s, Location %q", status, w.Code, w.Body, w.Header().Get("Location"))
+		}
+	}
+}
+
 // What is accepted is answered as accepted, though looking at it fails.
 func TestWaitingFails(t *testing.T) {
 	t.Parallel()

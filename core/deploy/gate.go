@@ -81,6 +81,7 @@ func (a *attempt) consultReports(ctx context.Context) (passed string, err error)
 			report.User != "" && report.User != a.entry.User {
 			continue
 		}
+		a.note(reported(report))
 		if report.Build.State != core.BuildPassed {
 			return "", skip("%s", buildSays(report))
 		}
@@ -146,6 +147,8 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 			continue
 		}
 		deployed = deployed || push.Status == core.StatusOK
+		push = push.Clone()
+		push.Notes = append(push.Notes, reported(a.entry))
 		switch {
 		case push.Status == core.StatusPending:
 			// Its own gate finds this report.
@@ -163,6 +166,9 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 			return "", core.Transient(fmt.Errorf("applying the report: %w", err), 0)
 		}
 		applied++
+		if passed && push.User == a.entry.User && a.entry.Releases == "" {
+			a.releasing(push.ID)
+		}
 	}
 	switch {
 	case !passed && applied > 0:
@@ -195,6 +201,13 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "", errHeld
+}
+
+// releasing notes which entry the report lets go on, the newest of them.
+func (a *attempt) releasing(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.entry.Releases = id
 }
 
 // releases tells whether the pass lets a push go on: one that is held; and,
@@ -234,4 +247,14 @@ func buildSays(e core.Entry) string {
 		number = e.Build.ID
 	}
 	return fmt.Sprintf("Travis CI's build %s %s", number, e.Build.State)
+}
+
+// reported tells a report in words, in the entry that it decides on: where the
+// build is to be seen, and by which request it was told.
+func reported(report core.Entry) string {
+	text := buildSays(report) + ", says the request " + report.UUID
+	if report.Build.URL != "" {
+		text += ": " + report.Build.URL
+	}
+	return text
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,51 @@ func TestHeldPushIsReleasedByAPass(t *testing.T) {
 		if got := len(w.platform.Starts()); got != 1 {
 			t.Errorf("deployed %d times", got)
 		}
+	})
+}
+
+// Who sends a report wants to know what comes of the push that it releases.
+func TestWaitForWhatAReportReleases(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.waiting(commit1)
+		w.platform.Fail("Start", errors.New("exits at once"))
+		w.start()
+		id := w.deliver(w.push(commit1))
+		w.is(w.settled(id), core.StatusHeld, "")
+		passed := w.build(commit1, core.BuildPassed)
+		passed.Build.URL = "https://travis-ci.example/builds/1"
+		for _, want := range []core.Status{core.StatusError, core.StatusError} { // the second time it is a repeat
+			report := w.deliver(passed)
+			change, err := w.service.Wait(w.t.Context(), report)
+			if err != nil || change.Entry.ID != id || change.Entry.Status != want {
+				t.Errorf("got the entry %s, %s, %v; want the push %s, %s", change.Entry.ID, change.Entry.Status, err, id, want)
+			}
+		}
+		if notes := w.settled(id).Notes; len(notes) != 1 || !strings.Contains(notes[0], "request u: "+passed.Build.URL) {
+			t.Errorf("the push does not tell of the report: %q", notes)
+		}
+	})
+}
+
+// What a signed report releases is none of its sender's business.
+func TestSignedReportDoesNotTellWhatItReleases(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+		w.service = deploy.New(w.options)
+		w.waiting(commit1)
+		w.start()
+		id := w.deliver(w.push(commit1))
+		w.is(w.settled(id), core.StatusHeld, "")
+		signed := w.request(w.build(commit1, core.BuildPassed), "Signed-With", "travis")
+		signed.Credentials = nil
+		report := w.accept(signed).Change.Entry.ID
+		change, err := w.service.Wait(w.t.Context(), report)
+		if err != nil || change.Entry.ID != report || change.Entry.Releases != "" {
+			t.Errorf("got %+v, %v; want the report alone", change.Entry, err)
+		}
+		w.is(w.settled(id), core.StatusOK, "")
 	})
 }
 

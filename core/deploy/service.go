@@ -169,13 +169,15 @@ func (s *Service) repeat(ctx context.Context, c core.Change, a Acceptance, crede
 
 // renew makes an entry ready for another round of attempts.
 func (o Options) renew(e *core.Entry) {
-	e.Status, e.Reason, e.Error, e.Hold, e.Released = core.StatusPending, "", nil, nil, ""
+	e.Status, e.Reason, e.Error, e.Hold, e.Released, e.Releases = core.StatusPending, "", nil, nil, "", ""
 	e.Failures, e.Lost, e.FinishedAt, e.UpdatedAt = 0, 0, time.Time{}, o.Now()
 }
 
 // Wait returns the entry's newest change as soon as it is an outcome or held,
-// or when ctx ends: what is known by then. It fails with status:db:get_by_id
-// where the entry can't be read.
+// or when ctx ends: what is known by then. In place of a build report that lets
+// a push go on it is the push that counts: the report's sender wants to know
+// what comes of it. Wait fails with status:db:get_by_id where the entry can't be
+// read.
 func (s *Service) Wait(ctx context.Context, id string) (core.Change, error) {
 	change, err := s.find(ctx, id)
 	if err != nil {
@@ -187,6 +189,10 @@ func (s *Service) Wait(ctx context.Context, id string) (core.Change, error) {
 		newest, err := s.find(context.WithoutCancel(ctx), id)
 		if err != nil {
 			return core.Change{}, err
+		}
+		if newest.Entry.Releases != "" {
+			id = newest.Entry.Releases
+			continue
 		}
 		if newest.Entry.Status != core.StatusPending {
 			return newest, nil

@@ -114,8 +114,14 @@ func TestTravisSignature(t *testing.T) {
 	if still := s.send(request{path: strings.TrimPrefix(id, s.api)}).json(t); still["status"] != "held" {
 		t.Fatalf("got %v", still)
 	}
-	good.report(s.bare(), passed).change(t, 200, "ok")
-	s.outcome(id, "ok")
+	released := good.report(s.bare(), passed).change(t, 200, "ok")
+	if released["id"] != nil {
+		t.Errorf("the report is in nobody's log, and its answer names %v", released["id"])
+	}
+	push := s.outcome(id, "ok")
+	if notes, _ := s.entry(push)["notes"].([]any); len(notes) != 1 || !strings.Contains(notes[0].(string), released["uuid"].(string)) {
+		t.Errorf("the push does not tell of the report %v: %v", released["uuid"], notes)
+	}
 	if app := s.app("signed.localhost"); app.body != "signed" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
@@ -126,7 +132,11 @@ func TestTravisSignature(t *testing.T) {
 	before := len(h.Requests())
 	commit = repo.commit("second", map[string]string{"index.js": node("second")})
 	early := sim.TravisBuild{Repo: "signed", Commit: commit, BuildID: 2}
-	kept := good.report(s.bare()+"?user="+user, early).change(t, 202, "held")
+	answer := good.report(s.bare()+"?user="+user, early)
+	kept := answer.change(t, 202, "held")
+	if kept["id"] != nil || answer.header.Get("Location") != "" {
+		t.Errorf("got id %v and Location %q, at which nothing is", kept["id"], answer.header.Get("Location"))
+	}
 	if reason, _ := kept["reason"].(string); !strings.Contains(reason, "GitHub's push") {
 		t.Errorf("got reason %q", reason)
 	}
@@ -134,9 +144,16 @@ func TestTravisSignature(t *testing.T) {
 		t.Errorf("GitHub was asked %d times for a report alone", n-before)
 	}
 	answered(repo.pushed()).change(t, 200, "ok")
-	reportID, _ := kept["id"].(string)
-	reportID = reportID[strings.LastIndex(reportID, "/"):]
-	s.send(request{path: "/1/status/" + user + "/changes" + reportID}).failure(t, 404, "status:db:not_found")
+	logged := s.send(request{path: "/1/status/" + user + "/webhooks?limit=100"})
+	var entries []struct{ UUID, Kind string }
+	if err := json.Unmarshal([]byte(logged.body), &entries); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.UUID == kept["uuid"] || e.Kind != "push" && e.Kind != "ping" {
+			t.Errorf("the report %s is in the user's log", e.UUID)
+		}
+	}
 	if app := s.app("signed.localhost"); app.body != "second" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
@@ -224,16 +241,30 @@ func TestReportsOnHeldPushes(t *testing.T) {
 	repo.commit("of two, one", map[string]string{"index.js": node("one")})
 	one := repo.git("rev-parse", "HEAD")
 	_, id = next("of two, two")
-	ci.report(s.deployURL(), sim.TravisBuild{Repo: "held", Commit: one, BuildID: 30}).change(t, 200, "ok")
-	s.outcome(id, "ok")
+	first := ci.report(s.deployURL(), sim.TravisBuild{Repo: "held", Commit: one, BuildID: 30}).change(t, 200, "ok")
+	if first["id"] != id || first["app_name"] != "held" {
+		t.Errorf("the report is answered with %v, want the push %s, done", first, id)
+	}
 	if app := s.app("held.localhost"); app.body != "of two, two" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
 
 	// The same report again is the same entry.
+	before := s.send(request{path: "/1/status/" + user + "/webhooks"})
 	again := ci.report(s.deployURL(), sim.TravisBuild{Repo: "held", Commit: one, BuildID: 30}).change(t, 200, "ok")
-	if doc := s.entry(again); doc["attempts"] != float64(1) {
-		t.Errorf("the report was worked on again: %v", doc)
+	if again["id"] != id {
+		t.Errorf("the report is answered with %v, want %s", again["id"], id)
+	}
+	if after := s.send(request{path: "/1/status/" + user + "/webhooks"}); after.body != before.body {
+		t.Errorf("the report was worked on again: %s", after.body)
+	}
+
+	// What its push fails of is the report's answer.
+	h.Fail(sim.Matching("GET", "/legacy.tar.gz"), 1, 404, nil)
+	commit, id = next("fails")
+	failed := ci.report(s.deployURL(), sim.TravisBuild{Repo: "held", Commit: commit, BuildID: 31}).failure(t, 502, "deploy:github:download_tarball")
+	if failed["id"] != id {
+		t.Errorf("got %v, want the failure of %s", failed["id"], id)
 	}
 }
 
