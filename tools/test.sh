@@ -8,8 +8,9 @@ usage() {
 		Usage: ./tools/test.sh [MODULE…]
 
 		Checks all modules, or those named: formatting, go vet, golangci-lint, the tests
-		with the race detector, that each module builds and is tidy on its own, and that
-		its code reaches no known vulnerability, where https://vuln.go.dev is reached.
+		with the race detector, that each module builds and is tidy on its own, the inner
+		ones' tests too, and that its code reaches no known vulnerability, where
+		https://vuln.go.dev is reached.
 		Installs what is missing: with apt on Debian; elsewhere it says what to install.
 
 		With CI set in the environment no test result is taken from the cache.
@@ -95,7 +96,9 @@ if ((${#outer[@]} > 0)); then
 fi
 
 # In the workspace a module finds its siblings, and what they require, without
-# requiring it itself. Whoever imports the module would not.
+# requiring it itself, and the newest of all versions that are required. Whoever
+# imports the module would not. Those that are made for it, whose tests take
+# seconds, are tested so as well.
 for module in "${modules[@]}"; do
 	say "$module on its own"
 	(
@@ -104,6 +107,9 @@ for module in "${modules[@]}"; do
 		go build ./...
 		go vet ./...
 		go mod tidy -diff
+		case $module in
+		core | providers | httpapi) go test ${CI:+-count=1} ./... ;;
+		esac
 	)
 done
 

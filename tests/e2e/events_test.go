@@ -69,6 +69,9 @@ func TestEventsThatDoNotDeploy(t *testing.T) {
 				if reason, _ := change["reason"].(string); !strings.Contains(reason, test.reason) {
 					t.Errorf("the reason %q does not mention %q", reason, test.reason)
 				}
+				if commit, _ := change["commit"].(string); strings.HasSuffix(commit, "/") || test.name == "ping" && commit != "" {
+					t.Errorf("the commit is %q", commit)
+				}
 				id, _ := change["id"].(string)
 				entry := s.send(request{path: strings.TrimPrefix(id, s.api)})
 				if entry.status != 200 || entry.json(t)["doc"] == nil {
