@@ -20,11 +20,11 @@ type attempt struct {
 	claim Claim
 	steps steps // what was read on the way
 
-	mu         sync.Mutex
-	entry      core.Entry
-	output     tail
-	shown      time.Time // when the output was last saved
-	superseded bool
+	mu     sync.Mutex
+	entry  core.Entry
+	output tail
+	shown  time.Time // when the output was last saved
+	newest string    // id of another entry that its lane, or its app, should end up with; "" for none
 }
 
 func newAttempt(o Options, c Claim, told *notifications) *attempt {
@@ -257,18 +257,34 @@ func (a *attempt) stands(s Standing) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s.Newest != "" && s.Newest != a.entry.ID {
-		a.superseded = true
+		a.newest = s.Newest
 	}
 }
 
-// checkNewest ends the attempt where something newer was accepted.
-func (a *attempt) checkNewest() error {
+// checkNewest ends the attempt where something newer was accepted. The same
+// commit, accepted once more, is nothing newer: it only counts as long as it is
+// deployed itself.
+func (a *attempt) checkNewest(ctx context.Context) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.superseded {
-		return skip("Superseded by a newer push to %s", a.entry.Branch)
+	id := a.newest
+	a.mu.Unlock()
+	if id == "" {
+		return nil
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
+	defer cancel()
+	c, err := a.o.Store.Find(ctx, id)
+	if err != nil && !errors.Is(err, core.ErrNotFound) {
+		return core.Transient(fmt.Errorf("looking for the newest entry: %w", err), 0)
+	}
+	newest := c.Entry
+	switch {
+	case newest.Commit.ID != a.entry.Commit.ID || newest.Repository.Key() != a.entry.Repository.Key():
+		return skip("Superseded by a newer push to %s", a.entry.Branch)
+	case newest.Status == core.StatusError || newest.Status == core.StatusSkipped:
+		return nil
+	}
+	return skip("Superseded by another delivery of the same commit")
 }
 
 // buildOutput takes what a build prints. It shows it in the entry about once a

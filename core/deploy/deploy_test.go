@@ -165,58 +165,6 @@ func TestRedeliveryAfterErrorIsANewAttempt(t *testing.T) {
 	})
 }
 
-// What was ignored is deployed when it comes again for its branch.
-func TestRepeatForAnotherBranch(t *testing.T) {
-	t.Parallel()
-	for name, event := range map[string]func(w *world) core.Event{
-		"push":  func(w *world) core.Event { return w.push(commit1) },
-		"build": func(w *world) core.Event { return w.build(commit1, core.BuildPassed) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.start()
-				first, second := w.request(event(w)), w.request(event(w), "Signed-With", "nobody")
-				first.Branch = "other"
-				id := w.accept(first).Change.Entry.ID
-				w.is(w.settled(id), core.StatusIgnored, `"other"`)
-				if receipt := w.accept(second); receipt.Repeat || receipt.Change.Entry.ID != id {
-					t.Errorf("got %+v, want another attempt of the same entry", receipt)
-				}
-				e := w.settled(id)
-				w.is(e, core.StatusOK, "")
-				if e.Deploys != "main" || e.Signature != core.SignatureUnchecked || len(e.Notes) != 1 {
-					t.Errorf("the entry tells of the first delivery: %q, %s, %q", e.Deploys, e.Signature, e.Notes)
-				}
-			})
-		})
-	}
-}
-
-// The signature covers the payload, not the query: whoever got hold of a signed
-// delivery must not choose what of it is deployed.
-func TestSignedRepeatForAnotherBranchIsStillIgnored(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(w *world) {
-		hook := core.ThirdPartyToken{ID: "hook", Provider: core.TokenWebhookSecret, Token: "shared"}
-		if err := w.accounts.SetToken(w.t.Context(), "dscape", hook); err != nil {
-			w.t.Fatal(err)
-		}
-		w.start()
-		signed := w.request(w.push(commit1), "X-Github-Delivery", "guid", "Signed-With", "shared")
-		signed.Credentials, signed.User, signed.Branch = nil, "dscape", "other"
-		id := w.accept(signed).Change.Entry.ID
-		signed.Branch = "main"
-		if receipt := w.accept(signed); !receipt.Repeat {
-			t.Errorf("got %+v", receipt)
-		}
-		w.is(w.settled(id), core.StatusIgnored, `"other"`)
-		signed.Credentials = &core.Credentials{Username: "dscape", Password: "secret"}
-		w.accept(signed)
-		w.is(w.settled(id), core.StatusOK, "")
-	})
-}
-
 // Pushes that come while one is at work: only the newest is deployed.
 func TestNewestWins(t *testing.T) {
 	t.Parallel()

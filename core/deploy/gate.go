@@ -115,7 +115,7 @@ func (a *attempt) hold(ctx context.Context, what string) error {
 // wokenHeld looks at a held entry that became ready: its time is up, or a
 // newer one entered its lane.
 func (a *attempt) wokenHeld(ctx context.Context) error {
-	if err := a.checkNewest(); err != nil {
+	if err := a.checkNewest(ctx); err != nil {
 		return err
 	}
 	hold := a.entry.Hold

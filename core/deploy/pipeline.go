@@ -28,7 +28,7 @@ func (a *attempt) deploy(ctx context.Context) error {
 	if a.entry.Kind == core.EventBuild && a.entry.Released == "" {
 		return a.step(ctx, core.StepRelease, a.o.StepTimeout, a.releaseByBuild)
 	}
-	if err := a.checkNewest(); err != nil {
+	if err := a.checkNewest(ctx); err != nil {
 		return err
 	}
 	if err := a.readTokens(ctx); err != nil {
@@ -166,14 +166,14 @@ func (a *attempt) join(ctx context.Context) error {
 		}
 		if !busy {
 			a.stands(standing)
-			return a.checkNewest()
+			return a.checkNewest(ctx)
 		}
 		select {
 		case <-time.After(appBusyWait):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if err := a.checkNewest(); err != nil {
+		if err := a.checkNewest(ctx); err != nil {
 			return err
 		}
 	}
@@ -223,7 +223,7 @@ func (a *attempt) checkStanding(ctx context.Context) error {
 		return err
 	}
 	a.stands(standing)
-	return a.checkNewest()
+	return a.checkNewest(ctx)
 }
 
 func (a *attempt) start(ctx context.Context) (string, error) {
