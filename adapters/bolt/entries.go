@@ -55,13 +55,13 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (change core.Ch
 }
 
 // keyed returns the id of the user's entry with that key, "" where there is
-// none or it was made before since.
+// none, or none any more, or it was made before since.
 func (t table) keyed(user, key string, since time.Time) string {
 	if key == "" {
 		return ""
 	}
 	value := t.bucket("keys").Get(join(user, key))
-	if len(value) < 8 || keyTime(value).Before(since) {
+	if len(value) < 8 || keyTime(value).Before(since) || t.bucket("entries").Get(value[8:]) == nil {
 		return ""
 	}
 	return string(value[8:])

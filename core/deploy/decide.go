@@ -42,16 +42,17 @@ func (s *Service) acceptance(r Request, from sender, event core.Event) Acceptanc
 	e.Status, e.Reason, place = decide(event, e.Deploys)
 	if place != nil && event.Kind == core.EventPush {
 		place.Lane, place.Enter = lane(e), true
-		if e.DeliveryID != "" {
-			// GitHub's own delivery; they may come out of order. A payload
-			// that a person sends again counts as of now instead.
+		if e.DeliveryID != "" || !from.attended {
+			// GitHub's own delivery; they may come out of order, and whoever
+			// captured one may send it at any time. A payload that a person
+			// sends again counts as of now instead.
 			place.PushedAt = event.PushedAt
 		}
 	}
 	if e.Status.Outcome() {
 		e.FinishedAt = now
 	}
-	return Acceptance{Entry: e, Payload: r.Delivery.Payload, Key: key(e, event), Place: place}
+	return Acceptance{Entry: e, Payload: r.Delivery.Payload, Key: key(e, event, from.secret), Place: place}
 }
 
 // decide is the table of what becomes of an event. A nil place means that the
@@ -119,10 +120,15 @@ func deployBranch(r Request, event core.Event) string {
 // branch of one repository.
 func lane(e core.Entry) string { return e.User + "/" + e.Repository.Key() + "@" + e.Branch }
 
-// key is what makes a delivery the same as an earlier one of the user: the id
-// that GitHub gave it, which a redelivery keeps; else what it is about.
-func key(e core.Entry, event core.Event) string {
+// key is what makes a delivery the same as an earlier one of the user: what a
+// secret of the user signed, for anyone may send that again with other headers;
+// else the id that GitHub gave it, which a redelivery keeps; else what it is
+// about. Of two webhooks that say the same of a push, those with secrets of
+// their own are told apart.
+func key(e core.Entry, event core.Event, secret string) string {
 	switch {
+	case e.Provider == core.ProviderGitHub && e.Signature == core.SignatureValid:
+		return strings.Join([]string{string(e.Provider), "sha256", e.Payload.SHA256, secret}, ":")
 	case e.DeliveryID != "":
 		return string(e.Provider) + ":" + e.DeliveryID
 	case event.Kind == core.EventBuild:

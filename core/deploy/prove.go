@@ -11,6 +11,8 @@ import (
 type sender struct {
 	user      string         // "" only for a signed report of Travis CI that names nobody
 	signature core.Signature // of the provider
+	secret    string         // id of the user's secret that signed it; "" for none
+	attended  bool           // by credentials, which a captured delivery need not have
 	proved    bool           // to be the user: by credentials or by the user's own secret
 }
 
@@ -27,7 +29,7 @@ func (s *Service) prove(ctx context.Context, r Request, p Provider) (sender, err
 			return sender{}, core.NewError(core.CodeBadCreds,
 				"The parameter user names somebody else than your credentials; leave it out", nil)
 		}
-		from.user, from.proved = account.Username, true
+		from.user, from.attended, from.proved = account.Username, true, true
 	}
 	if p == nil && !from.proved {
 		return sender{}, core.NewError(core.CodeBadCreds, "", nil)
@@ -113,9 +115,19 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 		return core.NewError(core.CodeBadSignature,
 			"You ask for a signature on every delivery, and this one has none; set the webhook's secret on GitHub", nil)
 	case from.signature == core.SignatureValid:
-		from.proved = true
+		from.proved, from.secret = true, signedWith(d, p, tokens)
 	case !from.proved:
 		return core.NewError(core.CodeBadCreds, "", nil)
 	}
 	return nil
+}
+
+// signedWith returns the id of the webhook secret that d is signed with.
+func signedWith(d core.Delivery, p Provider, tokens []core.ThirdPartyToken) string {
+	for _, t := range tokens {
+		if t.Provider == core.TokenWebhookSecret && p.Verify(d, []core.Secret{t.Token}) == core.SignatureValid {
+			return t.ID
+		}
+	}
+	return ""
 }

@@ -114,7 +114,10 @@ func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 	acceptance := s.acceptance(r, sender, event)
 	ctx, cancel := context.WithTimeout(ctx, s.o.StoreTimeout)
 	defer cancel()
-	change, repeat, err := s.o.Store.Accept(ctx, acceptance)
+	change, repeat, err := s.known(ctx, acceptance)
+	if err == nil && !repeat {
+		change, repeat, err = s.o.Store.Accept(ctx, acceptance)
+	}
 	if err != nil {
 		return Receipt{}, core.NewError(core.CodeFailedToStorePayload, "", err)
 	}
@@ -131,6 +134,24 @@ func (s *Service) recognize(d core.Delivery) Provider {
 		}
 	}
 	return nil
+}
+
+// known returns the user's entry of the very payload of a push that has no id
+// to be known by, as of one that GitHub delivered and a person sends again,
+// where that entry is at work or came to something.
+func (s *Service) known(ctx context.Context, a Acceptance) (c core.Change, found bool, err error) {
+	e := a.Entry
+	if e.Kind != core.EventPush || e.DeliveryID != "" || a.Place == nil {
+		return core.Change{}, false, nil
+	}
+	all, err := s.o.Store.ByCommit(ctx, e.Repository.Key(), []string{e.Commit.ID})
+	for _, c := range all {
+		stands := c.Entry.Status == core.StatusPending || c.Entry.Status == core.StatusHeld || c.Entry.Status == core.StatusOK
+		if stands && c.Entry.User == e.User && c.Entry.Payload == e.Payload {
+			return c, true, nil
+		}
+	}
+	return core.Change{}, false, err
 }
 
 // repeat answers a delivery whose entry is there already: a new attempt where

@@ -58,6 +58,7 @@ func NewFile(cfg config.Config, log *slog.Logger) *bolt.Store {
 	return bolt.New(bolt.Options{
 		Path: cfg.StorePath(), Logger: log,
 		KeepEntries: cfg.KeepEntries, KeepPayloads: cfg.KeepPayloads, KeepChanges: cfg.KeepChanges,
+		KeepKeys:   cfg.KeepEntries, // a delivery may be captured, and come again whenever
 		MaxEntries: cfg.MaxEntries, MaxChanges: cfg.MaxChanges,
 	})
 }
@@ -68,6 +69,7 @@ func NewRedis(cfg config.Config, log *slog.Logger) (*redis.Store, error) {
 		Addrs: cfg.Redis, Master: cfg.RedisMaster, Cluster: cfg.RedisCluster, DB: cfg.RedisDB,
 		Username: cfg.RedisUsername, Prefix: cfg.RedisPrefix, Logger: log,
 		KeepEntries: cfg.KeepEntries, KeepPayloads: cfg.KeepPayloads, KeepChanges: cfg.KeepChanges,
+		KeepKeys:   cfg.KeepEntries, // a delivery may be captured, and come again whenever
 		MaxEntries: cfg.MaxEntries, MaxChanges: cfg.MaxChanges,
 	}
 	var err error
