@@ -17,6 +17,7 @@ import (
 // deploy takes a delivery and answers with what became of it, as far as that
 // is known soon.
 func (a *API) deploy(c *gin.Context) error {
+	began := time.Now()
 	query, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
 		return invalid(core.CodeDeployParams, "the query string", "pairs of the form name=value, percent-encoded")
@@ -50,7 +51,8 @@ func (a *API) deploy(c *gin.Context) error {
 		return err
 	}
 	c.Set(keyUser, receipt.Change.Entry.User)
-	return a.answer(c, a.await(c, receipt.Change, wait))
+	// Whoever sent it has been waiting since it arrived.
+	return a.answer(c, a.await(c, receipt.Change, wait-time.Since(began)))
 }
 
 // release lets a held entry go on, as its owner wants it. It waits for the

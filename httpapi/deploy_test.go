@@ -319,6 +319,34 @@ func TestReportOfNobodyHasNoAddress(t *testing.T) {
 	}
 }
 
+// What it took to read and judge a delivery is not waited for once more.
+func TestWaitingBeginsWithTheRequest(t *testing.T) {
+	t.Parallel()
+	for took, want := range map[time.Duration]time.Duration{3 * time.Second: 8 * time.Second, 9 * time.Second: 9 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			api := newAPI(t, func(o *httpapi.Options) {
+				o.Deploy = fakeDeploy{
+					deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+						<-time.After(took)
+						return deploy.Receipt{Change: changeOf(core.StatusPending)}, nil
+					},
+					wait: func(ctx context.Context, _ string) (core.Change, error) {
+						<-ctx.Done()
+						return changeOf(core.StatusPending), nil
+					},
+				}
+			})
+			began := time.Now()
+			if w := serve(api, request(t, "POST", "/", "{}")); w.Code != http.StatusAccepted {
+				t.Errorf("got %d %s", w.Code, w.Body)
+			}
+			if got := time.Since(began); got != want {
+				t.Errorf("judged in %s: answered after %s, want %s", took, got, want)
+			}
+		})
+	}
+}
+
 // What is accepted is answered as accepted, though looking at it fails.
 func TestWaitingFails(t *testing.T) {
 	t.Parallel()

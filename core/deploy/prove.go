@@ -17,8 +17,11 @@ type sender struct {
 }
 
 // prove finds out who sent the delivery. Anyone may send one to be judged
-// here, so nothing of the payload is read before.
+// here, so nothing of the payload is read before. The sender waits only so long,
+// so all that is asked for it has one time limit.
 func (s *Service) prove(ctx context.Context, r Request, p Provider) (sender, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.ProveTimeout)
+	defer cancel()
 	from := sender{user: r.User, signature: core.SignatureNone}
 	if r.Credentials != nil {
 		account, err := s.authenticate(ctx, *r.Credentials)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -84,6 +85,45 @@ func TestAccountsThatDoNotAnswer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// hanging is Accounts of which one method never answers.
+type hanging struct {
+	deploy.Accounts
+	method string
+}
+
+func (h hanging) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
+	if h.method != "Authenticate" {
+		<-time.After(2 * time.Second)
+		return h.Accounts.Authenticate(ctx, c)
+	}
+	<-ctx.Done()
+	return core.Account{}, ctx.Err()
+}
+
+func (h hanging) Tokens(ctx context.Context, _ string) ([]core.ThirdPartyToken, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Accounts that take for ever are given up, all calls together in 3 s: the
+// sender waits for 10.
+func TestAccountsThatHang(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"Authenticate", "Tokens"} {
+		inWorld(t, func(w *world) {
+			w.options.Accounts = hanging{w.accounts, method}
+			began := time.Now()
+			_, err := deploy.New(w.options).Deliver(w.t.Context(), w.request(w.push(commit1)))
+			if got, want := core.CodeOf(err), core.CodeAuthServerDown; got != want {
+				t.Errorf("%s: got %q, want %q", method, got, want)
+			}
+			if took := time.Since(began); took != 3*time.Second {
+				t.Errorf("%s: it took %s", method, took)
+			}
+		})
+	}
 }
 
 func TestUnknownPayload(t *testing.T) {

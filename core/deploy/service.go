@@ -34,6 +34,7 @@ type Options struct {
 	RetryDelays  []time.Duration // between tries after transient failures; 5 s to 30 min
 	GiveUp       time.Duration   // age at which a deployment is not parked any more; 24 h
 	Workers      int             // deployments at a time; 4
+	ProveTimeout time.Duration   // for finding out who sent a delivery; 3 s
 	StoreTimeout time.Duration   // for one call of the Store; 2 s
 	StepTimeout  time.Duration   // for a step that reads or writes little; 1 min
 	BuildTimeout time.Duration   // for upload and build, and for the start; 20 min
@@ -51,6 +52,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Lease, 30*time.Second)
 	orDefault(&o.GiveUp, 24*time.Hour)
 	orDefault(&o.Workers, 4)
+	orDefault(&o.ProveTimeout, 3*time.Second)
 	orDefault(&o.StoreTimeout, 2*time.Second)
 	orDefault(&o.StepTimeout, time.Minute)
 	orDefault(&o.BuildTimeout, 20*time.Minute)

@@ -26,7 +26,7 @@ type flawed struct {
 type obstacle struct {
 	method, part string
 	n            int
-	status       int
+	status       int // 0: it takes them and never answers
 	body         string
 }
 
@@ -60,6 +60,10 @@ func flawedPlatform(t *testing.T, behind *server) (p *flawed, flags []string) {
 		o, met := p.meets(r)
 		if !met {
 			proxy.ServeHTTP(w, r)
+			return
+		}
+		if o.status == 0 {
+			<-r.Context().Done()
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -119,6 +123,7 @@ func TestAccountsThatFail(t *testing.T) {
 	}
 	down := obstacle{"GET", "/auth", always, 503, `{"error":"maintenance"}`}
 	broken := obstacle{"GET", "/auth", always, 200, `<html>`}
+	hung := obstacle{"GET", "/auth", always, 0, ""}
 	nameless := obstacle{"GET", "/auth", always, 200, `{"authorized":true,"user":{"email":"x@example.com"}}`}
 	for name, test := range map[string]struct {
 		obstacle
@@ -127,6 +132,8 @@ func TestAccountsThatFail(t *testing.T) {
 		code   string
 	}{
 		"down, deploy":             {down, ping, 500, "mw:auth:auth_server_down"},
+		"hung, deploy":             {hung, ping, 500, "mw:auth:auth_server_down"},
+		"secrets hung, deploy":     {obstacle{"GET", "/thirdparty", always, 0, ""}, ping, 500, "mw:auth:auth_server_down"},
 		"down, list":               {down, request{path: "/1/status/dscape/webhooks"}, 500, "mw:auth:auth_server_down"},
 		"down, changes":            {down, request{path: "/1/status/dscape/changes"}, 500, "mw:auth:auth_server_down"},
 		"down, entry":              {down, request{path: "/1/status/dscape/changes/" + strings.Repeat("0", 32)}, 500, "mw:auth:auth_server_down"},
