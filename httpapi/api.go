@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/throttle"
@@ -33,6 +34,7 @@ type Options struct {
 	MaxWait        time.Duration // what a client may ask for instead; 60 s
 	WriteTimeout   time.Duration // for one write to the reader of a feed; 10 s
 	MaxFeeds       int           // feeds at a time; 10,000
+	BodyMemory     int64         // bytes that the bodies of requests take at a time; 256 MiB
 
 	// Ready tells whether the service can do its work; nil: always.
 	Ready func(ctx context.Context) error
@@ -56,6 +58,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxFeeds <= 0 {
 		o.MaxFeeds = 10_000
 	}
+	if o.BodyMemory <= 0 {
+		o.BodyMemory = 256 << 20
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -71,6 +76,7 @@ type API struct {
 	engine  *gin.Engine
 
 	throttle *throttle.Throttle
+	bodies   *semaphore.Weighted // bytes
 
 	draining atomic.Bool
 	feeds    atomic.Int64
@@ -84,6 +90,7 @@ type API struct {
 // URL that cannot be read is not used.
 func New(o Options) *API {
 	a := &API{o: o.withDefaults(), engine: gin.New(), throttle: throttle.New(throttle.Options{})}
+	a.bodies = semaphore.NewWeighted(a.o.BodyMemory)
 	a.ending, a.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends by EndFeeds alone
 	a.buffers.New = func() any { return new([]byte) }
 	a.proxies, a.baseURL, a.invalid = o.parse()

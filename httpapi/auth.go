@@ -35,7 +35,8 @@ func (a *API) pairGitHub(c *gin.Context) error {
 	if err != nil {
 		return invalid(core.CodeAuthParams, "the query string", "pairs of the form name=value, percent-encoded")
 	}
-	body, err := readBody(c, maxSmallBody)
+	body, release, err := a.readBody(c, maxSmallBody)
+	defer release()
 	if err != nil {
 		return err
 	}

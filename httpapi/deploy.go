@@ -18,41 +18,48 @@ import (
 // is known soon.
 func (a *API) deploy(c *gin.Context) error {
 	began := time.Now()
+	receipt, err := a.deliver(c)
+	if err != nil {
+		return err
+	}
+	c.Set(keyUser, receipt.Change.Entry.User)
+	wait := a.patience(c, a.o.Wait)
+	a.extendDeadline(c, wait)
+	// Whoever sent it has been waiting since it arrived.
+	return a.answer(c, a.await(c, receipt.Change, wait-time.Since(began)))
+}
+
+// deliver reads a delivery and hands it over. When it returns, the delivery's
+// body is not held in memory any more.
+func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	query, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
-		return invalid(core.CodeDeployParams, "the query string", "pairs of the form name=value, percent-encoded")
+		return receipt, invalid(core.CodeDeployParams, "the query string", "pairs of the form name=value, percent-encoded")
 	}
 	branch := query.Get("branch")
 	if len(branch) > 255 || strings.ContainsFunc(branch, isControl) {
-		return invalid(core.CodeDeployParams, "branch", "the name of a branch")
+		return receipt, invalid(core.CodeDeployParams, "branch", "the name of a branch")
 	}
 	given, err := credentials(c.Request.Header)
 	if err != nil {
-		return core.NewError(core.CodeBadCreds, "", err)
+		return receipt, core.NewError(core.CodeBadCreds, "", err)
 	}
-	body, err := readBody(c, core.MaxPayload)
+	body, release, err := a.readBody(c, core.MaxPayload)
+	defer release()
 	if err != nil {
-		return err
+		return receipt, err
 	}
 	delivery, err := core.NewDelivery(senderHeader(c.Request.Header), body)
 	if err != nil {
-		return err
+		return receipt, err
 	}
-	wait := a.patience(c, a.o.Wait)
-	a.extendDeadline(c, wait)
-	var receipt deploy.Receipt
 	err = a.judged(c, given, func() error {
 		receipt, err = a.o.Deploy.Deliver(c.Request.Context(), deploy.Request{
 			UUID: uuidOf(c), Delivery: delivery, Credentials: given, User: query.Get("user"), Branch: branch,
 		})
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	c.Set(keyUser, receipt.Change.Entry.User)
-	// Whoever sent it has been waiting since it arrived.
-	return a.answer(c, a.await(c, receipt.Change, wait-time.Since(began)))
+	return receipt, err
 }
 
 // release lets a held entry go on, as its owner wants it. It waits for the

@@ -8,6 +8,8 @@ require (
 	github.com/quic-go/quic-go v0.59.1 // indirect
 )
 
+require golang.org/x/sync v0.24.0
+
 require (
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic v1.15.0 // indirect

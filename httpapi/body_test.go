@@ -1,0 +1,72 @@
+package httpapi_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/httpapi"
+)
+
+// Anyone may send bodies and withhold their ends: what they take together is
+// bounded, whatever they announce, and given back when they are gone.
+func TestBodiesShareTheirMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		api := newAPI(t, func(o *httpapi.Options) {
+			o.BodyMemory = 1 << 20
+			o.Deploy = fakeDeploy{deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+				return deploy.Receipt{Change: changeOf(core.StatusOK)}, nil
+			}}
+		})
+		post := func(body io.Reader) *httptest.ResponseRecorder {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/?user=nobody", body)
+			r.ContentLength = core.MaxPayload // believed by nobody
+			return serve(api, r)
+		}
+		var ends []*io.PipeWriter
+		codes := make(chan int, 100)
+		withhold := func(size int) {
+			body, end := io.Pipe()
+			ends = append(ends, end)
+			go func() { codes <- post(body).Code }()
+			go func() { _, _ = io.WriteString(end, "{"+strings.Repeat(" ", size)) }()
+			synctest.Wait()
+		}
+		for range 100 {
+			withhold(20 << 10) // which takes 32 KiB each, so thirty-two of them all there is
+		}
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		if n := len(codes); n != 68 {
+			t.Errorf("%d of 100 were refused, want all but thirty-two", n)
+		}
+		for range len(codes) {
+			if code := <-codes; code != http.StatusServiceUnavailable {
+				t.Errorf("got %d, want 503", code)
+			}
+		}
+		began := time.Now()
+		w := post(strings.NewReader("{}"))
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("Connection") != "close" {
+			t.Errorf("got %d, %v", w.Code, w.Header())
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("it was refused after %s", took)
+		}
+		for _, end := range ends {
+			_ = end.CloseWithError(io.ErrUnexpectedEOF)
+		}
+		synctest.Wait()
+		if w := post(strings.NewReader("{" + strings.Repeat(" ", 300<<10) + "}")); w.Code != http.StatusOK {
+			t.Errorf("when they are gone: got %d %s", w.Code, w.Body)
+		}
+	})
+}
