@@ -74,7 +74,7 @@ func (a *API) judged(c *gin.Context, given *core.Credentials, judge func() error
 	if given == nil {
 		return judge()
 	}
-	done, wait := a.throttle.Try(c.Request.Context(), c.ClientIP(), given.Username)
+	done, wait := a.throttle.Try(c.Request.Context(), c.ClientIP(), *given)
 	if wait > 0 {
 		slower := core.NewError(core.CodeHTTPTooManyTries, "", nil)
 		slower.RetryAfter = wait

@@ -6,7 +6,10 @@
 // of wrong tries besides, which fills again with time. Nobody is locked out by
 // the tries of others: a pair that was right lately is not asked for the
 // address's budget, as many users have their webhooks sent from GitHub's few
-// addresses, and one that was never wrong is not asked for the user's.
+// addresses, and one that was never wrong is not asked for the user's. From
+// these anyone may have a guess sent, at whatever user, so credentials that were
+// right lately and are too long to be guessed, as API tokens are, never wait:
+// no number of tries finds them.
 package throttle
 
 import (
@@ -15,6 +18,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // Options are what [New] takes; each has a default.
@@ -30,13 +35,19 @@ type Options struct {
 
 // Throttle may be used concurrently. Its memory is bounded.
 type Throttle struct {
-	o Options
+	o     Options
+	names names
 
 	mu        sync.Mutex
 	pairs     memory[pair]
 	addresses memory[budget]
 	users     memory[budget]
+	right     memory[time.Time] // when credentials that nobody guesses were right last
 }
+
+// unguessable is from how many bytes on a password is no person's choice that
+// somebody may try to guess.
+const unguessable = 32
 
 // pair is what is known of an address and a user.
 type pair struct {
@@ -79,19 +90,25 @@ func New(o Options) *Throttle {
 		o.Now = time.Now
 	}
 	return &Throttle{
-		o: o, pairs: newMemory[pair](o.Memory), addresses: newMemory[budget](o.Memory), users: newMemory[budget](o.Memory),
+		o: o, names: newNames(), right: newMemory[time.Time](o.Memory), pairs: newMemory[pair](o.Memory), addresses: newMemory[budget](o.Memory), users: newMemory[budget](o.Memory),
 	}
 }
 
 // Try asks whether somebody at an address (of IP; of version 6 the network
-// /64 counts) may try to be a user now. Where wait is 0 it may, and done must be
-// called with how that ended; else it may after wait. So many tries at once
-// that they could not all be wrong are let in one after the other, until one is
-// right or ctx ends.
-func (t *Throttle) Try(ctx context.Context, address, user string) (done func(Outcome), wait time.Duration) {
+// /64 counts) may try these credentials now. Where wait is 0 it may, and done
+// must be called with how that ended; else it may after wait. So many tries at
+// once that they could not all be wrong are let in one after the other, until
+// one is right or ctx ends.
+func (t *Throttle) Try(ctx context.Context, address string, given core.Credentials) (done func(Outcome), wait time.Duration) {
 	address = network(address)
+	who := try{
+		pair: t.names.of(address, given.Username), address: t.names.of(address), user: t.names.of(given.Username),
+	}
+	if password := given.Password.Reveal(); len(password) >= unguessable {
+		who.credentials, who.unguessable = t.names.of(given.Username, password), true
+	}
 	for {
-		done, wait, judged := t.try(address, user)
+		done, wait, judged := t.try(who)
 		if judged == nil {
 			return done, wait
 		}
@@ -103,15 +120,26 @@ func (t *Throttle) Try(ctx context.Context, address, user string) (done func(Out
 	}
 }
 
-func (t *Throttle) try(address, user string) (done func(Outcome), wait time.Duration, judged <-chan struct{}) {
+// try is who tries what.
+type try struct {
+	pair, address, user name
+	credentials         name // only where they are unguessable
+	unguessable         bool
+}
+
+func (t *Throttle) try(who try) (done func(Outcome), wait time.Duration, judged <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.o.Now()
-	p := t.pairs.of(address + " " + user)
+	p := t.pairs.find(who.pair)
+	if p == nil {
+		p = &pair{} // remembered only if it is let in
+	}
 	if now.Sub(p.last) > forgetAfter {
 		p.wrong = 0
 	}
 	switch known := !p.passed.IsZero() && now.Sub(p.passed) < forgetAfter; {
+	case t.wasRight(who, now):
 	case now.Before(p.until):
 		return nil, p.until.Sub(now), nil
 	case known && p.wrong == 0:
@@ -121,16 +149,27 @@ func (t *Throttle) try(address, user string) (done func(Outcome), wait time.Dura
 		}
 		return nil, 0, p.judged
 	case known:
-	case t.left(t.addresses.of(address), now) < 1:
+	case t.left(t.addresses.of(who.address), now) < 1:
 		return nil, t.o.Refill, nil
-	case p.wrong > 0 && t.left(t.users.of(user), now) < 1:
+	case p.wrong > 0 && t.left(t.users.of(who.user), now) < 1:
 		return nil, t.o.Refill, nil
 	}
+	p = t.pairs.of(who.pair)
 	p.open++
-	return func(o Outcome) { t.end(p, address, user, o) }, 0, nil
+	return func(o Outcome) { t.end(p, who, o) }, 0, nil
 }
 
-func (t *Throttle) end(p *pair, address, user string, o Outcome) {
+// wasRight tells whether these very credentials, which nobody guesses, were
+// right lately.
+func (t *Throttle) wasRight(who try, now time.Time) bool {
+	if !who.unguessable {
+		return false
+	}
+	at := t.right.find(who.credentials)
+	return at != nil && now.Sub(*at) < forgetAfter
+}
+
+func (t *Throttle) end(p *pair, who try, o Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.o.Now()
@@ -142,14 +181,20 @@ func (t *Throttle) end(p *pair, address, user string, o Outcome) {
 	switch o {
 	case Right:
 		p.wrong, p.until, p.passed = 0, time.Time{}, now
+		if who.unguessable {
+			*t.right.of(who.credentials) = now
+		}
 	case Wrong:
 		p.wrong++
 		p.last = now
 		if over := p.wrong - t.o.Free; over >= 0 {
 			p.until = now.Add(min(t.o.First<<min(over, 16), t.o.Longest))
 		}
-		t.spend(t.addresses.of(address), now)
-		t.spend(t.users.of(user), now)
+		t.spend(t.addresses.of(who.address), now)
+		t.spend(t.users.of(who.user), now)
+		if who.unguessable {
+			t.right.forget(who.credentials)
+		}
 	case Unknown:
 	}
 }
@@ -179,31 +224,4 @@ func network(address string) string {
 		}
 	}
 	return ip.String()
-}
-
-// memory keeps values by name, those that were used last: when the younger half
-// is full it becomes the older one, and what is in that then is forgotten.
-type memory[V any] struct {
-	half         int
-	young, older map[string]*V
-}
-
-func newMemory[V any](size int) memory[V] {
-	return memory[V]{half: max(size/2, 1), young: map[string]*V{}, older: map[string]*V{}}
-}
-
-// of returns the value of a name, a new one where it is not known.
-func (m *memory[V]) of(name string) *V {
-	if v := m.young[name]; v != nil {
-		return v
-	}
-	v := m.older[name]
-	if v == nil {
-		v = new(V)
-	}
-	if len(m.young) >= m.half {
-		m.young, m.older = map[string]*V{}, m.young
-	}
-	m.young[name] = v
-	return v
 }

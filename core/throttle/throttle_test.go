@@ -2,12 +2,15 @@ package throttle_test
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/throttle"
 )
 
@@ -29,7 +32,7 @@ func setup(t *testing.T, o throttle.Options) *bench {
 func (b *bench) try(n int, address, user string, o throttle.Outcome) {
 	b.t.Helper()
 	for i := range n {
-		done, wait := b.Try(b.t.Context(), address, user)
+		done, wait := b.Try(b.t.Context(), address, core.Credentials{Username: user})
 		if wait != 0 {
 			b.t.Fatalf("try %d of %s at %s has to wait for %s", i+1, user, address, wait)
 		}
@@ -39,7 +42,7 @@ func (b *bench) try(n int, address, user string, o throttle.Outcome) {
 
 func (b *bench) waits(address, user string, want time.Duration) {
 	b.t.Helper()
-	done, wait := b.Try(b.t.Context(), address, user)
+	done, wait := b.Try(b.t.Context(), address, core.Credentials{Username: user})
 	if wait != want {
 		b.t.Fatalf("%s at %s waits for %s, want %s", user, address, wait, want)
 	}
@@ -95,7 +98,7 @@ func TestTriesAtOnce(t *testing.T) {
 				var refused atomic.Int64
 				for range 30 {
 					all.Go(func() {
-						done, wait := b.Try(t.Context(), "192.0.2.1", "alice")
+						done, wait := b.Try(t.Context(), "192.0.2.1", core.Credentials{Username: "alice"})
 						if wait != 0 {
 							refused.Add(1)
 							return
@@ -166,7 +169,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	b := setup(t, throttle.Options{Memory: 100})
 	b.try(10, "192.0.2.1", "alice", throttle.Wrong)
 	for i := range 10_000 {
-		if done, wait := b.Try(b.t.Context(), fmt.Sprintf("10.%d.%d.1", i/250, i%250), fmt.Sprint("user", i)); wait == 0 {
+		if done, wait := b.Try(b.t.Context(), fmt.Sprintf("10.%d.%d.1", i/250, i%250), core.Credentials{Username: fmt.Sprint("user", i)}); wait == 0 {
 			done(throttle.Wrong)
 		}
 		if i%40 == 0 {
@@ -176,4 +179,65 @@ func TestMemoryIsBounded(t *testing.T) {
 	if pairs, addresses, users := b.Remembered(); pairs > 100 || addresses > 100 || users > 100 {
 		t.Errorf("remembers %d pairs, %d addresses and %d users; want at most 100", pairs, addresses, users)
 	}
+}
+
+// One address that invents users, whose tries nobody can judge, takes no more
+// than others do: names are kept at one length, and what is not let in is not
+// kept at all.
+func TestMemoryIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	b := setup(t, throttle.Options{Memory: 2000})
+	for i := range 100 {
+		b.try(1, "192.0.2.1", fmt.Sprint("user", i), throttle.Wrong)
+	}
+	long := strings.Repeat("x", 45<<10)
+	for i := range 500 {
+		b.waits("192.0.2.1", fmt.Sprint(long, i), 6*time.Second)
+	}
+	if pairs, _, _ := b.Remembered(); pairs != 100 {
+		t.Errorf("remembers %d pairs, want those that were let in", pairs)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range 500 {
+		b.try(1, "192.0.2.2", fmt.Sprint(long, i), throttle.Unknown)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
+		t.Errorf("500 pairs take %d bytes", grown)
+	}
+	runtime.KeepAlive(b)
+}
+
+// An API token that was right lately does not wait for those who guess at its
+// user from the same address, as from GitHub's anyone can; whether a password
+// that somebody may guess is right, nobody learns meanwhile.
+func TestTokenThatWasRightNeverWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t, throttle.Options{})
+	token := core.Credentials{Username: "alice", Password: core.Secret(strings.Repeat("f", 64))}
+	password := core.Credentials{Username: "alice", Password: "correct horse"}
+	use := func(address string, c core.Credentials, o throttle.Outcome, want time.Duration) {
+		t.Helper()
+		done, wait := b.Try(t.Context(), address, c)
+		if wait != want {
+			t.Errorf("at %s: waits for %s, want %s", address, wait, want)
+		}
+		if done != nil {
+			done(o)
+		}
+	}
+	use("192.0.2.1", token, throttle.Right, 0)
+	use("192.0.2.1", password, throttle.Right, 0)
+	for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
+		b.try(10, address, "alice", throttle.Wrong)
+	}
+	use("192.0.2.1", password, throttle.Right, time.Minute)
+	use("192.0.2.1", core.Credentials{Username: "alice", Password: core.Secret(strings.Repeat("e", 64))}, throttle.Wrong, time.Minute)
+	use("192.0.2.1", core.Credentials{Username: "bob", Password: token.Password}, throttle.Unknown, 0)
+	use("192.0.2.2", token, throttle.Unknown, 0) // GitHub has many addresses
+	use("192.0.2.2", token, throttle.Wrong, 0)   // it was taken back meanwhile
+	use("192.0.2.2", token, throttle.Wrong, 2*time.Minute)
 }

@@ -66,7 +66,7 @@ func (a *API) authenticate(ctx context.Context, address string, given core.Crede
 	if address == "" || given.Username == core.ServiceUser {
 		return a.o.Accounts.Authenticate(ctx, given)
 	}
-	done, wait := a.throttle.Try(ctx, address, given.Username)
+	done, wait := a.throttle.Try(ctx, address, given)
 	if wait > 0 {
 		slower := problem.New(problem.TooMany, "too_many_tries", "There were too many wrong passwords; wait as long as Retry-After says, and check the one you send")
 		slower.RetryAfter = wait
