@@ -10,6 +10,7 @@ require (
 	github.com/nodejitsu/webhooks/deployer v0.1.0
 	github.com/nodejitsu/webhooks/tools v0.1.0
 	github.com/rs/zerolog v1.33.0
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
 )
 
 require (

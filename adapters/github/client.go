@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 
 	gh "github.com/google/go-github/v60/github"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -71,7 +71,7 @@ type Client struct {
 	options     Options
 	base        *url.URL
 	hosts       map[string]bool // that tarballs may come from, all with a port
-	guard       *guard
+	guard       *guard.Guard
 	connections *http.Transport
 	archive     *http.Client // has no token, ever
 }
@@ -101,23 +101,16 @@ func New(options Options) (*Client, error) {
 		if err != nil || at.Host == "" || at.Host != host {
 			return nil, fmt.Errorf("github: archive host %q is no host[:port]", host)
 		}
-		c.hosts[hostPort(at)] = true
-		named[hostPort(at)] = base.Hostname() != publicHost && host != publicArchive
+		c.hosts[guard.HostPort(at)] = true
+		named[guard.HostPort(at)] = base.Hostname() != publicHost && host != publicArchive
 	}
 	for _, host := range options.ArchiveHosts {
-		named[hostPort(&url.URL{Scheme: base.Scheme, Host: host})] = true
+		named[guard.HostPort(&url.URL{Scheme: base.Scheme, Host: host})] = true
 	}
-	c.guard = newGuard(named)
-	c.connections = &http.Transport{
-		// No proxy: what is behind one could not be looked at.
-		DialContext:           c.guard.DialContext,
-		ForceAttemptHTTP2:     true,
-		TLSHandshakeTimeout:   headerTimeout,
-		ResponseHeaderTimeout: options.HeaderTimeout,
-		IdleConnTimeout:       time.Minute,
-		// A tarball must come as it is, its length checked.
-		DisableCompression: true,
-	}
+	c.guard = guard.New(named)
+	c.connections = c.guard.Transport()
+	c.connections.ResponseHeaderTimeout = options.HeaderTimeout
+	c.connections.DisableCompression = true // a tarball must come as it is, its length checked
 	c.archive = &http.Client{
 		Transport:     &patience{next: c.connections, idle: options.IdleTimeout},
 		CheckRedirect: c.checkBounce,
@@ -171,15 +164,6 @@ func parseBase(text string) (*url.URL, error) {
 		base = base.JoinPath("/")
 	}
 	return base, nil
-}
-
-// hostPort returns the URL's host with the port that it means.
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
 // api returns a go-github client for one call. There is one for each call

@@ -12,11 +12,12 @@ import (
 
 	gh "github.com/google/go-github/v60/github"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
 )
 
 // errRefused is what an error is that no second try helps.
-var errRefused = errors.New("refused")
+var errRefused = guard.ErrRefused
 
 const (
 	// secondaryWait is what GitHub asks for where a secondary rate limit tells

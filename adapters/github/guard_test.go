@@ -1,44 +1,19 @@
 package github
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/guard"
+	"github.com/nodejitsu/webhooks/adapters/internal/guard/guardtest"
 	"github.com/nodejitsu/webhooks/core"
 )
-
-func TestPublicAddresses(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]bool{
-		"140.82.112.3": true, "1.1.1.1": true, "172.15.0.1": true, "172.32.0.1": true, "100.63.0.1": true, "2606:50c0:8000::153": true,
-		"::ffff:140.82.112.3": true, "64:ff9b::140.82.112.3": true, "2002:8c52:7003::1": true,
-
-		"127.0.0.1": false, "127.1.2.3": false, "0.0.0.0": false, "0.1.2.3": false, "10.0.0.1": false, "172.16.0.1": false,
-		"172.31.255.255": false, "192.168.1.1": false, "169.254.169.254": false, "169.254.170.2": false, "100.64.0.1": false,
-		"100.100.100.200": false, "192.0.0.192": false, "198.18.0.1": false, "224.0.0.1": false, "240.0.0.1": false, "255.255.255.255": false,
-		"::": false, "::1": false, "::127.0.0.1": false, "::ffff:127.0.0.1": false, "::ffff:169.254.169.254": false, "::ffff:10.0.0.1": false,
-		"fe80::1": false, "fe80::1%eth0": false, "fec0::1": false, "fc00::1": false, "fd00:ec2::254": false, "ff02::1": false,
-		"64:ff9b::127.0.0.1": false, "64:ff9b::169.254.169.254": false, "64:ff9b:1::1.1.1.1": false, "2002:7f00:1::": false,
-		"2002:a9fe:a9fe::": false, "2001::7f00:1": false, "2001:db8::1": false, "100::1": false,
-	} {
-		if got := public(netip.MustParseAddr(address)); got != want {
-			t.Errorf("%s is public: %v, want %v", address, got, want)
-		}
-	}
-	for _, address := range []string{"", "localhost:80", "1.1.1.1", "@/run/docker.sock"} {
-		if err := refusePrivate("tcp", address, nil); !errors.Is(err, errRefused) {
-			t.Errorf("%q: got %v", address, err)
-		}
-	}
-}
 
 // Hosts are named by the operator, not by what is built in.
 func TestNamedHosts(t *testing.T) {
@@ -67,62 +42,10 @@ func TestNamedHosts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.guard.named[test.addr]; got != test.want {
+		if got := c.guard.Names(test.addr); got != test.want {
 			t.Errorf("base %q, extra %q: %s is named: %v, want %v", test.base, test.extra, test.addr, got, test.want)
 		}
 	}
-}
-
-// liar is a name server that says of each name that it has these addresses, and
-// of a name asked for again that it has the last one.
-func liar(t *testing.T, addresses ...string) *net.Resolver {
-	t.Helper()
-	var config net.ListenConfig
-	server, err := config.ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		query := make([]byte, 512)
-		for {
-			n, from, err := server.ReadFrom(query)
-			if err != nil {
-				return
-			}
-			if _, err := server.WriteTo(lie(query[:n], addresses), from); err != nil {
-				return
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		_ = server.Close()
-		<-served
-	})
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "udp", server.LocalAddr().String())
-	}}
-}
-
-// lie answers a question for an A record with addresses, any other with none.
-func lie(query []byte, addresses []string) []byte {
-	end := 12
-	for query[end] != 0 {
-		end += int(query[end]) + 1
-	}
-	question := query[12 : end+5]
-	count := byte(0)
-	var records []byte
-	if question[len(question)-3] == 1 {
-		count = byte(len(addresses)) //nolint:gosec // few
-		for _, address := range addresses {
-			records = append(records, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
-			records = append(records, netip.MustParseAddr(address).AsSlice()...)
-		}
-	}
-	text := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0}, question...)
-	return append(text, records...)
 }
 
 // Whatever way leads to a private address, nobody there hears of us: the hosts'
@@ -136,7 +59,7 @@ func TestNobodySendsUsInside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resolver := liar(t, "127.0.0.1")
+	resolver := guardtest.Liar(t, "127.0.0.1")
 	for _, host := range []string{
 		"127.0.0.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::127.0.0.1]", "[::1]", "[::]", "0.0.0.0", "0", "0x7f.1",
 		"0177.0.0.1", "2130706433", "127.1", "localhost", "codeload.github.com", "codeload.github.com.", "metadata.google.internal",
@@ -149,7 +72,7 @@ func TestNobodySendsUsInside(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(c.Close)
-			c.guard.wary.Resolver = resolver
+			c.guard.Resolver = resolver
 			at, err := url.Parse("http://" + host + ":" + port + "/archive?token=one-time")
 			if err != nil {
 				t.Fatal(err)
@@ -157,7 +80,7 @@ func TestNobodySendsUsInside(t *testing.T) {
 			if err := c.checkArchive(at); !errors.Is(err, errRefused) {
 				t.Errorf("by its name: got %v, want refused", err)
 			}
-			c.hosts[hostPort(at)] = true
+			c.hosts[guard.HostPort(at)] = true
 			body, err := c.openArchive(t.Context(), "test", at)
 			if err == nil {
 				_ = body.Close()
@@ -187,7 +110,7 @@ func TestRebindingTheAPI(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	for _, address := range []string{"127.0.0.1", "169.254.169.254", "10.0.0.1", "192.168.0.1"} {
-		c.guard.wary.Resolver = liar(t, address)
+		c.guard.Resolver = guardtest.Liar(t, address)
 		_, _, err := c.Login(t.Context(), "ghp_canary")
 		if _, again := core.Retryable(err); again || !errors.Is(err, errRefused) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v, want refused", address, err)
@@ -211,7 +134,7 @@ func TestNamedHostMayBeInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	c.guard.free.Resolver = liar(t, "127.0.0.1")
+	c.guard.Resolver = guardtest.Liar(t, "127.0.0.1")
 	if login, _, err := c.Login(t.Context(), "ghp_canary"); login != "octo" || err != nil {
 		t.Errorf("got %q, %v", login, err)
 	}

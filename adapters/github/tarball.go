@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
 )
 
@@ -81,7 +82,7 @@ func (c *Client) checkArchive(u *url.URL) error {
 	switch {
 	case u.Scheme != "https" && (u.Scheme != "http" || c.base.Scheme != "http"):
 		return fmt.Errorf("the archive at %q is not behind https: %w", u.Scheme+"://"+u.Host, errRefused)
-	case u.User != nil, !c.hosts[hostPort(u)]:
+	case u.User != nil, !c.hosts[guard.HostPort(u)]:
 		return fmt.Errorf("the archive's host %q is not one of those allowed: %w", u.Host, errRefused)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
 )
 
@@ -93,7 +94,7 @@ func (t *apiTransport) within(u *url.URL) bool {
 }
 
 func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && hostPort(a) == hostPort(b)
+	return a.Scheme == b.Scheme && guard.HostPort(a) == guard.HostPort(b)
 }
 
 // patience is a RoundTripper that bounds how long and how much is read of an

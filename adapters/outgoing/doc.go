@@ -13,5 +13,11 @@
 //	{"type":"deployment.ok","timestamp":"2026-11-23T10:00:00Z","data":{…}}
 //
 // data is the entry, as the HTTP API has it in `doc`. Any 2xx will do; redirects
-// are not followed.
+// are not followed, and a name with a private address is not posted to unless
+// the operator allows it.
+//
+// The secret is any text. One of the form whsec_BASE64, in which Standard
+// Webhooks hands them out, is decoded for webhook-signature, as its libraries
+// do; X-Hub-Signature-256 takes it as the text that it is. To its libraries,
+// another one is given as "raw".
 package outgoing

@@ -15,8 +15,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
@@ -25,14 +27,18 @@ import (
 type Options struct {
 	URL    string
 	Secret core.Secret      // that deliveries are signed with; "" for no signature
-	HTTP   *http.Client     // default: one with a limit of 15 seconds
 	Now    func() time.Time // default time.Now
+	// PrivateHosts are names, without a port, that may have private addresses.
+	// Where the URL's host is an address itself, or localhost, it may anyway.
+	PrivateHosts []string
 }
 
 // Webhook is a [deploy.Notifier]. It may be used concurrently.
 type Webhook struct {
-	o    Options
-	http http.Client
+	o     Options
+	key   []byte // of webhook-signature
+	guard *guard.Guard
+	http  http.Client
 }
 
 var _ deploy.Notifier = (*Webhook)(nil)
@@ -43,17 +49,36 @@ func New(o Options) (*Webhook, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("outgoing: the URL of a webhook is none; it takes http or https and a host")
 	}
-	if o.HTTP == nil {
-		o.HTTP = &http.Client{Timeout: 15 * time.Second}
+	key, err := standardKey(o.Secret)
+	if err != nil {
+		return nil, err
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Webhook{o: o, http: *o.HTTP}
-	// One that moved is to be told to the operator; what is signed for one
-	// place is not sent to another.
-	w.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	w := &Webhook{o: o, key: key, guard: guard.ForURL(u, o.PrivateHosts)}
+	w.http = http.Client{
+		Timeout: 15 * time.Second, Transport: w.guard.Transport(),
+		// One that moved is to be told to the operator; what is signed for one
+		// place is not sent to another.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	return w, nil
+}
+
+// standardKey returns the key that Standard Webhooks signs with by a secret:
+// what the base64 after whsec_ says, as its libraries take such a secret, else
+// the secret as it is.
+func standardKey(secret core.Secret) ([]byte, error) {
+	text, serialized := strings.CutPrefix(secret.Reveal(), "whsec_")
+	if !serialized {
+		return []byte(text), nil
+	}
+	key, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(key) == 0 {
+		return nil, errors.New("outgoing: the secret begins with whsec_ and is no base64 after it")
+	}
+	return key, nil
 }
 
 // Name implements deploy.Notifier.
@@ -77,24 +102,28 @@ func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
 	req.Header.Set("webhook-id", id)
 	req.Header.Set("webhook-timestamp", now)
 	if w.o.Secret != "" {
-		req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(w.sign(body)))
+		req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(sign([]byte(w.o.Secret.Reveal()), body)))
 		signed := append([]byte(id+"."+now+"."), body...)
-		req.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(w.sign(signed)))
+		req.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(sign(w.key, signed)))
 	}
 	resp, err := w.http.Do(req)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // without the URL, which may be a secret itself
 		}
-		return core.Transient(fmt.Errorf("outgoing: %w", err), 0)
+		err = fmt.Errorf("outgoing: %w", err)
+		if errors.Is(err, guard.ErrRefused) {
+			return err
+		}
+		return core.Transient(err, 0)
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 	return judged(resp)
 }
 
-func (w *Webhook) sign(text []byte) []byte {
-	mac := hmac.New(sha256.New, []byte(w.o.Secret))
+func sign(key, text []byte) []byte {
+	mac := hmac.New(sha256.New, key)
 	mac.Write(text)
 	return mac.Sum(nil)
 }

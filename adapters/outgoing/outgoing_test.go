@@ -56,8 +56,8 @@ var entry = core.Entry{
 	FinishedAt: time.Unix(1699999999, 0).UTC(),
 }
 
-func sum(text string) []byte {
-	mac := hmac.New(sha256.New, []byte(secret))
+func sum(key, text string) []byte {
+	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(text))
 	return mac.Sum(nil)
 }
@@ -74,8 +74,8 @@ func TestDeliveryIsSigned(t *testing.T) {
 		"Content-Type":        "application/json",
 		"webhook-id":          id,
 		"webhook-timestamp":   "1700000000",
-		"webhook-signature":   "v1," + base64.StdEncoding.EncodeToString(sum(id+".1700000000."+r.body)),
-		"X-Hub-Signature-256": "sha256=" + hex.EncodeToString(sum(r.body)),
+		"webhook-signature":   "v1," + base64.StdEncoding.EncodeToString(sum(secret.Reveal(), id+".1700000000."+r.body)),
+		"X-Hub-Signature-256": "sha256=" + hex.EncodeToString(sum(secret.Reveal(), r.body)),
 	} {
 		if got := r.header.Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
@@ -91,6 +91,32 @@ func TestDeliveryIsSigned(t *testing.T) {
 	}
 	if body.Type != "deployment.ok" || !body.Timestamp.Equal(entry.FinishedAt) || body.Data.ID != entry.ID || body.Data.App != "hello" {
 		t.Errorf("got %s", r.body)
+	}
+}
+
+// The secret is one of the specification's own examples.
+func TestSerializedSecret(t *testing.T) {
+	t.Parallel()
+	url, got := receiver(t, func(http.ResponseWriter, *http.Request) {})
+	const serialized = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	key, err := base64.StdEncoding.DecodeString("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := webhook(t, outgoing.Options{URL: url, Secret: serialized}).Notify(t.Context(), entry); err != nil {
+		t.Fatal(err)
+	}
+	r := <-got
+	if got, want := r.header.Get("webhook-signature"), "v1,"+base64.StdEncoding.EncodeToString(sum(string(key), entry.ID+".12.1700000000."+r.body)); got != want {
+		t.Errorf("webhook-signature is %q, want %q", got, want)
+	}
+	if got, want := r.header.Get("X-Hub-Signature-256"), "sha256="+hex.EncodeToString(sum(serialized, r.body)); got != want {
+		t.Errorf("X-Hub-Signature-256 is %q, want %q", got, want)
+	}
+	for _, none := range []core.Secret{"whsec_", "whsec_canary!", "whsec_canary"} {
+		if _, err := outgoing.New(outgoing.Options{URL: url, Secret: none}); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v", none.Reveal(), err)
+		}
 	}
 }
 

@@ -10,10 +10,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
 )
 
@@ -23,8 +25,10 @@ const DefaultURL = "https://api.travis-ci.com"
 
 // Options are what [New] takes; none is required.
 type Options struct {
-	URL  string       // of the API; default [DefaultURL]
-	HTTP *http.Client // default: one with a limit of 5 seconds that follows no redirects
+	URL string // of the API; default [DefaultURL]
+	// PrivateHosts are names, without a port, that may have private addresses.
+	// Where the URL's host is an address itself, or localhost, it may anyway.
+	PrivateHosts []string
 	// Every bounds how often Travis CI is asked, whatever is sent to us;
 	// default a minute.
 	Every  time.Duration
@@ -35,22 +39,22 @@ type Options struct {
 // Keys are the public keys of Travis CI, as far as they were asked for. They
 // may be used concurrently.
 type Keys struct {
-	o    Options
-	turn chan struct{} // size 1: held while asking
+	o     Options
+	guard *guard.Guard
+	http  http.Client
+	turn  chan struct{} // size 1: held while asking
 
 	mu    sync.Mutex // guards what follows
 	known []core.Secret
 	asked time.Time // zero: never
 }
 
-// New returns Keys. It asks nobody yet.
-func New(o Options) *Keys {
+// New returns Keys. It asks nobody yet. It fails only where the URL is none.
+func New(o Options) (*Keys, error) {
 	o.URL = strings.TrimRight(cmp.Or(o.URL, DefaultURL), "/")
-	if o.HTTP == nil {
-		o.HTTP = &http.Client{
-			Timeout:       5 * time.Second,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("travis: the API's URL is none; it takes http or https and a host")
 	}
 	if o.Every <= 0 {
 		o.Every = time.Minute
@@ -61,7 +65,12 @@ func New(o Options) *Keys {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Keys{o: o, turn: make(chan struct{}, 1)}
+	k := &Keys{o: o, guard: guard.ForURL(u, o.PrivateHosts), turn: make(chan struct{}, 1)}
+	k.http = http.Client{
+		Timeout: 5 * time.Second, Transport: k.guard.Transport(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return k, nil
 }
 
 // Known returns the keys. They are asked for at the first call; and again, but
@@ -111,7 +120,7 @@ func (k *Keys) ask(ctx context.Context) ([]core.Secret, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "nodejitsu-webhooks")
-	resp, err := k.o.HTTP.Do(req)
+	resp, err := k.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("travis: asking for the keys: %w", err)
 	}

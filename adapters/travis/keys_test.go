@@ -57,10 +57,15 @@ type clock struct{ at atomic.Int64 }
 func (c *clock) now() time.Time           { return time.Unix(c.at.Load(), 0) }
 func (c *clock) pass(after time.Duration) { c.at.Add(int64(after.Seconds())) }
 
-func newKeys(a *api) (*travis.Keys, *clock) {
+func newKeys(t *testing.T, a *api) (*travis.Keys, *clock) {
+	t.Helper()
 	c := &clock{}
 	c.at.Store(1e9)
-	return travis.New(travis.Options{URL: a.URL + "/", Now: c.now}), c
+	k, err := travis.New(travis.Options{URL: a.URL + "/", Now: c.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k, c
 }
 
 // knows checks which key is known, and how often Travis CI was asked by then.
@@ -81,7 +86,7 @@ func knows(t *testing.T, k *travis.Keys, a *api, missed bool, want string, asked
 func TestKeysAreKeptAndReplaced(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	k, clock := newKeys(a)
+	k, clock := newKeys(t, a)
 	knows(t, k, a, false, oneKey, 1)
 	clock.pass(24 * time.Hour)
 	knows(t, k, a, false, oneKey, 1)
@@ -108,7 +113,7 @@ func TestKeysWithoutAnAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t)
-			k, clock := newKeys(a)
+			k, clock := newKeys(t, a)
 			knows(t, k, a, false, oneKey, 1)
 			breakIt(a)
 			clock.pass(time.Hour)
@@ -136,7 +141,10 @@ func TestKeysWaitNoLongerThanTheirCaller(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(hold) })
-	k := travis.New(travis.Options{URL: server.URL})
+	k, err := travis.New(travis.Options{URL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
 	first, cancelFirst := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { _, err := k.Known(first, false); ended <- err }()
@@ -149,5 +157,14 @@ func TestKeysWaitNoLongerThanTheirCaller(t *testing.T) {
 	cancelFirst()
 	if err := <-ended; err == nil {
 		t.Error("the first caller was not told")
+	}
+}
+
+func TestURLsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"ftp://example.com", "https://", "://", "api.travis-ci.com"} {
+		if _, err := travis.New(travis.Options{URL: url}); err == nil {
+			t.Errorf("%q was taken", url)
+		}
 	}
 }

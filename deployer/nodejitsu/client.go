@@ -35,6 +35,10 @@ type Options struct {
 	// HTTP sends the requests. Where it is nil, a client without a limit of
 	// time is used: builds take as long as the caller's context lets them.
 	HTTP *http.Client
+	// Proxy says which proxy a request takes, where HTTP is nil; nil is none. One
+	// that the environment names would be told the shared key, where the platform
+	// has no TLS, so only a person's own calls should take it.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Logger takes a line at debug level for each call; nil discards it.
 	Logger *slog.Logger
 }
@@ -71,7 +75,7 @@ func New(o Options) *Client {
 		c.http = *o.HTTP
 	} else {
 		c.http.Transport = &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
+			Proxy:               o.Proxy,
 			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 10 * time.Second,
 			IdleConnTimeout:     time.Minute,

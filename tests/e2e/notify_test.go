@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 // letters is a mailbox for everybody.
@@ -88,7 +89,11 @@ func TestOutcomesAreTold(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	addr, box := mailbox(t)
-	const secret = "canary-notify-secret"
+	const secret = "whsec_Y2FuYXJ5LW5vdGlmeS1zZWNyZXQ="
+	standard, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -102,6 +107,9 @@ func TestOutcomesAreTold(t *testing.T) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
+		}
+		if err := standard.Verify(body, r.Header); err != nil {
+			t.Errorf("Standard Webhooks' own library says %v", err)
 		}
 		posts <- post{r.Header.Get("webhook-id"), r.Header.Get("X-Hub-Signature-256"), body}
 		select {

@@ -77,7 +77,11 @@ func travisKeys(cfg config.Config, log *slog.Logger) (func(context.Context, bool
 	if len(pinned) > 0 {
 		return func(context.Context, bool) ([]core.Secret, error) { return pinned, nil }, nil
 	}
-	return travisapi.New(travisapi.Options{URL: cfg.TravisURL, Logger: log}).Known, nil
+	keys, err := travisapi.New(travisapi.Options{URL: cfg.TravisURL, PrivateHosts: cfg.PrivateHosts, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	return keys.Known, nil
 }
 
 // travisConfig asks the Travis provider what a .travis.yml means.

@@ -29,7 +29,7 @@ func notifiers(cfg config.Config, client *nodejitsu.Client) ([]deploy.Notifier, 
 		return nil, err
 	}
 	for _, address := range cfg.NotifyURLs {
-		webhook, err := outgoing.New(outgoing.Options{URL: address, Secret: secret})
+		webhook, err := outgoing.New(outgoing.Options{URL: address, Secret: secret, PrivateHosts: cfg.PrivateHosts})
 		if err != nil {
 			return nil, err
 		}

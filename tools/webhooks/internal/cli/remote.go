@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os/signal"
@@ -121,6 +122,7 @@ func (r *remote) session(ctx context.Context, streams IO) (*session, error) {
 		streams: streams, user: user, to: to.String(),
 		client: nodejitsu.New(nodejitsu.Options{
 			Endpoint: to.String, Username: user, Password: func() core.Secret { return password },
+			Proxy: http.ProxyFromEnvironment,
 		}),
 	}, nil
 }

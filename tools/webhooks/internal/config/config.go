@@ -71,6 +71,7 @@ type Config struct {
 	SMTPTLS          string   `koanf:"smtp-tls"`
 	NotifyURLs       []string `koanf:"notify-urls"`
 	NotifySecretFile string   `koanf:"notify-secret-file"`
+	PrivateHosts     []string `koanf:"private-hosts"`
 
 	PlatformURL     string   `koanf:"platform-url"`
 	PlatformKeyFile string   `koanf:"platform-key-file"`
@@ -171,6 +172,11 @@ func (c Config) validateNotifications(fault func(setting, format string, args ..
 	for _, address := range c.NotifyURLs {
 		if err := validURL(address); err != nil || address == "" {
 			fault("notify-urls", "one of them is no http or https URL without credentials")
+		}
+	}
+	for _, host := range c.PrivateHosts {
+		if u, err := url.Parse("http://" + host); err != nil || u.Hostname() != host || u.Host != host {
+			fault("private-hosts", "%q is no host name; write it as in the URL, without a port", host)
 		}
 	}
 }

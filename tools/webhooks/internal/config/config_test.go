@@ -103,6 +103,18 @@ func TestDatacenters(t *testing.T) {
 	}
 }
 
+func TestPrivateHosts(t *testing.T) {
+	t.Parallel()
+	for hosts, good := range map[string]bool{
+		"hooks.internal": true, "hooks,Travis.internal": true,
+		"hooks.internal:8443": false, "http://hooks.internal": false, "hooks/path": false, "user@hooks": false,
+	} {
+		if _, err := config.Load(parse(t, "--private-hosts", hosts), nil); (err == nil) != good {
+			t.Errorf("%s: got %v", hosts, err)
+		}
+	}
+}
+
 func TestUnknownSettingInFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "webhooks.yml")

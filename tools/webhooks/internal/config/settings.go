@@ -82,6 +82,7 @@ func Flags(set *pflag.FlagSet) {
 	set.String("smtp-tls", "starttls", "starttls, tls (from the begin, as on port 465) or none")
 	set.StringSlice("notify-urls", nil, "URLs that each outcome of a deployment is posted to")
 	set.String("notify-secret-file", "", "file with the secret that these posts are signed with, as GitHub and Standard Webhooks sign")
+	set.StringSlice("private-hosts", nil, "host names in --notify-urls and --travis-url that may have private addresses; addresses written there, and localhost, may anyway")
 
 	set.String("platform-url", "", "URL of a platform; default: the embedded one")
 	set.String("platform-key-file", "", "file with the key that we share with the platform; default: the embedded platform's")

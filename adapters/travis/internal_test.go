@@ -1,0 +1,30 @@
+package travis
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/adapters/internal/guard"
+	"github.com/nodejitsu/webhooks/adapters/internal/guard/guardtest"
+)
+
+// Whoever answers for the name of Travis CI's API has us ask nobody inside.
+func TestNobodyInsideIsAsked(t *testing.T) {
+	t.Parallel()
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
+	t.Cleanup(inside.Close)
+	_, port, _ := strings.Cut(inside.Listener.Addr().String(), ":")
+	for _, url := range []string{"http://travis.example.com:" + port, "http://travis.example.com"} {
+		k, err := New(Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.guard.Resolver = guardtest.Liar(t, "127.0.0.1")
+		if _, err := k.Known(t.Context(), false); !errors.Is(err, guard.ErrRefused) {
+			t.Errorf("%s: got %v, want refused", url, err)
+		}
+	}
+}
