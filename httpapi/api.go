@@ -102,6 +102,9 @@ func New(o Options) *API {
 	for i, prefix := range a.proxies {
 		trusted[i] = prefix.String()
 	}
+	// Not X-Real-IP, which Gin believes as well: not every proxy takes away what a
+	// client says in it.
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
 	if err := e.SetTrustedProxies(trusted); err != nil && a.invalid == nil {
 		a.invalid = fmt.Errorf("httpapi: trusted proxies: %w", err)
 	}

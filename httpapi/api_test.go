@@ -129,6 +129,7 @@ func TestBase(t *testing.T) {
 		{name: "no host", headers: []string{"Host: "}, want: "http://localhost"},
 		{name: "behind a proxy", headers: []string{"Host: h", "X-Forwarded-Proto: https"}, remote: "10.1.2.3:99", want: "https://h"},
 		{name: "behind two", headers: []string{"Host: h", "X-Forwarded-Proto: http, HTTPS"}, remote: "10.1.2.3:99", want: "https://h"},
+		{name: "behind one that adds a header of its own", headers: []string{"Host: h", "X-Forwarded-Proto: https", "X-Forwarded-Proto: http"}, remote: "10.1.2.3:99", want: "http://h"},
 		{name: "a proxy nobody trusts", headers: []string{"Host: h", "X-Forwarded-Proto: https"}, remote: "11.1.2.3:99", want: "http://h"},
 		{name: "a scheme that is none", headers: []string{"Host: h", "X-Forwarded-Proto: javascript"}, remote: "10.1.2.3:99", want: "http://h"},
 		{name: "configured", configured: "https://webhooks.example/", headers: []string{"Host: other"}, want: "https://webhooks.example"},
@@ -145,8 +146,13 @@ func TestBase(t *testing.T) {
 				r.RemoteAddr = c.remote
 			}
 			var told struct{ ID string }
-			if err := json.Unmarshal(serve(api, r).Body.Bytes(), &told); err != nil {
+			w := serve(api, r)
+			if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil {
 				t.Fatal(err)
+			}
+			secure := c.configured == "" && strings.HasPrefix(c.want, "https:")
+			if got := w.Header().Get("Strict-Transport-Security"); (got != "") != secure {
+				t.Errorf("Strict-Transport-Security is %q", got)
 			}
 			if want := c.want + "/1/status/dscape/changes/" + entryID; told.ID != want {
 				t.Errorf("id is %q, want %q", told.ID, want)

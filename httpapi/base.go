@@ -19,7 +19,7 @@ func (a *API) base(c *gin.Context) string {
 		return a.baseURL
 	}
 	scheme := "http"
-	if c.Request.TLS != nil || a.trusted(c) && forwardedProto(c) == "https" {
+	if a.secure(c) {
 		scheme = "https"
 	}
 	host := c.Request.Host
@@ -29,9 +29,15 @@ func (a *API) base(c *gin.Context) string {
 	return scheme + "://" + host
 }
 
-// forwardedProto returns what the proxy next to us says, which stands last.
+// secure tells whether the client speaks TLS, with us or with a trusted proxy.
+func (a *API) secure(c *gin.Context) bool {
+	return c.Request.TLS != nil || a.trusted(c) && forwardedProto(c) == "https"
+}
+
+// forwardedProto returns what the proxy next to us says, which stands last:
+// proxies may append to a client's own header, or add another one.
 func forwardedProto(c *gin.Context) string {
-	all := strings.Split(c.Request.Header.Get("X-Forwarded-Proto"), ",")
+	all := strings.Split(strings.Join(c.Request.Header.Values("X-Forwarded-Proto"), ","), ",")
 	return strings.ToLower(strings.TrimSpace(all[len(all)-1]))
 }
 

@@ -32,7 +32,7 @@ func (a *API) identify(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	c.Header("Referrer-Policy", "no-referrer")
-	if c.Request.TLS != nil {
+	if a.secure(c) {
 		c.Header("Strict-Transport-Security", "max-age=31536000")
 	}
 	c.Header("Cache-Control", "no-store")
