@@ -13,6 +13,7 @@ import (
 	gh "github.com/google/go-github/v60/github"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
+	"github.com/nodejitsu/webhooks/adapters/internal/retryafter"
 	"github.com/nodejitsu/webhooks/core"
 )
 
@@ -23,9 +24,8 @@ const (
 	// secondaryWait is what GitHub asks for where a secondary rate limit tells
 	// no time (docs.github.com, "Rate limits for the REST API").
 	secondaryWait = time.Minute
-	// longestWait is the window of the primary rate limit; a longer time is a
-	// mistake, or a clock that is wrong.
-	longestWait = time.Hour
+	// longestWait is the window of the primary rate limit.
+	longestWait = retryafter.Longest
 )
 
 // failure says in core's words why a call through go-github failed. doing is
@@ -75,7 +75,7 @@ func (c *Client) refusal(doing string, resp *http.Response, cause error) error {
 		code == http.StatusUnprocessableEntity && strings.HasPrefix(message, "No commit found"):
 		return fmt.Errorf("%w: %w", err, core.ErrNotFound)
 	case code >= 500, code == http.StatusRequestTimeout:
-		after, _ := retryAfter(resp.Header, c.clock(resp.Header))
+		after, _ := retryafter.Read(resp.Header, c.clock(resp.Header))
 		return core.Transient(err, after)
 	case code < 400:
 		return fmt.Errorf("%w: redirected to %s: %w", err, whither(resp), errRefused)
@@ -132,7 +132,7 @@ func rateLimited(resp *http.Response, cause error, message string) bool {
 // wait returns how long to leave GitHub alone after a rate limit.
 func (c *Client) wait(h http.Header) time.Duration {
 	now := c.clock(h)
-	if after, ok := retryAfter(h, now); ok {
+	if after, ok := retryafter.Read(h, now); ok {
 		return max(after, time.Second)
 	}
 	if h.Get("X-RateLimit-Remaining") == "0" {
@@ -151,16 +151,4 @@ func (c *Client) clock(h http.Header) time.Time {
 		return date
 	}
 	return c.options.Now()
-}
-
-// retryAfter reads the header of that name, in either form of RFC 9110.
-func retryAfter(h http.Header, now time.Time) (after time.Duration, ok bool) {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, longestWait), true
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(at.Sub(now), 0), longestWait), true
-	}
-	return 0, false
 }

@@ -2,7 +2,6 @@ package outgoing
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
+	"github.com/nodejitsu/webhooks/adapters/internal/retryafter"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
@@ -119,7 +119,7 @@ func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
-	return judged(resp)
+	return judged(resp, w.o.Now())
 }
 
 func sign(key, text []byte) []byte {
@@ -129,14 +129,14 @@ func sign(key, text []byte) []byte {
 }
 
 // judged marks what may pass: all but what says that it never will.
-func judged(resp *http.Response) error {
+func judged(resp *http.Response, now time.Time) error {
 	err := fmt.Errorf("outgoing: answered %s", resp.Status)
 	switch {
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
 		return nil
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode >= 500:
-		seconds, _ := strconv.Atoi(cmp.Or(resp.Header.Get("Retry-After"), "0"))
-		return core.Transient(err, min(time.Duration(max(seconds, 0))*time.Second, time.Hour))
+		after, _ := retryafter.Read(resp.Header, now)
+		return core.Transient(err, after)
 	}
 	return err
 }

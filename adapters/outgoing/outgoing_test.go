@@ -162,6 +162,24 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// However long a receiver asks to be left alone, the time is one that passes.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "7200": time.Hour, "10000000000": 0, "99999999999999999999": 0, "-5": 0, "soon": 0,
+		"Tue, 14 Nov 2023 22:13:30 GMT": 10 * time.Second, // ten seconds after the clock's
+	} {
+		url, _ := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", value)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		after, passes := core.Retryable(webhook(t, outgoing.Options{URL: url}).Notify(t.Context(), entry))
+		if !passes || after != want {
+			t.Errorf("%q: tried again %t after %s, want %s", value, passes, after, want)
+		}
+	}
+}
+
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(nil)
