@@ -1,0 +1,74 @@
+package core
+
+import (
+	"cmp"
+	"net/url"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What is valid is one part of a path below a root, and stays what it is in a
+// URL, in a key and, for a user's or an app's name, where case does not count.
+func FuzzNames(f *testing.F) {
+	for _, seed := range []string{
+		"", "a", "a.b", "..", "a..b", ".a", "a/b", `a\b`, "a\x00", "A", "ü", "a:b", "a{b}", "%2e%2e", "-a", "a-", strings.Repeat("a", 64), strings.Repeat("a", 65),
+		"0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef01234567", strings.Repeat("0", 40), "Octo-Cat", "con", "a\n",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for what, valid := range map[string]func(string) bool{
+			"name": ValidName, "repository part": ValidRepositoryPart, "commit": ValidCommit, "id": ValidID,
+		} {
+			if !valid(s) {
+				continue
+			}
+			joined := filepath.Join("/root", s)
+			if path.Dir(joined) != "/root" || path.Base(joined) != s || !filepath.IsLocal(s) {
+				t.Errorf("the %s %q leads to %s", what, s, joined)
+			}
+			if url.PathEscape(s) != s || strings.ContainsAny(s, ":{}\x00 \t\r\n") || len(s) > 100 {
+				t.Errorf("the %s %q is not itself in a URL or a key", what, s)
+			}
+			if what != "repository part" && strings.ToLower(s) != s {
+				t.Errorf("the %s %q has another spelling", what, s)
+			}
+		}
+	})
+}
+
+// A place in the feed is read as it was written, and orders as its numbers do.
+func FuzzParseSeq(f *testing.F) {
+	for _, seed := range []string{"0", "0-0", "1764000000000-3", "1-", "-1", "+1", "1-+1", "1-2-3", "18446744073709551615-18446744073709551615", "18446744073709551616", "1 ", "٣"} {
+		f.Add(seed, "1-1")
+	}
+	f.Fuzz(func(t *testing.T, text, other string) {
+		one, err := ParseSeq(text)
+		if err != nil {
+			if !one.IsZero() {
+				t.Errorf("%q: %v, and yet %v", text, one, err)
+			}
+			return
+		}
+		if again, err := ParseSeq(one.String()); err != nil || again != one {
+			t.Errorf("%q is %v, and then %v, %v", text, one, again, err)
+		}
+		if one.N < 1<<63 && one.Next(time.Unix(0, 0)).Compare(one) <= 0 {
+			t.Errorf("what follows %v does not stand behind it", one)
+		}
+		two, err := ParseSeq(other)
+		if err != nil {
+			return
+		}
+		want := cmp.Compare(one.Millis, two.Millis)
+		if want == 0 {
+			want = cmp.Compare(one.N, two.N)
+		}
+		if one.Compare(two) != want || two.Compare(one) != -want {
+			t.Errorf("%v compares to %v as %d and %d", one, two, one.Compare(two), two.Compare(one))
+		}
+	})
+}
