@@ -35,8 +35,9 @@ func (c *Client) Cloud(ctx context.Context, user, app string) ([]Cloud, error) {
 }
 
 // SetCloud says where an app runs and with how many drones: in the datacenters
-// that cloud names, or, where it names none, in those where it is. It is sent
-// to each of them, as the published client does.
+// that cloud names, where the active snapshot is started unless it runs, or,
+// where it names none, in those where it is. It is sent to each of them, as the
+// published client does.
 func (c *Client) SetCloud(ctx context.Context, user, app string, cloud []Cloud) error {
 	to := cloud
 	if len(cloud) > 0 && cloud[0].Datacenter == "" {

@@ -101,3 +101,29 @@ func TestDatacenters(t *testing.T) {
 		}
 	}
 }
+
+// Deploying to a datacenter by its name is deploying: the library itself sends
+// no start.
+func TestDeployToADatacenter(t *testing.T) {
+	t.Parallel()
+	p := serve(t, platform.Options{})
+	me := user(t, p, "me")
+	here := map[string]any{"provider": "webhooks", "datacenter": "local", "drones": 1, "ram": 256}
+	deploy := func(version string) {
+		t.Helper()
+		if uploaded := me.call("snapshots.create", "app", version, hello(t, version)); uploaded.Error != nil {
+			t.Fatalf("snapshots.create: %+v", uploaded.Error)
+		}
+		me.ok("snapshots.activate", "app", version)
+		var cloud []map[string]any
+		me.list(&cloud, "apps.datacenter", "app", here)
+		if status, body := get(t, p, "app"); status != http.StatusOK || body != version {
+			t.Fatalf("the app answers %d %q, want %q", status, body, version)
+		}
+	}
+	me.ok("apps.create", map[string]any{"name": "app", "subdomain": "app"})
+	deploy("v1") // a new app
+	deploy("v2") // in the place of another version
+	me.ok("apps.stop", "app")
+	deploy("v3") // one that is stopped
+}

@@ -269,3 +269,27 @@ func TestJitsu(t *testing.T) {
 		t.Errorf("destroyed, the app answers %d", status)
 	}
 }
+
+// Deploying and starting where a datacenter is named.
+func TestJitsuCloud(t *testing.T) {
+	t.Parallel()
+	p := serve(t, platform.Options{})
+	user(t, p, "me")
+	j := newJitsu(t, p)
+	answers := func(want string) {
+		t.Helper()
+		if status, body := get(t, p, "demo"); status != http.StatusOK || body != want {
+			t.Fatalf("the app answers %d %q, want %q", status, body, want)
+		}
+	}
+	j.run([]string{"me", "password"}, []string{"Authenticated as me"}, "login")
+	j.app(server("1.0.0"))
+	j.run(nil, []string{"App demo is now started"}, "deploy", "webhooks", "local", "--confirm")
+	answers("1.0.0 1m ")
+	j.app(server("1.1.0"))
+	j.run(nil, []string{"App demo is now started"}, "deploy", "webhooks", "local", "--confirm")
+	answers("1.1.0 1m ")
+	j.run(nil, []string{"App demo is now stopped"}, "stop", "demo")
+	j.run(nil, []string{"App demo is now started"}, "start", "demo", "webhooks", "local")
+	answers("1.1.0 1m ")
+}

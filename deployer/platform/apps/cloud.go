@@ -19,10 +19,12 @@ func (a *Apps) Cloud(user, app string) ([]Cloud, error) {
 }
 
 // SetCloud says where an app lives, and with how many drones: exactly in the
-// datacenters that are asked for by name. One entry without a name is for the
-// shares that a call to the datacenter at is for. A number that is 0 stays as it
-// was. Where the app runs, SetCloud returns when so many drones answer; what is
-// ended is ended after that.
+// datacenters that are asked for by name. The published clients deploy by that
+// alone, so it starts the app there, as Start does, unless that runs already; an
+// app without snapshots is only placed. One entry without a name is for the
+// shares that a call to the datacenter at is for, and starts nothing that does
+// not run. A number that is 0 stays as it was. SetCloud returns when so many
+// drones answer; what is ended is ended after that.
 func (a *Apps) SetCloud(ctx context.Context, user, app, at string, asked []Cloud) ([]Cloud, error) {
 	release, err := a.hold(ctx, user, app, running)
 	if err != nil {
@@ -37,17 +39,25 @@ func (a *Apps) SetCloud(ctx context.Context, user, app, at string, asked []Cloud
 	if err != nil {
 		return nil, err
 	}
+	now := a.standing(ctx, d)
+	next, _ := d.next()
 	// Written only when it is so: what can't run must not be what is started next.
-	if now := a.standing(ctx, d); now.snapshot != "" {
-		if err := a.spread(ctx, d, wanted, now); err != nil {
-			return nil, err
-		}
+	if nameless(asked) || next.ID == "" {
+		err = a.resize(ctx, d, wanted, now)
+	} else {
+		err = a.deploy(ctx, d, wanted, now, next)
+	}
+	if err != nil {
+		return nil, err
 	}
 	left := slices.DeleteFunc(slices.Clone(d.Cloud), func(c Cloud) bool {
 		return slices.ContainsFunc(wanted, func(w Cloud) bool { return w.Datacenter == c.Datacenter })
 	})
 	d, err = a.update(user, app, func(tx *bbolt.Tx, d *document) error {
 		d.Cloud = wanted
+		if d.Active == "" && !nameless(asked) {
+			d.Active = next.ID
+		}
 		return a.owe(tx, *d, left...)
 	})
 	if err != nil {
@@ -62,7 +72,7 @@ func (a *Apps) wanted(d document, at string, asked []Cloud) ([]Cloud, error) {
 		return nil, problem.New(problem.Invalid, "invalid", "Send a list of datacenters, or of one entry with a number of drones")
 	}
 	wanted := slices.Clone(d.Cloud)
-	if len(asked) == 1 && asked[0].Datacenter == "" && asked[0].Provider == "" {
+	if nameless(asked) {
 		for _, share := range d.addressed(at) {
 			i := slices.Index(wanted, share)
 			wanted[i] = merged(share, asked[0])
@@ -91,6 +101,11 @@ func (a *Apps) wanted(d document, at string, asked []Cloud) ([]Cloud, error) {
 	return wanted, nil
 }
 
+// nameless tells whether a cloud is for the shares that are addressed.
+func nameless(asked []Cloud) bool {
+	return len(asked) == 1 && asked[0].Datacenter == "" && asked[0].Provider == ""
+}
+
 func merged(before, asked Cloud) Cloud {
 	if asked.Drones != 0 {
 		before.Drones = asked.Drones
@@ -101,20 +116,26 @@ func merged(before, asked Cloud) Cloud {
 	return before
 }
 
-// spread has what runs run in all the wanted shares. Of a share that is there,
-// what runs there goes on; in a new one it is what runs elsewhere.
-func (a *Apps) spread(ctx context.Context, d document, wanted []Cloud, now standing) error {
+// deploy has a snapshot run in all the wanted shares, one after the other. A
+// share that runs it already goes on.
+func (a *Apps) deploy(ctx context.Context, d document, wanted []Cloud, now standing, s snapshot) error {
 	for _, share := range wanted {
-		before, there := d.share(share.Datacenter)
-		runs := now.runs[share.Datacenter]
-		if there && (runs == "" || before.Drones == share.Drones) {
+		if before, _ := d.share(share.Datacenter); now.runs[share.Datacenter] == s.ID && before.Drones == share.Drones {
 			continue
 		}
-		if runs == "" {
-			runs = now.snapshot
+		if err := a.switchShare(ctx, d, share, s); err != nil {
+			return err
 		}
-		s, ok := d.snapshot(runs)
-		if !ok {
+	}
+	return nil
+}
+
+// resize has what runs in a share run with as many drones as are wanted.
+func (a *Apps) resize(ctx context.Context, d document, wanted []Cloud, now standing) error {
+	for _, share := range wanted {
+		before, _ := d.share(share.Datacenter)
+		s, runs := d.snapshot(now.runs[share.Datacenter])
+		if !runs || before.Drones == share.Drones {
 			continue
 		}
 		if err := a.switchShare(ctx, d, share, s); err != nil {

@@ -45,6 +45,15 @@ func (d document) snapshot(id string) (s snapshot, ok bool) {
 	return snapshot{}, false
 }
 
+// next returns the snapshot that a start runs: the active one, or the newest
+// where none is active. ok is false where there is none at all.
+func (d document) next() (s snapshot, ok bool) {
+	if s, ok = d.snapshot(d.Active); !ok && len(d.Snapshots) > 0 {
+		return d.Snapshots[len(d.Snapshots)-1], true
+	}
+	return s, ok
+}
+
 // Snapshot is what is told of a snapshot.
 type Snapshot struct {
 	ID          string    `json:"id"`

@@ -46,22 +46,23 @@ func (a *Apps) run(ctx context.Context, user, app, at string, choose func(now st
 	if err != nil {
 		return App{}, err
 	}
-	if len(d.Snapshots) == 0 {
+	next, ok := d.next()
+	if !ok {
 		return App{}, problem.New(problem.Invalid, NameNoSnapshots, "Cannot start application with no snapshots")
 	}
-	now, newest := a.standing(ctx, d), d.Snapshots[len(d.Snapshots)-1]
+	now := a.standing(ctx, d)
 	// One after the other, so that what doesn't start ends nothing elsewhere.
 	for _, share := range d.addressed(at) {
 		s, ok := d.snapshot(choose(now, share, d.Active))
 		if !ok {
-			s = newest
+			s = next
 		}
 		if err := a.switchShare(ctx, d, share, s); err != nil {
 			return App{}, err
 		}
 	}
-	if _, ok := d.snapshot(d.Active); !ok {
-		if d, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error { d.Active = newest.ID; return nil }); err != nil {
+	if d.Active != next.ID {
+		if d, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error { d.Active = next.ID; return nil }); err != nil {
 			return App{}, err
 		}
 	}

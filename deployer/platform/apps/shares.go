@@ -32,6 +32,9 @@ func (s *standing) add(datacenter, state, snapshot, reason string, drones int) {
 		s.state = state
 	}
 	s.drones += drones
+	if state == StateCrashed {
+		snapshot = "" // what crashed does not run
+	}
 	if snapshot != "" {
 		s.runs[datacenter] = snapshot
 	}

@@ -24,9 +24,10 @@
 //   - start, stop and restart at a datacenter that the app lives in are for the
 //     share there; at another one they are for all shares.
 //   - cloud with the names of datacenters says where the app lives from then
-//     on. It is started where it is new, and when all of that answers it is
-//     ended where it no longer is: an app moves without losing a request. What
-//     fails is told, and nothing is ended then.
+//     on, and is the published client's word for deploying it there: the active
+//     snapshot is started where it does not run, and when all of that answers
+//     the app is ended where it no longer is: it moves without losing a request.
+//     What fails is told, and nothing is ended then.
 //   - cloud without a name, [{"drones": 3}], is for the share that was
 //     addressed.
 //
