@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
@@ -147,7 +148,8 @@ func (a *Apps) Activate(ctx context.Context, user, app, id string) (App, error) 
 }
 
 // DestroySnapshot removes a snapshot. It refuses with [problem.Conflict] where
-// that runs. Where it was the active one, none is from then on.
+// that runs; where it crashed, the app is stopped. Where it was the active one,
+// none is from then on.
 func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error {
 	release, err := a.hold(ctx, user, app, running)
 	if err != nil {
@@ -158,18 +160,18 @@ func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error 
 	if err != nil {
 		return err
 	}
+	if _, ok := d.snapshot(id); !ok {
+		return noSnapshot(id)
+	}
+	if err := a.letGo(ctx, user, app, id); err != nil {
+		return err
+	}
 	for _, share := range a.elsewhere(d) {
 		if err := a.o.Datacenters.DestroySnapshot(ctx, share.Datacenter, user, app, id); err != nil {
 			return wrapped("destroying a snapshot elsewhere", err)
 		}
 	}
 	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {
-		if _, ok := d.snapshot(id); !ok {
-			return noSnapshot(id)
-		}
-		if a.o.Drones.State(user, app).Snapshot == id {
-			return problem.New(problem.Conflict, "conflict", "The snapshot %q runs; stop the app, or start another snapshot first", id)
-		}
 		if d.Active == id {
 			d.Active = ""
 		}
@@ -180,4 +182,18 @@ func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error 
 		return err
 	}
 	return a.o.Snapshots.Remove(user, app, id)
+}
+
+// letGo makes sure that the supervisor has no use for a snapshot. It refuses
+// where that runs here. One that crashed would be started again with the
+// server, so that is forgotten.
+func (a *Apps) letGo(ctx context.Context, user, app, id string) error {
+	state := a.o.Drones.State(user, app)
+	if state.Snapshot != id {
+		return nil
+	}
+	if state.Phase != drones.Crashed {
+		return problem.New(problem.Conflict, "conflict", "The snapshot %q runs; stop the app, or start another snapshot first", id)
+	}
+	return wrapped("stopping an app that crashed", a.o.Drones.Halt(ctx, user, app))
 }

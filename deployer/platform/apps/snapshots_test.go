@@ -1,0 +1,65 @@
+package apps_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// Old snapshots go, but not the active one and not the one that runs.
+func TestSnapshotsThatAreKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t, apps.Options{Keep: 3})
+	b.upload("runs", server("one"))
+	b.start()
+	b.upload("active", server("two"))
+	b.activate("active")
+	for _, id := range []string{"a", "b", "c"} {
+		b.upload(id, server(id))
+	}
+	if got, want := b.snapshots(), "runs! active* c"; got != want {
+		t.Errorf("the app has %s, want %s", got, want)
+	}
+	if _, err := b.Open("me", "app", "a"); !problem.Is(err, problem.NotFound) {
+		t.Errorf("one that went is opened with %v", err)
+	}
+	// Free to go, the oldest are the first.
+	b.start()
+	b.upload("d", server("d"))
+	b.upload("e", server("e"))
+	if got, want := b.snapshots(), "active*! d e"; got != want {
+		t.Errorf("the app has %s, want %s", got, want)
+	}
+	built, err := b.Upload(t.Context(), "me", "app", "d", strings.NewReader(""), io.Discard)
+	if b.ok(err); !built {
+		t.Error("what is kept is built again")
+	}
+}
+
+func TestDestroyASnapshotThatCrashed(t *testing.T) {
+	t.Parallel()
+	b := setup(t, apps.Options{})
+	b.upload("v1", server("one"))
+	b.start()
+	if err := b.DestroySnapshot(t.Context(), "me", "app", "v1"); !problem.Is(err, problem.Conflict) {
+		t.Errorf("what runs is destroyed with %v", err)
+	}
+	b.crash()
+	if got := b.snapshots(); got != "v1*" {
+		t.Errorf("crashed, the app has %s", got)
+	}
+	b.ok(b.DestroySnapshot(t.Context(), "me", "app", "v1"))
+	if got := b.snapshots(); got != "" {
+		t.Errorf("the app still has %s", got)
+	}
+	// The server's next start must not look for it.
+	if got := b.drones.State("me", "app"); got.Snapshot != "" {
+		t.Errorf("it would be started again: %+v", got)
+	}
+	if _, err := b.Open("me", "app", "v1"); !problem.Is(err, problem.NotFound) {
+		t.Errorf("it is opened with %v", err)
+	}
+}
