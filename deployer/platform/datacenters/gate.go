@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/deployer/platform/stall"
 )
 
 // Addressed returns the datacenter whose share a call is for: the one whose
@@ -46,6 +47,10 @@ func (d *Datacenters) Gate(own http.Handler, service func(*http.Request) bool, c
 		},
 		Transport:     &http.Transport{ExpectContinueTimeout: 5 * time.Second, IdleConnTimeout: time.Minute},
 		FlushInterval: -1, // what a build prints is shown as it comes
+		ModifyResponse: func(resp *http.Response) error {
+			stall.Of(resp.Request).Duplex()
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() != nil {
 				panic(http.ErrAbortHandler) // nobody is there to be told
@@ -65,12 +70,15 @@ func (d *Datacenters) Gate(own http.Handler, service func(*http.Request) bool, c
 			unreached(w)
 			return
 		}
-		// The limits of time are the home's, which knows what takes long.
+		// The limits of time are the home's, which knows what takes long; but it
+		// does not see who stops here.
 		control := http.NewResponseController(w)
 		if control.SetReadDeadline(time.Time{}) != nil || control.SetWriteDeadline(time.Time{}) != nil {
 			panic(http.ErrAbortHandler)
 		}
-		proxy.ServeHTTP(w, r)
+		x, r := stall.Watch(w, r, stall.Limit)
+		defer x.End()
+		proxy.ServeHTTP(x, r)
 	})
 }
 

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/stall"
 )
 
 // tries is how many drones a request is sent to at most: a second one where
@@ -30,6 +33,10 @@ type Options struct {
 
 	// Neighbours have what no drone here serves; nil where there are none.
 	Neighbours Neighbours
+
+	// Stall is how long a client may stop in the midst of a request or of its
+	// answer; default [stall.Limit].
+	Stall time.Duration
 
 	Logger *slog.Logger // default: discards
 }
@@ -65,6 +72,7 @@ type Router struct {
 
 // New returns a Router.
 func New(o Options) *Router {
+	o.Stall = cmp.Or(o.Stall, stall.Limit)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -113,10 +121,8 @@ type requestKey struct{}
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	state := &request{in: req}
 	state.user, state.app, state.known = r.o.Lookup(hostname(req.Host))
-	// Else net/http closes the body when the answer begins. A drone may answer
-	// what it has read while we have yet to see the body's end, and not seeing
-	// it would break the answer off. HTTP/2 knows no other way.
-	_ = http.NewResponseController(w).EnableFullDuplex()
+	x, req := stall.Watch(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)), r.o.Stall)
+	defer x.End()
 	// Only now has the request ended: the body is sent, or the WebSocket closed.
 	// It is deferred as the proxy panics where a body breaks off.
 	defer func() {
@@ -124,7 +130,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			state.done()
 		}
 	}()
-	r.proxy.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)))
+	r.proxy.ServeHTTP(x, req)
 }
 
 // rewrite prepares the request for the drone. The proxy has already dropped
@@ -148,10 +154,21 @@ var (
 	errNotRunning = errors.New("router: app not running") // no drone is ready
 )
 
-// send sends the request to a drone, and to another where the first doesn't
+// send has somebody answer the request.
+func (r *Router) send(req *http.Request) (*http.Response, error) {
+	resp, err := r.ask(req)
+	if err == nil {
+		// A drone may answer what it has read while we have yet to see the body's
+		// end. What we answer ourselves needs nothing of the body.
+		stall.Of(req).Duplex()
+	}
+	return resp, err
+}
+
+// ask sends the request to a drone, and to another where the first doesn't
 // accept the connection: then nothing of it was sent or read yet, whatever
 // its method.
-func (r *Router) send(req *http.Request) (*http.Response, error) {
+func (r *Router) ask(req *http.Request) (*http.Response, error) {
 	state, _ := req.Context().Value(requestKey{}).(*request)
 	via := r.kept
 	if req.Body != nil && req.Body != http.NoBody || !repeatable(req.Method) || req.Header.Get("Upgrade") != "" {
@@ -234,6 +251,8 @@ func repeatable(method string) bool {
 // fail answers where no drone did.
 func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 	switch {
+	case stall.Of(req).Stalled():
+		say(w, http.StatusRequestTimeout, "The rest of the request did not come. Send it again.")
 	case req.Context().Err() != nil:
 		// The client has gone; nobody reads an answer.
 		panic(http.ErrAbortHandler)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 )
@@ -30,24 +31,28 @@ type bench struct {
 
 func setup(t *testing.T, addrs ...string) *bench {
 	t.Helper()
+	return with(t, router.Options{}, addrs...)
+}
+
+func with(t *testing.T, o router.Options, addrs ...string) *bench {
+	t.Helper()
 	b := &bench{t: t, addrs: addrs}
-	r := router.New(router.Options{
-		Lookup: func(host string) (string, string, bool) { return "me", "app", host == "app.example" },
-		Pick: func(user, app string) (string, func(), bool) {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			if user+"/"+app != "me/app" || len(b.addrs) == 0 {
-				return "", nil, false
-			}
-			b.picked++
-			b.inFlight.Add(1)
-			b.requests.Add(1)
-			return b.addrs[b.picked%len(b.addrs)], func() {
-				b.inFlight.Add(-1)
-				b.requests.Done()
-			}, true
-		},
-	})
+	o.Lookup = func(host string) (string, string, bool) { return "me", "app", host == "app.example" }
+	o.Pick = func(user, app string) (string, func(), bool) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if user+"/"+app != "me/app" || len(b.addrs) == 0 {
+			return "", nil, false
+		}
+		b.picked++
+		b.inFlight.Add(1)
+		b.requests.Add(1)
+		return b.addrs[b.picked%len(b.addrs)], func() {
+			b.inFlight.Add(-1)
+			b.requests.Done()
+		}, true
+	}
+	r := router.New(o)
 	server := httptest.NewServer(r)
 	t.Cleanup(func() {
 		server.Close()
@@ -88,6 +93,18 @@ func (b *bench) request(method, host, path string, body io.Reader) *http.Request
 	}
 	req.Host = host
 	return req
+}
+
+// dial returns a connection to the router.
+func (b *bench) dial() net.Conn {
+	b.t.Helper()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(b.t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = conn.Close() })
+	return conn
 }
 
 func (b *bench) do(req *http.Request) (*http.Response, string) {
@@ -165,6 +182,86 @@ func TestNotRunning(t *testing.T) {
 		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !strings.Contains(text, "not running") {
 			t.Errorf("%s: %d %v %q", name, resp.StatusCode, resp.Header, text)
 		}
+	}
+}
+
+// What the router answers itself leaves the connection whole for the next
+// request, also where nobody has read the body.
+func TestOwnAnswersKeepTheConnection(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		addrs  []string
+		host   string
+		status int
+	}{
+		"unknown":     {nil, "other.example", http.StatusNotFound},
+		"not running": {nil, "app.example", http.StatusServiceUnavailable},
+		"refused":     {[]string{closed(t)}, "app.example", http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, c.addrs...)
+			conn := b.dial()
+			in := bufio.NewReader(conn)
+			for i := range 20 {
+				body := strings.Repeat("a", 1+i*i*200)
+				_, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", c.host, len(body), body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.ReadResponse(in, nil)
+				if err != nil {
+					t.Fatalf("request %d: %v", i, err)
+				}
+				if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != c.status || resp.Close {
+					t.Fatalf("request %d: status %d, closed %t, %v", i, resp.StatusCode, resp.Close, err)
+				}
+				if err := resp.Body.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// Who stops in the midst of a body is cut off, whoever waits for the rest.
+func TestHalfABody(t *testing.T) {
+	t.Parallel()
+	waits := func(_ http.ResponseWriter, req *http.Request) { _, _ = io.Copy(io.Discard, req.Body) }
+	answers := func(w http.ResponseWriter, req *http.Request) {
+		control := http.NewResponseController(w)
+		if err := control.EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, "that is enough")
+		_ = control.Flush()
+		waits(w, req)
+	}
+	for name, c := range map[string]struct {
+		drone  http.HandlerFunc
+		host   string
+		answer string
+	}{
+		"nobody":               {nil, "other.example", "HTTP/1.1 404 "},
+		"no drone":             {nil, "app.example", "HTTP/1.1 503 "},
+		"a drone":              {waits, "app.example", "HTTP/1.1 408 "},
+		"a drone that answers": {answers, "app.example", "HTTP/1.1 200 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var addrs []string
+			if c.drone != nil {
+				addrs = append(addrs, drone(t, c.drone))
+			}
+			conn := with(t, router.Options{Stall: 100 * time.Millisecond}, addrs...).dial()
+			if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000\r\n\r\n{", c.host); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(conn) // until it is ended
+			if err != nil || !strings.HasPrefix(string(answer), c.answer) {
+				t.Errorf("answer %q, %v", answer, err)
+			}
+		})
 	}
 }
 
@@ -350,13 +447,8 @@ func TestWebSocket(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
 		_, _ = io.Copy(conn, rw)
 	}))
-	dialer := net.Dialer{}
-	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	_, err = io.WriteString(conn, "GET /chat HTTP/1.1\r\nHost: app.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+	conn := b.dial()
+	_, err := io.WriteString(conn, "GET /chat HTTP/1.1\r\nHost: app.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 	if err != nil {
 		t.Fatal(err)
