@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
@@ -132,6 +134,34 @@ func TestOutputStreams(t *testing.T) {
 	if err != nil || string(rest) != "second\n" {
 		t.Fatalf("%q, %v", rest, err)
 	}
+}
+
+// Who waits for another build is told so at once.
+func TestUploadTellsThatItWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.app("app")
+	building, goOn := make(chan struct{}), make(chan struct{})
+	b.builder.will(func(context.Context, io.Writer) error {
+		close(building)
+		<-goOn
+		return nil
+	})
+	var first sync.WaitGroup
+	first.Go(func() { b.must(200, me, upload, "tgz") })
+	<-building
+	b.builder.will(nil)
+	resp, err := b.open(me, "POST /apps/me/app/snapshots/v2", strings.NewReader("tgz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	line, err := bufio.NewReader(resp.Body).ReadString('\n')
+	if err != nil || line != "Waiting for another build of this app\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	close(goOn)
+	first.Wait()
 }
 
 // An answer that ends before it is whole must not look as if it were.

@@ -31,6 +31,9 @@ func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader,
 		return false, err
 	}
 	defer func() { err = errors.Join(err, archive.Discard()) }()
+	if len(a.locksOf(user, app).build) > 0 {
+		_, _ = io.WriteString(out, "Waiting for another build of this app\n") // who left need not know
+	}
 	release, err := a.hold(ctx, user, app, building)
 	if err != nil {
 		return false, err

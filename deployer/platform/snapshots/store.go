@@ -29,13 +29,13 @@ type Options struct {
 	Credential func(user, app string) (*syscall.Credential, error)
 
 	MaxSize int64 // bytes of an archive; default 512 MiB
-	AtOnce  int   // builds at a time; default 2
+	AtOnce  int   // builds at a time, of one user one less; default 2
 }
 
 // Store may be used concurrently; but one snapshot by one caller at a time.
 type Store struct {
 	o     Options
-	slots chan struct{} // a place for each build at a time
+	queue *queue
 }
 
 // Built is a folder that can be run.
@@ -53,7 +53,7 @@ func New(o Options) *Store {
 	if o.Credential == nil {
 		o.Credential = func(string, string) (*syscall.Credential, error) { return nil, nil }
 	}
-	return &Store{o: o, slots: make(chan struct{}, o.AtOnce)}
+	return &Store{o: o, queue: newQueue(o.AtOnce)}
 }
 
 func (s *Store) incoming() string { return filepath.Join(s.o.Dir, ".incoming") }
@@ -176,15 +176,15 @@ func (a *Archive) Discard() error {
 }
 
 // Build builds an archive to the snapshot's folder, in the place of what is
-// there, and keeps it. Its output goes to out as it comes. Where it fails,
-// nothing of the snapshot is left; builds.Blame tells whose fault it is.
+// there, and keeps it. Its output goes to out as it comes, as does that it has
+// to wait for other builds. Where it fails, nothing of the snapshot is left;
+// builds.Blame tells whose fault it is.
 func (s *Store) Build(ctx context.Context, a *Archive, user, app, id string, out io.Writer) (Built, error) {
-	select {
-	case s.slots <- struct{}{}:
-	case <-ctx.Done():
-		return Built{}, fmt.Errorf("snapshots: waiting for other builds: %w", ctx.Err())
+	err := s.queue.take(ctx, user, func() { _, _ = io.WriteString(out, "Waiting for other builds\n") }) // who left need not know
+	if err != nil {
+		return Built{}, fmt.Errorf("snapshots: waiting for other builds: %w", err)
 	}
-	defer func() { <-s.slots }()
+	defer s.queue.release(user)
 	built, err := s.build(ctx, a, user, app, id, out)
 	if err == nil {
 		err = s.keep(a, user, app, id)

@@ -179,38 +179,57 @@ func TestBuildReplacesWhatIsThere(t *testing.T) {
 	b.holds(b.archives, ".incoming", "me/app/1.tgz", "me/app/2.tgz")
 }
 
-func TestBuildsAreOnlySoManyAtOnce(t *testing.T) {
+// printer takes what a build prints.
+type printer chan string
+
+// Write takes what is printed at a time.
+func (p printer) Write(text []byte) (int, error) {
+	p <- string(text)
+	return len(text), nil
+}
+
+// A user whose builds hang leaves a place to others, and who waits is told.
+func TestBuildsOfOneUserLeaveAPlace(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *snapshots.Options) { o.AtOnce = 2 })
-	b.builder.begun, b.builder.proceed = make(chan struct{}), make(chan struct{})
+	b.builder.begun, b.builder.proceed = make(chan struct{}, 5), make(chan struct{})
 	var all sync.WaitGroup
-	build := func(ctx context.Context, id string) error {
-		_, err := b.Build(ctx, b.receive("x=1"), "me", "app", id, io.Discard)
-		return err
-	}
-	for _, id := range []string{"1", "2"} {
+	build := func(ctx context.Context, user, id string) (printed printer, failed chan error) {
+		printed, failed = make(printer, 5), make(chan error, 1)
+		archive := b.receive("x=1")
 		all.Go(func() {
-			if err := build(t.Context(), id); err != nil {
-				t.Error(err)
-			}
+			_, err := b.Build(ctx, archive, user, "app", id, printed)
+			failed <- err
 		})
-		<-b.builder.begun
+		return printed, failed
 	}
-	gone, cancel := context.WithCancel(t.Context())
+	_, first := build(t.Context(), "eve", "1")
+	<-b.builder.begun
+	waits, second := build(t.Context(), "eve", "2")
+	if line := <-waits; line != "Waiting for other builds\n" {
+		t.Errorf("eve's second build prints %q", line)
+	}
+	begins, other := build(t.Context(), "me", "1")
+	<-b.builder.begun
+
+	ctx, cancel := context.WithCancel(t.Context())
+	waits, gone := build(ctx, "you", "1")
+	<-waits
 	cancel()
-	if err := build(gone, "3"); !errors.Is(err, context.Canceled) {
+	if err := <-gone; !errors.Is(err, context.Canceled) {
 		t.Errorf("while others build: %v", err)
 	}
-	all.Go(func() {
-		if err := build(t.Context(), "4"); err != nil {
+	close(b.builder.proceed)
+	if line := <-begins; line != "building x=1" {
+		t.Errorf("my build prints %q", line)
+	}
+	for _, failed := range []chan error{first, second, other} {
+		if err := <-failed; err != nil {
 			t.Error(err)
 		}
-	})
-	b.builder.proceed <- struct{}{} // one ends, and the next one begins
-	<-b.builder.begun
-	close(b.builder.proceed)
+	}
 	all.Wait()
-	b.holds(b.builds, "me/app/1/x", "me/app/2/x", "me/app/4/x")
+	b.holds(b.builds, "eve/app/1/x", "eve/app/2/x", "me/app/1/x")
 }
 
 func TestRemove(t *testing.T) {
