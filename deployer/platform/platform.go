@@ -199,7 +199,7 @@ func (p *Platform) assemble(port string) (*apps.Apps, error) {
 		Dir: filepath.Join(p.o.Dir, "archives"), Builds: filepath.Join(p.o.Dir, "builds"),
 		Builder: builds.New(builds.Options{
 			Cache: filepath.Join(p.o.Dir, "cache"), Registry: p.o.Registry, Timeout: p.o.BuildTimeout,
-			Mark: p.drones.Mark, Logger: p.o.Logger,
+			Mark: p.drones.Mark, Start: p.drones.Group, Logger: p.o.Logger,
 		}),
 		Credential: p.drones.Credential,
 	})

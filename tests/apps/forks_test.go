@@ -14,7 +14,7 @@ func TestForks(t *testing.T) {
 	a := create(t, shared, "forks")
 	wanted := []string{"sleep 1001", "sleep 1002", "sleep 1003", "sleep 1004"}
 	if os.Getuid() == 0 {
-		// Then each app has a user, by which also this one is found.
+		// Then drones are known by what none of them can drop.
 		wanted = append(wanted, "sleep 1005")
 		a.env(`{"UNMARKED":"1"}`)
 	}
@@ -47,8 +47,7 @@ func TestForks(t *testing.T) {
 	second := build()
 	a.ok(a.start(second))
 	now := all(second)
-	marked := slices.DeleteFunc(slices.Clone(were), func(p process) bool { return p.args == "sleep 1005" })
-	until(t, "the old version to end", func() bool { return len(left(marked)) == 0 })
+	until(t, "the old version to end", func() bool { return len(left(were)) == 0 })
 	if gone := missing(a.processes(second), wanted); len(gone) > 0 {
 		t.Errorf("%q ended with the old version", gone)
 	}

@@ -3,8 +3,10 @@ package builds_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
 )
 
 // The one test that asks npm's own registry.
@@ -165,7 +168,16 @@ func (w *watcher) Write(p []byte) (int, error) {
 func TestBuildLeavesNoChild(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
-	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"sleep 1000 & echo $! > pid.txt; setsid sleep 1001 >/dev/null 2>&1 & echo $! >> pid.txt"}}`))
+	leaves := "sleep 1000 & echo $! > pid.txt; setsid sleep 1001 >/dev/null 2>&1 & echo $! >> pid.txt"
+	if b.as != nil {
+		// Then also who left the group and has nothing of its environment is known.
+		leaves += `; env -i PATH="$PATH" setsid sleep 1002 >/dev/null 2>&1 & echo $! >> pid.txt`
+	}
+	text, err := json.Marshal(map[string]any{"name": "a", "scripts": map[string]string{"postinstall": leaves}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.mustBuild(app(t, string(text)))
 	for text := range strings.FieldsSeq(b.read("pid.txt")) {
 		pid, err := strconv.Atoi(text)
 		if err != nil {
@@ -174,6 +186,20 @@ func TestBuildLeavesNoChild(t *testing.T) {
 		if syscall.Kill(pid, 0) == nil {
 			t.Errorf("pid %d is left", pid)
 		}
+	}
+}
+
+// What starts a build is told its limits, for a control group.
+func TestBuildIsLimitedAsOne(t *testing.T) {
+	t.Parallel()
+	var told []group.Limits
+	b := setup(t, builds.Options{Memory: 1 << 30, Processes: 99, Start: func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error) {
+		told = append(told, limits)
+		return group.Start(cmd, mark)
+	}})
+	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"true"}}`))
+	if want := (group.Limits{Memory: 1 << 30, Processes: 99}); len(told) != 1 || told[0] != want {
+		t.Errorf("limits %+v, want %+v", told, want)
 	}
 }
 

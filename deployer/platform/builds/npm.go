@@ -69,7 +69,7 @@ func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
 	if err != nil {
 		return err
 	}
-	g, err := group.Start(cmd, b.o.Mark()+rand.Text())
+	g, err := b.o.Start(cmd, b.o.Mark()+rand.Text(), group.Limits{Memory: b.o.Memory, Processes: b.o.Processes})
 	if err != nil {
 		return fmt.Errorf("builds: starting npm: %w", err)
 	}
@@ -94,6 +94,9 @@ func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
 	}
 	if full := meter.check(ctx); full != nil {
 		return full // and what npm said follows from it
+	}
+	if r.metered && g.OutOfMemory() {
+		return &Failure{Reason: fmt.Sprintf("the build needed more than %s of memory, which is all that the platform allows, and was ended", bytesText(b.o.Memory)), Cause: err}
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
 		return nil // npm itself has succeeded

@@ -3,7 +3,10 @@ package builds
 import (
 	"cmp"
 	"log/slog"
+	"os/exec"
 	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
 )
 
 // Options are the settings of a [Builder]; only Cache has no default.
@@ -33,9 +36,13 @@ type Options struct {
 	MaxDisk      int64         // default 2 GiB
 	DiskInterval time.Duration // between two looks at it; default 1 second
 
-	Memory    int64 // bytes of data a process may have (RLIMIT_DATA); default 2 GiB
+	Memory    int64 // bytes of data a process may have (RLIMIT_DATA), and all of a build where Start limits it; default 2 GiB
 	Files     int   // open files of a process; default 4096
-	Processes int   // processes and threads of the snapshot's user, if it has one; default 512
+	Processes int   // processes and threads of the snapshot's user, if it has one, and of a build as Memory; default 512
+
+	// Start starts a build's processes, limited together where that can be, as
+	// drones.Supervisor.Group does by control groups. Default: without limits.
+	Start func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error)
 
 	// Mark returns what begins the mark of a build's processes (see package
 	// drones/group); with drones.Supervisor.Mark a server that was killed
@@ -56,6 +63,9 @@ func (o Options) withDefaults() Options {
 	o.Memory = cmp.Or(o.Memory, 2<<30)
 	o.Files = cmp.Or(o.Files, 4096)
 	o.Processes = cmp.Or(o.Processes, 512)
+	if o.Start == nil {
+		o.Start = (*group.Cgroups)(nil).Start
+	}
 	if o.Mark == nil {
 		o.Mark = func() string { return "build." }
 	}

@@ -281,6 +281,32 @@ func TestHaltFindsWhoHides(t *testing.T) {
 	}
 }
 
+// So it is at a switch, where the new version has such a one as well.
+func TestSwitchEndsWhoHides(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		return // as above
+	}
+	b := setup(t, drones.Options{})
+	var pids []int
+	for range 2 {
+		spec := b.app("app", "serve.js")
+		spec.Start = "env -i PATH=$PATH setsid sleep 1004 & echo pid $!; exec node serve.js"
+		b.mustSwitch(spec)
+		text := b.text("app")
+		line, _, _ := strings.Cut(text[strings.LastIndex(text, "stdout: pid ")+len("stdout: pid "):], "\n")
+		pids = append(pids, atoi(t, line))
+	}
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for alive(pids[0]) && t.Context().Err() == nil {
+		<-again.C
+	}
+	if !alive(pids[1]) {
+		t.Error("that of the new version has ended as well")
+	}
+}
+
 func TestStartRefusesAClosedFolder(t *testing.T) {
 	t.Parallel()
 	closed := filepath.Join(openDir(t), "closed")

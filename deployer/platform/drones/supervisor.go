@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -289,6 +290,12 @@ func (s *Supervisor) Pick(user, app string) (addr string, done func(), ok bool) 
 // carries it, such as a build, is ended with the drones that a server left
 // behind which was killed.
 func (s *Supervisor) Mark() string { return s.instance() + "." }
+
+// Group starts a command that is no drone as drones are: in a control group
+// with these limits, where there are any. It is for builds, from Start on.
+func (s *Supervisor) Group(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error) {
+	return s.cgroups.Start(cmd, mark, limits)
+}
 
 // Logs returns the app's last lines, oldest first, those of former drones and
 // snapshots among them.

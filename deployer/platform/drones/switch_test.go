@@ -38,8 +38,9 @@ func TestSwitchRunsTheApp(t *testing.T) {
 		if r.UID < 50_000 || uint32(r.UID) != cred.Uid { //nolint:gosec // a uid
 			t.Errorf("runs as uid %d, want %d", r.UID, cred.Uid)
 		}
-		if len(r.Groups) != 1 || r.Groups[0] != r.UID {
-			t.Errorf("runs with groups %v, want its own alone", r.Groups)
+		// The first is the badge by which package group knows it.
+		if len(r.Groups) != 2 || r.Groups[0] < 40_000 || r.Groups[0] >= 50_000 || r.Groups[1] != r.UID {
+			t.Errorf("runs with groups %v, want its own and a badge", r.Groups)
 		}
 	} else if r.UID != os.Getuid() {
 		t.Errorf("runs as uid %d, want the server's", r.UID)

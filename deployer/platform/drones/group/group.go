@@ -31,6 +31,7 @@ type Group struct {
 	mark   string
 	cmd    *exec.Cmd
 	cgroup *cgroup // nil: none
+	badge  *badge  // nil: none
 	exited chan struct{}
 
 	mu    sync.Mutex
@@ -58,15 +59,20 @@ func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, erro
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid = true
+	pinned, err := pin(cmd)
+	if err != nil {
+		return nil, errors.Join(err, own.remove())
+	}
 	if own != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(own.dir.Fd()) //nolint:gosec // a descriptor fits
 	}
 	cmd.Env = append(cmd.Env, Variable+"="+mark)
 	if err := launch(cmd); err != nil {
+		pinned.release()
 		return nil, errors.Join(fmt.Errorf("group: starting: %w", err), own.remove())
 	}
 	own.started()
-	g := &Group{mark: mark, cmd: cmd, cgroup: own, exited: make(chan struct{}), seen: map[int]string{}}
+	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), seen: map[int]string{}}
 	go g.watch()
 	return g, nil
 }
@@ -110,10 +116,10 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 	}
 	self, inside := os.Getpid(), g.cgroup.pids()
 	for _, p := range table {
-		ours := p.group == g.Pid() || g.seen[p.pid] == p.start || inside[p.pid]
+		ours := p.group == g.Pid() || g.seen[p.pid] == p.start || inside[p.pid] || g.marked(p)
 		switch {
 		case !p.zombie:
-			if ours || mark(p.pid) == g.mark {
+			if ours {
 				g.seen[p.pid] = p.start
 				pids = append(pids, p.pid)
 			}
@@ -127,6 +133,15 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 		}
 	}
 	return pids, zombies, nil
+}
+
+// marked tells whether a process has the group's badge; where there is none,
+// its mark, which a zombie has no more.
+func (g *Group) marked(p process) bool {
+	if g.badge != nil {
+		return g.badge.on(p.pid)
+	}
+	return !p.zombie && mark(p.pid) == g.mark
 }
 
 // End sends SIGTERM to the whole group, waits until no process of it is left,
@@ -151,6 +166,7 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	g.ended = true
 	g.err = g.cmd.Wait()
 	g.oom = g.cgroup.outOfMemory()
+	g.badge.release()
 	_ = g.cgroup.remove() // it is empty; what is left of it is swept by the next server
 	return g.err
 }
