@@ -62,6 +62,26 @@ func TestDeploymentsThatFail(t *testing.T) {
 	}
 }
 
+// A build that takes too long is the app's fault, and not tried again.
+func TestBuildThatHangs(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "1h", "--build-timeout", "1s")...)
+	repo := h.repository("hangs")
+	repo.hook(s)
+	repo.commit("first", map[string]string{
+		"package.json": `{"name":"hangs","version":"1.0.0","scripts":{"postinstall":"sleep 1000","start":"node index.js"}}`, "index.js": node("x"),
+	})
+	got := answered(repo.pushed())
+	if got.status != 502 || got.json(t)["error"] != "deploy:nodejitsu:upload_tarball" {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	id, _ := got.json(t)["id"].(string)
+	if entry := s.send(request{path: strings.TrimPrefix(id, s.api)}); !strings.Contains(entry.body, "the build took longer than 1s") {
+		t.Errorf("the entry doesn't say why: %s", entry.body)
+	}
+}
+
 // A link out of the tree is refused whole, before anything is uploaded.
 func TestHostileRepository(t *testing.T) {
 	t.Parallel()

@@ -85,6 +85,15 @@ type Config struct {
 	NpmRegistry     string   `koanf:"npm-registry"`
 }
 
+// UploadTimeout is how long a deployment waits for the platform to have taken
+// and built a snapshot. The platform must be the first to end a build that
+// hangs, as it alone knows that this is the app's fault, and no later try will
+// do better: so there is time besides to send the snapshot, and to wait for
+// another build.
+func (c Config) UploadTimeout() time.Duration { return 2*c.BuildTimeout + uploadAllowance }
+
+const uploadAllowance = 10 * time.Minute
+
 // Validate returns all faults of c, joined, each with the setting's name.
 func (c Config) Validate() error {
 	var faults []error

@@ -46,8 +46,7 @@ func Flags(set *pflag.FlagSet) {
 	set.Duration("hold", 30*time.Minute, "how long a push waits for Travis CI's report")
 	set.Duration("lease", 30*time.Second, "after what time the work of a process that died is taken up again")
 	set.StringSlice("retry-delays", []string{"5s", "30s", "2m", "10m", "30m"}, "pauses between tries after failures that may pass")
-	set.Duration("build-timeout", 20*time.Minute, "limit of upload and build, and of a start")
-
+	set.Duration("build-timeout", 10*time.Minute, "how long the embedded platform lets a build take; a deployment waits longer, as it may have to wait for other builds")
 	set.Duration("start-timeout", 30*time.Second, "how long an app may take to accept connections")
 
 	set.StringSlice("redis", nil, "host:port of the Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
