@@ -81,6 +81,11 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (change c
 		if before.Entry.Revision != e.Revision {
 			return fmt.Errorf("revision %d is not %d: %w", e.Revision, before.Entry.Revision, core.ErrConflict)
 		}
+		if m.Claim != 0 {
+			if _, err := t.held(e.ID, m.Claim, s.o.Now()); err != nil {
+				return err
+			}
+		}
 		change, err = t.write(e, &before.Entry, s.o.Now(), s.o.MaxChanges)
 		if err != nil || m.Place == nil && m.Stay {
 			return err

@@ -233,9 +233,8 @@ func (t table) claim(id string, now, leaseEnd time.Time, most int) (deploy.Claim
 	return deploy.Claim{Change: change, Attempt: e.Attempts, Lost: lost, Standing: standing}, err
 }
 
-// held returns the place of what c holds still.
-func (t table) held(c deploy.Claim, now time.Time) (place, error) {
-	id := c.Change.Entry.ID
+// held returns the place of what the claim of that attempt holds still.
+func (t table) held(id string, attempt int, now time.Time) (place, error) {
 	p, err := t.place(id)
 	if err != nil {
 		return place{}, err
@@ -244,15 +243,16 @@ func (t table) held(c deploy.Claim, now time.Time) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	if p.LeaseEnd.IsZero() || change.Entry.Attempts != c.Attempt {
+	if p.LeaseEnd.IsZero() || change.Entry.Attempts != attempt {
 		return place{}, core.ErrConflict
 	}
-	if p.LeaseEnd.After(now) || p.Lane == "" {
+	if p.LeaseEnd.After(now) {
 		return p, nil
 	}
 	return p, t.eachClaim(func(other string, o place) error {
-		if other != id && o.Lane == p.Lane && o.LeaseEnd.After(now) {
-			return core.ErrConflict // it ran out, and the lane is another's
+		same := p.Lane != "" && o.Lane == p.Lane || p.App != "" && o.App == p.App
+		if other != id && same && o.LeaseEnd.After(now) {
+			return core.ErrConflict // it ran out, and the lane or the app is another's
 		}
 		return nil
 	})
@@ -263,7 +263,7 @@ func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) 
 	id := c.Change.Entry.ID
 	err = s.update(ctx, func(t table) error {
 		now := s.o.Now()
-		p, err := t.held(c, now)
+		p, err := t.held(id, c.Attempt, now)
 		if err != nil {
 			return err
 		}
@@ -282,7 +282,7 @@ func (s *Store) Join(ctx context.Context, c deploy.Claim, app string) (standing 
 	id, name := c.Change.Entry.ID, c.Change.Entry.User+"/"+app
 	err = s.update(ctx, func(t table) error {
 		now := s.o.Now()
-		p, err := t.held(c, now)
+		p, err := t.held(id, c.Attempt, now)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -26,7 +27,7 @@ func scripts() map[string]*redis.Script {
 	all := map[string]*redis.Script{}
 	for _, name := range []string{
 		"accept", "save", "claim", "renew", "join", "find", "bycommit", "entries", "changes", "bounds", "probe", "sweep",
-		"import", "importlog",
+		"import", "importlane", "importapp", "importlog", "kept",
 	} {
 		all[name] = redis.NewScript(read("common") + read(name))
 	}
@@ -51,17 +52,36 @@ func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, e
 	return r, err
 }
 
+// run is call without the doubt. Redis does nothing for it once its time is up.
 func (s *Store) run(ctx context.Context, script string, args ...any) (*reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	ends, _ := ctx.Deadline()
+	r, err := s.send(ctx, ends, script, args...)
+	if !redis.HasErrorPrefix(err, late) || ctx.Err() != nil {
+		return r, err
+	}
+	// Not by our clock: that of Redis was set, or another has become the master.
+	if _, failed := s.counted(ctx); failed != nil {
+		return r, err
+	}
+	return s.send(ctx, ends, script, args...)
+}
+
+// late begins the answer of a script to a call that came when its time was up.
+const late = "LATE"
+
+// send runs a script. Redis refuses it after ends, by its own clock as far as
+// that is known; the zero time is never.
+func (s *Store) send(ctx context.Context, ends time.Time, script string, args ...any) (*reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	var now int64
+	asked, now := s.now().UnixMicro(), int64(0)
 	if s.o.Now != nil {
-		now = s.o.Now().UnixMicro()
+		now = asked
 	}
-	all := append([]any{now, s.o.MaxChanges, s.o.KeepEntries.Milliseconds()}, args...)
+	all := append([]any{now, s.o.MaxChanges, s.o.KeepEntries.Milliseconds(), asked, s.theirs.at(ends)}, args...)
 	value, err := s.scripts[script].Run(ctx, s.client, s.keys(), all...).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
@@ -82,6 +102,9 @@ type list struct {
 	r      *reply
 	values []any
 }
+
+// text is the reply where it is no list.
+func (r *reply) text() string { return value{r, r.value}.text() }
 
 func (r *reply) list() list { return r.asList(r.value) }
 

@@ -27,6 +27,7 @@
 //	epoch        string  for ever        which data this is
 //	born         string  for ever        since when, in milliseconds
 //	seen         string  for ever        when somebody found last that Redis can be written
+//	moved        string  for ever        the last entry of another store that was moved here whole; not without one
 //
 // Options names the lives. Keys with a TTL end by themselves; the others are
 // removed by Sweep, which every process does now and then, but never a live
@@ -43,13 +44,17 @@
 // # Time
 //
 // Leases and Seqs are by the clock of Redis, which is one for all processes.
+// Times that a caller names, such as when an entry is to be tried again, are by
+// its own; the scripts take them for as far away as they are by that.
 //
 // # Outages
 //
 // A call fails within two seconds. Until then it is made again where Redis did
 // not answer, and scripts notice a call that was done already; so they do where
-// the caller makes the very same call again later. A caller whose time is up may
-// still find its write done.
+// the caller makes the very same call again later. Each call says, by the clock
+// of Redis as far as it is known, when its time is up, and a script that comes
+// to its turn after that does nothing. So a caller whose time is up finds its
+// write done only where the answer was lost, and never done later.
 //
 // Whether Redis can be used is asked every two seconds, and at once after a call
 // that failed; the log tells when an outage begins and when it ends. Scripts

@@ -66,7 +66,7 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Cha
 	default:
 		to[0] = "leave"
 	}
-	args := append([]any{e.ID, e.Revision, doc, e.Attempts, flag(!e.Status.Outcome()), e.App}, to...)
+	args := append([]any{e.ID, e.Revision, doc, e.Attempts, flag(!e.Status.Outcome()), e.App, m.Claim}, to...)
 	nonce := s.lost.nonce("save", args...)
 	r, err := s.call(ctx, "save", append([]any{nonce}, args...)...)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Cha
 	case "missing":
 		return core.Change{}, wrap("save", e.ID, core.ErrNotFound)
 	case "conflict":
-		return core.Change{}, wrap("save", e.ID, fmt.Errorf("revision %d: %w", e.Revision, core.ErrConflict))
+		return core.Change{}, wrap("save", e.ID, fmt.Errorf("revision %d, claim %d: %w", e.Revision, m.Claim, core.ErrConflict))
 	}
 	s.written(e.User)
 	seq, err := core.ParseSeq(fields.at(1).text())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 )
@@ -102,13 +103,17 @@ func (s *Store) doubt() {
 	}
 }
 
-// counted returns how many changes there were in all.
+// counted returns how many changes there were in all. It learns what time it is
+// to Redis.
 func (s *Store) counted(ctx context.Context) (int64, error) {
-	answer, err := s.run(ctx, "probe")
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer, err := s.send(ctx, time.Time{}, "probe")
 	if err != nil {
 		return 0, err
 	}
 	fields := answer.list()
+	s.theirs.learn(fields.at(2).number())
 	if s.health.isNow(fields.at(0).text()) {
 		s.o.Logger.Error("redis lost its data; deliveries that were accepted before are gone, redeliver them at GitHub", "prefix", s.o.Prefix)
 		s.wakeAll()

@@ -7,17 +7,19 @@ import (
 )
 
 const (
+	firstSweep = time.Minute // after the start, which has enough to do
 	sweepEvery = 10 * time.Minute
 	pass       = 100 // things removed by one script, so that Redis is not kept busy
 )
 
 // janitor removes what is too old, or too much, now and then.
 func (s *Store) janitor(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
+	next := time.NewTimer(firstSweep)
+	defer next.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-next.C:
+			next.Reset(sweepEvery)
 		case <-ctx.Done():
 			return
 		}
@@ -30,13 +32,9 @@ func (s *Store) janitor(ctx context.Context) {
 // Sweep removes outcomes and changes that are too old, or too many for their
 // user. Several processes may do it at once.
 func (s *Store) Sweep(ctx context.Context) error {
-	now := time.Now
-	if s.o.Now != nil {
-		now = s.o.Now
-	}
-	oldestChange := max(now().Add(-s.o.KeepChanges).UnixMilli(), 0)
+	oldestChange := max(s.now().Add(-s.o.KeepChanges).UnixMilli(), 0)
 	// Ids begin with the millisecond of their making, in hex.
-	oldestID := fmt.Sprintf("%012x", max(now().Add(-s.o.KeepEntries).UnixMilli(), 0))
+	oldestID := fmt.Sprintf("%012x", max(s.now().Add(-s.o.KeepEntries).UnixMilli(), 0))
 	users := s.client.SScan(ctx, s.base()+"users", 0, "", pass).Iterator()
 	for users.Next(ctx) {
 		for {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,7 +61,11 @@ func everything(t *testing.T, s *redis.Store, user string) (live []core.Entry) {
 	if _, busy, err := s.Join(t.Context(), claimed, "app"); err != nil || busy {
 		t.Fatalf("busy %t, %v", busy, err)
 	}
-	return []core.Entry{claimed.Change.Entry, accept(t, s, newEntry(user)).Entry}
+	live = []core.Entry{claimed.Change.Entry, accept(t, s, newEntry(user)).Entry}
+	if err := s.SetMoved(t.Context(), ended.ID); err != nil {
+		t.Fatal(err)
+	}
+	return live
 }
 
 // doc.go is the whole truth about keys, their types and whether they end.
@@ -272,5 +277,86 @@ func TestWarnings(t *testing.T) {
 			}
 			j.says(t, want, "INFO redis does not tell a setting")
 		})
+	}
+}
+
+// What the queue or a claim names and is not there stops nobody.
+func TestEntryIsNotThere(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	var later atomic.Int64
+	s := open(t, redis.Options{Addrs: []string{server.Addr}, Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) }})
+	lane := func(e core.Entry) core.Entry {
+		a := delivery(e)
+		a.Place.Lane = "lane"
+		c, _, err := s.Accept(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Entry
+	}
+	waited, claimed := lane(newEntry("u")), lane(newEntry("u"))
+	server.Do("DEL", "{webhooks}:e:"+waited.ID)
+	if c := claim(t, s); c.Change.Entry.ID != claimed.ID {
+		t.Errorf("got %+v", c)
+	}
+	server.Do("DEL", "{webhooks}:e:"+claimed.ID)
+	later.Store(int64(time.Hour))
+	next := lane(newEntry("u"))
+	if c := claim(t, s); c.Change.Entry.ID != next.ID {
+		t.Errorf("got %+v", c)
+	}
+	for _, e := range []core.Entry{waited, claimed} {
+		if there := server.Do("EXISTS", "{webhooks}:e:"+e.ID); there != "0" {
+			t.Errorf("%s was made anew", e.ID)
+		}
+	}
+	if left := server.Do("ZCARD", "{webhooks}:queue"); left != "0" {
+		t.Errorf("%s are in the queue", left)
+	}
+}
+
+// Changes that are kept for longer than time counts stop no sweeping.
+func TestKeepForEver(t *testing.T) {
+	t.Parallel()
+	s := open(t, redis.Options{Addrs: []string{redistest.Start(t).Addr}, KeepChanges: 100 * 365 * 24 * time.Hour, MaxEntries: 1})
+	for range 3 {
+		e := newEntry("u")
+		e.Status = core.StatusIgnored
+		if _, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, total, err := s.Entries(t.Context(), "u", "", 0, 10); err != nil || total != 1 {
+		t.Errorf("got %d entries, %v", total, err)
+	}
+	if got := changes(t, s, "u", core.Seq{}); len(got) != 3 {
+		t.Errorf("got %d changes", len(got))
+	}
+}
+
+// A lane that is held, with any number of entries that wait for it, keeps
+// nobody else waiting.
+func TestManyWait(t *testing.T) {
+	t.Parallel()
+	server, s, _ := started(t, "--appendonly", "no")
+	for range 2 {
+		a := delivery(newEntry("u"))
+		a.Place.Lane = "lane"
+		if _, _, err := s.Accept(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim(t, s)
+	server.Do("EVAL", `for i = 1, 30000 do
+		redis.call('HSET', '{webhooks}:e:0' .. i, 'doc', '{}', 'lane', 'lane')
+		redis.call('ZADD', '{webhooks}:queue', 0, '0' .. i)
+	end`, "1", "{webhooks}:")
+	free := accept(t, s, newEntry("u"))
+	if c := claim(t, s); c.Change.Entry.ID != free.Entry.ID {
+		t.Errorf("got %s, want %s", c.Change.Entry.ID, free.Entry.ID)
 	}
 }

@@ -36,6 +36,8 @@ type Store struct {
 	heard    atomic.Int64 // how many changes there were in all, as far as we heard
 	lost     unanswered
 	health   health
+	theirs   theirClock
+	now      func() time.Time // by our clock
 }
 
 var (
@@ -50,9 +52,14 @@ var (
 func New(o Options) *Store {
 	o = o.withDefaults()
 	client, finder := newClient(o)
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
 	return &Store{
 		o: o, client: client, finder: finder, scripts: scripts(), packer: newPacker(),
 		ready: make(chan struct{}, 1), doubts: make(chan struct{}, 1), health: health{broken: errNotStarted},
+		theirs: theirClock{began: time.Now()}, now: now,
 	}
 }
 

@@ -117,6 +117,11 @@ func (m *Memory) Save(ctx context.Context, e core.Entry, move deploy.Move) (core
 	if r.change.Entry.Revision != e.Revision {
 		return core.Change{}, fmt.Errorf("memory: save %s at revision %d: %w", e.ID, e.Revision, core.ErrConflict)
 	}
+	if move.Claim != 0 {
+		if _, err := m.claimed(e.ID, move.Claim); err != nil {
+			return core.Change{}, err
+		}
+	}
 	change := m.write(r, e)
 	switch {
 	case move.Place != nil:
@@ -265,7 +270,7 @@ func (m *Memory) Renew(ctx context.Context, c deploy.Claim, lease time.Duration)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, err := m.claimed(c)
+	r, err := m.claimed(c.Change.Entry.ID, c.Attempt)
 	if err != nil {
 		return deploy.Standing{}, err
 	}
@@ -280,7 +285,7 @@ func (m *Memory) Join(ctx context.Context, c deploy.Claim, app string) (deploy.S
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, err := m.claimed(c)
+	r, err := m.claimed(c.Change.Entry.ID, c.Attempt)
 	if err != nil {
 		return deploy.Standing{}, false, err
 	}
@@ -298,17 +303,17 @@ func (m *Memory) Join(ctx context.Context, c deploy.Claim, app string) (deploy.S
 	return m.standing(r), false, nil
 }
 
-// claimed returns the record that c holds still.
-func (m *Memory) claimed(c deploy.Claim) (*record, error) {
-	id := c.Change.Entry.ID
+// claimed returns the record that the claim of that attempt holds still.
+func (m *Memory) claimed(id string, attempt int) (*record, error) {
 	r, there := m.entries[id]
-	if !there || r.leaseEnd.IsZero() || r.change.Entry.Attempts != c.Attempt {
+	if !there || r.leaseEnd.IsZero() || r.change.Entry.Attempts != attempt {
 		return nil, fmt.Errorf("memory: claim of %s: %w", id, core.ErrConflict)
 	}
 	now := m.now()
 	for _, other := range m.entries {
-		if other != r && r.lane != "" && other.lane == r.lane && other.leaseEnd.After(now) {
-			return nil, fmt.Errorf("memory: claim of %s, whose lane was taken: %w", id, core.ErrConflict)
+		same := r.lane != "" && other.lane == r.lane || r.app != "" && other.app == r.app
+		if other != r && same && other.leaseEnd.After(now) {
+			return nil, fmt.Errorf("memory: claim of %s, whose lane or app was taken: %w", id, core.ErrConflict)
 		}
 	}
 	return r, nil

@@ -100,7 +100,19 @@ func testLeaseRunsOut(b *bench) {
 	if _, _, err := b.s.Join(b.Context(), dead, "app"); !errors.Is(err, core.ErrConflict) {
 		b.Errorf("the dead one joins: %v", err)
 	}
-	b.save(next.Change.Entry, deploy.Move{})
+	b.refuse(next.Change.Entry, dead) // whatever it knows of the entry by now
+	b.save(next.Change.Entry, deploy.Move{Claim: next.Attempt})
+}
+
+// refuse wants that e can't be saved by a claim that does not hold, in any way.
+func (b *bench) refuse(e core.Entry, lost deploy.Claim) {
+	b.Helper()
+	for _, m := range []deploy.Move{{}, {Stay: true}, {Place: &deploy.Place{}}} {
+		m.Claim = lost.Attempt
+		if _, err := b.s.Save(b.Context(), e, m); !errors.Is(err, core.ErrConflict) {
+			b.Errorf("a claim that was lost saves with %+v: %v", m, err)
+		}
+	}
 }
 
 func testRenew(b *bench) {
@@ -118,6 +130,7 @@ func testRenew(b *bench) {
 	if _, err := b.s.Renew(b.Context(), c, time.Minute); !errors.Is(err, core.ErrConflict) {
 		b.Errorf("a claim that was given up is renewed: %v", err)
 	}
+	b.refuse(b.find(id).Entry, c)
 }
 
 // A claim that ran out can be renewed as long as nobody has taken its lane.
@@ -128,8 +141,10 @@ func testLaneTaken(b *bench) {
 	if _, err := b.s.Renew(b.Context(), slow, time.Minute); err != nil {
 		b.Fatalf("nobody took it: %v", err)
 	}
+	e := b.save(slow.Change.Entry, deploy.Move{Stay: true, Claim: slow.Attempt}).Entry
 	b.clock.move(2 * time.Minute)
-	second := b.accept(b.entry("u"), &deploy.Place{Lane: "lane"}) // ready before the first was
+	e = b.save(e, deploy.Move{Stay: true, Claim: slow.Attempt}).Entry // nobody took it
+	second := b.accept(b.entry("u"), &deploy.Place{Lane: "lane"})     // ready before the first was
 	b.claim(second.Entry.ID)
 	if _, err := b.s.Renew(b.Context(), slow, time.Minute); !errors.Is(err, core.ErrConflict) {
 		b.Errorf("two hold the lane: %v", err)
@@ -137,6 +152,7 @@ func testLaneTaken(b *bench) {
 	if _, _, err := b.s.Join(b.Context(), slow, "app"); !errors.Is(err, core.ErrConflict) {
 		b.Errorf("it joins an app: %v", err)
 	}
+	b.refuse(e, slow)
 	b.claim("") // the first waits for its lane
 }
 
@@ -228,6 +244,36 @@ func testJoin(b *bench) {
 	}
 	if _, busy, err := b.s.Join(b.Context(), b.claim(third.Entry.ID), "app"); err != nil || busy {
 		b.Errorf("the app of a dead claim is held: %t, %v", busy, err)
+	}
+}
+
+// A claim that ran out is over when another has joined its app, also where
+// nobody has taken it up.
+func testAppTaken(b *bench) {
+	first, second := b.queue("1"), b.queue("2")
+	slow, quick := b.claim(first.Entry.ID), b.claim(second.Entry.ID)
+	if _, busy, err := b.s.Join(b.Context(), slow, "app"); err != nil || busy {
+		b.Fatalf("busy %t, %v", busy, err)
+	}
+	b.clock.move(50 * time.Second)
+	if _, err := b.s.Renew(b.Context(), quick, time.Minute); err != nil {
+		b.Fatal(err)
+	}
+	b.clock.move(20 * time.Second)
+	if _, busy, err := b.s.Join(b.Context(), quick, "app"); err != nil || busy {
+		b.Fatalf("the app of a claim that ran out: busy %t, %v", busy, err)
+	}
+	if _, err := b.s.Renew(b.Context(), slow, time.Minute); !errors.Is(err, core.ErrConflict) {
+		b.Errorf("two hold the app: %v", err)
+	}
+	for _, app := range []string{"app", "other"} {
+		if _, _, err := b.s.Join(b.Context(), slow, app); !errors.Is(err, core.ErrConflict) {
+			b.Errorf("it joins %s: %v", app, err)
+		}
+	}
+	b.refuse(slow.Change.Entry, slow)
+	if again := b.claim(first.Entry.ID); !again.Lost || again.Attempt != 2 {
+		b.Errorf("got %+v, want the second attempt after a loss", again)
 	}
 }
 

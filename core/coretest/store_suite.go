@@ -79,6 +79,7 @@ func TestStore(t *testing.T, h Harness) {
 		"NewestByPush":      testNewestByPush,
 		"EnterWakes":        testEnterWakes,
 		"Join":              testJoin,
+		"AppTaken":          testAppTaken,
 		"Ready":             testReady,
 		"Log":               testLog,
 		"LogMovesWithApp":   testLogMovesWithApp,

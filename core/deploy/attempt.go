@@ -52,7 +52,7 @@ func (a *attempt) run(ctx context.Context) error {
 	case errors.Is(context.Cause(ctx), errClaimLost):
 		return context.Cause(ctx)
 	case errors.Is(context.Cause(ctx), errStopping):
-		return a.requeue(context.WithoutCancel(ctx), a.o.Now(), "Interrupted by a restart; goes on in a moment")
+		return a.requeue(context.WithoutCancel(ctx), time.Time{}, "Interrupted by a restart; goes on in a moment")
 	case errors.Is(err, core.ErrConflict):
 		return fmt.Errorf("%w: %w", errClaimLost, err)
 	case err != nil:
@@ -133,7 +133,8 @@ func (a *attempt) finish(ctx context.Context, status core.Status, reason string)
 	return nil
 }
 
-// requeue puts the entry back for a later attempt.
+// requeue puts the entry back for a later attempt, or one at once for the zero
+// time.
 func (a *attempt) requeue(ctx context.Context, at time.Time, reason string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -165,6 +166,7 @@ func (a *attempt) stamp() {
 }
 
 func (a *attempt) saveOnce(ctx context.Context, m Move) error {
+	m.Claim = a.claim.Attempt
 	ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
 	defer cancel()
 	change, err := a.o.Store.Save(ctx, a.entry, m)

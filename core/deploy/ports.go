@@ -36,7 +36,8 @@ type Store interface {
 	Accept(ctx context.Context, a Acceptance) (c core.Change, repeat bool, err error)
 	// Save writes e as its entry's next revision, raising Revision, and moves
 	// it in the queue. It fails with core.ErrConflict where e.Revision is not
-	// the stored one, and with core.ErrNotFound.
+	// the stored one, or where m.Claim does not hold any more, as Renew would
+	// tell, and with core.ErrNotFound.
 	Save(ctx context.Context, e core.Entry, m Move) (core.Change, error)
 	// Find returns the newest revision of an entry, or core.ErrNotFound.
 	Find(ctx context.Context, id string) (core.Change, error)
@@ -65,7 +66,7 @@ type Place struct {
 	// unclaimed in the queue, so that a worker can tell it so.
 	Enter    bool
 	PushedAt time.Time // zero: unknown
-	At       time.Time // not to be claimed before; zero: ready at once
+	At       time.Time // by the caller's clock, not to be claimed before; zero: ready at once
 }
 
 // Move says what a Save does to the entry's place in the queue.
@@ -75,6 +76,9 @@ type Move struct {
 	// Stay keeps place and claim as they are. With neither, the entry leaves
 	// the queue.
 	Stay bool
+	// Claim is the Attempt of the Claim by which the entry is saved; 0 for
+	// somebody who has claimed nothing.
+	Claim int
 }
 
 // Queue hands entries to workers: at least once, one at a time for each lane
@@ -84,12 +88,12 @@ type Queue interface {
 	// among those whose lane nobody has claimed; a claim whose lease ran out
 	// counts as none. It raises the entry's Attempts and Revision, which
 	// is a change; so whoever held it before cannot save it any more.
-	// found is false where nothing is ready; then next is when to look again,
-	// as far as is known (zero: when Ready tells).
+	// found is false where nothing is ready; then next is when to look again
+	// by the caller's clock, as far as is known (zero: when Ready tells).
 	Claim(ctx context.Context, lease time.Duration) (c Claim, found bool, next time.Time, err error)
 	// Renew makes the claim last for another lease from now. It fails with
-	// core.ErrConflict where somebody else has claimed the entry, or an entry
-	// of its lane, since.
+	// core.ErrConflict where the claim ran out and somebody else has claimed
+	// the entry or an entry of its lane, or has joined its app, since.
 	Renew(ctx context.Context, c Claim, lease time.Duration) (Standing, error)
 	// Join makes the claim hold the app user/app too. busy is true, and
 	// nothing is done, where another claim holds it. It makes the entry the

@@ -80,10 +80,11 @@ func (w *Worker) run(claim, work context.Context) {
 		case <-claim.Done():
 			return
 		}
+		begin := w.o.Now() // the lease begins no earlier
 		c, found, next, err := w.o.Queue.Claim(claim, w.o.Lease)
 		if err == nil && found {
 			w.attempts.Go(func() {
-				w.handle(work, c)
+				w.handle(work, c, begin)
 				<-w.slots
 				select {
 				case w.freed <- struct{}{}:
@@ -102,11 +103,18 @@ func (w *Worker) run(claim, work context.Context) {
 	}
 }
 
+// How long a worker waits that is not told of something to claim. Leases run
+// out and wake-ups get lost; and a next that is wrong must not keep it busy.
+const (
+	longestIdle  = 2 * time.Second
+	shortestIdle = 100 * time.Millisecond
+)
+
 // idle waits until there may be something to claim; false when claim ends.
 func (w *Worker) idle(claim context.Context, next time.Time) bool {
-	wait := 2 * time.Second // leases run out and wake-ups get lost
+	wait := longestIdle
 	if !next.IsZero() {
-		wait = min(max(next.Sub(w.o.Now()), time.Millisecond), wait)
+		wait = min(max(next.Sub(w.o.Now()), shortestIdle), longestIdle)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -120,13 +128,14 @@ func (w *Worker) idle(claim context.Context, next time.Time) bool {
 	return true
 }
 
-// handle makes one attempt at a claimed entry and keeps the claim meanwhile.
-func (w *Worker) handle(ctx context.Context, c Claim) {
+// handle makes one attempt at an entry that was claimed then, and keeps the
+// claim meanwhile.
+func (w *Worker) handle(ctx context.Context, c Claim, claimed time.Time) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := newAttempt(w.o, c, w.told)
 	var renewing sync.WaitGroup
 	stop := make(chan struct{})
-	renewing.Go(func() { w.renew(ctx, a, stop, cancel) })
+	renewing.Go(func() { w.renew(ctx, a, claimed, stop, cancel) })
 	err := w.try(ctx, a)
 	close(stop)
 	renewing.Wait()
@@ -153,11 +162,10 @@ func (w *Worker) try(ctx context.Context, a *attempt) (err error) {
 // renew keeps the claim until stop. Where it is lost, or could not be renewed
 // for two thirds of its time, the attempt is broken off before somebody else
 // may have begun another.
-func (w *Worker) renew(ctx context.Context, a *attempt, stop <-chan struct{}, cancel context.CancelCauseFunc) {
+func (w *Worker) renew(ctx context.Context, a *attempt, renewed time.Time, stop <-chan struct{}, cancel context.CancelCauseFunc) {
 	every := w.o.Lease / 6
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	renewed := w.o.Now()
 	for {
 		select {
 		case <-stop:
@@ -166,14 +174,18 @@ func (w *Worker) renew(ctx context.Context, a *attempt, stop <-chan struct{}, ca
 			return
 		case <-ticker.C:
 		}
-		call, done := context.WithTimeout(ctx, w.o.StoreTimeout)
+		// The lease begins somewhere within the call; and one that takes
+		// longer than the claim is sure to last renews nothing.
+		begin := w.o.Now()
+		left := w.o.sure() - begin.Sub(renewed)
+		call, done := context.WithTimeout(ctx, min(w.o.StoreTimeout, max(left, 0)))
 		standing, err := w.o.Queue.Renew(call, a.claim, w.o.Lease)
 		done()
 		switch {
 		case err == nil:
-			renewed = w.o.Now()
+			renewed = begin
 			a.stands(standing)
-		case errors.Is(err, core.ErrConflict), w.o.Now().Sub(renewed) > w.o.sure():
+		case errors.Is(err, core.ErrConflict), w.o.Now().Sub(renewed) >= w.o.sure():
 			cancel(fmt.Errorf("%w: %w", errClaimLost, err))
 			return
 		}

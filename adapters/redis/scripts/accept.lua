@@ -1,9 +1,9 @@
 -- ARGV: id, user, key, key's life in ms, doc, payload, payload's life in ms,
 -- attempts, live, app, repository, then the place: 1 or 0, lane, enters,
 -- pushed, at; then the commits.
-local id, user, key, key_life = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local doc, payload, payload_life, attempts, live, app, repository = unpack(ARGV, 8, 14)
-local placed, lane, enters, pushed, at = unpack(ARGV, 15, 19)
+local id, user, key, key_life = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local doc, payload, payload_life, attempts, live, app, repository = unpack(ARGV, 10, 16)
+local placed, lane, enters, pushed, at = unpack(ARGV, 17, 21)
 local key_name = K .. 'k:' .. user .. ' ' .. key
 if key ~= '' then
 	local first = redis.call('GET', key_name)
@@ -29,7 +29,7 @@ if app ~= '' then
 	redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, 0, id)
 end
 local commits = {}
-for i = 20, #ARGV do
+for i = 22, #ARGV do
 	redis.call('ZADD', K .. 'x:' .. repository, 0, ARGV[i] .. ' ' .. id)
 	commits[#commits + 1] = ARGV[i]
 end

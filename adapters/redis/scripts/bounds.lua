@@ -1,5 +1,5 @@
 -- ARGV: user.
-local feed = K .. 'f:' .. ARGV[4]
+local feed = K .. 'f:' .. ARGV[6]
 local oldest = redis.call('XRANGE', feed, '-', '+', 'COUNT', 1)[1]
 if not oldest then
 	return {}

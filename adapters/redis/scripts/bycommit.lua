@@ -1,8 +1,8 @@
 -- ARGV: repository, at most, commits.
 local seen, ids = {}, {}
-for i = 6, #ARGV do
+for i = 8, #ARGV do
 	local commit = ARGV[i]
-	for _, member in ipairs(redis.call('ZRANGEBYLEX', K .. 'x:' .. ARGV[4], '[' .. commit .. ' ', '(' .. commit .. '!')) do
+	for _, member in ipairs(redis.call('ZRANGEBYLEX', K .. 'x:' .. ARGV[6], '[' .. commit .. ' ', '(' .. commit .. '!')) do
 		local id = string.sub(member, #commit + 2)
 		if not seen[id] then
 			seen[id] = true
@@ -12,7 +12,7 @@ for i = 6, #ARGV do
 end
 table.sort(ids, function(a, b) return a > b end)
 local found = {}
-for i = 1, math.min(#ids, tonumber(ARGV[5])) do
+for i = 1, math.min(#ids, tonumber(ARGV[7])) do
 	found[i] = told(ids[i])
 end
 return found

@@ -1,5 +1,5 @@
 -- ARGV: user, since as ms-n, its ms, its n, limit.
-local user, since, ms, n, limit = unpack(ARGV, 4, 8)
+local user, since, ms, n, limit = unpack(ARGV, 6, 10)
 ms, n = tonumber(ms), tonumber(n)
 if ms > 0 or n > 0 then
 	-- Before its data was made, or was lost and made again, all is gone.

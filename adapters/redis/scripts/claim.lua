@@ -1,5 +1,5 @@
 -- ARGV: lease in microseconds, nonce.
-local lease, nonce = tonumber(ARGV[4]), ARGV[5]
+local lease, nonce = tonumber(ARGV[6]), ARGV[7]
 local grant = K .. 'g:' .. nonce
 local granted = redis.call('GET', grant)
 if granted then
@@ -13,16 +13,27 @@ if granted then
 	end
 end
 
--- What a claim that ran out held goes back into the queue.
-for i, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '-inf', digits(now), 'LIMIT', 0, 100)) do
-	if i == 1 then
-		-- Where Redis is full it refuses this, but not what removes; and after
-		-- that nothing. What is claimed could not be saved.
+-- Where Redis is full it refuses this, but not what removes; and after that
+-- nothing. What is claimed could not be saved.
+local written = false
+local function write_first()
+	if not written then
 		redis.call('SET', K .. 'seen', digits(now))
+		written = true
 	end
+end
+
+-- there tells whether an entry is; one that is not can't be worked at.
+local function there(id) return redis.call('HEXISTS', entry(id), 'doc') == 1 end
+
+-- What a claim that ran out held goes back into the queue.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '-inf', digits(now), 'LIMIT', 0, 100)) do
+	write_first()
 	give_up(id)
-	redis.call('HSET', entry(id), 'lost', '1')
-	redis.call('ZADD', K .. 'queue', redis.call('HGET', entry(id), 'at') or 0, id)
+	if there(id) then
+		redis.call('HSET', entry(id), 'lost', '1')
+		redis.call('ZADD', K .. 'queue', redis.call('HGET', entry(id), 'at') or 0, id)
+	end
 end
 
 local function claim(id, lane)
@@ -38,25 +49,33 @@ local function claim(id, lane)
 	return { 'claimed', id, told(id), e[5] or '', standing(id) }
 end
 
+local function taken(lane)
+	local holder = redis.call('HGET', K .. 'held', 'lane ' .. lane)
+	return holder and redis.call('ZSCORE', K .. 'claims', holder)
+end
+
 -- A lane that is held may have any number of entries that wait for it.
-local batch = 100
-for offset = 0, 100 * batch, batch do
+local offset, batch = 0, 100
+repeat
 	local ids = redis.call('ZRANGEBYSCORE', K .. 'queue', '-inf', digits(now), 'LIMIT', offset, batch)
+	local more = #ids == batch
 	for _, id in ipairs(ids) do
 		local lane = redis.call('HGET', entry(id), 'lane')
-		if not lane or not redis.call('HGET', K .. 'held', 'lane ' .. lane) then
+		if not there(id) then
+			write_first()
+			redis.call('ZREM', K .. 'queue', id)
+			offset = offset - 1
+		elseif not lane or not taken(lane) then
 			return claim(id, lane)
 		end
 	end
-	if #ids < batch then
-		break
-	end
-end
+	offset, batch = offset + #ids, batch * 2
+until not more
 
--- When to look again.
+-- When to look again, by the caller's clock.
 local soonest = redis.call('ZRANGEBYSCORE', K .. 'queue', '(' .. digits(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
 local ends = redis.call('ZRANGE', K .. 'claims', 0, 0, 'WITHSCORES')[2]
 if ends and (not soonest or tonumber(ends) < tonumber(soonest)) then
 	soonest = ends
 end
-return { 'nothing', soonest or '0' }
+return { 'nothing', soonest and digits(tonumber(soonest) - now + asked) or '0' }

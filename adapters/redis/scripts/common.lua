@@ -4,11 +4,17 @@
 -- one slot of a Cluster. ARGV[1] is the time in microseconds; 0 asks Redis for
 -- its own, which is the same for all instances. ARGV[2] is how many changes of
 -- a user are kept, ARGV[3] how long what names nothing live is kept, in ms.
+-- ARGV[4] is the time by the caller's clock, which other times of its go by.
+-- ARGV[5] is when the caller waits no more, by the clock of Redis; 0 is never.
 local K = KEYS[1]
-local now = tonumber(ARGV[1])
+local now, asked, deadline = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local time = redis.call('TIME')
+local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
 if now == 0 then
-	local time = redis.call('TIME')
-	now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+	now = clock
+end
+if deadline > 0 and clock > deadline then
+	return redis.error_reply('LATE nobody waits for this call any more')
 end
 local most, keep = tonumber(ARGV[2]), ARGV[3]
 
@@ -26,7 +32,6 @@ end
 -- the first after everything was lost.
 local function name_data()
 	if redis.call('EXISTS', K .. 'epoch') == 0 then
-		local time = redis.call('TIME')
 		redis.call('SET', K .. 'epoch', time[1] .. '.' .. time[2])
 		redis.call('SET', K .. 'born', digits(math.floor(now / 1000)))
 	end
@@ -115,8 +120,12 @@ local function place(id, lane, enters, pushed, at)
 	if enters == '1' and lane ~= '' then
 		enter(id, lane, tonumber(pushed))
 	end
-	redis.call('HSET', entry(id), 'at', at)
-	redis.call('ZADD', K .. 'queue', at, id)
+	at = tonumber(at)
+	if at > 0 then
+		at = at - asked + now -- as far from now as it is by the caller's clock
+	end
+	redis.call('HSET', entry(id), 'at', digits(at))
+	redis.call('ZADD', K .. 'queue', digits(at), id)
 	say_ready()
 end
 
@@ -136,7 +145,10 @@ local function standing(id)
 	return redis.call('HGET', K .. 'l:' .. e[1], 'id') or ''
 end
 
--- holds tells whether the claim of that attempt still stands.
+-- holds tells whether the claim of that attempt still stands: one that ran out
+-- does until somebody else takes the entry, its lane or the app it has joined.
 local function holds(id, attempt)
-	return redis.call('ZSCORE', K .. 'claims', id) and redis.call('HGET', entry(id), 'attempts') == attempt
+	local e = redis.call('HMGET', entry(id), 'attempts', 'joined')
+	return redis.call('ZSCORE', K .. 'claims', id) and e[1] == attempt
+		and (not e[2] or redis.call('HGET', K .. 'held', 'app ' .. e[2]) == id)
 end

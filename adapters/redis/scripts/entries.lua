@@ -1,5 +1,5 @@
 -- ARGV: user, or user/app; skip, limit.
-local key, skip, limit = K .. 'u:' .. ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local key, skip, limit = K .. 'u:' .. ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local page = {}
 if limit > 0 then
 	-- The scores are the same, so the order is that of the ids.

@@ -1,5 +1,5 @@
 -- ARGV: id, user or '*'.
-local id, user = ARGV[4], ARGV[5]
+local id, user = ARGV[6], ARGV[7]
 if user ~= '*' and redis.call('HGET', entry(id), 'user') ~= user then
 	return {}
 end

@@ -1,5 +1,5 @@
 -- ARGV: id, attempt, user/app.
-local id, attempt, app = ARGV[4], ARGV[5], ARGV[6]
+local id, attempt, app = ARGV[6], ARGV[7], ARGV[8]
 if not holds(id, attempt) then
 	return { 'conflict' }
 end

@@ -1,5 +1,5 @@
 -- ARGV: id, attempt, lease in microseconds.
-local id, attempt, lease = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local id, attempt, lease = ARGV[6], ARGV[7], tonumber(ARGV[8])
 if not holds(id, attempt) then
 	return { 'conflict' }
 end

@@ -1,7 +1,7 @@
--- ARGV: nonce, id, revision, doc, attempts, live, app, then the move: place,
--- stay or leave, lane, enters, pushed, at.
-local nonce, id, rev, doc, attempts, live, app = unpack(ARGV, 4, 10)
-local move, lane, enters, pushed, at = unpack(ARGV, 11, 15)
+-- ARGV: nonce, id, revision, doc, attempts, live, app, attempt of the claim or
+-- 0, then the move: place, stay or leave, lane, enters, pushed, at.
+local nonce, id, rev, doc, attempts, live, app, attempt = unpack(ARGV, 6, 13)
+local move, lane, enters, pushed, at = unpack(ARGV, 14, 18)
 local stored = redis.call('HMGET', entry(id), 'rev', 'nonce', 'user', 'app', 'seq')
 if not stored[1] then
 	return { 'missing' }
@@ -10,7 +10,7 @@ local next_rev = digits(tonumber(rev) + 1)
 if stored[1] == next_rev and stored[2] == nonce then
 	return { 'saved', stored[5] } -- this very call, made again because its answer was lost
 end
-if stored[1] ~= rev then
+if stored[1] ~= rev or attempt ~= '0' and not holds(id, attempt) then
 	return { 'conflict' }
 end
 local user, before = stored[3], stored[4]

@@ -3,11 +3,14 @@
 --
 -- It begins with what frees memory: Redis refuses the rest where it is full,
 -- unless something was written before.
-local user, oldest, entries, oldest_id, budget = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
+local user, oldest, entries, oldest_id, budget = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
 local done = 0
 
 local feed, meta = K .. 'f:' .. user, K .. 'm:' .. user
-local old = redis.call('XRANGE', feed, '-', '(' .. oldest .. '-0', 'COUNT', budget)
+local old = {}
+if oldest ~= '0' then -- no change is older than that, and Redis takes it for no bound
+	old = redis.call('XRANGE', feed, '-', '(' .. oldest .. '-0', 'COUNT', budget)
+end
 if #old > 0 then
 	redis.call('XTRIM', feed, 'MAXLEN', redis.call('XLEN', feed) - #old)
 	redis.call('HSET', meta, 'trimmed', old[#old][1])

@@ -22,7 +22,8 @@ func newMigrate(streams IO) *cobra.Command {
 		Long: `Copies what a server has kept in its data folder into the Redis that several
 servers are to share, and reads it back to compare. The server must be stopped
 meanwhile. Nothing is removed from the folder, and what is in Redis already is
-passed over, so that a migration that was broken off can be run again.
+passed over, so that a migration that was broken off can be run again. What
+servers have changed in Redis since is left as it is.
 
 The platform's users and apps stay where they are: start the platform with
 ` + "`webhooks platform`" + ` on the same data folder, and the servers with --platform-url.`,
@@ -73,7 +74,12 @@ func migrateStore(ctx context.Context, streams IO, cfg config.Config) (err error
 	if err != nil {
 		return fmt.Errorf("%w; run it again to go on", err)
 	}
-	_, err = fmt.Fprintf(streams.Stdout, "%d entries (%d new) and %d changes (%d new) of %d users are in Redis; all were compared\n",
-		report.Entries, report.Added, report.Changes, report.Appended, report.Users)
+	compared := "all were compared"
+	if report.Passed > 0 {
+		compared = fmt.Sprintf("%d were compared, and %d left as they are, as servers have used Redis since an earlier migration",
+			report.Verified, report.Passed)
+	}
+	_, err = fmt.Fprintf(streams.Stdout, "%d entries (%d new) and %d changes (%d new) of %d users were copied to Redis; %s\n",
+		report.Entries, report.Added, report.Changes, report.Appended, report.Users, compared)
 	return err
 }

@@ -22,7 +22,7 @@ import (
 func stores(t *testing.T) (*bolt.Store, *redis.Store) {
 	t.Helper()
 	from := bolt.New(bolt.Options{Path: filepath.Join(t.TempDir(), "webhooks.db"), MaxChanges: 90})
-	to := redis.New(redis.Options{Addrs: []string{redistest.Start(t).Addr}, Prefix: rand.Text(), MaxChanges: 90})
+	to := redis.New(redis.Options{Addrs: []string{redistest.Start(t).Addr}, Prefix: rand.Text(), MaxChanges: 90, MaxEntries: 40})
 	for _, s := range []interface {
 		Start(context.Context) error
 		Stop(context.Context) error
@@ -143,5 +143,118 @@ func TestRun(t *testing.T) {
 	}
 	if len(queued) != 0 {
 		t.Errorf("%d were never claimed", len(queued))
+	}
+}
+
+// A store that servers have used since it was moved to keeps what they did,
+// however often it is moved to again.
+func TestRunAgain(t *testing.T) {
+	t.Parallel()
+	from, to := stores(t)
+	queued := fill(t, from)
+	if _, err := migrate.Run(t.Context(), from, to, func(migrate.Report) {}); err != nil {
+		t.Fatal(err)
+	}
+	// Servers bring to its end all that waits, and it joins an app.
+	for range queued {
+		c, found, _, err := to.Claim(t.Context(), time.Minute)
+		if err != nil || !found {
+			t.Fatalf("found %t, %v", found, err)
+		}
+		if _, _, err := to.Join(t.Context(), c, "app"); err != nil {
+			t.Fatal(err)
+		}
+		e := c.Change.Entry
+		e.App, e.Status = "app", core.StatusOK
+		if _, err := to.Save(t.Context(), e, deploy.Move{Claim: c.Attempt}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// One more is accepted in each lane, and what is too much of a user is removed.
+	var newest []core.Change
+	for i, user := range []string{"ann", "bob", ""} {
+		e := core.Entry{ID: fmt.Sprintf("ffffffffffff%020x", i), User: user, Status: core.StatusPending, Steps: []core.Step{}}
+		place := &deploy.Place{Lane: user + "/lane", Enter: true, PushedAt: time.Now().Add(time.Hour)}
+		c, _, err := to.Accept(t.Context(), deploy.Acceptance{Entry: e, Place: place})
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest = append(newest, c)
+	}
+	if err := to.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := everything(t, to)
+
+	report, err := migrate.Run(t.Context(), from, to, func(migrate.Report) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Added != 0 || report.Appended != 0 || report.Passed < len(queued) {
+		t.Errorf("got %+v", report)
+	}
+	if after := everything(t, to); !reflect.DeepEqual(after, before) {
+		t.Errorf("it was changed:\n%+v\nwas\n%+v", after, before)
+	}
+	for _, want := range newest {
+		c, found, _, err := to.Claim(t.Context(), time.Minute)
+		if err != nil || !found || c.Change.Entry.ID != want.Entry.ID || c.Standing.Newest != want.Entry.ID {
+			t.Fatalf("claimed %+v, %t, %v; want %s", c, found, err, want.Entry.ID)
+		}
+	}
+	if c, found, _, err := to.Claim(t.Context(), time.Minute); found || err != nil {
+		t.Errorf("it waits again: %+v, %v", c, err)
+	}
+}
+
+// everything returns all entries and changes of the users of fill.
+func everything(t *testing.T, s *redis.Store) (all []any) {
+	t.Helper()
+	for _, user := range []string{"ann", "bob", ""} {
+		page, total, err := s.Entries(t.Context(), user, "", 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		oldest, _, err := s.Bounds(t.Context(), user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes, err := s.Changes(t.Context(), user, oldest, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, page, total, oldest, changes)
+	}
+	return all
+}
+
+// What was lost of an entry is there again after another run, also where the
+// entry is as it was.
+func TestRunRepairs(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	from, _ := stores(t)
+	to := redis.New(redis.Options{Addrs: []string{server.Addr}, MaxChanges: 90})
+	if err := to.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = to.Stop(context.WithoutCancel(t.Context())) })
+	id := fill(t, from)[0]
+	if _, err := migrate.Run(t.Context(), from, to, func(migrate.Report) {}); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"p:" + id, "k:ann " + id, "l:ann/lane"} {
+		if removed := server.Do("DEL", "{webhooks}:"+key); removed != "1" {
+			t.Fatalf("%s was not there", key)
+		}
+	}
+	report, err := migrate.Run(t.Context(), from, to, func(migrate.Report) {})
+	if err != nil || report.Passed != 0 || report.Verified != report.Entries+report.Changes {
+		t.Errorf("got %+v, %v", report, err)
+	}
+	for _, key := range []string{"p:" + id, "k:ann " + id, "l:ann/lane"} {
+		if there := server.Do("EXISTS", "{webhooks}:"+key); there != "1" {
+			t.Errorf("%s is not there again", key)
+		}
 	}
 }

@@ -1,0 +1,116 @@
+package deploy_test
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// late is a queue that always says to have looked again a minute ago.
+type late struct {
+	*coretest.Memory
+	claims atomic.Int64
+}
+
+func (l *late) Claim(context.Context, time.Duration) (deploy.Claim, bool, time.Time, error) {
+	l.claims.Add(1)
+	return deploy.Claim{}, false, time.Now().Add(-time.Minute), nil
+}
+
+func TestWrongTimeKeepsNobodyBusy(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		queue := &late{Memory: w.store}
+		o := w.options
+		o.Queue = queue
+		w.worker = deploy.NewWorker(o)
+		w.start()
+		<-time.After(3 * time.Second)
+		if n := queue.claims.Load(); n > 31 {
+			t.Errorf("it looked %d times within 3 s", n)
+		}
+	})
+}
+
+// hung is a queue that does not answer when a claim is to be renewed.
+type hung struct{ *coretest.Memory }
+
+func (*hung) Renew(ctx context.Context, _ deploy.Claim, _ time.Duration) (deploy.Standing, error) {
+	<-ctx.Done()
+	return deploy.Standing{}, ctx.Err()
+}
+
+// endless is a Platform whose upload ends only when it is broken off.
+type endless struct {
+	*coretest.Platform
+	took chan time.Duration
+}
+
+func (p *endless) Upload(ctx context.Context, _, _, _ string, _ io.Reader, _ io.Writer) error {
+	begin := time.Now()
+	<-ctx.Done()
+	p.took <- time.Since(begin)
+	return ctx.Err()
+}
+
+// An attempt is broken off while its claim is sure to hold, however long a call
+// of the store may take.
+func TestBrokenOffInTime(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		platform := &endless{w.platform, make(chan time.Duration, 100)}
+		o := w.options
+		o.Queue, o.Platform, o.Lease, o.StoreTimeout = &hung{w.store}, platform, 30*time.Second, time.Hour
+		w.worker = deploy.NewWorker(o)
+		w.deliver(w.push(commit1))
+		w.start()
+		if took := <-platform.took; took > 20*time.Second {
+			t.Errorf("it went on for %s", took)
+		}
+	})
+}
+
+// moves is a store that remembers where entries were put.
+type moves struct {
+	*coretest.Memory
+	last deploy.Move
+}
+
+func (m *moves) Save(ctx context.Context, e core.Entry, to deploy.Move) (core.Change, error) {
+	m.last = to
+	return m.Memory.Save(ctx, e, to)
+}
+
+// What is put back when a worker stops is ready at once, by any clock; and all
+// that a worker saves, it saves by its claim.
+func TestPutBackAtOnce(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		store := &moves{Memory: w.store}
+		platform := &endless{w.platform, make(chan time.Duration, 100)}
+		o := w.options
+		o.Store, o.Platform = store, platform
+		w.worker = deploy.NewWorker(o)
+		id := w.deliver(w.push(commit1))
+		w.start()
+		w.is(w.settled(id), core.StatusPending, "")
+		if store.last.Claim != 1 {
+			t.Errorf("a step was saved with %+v", store.last)
+		}
+		ctx, cancel := context.WithCancel(w.t.Context())
+		cancel()
+		if err := w.worker.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.is(w.settled(id), core.StatusPending, "Interrupted by a restart")
+		if p := store.last.Place; p == nil || !p.At.IsZero() || store.last.Claim != 1 {
+			t.Errorf("it was put back with %+v", store.last)
+		}
+	})
+}
