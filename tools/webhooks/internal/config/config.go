@@ -94,6 +94,9 @@ func (c Config) UploadTimeout() time.Duration { return 2*c.BuildTimeout + upload
 
 const uploadAllowance = 10 * time.Minute
 
+// shortestLease leaves some calls of the store time to renew a claim.
+const shortestLease = time.Second
+
 // Validate returns all faults of c, joined, each with the setting's name.
 func (c Config) Validate() error {
 	var faults []error
@@ -111,12 +114,15 @@ func (c Config) Validate() error {
 		}
 	}
 	for setting, d := range map[string]time.Duration{
-		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "lease": c.Lease, "build-timeout": c.BuildTimeout, "start-timeout": c.StartTimeout,
+		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "build-timeout": c.BuildTimeout, "start-timeout": c.StartTimeout,
 		"keep-entries": c.KeepEntries, "keep-payloads": c.KeepPayloads, "keep-changes": c.KeepChanges,
 	} {
 		if d <= 0 {
 			fault(setting, "%s is not longer than nothing", d)
 		}
+	}
+	if c.Lease < shortestLease {
+		fault("lease", "%s is shorter than %s, within which a claim can't be renewed for sure", c.Lease, shortestLease)
 	}
 	if c.Drain < 0 {
 		fault("drain", "%s is less than nothing", c.Drain)

@@ -60,11 +60,12 @@ func TestFlagsOverEnvironmentOverFile(t *testing.T) {
 func TestAllFaultsAreListed(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(parse(t, "--listen", "nowhere", "--workers", "0", "--log-level", "loud",
-		"--github-url", "https://user:pass@example.com", "--platform-url", "http://example.com", "--retry-delays", "soon"), nil)
+		"--github-url", "https://user:pass@example.com", "--platform-url", "http://example.com", "--retry-delays", "soon",
+		"--lease", "999ms"), nil)
 	if err == nil {
 		t.Fatal("no fault was found")
 	}
-	for _, want := range []string{"listen:", "workers:", "log-level:", "github-url:", "platform-key-file:", "retry-delays:"} {
+	for _, want := range []string{"listen:", "workers:", "log-level:", "github-url:", "platform-key-file:", "retry-delays:", "lease:"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}
