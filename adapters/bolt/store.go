@@ -61,8 +61,10 @@ func orDefault[T comparable](value *T, fallback T) {
 // Start and Stop; before and after they fail.
 type Store struct {
 	o     Options
-	db    *bbolt.DB
 	ready chan struct{}
+
+	opened sync.RWMutex // held for reading while db is read, for writing while it is opened anew
+	db     *bbolt.DB
 
 	writes  chan *write
 	gone    chan struct{} // closed when nobody takes writes any more
@@ -72,7 +74,9 @@ type Store struct {
 	watchers watchers.Watchers
 
 	mu     sync.Mutex
-	broken error // why nothing is written any more
+	broken error // why nothing is written now
+
+	openFile func(path string, flags int, mode os.FileMode) (*os.File, error) // nil but in tests
 }
 
 var (
@@ -102,7 +106,7 @@ func (s *Store) Start(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o700); err != nil {
 		return fmt.Errorf("bolt: making the folder of the store: %w", err)
 	}
-	db, err := openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
+	db, err := s.open()
 	if err != nil {
 		return err
 	}
@@ -117,6 +121,11 @@ func (s *Store) Start(ctx context.Context) error {
 	s.running.Go(func() { s.janitor(ctx) })
 	s.signal()
 	return nil
+}
+
+// open opens the file, which one process may have open at a time.
+func (s *Store) open() (*bbolt.DB, error) {
+	return openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType, OpenFile: s.openFile})
 }
 
 // prepare makes the buckets and frees what a process that died had claimed.
@@ -172,6 +181,15 @@ func (s *Store) setBroken(err error) {
 	s.broken = err
 }
 
+// found notes whether the open store can write.
+func (s *Store) found(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !errors.Is(s.broken, errClosed) {
+		s.broken = err
+	}
+}
+
 // Payload returns an entry's payload as it came, or core.ErrNotFound.
 func (s *Store) Payload(ctx context.Context, id string) (payload []byte, err error) {
 	err = s.view(ctx, func(t table) error {
@@ -204,6 +222,8 @@ func (s *Store) view(ctx context.Context, f func(table) error) error {
 	if closed {
 		return errClosed
 	}
+	s.opened.RLock()
+	defer s.opened.RUnlock()
 	return s.db.View(func(tx *bbolt.Tx) error { return f(table{tx}) })
 }
 

@@ -77,14 +77,17 @@ func (s *Store) writer(ctx context.Context) {
 			}
 			break
 		}
-		s.commit(group)
+		if err := s.commit(group); err != nil {
+			s.heal(ctx)
+		}
 	}
 }
 
 // commit does the writes of group in one transaction. A write that finds its
 // precondition unmet fails alone; one that breaks in the middle is taken out
-// and the others are done again without it.
-func (s *Store) commit(group []*write) {
+// and the others are done again without it. It fails where the disk does not
+// take the transaction.
+func (s *Store) commit(group []*write) error {
 	live := group[:0]
 	for _, w := range group {
 		if w.state.CompareAndSwap(waiting, running) {
@@ -110,16 +113,17 @@ func (s *Store) commit(group []*write) {
 			continue
 		}
 		if err != nil {
-			// The disk did not take it. What a later try would write on top
-			// of is not known any more, so nothing is written again.
+			// What a later try would write on top of is not known any more,
+			// so nothing is written again before the file was read anew.
 			s.o.Logger.Error("the store failed to commit and stops writing", "path", s.o.Path, "error", err)
-			s.setBroken(err)
+			s.found(err)
 		}
 		for i, w := range live {
 			w.done <- errors.Join(results[i], err)
 		}
-		return
+		return err
 	}
+	return nil
 }
 
 // unmet tells whether err means that a write changed nothing.

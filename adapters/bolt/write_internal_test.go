@@ -37,7 +37,7 @@ func (g *group) add(do func(table) error) *write {
 
 func (g *group) commit(s *Store) (results []error) {
 	all := *g
-	s.commit(append([]*write{}, all...))
+	_ = s.commit(append([]*write{}, all...)) // which its writes are told, too
 	for _, w := range all {
 		select {
 		case err := <-w.done:

@@ -32,7 +32,8 @@ func (s *server) ping() map[string]any {
 }
 
 // A store that can't write takes nothing, says so, and has nothing afterwards
-// that was not acknowledged. What it holds can still be read.
+// that was not acknowledged. What it holds can still be read. When there is
+// room again it goes on by itself.
 func TestDiskIsFull(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -41,11 +42,14 @@ func TestDiskIsFull(t *testing.T) {
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("full"), "index.js": node("x")})
 	before := s.ping()
 
-	// No file may be written to any more.
-	limit := exec.CommandContext(t.Context(), "prlimit", "--pid", strconv.Itoa(s.cmd.Process.Pid), "--fsize=0") //nolint:gosec // our own child
-	if out, err := limit.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	limit := func(bytes string) {
+		t.Helper()
+		limit := exec.CommandContext(t.Context(), "prlimit", "--pid", strconv.Itoa(s.cmd.Process.Pid), "--fsize="+bytes+":") //nolint:gosec // our own child
+		if out, err := limit.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
 	}
+	limit("0") // no file may be written to any more
 	for range 2 {
 		got := s.send(repo.delivery(t, commit, "one", nil))
 		got.failure(t, 503, "deploy:db:failed_to_store_payload")
@@ -61,8 +65,8 @@ func TestDiskIsFull(t *testing.T) {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 
-	s.kill()
-	s.start()
+	limit("unlimited")
+	s.ready(200)
 	list := s.send(request{path: "/1/status/dscape/webhooks"})
 	if id, _ := before["id"].(string); list.header.Get("X-Total-Count") != "1" || !strings.Contains(list.body, id[strings.LastIndex(id, "/")+1:]) {
 		t.Errorf("got %v %s", list.header, list.body)
