@@ -22,5 +22,6 @@
 //
 // Ids sort by time, so every index does. The file is locked by its process;
 // whatever was claimed when it is opened was left by one that died, and may
-// be claimed again at once.
+// be claimed again at once. Leases and the queue go by a clock that nobody sets,
+// so that a machine whose clock is mended loses no claim.
 package bolt

@@ -42,7 +42,7 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (change core.Ch
 		if a.Place == nil {
 			return nil
 		}
-		return t.enqueue(e.ID, place{}, *a.Place)
+		return t.enqueue(e.ID, place{}, s.bySteady(*a.Place))
 	})
 	if err != nil {
 		return core.Change{}, false, wrap("accept", e.ID, err)
@@ -82,7 +82,7 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (change c
 			return fmt.Errorf("revision %d is not %d: %w", e.Revision, before.Entry.Revision, core.ErrConflict)
 		}
 		if m.Claim != 0 {
-			if _, err := t.held(e.ID, m.Claim, s.o.Now()); err != nil {
+			if _, err := t.held(e.ID, m.Claim, s.steady()); err != nil {
 				return err
 			}
 		}
@@ -95,7 +95,7 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (change c
 			return err
 		}
 		if m.Place != nil {
-			return t.enqueue(e.ID, p, *m.Place)
+			return t.enqueue(e.ID, p, s.bySteady(*m.Place))
 		}
 		p.Queued, p.LeaseEnd, p.App = false, time.Time{}, ""
 		return t.putPlace(e.ID, p)

@@ -129,26 +129,26 @@ func (t table) standing(id string, p place) (deploy.Standing, error) {
 // Claim implements deploy.Queue.
 func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim, found bool, next time.Time, err error) {
 	// Looking costs no sync; only a find is written.
-	now := s.o.Now()
+	now := s.steady()
 	err = s.view(ctx, func(t table) error {
 		_, found, next, err = t.nextReady(now)
 		return err
 	})
 	if err != nil || !found {
-		return deploy.Claim{}, false, next, wrap("claim", "", err)
+		return deploy.Claim{}, false, s.byCaller(next), wrap("claim", "", err)
 	}
 	err = s.update(ctx, func(t table) error {
-		now := s.o.Now()
+		now := s.steady()
 		var id string
 		id, found, next, err = t.nextReady(now)
 		if err != nil || !found {
 			return err
 		}
-		c, err = t.claim(id, now, now.Add(lease), s.o.MaxChanges)
+		c, err = t.claim(id, s.o.Now(), now.Add(lease), s.o.MaxChanges)
 		return err
 	})
 	if err != nil || !found {
-		return deploy.Claim{}, false, next, wrap("claim", "", err)
+		return deploy.Claim{}, false, s.byCaller(next), wrap("claim", "", err)
 	}
 	s.watchers.Wake(c.Change.Entry.User)
 	return c, true, time.Time{}, nil
@@ -262,7 +262,7 @@ func (t table) held(id string, attempt int, now time.Time) (place, error) {
 func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (standing deploy.Standing, err error) {
 	id := c.Change.Entry.ID
 	err = s.update(ctx, func(t table) error {
-		now := s.o.Now()
+		now := s.steady()
 		p, err := t.held(id, c.Attempt, now)
 		if err != nil {
 			return err
@@ -281,7 +281,7 @@ func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) 
 func (s *Store) Join(ctx context.Context, c deploy.Claim, app string) (standing deploy.Standing, busy bool, err error) {
 	id, name := c.Change.Entry.ID, c.Change.Entry.User+"/"+app
 	err = s.update(ctx, func(t table) error {
-		now := s.o.Now()
+		now := s.steady()
 		p, err := t.held(id, c.Attempt, now)
 		if err != nil {
 			return err

@@ -63,6 +63,8 @@ type Store struct {
 	o     Options
 	ready chan struct{}
 
+	steady func() time.Time // a clock that nobody sets
+
 	opened sync.RWMutex // held for reading while db is read, for writing while it is opened anew
 	db     *bbolt.DB
 
@@ -89,8 +91,9 @@ var (
 
 // New returns a Store whose file is not open yet.
 func New(o Options) *Store {
+	o = o.withDefaults()
 	return &Store{
-		o: o.withDefaults(), ready: make(chan struct{}, 1), writes: make(chan *write), gone: make(chan struct{}),
+		o: o, steady: steadied(o.Now), ready: make(chan struct{}, 1), writes: make(chan *write), gone: make(chan struct{}),
 		broken: errClosed,
 	}
 }

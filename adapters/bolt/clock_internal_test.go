@@ -1,0 +1,80 @@
+package bolt
+
+import (
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// The machine's clock is set while a claim is held and an entry waits: neither
+// lasts any shorter or longer for that.
+func TestClockIsSet(t *testing.T) {
+	t.Parallel()
+	for name, jump := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begin := time.Unix(1e9, 0).UTC()
+			var elapsed, set atomic.Int64
+			passed := func() time.Time { return begin.Add(time.Duration(elapsed.Load())) }
+			wall := func() time.Time { return passed().Add(time.Duration(set.Load())) }
+			s := New(Options{Path: filepath.Join(t.TempDir(), "store.db"), Now: wall})
+			s.steady = passed
+			if err := s.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := s.Stop(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+			for id, at := range map[string]time.Time{"a": {}, "b": wall().Add(time.Minute)} {
+				_, _, err := s.Accept(t.Context(), deploy.Acceptance{
+					Entry: core.Entry{ID: id, User: "u", Status: core.StatusPending, Steps: []core.Step{}},
+					Place: &deploy.Place{Lane: id, At: at},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			held, found, _, err := s.Claim(t.Context(), 2*time.Minute)
+			if err != nil || !found || held.Change.Entry.ID != "a" {
+				t.Fatalf("claimed %q, %v", held.Change.Entry.ID, err)
+			}
+			set.Store(int64(jump))
+			elapsed.Add(int64(50 * time.Second))
+			other, found, next, err := s.Claim(t.Context(), time.Minute)
+			if err != nil || found {
+				t.Fatalf("claimed %q too early, %v", other.Change.Entry.ID, err)
+			}
+			if left := next.Sub(wall()); left != 10*time.Second {
+				t.Errorf("looks again in %s, want 10s", left)
+			}
+			elapsed.Add(int64(10 * time.Second))
+			if other, _, _, err = s.Claim(t.Context(), time.Minute); err != nil || other.Change.Entry.ID != "b" {
+				t.Errorf("claimed %q, %v; want what has become ready", other.Change.Entry.ID, err)
+			}
+			if other.Change.Entry.UpdatedAt != wall() {
+				t.Errorf("claimed at %s, want the time by the clock, %s", other.Change.Entry.UpdatedAt, wall())
+			}
+			elapsed.Add(int64(time.Minute))
+			if again, _, _, err := s.Claim(t.Context(), time.Minute); err != nil || !again.Lost {
+				t.Errorf("got %+v, %v; want a claim that ran out", again, err)
+			}
+		})
+	}
+}
+
+// Without anybody's setting it, the steady clock is the one it is made from.
+func TestSteadyClock(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	steady := steadied(func() time.Time { return now })
+	now = now.Add(time.Hour)
+	if got := steady(); !got.Equal(now) {
+		t.Errorf("got %s, want %s", got, now)
+	}
+}
