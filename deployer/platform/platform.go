@@ -57,7 +57,7 @@ type Options struct {
 	Registry string // URL of the npm registry; default: npm's own
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
-	Ready        time.Duration // for an app to accept connections; default 30 s
+	Ready        time.Duration // for an app to accept connections, and its health path to answer; default 30 s
 
 	Fail   func(error)  // told when serving ends for another reason than Stop; default: not told
 	Logger *slog.Logger // default: discards

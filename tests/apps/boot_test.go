@@ -69,3 +69,47 @@ func TestBadVersions(t *testing.T) {
 		})
 	}
 }
+
+// withHealth is an app that answers its health path with these statuses in
+// turn, the last one for ever.
+func withHealth(statuses string) files {
+	f := script(`
+		const statuses = [` + statuses + `]
+		const life = String(Math.random())
+		require('http').createServer((req, res) => {
+			if (req.url !== '/healthz') return res.end(life)
+			res.writeHead(statuses.length > 1 ? statuses.shift() : statuses[0]).end()
+			console.log('left', statuses)
+		}).listen(process.env.PORT)`)
+	f["package.json"] = `{"name":"app","version":"1.0.0","health":"/healthz","scripts":{"start":"server.js"}}`
+	return f
+}
+
+// A version whose health path never answers well does not replace one that
+// runs; one that needs its time does, once it is ready.
+func TestHealthPath(t *testing.T) {
+	t.Parallel()
+	a := create(t, shared, "health")
+	good := a.deploy(withHealth("503, 503, 200"))
+	life := a.get("/").body
+	until(t, "the log of its health path", func() bool {
+		return strings.Contains(a.call(t.Context(), http.MethodGet, "logs", nil).body, "left [ 200 ]")
+	})
+	bad, output, failure := a.upload(withHealth("500"))
+	if failure != "" {
+		t.Fatalf("the build failed: %s\n%s", failure, output)
+	}
+	got := a.start(bad)
+	if want := "GET /healthz, its health path, answered 500"; got.status != http.StatusInternalServerError || !strings.Contains(got.body, want) {
+		t.Errorf("the start answers %d %s, want %q", got.status, got.body, want)
+	}
+	a.answers(life)
+	if running := a.running(); running != "started "+good {
+		t.Errorf("running is %q", running)
+	}
+	// The way back is to a snapshot, with the health path that it has.
+	plain := a.deploy(script(steady))
+	if got := a.start(good); got.status != http.StatusOK || a.running() != "started "+good {
+		t.Errorf("the start answers %d %s after %s", got.status, got.body, plain)
+	}
+}

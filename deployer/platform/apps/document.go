@@ -34,6 +34,7 @@ type snapshot struct {
 	Node        string    `json:"node"`
 	NodeVersion string    `json:"node_version"`
 	Start       string    `json:"start"`
+	Health      string    `json:"health,omitempty"`
 }
 
 func (d document) snapshot(id string) (s snapshot, ok bool) {

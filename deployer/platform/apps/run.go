@@ -73,7 +73,7 @@ func (a *Apps) run(ctx context.Context, user, app, at string, choose func(now st
 func (a *Apps) switchTo(ctx context.Context, d document, share Cloud, s snapshot) error {
 	err := a.o.Drones.Switch(ctx, drones.Spec{
 		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: d.Subdomain,
-		Dir: a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), Node: s.Node, Start: s.Start,
+		Dir: a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), Node: s.Node, Start: s.Start, Health: s.Health,
 		Env: d.Env, Drones: share.Drones,
 	})
 	if failed, ok := errors.AsType[*drones.StartError](err); ok {

@@ -55,7 +55,7 @@ func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader,
 	}
 	s := snapshot{
 		ID: id, MD5: archive.MD5, Size: archive.Size, CTime: a.o.Now().UTC(),
-		Node: done.Node, NodeVersion: done.NodeVersion, Start: done.Start,
+		Node: done.Node, NodeVersion: done.NodeVersion, Start: done.Start, Health: done.Health,
 	}
 	var old []snapshot
 	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {

@@ -24,6 +24,7 @@ type Package struct {
 	Version string
 	Start   string // scripts.start, or what stands for it; "" where the app has neither
 	Node    string // engines.node, a range as npm writes it; "" for any
+	Health  string // path that answers 2xx or 3xx once the app is ready; "" for none
 
 	install bool // there is something for npm to do
 }
@@ -95,7 +96,7 @@ func parsePackage(text []byte) (Package, error) {
 	}
 	p := Package{
 		Name: word(fields["name"]), Version: word(fields["version"]),
-		Node: strings.TrimSpace(engine(fields["engines"])),
+		Node: strings.TrimSpace(engine(fields["engines"])), Health: word(fields["health"]),
 	}
 	scripts := object(fields["scripts"])
 	p.Start = strings.TrimSpace(word(scripts["start"]))

@@ -102,6 +102,8 @@ func (spec Spec) check() error {
 		return &StartError{Reason: "package.json has no scripts.start, and there is no server.js"}
 	case !filepath.IsAbs(spec.Dir) || !filepath.IsAbs(spec.Node):
 		return fmt.Errorf("drones: the folder %q and the node %q must be absolute paths", spec.Dir, spec.Node)
+	case spec.Health != "" && !isPath(spec.Health):
+		return &StartError{Reason: fmt.Sprintf("the health path %.100q in package.json can't be requested; write one such as /healthz", spec.Health)}
 	}
 	for name, value := range spec.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {

@@ -5,22 +5,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"os/exec"
-	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
 )
 
-// How a drone that starts is looked at.
-const (
-	portTries = 3
-	firstLook = 10 * time.Millisecond
-	lastLook  = 100 * time.Millisecond
-	dialLimit = time.Second
-)
+// portTries is how many ports a drone is tried with that others take before it
+// does.
+const portTries = 3
 
 // errPortLost says that somebody else got the drone's port before it did.
 var errPortLost = errors.New("drones: the port was taken by another process")
@@ -39,8 +33,8 @@ type drone struct {
 	drained  chan struct{} // not nil once it drains; closed when inFlight is 0
 }
 
-// launch starts a drone and waits until it accepts connections. Where it does
-// not, no process is left, and the error is a [StartError] or ctx's.
+// launch starts a drone and waits until it is ready. Where it does not get so
+// far, no process is left, and the error is a [StartError] or ctx's.
 func (a *application) launch(ctx context.Context, spec Spec, number int) (*drone, error) {
 	var d *drone
 	var err error
@@ -48,7 +42,7 @@ func (a *application) launch(ctx context.Context, spec Spec, number int) (*drone
 		if d, err = a.begin(ctx, spec, number); err != nil {
 			return nil, err
 		}
-		if err = a.awaitReady(ctx, d); err == nil {
+		if err = a.awaitReady(ctx, d, spec.Health); err == nil {
 			return d, nil
 		}
 		// What it says of its own exit must be read before it is told.
@@ -56,7 +50,7 @@ func (a *application) launch(ctx context.Context, spec Spec, number int) (*drone
 		if failed, ok := errors.AsType[*StartError](err); ok {
 			failed.Lines = d.out.last()
 			if failed.Reason == "" {
-				failed.Reason = fmt.Sprintf("drone %d %s before it accepted connections on PORT", number, d.exitText(exit))
+				failed.Reason = fmt.Sprintf("drone %d %s before %s", number, d.exitText(exit), d.missing(spec.Health))
 			}
 		}
 		if !errors.Is(err, errPortLost) {
@@ -113,63 +107,6 @@ func (d *drone) start(cmd *exec.Cmd, mark string, cgroups *group.Cgroups, limits
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	d.group, err = cgroups.Start(cmd, mark, limits)
 	return err
-}
-
-// awaitReady returns nil once the drone accepts connections. A StartError
-// without a reason says that it exited.
-func (a *application) awaitReady(ctx context.Context, d *drone) error {
-	s := a.supervisor
-	limit := time.NewTimer(s.o.Ready)
-	defer limit.Stop()
-	dialer := net.Dialer{Timeout: dialLimit}
-	stranger := false
-	for look := firstLook; ; look = min(look*2, lastLook) {
-		if addr := reach(ctx, &dialer, d.port); addr != "" {
-			d.addr = addr
-			pids, err := d.group.Members()
-			if err != nil {
-				return fmt.Errorf("drones: looking for the drone: %w", err)
-			}
-			if owns(pids, d.port) {
-				return nil
-			}
-			stranger = true
-		}
-		pause := time.NewTimer(look)
-		select {
-		case <-pause.C:
-			continue
-		case <-d.group.Exited():
-			pause.Stop()
-			if stranger || !free(ctx, d.port) {
-				return errPortLost
-			}
-			return &StartError{}
-		case <-limit.C:
-			pause.Stop()
-			if stranger {
-				return errPortLost
-			}
-			return &StartError{Reason: fmt.Sprintf(
-				"drone %d did not accept connections on PORT within %v; listen on process.env.PORT", d.number, s.o.Ready)}
-		case <-ctx.Done():
-			pause.Stop()
-			return fmt.Errorf("drones: waiting for the drone: %w", ctx.Err())
-		}
-	}
-}
-
-// reach returns the loopback address that accepts connections on port; "" for
-// none. An app that listens on "localhost" may have only the IPv6 one.
-func reach(ctx context.Context, dialer *net.Dialer, port int) string {
-	for _, host := range []string{"127.0.0.1", "::1"} {
-		addr := net.JoinHostPort(host, strconv.Itoa(port))
-		if conn, err := dialer.DialContext(ctx, "tcp", addr); err == nil {
-			_ = conn.Close() // nothing was written
-			return addr
-		}
-	}
-	return ""
 }
 
 // end ends the drone with all it started, reads the rest of its output and

@@ -13,7 +13,7 @@ type Options struct {
 	// (o+x), as must be the apps' folders and node; Start says what is not.
 	Dir string
 
-	Ready time.Duration // for a drone to accept connections; default 30 s
+	Ready time.Duration // for a drone to accept connections, and its health path to answer; default 30 s
 	Grace time.Duration // for requests to end, and again for a drone after SIGTERM; default 10 s
 
 	Backoff     time.Duration // before the first restart of a drone, doubled for each further; default 1 s

@@ -6,9 +6,10 @@ type Spec struct {
 	App       string            `json:"app"`
 	Snapshot  string            `json:"snapshot"` // id, told in the State
 	Subdomain string            `json:"subdomain"`
-	Dir       string            `json:"dir"`   // the built folder; the drones' working folder
-	Node      string            `json:"node"`  // path of the node binary
-	Start     string            `json:"start"` // a shell command, or the path of a file for node
+	Dir       string            `json:"dir"`              // the built folder; the drones' working folder
+	Node      string            `json:"node"`             // path of the node binary
+	Start     string            `json:"start"`            // a shell command, or the path of a file for node
+	Health    string            `json:"health,omitempty"` // path that answers 2xx or 3xx once a drone is ready; "": it is when it accepts connections
 	Env       map[string]string `json:"env,omitempty"`
 	Drones    int               `json:"drones"` // how many; default 1
 }

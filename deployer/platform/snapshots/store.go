@@ -44,6 +44,7 @@ type Built struct {
 	Node        string // path of the node to run it with
 	NodeVersion string
 	Start       string // what to run; "" where the app doesn't tell
+	Health      string // path that tells when it is ready; "" for none
 }
 
 // New returns a Store. It touches nothing yet.
@@ -224,7 +225,7 @@ func (s *Store) build(ctx context.Context, a *Archive, user, app, id string, out
 	if err != nil {
 		return Built{}, err
 	}
-	return Built{Dir: dir, Node: result.Node, NodeVersion: result.Version, Start: start}, nil
+	return Built{Dir: dir, Node: result.Node, NodeVersion: result.Version, Start: start, Health: result.Package.Health}, nil
 }
 
 // keep moves the archive to its place, durably.

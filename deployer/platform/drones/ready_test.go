@@ -1,0 +1,68 @@
+package drones_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+)
+
+// healthy is a version that answers its health path with these statuses.
+func (b *bench) healthy(statuses string) drones.Spec {
+	b.t.Helper()
+	spec := b.app("app", "health.js")
+	spec.Snapshot, spec.Health, spec.Env = "2", "/healthz?deep=1", map[string]string{"STATUSES": statuses}
+	return spec
+}
+
+func TestHealthPathIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	for _, statuses := range []string{"200", "503 503 204", "404 1 500 302"} {
+		b.mustSwitch(b.healthy(statuses))
+		if got := b.get("app", "/"); got != "hello\n" {
+			t.Errorf("%s: answer %q", statuses, got)
+		}
+		last := statuses[strings.LastIndexByte(statuses, ' ')+1:]
+		if err := b.Halt(t.Context(), "me", "app"); err != nil { // then all is written
+			t.Fatal(err)
+		}
+		if text := b.text("app"); !strings.HasSuffix(text, "health "+last+"\n") {
+			t.Errorf("%s: the health path was not asked until it was well:\n%s", statuses, text)
+		}
+	}
+}
+
+func TestUnhealthyVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, statuses, path, want string }{
+		{"500", "500", "", "drone 1 was not ready within 5s: GET /healthz?deep=1, its health path, answered 500; it must answer 2xx or 3xx"},
+		{"silent", "1", "", "did not answer"},
+		{"exits", "503 0", "", "drone 1 exited with code 9 before its health path /healthz?deep=1 answered 2xx or 3xx"},
+		{"no path", "200", "healthz", `the health path "healthz" in package.json can't be requested`},
+		{"another host", "200", "@example.org/", "can't be requested"},
+		{"two lines", "200", "/\r\nX: y", "can't be requested"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, drones.Options{Ready: 5 * time.Second, Grace: time.Second})
+			b.mustSwitch(b.app("app", "serve.js"))
+			before := b.report("app").Pid
+			spec := b.healthy(test.statuses)
+			if test.path != "" {
+				spec.Health = test.path
+			}
+			err := b.Switch(t.Context(), spec)
+			failed, ok := errors.AsType[*drones.StartError](err)
+			if !ok {
+				t.Fatalf("error %v, want a StartError", err)
+			}
+			mention(t, failed.Reason, test.want)
+			if r := b.report("app"); r.Pid != before {
+				t.Errorf("pid %d answers, want the old %d", r.Pid, before)
+			}
+		})
+	}
+}
