@@ -17,7 +17,7 @@ type App struct {
 	Domains   []string        `json:"domains"`
 	Version   string          `json:"version"`
 	State     string          `json:"state"`  // "started" or "stopped"; the embedded platform also tells "crashed"
-	Reason    string          `json:"reason"` // of the state, where it crashed
+	Reason    string          `json:"reason"` // of the last crash; only the embedded platform tells it
 	Drones    int             `json:"drones"`
 	MaxDrones int             `json:"maxDrones"`
 	Env       Env             `json:"env"`
@@ -27,6 +27,7 @@ type App struct {
 	Snapshots []Snapshot      `json:"snapshots"`
 	Active    *Snapshot       `json:"active"`
 	Running   *Snapshot       `json:"running"`
+	Crashed   *Crash          `json:"crashed,omitempty"` // the last time that it was given up; only the embedded platform tells it
 	CTime     Time            `json:"ctime"`
 	MTime     Time            `json:"mtime"`
 	URL       string          `json:"url"` // where the app answers; only the embedded platform tells it
@@ -44,7 +45,7 @@ func (a *App) UnmarshalJSON(text []byte) error {
 	*a = App{
 		Version: loosely[string](fields["version"]), Subdomain: loosely[string](fields["subdomain"]),
 		Domains: loosely[[]string](fields["domains"]), Config: loosely[AppConfig](fields["config"]),
-		Engines: fields["engines"], Scripts: fields["scripts"],
+		Engines: fields["engines"], Scripts: fields["scripts"], Crashed: loosely[*Crash](fields["crashed"]),
 	}
 	for name, into := range map[string]any{
 		"_id": &a.ID, "name": &a.Name, "user": &a.User, "state": &a.State, "reason": &a.Reason,
@@ -67,6 +68,15 @@ func loosely[T any](field json.RawMessage) T {
 		return zero
 	}
 	return read
+}
+
+// Crash tells of drones of an app that crashed too often and were given up.
+// Where another snapshot runs by now, that one was brought back.
+type Crash struct {
+	Snapshot string `json:"snapshot"` // of the drones
+	Drones   int    `json:"drones"`   // how many were given up
+	Reason   string `json:"reason"`
+	Time     Time   `json:"time"`
 }
 
 // AppConfig is how an app is run.

@@ -192,8 +192,10 @@ func (p *Platform) accounts(ctx context.Context) (*accounts.Accounts, error) {
 
 // assemble puts together what keeps and runs apps, which are reached at port.
 func (p *Platform) assemble(port string) (*apps.Apps, error) {
+	var all *apps.Apps // set before the drones start
 	p.drones = drones.New(drones.Options{
 		Dir: filepath.Join(p.o.Dir, "drones"), Ready: p.o.Ready, Logger: p.o.Logger,
+		RolledBack: func(r drones.Rollback) { all.RolledBack(r) },
 	})
 	store := snapshots.New(snapshots.Options{
 		Dir: filepath.Join(p.o.Dir, "archives"), Builds: filepath.Join(p.o.Dir, "builds"),
@@ -206,7 +208,8 @@ func (p *Platform) assemble(port string) (*apps.Apps, error) {
 	if err := store.Prepare(); err != nil {
 		return nil, err
 	}
-	return apps.New(apps.Options{
+	var err error
+	all, err = apps.New(apps.Options{
 		DB: p.db, Snapshots: store, Drones: p.drones, Datacenters: p.places, Domain: p.o.Domain, Logger: p.o.Logger,
 		URL: func(subdomain string) string {
 			host, scheme, usual := subdomain+"."+p.o.Domain, "http://", "80"
@@ -219,6 +222,7 @@ func (p *Platform) assemble(port string) (*apps.Apps, error) {
 			return scheme + host
 		},
 	})
+	return all, err
 }
 
 // open opens the database. A second server on the same folder is refused at

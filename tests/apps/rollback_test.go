@@ -1,8 +1,10 @@
 package apps
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -73,5 +75,67 @@ func TestRollback(t *testing.T) {
 	}
 	if after, err := os.Stat(folder); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
 		t.Errorf("the folder was built again: %v", err)
+	}
+}
+
+// dies is an app that ends some time after it has begun to listen, and from the
+// first time it is asked to on, at each start.
+const dies = `
+	const fs = require('fs')
+	const mark = process.env.HOME + '/dies'
+	const die = () => setTimeout(() => { throw new Error('lost the database') }, 500)
+	require('http').createServer((req, res) => { res.end(); fs.writeFileSync(mark, ''); die() })
+		.listen(process.env.PORT, () => { if (fs.existsSync(mark)) die() })`
+
+// A version that starts well, and soon crashes again and again, gives way to
+// the one before; the user and the operator are told.
+func TestCrashLoopAfterTheSwitch(t *testing.T) {
+	t.Parallel()
+	a := create(t, shared, "dies")
+	good := a.deploy(script(steady + `; console.log('good')`))
+	bad := a.deploy(script(dies))
+	a.get("/")
+	until(t, "the version before to answer", func() bool { return a.running() == "started "+good && a.get("/").status == http.StatusOK })
+
+	var told struct {
+		App struct {
+			Reason  string
+			Active  struct{ ID string }
+			Crashed struct {
+				Snapshot, Reason string
+				Drones           int
+			}
+		}
+	}
+	got := a.call(t.Context(), http.MethodGet, "", nil)
+	if err := json.Unmarshal([]byte(got.body), &told); err != nil {
+		t.Fatalf("%v in %s", err, got.body)
+	}
+	if app := told.App; app.Active.ID != good || app.Crashed.Snapshot != bad || app.Crashed.Drones != 1 || !strings.Contains(app.Crashed.Reason, "exited with code 1") {
+		t.Errorf("the app is told as %s", got.body)
+	}
+	if want := "snapshot " + bad + " crashed, and " + good + ", which ran before, runs again"; !strings.Contains(told.App.Reason, want) {
+		t.Errorf("the reason is %q, want %q", told.App.Reason, want)
+	}
+	view := exec.CommandContext(t.Context(), program, "apps", "view", a.name, "--to", a.s.api, "--user", user) //nolint:gosec // our own program
+	view.Env = append(os.Environ(), "WEBHOOKS_PASSWORD="+password)
+	if out, err := view.CombinedOutput(); err != nil || !strings.Contains(string(out), told.App.Reason) {
+		t.Errorf("apps view says %s (%v)", out, err)
+	}
+	for _, text := range []string{"lost the database", "it was given up after 5 crashes", "which ran before, runs again"} {
+		until(t, text+" in the log", func() bool { return strings.Contains(a.call(t.Context(), http.MethodGet, "logs", nil).body, text) })
+	}
+	for _, text := range []string{"drone given up", "rolled back"} {
+		if !strings.Contains(a.s.stderr(), text) {
+			t.Errorf("the server's log does not tell %q", text)
+		}
+	}
+	if left := a.processes(bad); len(left) > 0 {
+		t.Errorf("processes are left of the bad version: %v", left)
+	}
+	// The next start is of what is the active one.
+	a.ok(a.call(t.Context(), http.MethodPost, "restart", nil))
+	if running := a.running(); running != "started "+good {
+		t.Errorf("running is %q", running)
 	}
 }

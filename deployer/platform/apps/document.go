@@ -143,6 +143,9 @@ func (a *Apps) tell(d document, state standing) App {
 	if state.reason != "" {
 		own["reason"] = state.reason
 	}
+	if state.crash.Drones > 0 {
+		own["crashed"] = state.crash
+	}
 	maps.Copy(fields, own)
 	return App{fields: fields}
 }

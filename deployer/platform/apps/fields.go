@@ -14,7 +14,7 @@ type Fields map[string]json.RawMessage
 
 // reserved are the fields that say what the platform itself knows; what a
 // caller says in them is not listened to.
-const reserved = " _id _rev user state drones maxDrones config snapshots active running ctime mtime url reason "
+const reserved = " _id _rev user state drones maxDrones config snapshots active running ctime mtime url reason crashed "
 
 const (
 	maxDomains = 50

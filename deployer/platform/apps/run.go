@@ -95,6 +95,20 @@ func lastWords(failed *drones.StartError) string {
 	return text.String()
 }
 
+// RolledBack makes the snapshot that was brought back the active one, where
+// that is the one that crashed: the next start must not run that again.
+func (a *Apps) RolledBack(r drones.Rollback) {
+	_, err := a.update(r.User, r.App, func(_ *bbolt.Tx, d *document) error {
+		if _, ok := d.snapshot(r.To); ok && d.Active == r.From {
+			d.Active = r.To
+		}
+		return nil
+	})
+	if err != nil {
+		a.o.Logger.Error("snapshot that was brought back is not the active one", "user", r.User, "app", r.App, "snapshot", r.To, "error", err)
+	}
+}
+
 // Stop ends an app's drones; it returns when none is left. It is for shares as
 // Start is.
 func (a *Apps) Stop(ctx context.Context, user, app, at string) (App, error) {

@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,29 +22,28 @@ type standing struct {
 	drones   int               // that are ready, in all
 	snapshot string            // what runs; the first share that runs tells
 	reason   string            // of a crash, or why nothing is known
+	crash    drones.Crash      // the last time that drones were given up; the first share that has one tells
 	runs     map[string]string // by datacenter, the snapshot that runs there
 }
 
-func (s *standing) add(datacenter, state, snapshot, reason string, drones int) {
+// add adds how the app stands in one datacenter.
+func (s *standing) add(datacenter string, there standing) {
 	switch {
-	case state == StateStarted, s.state == "":
-		s.state = state
-	case state == StateCrashed && s.state == StateStopped:
-		s.state = state
+	case there.state == StateStarted, s.state == "":
+		s.state = there.state
+	case there.state == StateCrashed && s.state == StateStopped:
+		s.state = there.state
 	}
-	s.drones += drones
-	if state == StateCrashed {
-		snapshot = "" // what crashed does not run
+	s.drones += there.drones
+	if there.state == StateCrashed {
+		there.snapshot = "" // what crashed does not run
 	}
-	if snapshot != "" {
-		s.runs[datacenter] = snapshot
+	if there.snapshot != "" {
+		s.runs[datacenter] = there.snapshot
 	}
-	if s.snapshot == "" {
-		s.snapshot = snapshot
-	}
-	if s.reason == "" {
-		s.reason = reason
-	}
+	s.snapshot = cmp.Or(s.snapshot, there.snapshot)
+	s.reason = cmp.Or(s.reason, there.reason)
+	s.crash = cmp.Or(s.crash, there.crash)
 }
 
 // askWithin bounds what a datacenter that doesn't answer costs somebody who
@@ -60,8 +60,7 @@ func (a *Apps) stand(ctx context.Context, user string, documents ...document) ma
 		s := standing{runs: map[string]string{}}
 		for _, share := range d.Cloud {
 			if share.Datacenter == a.here() {
-				state := a.o.Drones.State(user, d.Name)
-				s.add(share.Datacenter, stateOf(state.Phase), state.Snapshot, state.Reason, state.Drones)
+				s.add(share.Datacenter, standingOf(a.o.Drones.State(user, d.Name)))
 				continue
 			}
 			if _, asked := elsewhere[share.Datacenter]; !asked {
@@ -71,7 +70,7 @@ func (a *Apps) stand(ctx context.Context, user string, documents ...document) ma
 			if !ok {
 				there = elsewhere[share.Datacenter][""]
 			}
-			s.add(share.Datacenter, there.state, there.snapshot, there.reason, there.drones)
+			s.add(share.Datacenter, there)
 		}
 		all[d.Name] = s
 	}
@@ -93,9 +92,16 @@ func (a *Apps) standThere(ctx context.Context, datacenter, user string) map[stri
 		if app.Running != nil {
 			s.snapshot = app.Running.ID
 		}
+		if c := app.Crashed; c != nil {
+			s.crash = drones.Crash{Snapshot: c.Snapshot, Drones: c.Drones, Reason: c.Reason, Time: c.Time.Time}
+		}
 		found[app.Name] = s
 	}
 	return found
+}
+
+func standingOf(s drones.State) standing {
+	return standing{state: stateOf(s.Phase), drones: s.Drones, snapshot: s.Snapshot, reason: s.Reason, crash: s.Crash}
 }
 
 // standing returns how one app stands.

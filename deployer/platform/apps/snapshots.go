@@ -90,12 +90,13 @@ func (a *Apps) has(user, app, id string) (bool, error) {
 }
 
 // prune takes the oldest snapshots out of d, beyond the number that is kept,
-// and returns them. The active one, the one that runs and the new one stay.
+// and returns them. The active one, the one that runs, the one that runs again
+// where that crashes, and the new one stay.
 func (a *Apps) prune(d *document, id string) (old []snapshot) {
-	runs := a.o.Drones.State(d.User, d.Name).Snapshot
+	now := a.o.Drones.State(d.User, d.Name)
 	over := len(d.Snapshots) - a.o.Keep
 	d.Snapshots = slices.DeleteFunc(d.Snapshots, func(s snapshot) bool {
-		if over <= 0 || s.ID == d.Active || s.ID == runs || s.ID == id {
+		if over <= 0 || s.ID == d.Active || s.ID == now.Snapshot || s.ID == now.Former || s.ID == id {
 			return false
 		}
 		over--

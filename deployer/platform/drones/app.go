@@ -1,6 +1,7 @@
 package drones
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type application struct {
 	next     int         // where Pick begins to look, so that equals take turns
 	restarts int
 	reason   string
+	crash    Crash
 
 	telling sync.Mutex
 	told    State
@@ -44,32 +46,39 @@ func (a *application) release() { <-a.turn }
 
 // switchTo brings up spec in place of what runs. The turn must be held.
 func (a *application) switchTo(ctx context.Context, spec Spec) error {
+	return a.replace(ctx, run{Spec: spec, Former: a.fallback(spec)}, func() {})
+}
+
+// replace brings up r in place of what runs, and calls ready before requests go
+// to it. The turn must be held.
+func (a *application) replace(ctx context.Context, r run, ready func()) error {
 	s := a.supervisor
-	if _, err := os.Stat(spec.Dir); err != nil {
+	if _, err := os.Stat(r.Dir); err != nil {
 		return fmt.Errorf("drones: looking for the app's folder: %w", err)
 	}
 	as, err := s.Credential(a.user, a.name)
 	if err != nil {
 		return err
 	}
-	if err := s.reachable(ctx, spec.Dir, as); err != nil {
+	if err := s.reachable(ctx, r.Dir, as); err != nil {
 		return err
 	}
-	g := a.newGeneration(spec)
+	g := a.newGeneration(r)
 	if err := g.launch(ctx); err != nil {
 		return err
 	}
 	if err = g.alive(); err == nil {
 		// Written before the traffic moves: a server that is killed in between
 		// comes back with the new snapshot, which was ready.
-		err = s.remember(a, &spec)
+		ready()
+		err = s.remember(a, &r)
 	}
 	if err != nil {
 		return errors.Join(err, g.drain(s.hurry, 0, s.o.Grace)) //nolint:contextcheck // ctx may have ended, and still nothing may be left
 	}
 	a.mu.Lock()
 	old := a.current
-	a.current, a.restarts, a.reason = g, 0, ""
+	a.current, a.restarts, a.reason, a.crash = g, 0, "", r.Crash
 	a.mu.Unlock()
 	g.hold()
 	a.tell()
@@ -89,7 +98,7 @@ func (a *application) halt(ctx context.Context, forget bool) error {
 	}
 	a.mu.Lock()
 	old := a.current
-	a.current, a.restarts, a.reason = nil, 0, ""
+	a.current, a.restarts, a.reason, a.crash = nil, 0, "", Crash{}
 	a.mu.Unlock()
 	a.tell()
 	if old != nil {
@@ -120,24 +129,23 @@ func (a *application) sweep(ctx context.Context) error {
 func (a *application) state() State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	st := State{User: a.user, App: a.name, Phase: Stopped, Restarts: a.restarts, Reason: a.reason}
+	st := State{User: a.user, App: a.name, Phase: Stopped, Restarts: a.restarts, Reason: cmp.Or(a.reason, a.crash.Reason), Crash: a.crash}
 	if a.current == nil {
 		return st
 	}
-	gone := 0
 	for _, sl := range a.current.slots {
 		if sl.drone != nil {
 			st.Drones++
 		}
-		if sl.gone {
-			gone++
-		}
 	}
 	st.Snapshot, st.Wanted = a.current.spec.Snapshot, len(a.current.slots)
+	if a.current.former != nil {
+		st.Former = a.current.former.Snapshot
+	}
 	switch {
 	case st.Drones > 0:
 		st.Phase = Started
-	case gone == st.Wanted:
+	case a.current.gone() == st.Wanted && a.current.former == nil:
 		st.Phase = Crashed
 	default:
 		st.Phase = Starting

@@ -11,6 +11,15 @@
 //	})
 //	addr, done, ok := s.Pick("maciej", "my-app") // for the router
 //
+// # What runs
+//
+// A drone is ready when it accepts connections and its health path, if there is
+// one, answers well. One that dies is started again with growing pauses, and
+// given up where that happens too often. A version that replaced another one is
+// on trial until it has run for a while without a crash: where all its drones
+// are given up before that, what ran before runs again. So it is where the
+// server was restarted meanwhile, and begins the trial anew.
+//
 // # How a drone is held
 //
 // A drone leads a process group of its own and carries a variable,

@@ -16,24 +16,27 @@ import (
 type generation struct {
 	app    *application
 	spec   Spec
+	former *Spec // what ran before, while this is on trial; guarded by the app's mutex
 	slots  []*slot
 	ctx    context.Context // the lifetime of the keepers, not of a call
 	cancel context.CancelFunc
 	keep   sync.WaitGroup
 }
 
-// slot is the place of one drone. All is guarded by the app's mutex.
+// slot is the place of one drone.
 type slot struct {
 	number  int
-	drone   *drone // nil while there is none that is ready
-	gone    bool   // given up
-	crashes pacer
+	crashes pacer // of who keeps it
+
+	// Guarded by the app's mutex.
+	drone *drone // nil while there is none that is ready
+	gone  bool   // given up
 }
 
-func (a *application) newGeneration(spec Spec) *generation {
-	g := &generation{app: a, spec: spec}
+func (a *application) newGeneration(r run) *generation {
+	g := &generation{app: a, spec: r.Spec, former: r.Former}
 	g.ctx, g.cancel = context.WithCancel(a.supervisor.ctx)
-	for i := range max(spec.Drones, 1) {
+	for i := range max(r.Drones, 1) {
 		g.slots = append(g.slots, &slot{number: i + 1})
 	}
 	return g
@@ -101,19 +104,34 @@ func (g *generation) hold() {
 	for _, sl := range g.slots {
 		g.keep.Go(func() { g.keepSlot(sl) })
 	}
+	if g.former != nil {
+		g.keep.Go(g.prove)
+	}
+}
+
+// gone returns how many of the drones were given up. The app's mutex must be
+// held.
+func (g *generation) gone() int {
+	n := 0
+	for _, sl := range g.slots {
+		if sl.gone {
+			n++
+		}
+	}
+	return n
 }
 
 // keepSlot keeps the drone of sl until the generation ends or the drone is
 // given up.
 func (g *generation) keepSlot(sl *slot) {
 	a := g.app
-	s := a.supervisor
+	o := a.supervisor.o
 	for {
 		a.mu.Lock()
 		d := sl.drone
 		a.mu.Unlock()
-		var reason string
-		var up time.Duration
+		var reason, enough string
+		var pause time.Duration
 		if d != nil {
 			select {
 			case <-d.group.Exited():
@@ -123,8 +141,9 @@ func (g *generation) keepSlot(sl *slot) {
 			a.mu.Lock()
 			sl.drone = nil
 			a.mu.Unlock()
-			up = s.o.Now().Sub(d.started)
+			up := o.Now().Sub(d.started)
 			reason = fmt.Sprintf("drone %d %s", sl.number, d.exitText(a.end(g.ctx, d, 0)))
+			pause, enough = sl.crashes.crash(o, o.Now(), up)
 		} else {
 			var err error
 			if d, err = g.boot(sl); err == nil {
@@ -138,8 +157,13 @@ func (g *generation) keepSlot(sl *slot) {
 				return
 			}
 			reason = err.Error()
+			pause, enough = sl.crashes.fail(o, o.Now())
 		}
-		if !g.pause(sl, reason, up) {
+		if enough != "" {
+			g.giveUp(sl, fmt.Sprintf("%s; it was given up after %s", reason, enough))
+			return
+		}
+		if !g.pause(sl, reason, pause) {
 			return
 		}
 	}
@@ -159,28 +183,15 @@ func (g *generation) boot(sl *slot) (*drone, error) {
 }
 
 // pause waits before the next start of a drone that ended; false says that
-// there is none, as it was given up or the generation ends.
-func (g *generation) pause(sl *slot, reason string, up time.Duration) bool {
+// there is none, as the generation ends.
+func (g *generation) pause(sl *slot, reason string, wait time.Duration) bool {
 	a := g.app
-	o := a.supervisor.o
-	now := o.Now()
 	a.mu.Lock()
-	wait, giveUp := sl.crashes.crash(o, now, up)
-	sl.gone = giveUp
-	said := fmt.Sprintf("%s; it starts again in %v", reason, wait)
-	if giveUp {
-		said = fmt.Sprintf("%s; it was given up after %d crashes within %v", reason, o.Crashes, o.CrashWindow)
-		reason = said
-	} else {
-		a.restarts++
-	}
+	a.restarts++
 	a.reason = reason
 	a.mu.Unlock()
-	a.journal.append(Line{Time: now.UTC(), Drone: sl.number, Stream: Platform, Text: said})
+	a.say(sl.number, fmt.Sprintf("%s; it starts again in %v", reason, wait))
 	a.tell()
-	if giveUp {
-		return false
-	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

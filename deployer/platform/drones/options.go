@@ -21,6 +21,14 @@ type Options struct {
 	Crashes     int           // so many within CrashWindow and the drone is given up; default 5
 	CrashWindow time.Duration // default 60 s; a drone that stays up so long starts over at Backoff
 
+	// Trial is for how long a new version must run without a crash until the one
+	// before it is forgotten. Where it is given up before that, what ran before
+	// runs again. Default 60 s.
+	Trial time.Duration
+	// RolledBack is called when what ran before has come up again, before
+	// requests go to it. It may block, but not call what changes that app.
+	RolledBack func(Rollback)
+
 	FirstPort, LastPort int // of the loopback ports that drones get; default 20000 to 29999
 
 	SameUser bool   // run apps as the server's own user, even where that is root
@@ -43,6 +51,10 @@ func (o Options) withDefaults() Options {
 	o.MaxBackoff = cmp.Or(o.MaxBackoff, time.Minute)
 	o.Crashes = cmp.Or(o.Crashes, 5)
 	o.CrashWindow = cmp.Or(o.CrashWindow, time.Minute)
+	o.Trial = cmp.Or(o.Trial, time.Minute)
+	if o.RolledBack == nil {
+		o.RolledBack = func(Rollback) {}
+	}
 	if o.FirstPort == 0 {
 		o.FirstPort, o.LastPort = 20_000, 29_999
 	}

@@ -1,5 +1,10 @@
 package drones
 
+import (
+	"maps"
+	"reflect"
+)
+
 // Spec is what to run.
 type Spec struct {
 	User      string            `json:"user"`
@@ -12,4 +17,12 @@ type Spec struct {
 	Health    string            `json:"health,omitempty"` // path that answers 2xx or 3xx once a drone is ready; "": it is when it accepts connections
 	Env       map[string]string `json:"env,omitempty"`
 	Drones    int               `json:"drones"` // how many; default 1
+}
+
+// same tells whether both are the same version with the same environment: only
+// how many drones there are may differ.
+func (spec Spec) same(other Spec) bool {
+	env := maps.Equal(spec.Env, other.Env)
+	spec.Env, spec.Drones = other.Env, other.Drones
+	return env && reflect.DeepEqual(spec, other)
 }

@@ -23,7 +23,14 @@ type content struct {
 	Instance string            `json:"instance"`  // begins the mark of each drone
 	Users    map[string]uint32 `json:"users"`     // by key: the uid, also the gid
 	LastUser uint32            `json:"last_user"` // that was given
-	Running  map[string]Spec   `json:"running"`   // by key
+	Running  map[string]run    `json:"running"`   // by key
+}
+
+// run is what is written down of an app that runs.
+type run struct {
+	Spec
+	Former *Spec `json:"former,omitempty"` // what ran before, while this is on trial
+	Crash  Crash `json:"crash,omitzero"`   // of the version that this one replaced, where that fell
 }
 
 // load reads the file, or begins one.
@@ -46,7 +53,7 @@ func (s *store) load() error {
 		s.content.Users = map[string]uint32{}
 	}
 	if s.content.Running == nil {
-		s.content.Running = map[string]Spec{}
+		s.content.Running = map[string]run{}
 	}
 	return s.save()
 }

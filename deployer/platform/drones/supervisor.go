@@ -79,20 +79,16 @@ func (s *Supervisor) Start(ctx context.Context) error {
 	life := context.WithoutCancel(ctx)
 	s.ctx, s.cancel = context.WithCancel(life)
 	s.hurry, s.hurryNow = context.WithCancel(life)
-	var specs []Spec
-	s.store.read(func(c content) {
-		for _, spec := range c.Running {
-			specs = append(specs, spec)
-		}
-	})
+	var runs []run
+	s.store.read(func(c content) { runs = slices.Collect(maps.Values(c.Running)) })
 	s.mu.Lock()
 	s.open = true
 	s.mu.Unlock()
-	for _, spec := range specs {
-		a := s.app(spec.User, spec.App)
-		g := a.newGeneration(spec)
+	for _, r := range runs {
+		a := s.app(r.User, r.App)
+		g := a.newGeneration(r)
 		a.mu.Lock()
-		a.current = g
+		a.current, a.crash = g, r.Crash
 		a.mu.Unlock()
 		a.tell()
 		g.hold()
@@ -382,12 +378,12 @@ func (s *Supervisor) uid(a *application) (uid uint32, ok bool) {
 }
 
 // remember writes down what runs; nil for nothing.
-func (s *Supervisor) remember(a *application, spec *Spec) error {
+func (s *Supervisor) remember(a *application, r *run) error {
 	err := s.store.update(func(c *content) {
-		if spec == nil {
+		if r == nil {
 			delete(c.Running, key(a.user, a.name))
 		} else {
-			c.Running[key(a.user, a.name)] = *spec
+			c.Running[key(a.user, a.name)] = *r
 		}
 	})
 	if err != nil {
