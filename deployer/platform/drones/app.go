@@ -19,6 +19,7 @@ type application struct {
 	user, name string
 	journal    *journal
 	turn       chan struct{}  // held by the one call that changes what runs
+	boots      chan struct{}  // held by the one drone that boots after a crash
 	drains     sync.WaitGroup // of old generations; added to and waited for by who has the turn
 
 	mu       sync.Mutex

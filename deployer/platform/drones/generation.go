@@ -169,16 +169,30 @@ func (g *generation) keepSlot(sl *slot) {
 	}
 }
 
+// boots is for how long a drone that boots counts as one: then what costs the
+// processor most is over, and the rest is waiting.
+const boots = 2 * time.Second
+
 // boot launches a drone for sl. Only few boot at once, so that a server with
-// many apps gets up at all.
+// many apps gets up at all; and of each app only one, so that none keeps the
+// others waiting.
 func (g *generation) boot(sl *slot) (*drone, error) {
-	turns := g.app.supervisor.boots
-	select {
-	case turns <- struct{}{}:
-	case <-g.ctx.Done():
-		return nil, g.ctx.Err()
+	var held []chan struct{}
+	leave := sync.OnceFunc(func() {
+		for _, places := range held {
+			<-places
+		}
+	})
+	defer leave()
+	for _, places := range []chan struct{}{g.app.boots, g.app.supervisor.boots} {
+		select {
+		case places <- struct{}{}:
+			held = append(held, places)
+		case <-g.ctx.Done():
+			return nil, g.ctx.Err()
+		}
 	}
-	defer func() { <-turns }()
+	defer time.AfterFunc(boots, leave).Stop()
 	return g.app.launch(g.ctx, g.spec, sl.number)
 }
 

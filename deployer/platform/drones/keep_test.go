@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -327,5 +328,33 @@ func TestStartRefusesAClosedFolder(t *testing.T) {
 	}
 	if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
+	}
+}
+
+// An app whose many drones never get ready keeps no other app waiting.
+func TestDeafAppKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, drones.Options{Ready: time.Hour, Grace: time.Second})
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	deaf := b.app("deaf", "doom.js")
+	deaf.Drones = max(2, runtime.NumCPU()) + 1
+	b.mustSwitch(deaf)
+	b.mustSwitch(b.app("app", "doom.js"))
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(deaf.Dir, "doom.js"), []byte("setInterval(() => {}, 1000)"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := prepare(t, drones.Options{Dir: filepath.Join(b.dir, "drones"), Ready: time.Hour, Grace: time.Second, Backoff: time.Millisecond})
+	again.start()
+	started := func(s drones.State) bool { return s.Phase == drones.Started }
+	again.await("app", started)
+	_ = again.get("app", "/doom/0")
+	again.await("app", func(s drones.State) bool { return s.Restarts == 1 && started(s) })
+	if got := again.State("me", "deaf"); got.Phase != drones.Starting || got.Restarts > 0 {
+		t.Errorf("the deaf app: %+v", got)
 	}
 }
