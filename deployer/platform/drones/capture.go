@@ -3,23 +3,18 @@ package drones
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// What a drone may log; more is read, counted and dropped, so that the drone
-// never waits for us.
+// What is kept of what a drone writes.
 const (
 	maxLine     = 64 << 10 // bytes of a line
-	linesRate   = 1000     // lines a second
-	linesBurst  = 5000
-	bytesRate   = 1 << 20 // bytes a second
-	bytesBurst  = 4 << 20
-	tailLines   = 50      // kept in memory for a StartError
-	tailText    = 4 << 10 // bytes of a line there
+	tailLines   = 50       // kept in memory for a StartError
+	tailText    = 4 << 10  // bytes of a line there
 	captureTail = time.Second
 )
 
@@ -27,22 +22,15 @@ const (
 type capture struct {
 	drone   int
 	journal *journal
+	mask    *mask
 	now     func() time.Time
 
-	mu       sync.Mutex
-	tail     []Line
-	lines    float64 // tokens
-	bytes    float64
-	filled   time.Time
-	dropping bool
-	dropped  int
-
-	pipes []*os.File
-	wg    sync.WaitGroup
+	sources []*source
+	wg      sync.WaitGroup
 }
 
-func newCapture(drone int, j *journal, now func() time.Time) *capture {
-	return &capture{drone: drone, journal: j, now: now, lines: linesBurst, bytes: bytesBurst, filled: now()}
+func newCapture(drone int, j *journal, m *mask, now func() time.Time) *capture {
+	return &capture{drone: drone, journal: j, mask: m, now: now}
 }
 
 // pipe returns the end to write to, for the child; the caller closes it.
@@ -51,129 +39,181 @@ func (c *capture) pipe(stream Stream) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.pipes = append(c.pipes, r)
-	c.wg.Go(func() { c.read(r, stream) })
+	c.wg.Go(c.source(stream, r).read)
 	return w, nil
+}
+
+func (c *capture) source(stream Stream, pipe *os.File) *source {
+	s := &source{capture: c, stream: stream, pipe: pipe, budget: newBudget(c.now())}
+	c.sources = append(c.sources, s)
+	return s
 }
 
 // close waits until all is read. It does not wait long for a writer that
 // still has the pipe: whoever escaped from the drone's group.
 func (c *capture) close() {
-	for _, r := range c.pipes {
-		_ = r.SetReadDeadline(time.Now().Add(captureTail))
+	for _, s := range c.sources {
+		_ = s.pipe.SetReadDeadline(time.Now().Add(captureTail))
 	}
 	c.wg.Wait()
-	for _, r := range c.pipes {
-		_ = r.Close() // only read
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.dropped > 0 {
-		c.journal.append(c.droppedLine(c.now()))
+	for _, s := range c.sources {
+		_ = s.pipe.Close() // only read
+		s.mu.Lock()
+		lines := s.settle()
+		s.mu.Unlock()
+		c.journal.append(lines...)
 	}
 }
 
-// last returns the last lines of the drone, oldest first.
+// last returns the last lines of the drone, oldest first. Half of them are for
+// either stream, so that a flood on one doesn't hide what the other says.
 func (c *capture) last() []Line {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]Line(nil), c.tail...)
+	var all []Line
+	for i, s := range c.sources {
+		room := tailLines
+		for j, other := range c.sources {
+			if i != j {
+				room = max(tailLines/2, room-len(other.last()))
+			}
+		}
+		lines := s.last()
+		all = append(all, lines[max(0, len(lines)-room):]...)
+	}
+	slices.SortStableFunc(all, func(a, b Line) int { return a.Time.Compare(b.Time) })
+	return all
 }
 
-// read splits what comes from r into lines, until its end.
-func (c *capture) read(r io.Reader, stream Stream) {
+// source is one of the streams that a drone writes. More than its budget is
+// read, counted and dropped, so that the drone never waits for us.
+type source struct {
+	capture *capture
+	stream  Stream
+	pipe    *os.File
+
+	mu      sync.Mutex
+	budget  budget
+	dropped int    // lines, since that was told
+	tail    []Line // the newest, of which those at the end may have been dropped
+}
+
+func (s *source) last() []Line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.tail)
+}
+
+// read splits what comes into lines, until its end.
+func (s *source) read() {
 	chunk := make([]byte, maxLine)
 	line := make([]byte, 0, 1024) // the line that is not ended yet, as far as it is kept
 	for {
-		n, err := r.Read(chunk)
-		line = c.take(chunk[:n], line, stream)
+		n, err := s.pipe.Read(chunk)
+		line = s.take(chunk[:n], line)
 		if err != nil {
 			break
 		}
 	}
 	if len(line) > 0 {
-		c.take([]byte{'\n'}, line, stream)
+		s.take([]byte{'\n'}, line)
 	}
 }
 
 // take adds the lines that end within text and returns the one that goes on.
-func (c *capture) take(text, line []byte, stream Stream) []byte {
-	if len(text) == 0 {
-		return line
-	}
-	c.mu.Lock()
-	now := c.now().UTC()
+func (s *source) take(text, line []byte) []byte {
+	now := s.capture.now().UTC()
 	var lines []Line
-	for len(text) > 0 {
-		if !c.admits(now) {
-			// The cheap way through a flood: only count.
-			if n := bytes.Count(text, []byte{'\n'}); n > 0 {
-				c.dropped += n
-				text, line = text[bytes.LastIndexByte(text, '\n')+1:], line[:0]
-			}
-			line = append(line, text[:min(len(text), maxLine-len(line))]...)
-			break
-		}
+	s.mu.Lock()
+	for {
 		i := bytes.IndexByte(text, '\n')
 		if i < 0 {
-			line = append(line, text[:min(len(text), maxLine-len(line))]...)
 			break
 		}
-		line = append(line, text[:min(i, maxLine-len(line))]...)
-		text = text[i+1:]
-		if c.dropped > 0 {
-			lines = append(lines, c.droppedLine(now))
+		if !s.budget.admits(now) {
+			text, line = s.drop(text, line, now)
+			break
 		}
-		c.lines--
-		c.bytes -= float64(len(line) + 100) // what JSON adds
-		entry := Line{Time: now, Drone: c.drone, Stream: stream, Text: cleanText(line, maxLine)}
+		entry := s.line(s.join(line, text[:i]), now)
+		text, line = text[i+1:], line[:0]
+		if s.dropped > 0 {
+			lines = append(lines, s.gap(s.dropped, now))
+			s.dropped = 0
+		}
+		s.budget.spend(entry)
 		lines = append(lines, entry)
-		c.keep(entry)
+		s.keep(entry)
+	}
+	s.mu.Unlock()
+	s.capture.journal.append(lines...)
+	return s.join(line, text)
+}
+
+// drop is the cheap way through a flood: it counts the lines that end within
+// text, keeps the newest in the tail, and returns what goes on.
+func (s *source) drop(text, line []byte, now time.Time) (rest, begun []byte) {
+	end := bytes.LastIndexByte(text, '\n') + 1
+	lines, rest := text[:end], text[end:]
+	s.dropped += bytes.Count(lines, []byte{'\n'})
+	begin := end
+	for range tailLines {
+		if begin = bytes.LastIndexByte(lines[:max(0, begin-1)], '\n') + 1; begin == 0 {
+			break
+		}
+	}
+	if begin > 0 {
+		line = line[:0] // it ends among those that are left out
+	}
+	for one := range bytes.Lines(lines[begin:]) {
+		s.keep(s.line(s.join(line, one[:len(one)-1]), now))
 		line = line[:0]
 	}
-	c.mu.Unlock()
-	c.journal.append(lines...)
-	return line
+	return rest, line
 }
 
-// admits tells whether a line may be written now. Once nothing is left it
-// says no until there is enough for a while, so that drops are told once a
-// second and not once a line.
-func (c *capture) admits(now time.Time) bool {
-	if passed := now.Sub(c.filled).Seconds(); passed > 0 {
-		c.lines = min(c.lines+passed*linesRate, linesBurst)
-		c.bytes = min(c.bytes+passed*bytesRate, bytesBurst)
-		c.filled = now
+// settle returns what is to be written in the end: how many lines were
+// dropped, and the newest of them after all, as they may be the drone's last
+// words.
+func (s *source) settle() []Line {
+	if s.dropped == 0 {
+		return nil
 	}
-	if c.dropping {
-		c.dropping = c.lines < linesRate || c.bytes < bytesRate
-	} else {
-		c.dropping = c.lines < 1 || c.bytes < 1
+	newest := s.tail[max(0, len(s.tail)-s.dropped):]
+	var lines []Line
+	if lost := s.dropped - len(newest); lost > 0 {
+		lines = append(lines, s.gap(lost, newest[0].Time))
 	}
-	return !c.dropping
+	s.dropped = 0
+	return append(lines, newest...)
 }
 
-func (c *capture) droppedLine(now time.Time) Line {
-	line := Line{Time: now.UTC(), Drone: c.drone, Stream: Platform, Text: fmt.Sprintf("%d lines dropped, as they came too fast", c.dropped)}
-	c.dropped = 0
-	return line
+// join adds text to a line, as far as it is kept: more than is shown of it, so
+// that no secret is cut there before it is masked.
+func (s *source) join(line, text []byte) []byte {
+	room := maxLine + s.capture.mask.longest - len(line)
+	return append(line, text[:min(len(text), max(0, room))]...)
 }
 
-func (c *capture) keep(line Line) {
-	if len(c.tail) == tailLines {
-		c.tail = append(c.tail[:0], c.tail[1:]...)
-	}
-	line.Text = cleanText([]byte(line.Text), tailText)
-	c.tail = append(c.tail, line)
+func (s *source) line(text []byte, now time.Time) Line {
+	masked := s.capture.mask.apply(strings.ToValidUTF8(string(bytes.TrimSuffix(text, []byte{'\r'})), "\ufffd"))
+	return Line{Time: now, Drone: s.capture.drone, Stream: s.stream, Text: cut(masked, maxLine)}
 }
 
-// cleanText returns line as UTF-8 of at most limit bytes.
-func cleanText(line []byte, limit int) string {
-	line = bytes.TrimSuffix(line, []byte{'\r'})
-	text := strings.ToValidUTF8(string(line), "\ufffd")
-	if len(text) > limit {
-		// A replacement is longer than what it replaces; cut without halving a rune.
-		text = strings.ToValidUTF8(text[:limit], "")
+func (s *source) gap(lost int, now time.Time) Line {
+	return Line{Time: now, Drone: s.capture.drone, Stream: Platform, Text: fmt.Sprintf("%d lines dropped, as they came too fast", lost)}
+}
+
+func (s *source) keep(line Line) {
+	if len(s.tail) == tailLines {
+		s.tail = append(s.tail[:0], s.tail[1:]...)
 	}
-	return text
+	line.Text = cut(line.Text, tailText)
+	s.tail = append(s.tail, line)
+}
+
+// cut returns at most limit bytes of text, which is UTF-8, without halving a
+// character.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "")
 }

@@ -77,7 +77,7 @@ func (a *application) begin(ctx context.Context, spec Spec, number int) (*drone,
 	}
 	d := &drone{
 		number: number, port: port,
-		started: s.o.Now(), out: newCapture(number, a.journal, s.o.Now),
+		started: s.o.Now(), out: newCapture(number, a.journal, newMask(s.o.Env, spec.Env), s.o.Now),
 	}
 	args := command(s.o, spec, as != nil)
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // running apps is what this is for; group.End ends it

@@ -1,6 +1,7 @@
 package drones_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,6 +131,45 @@ func TestEndlessLogFlood(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.bounded()
+}
+
+// What an app says before it ends is told, whatever it has said before that.
+func TestLastWordsAfterAFlood(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	spec := b.app("app", "serve.js")
+	spec.Start = `yes noise | head -n 800000; echo FATAL: no database >&2; echo bye; exit 3`
+	err := b.Switch(t.Context(), spec)
+	failed, ok := errors.AsType[*drones.StartError](err)
+	if !ok {
+		t.Fatalf("error %v, want a StartError", err)
+	}
+	mention(t, failed.Reason+"\n"+join(failed.Lines), "exited with code 3", "stderr: FATAL: no database\n", "stdout: bye\n")
+	mention(t, b.text("app"), "stderr: FATAL: no database\n", "stdout: bye\n", "lines dropped")
+	if len(failed.Lines) > 50 {
+		t.Errorf("%d last lines", len(failed.Lines))
+	}
+}
+
+// No secret of an app's environment gets into its log, nor into what is told of
+// its failure.
+func TestSecretsAreMasked(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	spec := b.app("app", "serve.js")
+	spec.Env = map[string]string{"DATABASE_URL": "postgres://app:canary-one@db/app", "API_KEY": "canary-two"}
+	spec.Start = `printf 'opening %s with canary-' "$DATABASE_URL"; printf 'two\n'; env >&2; exit 1`
+	err := b.Switch(t.Context(), spec)
+	failed, ok := errors.AsType[*drones.StartError](err)
+	if !ok {
+		t.Fatalf("error %v, want a StartError", err)
+	}
+	for where, text := range map[string]string{"log": b.text("app"), "failure": join(failed.Lines)} {
+		mention(t, text, "stdout: opening postgres://app:***@db/app with ***\n", "stderr: API_KEY=***\n")
+		if strings.Contains(text, "canary") {
+			t.Errorf("the %s has a secret:\n%s", where, text)
+		}
+	}
 }
 
 // bounded checks that the logs take no more disk than they may.
