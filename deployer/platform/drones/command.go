@@ -16,16 +16,23 @@ import (
 // systemPath is where drones find the system's programs.
 const systemPath = "/usr/local/bin:/usr/bin:/bin"
 
+// expendable becomes the command, as what the kernel ends first where the
+// machine has no memory left (proc_pid_oom_score_adj(5)): sooner an app than the
+// server, or its neighbours on the machine.
+const expendable = `{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
+exec "$@"`
+
 // command returns the arguments that run spec within the limits.
 func command(o Options, spec Spec, ownUser bool) []string {
 	limits := group.Limits{Files: o.Files, Memory: o.Memory, Private: true}
 	if ownUser {
 		limits.Processes = o.Processes
 	}
+	args := []string{"/bin/sh", "-c", replaced(spec.Start)}
 	if start := strings.TrimSpace(spec.Start); isScript(spec.Dir, start) {
-		return limits.Wrap(spec.Node, start)
+		args = []string{spec.Node, start}
 	}
-	return limits.Wrap("/bin/sh", "-c", replaced(spec.Start))
+	return limits.Wrap(append([]string{"/bin/sh", "-c", expendable, "expendable"}, args...)...)
 }
 
 // shellWords are what is no program's name and can't follow exec.

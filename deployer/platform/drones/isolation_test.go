@@ -338,3 +338,18 @@ func TestLeakIsGivenUp(t *testing.T) {
 		t.Errorf("the other app has pid %d, before %d", again, pid)
 	}
 }
+
+// Where the machine has no memory left the kernel ends an app, and not the
+// server; so it is with what the app starts.
+func TestAppsAreEndedFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	for name, start := range map[string]string{"script": "shell.js", "command": "node shell.js", "shell": "true && node shell.js"} {
+		spec := b.app(name, "shell.js")
+		spec.Start = start
+		b.mustSwitch(spec)
+		if got := b.must(name, "cat /proc/$PPID/oom_score_adj /proc/self/oom_score_adj"); got != "1000\n1000" {
+			t.Errorf("%s: oom_score_adj is %q", name, got)
+		}
+	}
+}
