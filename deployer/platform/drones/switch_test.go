@@ -4,9 +4,14 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -295,4 +300,66 @@ func TestPortsRunOut(t *testing.T) {
 	// What was taken is free again.
 	spec.Drones = 2
 	b.mustSwitch(spec)
+}
+
+// rival is who takes ports between our look and a drone's bind: so many times.
+func (b *bench) rival(times int) (spec drones.Spec, taken func() []string) {
+	b.t.Helper()
+	var mu sync.Mutex
+	var ports []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(ports) == times {
+			return
+		}
+		var config net.ListenConfig
+		listener, err := config.Listen(r.Context(), "tcp", ":"+r.URL.Query().Get("port"))
+		if err != nil {
+			b.t.Error(err)
+			return
+		}
+		b.t.Cleanup(func() { _ = listener.Close() })
+		ports = append(ports, r.URL.Query().Get("port"))
+	}))
+	b.t.Cleanup(server.Close)
+	spec = b.app("app", "late.js")
+	spec.Env = map[string]string{"ASK": server.URL}
+	return spec, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(ports)
+	}
+}
+
+// A port that somebody else takes before the drone does is given up for
+// another one, and nobody else gets the app's requests.
+func TestPortIsTakenBeforeTheDroneHasIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	spec, taken := b.rival(2)
+	b.mustSwitch(spec)
+	if len(taken()) != 2 {
+		t.Errorf("the ports %v were taken", taken())
+	}
+	if got := b.get("app", "/"); got != "late\n" {
+		t.Errorf("answer %q", got)
+	}
+}
+
+// Where that goes on the start fails, and says why.
+func TestPortsAreAlwaysTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{})
+	spec, taken := b.rival(100)
+	err := b.Switch(t.Context(), spec)
+	if err == nil || !strings.Contains(err.Error(), "the port was taken by another process") {
+		t.Errorf("error %v", err)
+	}
+	if len(taken()) != 3 {
+		t.Errorf("the ports %v were taken", taken())
+	}
+	if _, _, ok := b.Pick("me", "app"); ok {
+		t.Error("a drone is ready")
+	}
 }
