@@ -23,6 +23,8 @@ type ServerOptions struct {
 	// Handler is served in the place of the API's own, such as one that puts
 	// something around it; nil: the API.
 	Handler http.Handler
+	// Limit bounds the connections that a listener accepts; nil: nothing does.
+	Limit func(net.Listener) net.Listener
 	// Drain is how long Stop lets everything go on, but for /readyz, which says
 	// that nothing should be sent here: time for a balancer to notice. 0: none.
 	Drain time.Duration
@@ -86,6 +88,9 @@ func (s *Server) Start(ctx context.Context) error {
 	listener, err := config.Listen(ctx, "tcp", s.o.Addr)
 	if err != nil {
 		return fmt.Errorf("httpapi: %w", err)
+	}
+	if s.o.Limit != nil {
+		listener = s.o.Limit(listener)
 	}
 	s.mu.Lock()
 	s.listener = listener

@@ -21,6 +21,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/conns"
 	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
@@ -52,12 +53,14 @@ type Options struct {
 	Datacenter string            // name of this one; default "local"
 	Branches   map[string]string // URL of the API of each datacenter that this platform is home to, by name
 	Home       string            // URL of the home's API, where this platform is a branch
-	Proxies    []netip.Prefix    // whose X-Forwarded-For is believed, of calls of the API
+	Proxies    []netip.Prefix    // whose X-Forwarded headers are believed
 
 	Registry string // URL of the npm registry; default: npm's own
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
 	Ready        time.Duration // for an app to accept connections, and its health path to answer; default 30 s
+
+	MaxConns int // connections at a time, of each port; default: by how many files the process may open
 
 	Fail   func(error)  // told when serving ends for another reason than Stop; default: not told
 	Logger *slog.Logger // default: discards
@@ -132,10 +135,10 @@ func (p *Platform) start(ctx context.Context) error {
 		return err
 	}
 	// Ports first: where they are taken, no app must have been started.
-	if p.api, err = listen(ctx, p.o.Listen, "platform-listen"); err != nil {
+	if p.api, err = listen(ctx, p.o.Listen, "platform-listen", conns.OfPlatform, p.o); err != nil {
 		return err
 	}
-	if p.apps, err = listen(ctx, p.o.RouterListen, "apps-listen"); err != nil {
+	if p.apps, err = listen(ctx, p.o.RouterListen, "apps-listen", conns.OfApps, p.o); err != nil {
 		return err
 	}
 	all, err := p.assemble(p.apps.port())

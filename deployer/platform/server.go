@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/conns"
 )
 
 // server is a handler on a port.
@@ -22,14 +25,17 @@ type server struct {
 	busy     sync.RWMutex // read by each request, written at the end
 }
 
-// listen takes a port; setting is what the operator calls it.
-func listen(ctx context.Context, address, setting string) (*server, error) {
+// listen takes a port; setting is what the operator calls it, share bounds the
+// connections where the options don't.
+func listen(ctx context.Context, address, setting string, share conns.Share, o Options) (*server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
-	return &server{listener: listener}, nil
+	return &server{listener: conns.Limit(listener, conns.Options{
+		Total: cmp.Or(o.MaxConns, share.Connections()), Exempt: append(conns.Local(), o.Proxies...), Logger: o.Logger,
+	})}, nil
 }
 
 func (s *server) port() string {

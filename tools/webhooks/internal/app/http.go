@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"net"
 	"strings"
 
 	"go.uber.org/fx"
@@ -10,6 +12,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
+	"github.com/nodejitsu/webhooks/deployer/platform/conns"
 	"github.com/nodejitsu/webhooks/httpapi"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -35,6 +38,11 @@ func httpModule(cfg config.Config) fx.Option {
 				func(api *httpapi.API, c *Certificates, fail context.CancelCauseFunc, log *slog.Logger) *httpapi.Server {
 					return httpapi.NewServer(httpapi.ServerOptions{
 						API: api, Addr: cfg.Listen, TLS: c.TLS, Drain: cfg.Drain, Fail: fail, Logger: log,
+						Limit: func(l net.Listener) net.Listener {
+							return conns.Limit(l, conns.Options{
+								Total: cmp.Or(cfg.MaxConnections, conns.OfAPI.Connections()), Exempt: append(conns.Local(), cfg.Proxies()...), Logger: log,
+							})
+						},
 					})
 				},
 				fx.OnStart((*httpapi.Server).Start),

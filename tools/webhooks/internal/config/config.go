@@ -21,6 +21,7 @@ type Config struct {
 	Data            string        `koanf:"data"`
 	BaseURL         string        `koanf:"base-url"`
 	TrustedProxies  []string      `koanf:"trusted-proxies"`
+	MaxConnections  int           `koanf:"max-connections"`
 	TLSCert         string        `koanf:"tls-cert"`
 	TLSKey          string        `koanf:"tls-key"`
 	ACMEDomains     []string      `koanf:"acme-domains"`
@@ -123,6 +124,9 @@ func (c Config) Validate() error {
 	}
 	if c.Lease < shortestLease {
 		fault("lease", "%s is shorter than %s, within which a claim can't be renewed for sure", c.Lease, shortestLease)
+	}
+	if c.MaxConnections < 0 {
+		fault("max-connections", "%d is less than none", c.MaxConnections)
 	}
 	if c.Drain < 0 {
 		fault("drain", "%s is less than nothing", c.Drain)

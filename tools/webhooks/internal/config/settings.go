@@ -31,6 +31,7 @@ func Flags(set *pflag.FlagSet) {
 	set.String("data", defaultData(), "folder for everything that is kept")
 	set.String("base-url", "", "this service's URL as others see it; default: as each request names it")
 	set.StringSlice("trusted-proxies", nil, "addresses or networks whose X-Forwarded headers are believed")
+	set.Int("max-connections", 0, "connections at a time on each port, of which one address has a quarter; default: by how many files the process may open")
 	set.String("tls-cert", "", "PEM file with the certificate and its chain, for this API and the apps; read anew when it changes")
 	set.String("tls-key", "", "PEM file with its key")
 	set.StringSlice("acme-domains", nil, "host names of this API: it and the apps get certificates from an ACME server; --listen or --apps-listen must be reached at port 443")
