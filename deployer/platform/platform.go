@@ -59,6 +59,7 @@ type Options struct {
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
 	Ready        time.Duration // for an app to accept connections, and its health path to answer; default 30 s
+	Drain        time.Duration // for requests to end at a version that another has replaced; default 60 s
 
 	MaxConns int // connections at a time, of each port; default: by how many files the process may open
 
@@ -197,7 +198,7 @@ func (p *Platform) accounts(ctx context.Context) (*accounts.Accounts, error) {
 func (p *Platform) assemble(port string) (*apps.Apps, error) {
 	var all *apps.Apps // set before the drones start
 	p.drones = drones.New(drones.Options{
-		Dir: filepath.Join(p.o.Dir, "drones"), Ready: p.o.Ready, Logger: p.o.Logger,
+		Dir: filepath.Join(p.o.Dir, "drones"), Ready: p.o.Ready, Drain: p.o.Drain, Logger: p.o.Logger,
 		RolledBack: func(r drones.Rollback) { all.RolledBack(r) },
 	})
 	store := snapshots.New(snapshots.Options{

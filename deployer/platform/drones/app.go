@@ -21,6 +21,7 @@ type application struct {
 	turn       chan struct{}  // held by the one call that changes what runs
 	boots      chan struct{}  // held by the one drone that boots after a crash
 	drains     sync.WaitGroup // of old generations; added to and waited for by who has the turn
+	late       chan struct{}  // closed by who halts the app: the time for requests is over; replaced when drains are done
 
 	mu       sync.Mutex
 	current  *generation // nil where the app is stopped
@@ -85,7 +86,7 @@ func (a *application) replace(ctx context.Context, r run, ready func()) error {
 	a.tell()
 	if old != nil {
 		old.cancel()
-		a.drains.Go(func() { _ = old.drain(s.hurry, s.o.Grace, s.o.Grace) }) // it was logged
+		a.drains.Go(func() { _ = old.drain(s.hurry, s.o.Drain, s.o.Grace) }) // it was logged
 	}
 	return nil
 }
@@ -102,6 +103,7 @@ func (a *application) halt(ctx context.Context, forget bool) error {
 	a.current, a.restarts, a.reason, a.crash = nil, 0, "", Crash{}
 	a.mu.Unlock()
 	a.tell()
+	late := time.AfterFunc(s.o.Grace, func() { close(a.late) }) // also for what was replaced before
 	if old != nil {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -109,6 +111,10 @@ func (a *application) halt(ctx context.Context, forget bool) error {
 		err = errors.Join(err, old.drain(ctx, s.o.Grace, s.o.Grace))
 	}
 	a.drains.Wait()
+	if !late.Stop() {
+		<-a.late
+		a.late = make(chan struct{})
+	}
 	return err
 }
 

@@ -245,6 +245,7 @@ func (g *generation) drain(ctx context.Context, requests, grace time.Duration) e
 			select {
 			case <-drained:
 			case <-limit.C:
+			case <-g.app.late:
 			case <-d.group.Exited():
 			case <-ctx.Done():
 			}

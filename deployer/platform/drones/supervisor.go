@@ -344,7 +344,8 @@ func (s *Supervisor) app(user, name string) *application {
 	a := s.apps[key(user, name)]
 	if a == nil {
 		a = &application{
-			supervisor: s, user: user, name: name, turn: make(chan struct{}, 1), boots: make(chan struct{}, 1),
+			supervisor: s, user: user, name: name,
+			turn: make(chan struct{}, 1), boots: make(chan struct{}, 1), late: make(chan struct{}),
 			journal: &journal{dir: s.logs(user, name), limit: journalFile},
 			told:    State{User: user, App: name, Phase: Stopped},
 		}

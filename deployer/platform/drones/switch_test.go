@@ -164,6 +164,71 @@ func TestSwitchLetsRequestsEnd(t *testing.T) {
 	mention(t, b.text("app"), "stdout: ending")
 }
 
+// holding switches away from a drone that knows no SIGTERM and has a request
+// in flight. It returns the drone's pid, the rest of the answer, and what lets
+// the request end.
+func (b *bench) holding() (pid int, rest *bufio.Reader, release func()) {
+	b.t.Helper()
+	spec := b.app("app", "serve.js")
+	spec.Env = map[string]string{"UNAWARE": "yes"}
+	b.mustSwitch(spec)
+	pid = b.report("app").Pid
+	address, addressDone, _ := b.Pick("me", "app")
+	resp, done := b.open("app", "/hold")
+	b.t.Cleanup(done)
+	rest = bufio.NewReader(resp.Body)
+	if line, err := rest.ReadString('\n'); line != "held\n" {
+		b.t.Fatalf("%q, %v", line, err)
+	}
+	addressDone()
+	spec.Snapshot = "2"
+	b.mustSwitch(spec)
+	return pid, rest, func() {
+		b.t.Helper()
+		answer, ended := b.openAt(address, "/release", func() {})
+		_ = answer.Body.Close()
+		ended()
+	}
+}
+
+func TestRequestsOutliveTheGrace(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Grace: time.Millisecond, Drain: time.Hour})
+	pid, rest, release := b.holding()
+	b.mustSwitch(b.app("app", "serve.js")) // takes longer than that
+	if !alive(pid) {
+		t.Fatal("the old drone was ended with a request in flight")
+	}
+	release()
+	if line, err := rest.ReadString('\n'); line != "released\n" {
+		t.Errorf("the request in flight ended with %q, %v", line, err)
+	}
+}
+
+func TestRequestsThatTakeTooLong(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Drain: time.Millisecond})
+	_, rest, _ := b.holding()
+	if line, err := rest.ReadString('\n'); err == nil {
+		t.Errorf("the request goes on with %q", line)
+	}
+}
+
+// Who halts an app does not wait for the requests of what was replaced before.
+func TestHaltEndsWhatDrains(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drones.Options{Grace: 100 * time.Millisecond, Drain: time.Hour})
+	for range 2 {
+		pid, _, _ := b.holding()
+		if err := b.Halt(t.Context(), "me", "app"); err != nil {
+			t.Fatal(err)
+		}
+		if alive(pid) {
+			t.Error("the old drone is still there")
+		}
+	}
+}
+
 func TestHaltLeavesNoProcess(t *testing.T) {
 	t.Parallel()
 	b := setup(t, drones.Options{Grace: time.Second})

@@ -33,4 +33,4 @@ const server = http.createServer((req, res) => {
   }
 });
 server.listen(process.env.PORT, () => console.log('listening'));
-process.on('SIGTERM', () => { console.log('ending'); server.close(() => process.exit(0)); server.closeIdleConnections?.(); });
+if (!process.env.UNAWARE) process.on('SIGTERM', () => { console.log('ending'); server.close(() => process.exit(0)); server.closeIdleConnections?.(); });

@@ -77,7 +77,7 @@ func newPlatform(cfg config.Config, certificates *tls.Config, log *slog.Logger) 
 	}
 	return platform.New(platform.Options{
 		Datacenter: cfg.Datacenter, Branches: branches, Home: cfg.Home,
-		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.StartTimeout,
+		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.StartTimeout, Drain: cfg.RequestTimeout,
 		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
 		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logger: log,
 	}), nil

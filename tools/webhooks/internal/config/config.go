@@ -33,12 +33,13 @@ type Config struct {
 	LogLevel        string        `koanf:"log-level"`
 	LogFormat       string        `koanf:"log-format"`
 
-	Workers      int           `koanf:"workers"`
-	Hold         time.Duration `koanf:"hold"`
-	Lease        time.Duration `koanf:"lease"`
-	RetryDelays  []string      `koanf:"retry-delays"`
-	BuildTimeout time.Duration `koanf:"build-timeout"`
-	StartTimeout time.Duration `koanf:"start-timeout"`
+	Workers        int           `koanf:"workers"`
+	Hold           time.Duration `koanf:"hold"`
+	Lease          time.Duration `koanf:"lease"`
+	RetryDelays    []string      `koanf:"retry-delays"`
+	BuildTimeout   time.Duration `koanf:"build-timeout"`
+	StartTimeout   time.Duration `koanf:"start-timeout"`
+	RequestTimeout time.Duration `koanf:"request-timeout"`
 
 	Redis                     []string `koanf:"redis"`
 	RedisMaster               string   `koanf:"redis-master"`
@@ -115,7 +116,7 @@ func (c Config) Validate() error {
 		}
 	}
 	for setting, d := range map[string]time.Duration{
-		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "build-timeout": c.BuildTimeout, "start-timeout": c.StartTimeout,
+		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "build-timeout": c.BuildTimeout, "start-timeout": c.StartTimeout, "request-timeout": c.RequestTimeout,
 		"keep-entries": c.KeepEntries, "keep-payloads": c.KeepPayloads, "keep-changes": c.KeepChanges,
 	} {
 		if d <= 0 {

@@ -49,6 +49,7 @@ func Flags(set *pflag.FlagSet) {
 	set.StringSlice("retry-delays", []string{"5s", "30s", "2m", "10m", "30m"}, "pauses between tries after failures that may pass")
 	set.Duration("build-timeout", 10*time.Minute, "how long the embedded platform lets a build take; a deployment waits longer, as it may have to wait for other builds")
 	set.Duration("start-timeout", 30*time.Second, "how long an app may take to accept connections, and its health path to answer")
+	set.Duration("request-timeout", time.Minute, "how long requests to a version of an app may go on when another has replaced it")
 
 	set.StringSlice("redis", nil, "host:port of the Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
 	set.String("redis-master", "", "name that Sentinel knows the master by; then --redis names the Sentinels")
