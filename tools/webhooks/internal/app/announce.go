@@ -37,13 +37,15 @@ func announceModule(role Role, cfg config.Config, stdout io.Writer) fx.Option {
 					if err != nil {
 						return err
 					}
-					if _, err := fmt.Fprintf(stdout, "apps     %s://SUBDOMAIN.%s:%s\nplatform %s\n", c.scheme(), cfg.AppsDomain, port, p.URL()); err != nil {
-						return err
-					}
 					if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 						return err
 					}
-					return os.WriteFile(path, []byte(p.URL()+"\n"), 0o600)
+					// First: who reads that it listens may call a command at once.
+					if err := os.WriteFile(path, []byte(p.URL()+"\n"), 0o600); err != nil {
+						return err
+					}
+					_, err = fmt.Fprintf(stdout, "apps     %s://SUBDOMAIN.%s:%s\nplatform %s\n", c.scheme(), cfg.AppsDomain, port, p.URL())
+					return err
 				},
 				func(context.Context) error { return os.Remove(path) },
 			))
