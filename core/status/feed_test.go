@@ -222,6 +222,25 @@ func TestGone(t *testing.T) {
 	wantSeqs(t, read(t, subscribe(t, s, "0"), 6), numbers(5, 10))
 }
 
+// Who asks for what comes after a seq that the log never gave would wait in
+// silence, and miss what comes until then.
+func TestAheadOfTheLog(t *testing.T) {
+	t.Parallel()
+	m := &memory{}
+	s := running(t, m, status.Options{})
+	subscribe(t, s, "99") // nothing is kept, so nobody knows where the log ended
+	m.add(1, 10)
+	m.cut = core.Seq{Millis: 4}
+	_, err := s.Subscribe(t.Context(), "dscape", status.Since{After: core.Seq{Millis: 10, N: 1}})
+	cause, ok := errors.AsType[*status.GoneError](err)
+	if want := (core.Seq{Millis: 5}); core.CodeOf(err) != core.CodeChangesGone || !ok || cause.Oldest != want {
+		t.Errorf("got %v, cause %v, want %s and the oldest %s", err, cause, core.CodeChangesGone, want)
+	}
+	end := subscribe(t, s, "10")
+	m.add(11, 11)
+	wantSeqs(t, read(t, end, 1), numbers(11, 11))
+}
+
 func TestSlowReaderIsCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -23,9 +23,9 @@ type Reader struct {
 
 // Subscribe returns a reader of the user's changes from since on; the caller
 // closes it. It fails with [core.CodeChangesGone], whose cause is a
-// [*GoneError], where changes after since are no longer kept; with
-// [core.CodeStatusQueryFail]; and with [core.CodeHTTPUnavailable] where the
-// Service does not run.
+// [*GoneError], where changes after since are no longer kept, or since lies
+// behind the log's end; with [core.CodeStatusQueryFail]; and with
+// [core.CodeHTTPUnavailable] where the Service does not run.
 func (s *Service) Subscribe(ctx context.Context, user string, since Since) (*Reader, error) {
 	f, err := s.follow(user) //nolint:contextcheck // what is shared outlives each reader
 	if err != nil {
@@ -48,6 +48,10 @@ func (r *Reader) begin(ctx context.Context, since Since) error {
 	if since.Now {
 		r.cursor = newest
 		return nil
+	}
+	if !newest.IsZero() && since.After.Compare(newest) > 0 {
+		// Waiting for the log to grow beyond it would lose all until then.
+		return ahead(oldest)
 	}
 	if _, ok, err := r.fromWindow(); ok || err != nil {
 		return nil // an error is told by Poll

@@ -43,6 +43,14 @@ func gone(oldest core.Seq) error {
 		&GoneError{oldest})
 }
 
+// ahead returns the failure for a reader that asked for what comes after a seq
+// that the log does not have yet: it is another log's, or the store lost it.
+func ahead(oldest core.Seq) error {
+	return core.NewError(core.CodeChangesGone,
+		fmt.Sprintf("The changes end before that seq, which is of another log, or was lost with the store; the oldest is %s: read the status, then go on with since=0", oldest),
+		&GoneError{oldest})
+}
+
 // fatal returns the failure for a reader that cannot go on where it is.
 func fatal(why string) error {
 	return core.NewError(core.CodeChangesFatal,
