@@ -45,9 +45,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/1/status/dscape/changes/" + entryID + "/release", 202},
 		{"POST", "/1/auth/github", 200},
 		{"GET", "/healthz", 200},
-		{"HEAD", "/healthz", 200},
 		{"GET", "/readyz", 200},
-		{"HEAD", "/readyz", 200},
 
 		{"GET", "/2/deploy", 404},
 		{"POST", "/1", 404},
@@ -57,9 +55,17 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/1/deploy", 405},
 		{"GET", "/", 405},
 		{"DELETE", "/1/status/dscape/webhooks", 405},
-		{"HEAD", "/1/status/dscape/webhooks", 405},
+		{"HEAD", "/1/deploy", 405},
+		{"HEAD", "/", 405},
 		{"OPTIONS", "/1/auth/github", 405},
 		{"FROB", "/healthz", 405},
+	}
+	for _, c := range cases {
+		if c.method == "GET" && c.want != 405 {
+			head := c
+			head.method = "HEAD"
+			cases = append(cases, head)
+		}
 	}
 	for _, c := range cases {
 		for _, slash := range []string{"", "/"} {

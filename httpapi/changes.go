@@ -35,6 +35,10 @@ func (a *API) changes(c *gin.Context) error {
 		query: query, reader: reader, ending: a.ending,
 		writer: newFeedWriter(c.Writer, a.base(c), query, a.o.WriteTimeout, &a.buffers),
 	}
+	if c.Request.Method == http.MethodHead {
+		_ = f.writer.begin() // to nobody, where it fails
+		return nil
+	}
 	err = f.run(c.Request.Context())
 	switch {
 	case err == nil || !f.writer.begun:

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -373,6 +374,36 @@ func TestFeedGone(t *testing.T) {
 		w := serve(api, request(t, "GET", "/1/status/dscape/changes?since=2", "", as("dscape")))
 		golden(t, "feed gone", whole(w))
 	})
+}
+
+// HEAD asks for the headers of the feed alone, whatever the feed holds.
+func TestFeedHead(t *testing.T) {
+	t.Parallel()
+	l := &changeLog{}
+	l.add(1, core.StatusOK, nil)
+	l.add(2, core.StatusOK, nil)
+	l.cut = core.Seq{Millis: 1}
+	s := feedOver(t, l, status.Options{})
+	_, url := started(t, newAPI(t, func(o *httpapi.Options) { o.Status = s }))
+	for query, want := range map[string]struct {
+		status int
+		kind   string
+	}{
+		"?since=0": {200, "application/x-ndjson"}, "?feed=normal&since=0": {200, "application/x-ndjson"},
+		"?feed=longpoll": {200, "application/x-ndjson"}, "?since=0-1": {410, "application/json"}, "?since=x": {400, "application/json"},
+	} {
+		r := request(t, "HEAD", url+"/1/status/dscape/changes"+query, "", as("dscape"))
+		r.RequestURI = "" // which only a server may have
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || len(text) != 0 || answer.StatusCode != want.status || answer.Header.Get("Content-Type") != want.kind {
+			t.Errorf("%s: got %d, %q, %v, headers %v", query, answer.StatusCode, text, err, answer.Header)
+		}
+		_ = answer.Body.Close()
+	}
 }
 
 func TestFeedParameters(t *testing.T) {

@@ -94,6 +94,9 @@ func TestFeed(t *testing.T) {
 	if last := ended[len(ended)-1]; len(ended) != 4 || last["error"] != "status:changes:timeout" {
 		t.Errorf("got %v", ended)
 	}
+	if head := s.send(request{method: "HEAD", path: "/1/status/dscape/changes?since=0"}); head.status != 200 || head.body != "" {
+		t.Errorf("HEAD: got %d %q", head.status, head.body)
+	}
 	if gone := s.send(request{path: "/1/status/dscape/changes?since=x"}); gone.status != 400 || gone.json(t)["error"] != "status:params:invalid" {
 		t.Errorf("got %d %s", gone.status, gone.body)
 	}
