@@ -74,6 +74,7 @@ type Signature string
 const (
 	SignatureNone      Signature = "none"      // the delivery carries none
 	SignatureUnchecked Signature = "unchecked" // it carries one, and there is no key to check it with
+	SignatureWeak      Signature = "weak"      // it carries one of a kind that is not believed, and no other
 	SignatureValid     Signature = "valid"
 	SignatureInvalid   Signature = "invalid" // present and matching none of the keys
 )

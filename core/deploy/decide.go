@@ -35,8 +35,11 @@ func (s *Service) acceptance(r Request, from sender, event core.Event) Acceptanc
 		build := event.Build
 		e.Build = &build
 	}
-	if from.signature == core.SignatureUnchecked {
+	switch from.signature {
+	case core.SignatureUnchecked:
 		e.Notes = append(e.Notes, "The delivery is signed, and there is no key to check that with, so the signature was ignored")
+	case core.SignatureWeak:
+		e.Notes = append(e.Notes, "The delivery is signed with SHA-1 alone, which is not believed here, so the signature was ignored")
 	}
 	var place *Place
 	e.Status, e.Reason, place = decide(event, e.Deploys)

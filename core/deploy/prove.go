@@ -114,6 +114,9 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 	switch {
 	case from.signature == core.SignatureInvalid:
 		return core.NewError(core.CodeBadSignature, "", nil)
+	case required && from.signature == core.SignatureWeak:
+		return core.NewError(core.CodeBadSignature,
+			"You ask for a signature on every delivery, and this one is signed with SHA-1 alone, which is not believed here; have it signed with SHA-256, or ask the operator for --github-sha1", nil)
 	case required && from.signature != core.SignatureValid:
 		return core.NewError(core.CodeBadSignature,
 			"You ask for a signature on every delivery, and this one has none; set the webhook's secret on GitHub", nil)

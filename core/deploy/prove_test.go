@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,9 @@ func TestWhoMayDeploy(t *testing.T) {
 		"wrong signature":                {user: "dscape", signed: "x", secret: &secret, code: core.CodeBadSignature},
 		"wrong signature, credentials":   {credentials: good, signed: "x", secret: &secret, code: core.CodeBadSignature},
 		"unchecked signature":            {credentials: good, signed: "x", signature: core.SignatureUnchecked},
+		"weak signature":                 {user: "dscape", signed: "weak", secret: &secret, code: core.CodeBadCreds},
+		"weak signature, credentials":    {credentials: good, signed: "weak", secret: &secret, signature: core.SignatureWeak},
+		"weak signature demanded":        {credentials: good, signed: "weak", secret: &required, code: core.CodeBadSignature},
 		"credentials beside the user":    {credentials: good, user: "dscape", signature: core.SignatureNone},
 		"credentials of another user":    {credentials: good, user: "other", code: core.CodeBadCreds},
 		"signature demanded":             {credentials: good, secret: &required, code: core.CodeBadSignature},
@@ -72,6 +76,29 @@ func TestWhoMayDeploy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is told of a signature that proves nothing is the truth.
+func TestSignatureThatProvesNothing(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		for signed, want := range map[string]string{"x": "no key", "weak": "SHA-1"} {
+			r := w.request(w.push(commit1), "Signed-With", signed, "X-Github-Delivery", signed)
+			if notes := w.accept(r).Change.Entry.Notes; len(notes) != 1 || !strings.Contains(notes[0], want) {
+				t.Errorf("signed with %q: got notes %q, want %q", signed, notes, want)
+			}
+		}
+		required := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: "hook", Required: true}
+		if err := w.accounts.SetToken(w.t.Context(), "dscape", required); err != nil {
+			t.Fatal(err)
+		}
+		for signed, want := range map[string]string{"": "has none", "weak": "SHA-1"} {
+			_, err := w.service.Deliver(w.t.Context(), w.request(w.push(commit1), "Signed-With", signed))
+			if core.CodeOf(err) != core.CodeBadSignature || !strings.Contains(core.AsError(err).Reason, want) {
+				t.Errorf("signed with %q: got %v, want %q", signed, err, want)
+			}
+		}
+	})
 }
 
 func TestAccountsThatDoNotAnswer(t *testing.T) {

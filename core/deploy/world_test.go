@@ -35,6 +35,8 @@ func (p told) Verify(d core.Delivery, keys []core.Secret) core.Signature {
 	switch {
 	case signed == "":
 		return core.SignatureNone
+	case signed == "weak":
+		return core.SignatureWeak
 	case len(keys) == 0:
 		return core.SignatureUnchecked
 	}

@@ -49,7 +49,7 @@ func (Provider) Recognize(d core.Delivery) bool {
 // it arrived (docs.github.com, "Validating webhook deliveries"), against each
 // of keys, in constant time. A signature that is malformed is invalid. The old
 // X-Hub-Signature alone, which is SHA-1, proves nothing unless SHA1 is set: it is
-// unchecked, as is any signature where no key is given. Empty keys are no keys.
+// weak. Where no key is given, any other is unchecked. Empty keys are no keys.
 func (p Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
 	switch {
 	case present(d, headerSignature):
@@ -57,7 +57,7 @@ func (p Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
 	case present(d, headerSignatureOld) && p.SHA1:
 		return verify(sha1.New, "sha1=", d.Header.Get(headerSignatureOld), d.Body, keys)
 	case present(d, headerSignatureOld):
-		return core.SignatureUnchecked
+		return core.SignatureWeak
 	}
 	return core.SignatureNone
 }

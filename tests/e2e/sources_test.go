@@ -148,6 +148,12 @@ func TestSignaturesOfGitHub(t *testing.T) {
 		t.Errorf("a signature that nobody can check: %v %v", doc["signature"], doc["notes"])
 	}
 	ping("?user="+user, wrong, true).failure(t, 401, "deploy:auth:bad_creds")
+	old := event("ping")
+	old["X-Hub-Signature"] = "sha1=" + strings.Repeat("0", 40)
+	doc = s.entry(s.send(request{path: "/1/deploy", body: `{"zen":"x","hook_id":1}`, header: old}).change(t, 200, "ok"))
+	if notes, _ := doc["notes"].([]any); doc["signature"] != "weak" || len(notes) != 1 || !strings.Contains(notes[0].(string), "SHA-1") {
+		t.Errorf("a signature with SHA-1 alone: %v %v", doc["signature"], doc["notes"])
+	}
 
 	s.run("", "secrets", "add", user, "github", "--data", s.data)
 	ping("", wrong, false).failure(t, 401, "deploy:auth:bad_signature") // beside good credentials
