@@ -25,6 +25,9 @@ type ServerOptions struct {
 	Handler http.Handler
 	// Limit bounds the connections that a listener accepts; nil: nothing does.
 	Limit func(net.Listener) net.Listener
+	// ConnContext is http.Server's, for what Handler wants to know of a
+	// connection; nil: nothing.
+	ConnContext func(context.Context, net.Conn) context.Context
 	// Drain is how long Stop lets everything go on, but for /readyz, which says
 	// that nothing should be sent here: time for a balancer to notice. 0: none.
 	Drain time.Duration
@@ -73,6 +76,7 @@ func NewServer(o ServerOptions) *Server {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       o.ConnContext,
 	}
 	s.http.RegisterOnShutdown(o.API.EndFeeds)
 	return s

@@ -15,7 +15,8 @@ import (
 )
 
 // curious is an app that does what it is asked to: it reads a file, or calls a
-// URL as anybody, as the service user without its key, and by a guessed one.
+// URL as anybody, as the service user without its key, and by a guessed one, or
+// as the user me by a guessed password.
 const curious = `
 	const http = require('http');
 	const fs = require('fs');
@@ -28,6 +29,7 @@ const curious = `
 			const url = query.get('call');
 			return res.end(JSON.stringify([await status(url), await status(url, '_webhooks:'), await status(url, '_webhooks:guessed')]));
 		}
+		if (query.has('guess')) return res.end(JSON.stringify([await status(query.get('guess'), 'me:guessed')]));
 		const read = JSON.parse(query.get('read') || '[]').filter((path) => {
 			try { fs.closeSync(fs.openSync(path)); return true; } catch { return false; }
 		});
@@ -35,7 +37,7 @@ const curious = `
 	}).listen(process.env.PORT);`
 
 // An app reads nothing of what the platform and other apps keep, and its calls
-// of the API are a stranger's.
+// of the API are refused, so that it can't make others wait by wrong passwords.
 func TestAppsCannotAdminister(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{})
@@ -50,14 +52,28 @@ func TestAppsCannotAdminister(t *testing.T) {
 	b.run(you, "you", "other", "v1")
 	b.answers("other", "mine!")
 
+	want := float64(http.StatusForbidden)
+	if os.Getuid() != 0 {
+		want = http.StatusUnauthorized // it is a stranger's, said in the README
+	}
 	for _, path := range []string{"/users/me", "/users", "/apps/me", "/apps/you/other", "/logs/you/other", "/users/me/tokens"} {
 		var statuses []any
 		b.asked("sub", "call", b.URL()+path, &statuses)
 		for _, status := range statuses {
-			if status != float64(http.StatusUnauthorized) {
+			if status != want {
 				t.Errorf("an app that calls %s gets %v", path, statuses)
 				break
 			}
+		}
+	}
+
+	if os.Getuid() == 0 {
+		for range 12 { // one for each wrong password that is borne, and more
+			var statuses []any
+			b.asked("sub", "guess", b.URL()+"/auth", &statuses)
+		}
+		if err := me.Ask(t.Context(), "auth", &struct{}{}); err != nil {
+			t.Errorf("after an app has guessed my password: %v", err)
 		}
 	}
 

@@ -160,7 +160,7 @@ func (p *Platform) start(ctx context.Context) error {
 	p.apps.serve(ctx, p.router, 0, p.o.TLS, p.o)
 	handler := api.New(api.Options{
 		Accounts: users, Apps: all, Datacenters: p.places, AppsPort: p.apps.port(),
-		Proxies: p.o.Proxies, Logger: p.o.Logger,
+		Proxies: p.o.Proxies, IsApp: drones.IsApp, Logger: p.o.Logger,
 	})
 	p.api.serve(ctx, handler, time.Minute, nil, p.o)
 	return nil

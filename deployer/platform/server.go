@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/conns"
+	"github.com/nodejitsu/webhooks/deployer/platform/peer"
 )
 
 // server is a handler on a port.
@@ -85,7 +86,7 @@ func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Dur
 type connKey struct{}
 
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, c)
+	return context.WithValue(peer.Context(ctx, c), connKey{}, c)
 }
 
 // ServeHTTP answers one request. net/http waits for handlers only where all

@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -141,6 +144,43 @@ func TestPairedGitHubAccount(t *testing.T) {
 		if r.Archive && r.Authorization {
 			t.Errorf("a credential was sent to the archive's host: %+v", r)
 		}
+	}
+}
+
+// What an app guesses is no reason to let the people on its machine wait, and
+// at the platform's door it may not even try.
+func TestAppsThatGuess(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		return // apps are the server's own user then, which is said in deployer/README.md
+	}
+	s := serve(t)
+	for _, door := range []struct {
+		url  string
+		last string // what it gets when it has guessed often
+	}{{s.api + "/1/status/" + user + "/webhooks", "429"}, {s.platform + "/auth", "403"}} {
+		app := exec.CommandContext(t.Context(), "node", "-e", `(async () => {
+			const [url, user] = process.argv.slice(1);
+			let status;
+			for (let i = 0; i < 12; i++) {
+				const authorization = 'Basic ' + Buffer.from(user + ':guess').toString('base64');
+				status = (await fetch(url, { headers: { authorization, 'x-forwarded-for': '127.0.0.1' } })).status;
+			}
+			console.log(status);
+		})()`, door.url, user) //nolint:gosec // the test's own
+		app.Dir = "/"
+		app.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 50_123, Gid: 50_123}}
+		got, err := app.CombinedOutput()
+		if err != nil || strings.TrimSpace(string(got)) != door.last {
+			t.Errorf("an app that guesses at %s gets %q, %v; want %s", door.url, got, err, door.last)
+		}
+	}
+	if got := s.send(request{path: "/1/status/" + user + "/webhooks"}); got.status != 200 {
+		t.Errorf("then I get %d %s", got.status, got.body)
+	}
+	door := &server{t: t, api: s.platform}
+	if got := door.send(request{path: "/auth"}); got.status != 200 {
+		t.Errorf("at the platform I get %d %s", got.status, got.body)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
+	"github.com/nodejitsu/webhooks/deployer/platform/peer"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // Options are what [New] takes; Accounts, Apps and Datacenters are required.
@@ -19,7 +21,12 @@ type Options struct {
 	Datacenters *datacenters.Datacenters
 	AppsPort    string         // of the router
 	Proxies     []netip.Prefix // whose X-Forwarded-For is believed
-	Logger      *slog.Logger   // default: discards
+
+	// IsApp tells whether a user of this machine is an app's, which may not call.
+	// The server's ConnContext must be peer.Context. Default: nobody is.
+	IsApp func(uid uint32) bool
+
+	Logger *slog.Logger // default: discards
 }
 
 // API is an http.Handler. It may be used concurrently.
@@ -36,6 +43,9 @@ func New(o Options) *API {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.IsApp == nil {
+		o.IsApp = func(uint32) bool { return false }
+	}
 	a := &API{o: o, routes: http.NewServeMux(), throttle: throttle.New(throttle.Options{})}
 	for _, r := range a.table() {
 		a.routes.Handle(r.pattern, a.serve(r))
@@ -45,11 +55,22 @@ func New(o Options) *API {
 	return a
 }
 
-// ServeHTTP answers one call.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.gate.ServeHTTP(w, r) }
+// ServeHTTP answers one call. Apps are refused whoever they say they are: by
+// wrong passwords they would have the people on this machine wait, whose
+// address they share.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if peer.Is(r.Context(), a.o.IsApp) {
+		w.Header().Set("X-Powered-By", poweredBy)
+		a.refuse(w, r, problem.New(problem.Forbidden, "forbidden", "An app that runs on the platform can't call its API"))
+		return
+	}
+	a.gate.ServeHTTP(w, r)
+}
+
+const poweredBy = "Nodejitsu/webhooks"
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Powered-By", "Nodejitsu/webhooks")
+	w.Header().Set("X-Powered-By", poweredBy)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	w.Header().Set("Cache-Control", "no-store")

@@ -61,7 +61,7 @@ func (o Options) withDefaults() Options {
 		o.FirstPort, o.LastPort = 20_000, 29_999
 	}
 	o.LastPort = max(o.FirstPort, o.LastPort)
-	o.FirstUID = cmp.Or(o.FirstUID, 50_000)
+	o.FirstUID = cmp.Or(o.FirstUID, firstUID)
 	o.Memory = cmp.Or(o.Memory, 1<<30)
 	o.Files = cmp.Or(o.Files, 4096)
 	o.Processes = cmp.Or(o.Processes, 512)

@@ -15,8 +15,21 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
 )
 
-// maxApps is how many uids the range holds.
-const maxApps = 10_000
+// The range of uids that apps get.
+const (
+	firstUID = 50_000 // by default
+	maxApps  = 10_000
+)
+
+// IsApp tells whether uid is an app's, of this server or of another one on the
+// machine: it is in the range, and no person's.
+func IsApp(uid uint32) bool {
+	if uid < firstUID || uid-firstUID >= maxApps {
+		return false
+	}
+	_, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	return err != nil
+}
 
 // ownUsers tells whether apps have users of their own.
 func (s *Supervisor) ownUsers() bool { return os.Getuid() == 0 && !s.o.SameUser }
