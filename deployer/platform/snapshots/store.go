@@ -29,7 +29,7 @@ type Options struct {
 	Credential func(user, app string) (*syscall.Credential, error)
 
 	MaxSize int64 // bytes of an archive; default 512 MiB
-	AtOnce  int   // builds at a time, of one user one less; default 2
+	AtOnce  int   // builds at a time, of one user one less; default 3
 }
 
 // Store may be used concurrently; but one snapshot by one caller at a time.
@@ -50,7 +50,7 @@ type Built struct {
 // New returns a Store. It touches nothing yet.
 func New(o Options) *Store {
 	o.MaxSize = cmp.Or(o.MaxSize, 512<<20)
-	o.AtOnce = cmp.Or(o.AtOnce, 2)
+	o.AtOnce = cmp.Or(o.AtOnce, 3)
 	if o.Credential == nil {
 		o.Credential = func(string, string) (*syscall.Credential, error) { return nil, nil }
 	}
