@@ -67,7 +67,7 @@ func NewServer(o ServerOptions) *Server {
 	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // ends by Stop alone
 	s := &Server{o: o, cancel: cancel}
 	s.http = &http.Server{
-		TLSConfig:         o.TLS,
+		TLSConfig:         o.TLS.Clone(), // net/http writes into it, and it may be another listener's too
 		Handler:           o.Handler,
 		ReadHeaderTimeout: cmp.Or(o.HeaderTimeout, 5*time.Second),
 		ReadTimeout:       cmp.Or(o.ReadTimeout, 30*time.Second),

@@ -62,7 +62,7 @@ func (s *server) serve(ctx context.Context, handler http.Handler, limit time.Dur
 	s.handler = handler
 	s.http = &http.Server{
 		Handler:           s,
-		TLSConfig:         certificates,
+		TLSConfig:         certificates.Clone(), // net/http writes into it, and it may be another listener's too
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       limit,
 		WriteTimeout:      limit,

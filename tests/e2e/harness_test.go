@@ -113,6 +113,9 @@ func run(t *testing.T, role string, tells int, flags ...string) *server {
 	s := &server{t: t, role: role, tells: tells, data: filepath.Join(dir, "data"), flags: flags}
 	t.Cleanup(func() {
 		s.stop()
+		if strings.Contains(s.stderr(), "WARNING: DATA RACE") {
+			t.Error("the race detector found something in the server")
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
