@@ -32,12 +32,12 @@ func FuzzCredentials(f *testing.F) {
 			if err != nil || given.Username == "" || strings.Contains(given.Username, ":") {
 				t.Fatalf("%q: user %q, %v", header, given.Username, err)
 			}
-			if both := given.Username + given.Password.Reveal(); !utf8.ValidString(both) || strings.ContainsFunc(both, isControl) {
+			if both := given.Username + ":" + given.Password.Reveal(); !utf8.ValidString(both) || strings.ContainsFunc(both, isControl) {
 				t.Fatalf("%q: read %q", header, both)
 			}
 			user, password = given.Username, given.Password.Reveal()
 		}
-		if user == "" || strings.Contains(user, ":") || !utf8.ValidString(user+password) || strings.ContainsFunc(user+password, isControl) {
+		if user == "" || strings.Contains(user, ":") || !utf8.ValidString(user+":"+password) || strings.ContainsFunc(user+password, isControl) {
 			return
 		}
 		r := &http.Request{Header: http.Header{}}
