@@ -2,7 +2,10 @@ package app
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 
@@ -29,8 +32,12 @@ func newCertificates(cfg config.Config, log *slog.Logger) (*Certificates, error)
 		}
 		c.TLS = files.Config()
 	case len(cfg.ACMEDomains) > 0:
+		roots, err := authorities("acme-ca-file", cfg.ACMECAFile)
+		if err != nil {
+			return nil, err
+		}
 		c.TLS = certs.NewACME(certs.ACME{
-			URL: cfg.ACMEURL, Email: cfg.ACMEEmail, Domains: cfg.ACMEDomains, Dir: filepath.Join(cfg.Data, "certificates"),
+			URL: cfg.ACMEURL, Roots: roots, Email: cfg.ACMEEmail, Domains: cfg.ACMEDomains, Dir: filepath.Join(cfg.Data, "certificates"),
 			Serves: func(host string) bool {
 				serves := c.serves.Load()
 				return serves != nil && (*serves)(host)
@@ -38,6 +45,23 @@ func newCertificates(cfg config.Config, log *slog.Logger) (*Certificates, error)
 		})
 	}
 	return c, nil
+}
+
+// authorities reads those that a setting names; nil, the system's, where it
+// names none.
+func authorities(setting, path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %s has no certificate in PEM", setting, path)
+	}
+	return roots, nil
 }
 
 // scheme is how what they are for is reached.

@@ -3,10 +3,8 @@ package app
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"go.uber.org/fx"
 
@@ -80,9 +78,11 @@ func NewRedis(cfg config.Config, log *slog.Logger) (*redis.Store, error) {
 		return nil, err
 	}
 	if cfg.RedisTLS {
-		if o.TLS, err = redisTLS(cfg.RedisCAFile); err != nil {
+		roots, err := authorities("redis-ca-file", cfg.RedisCAFile)
+		if err != nil {
 			return nil, err
 		}
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	return redis.New(o), nil
 }
@@ -96,20 +96,4 @@ func secretIn(setting, path string) (core.Secret, error) {
 		return "", fmt.Errorf("%s: %w", setting, err)
 	}
 	return secret, nil
-}
-
-func redisTLS(caFile string) (*tls.Config, error) {
-	o := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile == "" {
-		return o, nil
-	}
-	pem, err := os.ReadFile(caFile) //nolint:gosec // the operator names the file
-	if err != nil {
-		return nil, fmt.Errorf("redis-ca-file: %w", err)
-	}
-	o.RootCAs = x509.NewCertPool()
-	if !o.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("redis-ca-file: %s has no certificate in PEM", caFile)
-	}
-	return o, nil
 }

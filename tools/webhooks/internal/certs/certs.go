@@ -7,9 +7,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -91,13 +93,15 @@ func (f *Files) load() error {
 
 // ACME is what [NewACME] takes.
 type ACME struct {
-	URL     string   // of the server's directory; default Let's Encrypt's
-	Email   string   // that it may write to; "" for none
-	Domains []string // this server's own
-	Dir     string   // for keys and certificates
+	URL     string         // of the server's directory; default Let's Encrypt's
+	Roots   *x509.CertPool // that its own certificate may be of; nil: the system's
+	Email   string         // that it may write to; "" for none
+	Domains []string       // this server's own
+	Dir     string         // for keys and certificates
 
 	// Serves tells of other hosts whether they are served here: for whatever
-	// else somebody asks, no certificate is ordered.
+	// else somebody asks, no certificate is ordered. For those, not too many are:
+	// users name them.
 	Serves func(host string) bool
 }
 
@@ -108,14 +112,23 @@ func NewACME(o ACME) *tls.Config {
 	for i, domain := range o.Domains {
 		own[i] = strings.ToLower(domain)
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http says that it is one
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.Roots}
+	var ordered orders
 	manager := &autocert.Manager{
 		Prompt: autocert.AcceptTOS,
 		Cache:  autocert.DirCache(o.Dir),
 		Email:  o.Email,
-		Client: &acme.Client{DirectoryURL: cmp.Or(o.URL, autocert.DefaultACMEDirectory), UserAgent: "nodejitsu-webhooks"},
+		Client: &acme.Client{
+			DirectoryURL: cmp.Or(o.URL, autocert.DefaultACMEDirectory), UserAgent: "nodejitsu-webhooks",
+			HTTPClient: &http.Client{Transport: transport},
+		},
 		HostPolicy: func(_ context.Context, host string) error {
-			if slices.Contains(own, host) || o.Serves != nil && o.Serves(host) {
+			switch {
+			case slices.Contains(own, host):
 				return nil
+			case o.Serves != nil && o.Serves(host):
+				return ordered.may(host)
 			}
 			return errors.New("certs: no such host is served here")
 		},

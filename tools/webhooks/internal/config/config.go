@@ -27,6 +27,7 @@ type Config struct {
 	ACMEDomains     []string      `koanf:"acme-domains"`
 	ACMEEmail       string        `koanf:"acme-email"`
 	ACMEURL         string        `koanf:"acme-url"`
+	ACMECAFile      string        `koanf:"acme-ca-file"`
 	Wait            time.Duration `koanf:"wait"`
 	Drain           time.Duration `koanf:"drain"`
 	ShutdownTimeout time.Duration `koanf:"shutdown-timeout"`
