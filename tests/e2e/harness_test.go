@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -81,6 +83,7 @@ type server struct {
 	api      string // http://host:port
 	apps     string // host:port of the router
 	platform string
+	trust    *x509.CertPool // whose certificates it shows; nil: it speaks no TLS
 
 	mu  sync.Mutex
 	log bytes.Buffer // stderr of all its lives
@@ -291,12 +294,22 @@ func (s *server) open(ctx context.Context, r request) *http.Response {
 	for name, value := range r.header {
 		req.Header.Set(name, value)
 	}
-	response, err := http.DefaultClient.Do(req)
+	response, err := s.client().Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	response.Body = provoked.watch(response.StatusCode, response.Body)
 	return response
+}
+
+// client returns who can talk to the API.
+func (s *server) client() *http.Client {
+	if s.trust == nil {
+		return http.DefaultClient
+	}
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: s.trust, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
+	}}
 }
 
 // outcome waits until the entry of a change's id has one of the statuses, and
@@ -342,7 +355,11 @@ func (s *server) until(id, what string, wanted func(change map[string]any) bool)
 // app asks the router for an app's answer, by Host.
 func (s *server) app(host string) answer {
 	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+host+"/", http.NoBody)
+	scheme := "http"
+	if s.trust != nil {
+		scheme = "https"
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, scheme+"://"+host+"/", http.NoBody)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -350,6 +367,7 @@ func (s *server) app(host string) answer {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, s.apps)
 		},
+		TLSClientConfig:   &tls.Config{RootCAs: s.trust, MinVersion: tls.VersionTLS12},
 		DisableKeepAlives: true,
 	}}
 	response, err := client.Do(req)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
@@ -44,6 +45,23 @@ func (l *letter) Data(r io.Reader) error {
 	return err
 }
 
+// AuthMechanisms names the one that tells no password where there is no TLS.
+func (l *letter) AuthMechanisms() []string { return []string{"CRAM-MD5"} }
+
+// Auth takes everybody for who he says that he is.
+func (l *letter) Auth(string) (sasl.Server, error) { return new(credulous), nil }
+
+// credulous believes any answer to its challenge.
+type credulous struct{ asked bool }
+
+func (c *credulous) Next([]byte) (challenge []byte, done bool, err error) {
+	if c.asked {
+		return nil, true, nil
+	}
+	c.asked = true
+	return []byte("<1@example.com>"), false, nil
+}
+
 func (l *letter) Reset()        {}
 func (l *letter) Logout() error { return nil }
 
@@ -52,6 +70,7 @@ func mailbox(t *testing.T) (addr string, box letters) {
 	t.Helper()
 	box = make(letters, 10)
 	server := smtp.NewServer(box)
+	server.AllowInsecureAuth = true
 	var config net.ListenConfig
 	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

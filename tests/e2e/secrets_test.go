@@ -4,18 +4,21 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
+
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 )
 
 // marked are secrets, each with a mark that stands nowhere else.
@@ -37,60 +40,71 @@ func (m marked) forms() map[string][]byte {
 	return all
 }
 
-// watchProcesses looks at the arguments of all processes until stop, which
-// returns what it saw.
-func watchProcesses(ctx context.Context) (stop func() []byte) {
-	ctx, cancel := context.WithCancel(ctx)
-	var seen bytes.Buffer
-	known := map[string]bool{}
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for ctx.Err() == nil {
-			lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-			for _, path := range lines {
-				if text, err := os.ReadFile(path); err == nil && !known[string(text)] {
-					known[string(text)] = true
-					seen.Write(text)
-				}
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-			}
-		}
-	})
-	return func() []byte {
-		cancel()
-		watching.Wait()
-		return seen.Bytes()
-	}
+// key returns a new key in base64, of the same form as those that tokens are
+// encrypted with, and its bytes.
+func key() (text, raw string) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	return base64.StdEncoding.EncodeToString(random), string(random)
 }
 
 // No secret that the server is given is seen again: not in its log, its
-// answers, its feed, its files or the arguments of a process, nor by an app.
+// answers, its feed, its files, its Redis, nor the arguments or environment of
+// a process; not by an app, and by nobody whom the server tells something.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
+	for _, store := range []string{"embedded", "redis"} {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			secretsStaySecret(t, store == "redis")
+		})
+	}
+}
+
+func secretsStaySecret(t *testing.T, onRedis bool) {
+	t.Helper()
 	h := github(t)
 	secrets := marked{
 		"the password": "canary-password-7f3a", "the wrong password": "canary-wrong-91bc",
 		"the GitHub token": "ghp_canary5d21", "the wrong GitHub token": "ghp_canarywrong77",
-		"the notify secret": "canary-notify-c0de", "the mail password": "canary-mail-beef",
+		"the notify secret": "canary-notify-c0de", "the mail password": "canary-mail-beef", "the Redis password": "canary-redis-0a11",
 	}
+	secrets["the seal key"], secrets["the seal key's bytes"] = key()
 	folder := t.TempDir() // where the operator keeps secrets
-	file := func(name, secret string) string {
+	file := func(name, text string) string {
 		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
-	processes := watchProcesses(context.WithoutCancel(t.Context()))
-	s := run(t, "serve", 3, h.flags("--wait", "60s", "--retry-delays", "10ms", "--base-url", "https://hooks.example.com",
-		"--notify-urls", "http://127.0.0.1:1/", "--notify-secret-file", file("notify", secrets["the notify secret"]),
-		"--smtp-addr", "127.0.0.1:1", "--smtp-from", "a@example.com", "--email-errors", "--email-success",
-		"--smtp-username", "a", "--smtp-password-file", file("mail", secrets["the mail password"]))...)
+	cert, keyFile, roots := authority(t)
+	private, err := os.ReadFile(keyFile) //nolint:gosec // the test's own
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(private)
+	secrets["the TLS key"] = strings.Split(string(private), "\n")[1]
+	secrets["the TLS key's bytes"] = string(block.Bytes[36:68]) // the number itself, within PKCS #8
+	hub := listening(t, forwarded(t, h.URL()))
+	hook := listening(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	mail, box := mailbox(t)
+	watched := watchProcesses(context.WithoutCancel(t.Context()))
+	flags := []string{
+		"--github-url", hub.URL, "--github-archive-hosts", h.ArchiveHost(),
+		"--wait", "60s", "--retry-delays", "10ms", "--base-url", "https://hooks.example.com",
+		"--tls-cert", cert, "--tls-key", keyFile, "--seal-keys-file", file("seal", secrets["the seal key"]),
+		"--notify-urls", hook.URL, "--notify-secret-file", file("notify", secrets["the notify secret"]),
+		"--smtp-addr", mail, "--smtp-tls", "none", "--smtp-from", "a@example.com", "--email-errors", "--email-success",
+		"--smtp-username", "a", "--smtp-password-file", file("mail", secrets["the mail password"]),
+	}
+	var store *redistest.Server
+	if onRedis {
+		store = redistest.Start(t, "--include", file("redis.conf", "requirepass "+secrets["the Redis password"]))
+		flags = append(flags, "--redis", store.Addr, "--redis-password-file", file("redis", secrets["the Redis password"]))
+	}
+	s := run(t, "serve", 3, flags...)
+	s.trust = roots
 	var told bytes.Buffer // all that anybody was told
 	add := func(stdin string, args ...string) {
 		told.WriteString(s.run(stdin+"\n", append(args, "--data", s.data)...))
@@ -99,11 +113,11 @@ func TestSecretsStaySecret(t *testing.T) {
 	token := strings.TrimSpace(s.run("", "tokens", "add", user, "ci", "--data", s.data))
 	secrets["the API token"] = token
 	secrets["the webhook secret"] = strings.TrimSpace(s.run("", "secrets", "add", user, "first", "--data", s.data))
-	key, err := os.ReadFile(filepath.Join(s.data, "platform", "platform.key"))
+	shared, err := os.ReadFile(filepath.Join(s.data, "platform", "platform.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets["the platform's key"] = strings.TrimSpace(string(key))
+	secrets["the platform's key"] = strings.TrimSpace(string(shared))
 
 	tell := func(r request) {
 		if r.credentials == "" && !r.anonymous {
@@ -131,8 +145,13 @@ func TestSecretsStaySecret(t *testing.T) {
 		r.header["X-Hub-Signature-256"] = "sha256=" + hex.EncodeToString(mac(secrets["the webhook secret"], r.body))
 		return r
 	}
-	good := delivery("1", "first", map[string]string{"package.json": packageJSON("kept"), "index.js": `
-		require('http').createServer((req, res) => res.end(JSON.stringify(process.env))).listen(process.env.PORT)`})
+	// npm's children, the app, and what an app that fails leaves in the log all
+	// tell what they were started with.
+	good := delivery("1", "first", map[string]string{
+		"package.json": `{"name":"kept","version":"1.0.0","scripts":{"start":"node index.js","postinstall":"node -p 'JSON.stringify(process.env)'"}}`,
+		"index.js": `console.log(process.env)
+		require('http').createServer((req, res) => res.end(JSON.stringify(process.env))).listen(process.env.PORT)`,
+	})
 	tell(good) // a wrong signature
 	tell(signed(good))
 	environment := s.app("kept.localhost")
@@ -140,9 +159,15 @@ func TestSecretsStaySecret(t *testing.T) {
 		t.Fatalf("the app answers %d %s", environment.status, environment.body)
 	}
 	told.WriteString(environment.body)
+	told.WriteString(next(t, "the letter", box))
+	hook.until(t, "deployment.ok")
+	hub.until(t, `"success"`)
 	bad := signed(delivery("2", "second", map[string]string{"index.js": "console.log(process.env); process.exit(1)"}))
 	bad.credentials = user + ":" + token
 	tell(bad)
+	told.WriteString(next(t, "the letter", box))
+	hook.until(t, "deployment.error")
+	hub.until(t, `"failure"`)
 	for _, wrong := range []string{user + ":" + secrets["the wrong password"], secrets["the password"] + ":x", "x:" + token} {
 		tell(request{path: "/1/status/dscape/webhooks", credentials: wrong})
 		tell(request{path: "/1/deploy", body: bad.body, header: bad.header, credentials: wrong})
@@ -158,10 +183,28 @@ func TestSecretsStaySecret(t *testing.T) {
 	add("", "users", "list")
 	add("", "tokens", "list", user)
 	add("", "secrets", "list", user)
+	add("", "keys", "list", "--seal-keys-file", filepath.Join(folder, "seal"))
+	logs := s.run("", "logs", "kept", "--user", user, "--password-file", file("password", secrets["the password"]), "--to", s.platform)
 	told.WriteString(s.run("", "config", "--notify-secret-file", filepath.Join(folder, "notify")))
 	s.stop()
 
-	places := map[string][]byte{"what was told": told.Bytes(), "the log": []byte(s.stderr()), "the arguments of a process": processes()}
+	seen := watched()
+	places := map[string][]byte{
+		"what was told": told.Bytes(), "the app's log": []byte(logs), "the log": []byte(s.stderr()),
+		"the arguments of a process": seen.arguments.Bytes(), "the environment of a process": seen.environments.Bytes(),
+		"what GitHub hears": []byte(hub.all.String()), "what GitHub is shown": []byte(hub.authorization.String()),
+		"what the hook hears": []byte(hook.all.String() + hook.authorization.String()),
+	}
+	open := map[string]string{ // what is no secret is found: so the places are those
+		filepath.Join(s.data, "platform", "platform.db"): "dscape@example.org",
+		"what was told": "start_app", "the app's log": "PORT", "the log": "deployment failed",
+		"the arguments of a process": "--seal-keys-file", "the environment of a process": "PORT=",
+		"what GitHub hears": "webhooks/deploy", "what GitHub is shown": "Bearer ghp_", "what the hook hears": "start_app",
+	}
+	if onRedis {
+		places["Redis"] = kept(t, store.Addr, secrets["the Redis password"])
+		open["Redis"] = "start_app"
+	}
 	err = filepath.WalkDir(s.data, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || strings.Contains(path, "/cache/") {
 			return err
@@ -177,19 +220,26 @@ func TestSecretsStaySecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(places) < 8 || told.Len() < 5000 {
-		t.Fatalf("only %d places and %d bytes were looked at", len(places), told.Len())
+	if told.Len() < 5000 {
+		t.Fatalf("only %d bytes were told", told.Len())
 	}
-	// What is no secret is found: so the places are those.
-	for open, place := range map[string]string{"dscape@example.org": filepath.Join(s.data, "platform", "platform.db"), "start_app": "what was told", "deployment failed": "the log"} {
-		if !bytes.Contains(places[place], []byte(open)) {
-			t.Errorf("%s is not in %s", open, place)
+	for place, said := range open {
+		if !bytes.Contains(places[place], []byte(said)) {
+			t.Errorf("%s is not in %s", said, place)
 		}
+	}
+	mayBe := func(what, place string) bool {
+		switch place {
+		case filepath.Join(s.data, "platform", "platform.key"):
+			return strings.HasPrefix(what, "the platform's key")
+		case "what GitHub is shown":
+			return strings.HasPrefix(what, "the GitHub token") || strings.HasPrefix(what, "the wrong GitHub token")
+		}
+		return false
 	}
 	for what, form := range secrets.forms() {
 		for place, content := range places {
-			allowed := strings.HasPrefix(what, "the platform's key") && filepath.Base(place) == "platform.key"
-			if at := bytes.Index(content, form); at >= 0 && !allowed {
+			if at := bytes.Index(content, form); at >= 0 && !mayBe(what, place) {
 				t.Errorf("%s is in %s: %q", what, place, content[max(at-80, 0):min(at+80, len(content))])
 			}
 		}
