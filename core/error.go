@@ -72,6 +72,7 @@ func CodeOf(err error) Code {
 var (
 	ErrNotFound     = errors.New("not found")
 	ErrConflict     = errors.New("changed by somebody else")
+	ErrSuperseded   = errors.New("a later one came first")
 	ErrUnauthorized = errors.New("credentials refused")
 	ErrForbidden    = errors.New("not allowed")
 	ErrGone         = errors.New("no longer kept")

@@ -189,9 +189,10 @@ type Platform struct {
 
 	mu        sync.Mutex
 	apps      map[string]bool
-	snapshots map[string]string // user/app/snapshot → SHA-256 of the body
-	starts    []string          // user/app/snapshot, in order
-	starting  map[string]int    // user/app → Starts at this moment
+	snapshots map[string]string       // user/app/snapshot → SHA-256 of the body
+	starts    []string                // user/app/snapshot, in order
+	orders    map[string]deploy.Order // user/app → the latest
+	starting  map[string]int          // user/app → Starts at this moment
 	overlaps  int
 }
 
@@ -199,7 +200,7 @@ var _ deploy.Platform = (*Platform)(nil)
 
 // NewPlatform returns a Platform without apps.
 func NewPlatform() *Platform {
-	return &Platform{apps: map[string]bool{}, snapshots: map[string]string{}, starting: map[string]int{}}
+	return &Platform{apps: map[string]bool{}, snapshots: map[string]string{}, starting: map[string]int{}, orders: map[string]deploy.Order{}}
 }
 
 // Create implements deploy.Platform.
@@ -243,7 +244,7 @@ func (p *Platform) Upload(ctx context.Context, user, app, snapshot string, body 
 }
 
 // Start implements deploy.Platform.
-func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string) (string, error) {
+func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string, order deploy.Order) (string, error) {
 	if err := errors.Join(ctx.Err(), p.next("Start")); err != nil {
 		return "", err
 	}
@@ -253,6 +254,11 @@ func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, s
 		p.mu.Unlock()
 		return "", fmt.Errorf("platform: start %s: no snapshot %s", app, snapshot)
 	}
+	if order != "" && order < p.orders[app] {
+		p.mu.Unlock()
+		return "", fmt.Errorf("platform: start %s: %w", app, core.ErrSuperseded)
+	}
+	p.orders[app] = max(order, p.orders[app])
 	p.starting[app]++
 	if p.starting[app] > 1 {
 		p.overlaps++

@@ -295,6 +295,29 @@ func TestPausedWorkerIsFenced(t *testing.T) {
 	})
 }
 
+// A platform that a later deployment has called is the last to stop an earlier
+// one, which has not failed by that.
+func TestPlatformFences(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.platform.Fail("Start", fmt.Errorf("platform: start: %w", core.ErrSuperseded))
+		w.start()
+		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusSkipped, "Superseded by a later deployment of hello")
+	})
+	// By entry, and then by attempt.
+	var before deploy.Order
+	for _, c := range []deploy.Claim{
+		{Change: core.Change{Entry: core.Entry{ID: "0a"}}, Attempt: 9},
+		{Change: core.Change{Entry: core.Entry{ID: "0a"}}, Attempt: 10},
+		{Change: core.Change{Entry: core.Entry{ID: "0b"}}, Attempt: 1},
+	} {
+		if c.Order() <= before {
+			t.Errorf("%q is not after %q", c.Order(), before)
+		}
+		before = c.Order()
+	}
+}
+
 // Stopping gives up what is not done in time, for another worker to go on.
 func TestStopPutsWorkBack(t *testing.T) {
 	t.Parallel()

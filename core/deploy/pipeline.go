@@ -227,7 +227,10 @@ func (a *attempt) checkStanding(ctx context.Context) error {
 }
 
 func (a *attempt) start(ctx context.Context) (string, error) {
-	url, err := a.o.Platform.Start(ctx, a.entry.User, a.steps.pkg, a.entry.Snapshot)
+	url, err := a.o.Platform.Start(ctx, a.entry.User, a.steps.pkg, a.entry.Snapshot, a.claim.Order())
+	if errors.Is(err, core.ErrSuperseded) {
+		return "", skip("Superseded by a later deployment of %s", a.entry.App)
+	}
 	if err != nil {
 		return "", core.NewError(core.CodeStartApp, "", err)
 	}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -113,6 +114,9 @@ type Claim struct {
 	Standing Standing
 }
 
+// Order returns the order of what is done by the claim.
+func (c Claim) Order() Order { return Order(fmt.Sprintf("%s-%08d", c.Change.Entry.ID, c.Attempt)) }
+
 // Standing tells whether a claimed entry is still what its lane, and its app
 // where it joined one, should end up with.
 type Standing struct {
@@ -175,9 +179,16 @@ type Platform interface {
 	Upload(ctx context.Context, user, app, snapshot string, body io.Reader, out io.Writer) error
 	// Start updates the app from p, activates the snapshot and starts it. It
 	// returns when the app answers, with the URL where it does; else its
-	// error tells the app's last lines, and what ran before goes on.
-	Start(ctx context.Context, user string, p Package, snapshot string) (url string, err error)
+	// error tells the app's last lines, and what ran before goes on. It fails
+	// with core.ErrSuperseded, and changes nothing any more, where the app
+	// was called with a later order before. Not every platform knows orders.
+	Start(ctx context.Context, user string, p Package, snapshot string, order Order) (url string, err error)
 }
+
+// Order tells which of two attempts at an app came later: it rises, compared as
+// text, with the entries that are accepted and with the attempts at each. "" is
+// for what a person does, which is always in order.
+type Order string
 
 // Package is what a package.json says that a platform wants to know.
 type Package struct {

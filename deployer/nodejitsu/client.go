@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
 // Options are what [New] takes. Endpoint, Username and Password are required.
@@ -53,6 +54,11 @@ const HeaderDatacenter = "X-Webhooks-Datacenter"
 // ours, between servers and their platform.
 const HeaderKey = "X-Webhooks-Key"
 
+// HeaderOrder holds the [deploy.Order] of a write on an app. Where a later one
+// came before, the write is refused with 409 and the name superseded. A header of
+// ours; calls without it are not compared.
+const HeaderOrder = "X-Webhooks-Order"
+
 const (
 	maxAnswer  = 32 << 20 // bytes of an answer in JSON
 	maxRefusal = 64 << 10 // bytes of an answer that refuses
@@ -61,8 +67,9 @@ const (
 
 // Client calls one platform. It may be used concurrently.
 type Client struct {
-	o    Options
-	http http.Client
+	o     Options
+	http  http.Client
+	order deploy.Order
 }
 
 // New returns a Client. It calls nothing yet.
@@ -88,6 +95,13 @@ func New(o Options) *Client {
 	// The API has no redirects; one would take the credentials elsewhere.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
+}
+
+// ordered returns the client with an order for its writes.
+func (c *Client) ordered(order deploy.Order) *Client {
+	with := *c
+	with.order = order
+	return &with
 }
 
 // Close ends the connections that nobody is using.
@@ -180,6 +194,9 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	req.Header.Set("User-Agent", userAgent)
 	if c.o.Datacenter != "" {
 		req.Header.Set(HeaderDatacenter, c.o.Datacenter)
+	}
+	if c.order != "" && r.method != http.MethodGet {
+		req.Header.Set(HeaderOrder, string(c.order))
 	}
 	req.Header.Set("Accept", "application/json, text/plain")
 	return req, nil

@@ -20,8 +20,11 @@ type Error struct {
 	Message string // the field message, for a person; "" where there is none
 }
 
-// nameInternal is how the embedded platform names a failure of its own.
-const nameInternal = "internal_error"
+// How the embedded platform names some of its refusals.
+const (
+	nameInternal   = "internal_error" // a failure of its own
+	nameSuperseded = "superseded"     // a write out of order
+)
 
 // Error returns what the platform said.
 func (e *Error) Error() string {
@@ -35,7 +38,7 @@ func (e *Error) Error() string {
 	return "nodejitsu: " + e.Doing + ": " + said
 }
 
-// Is tells what the status means in core's words. A 409 is left out:
+// Is tells what the status means in core's words. Most of 409 is left out:
 // core.ErrConflict is about revisions, and this is about names.
 func (e *Error) Is(target error) bool {
 	switch e.Status {
@@ -45,6 +48,8 @@ func (e *Error) Is(target error) bool {
 		return target == core.ErrForbidden //nolint:errorlint // compared as errors.Is does
 	case http.StatusNotFound:
 		return target == core.ErrNotFound //nolint:errorlint // compared as errors.Is does
+	case http.StatusConflict:
+		return target == core.ErrSuperseded && e.Name == nameSuperseded //nolint:errorlint // compared as errors.Is does
 	}
 	return false
 }

@@ -17,7 +17,7 @@ const password = core.Secret("canary pässword:1")
 
 // seen is a request as a platform got it.
 type seen struct {
-	method, uri, user, password, contentType, agent, body string
+	method, uri, user, password, contentType, agent, order, body string
 }
 
 // api plays a platform and remembers what it was asked.
@@ -43,7 +43,7 @@ func (a *api) remember(handler http.HandlerFunc) http.HandlerFunc {
 		a.mu.Lock()
 		a.seen = append(a.seen, seen{
 			r.Method, r.URL.RequestURI(), user, given,
-			r.Header.Get("Content-Type"), r.Header.Get("User-Agent"), string(body),
+			r.Header.Get("Content-Type"), r.Header.Get("User-Agent"), r.Header.Get(nodejitsu.HeaderOrder), string(body),
 		})
 		a.mu.Unlock()
 		handler(w, r)

@@ -58,8 +58,9 @@ func (p *Platform) Upload(ctx context.Context, user, app, snapshot string, body 
 
 // Start implements deploy.Platform. The env of package.json is laid over the
 // app's, so that what was set on the platform itself stays.
-func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string) (string, error) {
-	before, err := p.client.App(ctx, user, pkg.Name)
+func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string, order deploy.Order) (string, error) {
+	client := p.client.ordered(order)
+	before, err := client.App(ctx, user, pkg.Name)
 	if err != nil {
 		return "", err
 	}
@@ -67,18 +68,18 @@ func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, s
 	if err != nil {
 		return "", err
 	}
-	if err := p.client.UpdateApp(ctx, user, pkg.Name, fields); err != nil {
+	if err := client.UpdateApp(ctx, user, pkg.Name, fields); err != nil {
 		return "", err
 	}
-	if err := p.client.ActivateSnapshot(ctx, user, pkg.Name, snapshot); err != nil {
+	if err := client.ActivateSnapshot(ctx, user, pkg.Name, snapshot); err != nil {
 		return "", err
 	}
-	started, err := p.client.StartApp(ctx, user, pkg.Name)
+	started, err := client.StartApp(ctx, user, pkg.Name)
 	if err != nil {
 		return "", err
 	}
 	if started.URL == "" {
-		if started, err = p.client.App(ctx, user, pkg.Name); err != nil {
+		if started, err = client.App(ctx, user, pkg.Name); err != nil {
 			return "", err
 		}
 	}

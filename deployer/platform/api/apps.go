@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 )
 
 // endpoints tells the datacenters: this API, at the address that the caller
@@ -18,6 +19,9 @@ func (a *API) endpoints(c *call) error {
 	}
 	return c.answer(http.StatusOK, map[string]any{"endpoints": a.o.Datacenters.Endpoints(scheme + "://" + c.r.Host)})
 }
+
+// order is where the call stands among the deployments of its app.
+func (c *call) order() apps.Order { return apps.Order(datacenters.OrderOf(c.r)) }
 
 func (c *call) tell(status int, app apps.App, err error) error {
 	if err != nil {
@@ -53,7 +57,7 @@ func (a *API) updateApp(c *call) error {
 	if err := c.read(&fields); err != nil {
 		return err
 	}
-	app, err := a.o.Apps.Update(c.ctx(), c.user, c.app, fields)
+	app, err := a.o.Apps.Update(c.ctx(), c.user, c.app, fields, c.order())
 	return c.tell(http.StatusOK, app, err)
 }
 
@@ -83,7 +87,12 @@ func (a *API) appAvailable(c *call) error {
 	return c.answer(http.StatusOK, found)
 }
 
-func (a *API) start(c *call) error   { return a.run(c, a.o.Apps.Start) }
+func (a *API) start(c *call) error {
+	return a.run(c, func(ctx context.Context, user, app, at string) (apps.App, error) {
+		return a.o.Apps.Start(ctx, user, app, at, c.order())
+	})
+}
+
 func (a *API) stop(c *call) error    { return a.run(c, a.o.Apps.Stop) }
 func (a *API) restart(c *call) error { return a.run(c, a.o.Apps.Restart) }
 

@@ -154,7 +154,7 @@ func (i *input) Read(p []byte) (int, error) {
 }
 
 func (a *API) activateSnapshot(c *call) error {
-	app, err := a.o.Apps.Activate(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"))
+	app, err := a.o.Apps.Activate(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"), c.order())
 	return c.tell(http.StatusOK, app, err)
 }
 

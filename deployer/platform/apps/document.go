@@ -20,6 +20,7 @@ type document struct {
 	Package   map[string]json.RawMessage `json:"package,omitempty"` // the other fields of package.json
 	Snapshots []snapshot                 `json:"snapshots,omitempty"`
 	Active    string                     `json:"active,omitempty"` // a snapshot's id
+	Order     Order                      `json:"order,omitempty"`  // of the latest deployment
 	CTime     time.Time                  `json:"ctime"`
 	MTime     time.Time                  `json:"mtime"`
 }

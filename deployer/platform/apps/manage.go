@@ -55,8 +55,11 @@ func checkHost(d document) error {
 
 // Update changes the fields that are given and leaves the others. A new
 // environment is seen by drones that start from then on.
-func (a *Apps) Update(ctx context.Context, user, app string, fields Fields) (App, error) {
+func (a *Apps) Update(ctx context.Context, user, app string, fields Fields, o Order) (App, error) {
 	d, err := a.update(user, app, func(tx *bbolt.Tx, d *document) error {
+		if err := d.enter(o); err != nil {
+			return err
+		}
 		before := *d
 		if err := a.apply(d, fields); err != nil {
 			return err

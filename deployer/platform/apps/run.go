@@ -24,25 +24,25 @@ const (
 // place of what runs. It is for the share in the datacenter at, or for all
 // where the app doesn't live there. It returns when the app answers; where it
 // doesn't, what ran before goes on.
-func (a *Apps) Start(ctx context.Context, user, app, at string) (App, error) {
-	return a.run(ctx, user, app, at, func(_ standing, _ Cloud, active string) string { return active })
+func (a *Apps) Start(ctx context.Context, user, app, at string, o Order) (App, error) {
+	return a.run(ctx, user, app, at, o, func(_ standing, _ Cloud, active string) string { return active })
 }
 
 // Restart starts what runs anew, with the environment of now; the active
 // snapshot where nothing runs. It is for shares as Start is.
 func (a *Apps) Restart(ctx context.Context, user, app, at string) (App, error) {
-	return a.run(ctx, user, app, at, func(now standing, share Cloud, active string) string {
+	return a.run(ctx, user, app, at, "", func(now standing, share Cloud, active string) string {
 		return cmp.Or(now.runs[share.Datacenter], active)
 	})
 }
 
-func (a *Apps) run(ctx context.Context, user, app, at string, choose func(now standing, share Cloud, active string) string) (App, error) {
+func (a *Apps) run(ctx context.Context, user, app, at string, o Order, choose func(now standing, share Cloud, active string) string) (App, error) {
 	release, err := a.hold(ctx, user, app, running)
 	if err != nil {
 		return App{}, err
 	}
 	defer release()
-	d, err := a.find(user, app)
+	d, err := a.findInOrder(user, app, o)
 	if err != nil {
 		return App{}, err
 	}

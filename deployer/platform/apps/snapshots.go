@@ -137,8 +137,11 @@ func noSnapshot(id string) error {
 }
 
 // Activate makes a snapshot the one that the next start runs.
-func (a *Apps) Activate(ctx context.Context, user, app, id string) (App, error) {
+func (a *Apps) Activate(ctx context.Context, user, app, id string, o Order) (App, error) {
 	d, err := a.update(user, app, func(_ *bbolt.Tx, d *document) error {
+		if err := d.enter(o); err != nil {
+			return err
+		}
 		if _, ok := d.snapshot(id); !ok {
 			return noSnapshot(id)
 		}

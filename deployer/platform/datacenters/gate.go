@@ -27,6 +27,9 @@ func (d *Datacenters) Addressed(r *http.Request) string {
 // else; "" where there is none. It is still to be judged.
 func KeyOf(r *http.Request) string { return r.Header.Get(nodejitsu.HeaderKey) }
 
+// OrderOf returns the order of a write on an app; "" where it has none.
+func OrderOf(r *http.Request) string { return r.Header.Get(nodejitsu.HeaderOrder) }
+
 // Gate returns the API of a branch: own answers what the home asks of it, which
 // the key proves; all else is passed on to the home. At the home it is own.
 // caller tells the address of who calls, "" where nobody is to be slowed down.

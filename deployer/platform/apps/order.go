@@ -1,0 +1,44 @@
+package apps
+
+import (
+	"regexp"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// NameSuperseded names the refusal of a write that a later deployment came
+// before.
+const NameSuperseded = "superseded"
+
+// Order is where a write on an app stands among others, compared as text. A
+// server that was paused, or whose call was long on its way, must not undo what a
+// later deployment did; so the app remembers the latest. "" is no deployment of a
+// server: it is taken at any time, and changes nothing of that.
+type Order string
+
+var order = regexp.MustCompile(`^[0-9a-z-]{0,64}$`) //nolint:gochecknoglobals // a constant
+
+// enter refuses what comes after a later one, and otherwise remembers it.
+func (d *document) enter(o Order) error {
+	switch {
+	case !order.MatchString(string(o)):
+		return problem.New(problem.Invalid, "invalid", "The order must be lower-case letters, digits and '-', at most 64")
+	case o == "":
+	case o < d.Order:
+		return problem.New(problem.Conflict, NameSuperseded, "A later deployment of the app has come before this one")
+	default:
+		d.Order = o
+	}
+	return nil
+}
+
+// findInOrder is find for a write that changes nothing else of the document.
+func (a *Apps) findInOrder(user, app string, o Order) (document, error) {
+	d, err := a.find(user, app)
+	if err != nil || o == "" || o == d.Order {
+		return d, err
+	}
+	return a.update(user, app, func(_ *bbolt.Tx, d *document) error { return d.enter(o) })
+}
