@@ -24,7 +24,7 @@ import (
 //	go test -race ./tests/e2e -run 'TestFaults$' -v -faults 500 -seed 7
 var (
 	faultCount = flag.Int("faults", 40, "how many faults TestFaults injects")
-	faultSeed  = flag.Uint64("seed", 0, "what TestFaults chooses them by; 0: another one each time")
+	faultSeed  = flag.Uint64("seed", 0, "what TestFaults and TestInstancesBehindOneRedis choose them by; 0: another one each time")
 )
 
 // troubled is a server that reaches GitHub, its archives and the platform

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +22,8 @@ import (
 type cluster struct {
 	t        *testing.T
 	platform *server
+	way      *httptest.Server // to the platform
+	calls    platformCalls    // that came this way
 
 	mu      sync.Mutex
 	servers []*server
@@ -30,10 +35,11 @@ func newCluster(t *testing.T, h hub, size int) *cluster {
 	t.Helper()
 	store := redistest.Start(t)
 	c := &cluster{t: t, platform: run(t, "platform", 2)}
+	c.way = way(t, addressOf(c.platform.platform), c.calls.begin, c.calls.answer)
 	c.platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", c.platform.data)
 	for range size {
 		c.servers = append(c.servers, run(t, "serve", 1, h.flags(
-			"--redis", store.Addr, "--platform-url", c.platform.platform,
+			"--redis", store.Addr, "--platform-url", c.way.URL,
 			"--platform-key-file", filepath.Join(c.platform.data, "platform", "platform.key"),
 			"--lease", "3s", "--workers", "2")...))
 		c.up = append(c.up, true)
@@ -103,8 +109,9 @@ func (c *cluster) deliver(delivery, body string) (id string, err error) {
 }
 
 // Deliveries of several apps over three servers, two of which are killed and
-// started again: each ends in one outcome, and each app ends as the newest
-// commit, without having gone back on its way.
+// started again, whichever and whenever the seed says: each ends in one outcome,
+// and each app ends as the newest commit, without having gone back on its way, by
+// the entries and by what the platform was called for.
 func TestInstancesBehindOneRedis(t *testing.T) {
 	t.Parallel()
 	const apps, commits, again = 4, 100, 4 // every fourth is delivered twice: 500 in all
@@ -127,15 +134,23 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 	}
 
 	// The faults come at counts of what was accepted, whoever accepted it.
+	seed := *faultSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	who, at := random.Perm(len(c.servers)), 0
+	faults := map[int]func(){}
+	for _, i := range who[:2] {
+		for _, fault := range []func(int){c.kill, c.restart} {
+			at += 40 + random.IntN(80)
+			faults[at] = func() { fault(i) }
+		}
+	}
 	var mu sync.Mutex
 	accepted := map[string]bool{}
 	deliveries := 0
-	faults := map[int]func(){
-		100: func() { c.kill(0) },
-		180: func() { c.restart(0) },
-		260: func() { c.kill(1) },
-		380: func() { c.restart(1) },
-	}
 	var senders sync.WaitGroup
 	for app := range apps {
 		senders.Go(func() {
@@ -173,8 +188,9 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 	}
 
 	// The feed of a server that was never killed tells all of it.
-	s := c.servers[2]
+	s := c.servers[who[2]]
 	outcomes, newest := map[string]int{}, map[string]int{}
+	entries := map[string]attempted{}
 	feed := s.open(t.Context(), request{path: "/1/status/" + user + "/changes?since=0&include_docs=true"})
 	defer feed.Body.Close() //nolint:errcheck // only read
 	changes := json.NewDecoder(feed.Body)
@@ -183,8 +199,9 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 			Status string `json:"status"`
 			App    string `json:"app_name"`
 			Doc    struct {
-				ID     string `json:"id"`
-				Commit struct {
+				ID       string `json:"id"`
+				Attempts int    `json:"attempts"`
+				Commit   struct {
 					ID string `json:"id"`
 				} `json:"commit"`
 				Error any `json:"error"`
@@ -206,6 +223,7 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 		default:
 			continue
 		}
+		entries[change.Doc.ID] = attempted{order[change.Doc.Commit.ID], change.Doc.Attempts}
 		if !accepted[change.Doc.ID] {
 			t.Errorf("nobody delivered entry %s", change.Doc.ID)
 		}
@@ -218,6 +236,97 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 		if got := c.platform.app(name + ".localhost"); got.body != commitText(commits-1) {
 			t.Errorf("%s answers %d %q", name, got.status, got.body)
 		}
+	}
+	c.calls.check(t, entries)
+}
+
+// attempted is an entry: where its commit stands among those of its app, and how
+// often it was claimed.
+type attempted struct{ at, attempts int }
+
+// platformCalls are those that activate and start, as they come to a platform.
+type platformCalls struct {
+	mu    sync.Mutex
+	count int
+	all   []*platformCall
+}
+
+// platformCall is one of them. Times are counted.
+type platformCall struct {
+	app, what  string // what is "activate" or "start"
+	entry      string
+	attempt    int
+	begin, end int
+	status     int // 0: it broke off
+}
+
+func (p *platformCalls) begin(r *http.Request) {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/") // apps/USER/APP/start or apps/USER/APP/snapshots/ID/activate
+	what := parts[len(parts)-1]
+	if r.Method != http.MethodPost || what != "activate" && what != "start" {
+		return
+	}
+	entry, attempt, _ := strings.Cut(r.Header.Get("X-Webhooks-Order"), "-")
+	n, _ := strconv.Atoi(attempt)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count++
+	call := &platformCall{app: parts[2], what: what, entry: entry, attempt: n, begin: p.count}
+	p.all = append(p.all, call)
+	// The request that is passed on has the same header.
+	r.Header.Set("X-Test-Call", strconv.Itoa(len(p.all)-1))
+}
+
+func (p *platformCalls) answer(asked *http.Request, answer *http.Response) {
+	n, err := strconv.Atoi(asked.Header.Get("X-Test-Call"))
+	if err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count++
+	p.all[n].end, p.all[n].status = p.count, answer.StatusCode
+}
+
+// check wants that no app was at two deployments at once, unless the claim of
+// the earlier one was lost, and that none went back to an older commit.
+func (p *platformCalls) check(t *testing.T, entries map[string]attempted) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	done := slices.DeleteFunc(slices.Clone(p.all), func(c *platformCall) bool { return c.status != http.StatusOK })
+	slices.SortFunc(done, func(a, b *platformCall) int { return a.end - b.end })
+	last := map[string]*platformCall{} // by app and what
+	spans := map[string][]*platformCall{}
+	for _, c := range done {
+		if before := last[c.app+c.what]; before != nil && entries[c.entry].at < entries[before.entry].at {
+			t.Errorf("%s: %s of commit %d came after that of commit %d", c.app, c.what, entries[c.entry].at, entries[before.entry].at)
+		}
+		last[c.app+c.what] = c
+		i := slices.IndexFunc(spans[c.app], func(s *platformCall) bool { return s.entry == c.entry && s.attempt == c.attempt })
+		if i < 0 {
+			i = len(spans[c.app])
+			span := *c
+			spans[c.app] = append(spans[c.app], &span)
+		}
+		spans[c.app][i].begin, spans[c.app][i].end = min(spans[c.app][i].begin, c.begin), c.end
+	}
+	for app, all := range spans {
+		slices.SortFunc(all, func(a, b *platformCall) int { return a.begin - b.begin })
+		for i, c := range all {
+			if _, known := entries[c.entry]; !known {
+				t.Errorf("%s was deployed by nobody's entry %q", app, c.entry)
+			}
+			if i == 0 {
+				continue
+			}
+			if before := all[i-1]; c.begin < before.end && entries[before.entry].attempts == before.attempt {
+				t.Errorf("%s: commits %d and %d were deployed at once", app, entries[before.entry].at, entries[c.entry].at)
+			}
+		}
+	}
+	if len(spans) == 0 {
+		t.Error("the platform was never called")
 	}
 }
 
