@@ -138,3 +138,24 @@ func TestSaveAgainIsTheSame(t *testing.T) {
 		}
 	})
 }
+
+// hangingStore takes as long for a delivery as it may.
+type hangingStore struct{ *coretest.Memory }
+
+func (hangingStore) Accept(ctx context.Context, _ deploy.Acceptance) (core.Change, bool, error) {
+	<-ctx.Done()
+	return core.Change{}, false, ctx.Err()
+}
+
+// A sender is not kept waiting by a store that does not answer.
+func TestStoreThatHangsAccepts(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.Store = hangingStore{w.store}
+		begin := time.Now()
+		_, err := deploy.New(w.options).Deliver(w.t.Context(), w.request(w.push(commit1)))
+		if took := time.Since(begin); core.CodeOf(err) != core.CodeFailedToStorePayload || took != 2*time.Second {
+			t.Errorf("got %v after %s, want %s after 2 s", err, took, core.CodeFailedToStorePayload)
+		}
+	})
+}

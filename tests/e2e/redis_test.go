@@ -77,6 +77,93 @@ func TestRedisDown(t *testing.T) {
 	}
 }
 
+// A Redis that is there, and can't or does not do what it is asked for: the
+// sender gets its answer all the same, of what was refused nothing is there
+// afterwards, and all is well again without a restart.
+func TestRedisRefuses(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		begin func(*testing.T, *redistest.Server)
+		end   func(*redistest.Server)
+		says  string // the log, of why
+	}{
+		"full": {
+			func(_ *testing.T, store *redistest.Server) { store.Do("CONFIG", "SET", "maxmemory", "1") },
+			func(store *redistest.Server) { store.Do("CONFIG", "SET", "maxmemory", "0") }, "OOM",
+		},
+		"read-only": {
+			func(t *testing.T, store *redistest.Server) {
+				gone := redistest.Start(t) // which it is a replica of
+				gone.Kill()
+				store.Do(append([]string{"REPLICAOF"}, strings.Split(gone.Addr, ":")...)...)
+			},
+			func(store *redistest.Server) { store.Do("REPLICAOF", "NO", "ONE") }, "READONLY",
+		},
+		"hung": {
+			func(_ *testing.T, store *redistest.Server) { store.Pause() },
+			func(store *redistest.Server) { store.Resume() }, "timeout",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, store := onRedis(t)
+			ping := func(delivery string) request {
+				header := event("ping")
+				header["X-GitHub-Delivery"] = delivery
+				return request{path: "/1/deploy", body: `{"zen":"x","hook_id":1}`, header: header}
+			}
+			s.send(ping("before")).change(t, 200, "ok")
+			test.begin(t, store)
+			// It goes on only after all of these were answered.
+			refused := s.send(ping("refused"))
+			refused.failure(t, 503, "deploy:db:failed_to_store_payload")
+			if refused.header.Get("Retry-After") == "" {
+				t.Error("it does not say when to try again")
+			}
+			s.send(request{path: "/readyz", anonymous: true}).failure(t, 503, "http:unavailable")
+			if got := s.send(request{path: "/healthz", anonymous: true}); got.status != 200 {
+				t.Errorf("/healthz is %d", got.status)
+			}
+			test.end(store)
+			s.ready(200)
+
+			total := func() string {
+				return s.send(request{path: "/1/status/" + user + "/webhooks"}).header.Get("X-Total-Count")
+			}
+			if n := total(); n != "1" {
+				t.Errorf("there are %s entries, want the one from before", n)
+			}
+			s.send(ping("refused")).change(t, 200, "ok")
+			if n := total(); n != "2" {
+				t.Errorf("there are %s entries, want the one from before and the one that was sent again", n)
+			}
+			said := s.stderr()
+			if strings.Count(said, "redis can't be used") != 1 || strings.Count(said, "redis can be used again") != 1 || !strings.Contains(said, test.says) {
+				t.Errorf("the log does not say once that it begins, why, and that it ends:\n%s", said)
+			}
+		})
+	}
+}
+
+// A Redis that is empty all of a sudden: the log says so, who reads the feed is
+// told that something is missing, and what comes is accepted.
+func TestRedisIsEmptied(t *testing.T) {
+	t.Parallel()
+	s, store := onRedis(t)
+	ping := request{path: "/1/deploy", body: `{"zen":"x","hook_id":1}`, header: event("ping")}
+	seq, _ := s.send(ping).change(t, 200, "ok")["seq"].(string)
+	store.Do("FLUSHALL")
+	s.send(request{path: "/1/status/" + user + "/changes?feed=normal&since=" + seq}).failure(t, 410, "status:changes:gone")
+	s.ready(200)
+	s.send(ping).change(t, 200, "ok")
+	if list := s.send(request{path: "/1/status/" + user + "/webhooks"}); list.header.Get("X-Total-Count") != "1" {
+		t.Errorf("got %s", list.body)
+	}
+	if said := s.stderr(); strings.Count(said, "redis lost its data") != 1 {
+		t.Errorf("the log does not say so once:\n%s", said)
+	}
+}
+
 // A deployment whose Redis goes away in the middle ends all the same: at once,
 // or as the next attempt.
 func TestRedisDownInTheMiddle(t *testing.T) {
