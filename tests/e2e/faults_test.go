@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -88,12 +89,18 @@ func (tr *troubled) fault() (what string, strike func(lasts <-chan time.Time)) {
 			end()
 		}
 	}
-	switch tr.random.IntN(3) {
+	switch tr.random.IntN(4) {
 	case 0: // longer than its lease: what it held may be somebody else's now
 		return "server: stopped for longer than its lease", func(<-chan time.Time) {
 			tr.signal(syscall.SIGSTOP)
 			<-time.After(2500 * time.Millisecond)
 			tr.signal(syscall.SIGCONT)
+		}
+	case 1:
+		return "server: its disk takes nothing", func(lasts <-chan time.Time) {
+			tr.disk("0")
+			<-lasts
+			tr.disk("unlimited")
 		}
 	default:
 		return "server: kill -9", func(<-chan time.Time) { tr.restart() }
@@ -106,9 +113,18 @@ func (tr *troubled) signal(sig syscall.Signal) {
 	}
 }
 
-// Whatever happens to the network and to the server itself: what was accepted
-// ends in exactly one outcome, which is not an error as all of it passes, and
-// each app ends as its newest commit without having gone back.
+// disk says how large a file the server may write. The limit is the soft one,
+// which may be raised again.
+func (tr *troubled) disk(size string) {
+	limit := exec.CommandContext(tr.t.Context(), "prlimit", "--pid", strconv.Itoa(tr.server.cmd.Process.Pid), "--fsize="+size+":")
+	if out, err := limit.CombinedOutput(); err != nil {
+		tr.t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Whatever happens to the network, to the disk and to the server itself: what
+// was accepted ends in exactly one outcome, which is not an error as all of it
+// passes, and each app ends as its newest commit without having gone back.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	const apps = 4

@@ -120,14 +120,14 @@ func (b *bench) upload(id, file string) {
 // activate makes a snapshot the next to start.
 func (b *bench) activate(id string) {
 	b.t.Helper()
-	_, err := b.Activate(b.t.Context(), "me", "app", id)
+	_, err := b.Activate(b.t.Context(), "me", "app", id, "")
 	b.ok(err)
 }
 
 // start starts the app.
 func (b *bench) start() {
 	b.t.Helper()
-	_, err := b.Start(b.t.Context(), "me", "app", datacenters.Local)
+	_, err := b.Start(b.t.Context(), "me", "app", datacenters.Local, "")
 	b.ok(err)
 }
 
