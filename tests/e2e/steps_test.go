@@ -58,16 +58,16 @@ func (c *checkpoints) to(name, addr string) *httptest.Server {
 		func(r *http.Request, _ *http.Response) { c.pass("after " + name + " " + r.Method + " " + r.URL.Path) })
 }
 
-// ends returns a channel that is closed with the entry's outcome, or with the
-// server.
-func (s *server) ends(id string) <-chan struct{} {
+// ends returns a channel that is closed with the outcome of a commit's entry,
+// or with the server.
+func (s *server) ends(commit string) <-chan struct{} {
 	s.t.Helper()
 	feed := s.open(s.t.Context(), request{path: "/1/status/" + user + "/changes?since=0&status=ok,error,skipped"})
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer feed.Body.Close() //nolint:errcheck // only read
-		for lines := bufio.NewScanner(feed.Body); lines.Scan() && !strings.Contains(lines.Text(), id); {
+		for lines := bufio.NewScanner(feed.Body); lines.Scan() && !strings.Contains(lines.Text(), commit); {
 		}
 	}()
 	return ended
@@ -97,8 +97,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		name := "step-" + strconv.Itoa(step)
 		repo := h.repository(name)
 		commit := repo.commit("first", map[string]string{"package.json": packageJSON(name), "index.js": node(name)})
-		// So that who reads of it is known, and nothing is asked for that.
-		s.server.send(request{path: "/1/status/" + user + "/webhooks?limit=1"})
+		ended := s.server.ends(commit) // before arm, as it asks for something itself
 		reached, release := c.arm(step)
 		accepted := make(chan error, 1)
 		go func() { accepted <- s.deliver(repo.delivery(t, commit, "", async()), name) }()
@@ -118,7 +117,7 @@ func TestKilledAtEachStep(t *testing.T) {
 			case at = <-reached:
 				lost = 1
 				s.restart()
-			case <-s.server.ends(s.accepted[name]):
+			case <-ended:
 			}
 			release()
 		}
