@@ -105,3 +105,22 @@ func readFrequency(n *yaml.Node, key string, otherwise Frequency) Frequency {
 	}
 	return otherwise
 }
+
+// unread returns what of the file decides whether a webhook is called and takes
+// Travis CI to understand: conditions, and files of this or other repositories
+// that are merged into it.
+func unread(root *yaml.Node) (keys []string) {
+	for _, key := range []string{"import", "if"} {
+		if value(root, key).Kind != 0 {
+			keys = append(keys, key)
+		}
+	}
+	for _, section := range items(value(root, "notifications", "notification")) {
+		for _, item := range items(value(section, "webhooks", "webhook")) {
+			if value(item, "if").Kind != 0 {
+				return append(keys, "notifications.webhooks.if")
+			}
+		}
+	}
+	return keys
+}

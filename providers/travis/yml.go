@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -15,6 +16,7 @@ const MaxConfig = 1 << 20
 type Config struct {
 	Webhooks []Webhook // in the order of the file; without those that are off or lead nowhere
 	Branches Branches
+	Unread   []string // what the file has and decides by, too, and is not read here: "import", "if", "notifications.webhooks.if"
 }
 
 // Webhook is a webhook notification as Travis CI reads it, with the defaults
@@ -71,7 +73,7 @@ func ParseConfig(yml []byte) (c Config, err error) {
 	case root.Kind != yaml.MappingNode:
 		return Config{}, errors.New("travis: reading .travis.yml: it is no mapping")
 	}
-	return Config{Webhooks: readNotifications(root), Branches: readBranches(root)}, nil
+	return Config{Webhooks: readNotifications(root), Branches: readBranches(root), Unread: unread(root)}, nil
 }
 
 // Notifies tells whether a build of branch that passes can be notified to some
@@ -80,8 +82,18 @@ func ParseConfig(yml []byte) (c Config, err error) {
 // reason says why or why not, without the webhook's address.
 //
 // That it can be does not mean that it will: Travis CI may not be on for the
-// repository, and with the frequency [Change] a pass after a pass is not told.
+// repository, with the frequency [Change] a pass after a pass is not told, and
+// what Unread names may say otherwise; the reason names it as well.
 func (c Config) Notifies(branch string) (notifies bool, reason string) {
+	notifies, reason = c.declares(branch)
+	if len(c.Unread) > 0 {
+		reason += "; not looked at: " + strings.Join(c.Unread, ", ")
+	}
+	return notifies, reason
+}
+
+// declares tells what the file says as far as it is read.
+func (c Config) declares(branch string) (notifies bool, reason string) {
 	if len(c.Webhooks) == 0 {
 		return false, ".travis.yml declares no webhook"
 	}

@@ -59,6 +59,7 @@ func TestWhichConfigsNotifyAPass(t *testing.T) {
 		"list-of-maps": true, "secure": true, "secure-urls": true, "secure-list": true, "msteams-beside-another": true,
 		"notifications-list": true, "alias-webhook": true, "alias-notification": true, "change": true, "changed": true,
 		"inherited-and-overridden": true, "anchors": true, "branches-both": true, "branches-list": true, "condition": true,
+		"condition-of-builds": true, "frequencies-true-and-false": true, "change-as-symbol": true,
 	}
 	for name, yml := range configs(t) {
 		c, err := ParseConfig(yml)
@@ -73,6 +74,28 @@ func TestWhichConfigsNotifyAPass(t *testing.T) {
 	}
 	for name := range notify {
 		t.Errorf("%s is missing", name)
+	}
+}
+
+// What takes Travis CI to understand is not looked at, and that is told.
+func TestConditionsAndImportsAreTold(t *testing.T) {
+	t.Parallel()
+	for yml, want := range map[string]string{
+		"notifications: {webhooks: http://a.example}":                 "",
+		"if: branch = x\nnotifications: {webhooks: http://a.example}": "; not looked at: if",
+		"import: x.yml": "; not looked at: import",
+		"notifications: [{webhooks: [http://a.example, {urls: http://b.example, if: x}]}]": "; not looked at: notifications.webhooks.if",
+		"{if: x, import: y, notifications: {webhooks: {urls: http://a.example, if: z}}}":   "; not looked at: import, if, notifications.webhooks.if",
+		"notifications: {email: {if: x}, webhooks: http://a.example}\njobs: [{if: x}]":     "",
+	} {
+		c, err := ParseConfig([]byte(yml))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, plain := Config{Webhooks: c.Webhooks, Branches: c.Branches}.Notifies("main")
+		if _, reason := c.Notifies("main"); reason != plain+want {
+			t.Errorf("%s: got %q, want %q", yml, reason, plain+want)
+		}
 	}
 }
 
