@@ -140,6 +140,7 @@ func TestApp(t *testing.T) {
 		"env": {"A": 1}, "engines": {"node": ">=22"}, "scripts": {"start": "node ."}, "dependencies": {},
 		"config": {"cloud": [{"provider": "p", "datacenter": "one", "drones": 2, "ram": 256}], "port": 80},
 		"snapshots": [{"id": "1"}, {"id": "2", "active": true}], "active": {"id": "2"}, "running": {"id": "1", "filename": "1.tgz"},
+		"crashed": {"snapshot": "2", "drones": 1, "reason": "It ended with 1", "time": "2013-05-06T07:08:09Z"},
 		"ctime": 1367824089000, "mtime": "2013-05-06T07:08:09Z", "url": "http://sub.localhost"}`
 	var a nodejitsu.App
 	if err := json.Unmarshal([]byte(text), &a); err != nil {
@@ -157,6 +158,7 @@ func TestApp(t *testing.T) {
 		`{"id":"2","ctime":"0001-01-01T00:00:00Z","md5":"","filename":"","active":true,"running":false}],` +
 		`"active":{"id":"2","ctime":"0001-01-01T00:00:00Z","md5":"","filename":"","active":false,"running":false},` +
 		`"running":{"id":"1","ctime":"0001-01-01T00:00:00Z","md5":"","filename":"1.tgz","active":false,"running":false},` +
+		`"crashed":{"snapshot":"2","drones":1,"reason":"It ended with 1","time":"2013-05-06T07:08:09Z"},` +
 		`"ctime":"2013-05-06T07:08:09Z","mtime":"2013-05-06T07:08:09Z","url":"http://sub.localhost"}`
 	if string(written) != want {
 		t.Errorf("read\n%s, want\n%s", written, want)
@@ -168,13 +170,13 @@ func TestApp(t *testing.T) {
 func TestAppOfOddPackage(t *testing.T) {
 	t.Parallel()
 	const text = `{"URL":"http://evil.example.org","State":{"a":1},"Env":{"A":"2"},"DRONES":"many","env":{"A":"1"},
-		"version":1,"subdomain":["a"],"domains":["a.example.org",1],"config":{"cloud":"joyent"},"engines":"node 22","scripts":[]}`
+		"version":1,"subdomain":["a"],"domains":["a.example.org",1],"config":{"cloud":"joyent"},"crashed":"twice","engines":"node 22","scripts":[]}`
 	var a nodejitsu.App
 	if err := json.Unmarshal([]byte(text), &a); err != nil {
 		t.Fatal(err)
 	}
 	if a.URL != "" || a.State != "" || a.Drones != 0 || a.Env["A"] != "1" || a.Version != "" || a.Subdomain != "" ||
-		a.Domains != nil || a.Config.Cloud != nil || string(a.Engines) != `"node 22"` || string(a.Scripts) != "[]" {
+		a.Domains != nil || a.Config.Cloud != nil || a.Crashed != nil || string(a.Engines) != `"node 22"` || string(a.Scripts) != "[]" {
 		t.Errorf("read %+v", a)
 	}
 }

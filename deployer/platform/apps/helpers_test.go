@@ -47,22 +47,34 @@ type bench struct {
 	t       *testing.T
 	drones  *drones.Supervisor
 	crashed chan struct{} // told of each app that is given up
+	proved  chan struct{} // told of each version that there is no way back from
 }
 
 func setup(t *testing.T, o apps.Options) *bench {
+	t.Helper()
+	return setupTrial(t, o, time.Hour)
+}
+
+// setupTrial returns a bench whose versions are on trial for so long.
+func setupTrial(t *testing.T, o apps.Options, trial time.Duration) *bench {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	b := &bench{t: t, crashed: make(chan struct{}, 10)}
+	b := &bench{t: t, crashed: make(chan struct{}, 10), proved: make(chan struct{}, 10)}
+	former := ""
 	b.drones = drones.New(drones.Options{
-		Dir: filepath.Join(dir, "drones"), SameUser: true, Crashes: 1,
+		Dir: filepath.Join(dir, "drones"), SameUser: true, Crashes: 1, Trial: trial,
 		Notify: func(s drones.State) {
 			if s.Phase == drones.Crashed {
 				b.crashed <- struct{}{}
 			}
+			if former != "" && s.Former == "" {
+				b.proved <- struct{}{}
+			}
+			former = s.Former
 		},
 	})
 	if err := b.drones.Start(t.Context()); err != nil {
@@ -165,10 +177,15 @@ func (b *bench) get(path string) string {
 func (b *bench) crash() {
 	b.t.Helper()
 	b.get("/crash")
+	b.await(b.crashed, "the app does not crash")
+}
+
+func (b *bench) await(told chan struct{}, fault string) {
+	b.t.Helper()
 	select {
-	case <-b.crashed:
+	case <-told:
 	case <-time.After(patience):
-		b.t.Fatal("the app does not crash")
+		b.t.Fatal(fault)
 	}
 }
 

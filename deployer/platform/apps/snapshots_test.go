@@ -4,15 +4,17 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // Old snapshots go, but not the active one and not the one that runs.
 func TestSnapshotsThatAreKept(t *testing.T) {
 	t.Parallel()
-	b := setup(t, apps.Options{Keep: 3})
+	b := setupTrial(t, apps.Options{Keep: 3}, time.Millisecond)
 	b.upload("runs", server("one"))
 	b.start()
 	b.upload("active", server("two"))
@@ -28,6 +30,7 @@ func TestSnapshotsThatAreKept(t *testing.T) {
 	}
 	// Free to go, the oldest are the first.
 	b.start()
+	b.await(b.proved, "the active one is on trial for ever")
 	b.upload("d", server("d"))
 	b.upload("e", server("e"))
 	if got, want := b.snapshots(), "active*! d e"; got != want {
@@ -36,6 +39,33 @@ func TestSnapshotsThatAreKept(t *testing.T) {
 	built, err := b.Upload(t.Context(), "me", "app", "d", strings.NewReader(""), io.Discard)
 	if b.ok(err); !built {
 		t.Error("what is kept is built again")
+	}
+}
+
+// Nor does the one that runs again where the new one crashes; then it is the
+// active one.
+func TestTheWayBackIsKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t, apps.Options{Keep: 1})
+	b.upload("v1", server("one"))
+	b.start()
+	b.upload("v2", server("two"))
+	b.activate("v2")
+	b.start()
+	b.upload("v3", server("three"))
+	if got, want := b.snapshots(), "v1 v2*! v3"; got != want {
+		t.Errorf("the app has %s, want %s", got, want)
+	}
+	for _, test := range []struct{ active, from, to, want string }{
+		{"v2", "v2", "v1", "v1* v2! v3"},
+		{"v3", "v2", "v1", "v1 v2! v3*"},   // what somebody has chosen since stays
+		{"v2", "v2", "gone", "v1 v2*! v3"}, // it was destroyed
+	} {
+		b.activate(test.active)
+		b.RolledBack(drones.Rollback{User: "me", App: "app", From: test.from, To: test.to})
+		if got := b.snapshots(); got != test.want {
+			t.Errorf("after a way back from %s to %s the app has %s, want %s", test.from, test.to, got, test.want)
+		}
 	}
 }
 
