@@ -131,6 +131,9 @@ func (g *generation) rollBack(crash Crash) {
 	log := s.o.Logger.With("user", a.user, "app", a.name, "snapshot", crash.Snapshot, "former", spec.Snapshot)
 	reason := crash.Reason
 	crash.Reason = fmt.Sprintf("snapshot %s crashed, and %s, which ran before, runs again: %s", crash.Snapshot, spec.Snapshot, reason)
+	if spec.Snapshot == crash.Snapshot {
+		crash.Reason = fmt.Sprintf("snapshot %s crashed with its new environment, and runs again with the one before: %s", spec.Snapshot, reason)
+	}
 	err := a.replace(g.ctx, run{Spec: spec, Crash: crash}, func() {
 		s.o.RolledBack(Rollback{User: a.user, App: a.name, From: crash.Snapshot, To: spec.Snapshot})
 	})

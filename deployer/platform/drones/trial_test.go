@@ -87,6 +87,23 @@ func TestCrashingVersionIsRolledBack(t *testing.T) {
 	mention(t, log, `level=WARN msg="drone given up"`, `level=WARN msg="rolled back"`, "user=me app=app snapshot=2 former=1")
 }
 
+// So does the same version with another environment.
+func TestCrashingEnvironmentIsTakenBack(t *testing.T) {
+	t.Parallel()
+	var n notices
+	b := setup(t, n.quick(drones.Options{Trial: time.Hour}))
+	spec := b.doomed("1")
+	b.mustSwitch(spec)
+	spec.Env = map[string]string{"DOOM": "other"}
+	b.mustSwitch(spec)
+	_ = b.get("app", "/doom/1000")
+	got := b.await("app", func(s drones.State) bool { return s.Phase == drones.Started && s.Former == "" })
+	mention(t, got.Reason, "snapshot 1 crashed with its new environment, and runs again with the one before", "exited with code 4")
+	if got.Crash.Snapshot != "1" || got.Drones != 1 {
+		t.Errorf("state %+v", got)
+	}
+}
+
 // What has proved itself is not replaced, however it crashes later.
 func TestProvedVersionIsNotRolledBack(t *testing.T) {
 	t.Parallel()
