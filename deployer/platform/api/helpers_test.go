@@ -138,6 +138,9 @@ func (b *builder) will(do func(ctx context.Context, out io.Writer) error) {
 	b.do = do
 }
 
+// Sweep has nothing to remove.
+func (*builder) Sweep(func(string) bool) error { return nil }
+
 // Build makes the folder of an app that runs.
 func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error) {
 	b.mu.Lock()

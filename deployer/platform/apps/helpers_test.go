@@ -26,6 +26,9 @@ const patience = time.Minute
 // builder takes the archive for the app's only file.
 type builder struct{ node string }
 
+// Sweep has nothing to remove.
+func (builder) Sweep(func(string) bool) error { return nil }
+
 // Build builds.
 func (b builder) Build(_ context.Context, s builds.Snapshot, _ io.Writer) (builds.Result, error) {
 	text, err := io.ReadAll(s.Tgz)

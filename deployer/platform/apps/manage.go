@@ -174,17 +174,20 @@ func (a *Apps) DestroyAll(ctx context.Context, user string) error {
 }
 
 // Sweep removes the files of snapshots that are not written, left by a server
-// that was killed. Nothing may be uploaded meanwhile.
+// that was killed, and each node that no snapshot runs with. Nothing may be
+// uploaded meanwhile.
 func (a *Apps) Sweep() error {
 	documents, err := a.all("")
 	if err != nil {
 		return err
 	}
-	known := map[string]bool{}
+	known, nodes := map[string]bool{}, map[string]bool{}
 	for _, d := range documents {
 		for _, s := range d.Snapshots {
-			known[key(d.User, d.Name)+"/"+s.ID] = true
+			known[key(d.User, d.Name)+"/"+s.ID], nodes[s.Node] = true, true
 		}
 	}
-	return a.o.Snapshots.Sweep(func(user, app, id string) bool { return known[key(user, app)+"/"+id] })
+	return a.o.Snapshots.Sweep(
+		func(user, app, id string) bool { return known[key(user, app)+"/"+id] },
+		func(node string) bool { return nodes[node] })
 }

@@ -285,6 +285,45 @@ func TestBuildFindsNode(t *testing.T) {
 	}
 }
 
+// A node that nothing runs with any more is removed, and what was half fetched.
+func TestSweepRemovesNodes(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	for _, version := range []string{"8.16.0", "8.17.0"} {
+		r.publish(t, "node", version)
+		fakeNode(t, r, version)
+	}
+	b := setup(t, builds.Options{Registry: r.url})
+	if err := b.Sweep(func(string) bool { return true }); err != nil {
+		t.Errorf("without a cache: %v", err)
+	}
+	var nodes []string
+	for _, engines := range []string{"8.16.0", "8.17.0"} {
+		nodes = append(nodes, b.mustBuild(app(t, `{"name":"a","engines":{"node":"`+engines+`"}}`)).Node)
+		if err := os.RemoveAll(b.dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, left := range []string{"node/next-1/package.json", "tmp/npm-1/x"} { // by a server that was killed
+		if err := os.MkdirAll(filepath.Join(b.cache, left), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Sweep(func(node string) bool { return node == nodes[1] }); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadDir(filepath.Join(b.cache, "node"))
+	if err != nil || len(kept) != 1 || kept[0].Name() != "8.17.0" {
+		t.Errorf("kept %v, %v", kept, err)
+	}
+	if _, err := os.Stat(nodes[1]); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(b.cache, "tmp")); !os.IsNotExist(err) {
+		t.Errorf("temporary folders are left: %v", err)
+	}
+}
+
 func TestRegistryDownIsNotTheAppsFault(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{Registry: "http://127.0.0.1:1", Env: map[string]string{"npm_config_fetch_retries": "0"}})

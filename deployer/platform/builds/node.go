@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,6 +150,27 @@ func (b *Builder) fetched() []*semver.Version {
 		}
 	}
 	return newestFirst(versions)
+}
+
+// Sweep removes what a server left in the cache that was killed, and the Node.js
+// versions that were fetched and are used no more: used tells whether something
+// is still to run with one, by [Result.Node]. Nothing may be built meanwhile.
+func (b *Builder) Sweep(used func(node string) bool) error {
+	failures := []error{os.RemoveAll(b.temps())}
+	entries, err := os.ReadDir(b.nodes())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		failures = append(failures, err)
+	}
+	for _, entry := range entries {
+		v, err := semver.StrictNewVersion(entry.Name())
+		if err != nil || !used(b.nodePath(v)) {
+			failures = append(failures, os.RemoveAll(filepath.Join(b.nodes(), entry.Name())))
+		}
+	}
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("builds: sweeping the cache: %w", err)
+	}
+	return nil
 }
 
 func newestFirst(versions []*semver.Version) []*semver.Version {

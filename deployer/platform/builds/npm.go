@@ -161,13 +161,14 @@ func (b *Builder) home(r npmRun) (string, error) {
 	return home, own(home, r.as)
 }
 
+func (b *Builder) temps() string { return filepath.Join(b.o.Cache, "tmp") }
+
 // temp makes a temporary folder for one run.
 func (b *Builder) temp(as *syscall.Credential) (string, error) {
-	temps := filepath.Join(b.o.Cache, "tmp")
-	if err := os.MkdirAll(temps, 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
+	if err := os.MkdirAll(b.temps(), 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
 		return "", err
 	}
-	tmp, err := os.MkdirTemp(temps, "npm-")
+	tmp, err := os.MkdirTemp(b.temps(), "npm-")
 	if err != nil {
 		return "", err
 	}

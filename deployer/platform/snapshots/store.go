@@ -23,6 +23,7 @@ type Options struct {
 
 	Builder interface {
 		Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error)
+		Sweep(used func(node string) bool) error
 	}
 	// Credential returns the user that an app is built and run as, nil for the
 	// server's own. A nil function is one that returns nil.

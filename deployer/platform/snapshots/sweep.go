@@ -13,14 +13,16 @@ import (
 )
 
 // Sweep removes what is on the disk and is no snapshot that known says there
-// is. Nothing may be received or built meanwhile.
-func (s *Store) Sweep(known func(user, app, id string) bool) error {
+// is, nor a node that used says one runs with. Nothing may be received or built
+// meanwhile.
+func (s *Store) Sweep(known func(user, app, id string) bool, used func(node string) bool) error {
 	err := errors.Join(
 		sweep(s.o.Dir, func(user, app, name string) bool {
 			id, ok := strings.CutSuffix(name, ".tgz")
 			return ok && known(user, app, id)
 		}),
 		sweep(s.o.Builds, known),
+		s.o.Builder.Sweep(used),
 	)
 	if err != nil {
 		return fmt.Errorf("snapshots: sweeping: %w", err)

@@ -60,15 +60,20 @@ func TestSweep(t *testing.T) {
 	if len(incoming) != 1 {
 		t.Fatalf("incoming %v", incoming)
 	}
-	err := b.Sweep(func(user, app, id string) bool { return known[user+"/"+app+"/"+id] })
+	err := b.Sweep(
+		func(user, app, id string) bool { return known[user+"/"+app+"/"+id] },
+		func(node string) bool { return node == "node 2" })
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := b.builder.unused; len(got) != 1 || got[0] != "node 1" {
+		t.Errorf("not used are %q", got)
 	}
 	b.holds(b.archives, ".incoming/"+incoming[0],
 		"me/app/1.0.0.tgz", "me/app/old.tgz-1.tgz", "me/both/1.tgz", "you/app/1.tgz")
 	b.holds(b.builds, "me/app/.home/cache", "me/app/"+tree("a")+"/uses/1.0.0",
 		"me/app/1.0.0/x", "me/app/old.tgz-1/x", "me/both/1/x", "you/app/1/x")
-	if err := b.Sweep(func(string, string, string) bool { return false }); err != nil {
+	if err := b.Sweep(func(string, string, string) bool { return false }, func(string) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 	b.holds(b.archives, ".incoming/"+incoming[0])
@@ -81,7 +86,7 @@ func TestSweepOfNothing(t *testing.T) {
 	if err := os.RemoveAll(b.builds); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Sweep(func(string, string, string) bool { return true }); err != nil {
+	if err := b.Sweep(func(string, string, string) bool { return true }, func(string) bool { return true }); err != nil {
 		t.Error(err)
 	}
 }
