@@ -154,7 +154,8 @@ func (p *Platform) start(ctx context.Context) error {
 	}
 	p.debts = newDebts(ctx, all, p.o.Logger)
 	p.router = router.New(router.Options{
-		Lookup: all.Lookup, Pick: p.drones.Pick, Neighbours: passing{p.places, all}, Logger: p.o.Logger,
+		Lookup: all.Lookup, Pick: p.drones.Pick, Neighbours: passing{p.places, all},
+		Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
 	p.serves = all.Lookup
 	p.apps.serve(ctx, p.router, 0, p.o.TLS, p.o)

@@ -4,6 +4,6 @@
 //	server := &http.Server{Handler: r}
 //
 // It streams in both directions, passes WebSockets through and tells apps in
-// X-Forwarded-For, -Host and -Proto who asked for what; what a client sent in
-// these headers is dropped.
+// X-Forwarded-For, -Host and -Proto who asked for what. What a client sent in
+// these headers is dropped; what a trusted proxy says of the client is told.
 package router

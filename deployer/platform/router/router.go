@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,10 @@ type Options struct {
 
 	// Neighbours have what no drone here serves; nil where there are none.
 	Neighbours Neighbours
+
+	// Proxies are the addresses of proxies in front, whose X-Forwarded-For and
+	// -Proto are to be believed; default: nobody's.
+	Proxies []netip.Prefix
 
 	// Stall is how long a client may stop in the midst of a request or of its
 	// answer; default [stall.Limit].
@@ -147,6 +152,7 @@ func (r *Router) rewrite(p *httputil.ProxyRequest) {
 		return
 	}
 	p.SetXForwarded()
+	r.believe(p.In, p.Out)
 }
 
 var (
