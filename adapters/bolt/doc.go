@@ -19,6 +19,7 @@
 //	joined    user/app                         id of the newest entry
 //	feeds     user                             JSON: last and trimmed seq, count
 //	changes   user → bucket: seq (16 bytes)    JSON: entry
+//	outbox    id                               –   whose outcome is to be told
 //
 // Ids sort by time, so every index does. The file is locked by its process;
 // whatever was claimed when it is opened was left by one that died, and may

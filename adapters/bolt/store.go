@@ -85,6 +85,7 @@ var (
 	_ deploy.Store   = (*Store)(nil)
 	_ deploy.Queue   = (*Store)(nil)
 	_ deploy.Watcher = (*Store)(nil)
+	_ deploy.Outbox  = (*Store)(nil)
 	_ status.Log     = (*Store)(nil)
 	_ status.Feed    = (*Store)(nil)
 )
@@ -133,7 +134,7 @@ func (s *Store) open() (*bbolt.DB, error) {
 
 // prepare makes the buckets and frees what a process that died had claimed.
 func prepare(tx *bbolt.Tx) error {
-	for _, name := range []string{"meta", "entries", "payloads", "keys", "users", "apps", "commits", "places", "queue", "claims", "lanes", "joined", "feeds", "changes"} {
+	for _, name := range []string{"meta", "entries", "payloads", "keys", "users", "apps", "commits", "places", "queue", "claims", "lanes", "joined", "feeds", "changes", "outbox"} {
 		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 			return err
 		}

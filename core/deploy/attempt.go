@@ -123,6 +123,9 @@ func (a *attempt) finish(ctx context.Context, status core.Status, reason string)
 	defer a.mu.Unlock()
 	a.entry.Status, a.entry.Reason, a.entry.Hold = status, reason, nil
 	a.entry.FinishedAt = a.o.Now()
+	if err := a.told.owe(ctx, a.entry.ID); err != nil {
+		return err
+	}
 	if err := a.save(ctx, Move{}); err != nil {
 		return err
 	}

@@ -2,7 +2,10 @@ package deploy
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -25,13 +28,68 @@ func newNotifications(ctx context.Context, o Options) *notifications {
 	return n
 }
 
-// tell tells an outcome, each Notifier by itself.
-func (n *notifications) tell(e core.Entry) {
-	for _, to := range n.o.Notifiers {
-		n.work.Go(func() {
-			n.try(to.Name(), e, 0, func(ctx context.Context) error { return to.Notify(ctx, e) })
-		})
+// owe notes that an outcome, which is about to be saved, is to be told.
+func (n *notifications) owe(ctx context.Context, id string) error {
+	if n.o.Outbox == nil || len(n.o.Notifiers) == 0 {
+		return nil
 	}
+	return n.o.persist(ctx, "noting what is to be told", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, n.o.StoreTimeout)
+		defer cancel()
+		return n.o.Outbox.Owe(ctx, id)
+	})
+}
+
+// tell tells an outcome, each Notifier by itself. When all have heard it, or
+// were given up, it is not owed any more.
+func (n *notifications) tell(e core.Entry) {
+	n.work.Go(func() {
+		var telling sync.WaitGroup
+		var owed atomic.Bool
+		for _, to := range n.o.Notifiers {
+			telling.Go(func() {
+				if !n.try(to.Name(), e, 0, func(ctx context.Context) error { return to.Notify(ctx, e) }) {
+					owed.Store(true)
+				}
+			})
+		}
+		telling.Wait()
+		if n.o.Outbox == nil || owed.Load() {
+			return
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, n.o.StoreTimeout)
+		defer cancel()
+		if err := n.o.Outbox.Told(ctx, e.ID); err != nil {
+			n.o.Logger.WarnContext(ctx, "outcome may be told again", "entry_id", e.ID, "error", err)
+		}
+	})
+}
+
+// tellOwed tells what a process that died, or was stopped, owes. It comes
+// before anything is claimed: what has no outcome yet is told by its attempt.
+func (n *notifications) tellOwed(ctx context.Context) error {
+	if n.o.Outbox == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.o.StepTimeout)
+	defer cancel()
+	owed, err := n.o.Outbox.Owed(ctx)
+	if err != nil {
+		return fmt.Errorf("reading what is to be told: %w", err)
+	}
+	for _, id := range owed {
+		change, err := n.o.Store.Find(ctx, id)
+		switch {
+		case errors.Is(err, core.ErrNotFound):
+			err = n.o.Outbox.Told(ctx, id)
+		case err == nil && change.Entry.Status.Outcome():
+			n.tell(change.Entry) //nolint:contextcheck // told for longer than the start takes
+		}
+		if err != nil {
+			return fmt.Errorf("telling what became of %s: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // again tries once more, after a while, what failed for now.
@@ -45,19 +103,29 @@ func (n *notifications) again(name string, e core.Entry, failed error, tell func
 	})
 }
 
-// try tries as often as a deployment is tried.
-func (n *notifications) try(name string, e core.Entry, failures int, tell func(context.Context) error) {
+// try tries as often as a deployment is tried; false where it was broken off
+// before that.
+func (n *notifications) try(name string, e core.Entry, failures int, tell func(context.Context) error) (over bool) {
 	for ; ; failures++ {
 		ctx, cancel := context.WithTimeout(n.ctx, n.o.StepTimeout)
 		err := tell(ctx)
 		cancel()
 		if err == nil {
-			return
+			return true
 		}
 		if !n.pause(failures, err) {
 			n.missed(name, e, failures+1, err)
-			return
+			return !n.isEnding()
 		}
+	}
+}
+
+func (n *notifications) isEnding() bool {
+	select {
+	case <-n.ending:
+		return true
+	default:
+		return false
 	}
 }
 

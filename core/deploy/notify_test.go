@@ -3,6 +3,8 @@ package deploy_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,6 +151,78 @@ func TestCommitStatusIsSetLater(t *testing.T) {
 		got := w.source.Statuses(commit1)
 		if len(got) != 1 || got[0].State != "success" || got[0].App != "hello" || got[0].URL == "" {
 			t.Errorf("statuses %+v", got)
+		}
+	})
+}
+
+// outbox is an Outbox in memory, which outlives workers.
+type outbox struct {
+	mu   sync.Mutex
+	owed map[string]bool
+}
+
+func (o *outbox) Owe(_ context.Context, id string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.owed[id] = true
+	return nil
+}
+
+func (o *outbox) Told(_ context.Context, id string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.owed, id)
+	return nil
+}
+
+func (o *outbox) Owed(context.Context) ([]string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Collect(maps.Keys(o.owed)), nil
+}
+
+// What a worker could not tell before its end, the next one tells; what was
+// told, or can't be told at all, it does not tell again.
+func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		away := &listener{fails: []error{core.Transient(errors.New("away"), 0)}}
+		w.options.Outbox = &outbox{owed: map[string]bool{"gone": true}}
+		w.tells(away)
+		w.start()
+		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusOK, "")
+		w.stop()
+		if got := away.statuses(); got != "" {
+			t.Fatalf("heard %q already", got)
+		}
+		if owed, _ := w.options.Outbox.Owed(t.Context()); len(owed) != 1 {
+			t.Errorf("owed is %v", owed)
+		}
+		for range 2 {
+			w.tells(away)
+			w.start()
+			w.settled(strings.Repeat("0", 31) + "1")
+			w.stop()
+		}
+		if got := away.statuses(); got != "ok" {
+			t.Errorf("heard %q", got)
+		}
+		deaf := &listener{fails: []error{errors.New("no such mailbox")}}
+		w.tells(deaf)
+		w.start()
+		w.is(w.settled(w.deliver(w.push(commit2))), core.StatusOK, "")
+		if owed, _ := w.options.Outbox.Owed(t.Context()); len(owed) != 0 {
+			t.Errorf("owed is %v", owed)
+		}
+		changes, err := w.store.Changes(t.Context(), "dscape", core.Seq{}, 100)
+		outcomes := 0
+		for _, c := range changes {
+			if c.Entry.Status.Outcome() {
+				outcomes++
+			}
+		}
+		if err != nil || outcomes != 2 {
+			t.Errorf("%d outcomes are told on the feed, %v; want one for each push", outcomes, err)
 		}
 	})
 }

@@ -205,3 +205,16 @@ type Notifier interface {
 	// Notify tells an outcome, or does nothing where nobody asked for it.
 	Notify(ctx context.Context, e core.Entry) error
 }
+
+// Outbox keeps whose outcomes are still to be told, for when the process dies
+// before it has. Implementations may be called concurrently; every write is
+// durable when it returns.
+type Outbox interface {
+	// Owe notes that the outcome of an entry is to be told. It comes before
+	// the outcome is saved, and may be called again.
+	Owe(ctx context.Context, id string) error
+	// Told forgets that.
+	Told(ctx context.Context, id string) error
+	// Owed returns the ids of the entries that are noted.
+	Owed(ctx context.Context) ([]string, error)
+}

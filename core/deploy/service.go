@@ -20,6 +20,7 @@ type Options struct {
 	Source    Source
 	Platform  Platform
 	Notifiers []Notifier // told of each outcome of a deployment
+	Outbox    Outbox     // keeps what they are still to be told; nil: nothing does
 
 	// TravisConfig tells whether a .travis.yml declares a webhook that can
 	// fire on a pass of branch, and why it does or does not.

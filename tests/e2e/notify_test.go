@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,12 +15,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/nodejitsu/webhooks/adapters/bolt"
 )
 
 // letters is a mailbox for everybody.
@@ -179,5 +184,51 @@ func TestOutcomesAreTold(t *testing.T) {
 	}
 	if strings.Contains(s.stderr(), secret) {
 		t.Error("the log has the secret")
+	}
+}
+
+// Who was away when the server was killed is told by its next life, once, and
+// nobody else sees the outcome a second time.
+func TestOutcomeIsToldAfterAKill(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	var away atomic.Bool
+	away.Store(true)
+	posts := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if away.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+		posts <- r.Header.Get("webhook-id")
+	}))
+	t.Cleanup(hook.Close)
+	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "1h", "--notify-urls", hook.URL)...)
+	repo := h.repository("killed")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("killed"), "index.js": node("killed")})
+	s.send(repo.delivery(t, commit, "1", nil)).change(t, 200, "ok")
+	first := next(t, "the post", posts)
+	s.kill()
+	away.Store(false)
+	s.start()
+	if again := next(t, "the post of the next life", posts); again != first {
+		t.Errorf("got %s and then %s", first, again)
+	}
+	outcomes := 0
+	for _, change := range lines(t, s.open(t.Context(), request{path: "/1/status/dscape/changes?feed=normal&since=0"}), -1) {
+		if change["status"] == "ok" {
+			outcomes++
+		}
+	}
+	if outcomes != 1 {
+		t.Errorf("the feed tells %d outcomes", outcomes)
+	}
+	s.stop()
+	store := bolt.New(bolt.Options{Path: s.path()})
+	if err := store.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	owed, err := store.Owed(t.Context())
+	if err := errors.Join(err, store.Stop(context.WithoutCancel(t.Context()))); err != nil || len(owed) != 0 {
+		t.Errorf("still owed is %v, %v", owed, err)
 	}
 }

@@ -24,11 +24,11 @@ func deployModule(cfg config.Config) fx.Option {
 	return fx.Module("deploy",
 		fx.Provide(
 			func(
-				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, accounts deploy.Accounts,
+				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, outbox deploy.Outbox, accounts deploy.Accounts,
 				source deploy.Source, platform deploy.Platform, client *nodejitsu.Client, log *slog.Logger,
 			) (deploy.Options, error) {
 				o, err := deployOptions(cfg)
-				o.Store, o.Queue, o.Watcher, o.Accounts = store, queue, watcher, accounts
+				o.Store, o.Queue, o.Watcher, o.Outbox, o.Accounts = store, queue, watcher, outbox, accounts
 				o.Source, o.Platform, o.Logger = source, platform, log
 				if err == nil {
 					o.TravisKeys, err = travisKeys(cfg, log)

@@ -38,10 +38,18 @@ func storeModule(cfg config.Config) fx.Option {
 				fx.OnStop(func(ctx context.Context, s store) error { return s.Stop(ctx) }),
 			),
 			func(s store) (deploy.Store, deploy.Queue, deploy.Watcher) { return s, s, s },
+			outbox,
 			func(s store) (status.Log, status.Feed) { return s, s },
 			func(s store) Readiness { return s.Check },
 		),
 	)
+}
+
+// outbox is the store where it can be one, as the file can: of what is told
+// of a deployment, it loses nothing when the process dies.
+func outbox(s store) deploy.Outbox {
+	o, _ := s.(deploy.Outbox)
+	return o
 }
 
 func newStore(cfg config.Config, log *slog.Logger) (store, error) {
