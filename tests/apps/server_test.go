@@ -120,6 +120,9 @@ func (s *server) remove() error {
 			s.kill()
 		}
 	}
+	if _, race, found := strings.Cut(s.stderr(), "WARNING: DATA RACE"); found {
+		err = errors.Join(err, errors.New("the race detector found something in the platform:"+race))
+	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
