@@ -25,6 +25,6 @@
 //	POST /1/auth/github                        pair with an account on GitHub
 //	GET  /healthz, /readyz
 //
-// Each is served with and without a trailing slash, never by a redirect, which
-// GitHub does not follow (isaacs/github#574).
+// What takes GET takes HEAD. Each is served with and without a trailing slash,
+// never by a redirect, which GitHub does not follow (isaacs/github#574).
 package httpapi
