@@ -165,8 +165,12 @@ type answer struct {
 	Result   json.RawMessage   `json:"result"`
 	Status   int               `json:"status"`   // of an upload
 	Trailers map[string]string `json:"trailers"` // of an upload
-	Chunk    *string           `json:"chunk"`
-	output   string            // of an upload
+	Sent     struct {          // of an upload, as the library tells it
+		Start, Data int64
+		End         bool
+	} `json:"sent"`
+	Chunk  *string `json:"chunk"`
+	output string  // of an upload
 }
 
 // failure is the library's error.
@@ -245,6 +249,7 @@ func user(t *testing.T, p *platform.Platform, name string) *client {
 	t.Helper()
 	operator := connect(t, p, core.ServiceUser, p.Key().Reveal())
 	operator.ok("users.create", map[string]string{"username": name, "password": "password", "email": name + "@example.org"})
+	operator.end()
 	return connect(t, p, name, "password")
 }
 

@@ -171,7 +171,7 @@ func server(version string) map[string]string {
 func TestJitsu(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
-	user(t, p, "me")
+	user(t, p, "me").end()
 	j := newJitsu(t, p)
 	answers := func(want string) {
 		t.Helper()
@@ -195,6 +195,12 @@ func TestJitsu(t *testing.T) {
 	answers("1.0.0 1m ")
 	j.run(nil, []string{"demo", "started", "1/1"}, "apps", "list")
 	j.run(nil, []string{"'demo'", "'started'", "1.0.0"}, "apps", "view", "demo")
+
+	j.app(server("1.0.1"))
+	j.run(nil, []string{"Updating application demo with:"}, "apps", "update")
+	j.run(nil, []string{"'demo'", "1.0.1"}, "apps", "view", "demo")
+	j.app(server("1.0.0"))
+	j.run(nil, []string{"Updating application demo with:"}, "apps", "update")
 
 	j.run(nil, nil, "env", "set", "GREETING", "hi")
 	j.run(nil, []string{"GREETING", "hi"}, "env", "list")
@@ -274,7 +280,7 @@ func TestJitsu(t *testing.T) {
 func TestJitsuCloud(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
-	user(t, p, "me")
+	user(t, p, "me").end()
 	j := newJitsu(t, p)
 	answers := func(want string) {
 		t.Helper()
@@ -292,4 +298,18 @@ func TestJitsuCloud(t *testing.T) {
 	j.run(nil, []string{"App demo is now stopped"}, "stop", "demo")
 	j.run(nil, []string{"App demo is now started"}, "start", "demo", "webhooks", "local")
 	answers("1.1.0 1m ")
+}
+
+// What the platform has not is told, and nothing breaks down.
+func TestJitsuDatabases(t *testing.T) {
+	t.Parallel()
+	p := serve(t, platform.Options{})
+	user(t, p, "me").end()
+	j := newJitsu(t, p)
+	j.run([]string{"me", "password"}, []string{"Authenticated as me"}, "login")
+	j.run(nil, []string{"No databases found"}, "databases", "list")
+	j.run(nil, []string{"Unknown database type: not_implemented"}, "databases", "get", "one")
+	if said, _ := j.try(nil, "databases", "create", "redis", "one"); !strings.Contains(said, "Database could not be created") || !strings.Contains(said, "501") {
+		t.Errorf("it says %s", said)
+	}
 }

@@ -47,6 +47,9 @@ func TestDeployment(t *testing.T) {
 	if uploaded.Error != nil || uploaded.Status != 200 || len(uploaded.Trailers) != 0 || !strings.Contains(uploaded.output, "Running on Node.js") {
 		t.Fatalf("snapshots.create: %+v", uploaded)
 	}
+	if info, err := os.Stat(first); err != nil || uploaded.Sent.Start != info.Size() || uploaded.Sent.Data < info.Size() || !uploaded.Sent.End {
+		t.Errorf("the progress was %+v, of %d bytes, %v", uploaded.Sent, info.Size(), err)
+	}
 	if got := me.ok("snapshots.activate", "app", "v1"); active(got) != "v1" {
 		t.Errorf("snapshots.activate: %v", got)
 	}
@@ -249,11 +252,6 @@ func TestUsers(t *testing.T) {
 	me.refused(400, "missing", "users.confirm", map[string]string{"username": "me", "inviteCode": "1"})
 	connect(t, p, "me", "forgotten").refused(400, "missing", "users.forgot", "me")
 	connect(t, p, "me", "wrong").refused(401, "unauthorized", "users.auth")
-	// The library knows no 501, and passes the answer on as if it were a result.
-	if got := me.ok("databases.destroy", "one"); got["error"] != "not_implemented" || !strings.Contains(fmt.Sprint(got["message"]), "no databases") {
-		t.Errorf("databases.destroy: %v", got)
-	}
-
 	me.ok("users.update", "me", map[string]string{"password": "another"})
 	me.refused(401, "unauthorized", "users.auth")
 	me = connect(t, p, "me", "another")
@@ -261,6 +259,36 @@ func TestUsers(t *testing.T) {
 	me.ok("users.destroy", "me")
 	me.refused(401, "unauthorized", "users.auth")
 	you.ok("users.auth")
+}
+
+// The library knows no 501, and passes the answer on as if it were a result.
+func TestWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	p := serve(t, platform.Options{})
+	me := user(t, p, "me")
+	for call, args := range map[string][]any{
+		"keys.list": nil, "keys.list ": {"me"},
+		"keys.view": {"mine"}, "keys.view ": {"me/mine"},
+		"keys.create": {"mine", map[string]string{"key": "ssh-rsa AAAA"}}, "keys.create ": {"mine"}, "keys.create  ": {"me/mine"},
+		"keys.destroy": {"mine"}, "keys.destroy ": {"me/mine"},
+	} {
+		if got := me.ok(strings.TrimSpace(call), args...); got["error"] != "not_implemented" || !strings.Contains(fmt.Sprint(got["message"]), "no ssh keys") {
+			t.Errorf("%s %v: %v", call, args, got)
+		}
+	}
+	if got := me.ok("databases.destroy", "one"); got["error"] != "not_implemented" || !strings.Contains(fmt.Sprint(got["message"]), "no databases") {
+		t.Errorf("databases.destroy: %v", got)
+	}
+	// Of these it passes on a part of the answer alone.
+	var list []any
+	if me.list(&list, "databases.list"); len(list) > 0 {
+		t.Errorf("databases.list: %v", list)
+	}
+	for _, got := range []map[string]any{me.ok("databases.create", "redis", "one"), me.ok("databases.get", "one")} {
+		if got["name"] != "one" || got["type"] != "not_implemented" {
+			t.Errorf("a database that is none: %v", got)
+		}
+	}
 }
 
 func TestTokens(t *testing.T) {

@@ -37,7 +37,7 @@ var calls = []call{
 	{"GET /users", service, "/users", "", 200},
 	{"POST /users/email/taken", anybody, "/users/email/taken", `{"email":"me@example.org"}`, 200},
 	{"GET /users/{user}", password, "/users/me", "", 200},
-	{"POST /users/{user}", service, "/users/me", `{"password":"another"}`, 409},
+	{"POST /users/{user}", service, "/users/me", `{"username":"me","password":"another"}`, 409},
 	{"PUT /users/{user}", password, "/users/me", `{"email":"me@example.org"}`, 200},
 	{"GET /users/{user}/available", anybody, "/users/me/available", "", 200},
 	{"POST /users/{user}/confirm", open, "/users/me/confirm", `{"inviteCode":"1"}`, 400},
@@ -72,14 +72,12 @@ var calls = []call{
 	{"POST /apps/{user}/{app}/snapshots/{snapshot}/activate", owner, "/apps/me/none/snapshots/1/activate", "", 404},
 
 	{"/databases", anybody, "/databases", "", 501},
-	{"/databases/{rest...}", anybody, "/databases/me/one", "", 501},
-	{"GET /users/{user}/keys", password, "/users/me/keys", "", 501},
-	{"GET /users/{user}/keys/{key}", password, "/users/me/keys/one", "", 501},
-	{"POST /users/{user}/keys/{key}", password, "/users/me/keys/one", "", 501},
-	{"PUT /users/{user}/keys/{key}", password, "/users/me/keys/one", "", 501},
-	{"DELETE /users/{user}/keys/{key}", password, "/users/me/keys/one", "", 501},
-	{"POST /users/{user}/{key}", password, "/users/me/one", "", 501},
-	{"DELETE /users/{user}/{key}", password, "/users/me/one", "", 501},
+	{"/databases/{user}", anybody, "/databases/me", "", 501},
+	{"/databases/{user}/{name}", anybody, "/databases/me/one", "", 501},
+	{"/users/{user}/keys/{key}", anybody, "/users/me/keys/one", "", 501},
+	{"GET /users/{user}/{key}", anybody, "/users/me/one", "", 501},
+	{"POST /users/{user}/{key}", anybody, "/users/me/one", "", 501},
+	{"DELETE /users/{user}/{key}", anybody, "/users/me/one", "", 501},
 
 	{"GET /logs/{user}/{app}", owner, "/logs/me/none", "", 404},
 	{"GET /logs/{user}/{app}/{rows}", owner, "/logs/me/none/10", "", 404},
@@ -142,6 +140,24 @@ func TestAccess(t *testing.T) {
 	if strings.Contains(b.log.String(), "password") || strings.Contains(b.log.String(), token) {
 		t.Errorf("the log has a credential:\n%s", b.log)
 	}
+}
+
+// The published client views, adds and removes an ssh key as if it were a user.
+func TestKeysThatLookLikeUsers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, credentials := range []string{me, b.token} {
+		for _, method := range []string{"GET", "POST", "DELETE"} {
+			for _, body := range []string{"", "{}", `{"title":"mine","key":"ssh-rsa AAAA"}`, `"ssh-rsa AAAA"`} {
+				b.refused(501, "not_implemented", credentials, method+" /users/mine", body)
+			}
+		}
+	}
+	b.refused(403, "forbidden", me, "POST /users/mine", `{"username":"mine","password":"p"}`)
+	b.refused(403, "forbidden", me, "GET /users/you", "")
+	b.refused(403, "forbidden", me, "DELETE /users/you", "")
+	b.refused(404, "not_found", operator, "GET /users/mine", "")
+	b.refused(404, "not_found", operator, "DELETE /users/mine", "")
 }
 
 // Each of these costs a hash, so they are not tried on each route.

@@ -273,7 +273,11 @@ func (a answer) sound() {
 			a.t.Errorf("%s: status %d has no %s: %s", a.call, a.status, field, a.body)
 		}
 	}
-	if len(object) != 2 {
+	fields := 2
+	if a.status == http.StatusNotImplemented && strings.HasPrefix(a.Request.URL.Path, "/databases") {
+		fields = 4 // with what the published clients read without a look at the status
+	}
+	if len(object) != fields {
 		a.t.Errorf("%s: status %d tells more than that: %s", a.call, a.status, a.body)
 	}
 	if got := a.header.Get("WWW-Authenticate"); (got == `Basic realm="Nodejitsu"`) != (a.status == http.StatusUnauthorized) {

@@ -42,12 +42,15 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 		if c.who.Service {
 			return nil
 		}
-		return problem.New(problem.Forbidden, "forbidden", "Only the operator of this platform may do that; with the command `webhooks users`")
-	case password:
-		if c.who.Token {
-			return problem.New(problem.Forbidden, "forbidden", "An API token can't do that; give the password")
+		return operatorOnly()
+	case account:
+		if _, err := a.o.Accounts.Find(c.user); problem.Is(err, problem.NotFound) && !c.who.Service {
+			return noKeys()
 		}
-	case open, owner:
+	case open, owner, password:
+	}
+	if c.who.Token && needed != owner {
+		return problem.New(problem.Forbidden, "forbidden", "An API token can't do that; give the password")
 	}
 	if !c.who.May(c.user) {
 		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
@@ -57,6 +60,10 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 		_, err = a.o.Accounts.Find(c.user)
 	}
 	return err
+}
+
+func operatorOnly() error {
+	return problem.New(problem.Forbidden, "forbidden", "Only the operator of this platform may do that; with the command `webhooks users`")
 }
 
 // authenticate proves credentials, unless there were too many wrong ones from

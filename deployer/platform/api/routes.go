@@ -16,6 +16,7 @@ const (
 	anybody                // who proves to be somebody
 	owner                  // the user that the path names, and the service user
 	password               // as owner, but not by an API token
+	account                // as password; with no such user's name it is about an ssh key
 	service                // the service user alone
 )
 
@@ -35,10 +36,10 @@ func (a *API) table() []route {
 
 		{"GET /users", service, a.listUsers},
 		{"POST /users/email/taken", anybody, a.emailTaken},
-		{"GET /users/{user}", password, a.viewUser},
-		{"POST /users/{user}", service, a.createUser},
+		{"GET /users/{user}", account, a.viewUser},
+		{"POST /users/{user}", anybody, a.createUser}, // the service user alone
 		{"PUT /users/{user}", password, a.updateUser},
-		{"DELETE /users/{user}", password, a.destroyUser},
+		{"DELETE /users/{user}", account, a.destroyUser},
 		{"GET /users/{user}/available", anybody, a.userAvailable},
 		{"POST /users/{user}/confirm", open, a.noMail},
 		{"POST /users/{user}/forgot", open, a.noMail},
@@ -73,14 +74,12 @@ func (a *API) table() []route {
 
 		// What the published clients can ask for, and this platform has not.
 		{"/databases", anybody, a.noDatabases},
-		{"/databases/{rest...}", anybody, a.noDatabases},
-		{"GET /users/{user}/keys", password, a.noKeys},
-		{"GET /users/{user}/keys/{key}", password, a.noKeys},
-		{"POST /users/{user}/keys/{key}", password, a.noKeys},
-		{"PUT /users/{user}/keys/{key}", password, a.noKeys},
-		{"DELETE /users/{user}/keys/{key}", password, a.noKeys},
-		{"POST /users/{user}/{key}", password, a.noKeys}, // as the published client has it
-		{"DELETE /users/{user}/{key}", password, a.noKeys},
+		{"/databases/{user}", anybody, a.noDatabases},
+		{"/databases/{user}/{name}", anybody, a.noDatabases},
+		{"/users/{user}/keys/{key}", anybody, a.noKeys},
+		{"GET /users/{user}/{key}", anybody, a.noKeys}, // as the published client has it; keys themselves as well
+		{"POST /users/{user}/{key}", anybody, a.noKeys},
+		{"DELETE /users/{user}/{key}", anybody, a.noKeys},
 
 		{"GET /logs/{user}/{app}", owner, a.lastLogs},
 		{"GET /logs/{user}/{app}/{rows}", owner, a.lastLogs},
@@ -106,14 +105,25 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 	a.refuse(w, r, noPath())
 }
 
-// noDatabases answers what the hosted platform did.
-func (a *API) noDatabases(*call) error {
-	return problem.New(problem.OutOfScope, "not_implemented", "This platform has no databases. Run one of your own, and give the app its address by `env`")
+// noDatabases answers in the place of the hosted platform. The published
+// clients take it for a success: one lists what is there, the other shows the
+// one that it asked for.
+func (a *API) noDatabases(c *call) error {
+	return c.answer(http.StatusNotImplemented, map[string]any{
+		"error":     nameNotImplemented,
+		"message":   "This platform has no databases. Run one of your own, and give the app its address by `env`",
+		"databases": []any{},
+		"database":  map[string]string{"name": c.r.PathValue("name"), "type": nameNotImplemented},
+	})
 }
 
-// noKeys answers what the hosted platform did.
-func (a *API) noKeys(*call) error {
-	return problem.New(problem.OutOfScope, "not_implemented", "This platform has no git server of its own, so it takes no ssh keys. Push to GitHub, or deploy with `webhooks deploy`")
+const nameNotImplemented = "not_implemented"
+
+func (a *API) noKeys(*call) error { return noKeys() }
+
+// noKeys answers in the place of the hosted platform.
+func noKeys() error {
+	return problem.New(problem.OutOfScope, nameNotImplemented, "This platform has no git server of its own, so it takes no ssh keys. Push to GitHub, or deploy with `webhooks deploy`")
 }
 
 func noPath() error {

@@ -46,8 +46,16 @@ func (c *call) userFields() (fields userFields, err error) {
 	return fields, nil
 }
 
+// createUser makes a user, for the service user alone. The published client
+// adds ssh keys by the same path.
 func (a *API) createUser(c *call) error {
 	fields, err := c.userFields()
+	if !c.who.Service {
+		if fields.Username == nil {
+			return noKeys()
+		}
+		return operatorOnly()
+	}
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,8 @@
 //   {"error":null,"result":{…}}
 //
 // The answer to an upload is a stream: its text comes in lines before that,
-// {"chunk":"…"}, and its trailers with it.
+// {"chunk":"…"}, and its trailers with it. So does what the library tells of
+// its progress.
 'use strict';
 
 const readline = require('readline');
@@ -22,7 +23,8 @@ const told = (err) => err && { status: err.statusCode || 0, message: err.message
 let client;
 
 function call({ on, call, args }, done) {
-	client[on][call](...args, (err, result) => {
+	const sent = { start: 0, data: 0 };
+	const progress = client[on][call](...args, (err, result) => {
 		if (on !== 'snapshots' || call !== 'create' || err) {
 			write({ error: told(err), result });
 			return done();
@@ -31,10 +33,20 @@ function call({ on, call, args }, done) {
 		result.on('data', (chunk) => write({ chunk }));
 		result.on('error', (broken) => { write({ error: told(broken) }); done(); });
 		result.on('end', () => {
-			write({ error: null, status: result.statusCode, trailers: result.trailers });
-			done();
+			const finish = () => {
+				write({ error: null, status: result.statusCode, trailers: result.trailers, sent });
+				done();
+			};
+			// The library looks at it now and then, so it may be behind. Of what is
+			// large not all may be sent, where it isn't wanted.
+			if (sent.end || sent.start > 1 << 16) finish();
+			else progress.once('end', finish);
 		});
 	});
+	if (!progress) return;
+	progress.on('start', (stat) => { sent.start = stat.size; });
+	progress.on('data', (bytes) => { sent.data += bytes; });
+	progress.on('end', () => { sent.end = true; });
 }
 
 const waiting = [];
