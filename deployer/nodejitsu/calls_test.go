@@ -168,6 +168,13 @@ func userCalls() []call {
 			`PUT /users/maciej {"username":"maciej","password":"canary-new"}`, `{"ok":true}`, "<nil>",
 		},
 		{
+			"InviteUser", func(ctx context.Context, c *nodejitsu.Client) (any, error) {
+				code, err := c.InviteUser(ctx, "maciej")
+				return code.Reveal(), err
+			},
+			"POST /users/maciej/invite {}", `{"ok":true,"inviteCode":"canary-code"}`, "canary-code",
+		},
+		{
 			"DestroyUser", nothing(func(ctx context.Context, c *nodejitsu.Client) error { return c.DestroyUser(ctx, "maciej") }),
 			"DELETE /users/maciej {}", `{"ok":true}`, "<nil>",
 		},

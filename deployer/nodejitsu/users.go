@@ -98,6 +98,16 @@ func (c *Client) UpdateUser(ctx context.Context, u User) error {
 	return c.call(ctx, request{doing: "update user", method: http.MethodPut, path: []string{"users", u.Username}, body: u.wire()}, nil)
 }
 
+// InviteUser returns a code by which a user can set a password once, within a
+// day. Only [core.ServiceUser] may, and only the embedded platform does.
+func (c *Client) InviteUser(ctx context.Context, username string) (code core.Secret, err error) {
+	var answer struct {
+		InviteCode core.Secret `json:"inviteCode"`
+	}
+	err = c.call(ctx, request{doing: "invite user", method: http.MethodPost, path: []string{"users", username, "invite"}, body: struct{}{}}, &answer)
+	return answer.InviteCode, err
+}
+
 // DestroyUser removes a user with all apps and tokens.
 func (c *Client) DestroyUser(ctx context.Context, username string) error {
 	return c.call(ctx, request{doing: "destroy user", method: http.MethodDelete, path: []string{"users", username}}, nil)

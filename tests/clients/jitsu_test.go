@@ -300,13 +300,17 @@ func TestJitsuCloud(t *testing.T) {
 	answers("1.1.0 1m ")
 }
 
-// What the platform has not is told, and nothing breaks down.
-func TestJitsuDatabases(t *testing.T) {
+// Who can't get in sets a password by the operator's code. What the platform
+// has not is told, and nothing breaks down.
+func TestJitsuConfirm(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
 	user(t, p, "me").end()
 	j := newJitsu(t, p)
-	j.run([]string{"me", "password"}, []string{"Authenticated as me"}, "login")
+	j.run(nil, []string{"Request password reset for: me"}, "users", "forgot", "me")
+	j.run([]string{"another", "another"}, []string{"me is now confirmed"}, "users", "confirm", "me", invite(t, p, "me"))
+	j.run(nil, []string{"You are: me"}, "users", "whoami")
+	j.run([]string{"me", "another"}, []string{"Authenticated as me"}, "login")
 	j.run(nil, []string{"No databases found"}, "databases", "list")
 	j.run(nil, []string{"Unknown database type: not_implemented"}, "databases", "get", "one")
 	if said, _ := j.try(nil, "databases", "create", "redis", "one"); !strings.Contains(said, "Database could not be created") || !strings.Contains(said, "501") {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
@@ -227,6 +228,18 @@ func TestLargeSnapshots(t *testing.T) {
 	}
 }
 
+// invite returns a code by which a user sets a password.
+func invite(t *testing.T, p *platform.Platform, name string) string {
+	t.Helper()
+	operator := nodejitsu.New(nodejitsu.Options{Endpoint: p.URL, Username: core.ServiceUser, Password: p.Key})
+	defer operator.Close()
+	code, err := operator.InviteUser(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code.Reveal()
+}
+
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
@@ -249,8 +262,23 @@ func TestUsers(t *testing.T) {
 	me.refused(403, "forbidden", "users.view", "you")
 	me.refused(403, "forbidden", "apps.list", "you")
 	operator.refused(409, "conflict", "users.create", map[string]string{"username": "me", "password": "p"})
-	me.refused(400, "missing", "users.confirm", map[string]string{"username": "me", "inviteCode": "1"})
-	connect(t, p, "me", "forgotten").refused(400, "missing", "users.forgot", "me")
+	// Who can't get in gets a code from the operator, who is told.
+	me.refused(403, "wrong_code", "users.confirm", map[string]string{"username": "me", "inviteCode": "1"})
+	locked := connect(t, p, "me", "forgotten")
+	if got := locked.ok("users.forgot", "me"); got["ok"] != true || !strings.Contains(fmt.Sprint(got["message"]), "operator") {
+		t.Errorf("users.forgot: %v", got)
+	}
+	code := invite(t, p, "me")
+	confirmed := locked.ok("users.confirm", map[string]string{"username": "me", "inviteCode": code})
+	if confirmed["ok"] != true || confirmed["hasPassword"] != false || confirmed["shake"] == nil {
+		t.Errorf("users.confirm: %v", confirmed)
+	}
+	set := map[string]any{"shake": confirmed["shake"], "new-password": "remembered"}
+	locked.ok("users.forgot", "me", set)
+	locked.refused(403, "wrong_code", "users.forgot", "me", set)
+	me.refused(401, "unauthorized", "users.auth")
+	me = connect(t, p, "me", "remembered")
+	me.ok("users.auth")
 	connect(t, p, "me", "wrong").refused(401, "unauthorized", "users.auth")
 	me.ok("users.update", "me", map[string]string{"password": "another"})
 	me.refused(401, "unauthorized", "users.auth")

@@ -59,6 +59,7 @@ const (
 	bucketUsers      = "users"
 	bucketTokens     = "tokens"
 	bucketThirdParty = "thirdparty"
+	bucketCodes      = "codes"
 )
 
 // New returns Accounts whose buckets are made where they are missing.
@@ -75,7 +76,7 @@ func New(o Options) (*Accounts, error) {
 		dummy: sync.OnceValue(dummyHash),
 	}
 	err := o.DB.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{bucketUsers, bucketTokens, bucketThirdParty} {
+		for _, name := range []string{bucketUsers, bucketTokens, bucketThirdParty, bucketCodes} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}

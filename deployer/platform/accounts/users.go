@@ -94,6 +94,9 @@ func (a *Accounts) Destroy(user string) error {
 				return err
 			}
 		}
+		if err := tx.Bucket([]byte(bucketCodes)).Delete([]byte(user)); err != nil {
+			return err
+		}
 		return tx.Bucket([]byte(bucketUsers)).Delete([]byte(user))
 	})
 }

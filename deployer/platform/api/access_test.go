@@ -40,8 +40,9 @@ var calls = []call{
 	{"POST /users/{user}", service, "/users/me", `{"username":"me","password":"another"}`, 409},
 	{"PUT /users/{user}", password, "/users/me", `{"email":"me@example.org"}`, 200},
 	{"GET /users/{user}/available", anybody, "/users/me/available", "", 200},
-	{"POST /users/{user}/confirm", open, "/users/me/confirm", `{"inviteCode":"1"}`, 400},
-	{"POST /users/{user}/forgot", open, "/users/me/forgot", "", 400},
+	{"POST /users/{user}/invite", service, "/users/me/invite", "", 201},
+	{"POST /users/{user}/confirm", open, "/users/me/confirm", `{"inviteCode":"1"}`, 403},
+	{"POST /users/{user}/forgot", open, "/users/me/forgot", "", 200},
 
 	{"GET /users/{user}/tokens", password, "/users/me/tokens", "", 200},
 	{"POST /users/{user}/tokens", password, "/users/me/tokens", "", 201},

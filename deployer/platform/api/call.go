@@ -144,7 +144,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	status := http.StatusInternalServerError
 	switch p.Kind {
-	case problem.Invalid, problem.TooLarge, problem.Missing:
+	case problem.Invalid, problem.TooLarge:
 		status = http.StatusBadRequest
 	case problem.Unauthorized:
 		status = http.StatusUnauthorized

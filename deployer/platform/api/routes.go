@@ -41,8 +41,9 @@ func (a *API) table() []route {
 		{"PUT /users/{user}", password, a.updateUser},
 		{"DELETE /users/{user}", account, a.destroyUser},
 		{"GET /users/{user}/available", anybody, a.userAvailable},
-		{"POST /users/{user}/confirm", open, a.noMail},
-		{"POST /users/{user}/forgot", open, a.noMail},
+		{"POST /users/{user}/invite", service, a.inviteUser},
+		{"POST /users/{user}/confirm", open, a.confirmUser},
+		{"POST /users/{user}/forgot", open, a.forgotPassword},
 
 		{"GET /users/{user}/tokens", password, a.listTokens},
 		{"POST /users/{user}/tokens", password, a.createToken},

@@ -99,10 +99,54 @@ func (a *API) userAvailable(c *call) error {
 	return c.answer(http.StatusOK, map[string]bool{"available": err != nil})
 }
 
-// noMail answers what the hosted platform did by mail, for somebody who can't
-// get in.
-func (a *API) noMail(*call) error {
-	return problem.New(problem.Missing, "missing", "This platform sends no mail. Its operator adds users and sets their passwords, with the command `webhooks users`")
+// inviteUser makes the code by which a user sets a password. The hosted platform
+// sent it by mail; here the operator passes it on.
+func (a *API) inviteUser(c *call) error {
+	code, err := a.o.Accounts.Invite(c.user)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusCreated, map[string]any{"ok": true, "inviteCode": code.Reveal()})
+}
+
+// confirmUser tells the published client whether a code holds, and has it ask
+// for a password then, which it sends to forgotPassword.
+func (a *API) confirmUser(c *call) error {
+	var fields struct {
+		InviteCode core.Secret `json:"inviteCode"`
+	}
+	if err := c.read(&fields); err != nil {
+		return err
+	}
+	user := c.r.PathValue("user")
+	if err := a.o.Accounts.Invited(user, fields.InviteCode); err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, map[string]any{"ok": true, "username": user, "hasPassword": false, "shake": fields.InviteCode.Reveal()})
+}
+
+// forgotPassword sets a password by a code. Without one it tells the operator
+// who asks for it; whether there is such a user is nobody's to know.
+func (a *API) forgotPassword(c *call) error {
+	var fields struct {
+		Shake    core.Secret `json:"shake"`
+		Password core.Secret `json:"new-password"`
+	}
+	if err := c.read(&fields); err != nil {
+		return err
+	}
+	user := c.r.PathValue("user")
+	if fields.Shake != "" {
+		if err := a.o.Accounts.Redeem(c.ctx(), user, fields.Shake, fields.Password); err != nil {
+			return err
+		}
+		return c.done()
+	}
+	if _, err := a.o.Accounts.Find(user); err == nil {
+		a.o.Logger.WarnContext(c.ctx(), "a user can't get in", "user", user, "address", a.caller(c.r),
+			"do", "if that was the user, pass on the code of `webhooks users invite`")
+	}
+	return c.answer(http.StatusOK, map[string]any{"ok": true, "message": "This platform sends no mail: ask its operator for a code, and set a password with that"})
 }
 
 func (a *API) emailTaken(c *call) error {

@@ -22,8 +22,7 @@ const (
 	Failed                       // it was tried, and failed by the app's fault
 	Busy                         // the platform has too much to do; later it may work
 	TooMany                      // the caller has to wait for Error.RetryAfter
-	Missing                      // the platform does not do this
-	OutOfScope                   // nor does it do anything of the kind
+	OutOfScope                   // the platform does nothing of the kind
 )
 
 // Error is a refusal.

@@ -74,6 +74,7 @@ func TestHelpHasExamples(t *testing.T) {
 		{"users", "add"},
 		{"users", "list"},
 		{"users", "passwd"},
+		{"users", "invite"},
 		{"users", "remove"},
 		{"tokens"},
 		{"tokens", "add"},

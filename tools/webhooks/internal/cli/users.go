@@ -18,7 +18,7 @@ func newUsers(streams IO) *cobra.Command {
   pwgen 20 1 | webhooks users add ci --password-stdin
   webhooks users list`,
 	}
-	return group(users, newUsersAdd(streams), newUsersList(streams), newUsersPasswd(streams), newUsersRemove(streams))
+	return group(users, newUsersAdd(streams), newUsersList(streams), newUsersPasswd(streams), newUsersInvite(streams), newUsersRemove(streams))
 }
 
 func newUsersAdd(streams IO) *cobra.Command {
@@ -93,6 +93,28 @@ func newUsersPasswd(streams IO) *cobra.Command {
 			return err
 		}
 		_, err = fmt.Fprintf(streams.Stdout, "changed the password of %s\n", user)
+		return err
+	})
+}
+
+func newUsersInvite(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "invite NAME",
+		Short:   "Make a code by which a user sets a password",
+		Long:    "Makes a code by which a user sets a password once, within a day: with `jitsu users confirm NAME CODE`. An older code holds no longer.",
+		Example: "  webhooks users invite dscape",
+		Args:    exactly(1),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, err := name("a user", args[0])
+		if err != nil {
+			return err
+		}
+		code, err := c.InviteUser(ctx, user)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(streams.Stdout, code.Reveal())
 		return err
 	})
 }

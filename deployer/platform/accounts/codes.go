@@ -1,0 +1,90 @@
+package accounts
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// codeFor is how long a code holds.
+const codeFor = 24 * time.Hour
+
+// codeDocument is the code by which a user may set a password, as it is stored.
+type codeDocument struct {
+	SHA256 string    `json:"sha256"` // of the code, hex
+	Until  time.Time `json:"until"`
+}
+
+// Invite makes the code by which a user may set a password once, within a day,
+// in the place of one made before. It is told only here.
+func (a *Accounts) Invite(user string) (code core.Secret, err error) {
+	code = core.Secret(rand.Text())
+	sum := sha256.Sum256([]byte(code))
+	err = a.update("inviting a user", func(tx *bbolt.Tx) error {
+		if err := mustExist(tx, user); err != nil {
+			return err
+		}
+		return put(tx, bucketCodes, user, codeDocument{SHA256: hex.EncodeToString(sum[:]), Until: a.o.Now().UTC().Add(codeFor)})
+	})
+	if err != nil {
+		return "", err
+	}
+	return code, nil
+}
+
+// Invited refuses a code that does not hold, without a word whether there is
+// such a user.
+func (a *Accounts) Invited(user string, code core.Secret) error {
+	return a.o.DB.View(func(tx *bbolt.Tx) error { return a.holds(tx, user, code) })
+}
+
+// Redeem sets the password of a user who has a code, which holds no longer then.
+func (a *Accounts) Redeem(ctx context.Context, user string, code, password core.Secret) error {
+	if err := a.Invited(user, code); err != nil {
+		return err // before there is something to hash
+	}
+	if err := checkPassword(password); err != nil {
+		return err
+	}
+	hash, err := a.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	defer a.forget(user)
+	return a.update("setting a password", func(tx *bbolt.Tx) error {
+		if err := a.holds(tx, user, code); err != nil {
+			return err
+		}
+		var d userDocument
+		if ok, err := get(tx, bucketUsers, user, &d); err != nil || !ok {
+			return orNone(err, user)
+		}
+		d.Hash, d.MTime = hash, a.o.Now().UTC()
+		if err := put(tx, bucketUsers, user, d); err != nil {
+			return err
+		}
+		return tx.Bucket([]byte(bucketCodes)).Delete([]byte(user))
+	})
+}
+
+func (a *Accounts) holds(tx *bbolt.Tx, user string, code core.Secret) error {
+	var d codeDocument
+	ok, err := get(tx, bucketCodes, user, &d)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(code))
+	same := subtle.ConstantTimeCompare([]byte(d.SHA256), []byte(hex.EncodeToString(sum[:]))) == 1
+	if !ok || !same || a.o.Now().After(d.Until) {
+		return problem.New(problem.Forbidden, "wrong_code", "The code does not hold: it is wrong, was used, or is older than a day. Ask the operator of this platform for one (`webhooks users invite`)")
+	}
+	return nil
+}

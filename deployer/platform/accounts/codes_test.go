@@ -1,0 +1,60 @@
+package accounts_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	refused := func(what string, err error) {
+		t.Helper()
+		if !problem.Is(err, problem.Forbidden) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	redeem := func(user string, code core.Secret) error {
+		return b.Redeem(t.Context(), user, code, "another password")
+	}
+	refused("a code before there is one", redeem("alice", ""))
+	if _, err := b.Invite("bob"); !problem.Is(err, problem.NotFound) {
+		t.Errorf("somebody who is nobody is invited: %v", err)
+	}
+	old, err := b.Invite("alice")
+	b.ok(err)
+	code, err := b.Invite("alice")
+	b.ok(err)
+	refused("a code before the last", redeem("alice", old))
+	refused("a wrong code", redeem("alice", code+"x"))
+	refused("for somebody else", redeem("bob", code))
+	b.ok(b.Invited("alice", code))
+	b.ok(b.Invited("alice", code)) // to ask uses nothing up
+	if err := b.Redeem(t.Context(), "alice", code, ""); !problem.Is(err, problem.Invalid) {
+		t.Errorf("no password: %v", err)
+	}
+	who, err := b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: password})
+	if b.ok(err); who.Username != "alice" {
+		t.Errorf("it opens as %+v", who)
+	}
+	b.ok(redeem("alice", code))
+	refused("a code that was used", redeem("alice", code))
+	if _, err := b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: password}); !problem.Is(err, problem.Unauthorized) {
+		t.Errorf("the former password: %v", err)
+	}
+	_, err = b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: "another password"})
+	b.ok(err)
+
+	late, err := b.Invite("alice")
+	b.ok(err)
+	b.pass(24*time.Hour + time.Second)
+	refused("a code after a day", redeem("alice", late))
+	left, err := b.Invite("alice")
+	b.ok(err)
+	b.ok(b.Destroy("alice"))
+	b.ok(b.Create(t.Context(), "alice", password, ""))
+	refused("a code of a user before", redeem("alice", left))
+}
