@@ -159,9 +159,13 @@ func (p *Platform) start(ctx context.Context) error {
 	})
 	p.serves = all.Lookup
 	p.apps.serve(ctx, p.router, 0, p.o.TLS, p.o)
+	var isApp func(uint32) bool
+	if p.drones.OwnUsers() {
+		isApp = drones.IsApp
+	}
 	handler := api.New(api.Options{
 		Accounts: users, Apps: all, Datacenters: p.places, AppsPort: p.apps.port(),
-		Proxies: p.o.Proxies, IsApp: drones.IsApp, Logger: p.o.Logger,
+		Proxies: p.o.Proxies, IsApp: isApp, Logger: p.o.Logger,
 	})
 	p.api.serve(ctx, handler, time.Minute, nil, p.o)
 	return nil

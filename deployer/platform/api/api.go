@@ -23,7 +23,7 @@ type Options struct {
 	Proxies     []netip.Prefix // whose X-Forwarded-For is believed
 
 	// IsApp tells whether a user of this machine is an app's, which may not call.
-	// The server's ConnContext must be peer.Context. Default: nobody is.
+	// The server's ConnContext must be peer.Context. nil: nobody is.
 	IsApp func(uid uint32) bool
 
 	Logger *slog.Logger // default: discards
@@ -43,9 +43,6 @@ func New(o Options) *API {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.IsApp == nil {
-		o.IsApp = func(uint32) bool { return false }
-	}
 	a := &API{o: o, routes: http.NewServeMux(), throttle: throttle.New(throttle.Options{})}
 	for _, r := range a.table() {
 		a.routes.Handle(r.pattern, a.serve(r))
@@ -59,7 +56,7 @@ func New(o Options) *API {
 // wrong passwords they would have the people on this machine wait, whose
 // address they share.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if peer.Is(r.Context(), a.o.IsApp) {
+	if a.o.IsApp != nil && peer.Is(r.Context(), a.o.IsApp) {
 		w.Header().Set("X-Powered-By", poweredBy)
 		a.refuse(w, r, problem.New(problem.Forbidden, "forbidden", "An app that runs on the platform can't call its API"))
 		return

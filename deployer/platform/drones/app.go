@@ -123,7 +123,7 @@ func (a *application) halt(ctx context.Context, forget bool) error {
 func (a *application) sweep(ctx context.Context) error {
 	s := a.supervisor
 	var err error
-	if uid, ok := s.uid(a); ok && s.ownUsers() {
+	if uid, ok := s.uid(a); ok && s.OwnUsers() {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		err = group.EndAll(ctx, func() ([]int, error) { return group.FindUnmarked(uid) })

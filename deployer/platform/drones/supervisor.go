@@ -101,7 +101,7 @@ func (s *Supervisor) Start(ctx context.Context) error {
 // without it those of the apps' own users.
 func (s *Supervisor) leftovers() ([]int, error) {
 	pids, err := group.Find(s.Mark())
-	if err != nil || !s.ownUsers() {
+	if err != nil || !s.OwnUsers() {
 		return pids, err
 	}
 	var users []uint32
@@ -143,7 +143,7 @@ func (s *Supervisor) prepare(ctx context.Context) error {
 	if err := s.store.load(); err != nil {
 		return fmt.Errorf("drones: reading the state: %w", err)
 	}
-	if s.ownUsers() {
+	if s.OwnUsers() {
 		if err := s.reachable(ctx, s.o.Dir, credential(s.o.FirstUID)); err != nil {
 			return err
 		}

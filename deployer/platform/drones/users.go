@@ -31,8 +31,9 @@ func IsApp(uid uint32) bool {
 	return err != nil
 }
 
-// ownUsers tells whether apps have users of their own.
-func (s *Supervisor) ownUsers() bool { return os.Getuid() == 0 && !s.o.SameUser }
+// OwnUsers tells whether apps have users of their own, as they have where the
+// server is root.
+func (s *Supervisor) OwnUsers() bool { return os.Getuid() == 0 && !s.o.SameUser }
 
 // credential returns the user uid, without supplementary groups: those of the
 // server are root's.
@@ -44,7 +45,7 @@ func credential(uid uint32) *syscall.Credential {
 // as the server's user. A user is given once, and stands until
 // [Supervisor.Destroy].
 func (s *Supervisor) Credential(user, app string) (*syscall.Credential, error) {
-	if !s.ownUsers() {
+	if !s.OwnUsers() {
 		return nil, nil
 	}
 	var uid uint32
