@@ -208,3 +208,38 @@ func TestGuessingPasswords(t *testing.T) {
 	}
 	door.send(request{path: "/auth"}).failure(t, 429, "too_many_tries")
 }
+
+// The life of an account, by the commands: its password, address and tokens
+// change while the server runs, and what was taken back proves nothing.
+func TestLifeOfAnAccount(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	command := func(stdin string, args ...string) string {
+		t.Helper()
+		return strings.TrimSpace(s.run(stdin, append(args, "--data", s.data)...))
+	}
+	is := func(credentials string, status int) {
+		t.Helper()
+		if got := s.send(request{path: "/1/status/dscape/webhooks", credentials: credentials}); got.status != status {
+			t.Errorf("%s: got %d %s, want %d", credentials, got.status, got.body, status)
+		}
+	}
+	command("", "users", "email", user, "dscape@example.org")
+	if list := command("", "users", "list"); list != user+"\tdscape@example.org" {
+		t.Errorf("got %q", list)
+	}
+	token := user + ":" + command("", "tokens", "add", user, "ci")
+	is(token, 200)
+	is(user+":"+password, 200)
+	command("a new password\n", "users", "passwd", user, "--password-stdin")
+	is(user+":"+password, 401)
+	is(user+":a new password", 200)
+	is(token, 200)
+	command("", "tokens", "remove", user, "ci")
+	is(token, 401)
+	command("", "users", "remove", user)
+	is(user+":a new password", 401)
+	if list := command("", "users", "list"); list != "" {
+		t.Errorf("got %q", list)
+	}
+}

@@ -75,6 +75,7 @@ func TestHelpHasExamples(t *testing.T) {
 		{"users", "list"},
 		{"users", "passwd"},
 		{"users", "invite"},
+		{"users", "email"},
 		{"users", "remove"},
 		{"tokens"},
 		{"tokens", "add"},

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/mail"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,8 @@ func newUsers(streams IO) *cobra.Command {
   pwgen 20 1 | webhooks users add ci --password-stdin
   webhooks users list`,
 	}
-	return group(users, newUsersAdd(streams), newUsersList(streams), newUsersPasswd(streams), newUsersInvite(streams), newUsersRemove(streams))
+	return group(users, newUsersAdd(streams), newUsersList(streams), newUsersPasswd(streams), newUsersInvite(streams),
+		newUsersEmail(streams), newUsersRemove(streams))
 }
 
 func newUsersAdd(streams IO) *cobra.Command {
@@ -115,6 +117,30 @@ func newUsersInvite(streams IO) *cobra.Command {
 			return err
 		}
 		_, err = fmt.Fprintln(streams.Stdout, code.Reveal())
+		return err
+	})
+}
+
+func newUsersEmail(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "email NAME ADDRESS",
+		Short:   "Set a user's address",
+		Long:    "Sets the address that mail of a user's deployments goes to, where the settings have it sent.",
+		Example: "  webhooks users email dscape dscape@example.com",
+		Args:    exactly(2),
+	}
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, err := name("a user", args[0])
+		if err != nil {
+			return err
+		}
+		if _, err := mail.ParseAddress(args[1]); err != nil {
+			return &usageError{fmt.Errorf("%q is no address; write such as dscape@example.com", args[1])}
+		}
+		if err := c.UpdateUser(ctx, nodejitsu.User{Username: user, Email: args[1]}); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "changed the address of %s\n", user)
 		return err
 	})
 }

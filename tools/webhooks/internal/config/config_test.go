@@ -127,3 +127,22 @@ func TestUnknownSettingInFile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A variable that is nearly a setting's is told; what has our prefix by chance,
+// or is no setting, is left alone.
+func TestMistypedVariables(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(parse(t), []string{"WEBHOOKS_TRUSTED_PROXY=10.0.0.1", "WEBHOOKS_LISEN=:1", "PATH=/bin"})
+	if err == nil || !strings.Contains(err.Error(), "WEBHOOKS_TRUSTED_PROXY is no setting; did you mean WEBHOOKS_TRUSTED_PROXIES?") ||
+		!strings.Contains(err.Error(), "WEBHOOKS_LISTEN") || strings.Contains(err.Error(), "10.0.0.1") {
+		t.Errorf("got %v", err)
+	}
+	for _, variable := range []string{
+		"USER", "PASSWORD", "TO", "SEAL_KEYS", "E2E_CANARY", "LISTEN",
+		"PORT", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8080_TCP", "PORT_8080_TCP_ADDR", "PORT_8080_TCP_PROTO",
+	} {
+		if _, err := config.Load(parse(t), []string{"WEBHOOKS_" + variable + "=127.0.0.1:0"}); err != nil {
+			t.Errorf("%s: got %v", variable, err)
+		}
+	}
+}

@@ -181,11 +181,14 @@ func layers(set *pflag.FlagSet, environ []string) (*koanf.Koanf, error) {
 	if len(unknown) > 0 {
 		return nil, fmt.Errorf("settings file %s: no such settings: %s", path, strings.Join(unknown, ", "))
 	}
+	if err := mistyped(environ, settings); err != nil {
+		return nil, err
+	}
 	err = k.Load(env.Provider(delimiter, env.Opt{
 		Prefix:      EnvPrefix,
 		EnvironFunc: func() []string { return environ },
 		TransformFunc: func(key, value string) (string, any) {
-			name := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(key, EnvPrefix)), "_", "-")
+			name := settingOf(key)
 			if !known(name) {
 				return "", nil // such as WEBHOOKS_PASSWORD, which is no setting
 			}
@@ -207,6 +210,15 @@ func layers(set *pflag.FlagSet, environ []string) (*koanf.Koanf, error) {
 		}
 	}
 	return k, nil
+}
+
+// settingOf returns the name of the setting that a variable has, if it is one's.
+func settingOf(variable string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, EnvPrefix)), "_", "-")
+}
+
+func variableOf(setting string) string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
 }
 
 func environment(environ []string, name string) string {
