@@ -20,7 +20,7 @@ func (s *Service) acceptance(r Request, from sender, event core.Event) Acceptanc
 	e := core.Entry{
 		ID: s.o.NewID(), UUID: r.UUID, User: from.user,
 		Provider: event.Provider, Kind: event.Kind, Event: event.Name,
-		DeliveryID: deliveryID(r.Delivery), Repository: event.Repository,
+		DeliveryID: deliveryID(r.Delivery, event.Provider), Repository: event.Repository,
 		Ref: event.Ref, Branch: event.Branch, Deploys: deployBranch(r, event), Commit: event.Commit, SkipsCI: event.SkipsCI,
 		Payload:   core.PayloadDigest{SHA256: hex.EncodeToString(digest[:]), Size: len(r.Delivery.Payload)},
 		Signature: from.signature, Proved: from.proved, Email: r.Delivery.Email, Steps: []core.Step{},
@@ -146,9 +146,10 @@ func key(e core.Entry, event core.Event, secret string) string {
 
 // deliveryID returns GitHub's id of a delivery, where it is one that may
 // stand in a log: printable, and no longer than a GUID with room to spare.
-func deliveryID(d core.Delivery) string {
+// Others have none, whatever somebody puts beside what they signed.
+func deliveryID(d core.Delivery, from core.Provider) string {
 	id := d.Header.Get("X-Github-Delivery")
-	if len(id) > 100 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if from != core.ProviderGitHub || len(id) > 100 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
 	}
 	return id

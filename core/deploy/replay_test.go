@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -97,6 +98,26 @@ func TestPayloadSentAgainByHand(t *testing.T) {
 		}
 		if got := w.platform.Starts(); len(got) != 1 {
 			t.Errorf("started %v", got)
+		}
+	})
+}
+
+// A report of Travis CI that comes again is the same one, whatever stands
+// beside it: it has no id of GitHub's.
+func TestCapturedReport(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+		w.service = deploy.New(w.options)
+		report := func(id string) deploy.Receipt {
+			t.Helper()
+			r := w.request(w.build(commit1, core.BuildFailed), "Signed-With", "travis", "X-Github-Delivery", id)
+			r.Credentials = nil
+			return w.accept(r)
+		}
+		first := report("a")
+		if again := report("b"); again.Change.Entry.ID != first.Change.Entry.ID {
+			t.Errorf("got another entry: %+v", again)
 		}
 	})
 }
