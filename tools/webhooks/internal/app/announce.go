@@ -15,37 +15,42 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// announceModule tells where everything listens, once all of it does: people
-// and scripts on stdout, a line each; the other commands by a file in the data
-// folder, so that they find a server whatever its ports.
-func announceModule(role Role, cfg config.Config, stdout io.Writer) fx.Option {
+// announcements tell people and scripts where everything listens, a line each.
+type announcements []func() string
+
+// write writes them: once all has started, so that whoever reads them may do
+// anything, such as to end the process, and finds it whole.
+func (a announcements) write(stdout io.Writer) error {
+	for _, line := range a {
+		if _, err := fmt.Fprintln(stdout, line()); err != nil {
+			return fmt.Errorf("telling where it listens: %w", err)
+		}
+	}
+	return nil
+}
+
+// announceModule adds to lines what is to be told, and tells the other commands
+// by a file in the data folder, so that they find a server whatever its ports.
+func announceModule(role Role, cfg config.Config, lines *announcements) fx.Option {
 	options := []fx.Option{}
 	if role == RoleServe {
-		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, s *httpapi.Server) {
-			lc.Append(fx.StartHook(func() error {
-				_, err := fmt.Fprintf(stdout, "webhooks %s://%s\n", c.scheme(), reachable(s.Addr()))
-				return err
-			}))
+		options = append(options, fx.Invoke(func(c *Certificates, s *httpapi.Server) {
+			*lines = append(*lines, func() string { return "webhooks " + c.scheme() + "://" + reachable(s.Addr()) })
 		}))
 	}
 	if cfg.PlatformURL == "" {
 		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, p *platform.Platform) {
+			*lines = append(*lines, func() string {
+				_, port, _ := net.SplitHostPort(p.RouterAddr()) // a listener's own address
+				return fmt.Sprintf("apps     %s://SUBDOMAIN.%s:%s\nplatform %s", c.scheme(), cfg.AppsDomain, port, p.URL())
+			})
 			path := cfg.PlatformURLFile()
 			lc.Append(fx.StartStopHook(
 				func() error {
-					_, port, err := net.SplitHostPort(p.RouterAddr())
-					if err != nil {
-						return err
-					}
 					if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 						return err
 					}
-					// First: who reads that it listens may call a command at once.
-					if err := os.WriteFile(path, []byte(p.URL()+"\n"), 0o600); err != nil {
-						return err
-					}
-					_, err = fmt.Fprintf(stdout, "apps     %s://SUBDOMAIN.%s:%s\nplatform %s\n", c.scheme(), cfg.AppsDomain, port, p.URL())
-					return err
+					return os.WriteFile(path, []byte(p.URL()+"\n"), 0o600)
 				},
 				func(context.Context) error { return os.Remove(path) },
 			))

@@ -52,13 +52,17 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 	signals, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer release()
 
-	app := fx.New(Options(role, cfg, log), announceModule(role, cfg, stdout), fx.Supply(fail), fx.Options(extra...))
+	var lines announcements
+	app := fx.New(Options(role, cfg, log), announceModule(role, cfg, &lines), fx.Supply(fail), fx.Options(extra...))
 	starting, cancel := context.WithTimeout(signals, app.StartTimeout())
 	err = app.Start(starting)
 	cancel()
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "webhooks:", dig.RootCause(err))
 		return 1
+	}
+	if err := lines.write(stdout); err != nil {
+		fail(err)
 	}
 	<-signals.Done()
 	release() // from here on a signal ends the process
