@@ -379,6 +379,32 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// A log is followed by a WebSocket.
+func TestLiveLogs(t *testing.T) {
+	t.Parallel()
+	p := serve(t, platform.Options{})
+	me := user(t, p, "me")
+	me.ok("apps.create", map[string]string{"name": "app"})
+	ticks := pack(t, map[string]string{
+		"package.json": `{"name":"app","version":"1.0.0","scripts":{"start":"server.js"}}`,
+		"server.js": `console.log('up');
+			require('http').createServer((req, res) => res.end()).listen(process.env.PORT);
+			setInterval(() => console.error('tick'), 100);`,
+	})
+	if uploaded := me.call("snapshots.create", "app", "v1", ticks); uploaded.Error != nil {
+		t.Fatal(uploaded.Error)
+	}
+	me.ok("apps.start", "app")
+	if line := me.ok("logs.live", "app"); line["description"] != "tick" || line["service"] != "logs/stderr" || line["app"] != "app" {
+		t.Errorf("the log goes on with %v", line)
+	}
+	for _, refused := range []answer{me.call("logs.live", "none"), user(t, p, "you").call("logs.live", "me/app")} {
+		if refused.Error == nil || !strings.Contains(refused.Error.Message, "unexpected server response") {
+			t.Errorf("what is not to be followed: %+v %s", refused.Error, refused.Result)
+		}
+	}
+}
+
 // The library refuses an answer without that header, whatever it says.
 func TestPoweredBy(t *testing.T) {
 	t.Parallel()

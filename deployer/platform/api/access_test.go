@@ -82,6 +82,7 @@ var calls = []call{
 
 	{"GET /logs/{user}/{app}", owner, "/logs/me/none", "", 404},
 	{"GET /logs/{user}/{app}/{rows}", owner, "/logs/me/none/10", "", 404},
+	{"GET /primus/{$}", anybody, "/primus/", "", 400},
 	{"POST /logs/{user}", owner, "/logs/me", "", 200},
 	{"POST /logs/{user}/{app}", owner, "/logs/me/none", "", 404},
 

@@ -74,7 +74,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	// http.ServeMux would send these elsewhere, and the published clients take
 	// that for a success.
 	for part := range strings.SplitSeq(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/") {
-		if part == "" || part == "." || part == ".." {
+		if r.URL.EscapedPath() != pathLive && (part == "" || part == "." || part == "..") {
 			a.refuse(w, r, noPath())
 			return
 		}

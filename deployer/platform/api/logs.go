@@ -32,15 +32,17 @@ func (c *call) lines(lines []apps.Line, err error) error {
 	}
 	answer := make([]logLine, 0, len(lines))
 	for _, l := range lines {
-		service := "logs/stdout"
-		if l.Stream != drones.Stdout {
-			service = "logs/stderr" // also what the platform itself says: that an app died is no output
-		}
-		answer = append(answer, logLine{
-			Time: float64(l.Time.UnixMilli()) / 1000, Service: service, Description: l.Text, App: l.App, Drone: l.Drone,
-		})
+		answer = append(answer, toldLine(l))
 	}
 	return c.answer(http.StatusOK, answer)
+}
+
+func toldLine(l apps.Line) logLine {
+	service := "logs/stdout"
+	if l.Stream != drones.Stdout {
+		service = "logs/stderr" // also what the platform itself says: that an app died is no output
+	}
+	return logLine{Time: float64(l.Time.UnixMilli()) / 1000, Service: service, Description: l.Text, App: l.App, Drone: l.Drone}
 }
 
 func (a *API) lastLogs(c *call) error {

@@ -84,6 +84,7 @@ func (a *API) table() []route {
 
 		{"GET /logs/{user}/{app}", owner, a.lastLogs},
 		{"GET /logs/{user}/{app}/{rows}", owner, a.lastLogs},
+		{"GET " + pathLive + "{$}", anybody, a.liveLogs}, // of the app that the query names
 		{"POST /logs/{user}", owner, a.logsOfUser},
 		{"POST /logs/{user}/{app}", owner, a.logsOfApp},
 	}

@@ -23,6 +23,7 @@ const told = (err) => err && { status: err.statusCode || 0, message: err.message
 let client;
 
 function call({ on, call, args }, done) {
+	if (call === 'live') return live(args, done);
 	const sent = { start: 0, data: 0 };
 	const progress = client[on][call](...args, (err, result) => {
 		if (on !== 'snapshots' || call !== 'create' || err) {
@@ -47,6 +48,21 @@ function call({ on, call, args }, done) {
 	progress.on('start', (stat) => { sent.start = stat.size; });
 	progress.on('data', (bytes) => { sent.data += bytes; });
 	progress.on('end', () => { sent.end = true; });
+}
+
+// The first line that a log goes on with.
+function live(args, done) {
+	client.logs.live(...args, (err, socket) => {
+		const end = (line) => {
+			if (!done) return;
+			write(line);
+			socket.end();
+			done();
+			done = null;
+		};
+		socket.on('data', (result) => end({ error: null, result }));
+		socket.on('error', (broken) => end({ error: told(broken) }));
+	});
 }
 
 const waiting = [];
