@@ -175,7 +175,7 @@ func (s *server) start() {
 			s.apps = "127.0.0.1" + found["apps"][colon:]
 		}
 	case <-exited:
-		s.t.Fatalf("the server did not start:\n%s", s.stderr())
+		s.t.Fatalf("the server did not start: %v\n%s", s.cmd.ProcessState, s.stderr())
 	case <-time.After(time.Minute):
 		s.t.Fatalf("the server did not tell its addresses:\n%s", s.stderr())
 	}

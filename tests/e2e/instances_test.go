@@ -151,6 +151,15 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 	var mu sync.Mutex
 	accepted := map[string]bool{}
 	deliveries := 0
+	count := func(id string) {
+		mu.Lock()
+		defer mu.Unlock() // also where a server does not start
+		accepted[id] = true
+		deliveries++
+		if fault := faults[deliveries]; fault != nil {
+			fault()
+		}
+	}
 	var senders sync.WaitGroup
 	for app := range apps {
 		senders.Go(func() {
@@ -171,13 +180,7 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 						t.Errorf("%s: its repeat is entry %s, and it was %s", delivery, id, first)
 					}
 					first = id
-					mu.Lock()
-					accepted[id] = true
-					deliveries++
-					if fault := faults[deliveries]; fault != nil {
-						fault()
-					}
-					mu.Unlock()
+					count(id)
 				}
 			}
 		})
