@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/bolt"
+	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -33,7 +34,7 @@ func TestMigrate(t *testing.T) {
 	if err := store.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := store.Accept(t.Context(), deploy.Acceptance{Entry: core.Entry{
+	accepted, _, err := store.Accept(t.Context(), deploy.Acceptance{Entry: core.Entry{
 		ID: strings.Repeat("f", 32), User: "me", Status: core.StatusPending, Steps: []core.Step{}, CreatedAt: time.Now().UTC(),
 	}})
 	if err != nil {
@@ -51,5 +52,26 @@ func TestMigrate(t *testing.T) {
 		if code != 0 || !strings.HasPrefix(stdout, want) {
 			t.Errorf("got code %d, %q and %q, want %q", code, stdout, stderr, want)
 		}
+		if !strings.HasSuffix(stdout, "all were compared\n") {
+			t.Errorf("got %q", stdout)
+		}
+	}
+
+	// What a server has done since is left alone, and told.
+	server := redis.New(redis.Options{Addrs: []string{address}})
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop(t.Context()) //nolint:errcheck // of a test
+	if _, err := server.Save(t.Context(), accepted.Entry, deploy.Move{}); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := run(t, "", "migrate", "--data", data, "--redis", address)
+	if code != 0 || !strings.Contains(stdout, "1 entries (0 new) and 1 changes (0 new)") ||
+		!strings.Contains(stdout, "1 were compared, and 1 left as they are, as servers have used Redis since") {
+		t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	}
+	if c, err := server.Find(t.Context(), accepted.Entry.ID); err != nil || c.Entry.Revision != 2 {
+		t.Errorf("got revision %d, %v", c.Entry.Revision, err)
 	}
 }
