@@ -136,6 +136,7 @@ func (s *server) start() {
 	args := append([]string{
 		s.role, "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
 		"--travis-url", "http://127.0.0.1:1", // nobody's; the true one must not be asked
+		"--auth-timeout", "1m", // passwords are slow to check where much is tested at a time
 		"--apps-listen", "127.0.0.1:0", "--log-level", "debug",
 	}, s.flags...)
 	// It outlives the test's own context: it is stopped, and its end is looked at.

@@ -115,7 +115,7 @@ func TestAccountsThatFail(t *testing.T) {
 	p, flags := flawedPlatform(t, behind)
 	h := github(t)
 	h.AddUser(user, "ghp_of_the_test", []string{"repo"})
-	s := run(t, "serve", 1, h.flags(flags...)...)
+	s := run(t, "serve", 1, h.flags(append(flags, "--auth-timeout", "3s")...)...)
 	ping := request{path: "/1/deploy", body: `{"zen":"x","hook_id":1}`, header: event("ping")}
 	pair := request{path: "/1/auth/github", body: `{"credentials":"dscape:ghp_of_the_test"}`}
 	if got := s.send(ping); got.status != 200 {

@@ -62,7 +62,7 @@ func deployOptions(cfg config.Config) (deploy.Options, error) {
 	return deploy.Options{
 		Providers:    []deploy.Provider{github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{}},
 		TravisConfig: travisConfig,
-		Hold:         cfg.Hold, Lease: cfg.Lease, RetryDelays: delays,
+		ProveTimeout: cfg.AuthTimeout, Hold: cfg.Hold, Lease: cfg.Lease, RetryDelays: delays,
 		Workers: cfg.Workers, BuildTimeout: cfg.UploadTimeout(), BaseURL: cfg.BaseURL,
 		NewID: newID, Jitter: rand.Float64,
 	}, nil

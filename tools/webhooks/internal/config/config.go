@@ -29,6 +29,7 @@ type Config struct {
 	ACMEURL         string        `koanf:"acme-url"`
 	ACMECAFile      string        `koanf:"acme-ca-file"`
 	Wait            time.Duration `koanf:"wait"`
+	AuthTimeout     time.Duration `koanf:"auth-timeout"`
 	Drain           time.Duration `koanf:"drain"`
 	ShutdownTimeout time.Duration `koanf:"shutdown-timeout"`
 	LogLevel        string        `koanf:"log-level"`
@@ -117,7 +118,7 @@ func (c Config) Validate() error {
 		}
 	}
 	for setting, d := range map[string]time.Duration{
-		"shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "build-timeout": c.BuildTimeout, "start-timeout": c.StartTimeout, "request-timeout": c.RequestTimeout,
+		"auth-timeout": c.AuthTimeout, "shutdown-timeout": c.ShutdownTimeout, "hold": c.Hold, "build-timeout": c.BuildTimeout, "start-timeout": c.StartTimeout, "request-timeout": c.RequestTimeout,
 		"keep-entries": c.KeepEntries, "keep-payloads": c.KeepPayloads, "keep-changes": c.KeepChanges,
 	} {
 		if d <= 0 {

@@ -39,6 +39,7 @@ func Flags(set *pflag.FlagSet) {
 	set.String("acme-url", "", "URL of the ACME server's directory; default: Let's Encrypt's")
 	set.String("acme-ca-file", "", "PEM file of the authorities that the ACME server's own certificate may be of; default: the system's")
 	set.Duration("wait", 8*time.Second, "how long a delivery's request waits for the outcome; GitHub gives up after 10s")
+	set.Duration("auth-timeout", 3*time.Second, "how long it may take to find out who sent a delivery, as part of that")
 	set.Duration("drain", 0, "after a signal to stop, how long only /readyz says so, for a balancer to notice")
 	set.Duration("shutdown-timeout", 30*time.Second, "how long deployments may go on after a signal to stop")
 	set.String("log-level", "info", "debug, info, warn or error")
