@@ -171,41 +171,63 @@ func TestClaimTakenMeanwhile(t *testing.T) {
 // not done later either, when Redis goes on.
 func TestSilent(t *testing.T) {
 	t.Parallel()
-	server, _, s, _, j := through(t)
-	held := accept(t, s, newEntry("u"))
-	e := newEntry("u")
-	server.Pause()
-	for name, call := range map[string]func(context.Context) error{
-		"accept": func(ctx context.Context) error { _, _, err := s.Accept(ctx, delivery(e)); return err },
-		"save": func(ctx context.Context) error {
-			_, err := s.Save(ctx, held.Entry, deploy.Move{Stay: true})
+	for name, call := range map[string]func(ctx context.Context, s *redis.Store, held, e core.Entry) error{
+		"accept": func(ctx context.Context, s *redis.Store, _, e core.Entry) error {
+			_, _, err := s.Accept(ctx, delivery(e))
 			return err
 		},
-		"claim":   func(ctx context.Context) error { _, _, _, err := s.Claim(ctx, time.Minute); return err },
-		"find":    func(ctx context.Context) error { _, err := s.Find(ctx, e.ID); return err },
-		"payload": func(ctx context.Context) error { _, err := s.Payload(ctx, e.ID); return err },
-		"page":    func(ctx context.Context) error { _, _, err := s.Entries(ctx, "u", "", 0, 10); return err },
-		"changes": func(ctx context.Context) error { _, err := s.Changes(ctx, "u", core.Seq{}, 10); return err },
-		"check":   s.Check,
+		"save": func(ctx context.Context, s *redis.Store, held, _ core.Entry) error {
+			_, err := s.Save(ctx, held, deploy.Move{Stay: true})
+			return err
+		},
+		"claim": func(ctx context.Context, s *redis.Store, _, _ core.Entry) error {
+			_, _, _, err := s.Claim(ctx, time.Minute)
+			return err
+		},
+		"find": func(ctx context.Context, s *redis.Store, _, e core.Entry) error {
+			_, err := s.Find(ctx, e.ID)
+			return err
+		},
+		"payload": func(ctx context.Context, s *redis.Store, _, e core.Entry) error {
+			_, err := s.Payload(ctx, e.ID)
+			return err
+		},
+		"page": func(ctx context.Context, s *redis.Store, _, _ core.Entry) error {
+			_, _, err := s.Entries(ctx, "u", "", 0, 10)
+			return err
+		},
+		"changes": func(ctx context.Context, s *redis.Store, _, _ core.Entry) error {
+			_, err := s.Changes(ctx, "u", core.Seq{}, 10)
+			return err
+		},
+		"check": func(ctx context.Context, s *redis.Store, _, _ core.Entry) error { return s.Check(ctx) },
 	} {
-		if err := call(t.Context()); err == nil {
-			t.Errorf("%s: it had no answer and says that it had", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, s, j := started(t, "--appendonly", "no")
+			warm(t, server)
+			held := accept(t, s, newEntry("u"))
+			e := newEntry("u")
+			server.Pause()
+			if err := call(t.Context(), s, held.Entry, e); err == nil {
+				t.Error("it had no answer and says that it had")
+			}
+			j.until(1, broken)
+			server.Resume()
+			j.until(1, healed)
+			if all := changes(t, s, "u", core.Seq{}); len(all) != 1 {
+				t.Errorf("there are %d changes, want the one from before", len(all))
+			}
+			if c := accept(t, s, e); c.Entry.Revision != 1 {
+				t.Errorf("got revision %d", c.Entry.Revision)
+			}
+			if c := claim(t, s); c.Change.Entry.ID != held.Entry.ID || c.Attempt != 1 {
+				t.Errorf("got %+v", c)
+			}
+			j.says(t, 1, broken)
+			j.says(t, 1, healed)
+		})
 	}
-	j.until(1, broken)
-	server.Resume()
-	j.until(1, healed)
-	if all := changes(t, s, "u", core.Seq{}); len(all) != 1 {
-		t.Errorf("there are %d changes, want the one from before", len(all))
-	}
-	if c := accept(t, s, e); c.Entry.Revision != 1 {
-		t.Errorf("got revision %d", c.Entry.Revision)
-	}
-	if c := claim(t, s); c.Change.Entry.ID != held.Entry.ID || c.Attempt != 1 {
-		t.Errorf("got %+v", c)
-	}
-	j.says(t, 1, broken)
-	j.says(t, 1, healed)
 }
 
 // A slow network slows down, and that is all.
