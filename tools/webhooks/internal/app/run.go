@@ -50,11 +50,13 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	signals, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer release()
+	context.AfterFunc(signals, release) // the second signal ends the process
 
 	var lines announcements
 	app := fx.New(Options(role, cfg, log), announceModule(role, cfg, &lines), fx.Supply(fail), fx.Options(extra...))
-	starting, cancel := context.WithTimeout(signals, app.StartTimeout())
+	// A signal that comes meanwhile is heard when all has started: fx does not
+	// stop well what it was kept from starting.
+	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	err = app.Start(starting)
 	cancel()
 	if err != nil {
@@ -65,7 +67,6 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 		fail(err)
 	}
 	<-signals.Done()
-	release() // from here on a signal ends the process
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
 	defer cancel()
 	err = app.Stop(stopping)
