@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -121,4 +122,34 @@ func TestSecondSignal(t *testing.T) {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
 	s.kill() // it would drain for an hour
+}
+
+// A signal that comes in the middle of the start is as good as one after it.
+func TestSignalDuringTheStart(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.stop()
+	begun := filepath.Join(s.data, "platform", "platform.url") // that is written as one of the last things
+	cmd := exec.CommandContext(t.Context(), program, "serve", "--data", s.data,
+		"--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0", "--apps-listen", "127.0.0.1:0")
+	var log strings.Builder
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := os.Stat(begun); err != nil; _, err = os.Stat(begun) {
+		if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended by %v: %s", err, log.String())
+	}
+	if _, err := os.Stat(begun); !os.IsNotExist(err) {
+		t.Errorf("the platform's URL is still told: %v", err)
+	}
+	s.start()
 }
