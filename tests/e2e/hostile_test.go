@@ -286,6 +286,10 @@ func TestHostileNames(t *testing.T) {
 			if strings.Contains(name, "?") || strings.Contains("constructor __proto__ -", name) && route.addr == s.platform {
 				continue
 			}
+			// A name that is no user's may be that of an ssh key, of which there are none here.
+			if route.before == "/users/" && strings.Contains("dscape. dscape%2e%2e", name) {
+				continue
+			}
 			if route.before == "/apps/dscape/" && route.method == "POST" && strings.Contains("dscape. constructor", name) {
 				continue
 			}
