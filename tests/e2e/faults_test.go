@@ -18,20 +18,24 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 )
 
 // A longer run, or the same again:
 //
-//	go test -race ./tests/e2e -run 'TestFaults$' -v -faults 500 -seed 7
+//	go test -race ./tests/e2e -run TestFaults -v -faults 500 -seed 7
 var (
 	faultCount = flag.Int("faults", 40, "how many faults TestFaults injects")
 	faultSeed  = flag.Uint64("seed", 0, "what TestFaults and TestInstancesBehindOneRedis choose them by; 0: another one each time")
 )
 
 // troubled is a server that reaches GitHub, its archives and the platform
-// through proxies, and those who deliver to it meanwhile.
+// through proxies, and those who deliver to it meanwhile. On Redis there is a
+// second server that works beside it, and each reaches Redis by a proxy, too.
 type troubled struct {
 	sender
+	servers  []*sender  // the first is sender itself
 	random   *rand.Rand // of the faults alone
 	platform *server
 	proxies  map[string]*faultProxy
@@ -41,7 +45,7 @@ type troubled struct {
 	activated map[string][]string // ids of snapshots that the platform activated, by app
 }
 
-func newTroubled(t *testing.T, h hub, seed uint64) *troubled {
+func newTroubled(t *testing.T, h hub, seed uint64, onRedis bool) *troubled {
 	t.Helper()
 	tr := &troubled{
 		sender: sender{t: t, accepted: map[string]string{}},
@@ -56,12 +60,25 @@ func newTroubled(t *testing.T, h hub, seed uint64) *troubled {
 		"platform": newFaultProxy(t, "platform", addressOf(witnessed.URL)),
 	}
 	h.SetArchiveHost(tr.proxies["archives"].addr())
-	tr.server = run(t, "serve", 1,
-		"--github-url", "http://"+tr.proxies["GitHub"].addr()+"/", "--github-archive-hosts", tr.proxies["archives"].addr(),
-		"--platform-url", "http://"+tr.proxies["platform"].addr(),
+	flags := []string{
+		"--github-url", "http://" + tr.proxies["GitHub"].addr() + "/", "--github-archive-hosts", tr.proxies["archives"].addr(),
+		"--platform-url", "http://" + tr.proxies["platform"].addr(),
 		"--platform-key-file", filepath.Join(tr.platform.data, "platform", "platform.key"),
 		// Any fault passes: no deployment may be given up for one.
-		"--wait", "0s", "--lease", "2s", "--retry-delays", strings.TrimSuffix(strings.Repeat("200ms,", 100), ","))
+		"--wait", "0s", "--lease", "2s", "--retry-delays", strings.TrimSuffix(strings.Repeat("200ms,", 100), ","),
+	}
+	tr.servers = []*sender{&tr.sender}
+	if !onRedis {
+		tr.server = run(t, "serve", 1, flags...)
+		return tr
+	}
+	tr.servers = append(tr.servers, &sender{t: t})
+	store := redistest.Start(t)
+	for i, s := range tr.servers {
+		name := "Redis of server " + strconv.Itoa(i+1)
+		tr.proxies[name] = newFaultProxy(t, name, store.Addr)
+		s.server = run(t, "serve", 1, append(flags, "--redis", tr.proxies[name].addr())...)
+	}
 	return tr
 }
 
@@ -89,36 +106,38 @@ func (tr *troubled) fault() (what string, strike func(lasts <-chan time.Time)) {
 			end()
 		}
 	}
+	i := tr.random.IntN(len(tr.servers))
+	s, name := tr.servers[i], "server "+strconv.Itoa(i+1)
 	switch tr.random.IntN(4) {
 	case 0: // longer than its lease: what it held may be somebody else's now
-		return "server: stopped for longer than its lease", func(<-chan time.Time) {
-			tr.signal(syscall.SIGSTOP)
+		return name + ": stopped for longer than its lease", func(<-chan time.Time) {
+			s.signal(syscall.SIGSTOP)
 			<-time.After(2500 * time.Millisecond)
-			tr.signal(syscall.SIGCONT)
+			s.signal(syscall.SIGCONT)
 		}
 	case 1:
-		return "server: its disk takes nothing", func(lasts <-chan time.Time) {
-			tr.disk("0")
+		return name + ": its disk takes nothing", func(lasts <-chan time.Time) {
+			s.disk("0")
 			<-lasts
-			tr.disk("unlimited")
+			s.disk("unlimited")
 		}
 	default:
-		return "server: kill -9", func(<-chan time.Time) { tr.restart() }
+		return name + ": kill -9", func(<-chan time.Time) { s.restart() }
 	}
 }
 
-func (tr *troubled) signal(sig syscall.Signal) {
-	if err := tr.server.cmd.Process.Signal(sig); err != nil {
-		tr.t.Error(err)
+func (s *sender) signal(sig syscall.Signal) {
+	if err := s.server.cmd.Process.Signal(sig); err != nil {
+		s.t.Error(err)
 	}
 }
 
 // disk says how large a file the server may write. The limit is the soft one,
 // which may be raised again.
-func (tr *troubled) disk(size string) {
-	limit := exec.CommandContext(tr.t.Context(), "prlimit", "--pid", strconv.Itoa(tr.server.cmd.Process.Pid), "--fsize="+size+":")
+func (s *sender) disk(size string) {
+	limit := exec.CommandContext(s.t.Context(), "prlimit", "--pid", strconv.Itoa(s.server.cmd.Process.Pid), "--fsize="+size+":")
 	if out, err := limit.CombinedOutput(); err != nil {
-		tr.t.Errorf("%v: %s", err, out)
+		s.t.Errorf("%v: %s", err, out)
 	}
 }
 
@@ -127,14 +146,23 @@ func (tr *troubled) disk(size string) {
 // passes, and each app ends as its newest commit without having gone back.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	const apps = 4
-	seed := *faultSeed
-	if seed == 0 {
-		seed = rand.Uint64()
+	for store, onRedis := range map[string]bool{"embedded": false, "Redis": true} {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			seed := *faultSeed
+			if seed == 0 {
+				seed = rand.Uint64()
+			}
+			h := github(t)
+			newTroubled(t, h, seed, onRedis).flow(h, seed)
+		})
 	}
-	h := github(t)
-	tr := newTroubled(t, h, seed)
+}
 
+// flow has faults strike a flow of deliveries, and looks at what came of them.
+func (tr *troubled) flow(h hub, seed uint64) {
+	const apps = 4
+	t := tr.t
 	// Those who push, until the last fault is over.
 	over := make(chan struct{})
 	order, newest := map[string]int{}, make([]int, apps)
@@ -178,8 +206,8 @@ func TestFaults(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	if tr.server.send(request{path: "/readyz", anonymous: true}).status != http.StatusOK {
-		t.Error("the faults are over, and the server is not ready")
+	for _, s := range tr.servers {
+		s.server.ready(http.StatusOK)
 	}
 
 	outcomes := tr.outcomes(order)
