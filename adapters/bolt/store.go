@@ -74,6 +74,7 @@ type Store struct {
 	running sync.WaitGroup
 
 	watchers watchers.Watchers
+	tellers  tellers
 
 	mu     sync.Mutex
 	broken error // why nothing is written now
@@ -95,7 +96,7 @@ func New(o Options) *Store {
 	o = o.withDefaults()
 	return &Store{
 		o: o, steady: steadied(o.Now), ready: make(chan struct{}, 1), writes: make(chan *write), gone: make(chan struct{}),
-		broken: errClosed,
+		broken: errClosed, tellers: tellers{leases: map[string]time.Time{}},
 	}
 }
 

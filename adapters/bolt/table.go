@@ -206,7 +206,7 @@ func (t table) index(e core.Entry, before *core.Entry) error {
 // forget removes an entry and all that leads to it.
 func (t table) forget(e core.Entry) error {
 	for bucket, keys := range map[string][][]byte{
-		"entries": {[]byte(e.ID)}, "payloads": {[]byte(e.ID)}, "places": {[]byte(e.ID)},
+		"entries": {[]byte(e.ID)}, "payloads": {[]byte(e.ID)}, "places": {[]byte(e.ID)}, "outbox": {[]byte(e.ID)},
 		"users": {join(e.User, e.ID)}, "apps": {join(e.User, e.App, e.ID)},
 	} {
 		for _, key := range keys {

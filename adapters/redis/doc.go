@@ -22,6 +22,7 @@
 //	users        set     their entries   users that have entries or changes
 //	queue        zset    as live         id by when it is ready, in microseconds: what waits to be claimed
 //	claims       zset    as live         id by when its lease ends
+//	outbox       zset    as live         id by when another may tell its outcome
 //	held         hash    as live         "lane LANE" or "app USER/APP" to the id that holds it
 //	count        string  for ever        how many changes there were in all
 //	epoch        string  for ever        which data this is
@@ -51,7 +52,8 @@
 //
 // A call fails within two seconds. Until then it is made again where Redis did
 // not answer, and scripts notice a call that was done already; so they do where
-// the caller makes the very same call again later. Each call says, by the clock
+// the caller makes the very same call again later. An outcome that a lost answer
+// named is owed again when its lease has run out. Each call says, by the clock
 // of Redis as far as it is known, when its time is up, and a script that comes
 // to its turn after that does nothing. So a caller whose time is up finds its
 // write done only where the answer was lost, and never done later.

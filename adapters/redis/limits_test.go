@@ -53,6 +53,9 @@ func everything(t *testing.T, s *redis.Store, user string) (live []core.Entry) {
 	accept(t, s, newEntry(user))
 	ended := claim(t, s).Change.Entry
 	ended.Status, ended.App = core.StatusOK, "renamed"
+	if err := s.Owe(t.Context(), ended.ID, time.Minute); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Save(t.Context(), ended, deploy.Move{}); err != nil {
 		t.Fatal(err)
 	}

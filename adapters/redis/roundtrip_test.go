@@ -37,6 +37,15 @@ func TestRoundTrips(t *testing.T) {
 		if err == nil {
 			_, _, err = s.Entries(t.Context(), "u", "", 0, 100)
 		}
+		if err == nil {
+			err = s.Owe(t.Context(), a.Entry.ID, 0)
+		}
+		if err == nil {
+			_, err = s.Owed(t.Context(), nil, time.Minute)
+		}
+		if err == nil {
+			err = s.Told(t.Context(), a.Entry.ID)
+		}
 		return err
 	}
 	accept(t, s, newEntry("other"))
@@ -81,6 +90,9 @@ func TestRoundTrips(t *testing.T) {
 		{"bounds", func() error { _, _, err := s.Bounds(t.Context(), "many"); return err }},
 		{"a page", func() error { return full(s.Entries(t.Context(), "many", "", 50, 100)) }},
 		{"an app's page", func() error { return full(s.Entries(t.Context(), "many", "app", 50, 100)) }},
+		{"owe", func() error { return s.Owe(t.Context(), a.Entry.ID, 0) }},
+		{"owed", func() error { _, err := s.Owed(t.Context(), []string{a.Entry.ID}, time.Minute); return err }},
+		{"told", func() error { return s.Told(t.Context(), a.Entry.ID) }},
 		{"changes", func() error { _, err := s.Changes(t.Context(), "many", core.Seq{}, 100); return err }},
 	} {
 		if err := test.call(); err != nil {

@@ -44,6 +44,7 @@ var (
 	_ deploy.Store   = (*Store)(nil)
 	_ deploy.Queue   = (*Store)(nil)
 	_ deploy.Watcher = (*Store)(nil)
+	_ deploy.Outbox  = (*Store)(nil)
 	_ status.Log     = (*Store)(nil)
 	_ status.Feed    = (*Store)(nil)
 )

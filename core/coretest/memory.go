@@ -18,6 +18,7 @@ type Store interface {
 	deploy.Store
 	deploy.Queue
 	deploy.Watcher
+	deploy.Outbox
 	status.Log
 	status.Feed
 }
@@ -30,10 +31,11 @@ type Memory struct {
 
 	mu      sync.Mutex
 	entries map[string]*record
-	keys    map[string]string // user + key → entry id
-	lanes   map[string]*crowd // by lane
-	apps    map[string]*crowd // by user/app
-	feeds   map[string]*feed  // by user
+	keys    map[string]string    // user + key → entry id
+	lanes   map[string]*crowd    // by lane
+	apps    map[string]*crowd    // by user/app
+	feeds   map[string]*feed     // by user
+	owed    map[string]time.Time // by id of the entry: until when somebody tells it
 }
 
 var _ Store = (*Memory)(nil)
@@ -72,6 +74,7 @@ func NewMemory(now func() time.Time, keepChanges int) *Memory {
 		now: now, keepChanges: keepChanges, ready: make(chan struct{}, 1),
 		entries: map[string]*record{}, keys: map[string]string{},
 		lanes: map[string]*crowd{}, apps: map[string]*crowd{}, feeds: map[string]*feed{},
+		owed: map[string]time.Time{},
 	}
 }
 

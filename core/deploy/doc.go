@@ -11,6 +11,7 @@
 //	worker.go    claiming entries, keeping the claim, giving it up
 //	attempt.go   one attempt at an entry: steps recorded, failures judged
 //	pipeline.go  the steps of a deployment
+//	notify.go    telling outcomes, also what a dead process owes
 //	gate.go      waiting for Travis CI, and what its reports release
 //	package.go   reading package.json
 //	tarball.go   the one stream from the source to the platform

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,29 +22,44 @@ type notifications struct {
 	ending chan struct{} // closed when nothing is tried again
 	once   sync.Once
 	work   sync.WaitGroup
+
+	mu      sync.Mutex
+	telling map[string]int // by id of the entry: how many of its outcomes are being told
 }
 
 func newNotifications(ctx context.Context, o Options) *notifications {
-	n := &notifications{o: o, ending: make(chan struct{})}
+	if len(o.Notifiers) == 0 {
+		o.Outbox = nil // nobody hears what is owed
+	}
+	n := &notifications{o: o, ending: make(chan struct{}), telling: map[string]int{}}
 	n.ctx, n.cancel = context.WithCancel(ctx)
 	return n
 }
 
+// start begins to tell what others owe.
+func (n *notifications) start() {
+	if n.o.Outbox != nil {
+		n.work.Go(n.takeOver)
+	}
+}
+
 // owe notes that an outcome, which is about to be saved, is to be told.
 func (n *notifications) owe(ctx context.Context, id string) error {
-	if n.o.Outbox == nil || len(n.o.Notifiers) == 0 {
+	if n.o.Outbox == nil {
 		return nil
 	}
 	return n.o.persist(ctx, "noting what is to be told", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, n.o.StoreTimeout)
 		defer cancel()
-		return n.o.Outbox.Owe(ctx, id)
+		return n.o.Outbox.Owe(ctx, id, n.o.Lease)
 	})
 }
 
-// tell tells an outcome, each Notifier by itself. When all have heard it, or
-// were given up, it is not owed any more.
+// tell tells an outcome, each Notifier by itself.
 func (n *notifications) tell(e core.Entry) {
+	n.mu.Lock()
+	n.telling[e.ID]++
+	n.mu.Unlock()
 	n.work.Go(func() {
 		var telling sync.WaitGroup
 		var owed atomic.Bool
@@ -54,26 +71,70 @@ func (n *notifications) tell(e core.Entry) {
 			})
 		}
 		telling.Wait()
-		if n.o.Outbox == nil || owed.Load() {
-			return
-		}
-		ctx, cancel := context.WithTimeout(n.ctx, n.o.StoreTimeout)
-		defer cancel()
-		if err := n.o.Outbox.Told(ctx, e.ID); err != nil {
-			n.o.Logger.WarnContext(ctx, "outcome may be told again", "entry_id", e.ID, "error", err)
-		}
+		n.over(e, !owed.Load())
 	})
 }
 
-// tellOwed tells what a process that died, or was stopped, owes. It comes
-// before anything is claimed: what has no outcome yet is told by its attempt.
-func (n *notifications) tellOwed(ctx context.Context) error {
-	if n.o.Outbox == nil {
-		return nil
+// over ends the telling of an outcome.
+func (n *notifications) over(e core.Entry, told bool) {
+	n.mu.Lock()
+	n.telling[e.ID]--
+	if n.telling[e.ID] == 0 {
+		delete(n.telling, e.ID)
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.o.StepTimeout)
+	n.mu.Unlock()
+	if n.o.Outbox == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, n.o.StoreTimeout)
 	defer cancel()
-	owed, err := n.o.Outbox.Owed(ctx)
+	if err := n.settle(ctx, e, told); err != nil {
+		n.o.Logger.WarnContext(ctx, "outcome may be told again", "entry_id", e.ID, "error", err)
+	}
+}
+
+// settle makes an outcome that all have heard, or were given up, owed no more;
+// any other is whose who comes first. Where the entry was taken up again since,
+// what is owed is the newer outcome, and the affair of its attempt.
+func (n *notifications) settle(ctx context.Context, e core.Entry, told bool) error {
+	change, err := n.o.Store.Find(ctx, e.ID)
+	switch {
+	case err == nil && change.Entry.Attempts != e.Attempts:
+		return nil
+	case err != nil && !errors.Is(err, core.ErrNotFound):
+		return err
+	case told:
+		return n.o.Outbox.Told(ctx, e.ID)
+	}
+	return n.o.Outbox.Owe(ctx, e.ID, 0)
+}
+
+// takeOver tells what a process that died, or was stopped, owes, and keeps
+// others from telling what this one does.
+func (n *notifications) takeOver() {
+	ticker := time.NewTicker(n.o.Lease / 6)
+	defer ticker.Stop()
+	for {
+		if err := n.tellOwed(); err != nil && n.ctx.Err() == nil {
+			n.o.Logger.ErrorContext(n.ctx, "outcomes not told", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-n.ending:
+			return
+		}
+	}
+}
+
+// tellOwed tells what nobody tells. What has no outcome yet is told by its
+// attempt, and comes again where that dies.
+func (n *notifications) tellOwed() error {
+	ctx, cancel := context.WithTimeout(n.ctx, n.o.StepTimeout)
+	defer cancel()
+	n.mu.Lock()
+	telling := slices.Collect(maps.Keys(n.telling))
+	n.mu.Unlock()
+	owed, err := n.o.Outbox.Owed(ctx, telling, n.o.Lease)
 	if err != nil {
 		return fmt.Errorf("reading what is to be told: %w", err)
 	}
@@ -83,7 +144,7 @@ func (n *notifications) tellOwed(ctx context.Context) error {
 		case errors.Is(err, core.ErrNotFound):
 			err = n.o.Outbox.Told(ctx, id)
 		case err == nil && change.Entry.Status.Outcome():
-			n.tell(change.Entry) //nolint:contextcheck // told for longer than the start takes
+			n.tell(change.Entry)
 		}
 		if err != nil {
 			return fmt.Errorf("telling what became of %s: %w", id, err)

@@ -3,10 +3,9 @@ package deploy_test
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,48 +154,22 @@ func TestCommitStatusIsSetLater(t *testing.T) {
 	})
 }
 
-// outbox is an Outbox in memory, which outlives workers.
-type outbox struct {
-	mu   sync.Mutex
-	owed map[string]bool
-}
-
-func (o *outbox) Owe(_ context.Context, id string) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.owed[id] = true
-	return nil
-}
-
-func (o *outbox) Told(_ context.Context, id string) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.owed, id)
-	return nil
-}
-
-func (o *outbox) Owed(context.Context) ([]string, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return slices.Collect(maps.Keys(o.owed)), nil
-}
-
 // What a worker could not tell before its end, the next one tells; what was
 // told, or can't be told at all, it does not tell again.
 func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		away := &listener{fails: []error{core.Transient(errors.New("away"), 0)}}
-		w.options.Outbox = &outbox{owed: map[string]bool{"gone": true}}
+		w.options.Outbox = w.store
+		if err := w.store.Owe(w.t.Context(), "gone", 0); err != nil {
+			w.t.Fatal(err)
+		}
 		w.tells(away)
 		w.start()
 		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusOK, "")
 		w.stop()
 		if got := away.statuses(); got != "" {
 			t.Fatalf("heard %q already", got)
-		}
-		if owed, _ := w.options.Outbox.Owed(t.Context()); len(owed) != 1 {
-			t.Errorf("owed is %v", owed)
 		}
 		for range 2 {
 			w.tells(away)
@@ -211,8 +184,9 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 		w.tells(deaf)
 		w.start()
 		w.is(w.settled(w.deliver(w.push(commit2))), core.StatusOK, "")
-		if owed, _ := w.options.Outbox.Owed(t.Context()); len(owed) != 0 {
-			t.Errorf("owed is %v", owed)
+		<-time.After(time.Hour)
+		if owed, err := w.store.Owed(w.t.Context(), nil, 0); err != nil || len(owed) != 0 {
+			t.Errorf("owed is %v, %v", owed, err)
 		}
 		changes, err := w.store.Changes(t.Context(), "dscape", core.Seq{}, 100)
 		outcomes := 0
@@ -223,6 +197,103 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 		}
 		if err != nil || outcomes != 2 {
 			t.Errorf("%d outcomes are told on the feed, %v; want one for each push", outcomes, err)
+		}
+	})
+}
+
+// mortal is an Outbox that its worker can be cut off from, as by its death.
+type mortal struct {
+	deploy.Outbox
+	dead atomic.Bool
+}
+
+func (m *mortal) Told(ctx context.Context, id string) error {
+	if m.dead.Load() {
+		return errors.New("dead")
+	}
+	return m.Outbox.Told(ctx, id)
+}
+
+func (m *mortal) Owe(ctx context.Context, id string, lease time.Duration) error {
+	if m.dead.Load() {
+		return errors.New("dead")
+	}
+	return m.Outbox.Owe(ctx, id, lease)
+}
+
+func (m *mortal) Owed(ctx context.Context, telling []string, lease time.Duration) ([]string, error) {
+	if m.dead.Load() {
+		return nil, errors.New("dead")
+	}
+	return m.Outbox.Owed(ctx, telling, lease)
+}
+
+// Two workers of one store: what one is at, however long, the other leaves
+// alone, until the one is dead.
+func TestOutcomeOfADeadWorkerIsTold(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		first := &mortal{Outbox: w.store}
+		away := core.Transient(errors.New("away"), 40*time.Minute)
+		one, other := &listener{fails: []error{away, away, away}}, &listener{}
+		w.options.Outbox = first
+		w.tells(one)
+		w.start()
+		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusOK, "")
+
+		options := w.options
+		options.Outbox, options.Notifiers = w.store, []deploy.Notifier{other}
+		second := deploy.NewWorker(options)
+		if err := second.Start(w.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(90 * time.Minute)
+		if got := other.statuses(); got != "" || len(one.tries) != 3 {
+			t.Errorf("the other one heard %q, after %d tries of the one", got, len(one.tries))
+		}
+		first.dead.Store(true)
+		<-time.After(time.Minute)
+		if got := other.statuses(); got != "ok" {
+			t.Errorf("heard %q", got)
+		}
+		<-time.After(time.Hour)
+		if got := other.statuses(); got != "ok" {
+			t.Errorf("heard %q", got)
+		}
+		if err := second.Stop(w.t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An outcome stays owed while a newer one of the same entry is still told.
+func TestNewerOutcomeStaysOwed(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		away := core.Transient(errors.New("away"), time.Minute)
+		l := &listener{fails: []error{away, core.Transient(errors.New("away"), time.Hour)}}
+		first := &mortal{Outbox: w.store}
+		w.options.Outbox = first
+		w.tells(l)
+		w.start()
+		w.source.Commit(w.repo, commit2, map[string]string{"index.js": ""})
+		id := w.deliver(w.push(commit2))
+		w.is(w.settled(id), core.StatusError, "")
+		w.source.Commit(w.repo, commit2, map[string]string{"package.json": `{"name":"hello"}`})
+		w.deliver(w.push(commit2))
+		w.is(w.settled(id), core.StatusOK, "")
+		<-time.After(10 * time.Minute)
+		if got := l.statuses(); got != "error" {
+			t.Fatalf("heard %q", got)
+		}
+		first.dead.Store(true)
+		w.stop()
+		w.options.Outbox = w.store
+		w.tells(l)
+		w.start()
+		w.after(time.Minute, id)
+		if got := l.statuses(); got != "error ok" {
+			t.Errorf("heard %q", got)
 		}
 	})
 }

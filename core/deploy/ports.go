@@ -206,15 +206,19 @@ type Notifier interface {
 	Notify(ctx context.Context, e core.Entry) error
 }
 
-// Outbox keeps whose outcomes are still to be told, for when the process dies
-// before it has. Implementations may be called concurrently; every write is
-// durable when it returns.
+// Outbox keeps whose outcomes are still to be told, for when the process that
+// tells them dies before it has: then another tells them, or its next life.
+// Implementations may be called concurrently; that an outcome is noted, or
+// forgotten, is durable when the call returns.
 type Outbox interface {
-	// Owe notes that the outcome of an entry is to be told. It comes before
-	// the outcome is saved, and may be called again.
-	Owe(ctx context.Context, id string) error
+	// Owe notes that the outcome of an entry is to be told, by the caller for
+	// the time of lease and by anybody after that. It comes before the outcome
+	// is saved, and may be called again.
+	Owe(ctx context.Context, id string, lease time.Duration) error
 	// Told forgets that.
 	Told(ctx context.Context, id string) error
-	// Owed returns the ids of the entries that are noted.
-	Owed(ctx context.Context) ([]string, error)
+	// Owed makes what the caller is telling last for another lease from now, as
+	// far as it is still noted. It returns at most 100 others that nobody tells,
+	// as their lease ran out, and makes them the caller's for as long.
+	Owed(ctx context.Context, telling []string, lease time.Duration) ([]string, error)
 }

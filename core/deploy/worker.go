@@ -46,9 +46,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	claim, stopClaiming := context.WithCancel(ctx)
 	work, breakOff := context.WithCancelCause(ctx)
 	w.stopClaiming, w.breakOff, w.told = stopClaiming, breakOff, newNotifications(ctx, w.o)
-	if err := w.told.tellOwed(ctx); err != nil {
-		w.o.Logger.ErrorContext(ctx, "outcomes not told", "error", err)
-	}
+	w.told.start()
 	w.claiming.Go(func() { w.run(claim, work) })
 	return nil
 }

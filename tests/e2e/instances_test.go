@@ -22,6 +22,7 @@ import (
 type cluster struct {
 	t        *testing.T
 	platform *server
+	store    *redistest.Server
 	way      *httptest.Server // to the platform
 	calls    platformCalls    // that came this way
 
@@ -31,17 +32,17 @@ type cluster struct {
 	next    int
 }
 
-func newCluster(t *testing.T, h hub, size int) *cluster {
+func newCluster(t *testing.T, h hub, size int, flags ...string) *cluster {
 	t.Helper()
-	store := redistest.Start(t)
-	c := &cluster{t: t, platform: run(t, "platform", 2)}
+	c := &cluster{t: t, platform: run(t, "platform", 2), store: redistest.Start(t)}
 	c.way = way(t, addressOf(c.platform.platform), c.calls.begin, c.calls.answer)
 	c.platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", c.platform.data)
 	for range size {
-		c.servers = append(c.servers, run(t, "serve", 1, h.flags(
-			"--redis", store.Addr, "--platform-url", c.way.URL,
+		c.servers = append(c.servers, run(t, "serve", 1, h.flags(append([]string{
+			"--redis", c.store.Addr, "--platform-url", c.way.URL,
 			"--platform-key-file", filepath.Join(c.platform.data, "platform", "platform.key"),
-			"--lease", "3s", "--workers", "2")...))
+			"--lease", "3s", "--workers", "2",
+		}, flags...)...)...))
 		c.up = append(c.up, true)
 	}
 	return c

@@ -187,30 +187,41 @@ func TestOutcomesAreTold(t *testing.T) {
 	}
 }
 
+// absent is who is to be told of outcomes, and is away until back is set.
+type absent struct {
+	url   string
+	back  atomic.Bool
+	posts chan string // the id of each post that came
+}
+
+func newAbsent(t *testing.T) *absent {
+	t.Helper()
+	a := &absent{posts: make(chan string, 10)}
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !a.back.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+		a.posts <- r.Header.Get("webhook-id")
+	}))
+	t.Cleanup(hook.Close)
+	a.url = hook.URL
+	return a
+}
+
 // Who was away when the server was killed is told by its next life, once, and
 // nobody else sees the outcome a second time.
 func TestOutcomeIsToldAfterAKill(t *testing.T) {
 	t.Parallel()
-	h := github(t)
-	var away atomic.Bool
-	away.Store(true)
-	posts := make(chan string, 10)
-	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if away.Load() {
-			w.WriteHeader(http.StatusBadGateway)
-		}
-		posts <- r.Header.Get("webhook-id")
-	}))
-	t.Cleanup(hook.Close)
-	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "1h", "--notify-urls", hook.URL)...)
+	h, hook := github(t), newAbsent(t)
+	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "1h", "--notify-urls", hook.url)...)
 	repo := h.repository("killed")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("killed"), "index.js": node("killed")})
 	s.send(repo.delivery(t, commit, "1", nil)).change(t, 200, "ok")
-	first := next(t, "the post", posts)
+	first := next(t, "the post", hook.posts)
 	s.kill()
-	away.Store(false)
+	hook.back.Store(true)
 	s.start()
-	if again := next(t, "the post of the next life", posts); again != first {
+	if again := next(t, "the post of the next life", hook.posts); again != first {
 		t.Errorf("got %s and then %s", first, again)
 	}
 	outcomes := 0
@@ -227,8 +238,31 @@ func TestOutcomeIsToldAfterAKill(t *testing.T) {
 	if err := store.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	owed, err := store.Owed(t.Context())
+	owed, err := store.Owed(t.Context(), nil, time.Minute)
 	if err := errors.Join(err, store.Stop(context.WithoutCancel(t.Context()))); err != nil || len(owed) != 0 {
 		t.Errorf("still owed is %v, %v", owed, err)
+	}
+}
+
+// Where several servers share a Redis, another one tells what a server that was
+// killed could not tell any more.
+func TestOutcomeIsToldByAnotherServer(t *testing.T) {
+	t.Parallel()
+	h, hook := github(t), newAbsent(t)
+	c := newCluster(t, h, 2, "--wait", "60s", "--retry-delays", "1h", "--notify-urls", hook.url)
+	c.kill(1) // so that the first one deploys
+	repo := h.repository("killed")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("killed"), "index.js": node("killed")})
+	c.servers[0].send(repo.delivery(t, commit, "1", nil)).change(t, 200, "ok")
+	first := next(t, "the post", hook.posts)
+	c.restart(1)
+	hook.back.Store(true)
+	c.kill(0)
+	if again := next(t, "the post of the other one", hook.posts); again != first {
+		t.Errorf("got %s and then %s", first, again)
+	}
+	c.servers[1].stop()
+	if owed := c.store.Do("EXISTS", "{webhooks}:outbox"); owed != "0" || len(hook.posts) != 0 {
+		t.Errorf("owed is %s, and %d more posts came", owed, len(hook.posts))
 	}
 }

@@ -27,6 +27,7 @@ local function remove(id, e)
 		redis.call('ZREM', K .. 'x:' .. (e[3] or ''), commit .. ' ' .. id)
 	end
 	redis.call('ZREM', K .. 'queue', id)
+	redis.call('ZREM', K .. 'outbox', id)
 	give_up(id)
 	redis.call('UNLINK', entry(id), K .. 'p:' .. id)
 end

@@ -20,6 +20,7 @@ import (
 type store interface {
 	deploy.Store
 	deploy.Queue
+	deploy.Outbox
 	status.Log
 	status.Feed // and so deploy.Watcher
 	Start(ctx context.Context) error
@@ -37,19 +38,11 @@ func storeModule(cfg config.Config) fx.Option {
 				fx.OnStart(func(ctx context.Context, s store) error { return s.Start(ctx) }),
 				fx.OnStop(func(ctx context.Context, s store) error { return s.Stop(ctx) }),
 			),
-			func(s store) (deploy.Store, deploy.Queue, deploy.Watcher) { return s, s, s },
-			outbox,
+			func(s store) (deploy.Store, deploy.Queue, deploy.Watcher, deploy.Outbox) { return s, s, s, s },
 			func(s store) (status.Log, status.Feed) { return s, s },
 			func(s store) Readiness { return s.Check },
 		),
 	)
-}
-
-// outbox is the store where it can be one, as the file can: of what is told
-// of a deployment, it loses nothing when the process dies.
-func outbox(s store) deploy.Outbox {
-	o, _ := s.(deploy.Outbox)
-	return o
 }
 
 func newStore(cfg config.Config, log *slog.Logger) (store, error) {

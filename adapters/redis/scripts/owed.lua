@@ -1,0 +1,12 @@
+-- ARGV: lease in microseconds, how many at most, then the ids that the caller
+-- tells already. Tells those that it is to tell too. Where its answer is lost,
+-- they are owed again when the lease has run out.
+local outbox, ends = K .. 'outbox', digits(now + tonumber(ARGV[6]))
+for i = 8, #ARGV do
+	redis.call('ZADD', outbox, 'XX', ends, ARGV[i])
+end
+local due = redis.call('ZRANGEBYSCORE', outbox, '-inf', digits(now), 'LIMIT', 0, ARGV[7])
+for _, id in ipairs(due) do
+	redis.call('ZADD', outbox, ends, id)
+end
+return due

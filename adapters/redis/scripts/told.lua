@@ -1,0 +1,2 @@
+-- ARGV: id.
+redis.call('ZREM', K .. 'outbox', ARGV[6])
