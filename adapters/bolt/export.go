@@ -76,6 +76,7 @@ func (t table) kept(id string, keys map[string]keyOf) (transfer.Kept, error) {
 		return transfer.Kept{}, err
 	}
 	kept := transfer.Kept{Change: change, Lane: p.Lane, Queued: p.Queued, At: p.At, Key: keys[id].key, KeyMade: keys[id].made}
+	kept.Owed = t.bucket("outbox").Get([]byte(id)) != nil
 	if payload := t.bucket("payloads").Get([]byte(id)); payload != nil {
 		kept.Payload = append([]byte{}, payload...)
 	}

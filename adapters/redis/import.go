@@ -41,7 +41,7 @@ func (s *Store) Import(ctx context.Context, k transfer.Kept) (Imported, error) {
 	args := []any{
 		e.ID, e.User, doc, e.Revision, e.Attempts, k.Change.Seq.String(), flag(!e.Status.Outcome()), e.App, e.Repository.Key(),
 		payload, s.left(e.CreatedAt, s.o.KeepPayloads).Milliseconds(), k.Key, s.left(k.KeyMade, s.o.KeepKeys).Milliseconds(),
-		k.Lane, flag(k.Queued), micros(k.At),
+		k.Lane, flag(k.Queued), micros(k.At), flag(k.Owed),
 	}
 	for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
 		if commit != "" {
@@ -75,11 +75,7 @@ func (s *Store) Compare(ctx context.Context, k transfer.Kept) (Imported, error) 
 	fields := r.list()
 	change, err := told(fields.at(0).list())
 	if errors.Is(err, core.ErrNotFound) {
-		last, failed := s.Moved(ctx)
-		if failed == nil && last < id {
-			failed = wrap("compare", id, errDiffers)
-		}
-		return Gone, failed
+		return Gone, wrap("compare", id, s.missing(ctx, id))
 	}
 	if err != nil {
 		return "", wrap("compare", id, err)
@@ -98,10 +94,25 @@ func (s *Store) Compare(ctx context.Context, k transfer.Kept) (Imported, error) 
 	if key := fields.at(2).text(); key != id {
 		here.Key = key
 	}
+	if k.Owed && fields.at(6).text() != "1" { // somebody told it since
+		if err := s.missing(ctx, id); err != nil {
+			return "", wrap("compare", id, fmt.Errorf("its outcome is not to be told: %w", err))
+		}
+	}
 	if differs := s.differs(here, k); differs != "" || r.err != nil {
 		return "", wrap("compare", id, errors.Join(fmt.Errorf("its %s: %w", differs, errDiffers), r.err))
 	}
 	return Known, nil
+}
+
+// missing tells what is wrong where something of an entry is not here: nothing,
+// where it was moved whole before, as servers have done away with it since.
+func (s *Store) missing(ctx context.Context, id string) error {
+	last, err := s.Moved(ctx)
+	if err == nil && last < id {
+		err = errDiffers
+	}
+	return err
 }
 
 // differs names what is here another than it is there; "" for nothing. What

@@ -19,7 +19,7 @@ func TestCompare(t *testing.T) {
 	now := time.Now().UTC()
 	kept := transfer.Kept{
 		Change: core.Change{Seq: core.Seq{Millis: 1, N: 1}, Entry: e}, Payload: []byte("{}"),
-		Key: "key", KeyMade: now, Lane: "lane", Queued: true, At: now.Add(time.Hour + time.Nanosecond),
+		Key: "key", KeyMade: now, Lane: "lane", Queued: true, At: now.Add(time.Hour + time.Nanosecond), Owed: true,
 	}
 	lane := transfer.Lane{Name: "lane", Newest: e.ID, PushedAt: now}
 	for name, damage := range map[string][]string{
@@ -29,8 +29,9 @@ func TestCompare(t *testing.T) {
 		"lane":               {"HDEL", "e:" + e.ID, "lane"},
 		"place in the queue": {"ZREM", "queue", e.ID},
 		"time in the queue":  {"HSET", "e:" + e.ID, "at", "5"},
+		"outcome":            {"ZREM", "outbox", e.ID},
 	} {
-		for _, key := range []string{"e:" + e.ID, "p:" + e.ID, "k:u key", "queue"} {
+		for _, key := range []string{"e:" + e.ID, "p:" + e.ID, "k:u key", "queue", "outbox"} {
 			server.Do("DEL", "{webhooks}:"+key)
 		}
 		if became, err := s.Import(t.Context(), kept); err != nil || became != redis.Added {

@@ -17,6 +17,7 @@ type Kept struct {
 	Lane    string    // "" for none
 	Queued  bool      // in the queue, or claimed
 	At      time.Time // ready from then on, where Queued
+	Owed    bool      // its outcome is still to be told
 }
 
 // Lane is what a store keeps of a lane.

@@ -1,11 +1,11 @@
 -- ARGV: id, user, doc, revision, attempts, seq, live, app, repository, payload,
--- its life in ms, key, its life in ms, lane, queued, at; then the commits.
+-- its life in ms, key, its life in ms, lane, queued, at, owed; then the commits.
 --
 -- Tells what became of it: added, known, gone, where it was moved here before
 -- and is here no more, or newer, where this or a later revision was reached
 -- here: nothing of that is undone.
 local id, user, doc, rev, attempts, seq, live, app, repository = unpack(ARGV, 6, 14)
-local payload, payload_life, key, key_life, lane, queued, at = unpack(ARGV, 15, 21)
+local payload, payload_life, key, key_life, lane, queued, at, owed = unpack(ARGV, 15, 22)
 local stored = redis.call('HMGET', entry(id), 'rev', 'app', 'repository', 'commits', 'lane', 'seq')
 local moved = redis.call('GET', K .. 'moved')
 if not stored[1] and moved and id <= moved then
@@ -39,7 +39,7 @@ if app ~= '' then
 	redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, 0, id)
 end
 local commits = {}
-for i = 22, #ARGV do
+for i = 23, #ARGV do
 	redis.call('ZADD', K .. 'x:' .. repository, 0, ARGV[i] .. ' ' .. id)
 	commits[#commits + 1] = ARGV[i]
 end
@@ -50,5 +50,8 @@ end
 if queued == '1' then
 	redis.call('HSET', entry(id), 'at', at)
 	redis.call('ZADD', K .. 'queue', at, id)
+end
+if owed == '1' then
+	redis.call('ZADD', K .. 'outbox', 0, id)
 end
 return 'added'

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,8 @@ func stores(t *testing.T) (*bolt.Store, *redis.Store) {
 }
 
 // fill accepts entries of three users: some done, some held, some queued, and
-// one user's log longer than it is kept. It returns what is queued, in order.
+// one user's log longer than it is kept; some of what is done is still to be
+// told. It returns what is queued, in order.
 func fill(t *testing.T, s *bolt.Store) (queued []string) {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -56,6 +58,9 @@ func fill(t *testing.T, s *bolt.Store) (queued []string) {
 		c, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: e, Payload: []byte(strings.Repeat(id, 100)), Key: id, Place: place})
 		if err == nil && i%5 != 0 {
 			c.Entry.App, c.Entry.Status, c.Entry.Reason = "app", core.StatusOK, strings.Repeat("why ", 500)
+			if i%10 == 1 {
+				err = s.Owe(t.Context(), id, 0)
+			}
 			for range 3 {
 				if c, err = s.Save(t.Context(), c.Entry, deploy.Move{}); err != nil {
 					break
@@ -144,6 +149,24 @@ func TestRun(t *testing.T) {
 	if len(queued) != 0 {
 		t.Errorf("%d were never claimed", len(queued))
 	}
+	want, err := from.Owed(t.Context(), nil, time.Minute)
+	if err != nil || len(want) != 12 {
+		t.Errorf("the file owes %d, %v", len(want), err)
+	}
+	if got := owed(t, to); !slices.Equal(got, want) {
+		t.Errorf("owed is %v, want %v", got, want)
+	}
+}
+
+// owed takes on what is owed, in the order of the ids.
+func owed(t *testing.T, s *redis.Store) []string {
+	t.Helper()
+	ids, err := s.Owed(t.Context(), nil, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // A store that servers have used since it was moved to keeps what they did,
@@ -167,6 +190,12 @@ func TestRunAgain(t *testing.T) {
 		e := c.Change.Entry
 		e.App, e.Status = "app", core.StatusOK
 		if _, err := to.Save(t.Context(), e, deploy.Move{Claim: c.Attempt}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// They tell all that is owed.
+	for _, id := range owed(t, to) {
+		if err := to.Told(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -195,6 +224,9 @@ func TestRunAgain(t *testing.T) {
 	}
 	if after := everything(t, to); !reflect.DeepEqual(after, before) {
 		t.Errorf("it was changed:\n%+v\nwas\n%+v", after, before)
+	}
+	if again := owed(t, to); len(again) > 0 {
+		t.Errorf("%v are to be told again", again)
 	}
 	for _, want := range newest {
 		c, found, _, err := to.Claim(t.Context(), time.Minute)
