@@ -2,12 +2,15 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -152,4 +155,57 @@ func TestSignalDuringTheStart(t *testing.T) {
 		t.Errorf("the platform's URL is still told: %v", err)
 	}
 	s.start()
+}
+
+// As many readers as a server may well have are each told of a change, once.
+func TestManyReaders(t *testing.T) {
+	t.Parallel()
+	const readers = 1000
+	s := serve(t)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	var opened, read sync.WaitGroup
+	got := make(chan []string, readers)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	opening := make(chan struct{}, 16) // each has to prove who it is
+	for range readers {
+		opened.Add(1)
+		read.Go(func() {
+			opening <- struct{}{}
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.api+"/1/status/"+user+"/changes?heartbeat=3600000", http.NoBody)
+			if err != nil {
+				t.Error(err)
+			}
+			req.SetBasicAuth(user, password)
+			response, err := (&http.Client{Transport: transport}).Do(req)
+			<-opening
+			opened.Done()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer response.Body.Close() //nolint:errcheck // only read
+			var seqs []string
+			for lines := bufio.NewScanner(response.Body); len(seqs) < 2 && lines.Scan(); {
+				_, rest, _ := strings.Cut(lines.Text(), `"seq":"`)
+				seq, _, _ := strings.Cut(rest, `"`)
+				seqs = append(seqs, seq)
+			}
+			got <- seqs
+		})
+	}
+	opened.Wait()
+	var want []string
+	for range 2 {
+		seq, _ := s.ping()["seq"].(string)
+		want = append(want, seq)
+	}
+	for range readers {
+		if seqs := next(t, "changes of a reader", got); !slices.Equal(seqs, want) {
+			t.Fatalf("a reader got %v, want %v", seqs, want)
+		}
+	}
+	end()
+	read.Wait()
 }
