@@ -73,6 +73,7 @@ type Client struct {
 	hosts       map[string]bool // that tarballs may come from, all with a port
 	guard       *guard.Guard
 	connections *http.Transport
+	sound       *breaker     // connections to hosts that do not fail all the time
 	archive     *http.Client // has no token, ever
 }
 
@@ -111,8 +112,9 @@ func New(options Options) (*Client, error) {
 	c.connections = c.guard.Transport()
 	c.connections.ResponseHeaderTimeout = options.HeaderTimeout
 	c.connections.DisableCompression = true // a tarball must come as it is, its length checked
+	c.sound = &breaker{next: c.connections}
 	c.archive = &http.Client{
-		Transport:     &patience{next: c.connections, idle: options.IdleTimeout},
+		Transport:     &patience{next: c.sound, idle: options.IdleTimeout},
 		CheckRedirect: c.checkBounce,
 	}
 	return c, nil
@@ -176,7 +178,7 @@ func (c *Client) api(token core.Secret, limit int64) (*gh.Client, error) {
 	}
 	client := gh.NewClient(&http.Client{
 		Transport: &apiTransport{
-			patience: patience{next: c.connections, idle: c.options.IdleTimeout, limit: limit},
+			patience: patience{next: c.sound, idle: c.options.IdleTimeout, limit: limit},
 			base:     c.base,
 			token:    token,
 			log:      c.options.Logger,

@@ -41,5 +41,6 @@
 // takes 403 alone for a rate limit while GitHub sends 403 or 429
 // (google/go-github#3951), so they are told apart here. Whoever calls sets the
 // total time by the context; a server that stays silent is given up after
-// [Options.HeaderTimeout] and [Options.IdleTimeout].
+// [Options.HeaderTimeout] and [Options.IdleTimeout]. A host that fails ten times
+// in a row is not asked for ten seconds, and calls fail at once.
 package github

@@ -65,7 +65,7 @@ func newTroubled(t *testing.T, h hub, seed uint64, onRedis bool) *troubled {
 		"--platform-url", "http://" + tr.proxies["platform"].addr(),
 		"--platform-key-file", filepath.Join(tr.platform.data, "platform", "platform.key"),
 		// Any fault passes: no deployment may be given up for one.
-		"--wait", "0s", "--lease", "2s", "--retry-delays", strings.TrimSuffix(strings.Repeat("200ms,", 100), ","),
+		"--wait", "0s", "--lease", "2s", "--retry-delays", strings.TrimSuffix(strings.Repeat("200ms,", 500), ","),
 	}
 	tr.servers = []*sender{&tr.sender}
 	if !onRedis {
