@@ -1,10 +1,16 @@
 package accounts
 
 import (
+	"context"
+	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
 // Who tries names gets no answer sooner for one that is nobody's: a password is
@@ -30,6 +36,49 @@ func TestNobodysPasswordIsComparedToo(t *testing.T) {
 	}
 	if got, want := costs(dummyHash()), costs(ours); got == "" || got != want {
 		t.Errorf("nobody's takes %s, and somebody's %s", got, want)
+	}
+}
+
+// However many passwords wait to be hashed, those who are known by theirs, or
+// have a token, do not wait behind them.
+func TestHashingKeepsNobodyElseWaiting(t *testing.T) {
+	t.Parallel()
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "db"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	keys, err := seal.Parse(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Options{DB: db, Seal: keys, ServiceUser: "webhooks", Key: "key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Create(t.Context(), "alice", "password", ""); err != nil {
+		t.Fatal(err)
+	}
+	_, token, _, err := a.CreateToken("alice", "ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := core.Credentials{Username: "alice", Password: "password"}
+	if _, err := a.Authenticate(t.Context(), known); err != nil {
+		t.Fatal(err)
+	}
+	for range hashers {
+		a.hashing <- struct{}{} // by somebody who tries passwords
+	}
+	impatient, leave := context.WithCancel(t.Context())
+	leave() // whoever has to wait for a turn gives up at once
+	for _, c := range []core.Credentials{known, {Username: "alice", Password: token}} {
+		if _, err := a.Authenticate(impatient, c); err != nil {
+			t.Errorf("got %v", err)
+		}
+	}
+	if _, err := a.Authenticate(impatient, core.Credentials{Username: "alice", Password: "wrong"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a wrong password is compared without a turn: %v", err)
 	}
 }
 
