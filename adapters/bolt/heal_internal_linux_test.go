@@ -30,9 +30,10 @@ func (d *disk) open(path string, flags int, mode os.FileMode) (*os.File, error) 
 	return file, err
 }
 
-// broke has the file that is open take no write any more.
+// broke has the file that is open take no write any more, once nobody writes.
 func (d *disk) broke(t *testing.T) {
 	t.Helper()
+	synctest.Wait() // or whoever writes would close the file meanwhile
 	d.broken.Store(true)
 	reading, err := os.Open(d.file.Name())
 	if err != nil {
