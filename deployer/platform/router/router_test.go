@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 )
@@ -185,86 +184,6 @@ func TestNotRunning(t *testing.T) {
 	}
 }
 
-// What the router answers itself leaves the connection whole for the next
-// request, also where nobody has read the body.
-func TestOwnAnswersKeepTheConnection(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		addrs  []string
-		host   string
-		status int
-	}{
-		"unknown":     {nil, "other.example", http.StatusNotFound},
-		"not running": {nil, "app.example", http.StatusServiceUnavailable},
-		"refused":     {[]string{closed(t)}, "app.example", http.StatusServiceUnavailable},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, c.addrs...)
-			conn := b.dial()
-			in := bufio.NewReader(conn)
-			for i := range 20 {
-				body := strings.Repeat("a", 1+i*i*200)
-				_, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", c.host, len(body), body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				resp, err := http.ReadResponse(in, nil)
-				if err != nil {
-					t.Fatalf("request %d: %v", i, err)
-				}
-				if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != c.status || resp.Close {
-					t.Fatalf("request %d: status %d, closed %t, %v", i, resp.StatusCode, resp.Close, err)
-				}
-				if err := resp.Body.Close(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-// Who stops in the midst of a body is cut off, whoever waits for the rest.
-func TestHalfABody(t *testing.T) {
-	t.Parallel()
-	waits := func(_ http.ResponseWriter, req *http.Request) { _, _ = io.Copy(io.Discard, req.Body) }
-	answers := func(w http.ResponseWriter, req *http.Request) {
-		control := http.NewResponseController(w)
-		if err := control.EnableFullDuplex(); err != nil {
-			t.Error(err)
-		}
-		_, _ = io.WriteString(w, "that is enough")
-		_ = control.Flush()
-		waits(w, req)
-	}
-	for name, c := range map[string]struct {
-		drone  http.HandlerFunc
-		host   string
-		answer string
-	}{
-		"nobody":               {nil, "other.example", "HTTP/1.1 404 "},
-		"no drone":             {nil, "app.example", "HTTP/1.1 503 "},
-		"a drone":              {waits, "app.example", "HTTP/1.1 408 "},
-		"a drone that answers": {answers, "app.example", "HTTP/1.1 200 "},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var addrs []string
-			if c.drone != nil {
-				addrs = append(addrs, drone(t, c.drone))
-			}
-			conn := with(t, router.Options{Stall: 100 * time.Millisecond}, addrs...).dial()
-			if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000\r\n\r\n{", c.host); err != nil {
-				t.Fatal(err)
-			}
-			answer, err := io.ReadAll(conn) // until it is ended
-			if err != nil || !strings.HasPrefix(string(answer), c.answer) {
-				t.Errorf("answer %q, %v", answer, err)
-			}
-		})
-	}
-}
-
 func TestRefusedConnectionIsTriedElsewhere(t *testing.T) {
 	t.Parallel()
 	b := setup(t, closed(t), drone(t, func(w http.ResponseWriter, req *http.Request) {
@@ -363,72 +282,6 @@ func TestStreaming(t *testing.T) {
 	}
 	if lines.Scan() {
 		t.Errorf("one more line: %q", lines.Text())
-	}
-}
-
-// An app may answer what it has read of a body while the rest is on its way.
-func TestAnswerDuringBody(t *testing.T) {
-	t.Parallel()
-	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
-		control := http.NewResponseController(w)
-		if err := control.EnableFullDuplex(); err != nil {
-			t.Error(err)
-		}
-		for lines := bufio.NewScanner(req.Body); lines.Scan(); {
-			if _, err := fmt.Fprintln(w, "heard "+lines.Text()); err != nil || control.Flush() != nil {
-				t.Errorf("the answer breaks off at %q", lines.Text())
-			}
-		}
-	}))
-	body, rest := io.Pipe()
-	say := func(text string) {
-		if _, err := io.WriteString(rest, text); err != nil {
-			t.Error(err)
-		}
-	}
-	go say("one\n")
-	resp, err := http.DefaultClient.Do(b.request(http.MethodPost, "app.example", "/", body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	answer := bufio.NewReader(resp.Body)
-	for i, want := range []string{"heard one\n", "heard two\n", "heard three\n"} {
-		if got, err := answer.ReadString('\n'); got != want {
-			t.Fatalf("part %d is %q (%v), want %q", i, got, err, want)
-		}
-		if i < 2 {
-			say([]string{"two\n", "three\n"}[i])
-		}
-	}
-	if err := rest.Close(); err != nil {
-		t.Error(err)
-	}
-	if more, err := io.ReadAll(answer); len(more) > 0 || err != nil {
-		t.Errorf("then comes %q (%v)", more, err)
-	}
-}
-
-// An app may refuse a body without having read it.
-func TestAnswerBeforeBody(t *testing.T) {
-	t.Parallel()
-	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
-		// As Node.js does: the rest is read, unless the connection is to end.
-		if req.Close {
-			t.Error("the app is told that the connection ends")
-		}
-		control := http.NewResponseController(w)
-		if err := control.EnableFullDuplex(); err != nil {
-			t.Error(err)
-		}
-		http.Error(w, "too much", http.StatusRequestEntityTooLarge)
-		_ = control.Flush()
-		_, _ = io.Copy(io.Discard, req.Body)
-	}))
-	body := strings.NewReader(strings.Repeat("a", 4<<20))
-	resp, text := b.do(b.request(http.MethodPost, "app.example", "/", body))
-	if resp.StatusCode != http.StatusRequestEntityTooLarge || text != "too much\n" {
-		t.Errorf("answer %d %q", resp.StatusCode, text)
 	}
 }
 
