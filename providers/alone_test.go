@@ -19,7 +19,7 @@ func TestAProviderIsUsedAlone(t *testing.T) {
 	}{
 		{
 			"github",
-			`{"ref":"refs/heads/main","after":"6dcb09b5b57875f334f61aebed695e2e4193db5e","repository":{"name":"n","owner":{"login":"o"}}}`,
+			`{"ref":"refs/heads/main","after":"6dcb09b5b57875f334f61aebed695e2e4193db5e","repository":{"name":"n","owner":{"login":"o"}},"commits":[]}`,
 			"github push o/n main", nil,
 		},
 		{

@@ -141,14 +141,16 @@ func parseOther(text []byte, kind core.EventKind, name string) (core.Event, erro
 	return p.other(kind, name), nil
 }
 
-// readShape reads a payload and tells what its shape says it is, "" for
-// neither push nor ping.
+// readShape reads a payload and returns the event that its shape is that of, ""
+// if it is neither a push nor a ping. A ref, the commit after and a repository
+// do not make a push: GitHub Enterprise Server sends the same with cache_sync,
+// without the commits and the head commit that every push has.
 func readShape(text []byte) (payload, core.EventKind, error) {
 	p, err := readPush(text)
 	switch {
 	case err != nil:
 		return payload{}, "", err
-	case p.ref != "" && p.after != "" && p.hasRepository:
+	case p.ref != "" && p.after != "" && p.hasRepository && p.hasCommits:
 		return p, core.EventPush, nil
 	case p.zen != "":
 		return p, core.EventPing, nil

@@ -73,7 +73,7 @@ func TestPayloadsAreReadAsTheirGoldenFiles(t *testing.T) {
 
 func TestRecognize(t *testing.T) {
 	t.Parallel()
-	push := `{"ref":"refs/heads/main","after":"` + sha("a") + `","repository":{}}`
+	push := `{"ref":"refs/heads/main","after":"` + sha("a") + `","repository":{},"commits":[]}`
 	for _, c := range []struct {
 		why     string
 		header  map[string]string
@@ -89,10 +89,13 @@ func TestRecognize(t *testing.T) {
 		{"Travis' header decides too", map[string]string{"Travis-Repo-Slug": "a/b"}, push, false},
 		{"and its signature", map[string]string{"Signature": "x"}, push, false},
 		{"and its header of 2013", map[string]string{"X-Travis-Repo-Slug": "a/b"}, push, false},
-		{"no ref", nil, `{"after":"x","repository":{}}`, false},
-		{"no after", nil, `{"ref":"x","repository":{}}`, false},
-		{"no repository", nil, `{"ref":"x","after":"x","repository":"a/b"}`, false},
-		{"another case", nil, `{"Ref":"x","After":"x","Repository":{}}`, false},
+		{"a push of a head commit alone", nil, `{"ref":"x","after":"x","repository":{},"head_commit":{}}`, true},
+		{"a push that deletes", nil, `{"ref":"x","after":"x","repository":{},"head_commit":null}`, true},
+		{"no ref", nil, `{"after":"x","repository":{},"commits":[]}`, false},
+		{"no after", nil, `{"ref":"x","repository":{},"commits":[]}`, false},
+		{"no repository", nil, `{"ref":"x","after":"x","repository":"a/b","commits":[]}`, false},
+		{"no commits, as in cache_sync", nil, `{"ref":"x","before":"x","after":"x","repository":{},"sender":{}}`, false},
+		{"another case", nil, `{"Ref":"x","After":"x","Repository":{},"Commits":[]}`, false},
 		{"deeper down", nil, `{"push":` + push + `}`, false},
 		{"a list", nil, `[` + push + `]`, false},
 		{"broken", nil, push + `}`, false},
@@ -115,7 +118,7 @@ func sha(digit string) string { return strings.Repeat(digit, 40) }
 // push returns a push with the given fields after those it needs; a field that
 // is given replaces one.
 func push(fields ...string) string {
-	base := []string{`"ref":"refs/heads/main"`, `"after":"` + sha("a") + `"`, `"repository":{"name":"n","owner":{"name":"o"}}`}
+	base := []string{`"ref":"refs/heads/main"`, `"after":"` + sha("a") + `"`, `"repository":{"name":"n","owner":{"name":"o"}}`, `"commits":[]`}
 	for _, field := range fields {
 		key, _, _ := strings.Cut(field, ":")
 		base = slices.DeleteFunc(base, func(b string) bool { return strings.HasPrefix(b, key+":") })

@@ -20,6 +20,7 @@ type payload struct {
 	head               commit
 	commits            []string // ids, oldest first: the last ones
 	commitsSkipCI      bool     // all commits of the list, also those not kept, skip CI
+	hasCommits         bool     // commits or head_commit is there, if only as null
 	repository         repository
 	hasRepository      bool // there is one, and it is an object
 	zen                string
@@ -73,8 +74,10 @@ func read(text []byte, wanted ...string) (payload, error) {
 		case "deleted":
 			p.deleted = s.Bool()
 		case "head_commit":
+			p.hasCommits = true
 			p.head = readCommit(s)
 		case "commits":
+			p.hasCommits = true
 			p.commits, p.commitsSkipCI = readCommits(s)
 		case "repository":
 			p.hasRepository = s.Kind() == jsonscan.Object
