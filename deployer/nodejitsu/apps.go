@@ -167,9 +167,8 @@ func (c *Client) RestartApp(ctx context.Context, user, app string) error {
 	return err
 }
 
-// command sends a write to each datacenter of the app.
 func (c *Client) command(ctx context.Context, user, app, command string) (App, error) {
 	var answer appAnswer
-	err := c.everywhere(ctx, user, app, nil, request{doing: command + " app", method: http.MethodPost, path: appPath(user, app, command)}, &answer)
+	err := c.call(ctx, request{doing: command + " app", method: http.MethodPost, path: appPath(user, app, command)}, &answer)
 	return answer.App, err
 }

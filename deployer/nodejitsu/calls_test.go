@@ -28,7 +28,7 @@ func nothing(do func(context.Context, *nodejitsu.Client) error) func(context.Con
 	return func(ctx context.Context, c *nodejitsu.Client) (any, error) { return nil, do(ctx, c) }
 }
 
-// calls are all that a Client does but for those that go to each datacenter.
+// calls are all that a Client does.
 func calls() []call {
 	return append(appCalls(), userCalls()...)
 }
@@ -78,6 +78,27 @@ func appCalls() []call {
 			"Cloud", func(ctx context.Context, c *nodejitsu.Client) (any, error) { return c.Cloud(ctx, "maciej", "a") },
 			"GET /apps/maciej/a/cloud ", `[{"provider":"joyent","datacenter":"us-east-1","drones":2,"ram":256}]`,
 			"[{Provider:joyent Datacenter:us-east-1 Drones:2 RAM:256}]",
+		},
+		{
+			"SetCloud", nothing(func(ctx context.Context, c *nodejitsu.Client) error {
+				return c.SetCloud(ctx, "maciej", "a", []nodejitsu.Cloud{{Drones: 2, RAM: 256}})
+			}),
+			`POST /apps/maciej/a/cloud [{"provider":"","datacenter":"","drones":2,"ram":256}]`, `[{"drones":2}]`, "<nil>",
+		},
+		{
+			"StartApp", func(ctx context.Context, c *nodejitsu.Client) (any, error) {
+				app, err := c.StartApp(ctx, "maciej", "a")
+				return app.URL, err
+			},
+			"POST /apps/maciej/a/start {}", `{"app":{"url":"http://a.localhost"}}`, "http://a.localhost",
+		},
+		{
+			"StopApp", nothing(func(ctx context.Context, c *nodejitsu.Client) error { return c.StopApp(ctx, "maciej", "a") }),
+			"POST /apps/maciej/a/stop {}", `{"app":{}}`, "<nil>",
+		},
+		{
+			"RestartApp", nothing(func(ctx context.Context, c *nodejitsu.Client) error { return c.RestartApp(ctx, "maciej", "a") }),
+			"POST /apps/maciej/a/restart {}", `{"app":{}}`, "<nil>",
 		},
 		{
 			"Snapshots", func(ctx context.Context, c *nodejitsu.Client) (any, error) { return c.Snapshots(ctx, "maciej", "a") },

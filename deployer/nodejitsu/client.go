@@ -28,11 +28,6 @@ type Options struct {
 	// Password returns the user's password or API token, or the shared key. It
 	// is asked at each call.
 	Password func() core.Secret
-	// Datacenter, where it is set, has each call be for an app's share in that
-	// datacenter alone, whose URL Endpoint then returns: calls are not sent on to
-	// the other datacenters that the app is in. Platforms of ours call each
-	// other so.
-	Datacenter string
 	// HTTP sends the requests. Where it is nil, a client without a limit of
 	// time is used: builds take as long as the caller's context lets them.
 	HTTP *http.Client
@@ -43,10 +38,6 @@ type Options struct {
 	// Logger takes a line at debug level for each call; nil discards it.
 	Logger *slog.Logger
 }
-
-// HeaderDatacenter names the datacenter whose share of an app a call is for; a
-// header of ours, between platforms.
-const HeaderDatacenter = "X-Webhooks-Datacenter"
 
 // HeaderKey holds the shared key in calls that somebody else makes through us:
 // wrong passwords are then not counted against our address. The address of who
@@ -111,7 +102,6 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 type request struct {
 	doing  string // what for, such as "start app", for the error
 	method string
-	base   string // URL; "" for Options.Endpoint
 	path   []string
 	body   any               // sent as JSON
 	as     *core.Credentials // nil for those of Options
@@ -158,10 +148,7 @@ func (c *Client) call(ctx context.Context, r request, answer any) error {
 
 // request makes the HTTP request of r.
 func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.Request, error) {
-	base := r.base
-	if base == "" {
-		base = c.o.Endpoint()
-	}
+	base := c.o.Endpoint()
 	if base == "" {
 		return nil, core.Transient(fmt.Errorf("nodejitsu: %s: the platform has not started yet", r.doing), 0)
 	}
@@ -192,9 +179,6 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	}
 	req.SetBasicAuth(as.Username, as.Password.Reveal())
 	req.Header.Set("User-Agent", userAgent)
-	if c.o.Datacenter != "" {
-		req.Header.Set(HeaderDatacenter, c.o.Datacenter)
-	}
 	if c.order != "" && r.method != http.MethodGet {
 		req.Header.Set(HeaderOrder, string(c.order))
 	}

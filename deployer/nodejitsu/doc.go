@@ -18,9 +18,10 @@
 // The hosted platform closed in 2015. What is relied on here is what the npm
 // packages nodejitsu-api 0.6.6 and jitsu 0.15.0 rely on: errors are JSON with
 // `error` and `message`; the answer to a snapshot's upload is the build's
-// output as text, and its trailer x-build-failure tells that the build failed;
-// a start, a stop and the like go to each datacenter that the app is in, by
-// the URLs of GET /endpoints.
+// output as text, and its trailer x-build-failure says that the build failed.
+// Those packages send a start, a stop and the like to the URL of each datacenter
+// that the app is in; this client sends all calls to its endpoint, as a platform
+// of today is one datacenter.
 //
 // # Errors
 //

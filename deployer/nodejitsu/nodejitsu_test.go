@@ -65,6 +65,20 @@ func (a *api) lines() string {
 	return strings.Join(lines, "\n")
 }
 
+// bodies are the requests as "METHOD /uri body".
+func bodies(a *api) string {
+	var lines []string
+	for _, s := range a.requests() {
+		lines = append(lines, s.method+" "+s.uri+" "+s.body)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// written answers any write.
+func written(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"app":{"url":"http://a.localhost"}}`)
+}
+
 // newClient calls the platform at url as maciej.
 func newClient(t *testing.T, url string) *nodejitsu.Client {
 	t.Helper()

@@ -111,14 +111,13 @@ func starter(app, started string) map[string]string {
 		"GET /apps/maciej/a":                          app,
 		"PUT /apps/maciej/a":                          `{"ok":true}`,
 		"POST /apps/maciej/a/snapshots/9f-1/activate": `{"app":{}}`,
-		"GET /endpoints":                              `{"endpoints":{}}`,
 		"POST /apps/maciej/a/start":                   started,
 	}
 }
 
 func TestStart(t *testing.T) {
 	t.Parallel()
-	const steps = "GET /apps/maciej/a\nPUT /apps/maciej/a\nPOST /apps/maciej/a/snapshots/9f-1/activate\nGET /endpoints\nPOST /apps/maciej/a/start"
+	const steps = "GET /apps/maciej/a\nPUT /apps/maciej/a\nPOST /apps/maciej/a/snapshots/9f-1/activate\nPOST /apps/maciej/a/start"
 	for _, one := range []struct {
 		name, app, started string
 		sends, url         string
@@ -155,7 +154,7 @@ func TestStartInOrder(t *testing.T) {
 	}
 	for i, r := range a.requests() {
 		want := ""
-		if r.method != http.MethodGet && i < 5 {
+		if r.method != http.MethodGet && i < 4 {
 			want = "4f-00000001"
 		}
 		if r.order != want {

@@ -22,7 +22,6 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 	"github.com/nodejitsu/webhooks/deployer/platform/conns"
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
@@ -43,17 +42,13 @@ type Options struct {
 	// TLS. [Platform.Serves] tells which hosts may have one.
 	TLS *tls.Config
 
-	// Key is the service user's, which datacenters share; default: kept in Dir,
-	// made at the first start.
+	// Key is the service user's; default: kept in Dir, made at the first start.
 	Key core.Secret
 	// SealKeys are what third-party tokens are sealed with, one on each line, the
 	// one to seal with first (package seal); default: kept in Dir, in [SealFile].
 	SealKeys core.Secret
 
-	Datacenter string            // name of this one; default "local"
-	Branches   map[string]string // URL of the API of each datacenter that this platform is home to, by name
-	Home       string            // URL of the home's API, where this platform is a branch
-	Proxies    []netip.Prefix    // whose X-Forwarded headers are believed
+	Proxies []netip.Prefix // whose X-Forwarded headers are believed
 
 	Registry string // URL of the npm registry; default: npm's own
 
@@ -75,8 +70,6 @@ type Platform struct {
 	key    core.Secret
 	db     *bbolt.DB
 	drones *drones.Supervisor
-	places *datacenters.Datacenters
-	debts  *debts
 	router *router.Router
 	serves func(host string) (user, app string, ok bool)
 	api    *server
@@ -125,12 +118,6 @@ func (p *Platform) start(ctx context.Context) error {
 			return err
 		}
 	}
-	p.places, err = datacenters.New(datacenters.Options{
-		Here: p.o.Datacenter, Home: p.o.Home, Branches: p.o.Branches, Key: p.key, Logger: p.o.Logger,
-	})
-	if err != nil {
-		return err
-	}
 	users, err := p.accounts(ctx)
 	if err != nil {
 		return err
@@ -152,10 +139,8 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := all.Sweep(); err != nil {
 		return err
 	}
-	p.debts = newDebts(ctx, all, p.o.Logger)
 	p.router = router.New(router.Options{
-		Lookup: all.Lookup, Pick: p.drones.Pick, Neighbours: passing{p.places, all},
-		Proxies: p.o.Proxies, Logger: p.o.Logger,
+		Lookup: all.Lookup, Pick: p.drones.Pick, Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
 	p.serves = all.Lookup
 	p.apps.serve(ctx, p.router, 0, p.o.TLS, p.o)
@@ -164,8 +149,7 @@ func (p *Platform) start(ctx context.Context) error {
 		isApp = drones.IsApp
 	}
 	handler := api.New(api.Options{
-		Accounts: users, Apps: all, Datacenters: p.places, AppsPort: p.apps.port(),
-		Proxies: p.o.Proxies, IsApp: isApp, Logger: p.o.Logger,
+		Accounts: users, Apps: all, Proxies: p.o.Proxies, IsApp: isApp, Logger: p.o.Logger,
 	})
 	p.api.serve(ctx, handler, time.Minute, nil, p.o)
 	return nil
@@ -219,7 +203,7 @@ func (p *Platform) assemble(port string) (*apps.Apps, error) {
 	}
 	var err error
 	all, err = apps.New(apps.Options{
-		DB: p.db, Snapshots: store, Drones: p.drones, Datacenters: p.places, Domain: p.o.Domain, Logger: p.o.Logger,
+		DB: p.db, Snapshots: store, Drones: p.drones, Domain: p.o.Domain, Logger: p.o.Logger,
 		URL: func(subdomain string) string {
 			host, scheme, usual := subdomain+"."+p.o.Domain, "http://", "80"
 			if p.o.TLS != nil {
@@ -268,20 +252,14 @@ func (p *Platform) Stop(ctx context.Context) error {
 	}
 	ending.Wait()
 	faults = append(faults, routing)
-	if p.debts != nil {
-		p.debts.stop()
-	}
 	if p.router != nil {
 		p.router.Close()
-	}
-	if p.places != nil {
-		p.places.Close()
 	}
 	if p.db != nil {
 		faults = append(faults, p.db.Close())
 	}
 	p.serves = nil
-	p.api, p.apps, p.drones, p.places, p.debts, p.router, p.db = nil, nil, nil, nil, nil, nil, nil
+	p.api, p.apps, p.drones, p.router, p.db = nil, nil, nil, nil, nil
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("platform: stopping: %w", err)
 	}

@@ -9,18 +9,15 @@ import (
 	"github.com/nodejitsu/webhooks/core/throttle"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/peer"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
-// Options are what [New] takes; Accounts, Apps and Datacenters are required.
+// Options are what [New] takes; Accounts and Apps are required.
 type Options struct {
-	Accounts    *accounts.Accounts
-	Apps        *apps.Apps
-	Datacenters *datacenters.Datacenters
-	AppsPort    string         // of the router
-	Proxies     []netip.Prefix // whose X-Forwarded-For is believed
+	Accounts *accounts.Accounts
+	Apps     *apps.Apps
+	Proxies  []netip.Prefix // whose X-Forwarded-For is believed
 
 	// IsApp tells whether a user of this machine is an app's, which may not call.
 	// The server's ConnContext must be peer.Context. nil: nobody is.
@@ -31,10 +28,8 @@ type Options struct {
 
 // API is an http.Handler. It may be used concurrently.
 type API struct {
-	o      Options
-	routes *http.ServeMux
-	gate   http.Handler // in a branch only the home comes through
-
+	o        Options
+	routes   *http.ServeMux
 	throttle *throttle.Throttle
 }
 
@@ -48,7 +43,6 @@ func New(o Options) *API {
 		a.routes.Handle(r.pattern, a.serve(r))
 	}
 	a.routes.HandleFunc("/", a.unknown)
-	a.gate = o.Datacenters.Gate(http.HandlerFunc(a.answer), a.operator, a.caller)
 	return a
 }
 
@@ -61,7 +55,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, problem.New(problem.Forbidden, "forbidden", "An app that runs on the platform can't call its API"))
 		return
 	}
-	a.gate.ServeHTTP(w, r)
+	a.answer(w, r)
 }
 
 const poweredBy = "Nodejitsu/webhooks"

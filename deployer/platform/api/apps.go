@@ -6,22 +6,23 @@ import (
 	"net/http"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 )
 
-// endpoints tells the datacenters: this API, at the address that the caller
-// reached it by, and the others. A proxy in front that speaks TLS must say so;
-// who lies in that header misleads nobody else.
+// endpoints names the one datacenter: this API, at the address that the caller
+// reached it by. A proxy in front that speaks TLS must say so; who lies in that
+// header misleads only himself.
 func (a *API) endpoints(c *call) error {
 	scheme := "http"
 	if c.r.TLS != nil || c.r.Header.Get("X-Forwarded-Proto") == "https" {
 		scheme = "https"
 	}
-	return c.answer(http.StatusOK, map[string]any{"endpoints": a.o.Datacenters.Endpoints(scheme + "://" + c.r.Host)})
+	return c.answer(http.StatusOK, map[string]any{
+		"endpoints": map[string]any{apps.Provider: map[string]string{apps.Datacenter: scheme + "://" + c.r.Host}},
+	})
 }
 
 // order is where the call stands among the deployments of its app.
-func (c *call) order() apps.Order { return apps.Order(datacenters.OrderOf(c.r)) }
+func (c *call) order() apps.Order { return apps.Order(c.r.Header.Get(headerOrder)) }
 
 func (c *call) tell(status int, app apps.App, err error) error {
 	if err != nil {
@@ -31,7 +32,7 @@ func (c *call) tell(status int, app apps.App, err error) error {
 }
 
 func (a *API) listApps(c *call) error {
-	list, err := a.o.Apps.List(c.ctx(), c.user)
+	list, err := a.o.Apps.List(c.user)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func (a *API) listApps(c *call) error {
 }
 
 func (a *API) viewApp(c *call) error {
-	app, err := a.o.Apps.Find(c.ctx(), c.user, c.app)
+	app, err := a.o.Apps.Find(c.user, c.app)
 	return c.tell(http.StatusOK, app, err)
 }
 
@@ -57,7 +58,7 @@ func (a *API) updateApp(c *call) error {
 	if err := c.read(&fields); err != nil {
 		return err
 	}
-	app, err := a.o.Apps.Update(c.ctx(), c.user, c.app, fields, c.order())
+	app, err := a.o.Apps.Update(c.user, c.app, fields, c.order())
 	return c.tell(http.StatusOK, app, err)
 }
 
@@ -88,19 +89,19 @@ func (a *API) appAvailable(c *call) error {
 }
 
 func (a *API) start(c *call) error {
-	return a.run(c, func(ctx context.Context, user, app, at string) (apps.App, error) {
-		return a.o.Apps.Start(ctx, user, app, at, c.order())
+	return a.run(c, func(ctx context.Context, user, app string) (apps.App, error) {
+		return a.o.Apps.Start(ctx, user, app, c.order())
 	})
 }
 
 func (a *API) stop(c *call) error    { return a.run(c, a.o.Apps.Stop) }
 func (a *API) restart(c *call) error { return a.run(c, a.o.Apps.Restart) }
 
-func (a *API) run(c *call, command func(ctx context.Context, user, app, at string) (apps.App, error)) error {
+func (a *API) run(c *call, command func(ctx context.Context, user, app string) (apps.App, error)) error {
 	if err := c.patient(); err != nil {
 		return err
 	}
-	app, err := command(c.ctx(), c.user, c.app, a.o.Datacenters.Addressed(c.r))
+	app, err := command(c.ctx(), c.user, c.app)
 	return c.tell(http.StatusOK, app, err)
 }
 
@@ -113,21 +114,16 @@ func (a *API) viewCloud(c *call) error {
 }
 
 func (a *API) setCloud(c *call) error {
-	var asked []apps.Cloud
-	if err := c.read(&asked); err != nil {
+	var requested []apps.Cloud
+	if err := c.read(&requested); err != nil {
 		return err
 	}
 	if err := c.patient(); err != nil {
 		return err
 	}
-	cloud, err := a.o.Apps.SetCloud(c.ctx(), c.user, c.app, a.o.Datacenters.Addressed(c.r), asked)
+	cloud, err := a.o.Apps.SetCloud(c.ctx(), c.user, c.app, requested)
 	if err != nil {
 		return err
 	}
 	return c.answer(http.StatusOK, cloud)
-}
-
-// datacenter tells a neighbour what this platform is.
-func (a *API) datacenter(c *call) error {
-	return c.answer(http.StatusOK, a.o.Datacenters.Answer(a.o.AppsPort))
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
@@ -88,18 +87,14 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 			t.Error(err)
 		}
 	})
-	places, err := datacenters.New(datacenters.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	all, err := apps.New(apps.Options{
-		DB: db, Snapshots: store, Drones: supervisor, Datacenters: places,
+		DB: db, Snapshots: store, Drones: supervisor,
 		URL: func(subdomain string) string { return "http://" + subdomain + ".localhost" },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.api = api.New(api.Options{Accounts: users, Apps: all, Datacenters: places, Logger: slog.New(slog.NewTextHandler(b.log, nil))})
+	b.api = api.New(api.Options{Accounts: users, Apps: all, Logger: slog.New(slog.NewTextHandler(b.log, nil))})
 	b.serve(configure...)
 	b.must(http.StatusCreated, operator, "POST /users/me", `{"password":"my password","email":"me@example.org"}`)
 	b.must(http.StatusCreated, operator, "POST /users/you", `{"password":"your password"}`)

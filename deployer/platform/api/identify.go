@@ -11,8 +11,13 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/throttle"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+)
+
+// The headers of package nodejitsu, between servers of ours.
+const (
+	headerKey   = "X-Webhooks-Key"   // the service user's key, in calls for others
+	headerOrder = "X-Webhooks-Order" // of a write on an app
 )
 
 // identify finds out who calls, and refuses who may not.
@@ -55,8 +60,7 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 	if !c.who.May(c.user) {
 		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
 	}
-	// Others were found when they proved who they are; a branch has no users.
-	if c.who.Service && !a.o.Datacenters.Branch() {
+	if c.who.Service { // others were found when they authenticated
 		_, err = a.o.Accounts.Find(c.user)
 	}
 	return err
@@ -96,8 +100,8 @@ func (a *API) authenticate(ctx context.Context, address string, given core.Crede
 func (a *API) caller(r *http.Request) string {
 	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	last := strings.TrimSpace(forwarded[len(forwarded)-1])
-	if key := datacenters.KeyOf(r); key != "" {
-		if _, ok := a.service(r.Context(), core.ServiceUser, key); ok {
+	if key := r.Header.Get(headerKey); key != "" {
+		if a.isKey(r.Context(), key) {
 			return last
 		}
 	}
@@ -112,17 +116,8 @@ func (a *API) caller(r *http.Request) string {
 	return host
 }
 
-// operator tells whether a request is the service user's.
-func (a *API) operator(r *http.Request) bool {
-	username, given, _ := r.BasicAuth()
-	_, ok := a.service(r.Context(), username, given)
-	return ok
-}
-
-func (a *API) service(ctx context.Context, username, key string) (who accounts.Identity, ok bool) {
-	if username != core.ServiceUser {
-		return accounts.Identity{}, false
-	}
-	who, err := a.o.Accounts.Authenticate(ctx, core.Credentials{Username: username, Password: core.Secret(key)})
-	return who, err == nil && who.Service
+// isKey reports whether key is the service user's.
+func (a *API) isKey(ctx context.Context, key string) bool {
+	who, err := a.o.Accounts.Authenticate(ctx, core.Credentials{Username: core.ServiceUser, Password: core.Secret(key)})
+	return err == nil && who.Service
 }

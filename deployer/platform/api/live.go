@@ -33,7 +33,7 @@ func (a *API) liveLogs(c *call) error {
 		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
 	}
 	begin := time.Now()
-	if _, err := a.o.Apps.Logs(c.ctx(), user, app, begin, time.Time{}, 1); err != nil {
+	if _, err := a.o.Apps.Logs(user, app, begin, time.Time{}, 1); err != nil {
 		return err
 	}
 	s, err := c.upgrade()
@@ -74,7 +74,7 @@ func (a *API) follow(ctx context.Context, s *socket, user, app string, from time
 	defer ping.Stop()
 	sent := 0 // of the lines that were written at from
 	for {
-		lines, err := a.o.Apps.Logs(ctx, user, app, from, time.Time{}, maxRows)
+		lines, err := a.o.Apps.Logs(user, app, from, time.Time{}, maxRows)
 		if err != nil {
 			return err
 		}

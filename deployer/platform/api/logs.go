@@ -53,7 +53,7 @@ func (a *API) lastLogs(c *call) error {
 			return problem.New(problem.Invalid, "invalid", "The number of lines must be 1 or more")
 		}
 	}
-	lines, err := a.o.Apps.Logs(c.ctx(), c.user, c.app, time.Time{}, time.Time{}, min(rows, maxRows))
+	lines, err := a.o.Apps.Logs(c.user, c.app, time.Time{}, time.Time{}, min(rows, maxRows))
 	return c.lines(lines, err)
 }
 
@@ -80,7 +80,7 @@ func (a *API) logsOfApp(c *call) error {
 	if err != nil {
 		return err
 	}
-	lines, err := a.o.Apps.Logs(c.ctx(), c.user, c.app, s.From.Time, s.Until.Time, s.Rows)
+	lines, err := a.o.Apps.Logs(c.user, c.app, s.From.Time, s.Until.Time, s.Rows)
 	return c.lines(lines, err)
 }
 
@@ -89,7 +89,7 @@ func (a *API) logsOfUser(c *call) error {
 	if err != nil {
 		return err
 	}
-	lines, err := a.o.Apps.AllLogs(c.ctx(), c.user, s.From.Time, s.Until.Time, s.Rows)
+	lines, err := a.o.Apps.AllLogs(c.user, s.From.Time, s.Until.Time, s.Rows)
 	return c.lines(lines, err)
 }
 

@@ -32,7 +32,6 @@ func (a *API) table() []route {
 	return []route{
 		{"GET /auth", anybody, a.auth},
 		{"GET /endpoints", anybody, a.endpoints},
-		{"GET /datacenter", service, a.datacenter},
 
 		{"GET /users", service, a.listUsers},
 		{"POST /users/email/taken", anybody, a.emailTaken},

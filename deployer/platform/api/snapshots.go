@@ -18,7 +18,7 @@ const (
 )
 
 func (a *API) listSnapshots(c *call) error {
-	list, err := a.o.Apps.Snapshots(c.ctx(), c.user, c.app)
+	list, err := a.o.Apps.Snapshots(c.user, c.app)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (i *input) Read(p []byte) (int, error) {
 }
 
 func (a *API) activateSnapshot(c *call) error {
-	app, err := a.o.Apps.Activate(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"), c.order())
+	app, err := a.o.Apps.Activate(c.user, c.app, c.r.PathValue("snapshot"), c.order())
 	return c.tell(http.StatusOK, app, err)
 }
 

@@ -13,19 +13,16 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// Options are what [New] takes. DB, Snapshots, Drones, Datacenters and URL are
-// required.
+// Options are what [New] takes. DB, Snapshots, Drones and URL are required.
 type Options struct {
-	DB          *bbolt.DB
-	Snapshots   *snapshots.Store
-	Drones      *drones.Supervisor
-	Datacenters *datacenters.Datacenters // this one, and where else apps can live
+	DB        *bbolt.DB
+	Snapshots *snapshots.Store
+	Drones    *drones.Supervisor
 
 	Domain string                        // subdomains are below it; default "localhost"
 	URL    func(subdomain string) string // where the app of a subdomain answers
@@ -49,14 +46,12 @@ type Apps struct {
 type locks struct {
 	build chan struct{}
 	run   chan struct{}
-	copy  chan struct{} // tell other datacenters how it is
 }
 
 // The buckets.
 const (
 	bucketApps  = "apps"
 	bucketHosts = "hosts"
-	bucketOwed  = "owed"
 )
 
 // New returns Apps whose buckets are made where they are missing.
@@ -71,7 +66,7 @@ func New(o Options) (*Apps, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	err := o.DB.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{bucketApps, bucketHosts, bucketOwed} {
+		for _, name := range []string{bucketApps, bucketHosts} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}
@@ -111,7 +106,7 @@ func (a *Apps) locksOf(user, app string) *locks {
 	defer a.mu.Unlock()
 	l := a.locks[key(user, app)]
 	if l == nil {
-		l = &locks{build: make(chan struct{}, 1), run: make(chan struct{}, 1), copy: make(chan struct{}, 1)}
+		l = &locks{build: make(chan struct{}, 1), run: make(chan struct{}, 1)}
 		a.locks[key(user, app)] = l
 	}
 	return l

@@ -2,30 +2,24 @@ package apps
 
 import (
 	"context"
-	"errors"
-	"slices"
-	"time"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
-// Cloud returns where an app lives.
+// Cloud returns where an app runs, and with how many drones.
 func (a *Apps) Cloud(user, app string) ([]Cloud, error) {
 	d, err := a.find(user, app)
 	return d.Cloud, err
 }
 
-// SetCloud says where an app lives, and with how many drones: exactly in the
-// datacenters that are asked for by name. The published clients deploy by that
-// alone, so it starts the app there, as Start does, unless that runs already; an
-// app without snapshots is only placed. One entry without a name is for the
-// shares that a call to the datacenter at is for, and starts nothing that does
-// not run. A number that is 0 stays as it was. SetCloud returns when so many
-// drones answer; what is ended is ended after that.
-func (a *Apps) SetCloud(ctx context.Context, user, app, at string, asked []Cloud) ([]Cloud, error) {
+// SetCloud sets how many drones an app has. If the entry names the datacenter,
+// SetCloud also starts the app, as Start does, unless the snapshot to start runs
+// already: the published clients deploy by that call alone. An entry without a
+// name starts nothing. A number that is 0 stays as it was. SetCloud returns when
+// so many drones answer.
+func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud) ([]Cloud, error) {
 	release, err := a.hold(ctx, user, app, running)
 	if err != nil {
 		return nil, err
@@ -35,137 +29,52 @@ func (a *Apps) SetCloud(ctx context.Context, user, app, at string, asked []Cloud
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := a.wanted(d, at, asked)
+	wanted, named, err := a.wanted(d.Cloud[0], requested)
 	if err != nil {
 		return nil, err
 	}
-	now := a.standing(ctx, d)
-	next, _ := d.next()
-	// Written only when it is so: what can't run must not be what is started next.
-	if nameless(asked) || next.ID == "" {
-		err = a.resize(ctx, d, wanted, now)
-	} else {
-		err = a.deploy(ctx, d, wanted, now, next)
+	now := a.standing(d)
+	s, run := d.snapshot(now.snapshot)
+	if next, ok := d.next(); ok && named {
+		s, run = next, true
 	}
-	if err != nil {
-		return nil, err
-	}
-	left := slices.DeleteFunc(slices.Clone(d.Cloud), func(c Cloud) bool {
-		return slices.ContainsFunc(wanted, func(w Cloud) bool { return w.Datacenter == c.Datacenter })
-	})
-	d, err = a.update(user, app, func(tx *bbolt.Tx, d *document) error {
-		d.Cloud = wanted
-		if d.Active == "" && !nameless(asked) {
-			d.Active = next.ID
-		}
-		return a.owe(tx, *d, left...)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return wanted, a.leave(ctx, d, left)
-}
-
-// wanted returns the shares that are asked for, each as it shall be.
-func (a *Apps) wanted(d document, at string, asked []Cloud) ([]Cloud, error) {
-	if len(asked) == 0 {
-		return nil, problem.New(problem.Invalid, "invalid", "Send a list of datacenters, or of one entry with a number of drones")
-	}
-	wanted := slices.Clone(d.Cloud)
-	if nameless(asked) {
-		for _, share := range d.addressed(at) {
-			i := slices.Index(wanted, share)
-			wanted[i] = merged(share, asked[0])
-		}
-	} else {
-		wanted = nil
-		for _, one := range asked {
-			if one.Provider != "" && one.Provider != datacenters.Provider || !a.o.Datacenters.Known(one.Datacenter) {
-				return nil, problem.New(problem.Invalid, "invalid", "There is no datacenter %.40q %.40q; see GET /endpoints", one.Provider, one.Datacenter)
-			}
-			if slices.ContainsFunc(wanted, func(w Cloud) bool { return w.Datacenter == one.Datacenter }) {
-				return nil, problem.New(problem.Invalid, "invalid", "The datacenter %q is in the list twice", one.Datacenter)
-			}
-			before, ok := d.share(one.Datacenter)
-			if !ok {
-				before = Cloud{Provider: datacenters.Provider, Datacenter: one.Datacenter, Drones: 1, RAM: defaultRAM}
-			}
-			wanted = append(wanted, merged(before, one))
+	// Written only after it has started: what can't run must not be what is
+	// started next.
+	if run && (now.snapshot != s.ID || d.Cloud[0].Drones != wanted.Drones) {
+		if err := a.switchTo(ctx, d, s, wanted.Drones); err != nil {
+			return nil, err
 		}
 	}
-	for _, share := range wanted {
-		if share.Drones < 1 || share.Drones > a.o.MaxDrones || share.RAM < 1 || share.RAM > 1<<20 {
-			return nil, problem.New(problem.Invalid, "invalid", "An app may have 1 to %d drones in a datacenter", a.o.MaxDrones)
+	d, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {
+		d.Cloud = []Cloud{wanted}
+		if d.Active == "" && named {
+			d.Active = s.ID
 		}
-	}
-	return wanted, nil
-}
-
-// nameless tells whether a cloud is for the shares that are addressed.
-func nameless(asked []Cloud) bool {
-	return len(asked) == 1 && asked[0].Datacenter == "" && asked[0].Provider == ""
-}
-
-func merged(before, asked Cloud) Cloud {
-	if asked.Drones != 0 {
-		before.Drones = asked.Drones
-	}
-	if asked.RAM != 0 {
-		before.RAM = asked.RAM
-	}
-	return before
-}
-
-// deploy has a snapshot run in all the wanted shares, one after the other. A
-// share that runs it already goes on.
-func (a *Apps) deploy(ctx context.Context, d document, wanted []Cloud, now standing, s snapshot) error {
-	for _, share := range wanted {
-		if before, _ := d.share(share.Datacenter); now.runs[share.Datacenter] == s.ID && before.Drones == share.Drones {
-			continue
-		}
-		if err := a.switchShare(ctx, d, share, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// resize has what runs in a share run with as many drones as are wanted.
-func (a *Apps) resize(ctx context.Context, d document, wanted []Cloud, now standing) error {
-	for _, share := range wanted {
-		before, _ := d.share(share.Datacenter)
-		s, runs := d.snapshot(now.runs[share.Datacenter])
-		if !runs || before.Drones == share.Drones {
-			continue
-		}
-		if err := a.switchShare(ctx, d, share, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// settleDown is how long the routers may still send requests to a share that
-// the app has left.
-const settleDown = time.Second
-
-// leave ends the shares that an app has left.
-func (a *Apps) leave(ctx context.Context, d document, left []Cloud) error {
-	if len(left) == 0 {
 		return nil
+	})
+	return d.Cloud, err
+}
+
+// wanted returns what an app's cloud becomes; named reports whether the request
+// names the datacenter.
+func (a *Apps) wanted(before Cloud, requested []Cloud) (c Cloud, named bool, err error) {
+	if len(requested) != 1 {
+		return Cloud{}, false, problem.New(problem.Invalid, "invalid", "Send a list of one entry: this platform is one datacenter")
 	}
-	// What a router passed on before it knew is still on its way there.
-	select {
-	case <-time.After(settleDown):
-	case <-ctx.Done():
+	one := requested[0]
+	named = one.Provider != "" || one.Datacenter != ""
+	if named && (one.Provider != "" && one.Provider != Provider || one.Datacenter != Datacenter) {
+		return Cloud{}, false, problem.New(problem.Invalid, "invalid", "There is no datacenter %.40q %.40q; see GET /endpoints", one.Provider, one.Datacenter)
 	}
-	var err error
-	for _, share := range left {
-		if share.Datacenter == a.here() {
-			err = errors.Join(err, a.o.Drones.Halt(ctx, d.User, d.Name))
-		} else {
-			a.pay(ctx, share.Datacenter, d.User, d.Name)
-		}
+	c = before
+	if one.Drones != 0 {
+		c.Drones = one.Drones
 	}
-	return wrapped("ending what ran before", err)
+	if one.RAM != 0 {
+		c.RAM = one.RAM
+	}
+	if c.Drones < 1 || c.Drones > a.o.MaxDrones || c.RAM < 1 || c.RAM > 1<<20 {
+		return Cloud{}, false, problem.New(problem.Invalid, "invalid", "An app may have 1 to %d drones", a.o.MaxDrones)
+	}
+	return c, named, nil
 }

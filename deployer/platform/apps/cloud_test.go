@@ -4,13 +4,12 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // place says where the app lives, by the name of the datacenter.
 func (b *bench) place(drones int) error {
-	_, err := b.SetCloud(b.t.Context(), "me", "app", datacenters.Local, []apps.Cloud{{Provider: datacenters.Provider, Datacenter: datacenters.Local, Drones: drones}})
+	_, err := b.SetCloud(b.t.Context(), "me", "app", []apps.Cloud{{Provider: apps.Provider, Datacenter: apps.Datacenter, Drones: drones}})
 	return err
 }
 
@@ -36,7 +35,7 @@ func TestCloudDeploys(t *testing.T) {
 		"a stopped app": {func(b *bench) {
 			b.upload("v1", server("one"))
 			b.start()
-			_, err := b.Stop(b.t.Context(), "me", "app", datacenters.Local)
+			_, err := b.Stop(b.t.Context(), "me", "app")
 			b.ok(err)
 		}, "one", "v1*!"},
 		"a crashed app": {func(b *bench) {
@@ -88,7 +87,7 @@ func TestDronesAlone(t *testing.T) {
 	b := setup(t, apps.Options{})
 	resize := func(drones int) {
 		t.Helper()
-		_, err := b.SetCloud(t.Context(), "me", "app", datacenters.Local, []apps.Cloud{{Drones: drones}})
+		_, err := b.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: drones}})
 		b.ok(err)
 	}
 	b.upload("v1", server("one"))

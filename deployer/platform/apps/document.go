@@ -16,7 +16,7 @@ type document struct {
 	Domains   []string                   `json:"domains,omitempty"`
 	Version   string                     `json:"version,omitempty"`
 	Env       map[string]string          `json:"env,omitempty"`
-	Cloud     []Cloud                    `json:"cloud"`             // its shares; at least one
+	Cloud     []Cloud                    `json:"cloud"`             // one: where it runs
 	Package   map[string]json.RawMessage `json:"package,omitempty"` // the other fields of package.json
 	Snapshots []snapshot                 `json:"snapshots,omitempty"`
 	Active    string                     `json:"active,omitempty"` // a snapshot's id
@@ -75,7 +75,13 @@ func (d document) tell(s snapshot, runs string) Snapshot {
 	}
 }
 
-// Cloud is an app's share of a datacenter: so many drones.
+// What GET /endpoints names: the one datacenter that a platform is.
+const (
+	Provider   = "webhooks"
+	Datacenter = "local"
+)
+
+// Cloud is where an app runs, and with how many drones.
 type Cloud struct {
 	Provider   string `json:"provider"`
 	Datacenter string `json:"datacenter"`
@@ -115,10 +121,6 @@ func (a *Apps) tell(d document, state standing) App {
 			runs = &told
 		}
 	}
-	wanted := 0
-	for _, share := range d.Cloud {
-		wanted += share.Drones
-	}
 	fields := map[string]any{}
 	for name, value := range d.Package {
 		fields[name] = value
@@ -126,7 +128,7 @@ func (a *Apps) tell(d document, state standing) App {
 	own := map[string]any{
 		"_id": key(d.User, d.Name), "name": d.Name, "user": d.User,
 		"subdomain": d.Subdomain, "domains": append([]string{}, d.Domains...), "version": d.Version,
-		"state": state.state, "drones": state.drones, "maxDrones": wanted,
+		"state": state.state, "drones": state.drones, "maxDrones": d.Cloud[0].Drones,
 		"env": orEmpty(d.Env), "config": map[string]any{"cloud": d.Cloud},
 		"snapshots": all, "ctime": d.CTime, "mtime": d.MTime, "url": a.o.URL(d.Subdomain),
 	}
@@ -149,6 +151,24 @@ func (a *Apps) tell(d document, state standing) App {
 	}
 	maps.Copy(fields, own)
 	return App{fields: fields}
+}
+
+// standing is the state of an app's drones in the API's words.
+type standing struct {
+	state    string
+	drones   int    // that are ready
+	snapshot string // that runs; "" if none does
+	reason   string // of the last crash
+	crash    drones.Crash
+}
+
+func (a *Apps) standing(d document) standing {
+	s := a.o.Drones.State(d.User, d.Name)
+	now := standing{state: stateOf(s.Phase), drones: s.Drones, snapshot: s.Snapshot, reason: s.Reason, crash: s.Crash}
+	if s.Phase == drones.Crashed {
+		now.snapshot = "" // what crashed does not run
+	}
+	return now
 }
 
 func stateOf(phase drones.Phase) string {

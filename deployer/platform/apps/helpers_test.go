@@ -15,7 +15,6 @@ import (
 
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
@@ -89,10 +88,6 @@ func setupTrial(t *testing.T, o apps.Options, trial time.Duration) *bench {
 	if err := store.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	places, err := datacenters.New(datacenters.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	db, err := bbolt.Open(filepath.Join(dir, "apps.db"), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +102,7 @@ func setupTrial(t *testing.T, o apps.Options, trial time.Duration) *bench {
 			t.Error(err)
 		}
 	})
-	o.DB, o.Snapshots, o.Drones, o.Datacenters = db, store, b.drones, places
+	o.DB, o.Snapshots, o.Drones = db, store, b.drones
 	o.URL = func(subdomain string) string { return "http://" + subdomain }
 	if b.Apps, err = apps.New(o); err != nil {
 		t.Fatal(err)
@@ -135,14 +130,14 @@ func (b *bench) upload(id, file string) {
 // activate makes a snapshot the next to start.
 func (b *bench) activate(id string) {
 	b.t.Helper()
-	_, err := b.Activate(b.t.Context(), "me", "app", id, "")
+	_, err := b.Activate("me", "app", id, "")
 	b.ok(err)
 }
 
 // start starts the app.
 func (b *bench) start() {
 	b.t.Helper()
-	_, err := b.Start(b.t.Context(), "me", "app", datacenters.Local, "")
+	_, err := b.Start(b.t.Context(), "me", "app", "")
 	b.ok(err)
 }
 
@@ -196,7 +191,7 @@ func (b *bench) await(told chan struct{}, fault string) {
 // active one has a star, the one that runs an exclamation mark.
 func (b *bench) snapshots() string {
 	b.t.Helper()
-	all, err := b.Snapshots(b.t.Context(), "me", "app")
+	all, err := b.Snapshots("me", "app")
 	b.ok(err)
 	var told []string
 	for _, s := range all {

@@ -8,7 +8,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/datacenters"
 	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
@@ -22,7 +21,7 @@ func (a *Apps) Create(user, app string, fields Fields) (App, error) {
 	now := a.o.Now().UTC()
 	d := document{
 		User: user, Name: app, Subdomain: app, CTime: now, MTime: now,
-		Cloud: []Cloud{{Provider: datacenters.Provider, Datacenter: a.here(), Drones: 1, RAM: defaultRAM}},
+		Cloud: []Cloud{{Provider: Provider, Datacenter: Datacenter, Drones: 1, RAM: defaultRAM}},
 	}
 	if err := a.apply(&d, fields); err != nil {
 		return App{}, err
@@ -55,7 +54,7 @@ func checkHost(d document) error {
 
 // Update changes the fields that are given and leaves the others. A new
 // environment is seen by drones that start from then on.
-func (a *Apps) Update(ctx context.Context, user, app string, fields Fields, o Order) (App, error) {
+func (a *Apps) Update(user, app string, fields Fields, o Order) (App, error) {
 	d, err := a.update(user, app, func(tx *bbolt.Tx, d *document) error {
 		if err := d.enter(o); err != nil {
 			return err
@@ -67,36 +66,29 @@ func (a *Apps) Update(ctx context.Context, user, app string, fields Fields, o Or
 		if err := checkHost(*d); err != nil {
 			return err
 		}
-		if err := a.owe(tx, *d, d.Cloud...); err != nil {
-			return err
-		}
 		return claim(tx, before, *d)
 	})
 	if err != nil {
 		return App{}, err
 	}
-	brief, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	a.payAll(brief, d)
-	return a.tell(d, a.standing(ctx, d)), nil
+	return a.tell(d, a.standing(d)), nil
 }
 
 // Find returns an app.
-func (a *Apps) Find(ctx context.Context, user, app string) (App, error) {
+func (a *Apps) Find(user, app string) (App, error) {
 	d, err := a.find(user, app)
 	if err != nil {
 		return App{}, err
 	}
-	return a.tell(d, a.standing(ctx, d)), nil
+	return a.tell(d, a.standing(d)), nil
 }
 
 // List returns a user's apps by name.
-func (a *Apps) List(ctx context.Context, user string) ([]App, error) {
+func (a *Apps) List(user string) ([]App, error) {
 	documents, err := a.all(user)
-	all := a.stand(ctx, user, documents...)
 	apps := make([]App, 0, len(documents))
 	for _, d := range documents {
-		apps = append(apps, a.tell(d, all[d.Name]))
+		apps = append(apps, a.tell(d, a.standing(d)))
 	}
 	return apps, err
 }
@@ -151,14 +143,8 @@ func (a *Apps) Destroy(ctx context.Context, user, app string) error {
 		if err := unclaim(tx, d); err != nil {
 			return err
 		}
-		if err := a.owe(tx, d, d.Cloud...); err != nil {
-			return err
-		}
 		return tx.Bucket([]byte(bucketApps)).Delete([]byte(key(user, app)))
 	})
-	if err == nil {
-		a.payAll(ctx, d)
-	}
 	return wrapped("destroying an app", err)
 }
 

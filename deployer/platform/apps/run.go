@@ -21,22 +21,19 @@ const (
 )
 
 // Start starts the active snapshot, or the newest where none is active, in the
-// place of what runs. It is for the share in the datacenter at, or for all
-// where the app doesn't live there. It returns when the app answers; where it
-// doesn't, what ran before goes on.
-func (a *Apps) Start(ctx context.Context, user, app, at string, o Order) (App, error) {
-	return a.run(ctx, user, app, at, o, func(_ standing, _ Cloud, active string) string { return active })
+// place of what runs. It returns when the app answers; if it doesn't, what ran
+// before goes on.
+func (a *Apps) Start(ctx context.Context, user, app string, o Order) (App, error) {
+	return a.run(ctx, user, app, o, func(_ standing, active string) string { return active })
 }
 
 // Restart starts what runs anew, with the environment of now; the active
-// snapshot where nothing runs. It is for shares as Start is.
-func (a *Apps) Restart(ctx context.Context, user, app, at string) (App, error) {
-	return a.run(ctx, user, app, at, "", func(now standing, share Cloud, active string) string {
-		return cmp.Or(now.runs[share.Datacenter], active)
-	})
+// snapshot if nothing runs.
+func (a *Apps) Restart(ctx context.Context, user, app string) (App, error) {
+	return a.run(ctx, user, app, "", func(now standing, active string) string { return cmp.Or(now.snapshot, active) })
 }
 
-func (a *Apps) run(ctx context.Context, user, app, at string, o Order, choose func(now standing, share Cloud, active string) string) (App, error) {
+func (a *Apps) run(ctx context.Context, user, app string, o Order, choose func(now standing, active string) string) (App, error) {
 	release, err := a.hold(ctx, user, app, running)
 	if err != nil {
 		return App{}, err
@@ -50,31 +47,27 @@ func (a *Apps) run(ctx context.Context, user, app, at string, o Order, choose fu
 	if !ok {
 		return App{}, problem.New(problem.Invalid, NameNoSnapshots, "Cannot start application with no snapshots")
 	}
-	now := a.standing(ctx, d)
-	// One after the other, so that what doesn't start ends nothing elsewhere.
-	for _, share := range d.addressed(at) {
-		s, ok := d.snapshot(choose(now, share, d.Active))
-		if !ok {
-			s = next
-		}
-		if err := a.switchShare(ctx, d, share, s); err != nil {
-			return App{}, err
-		}
+	s, ok := d.snapshot(choose(a.standing(d), d.Active))
+	if !ok {
+		s = next
+	}
+	if err := a.switchTo(ctx, d, s, d.Cloud[0].Drones); err != nil {
+		return App{}, err
 	}
 	if d.Active != next.ID {
 		if d, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error { d.Active = next.ID; return nil }); err != nil {
 			return App{}, err
 		}
 	}
-	return a.tell(d, a.standing(ctx, d)), nil
+	return a.tell(d, a.standing(d)), nil
 }
 
 // switchTo has the supervisor run a snapshot.
-func (a *Apps) switchTo(ctx context.Context, d document, share Cloud, s snapshot) error {
+func (a *Apps) switchTo(ctx context.Context, d document, s snapshot, drone int) error {
 	err := a.o.Drones.Switch(ctx, drones.Spec{
 		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: d.Subdomain,
 		Dir: a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), Node: s.Node, Start: s.Start, Health: s.Health,
-		Env: d.Env, Drones: share.Drones,
+		Env: d.Env, Drones: drone,
 	})
 	if failed, ok := errors.AsType[*drones.StartError](err); ok {
 		return problem.New(problem.Failed, NameStartFailed, "%s", lastWords(failed))
@@ -109,9 +102,8 @@ func (a *Apps) RolledBack(r drones.Rollback) {
 	}
 }
 
-// Stop ends an app's drones; it returns when none is left. It is for shares as
-// Start is.
-func (a *Apps) Stop(ctx context.Context, user, app, at string) (App, error) {
+// Stop ends an app's drones; it returns when none is left.
+func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
 	release, err := a.hold(ctx, user, app, running)
 	if err != nil {
 		return App{}, err
@@ -121,12 +113,10 @@ func (a *Apps) Stop(ctx context.Context, user, app, at string) (App, error) {
 	if err != nil {
 		return App{}, err
 	}
-	for _, share := range d.addressed(at) {
-		if err := a.stopShare(ctx, d, share); err != nil {
-			return App{}, wrapped("stopping an app", err)
-		}
+	if err := a.o.Drones.Halt(ctx, user, app); err != nil {
+		return App{}, wrapped("stopping an app", err)
 	}
-	return a.tell(d, a.standing(ctx, d)), nil
+	return a.tell(d, a.standing(d)), nil
 }
 
 // Line is a line that a drone of an app wrote.
@@ -137,9 +127,8 @@ type Line struct {
 
 // Logs returns the last rows lines of an app from `from` until `until`, the
 // newest first; a zero time is no bound.
-func (a *Apps) Logs(ctx context.Context, user, app string, from, until time.Time, rows int) ([]Line, error) {
-	d, err := a.find(user, app)
-	if err != nil {
+func (a *Apps) Logs(user, app string, from, until time.Time, rows int) ([]Line, error) {
+	if _, err := a.find(user, app); err != nil {
 		return nil, err
 	}
 	lines, err := a.o.Drones.LogsBetween(user, app, from, until, rows)
@@ -150,26 +139,18 @@ func (a *Apps) Logs(ctx context.Context, user, app string, from, until time.Time
 	for i, line := range lines {
 		found[len(lines)-1-i] = Line{Line: line, App: app}
 	}
-	if more := a.logsElsewhere(ctx, d, from, until, rows); len(more) > 0 {
-		found = append(found, more...)
-		newestFirst(found)
-	}
-	return found[:min(rows, len(found))], nil
+	return found, nil
 }
 
 // AllLogs returns the last rows lines of all apps of a user, as Logs does.
-func (a *Apps) AllLogs(ctx context.Context, user string, from, until time.Time, rows int) ([]Line, error) {
+func (a *Apps) AllLogs(user string, from, until time.Time, rows int) ([]Line, error) {
 	documents, err := a.all(user)
 	var found []Line
 	for _, d := range documents {
-		lines, failure := a.Logs(ctx, user, d.Name, from, until, rows)
+		lines, failure := a.Logs(user, d.Name, from, until, rows)
 		err = errors.Join(err, failure)
 		found = append(found, lines...)
 	}
-	newestFirst(found)
+	slices.SortStableFunc(found, func(a, b Line) int { return b.Time.Compare(a.Time) })
 	return found[:min(rows, len(found))], err
-}
-
-func newestFirst(lines []Line) {
-	slices.SortStableFunc(lines, func(a, b Line) int { return b.Time.Compare(a.Time) })
 }

@@ -50,9 +50,6 @@ func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader,
 	if err != nil {
 		return false, wrapped("building a snapshot", err)
 	}
-	if err := a.sendElsewhere(ctx, user, app, id, out); err != nil {
-		return false, errors.Join(err, a.o.Snapshots.Remove(user, app, id))
-	}
 	s := snapshot{
 		ID: id, MD5: archive.MD5, Size: archive.Size, CTime: a.o.Now().UTC(),
 		Node: done.Node, NodeVersion: done.NodeVersion, Start: done.Start, Health: done.Health,
@@ -107,12 +104,12 @@ func (a *Apps) prune(d *document, id string) (old []snapshot) {
 }
 
 // Snapshots returns an app's snapshots, the oldest first.
-func (a *Apps) Snapshots(ctx context.Context, user, app string) ([]Snapshot, error) {
+func (a *Apps) Snapshots(user, app string) ([]Snapshot, error) {
 	d, err := a.find(user, app)
 	if err != nil {
 		return nil, err
 	}
-	runs := a.standing(ctx, d).snapshot
+	runs := a.standing(d).snapshot
 	all := make([]Snapshot, 0, len(d.Snapshots))
 	for _, s := range d.Snapshots {
 		all = append(all, d.tell(s, runs))
@@ -137,7 +134,7 @@ func noSnapshot(id string) error {
 }
 
 // Activate makes a snapshot the one that the next start runs.
-func (a *Apps) Activate(ctx context.Context, user, app, id string, o Order) (App, error) {
+func (a *Apps) Activate(user, app, id string, o Order) (App, error) {
 	d, err := a.update(user, app, func(_ *bbolt.Tx, d *document) error {
 		if err := d.enter(o); err != nil {
 			return err
@@ -151,7 +148,7 @@ func (a *Apps) Activate(ctx context.Context, user, app, id string, o Order) (App
 	if err != nil {
 		return App{}, err
 	}
-	return a.tell(d, a.standing(ctx, d)), nil
+	return a.tell(d, a.standing(d)), nil
 }
 
 // DestroySnapshot removes a snapshot. It refuses with [problem.Conflict] where
@@ -172,11 +169,6 @@ func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error 
 	}
 	if err := a.letGo(ctx, user, app, id); err != nil {
 		return err
-	}
-	for _, share := range a.elsewhere(d) {
-		if err := a.o.Datacenters.DestroySnapshot(ctx, share.Datacenter, user, app, id); err != nil {
-			return wrapped("destroying a snapshot elsewhere", err)
-		}
 	}
 	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {
 		if d.Active == id {

@@ -32,9 +32,6 @@ type Options struct {
 	// when the request has ended.
 	Pick func(user, app string) (addr string, done func(), ok bool)
 
-	// Neighbours have what no drone here serves; nil where there are none.
-	Neighbours Neighbours
-
 	// Proxies are the addresses of proxies in front, whose X-Forwarded-For and
 	// -Proto are to be believed; default: nobody's.
 	Proxies []netip.Prefix
@@ -46,25 +43,9 @@ type Options struct {
 	Logger *slog.Logger // default: discards
 }
 
-// Neighbours are the routers of other platforms, which serve apps of the same
-// users.
-type Neighbours interface {
-	// Next returns the router, host:port, that has a request which nobody here
-	// serves. ok is false where nobody else could know the app; addr is "" where
-	// somebody could, and is not reached.
-	Next(in *http.Request, user, app string) (addr string, ok bool)
-	// Pass prepares a request that goes on to another router.
-	Pass(out *http.Request)
-	// Neighbour tells whether a request came from another router, whose
-	// X-Forwarded headers are to be believed.
-	Neighbour(in, out *http.Request) bool
-	// Lost says that a router did not accept a connection.
-	Lost(addr string)
-}
-
 // Router is an http.Handler that proxies each request to a drone of the app
-// that its Host names, or to a neighbour: 404 where there is no such app, 503 with Retry-After where it
-// doesn't run, 502 where the drone breaks off before it has answered.
+// that its Host names: 404 if there is no such app, 503 with Retry-After if it
+// doesn't run, 502 if the drone breaks off before it has answered.
 type Router struct {
 	o     Options
 	proxy httputil.ReverseProxy
@@ -114,7 +95,6 @@ func (r *Router) Close() {
 
 // request is what ServeHTTP and send share about one request.
 type request struct {
-	in        *http.Request
 	user, app string
 	known     bool   // there is such an app
 	done      func() // of the drone that has it; nil while none has
@@ -124,7 +104,7 @@ type requestKey struct{}
 
 // ServeHTTP proxies one request.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	state := &request{in: req}
+	state := &request{}
 	state.user, state.app, state.known = r.o.Lookup(hostname(req.Host))
 	x, req := stall.Watch(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)), r.o.Stall)
 	defer x.End()
@@ -145,12 +125,6 @@ func (r *Router) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Host = "drone" // send knows the address
 	p.Out.Host = p.In.Host
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came, even where net/url can't read it
-	if r.o.Neighbours != nil && r.o.Neighbours.Neighbour(p.In, p.Out) {
-		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
-			p.Out.Header[name] = p.In.Header[name]
-		}
-		return
-	}
 	p.SetXForwarded()
 	r.believe(p.In, p.Out)
 }
@@ -180,17 +154,14 @@ func (r *Router) ask(req *http.Request) (*http.Response, error) {
 	if req.Body != nil && req.Body != http.NoBody || !repeatable(req.Method) || req.Header.Get("Upgrade") != "" {
 		via = r.fresh
 	}
-	var err error
+	if !state.known {
+		return nil, errUnknown
+	}
+	err := errNotRunning
 	for range tries {
-		addr, done, ok := "", func() {}, false
-		if state.known {
-			addr, done, ok = r.o.Pick(state.user, state.app)
-		}
-		if !ok && err != nil {
-			return nil, err
-		}
+		addr, done, ok := r.o.Pick(state.user, state.app)
 		if !ok {
-			return r.pass(req, state, via)
+			return nil, err
 		}
 		var resp *http.Response
 		if resp, err = attempt(req, via, addr); err == nil { //nolint:bodyclose // the proxy closes it
@@ -220,30 +191,6 @@ func attempt(req *http.Request, via *http.Transport, addr string) (*http.Respons
 func refused(err error) bool {
 	dial, ok := errors.AsType[*net.OpError](err)
 	return ok && dial.Op == "dial"
-}
-
-// pass sends the request on to the neighbour that has the app.
-func (r *Router) pass(req *http.Request, state *request, via *http.Transport) (*http.Response, error) {
-	none := errUnknown
-	if state.known {
-		none = errNotRunning
-	}
-	if r.o.Neighbours == nil {
-		return nil, none
-	}
-	addr, ok := r.o.Neighbours.Next(state.in, state.user, state.app)
-	switch {
-	case !ok:
-		return nil, none
-	case addr == "":
-		return nil, errNotRunning
-	}
-	r.o.Neighbours.Pass(req)
-	resp, err := attempt(req, via, addr)
-	if err != nil && refused(err) {
-		r.o.Neighbours.Lost(addr)
-	}
-	return resp, err
 }
 
 func repeatable(method string) bool {

@@ -71,12 +71,7 @@ func newPlatform(cfg config.Config, certificates *tls.Config, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	branches, err := cfg.Branches()
-	if err != nil {
-		return nil, err
-	}
 	return platform.New(platform.Options{
-		Datacenter: cfg.Datacenter, Branches: branches, Home: cfg.Home,
 		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.StartTimeout, Drain: cfg.RequestTimeout,
 		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
 		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logger: log,

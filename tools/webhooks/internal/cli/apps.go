@@ -185,7 +185,7 @@ func newAppsDrones(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "drones APP NUMBER",
 		Short:   "Say how many processes of an app run",
-		Long:    "Sets how many drones, which are processes that share its requests, an app has, in each datacenter where it is. Where it runs, the command returns when so many answer.",
+		Long:    "Sets how many drones, which are processes that share its requests, an app has. If it runs, the command returns when so many answer.",
 		Example: "  webhooks apps drones hello 3 --user dscape",
 		Args:    exactly(2),
 	}
@@ -245,9 +245,6 @@ func (s *session) show(app nodejitsu.App, asJSON bool) error {
 	rows := [][]string{{"app", app.Name}, {"state", state}, {"drones", drones(app)}, {"url", app.URL}}
 	if len(app.Domains) > 0 {
 		rows = append(rows, []string{"domains", strings.Join(app.Domains, ", ")})
-	}
-	for _, share := range app.Config.Cloud {
-		rows = append(rows, []string{"datacenter", fmt.Sprintf("%s %s: %d", share.Provider, share.Datacenter, share.Drones)})
 	}
 	if len(app.Env) > 0 {
 		rows = append(rows, []string{"env", strings.Join(sortedNames(app.Env), ", ")})

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// overlap is how far behind the newest line is read again: drones and
-	// datacenters do not write in the order of their clocks.
+	// overlap is how far behind the newest line is read again: the
+	// lines of several drones do not come in the order of their times.
 	overlap = 10 * time.Second
 	// page is how many lines are read at once, the most that the platform gives.
 	page = 10_000

@@ -29,13 +29,9 @@ func newPlatform(streams IO) *cobra.Command {
 		Short: "Run the platform alone, for webhooks servers elsewhere",
 		Long: `Runs the platform that builds and runs apps, without the webhooks API. A server
 elsewhere uses it by --platform-url and a copy of its key file
-(DATA/platform/platform.key, made at the first start).
-
-Several platforms serve the same apps where one lists the others as its
-datacenters; see the page on several servers.`,
+(DATA/platform/platform.key, made at the first start).`,
 		Example: `  webhooks platform --platform-listen 10.0.0.5:8001 --data /srv/platform
-  webhooks platform --platform-listen 10.0.0.5:8001 --platform-key-file key --datacenters east=http://10.0.0.6:8001
-  webhooks platform --platform-listen 10.0.0.6:8001 --platform-key-file key --datacenter east --home http://10.0.0.5:8001`,
+  webhooks platform --platform-listen 10.0.0.5:8001 --platform-key-file key`,
 		Args: exactly(0),
 	}
 	return runs(cmd, streams, app.RolePlatform)

@@ -77,16 +77,13 @@ type Config struct {
 	NotifySecretFile string   `koanf:"notify-secret-file"`
 	PrivateHosts     []string `koanf:"private-hosts"`
 
-	PlatformURL     string   `koanf:"platform-url"`
-	PlatformKeyFile string   `koanf:"platform-key-file"`
-	SealKeysFile    string   `koanf:"seal-keys-file"`
-	PlatformListen  string   `koanf:"platform-listen"`
-	AppsListen      string   `koanf:"apps-listen"`
-	AppsDomain      string   `koanf:"apps-domain"`
-	Datacenter      string   `koanf:"datacenter"`
-	Datacenters     []string `koanf:"datacenters"`
-	Home            string   `koanf:"home"`
-	NpmRegistry     string   `koanf:"npm-registry"`
+	PlatformURL     string `koanf:"platform-url"`
+	PlatformKeyFile string `koanf:"platform-key-file"`
+	SealKeysFile    string `koanf:"seal-keys-file"`
+	PlatformListen  string `koanf:"platform-listen"`
+	AppsListen      string `koanf:"apps-listen"`
+	AppsDomain      string `koanf:"apps-domain"`
+	NpmRegistry     string `koanf:"npm-registry"`
 }
 
 // UploadTimeout is how long a deployment waits for the platform to have taken
@@ -112,7 +109,7 @@ func (c Config) Validate() error {
 			fault(setting, "%q is no address; write host:port or :port", address)
 		}
 	}
-	for setting, address := range map[string]string{"base-url": c.BaseURL, "github-url": c.GitHubURL, "travis-url": c.TravisURL, "acme-url": c.ACMEURL, "platform-url": c.PlatformURL, "home": c.Home, "npm-registry": c.NpmRegistry} {
+	for setting, address := range map[string]string{"base-url": c.BaseURL, "github-url": c.GitHubURL, "travis-url": c.TravisURL, "acme-url": c.ACMEURL, "platform-url": c.PlatformURL, "npm-registry": c.NpmRegistry} {
 		if err := validURL(address); err != nil {
 			fault(setting, "%v", err)
 		}
@@ -207,38 +204,6 @@ func (c Config) validatePlatform(fault func(setting, format string, args ...any)
 	if c.PlatformURL != "" && c.PlatformKeyFile == "" {
 		fault("platform-key-file", "a platform at another URL needs the file with its key")
 	}
-	if _, err := c.Branches(); err != nil {
-		fault("datacenters", "%v", err)
-	}
-	switch {
-	case c.Home == "" && len(c.Datacenters) == 0:
-		return
-	case c.PlatformKeyFile == "":
-		fault("platform-key-file", "several datacenters need the file with the key that they share")
-	case c.Home != "" && len(c.Datacenters) > 0:
-		fault("datacenters", "this platform has a home; list them there alone")
-	case c.Home != "" && c.Datacenter == "local":
-		fault("datacenter", "a platform with a home needs a name of its own, the one that its home lists it by")
-	}
-}
-
-// Branches returns the URL of each further datacenter by name.
-func (c Config) Branches() (map[string]string, error) {
-	all := map[string]string{}
-	for _, text := range c.Datacenters {
-		name, address, _ := strings.Cut(text, "=")
-		if !core.ValidName(name) || address == "" {
-			return nil, fmt.Errorf("%q is not NAME=URL; write such as east=http://10.0.0.2:8001", text)
-		}
-		if err := validURL(address); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if all[name] != "" || name == c.Datacenter {
-			return nil, fmt.Errorf("the name %s is another's", name)
-		}
-		all[name] = address
-	}
-	return all, nil
 }
 
 func (c Config) validateRedis(fault func(setting, format string, args ...any)) {

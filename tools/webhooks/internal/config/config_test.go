@@ -75,35 +75,6 @@ func TestAllFaultsAreListed(t *testing.T) {
 	}
 }
 
-func TestDatacenters(t *testing.T) {
-	t.Parallel()
-	home := []string{"--platform-key-file", "key", "--datacenters", "east=http://10.0.0.2:8001,west=https://west.example.com"}
-	c, err := config.Load(parse(t, home...), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	branches, err := c.Branches()
-	if err != nil || len(branches) != 2 || branches["east"] != "http://10.0.0.2:8001" {
-		t.Errorf("got %v, %v", branches, err)
-	}
-	branch := []string{"--platform-key-file", "key", "--home", "http://10.0.0.1:8001", "--datacenter", "east"}
-	if _, err := config.Load(parse(t, branch...), nil); err != nil {
-		t.Error(err)
-	}
-	for want, flags := range map[string][]string{
-		"datacenters: \"east\"":                 {"--platform-key-file", "key", "--datacenters", "east"},
-		"datacenters: east: no http":            {"--platform-key-file", "key", "--datacenters", "east=ftp://x"},
-		"datacenters: the name local":           {"--platform-key-file", "key", "--datacenters", "local=http://x"},
-		"platform-key-file: several":            {"--datacenters", "east=http://x"},
-		"datacenters: this platform has a home": append(branch, "--datacenters", "west=http://x"),
-		"datacenter: a platform with a home":    {"--platform-key-file", "key", "--home", "http://10.0.0.1:8001"},
-	} {
-		if _, err := config.Load(parse(t, flags...), nil); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: got %v, want %s", flags, err, want)
-		}
-	}
-}
-
 func TestPrivateHosts(t *testing.T) {
 	t.Parallel()
 	for hosts, good := range map[string]bool{

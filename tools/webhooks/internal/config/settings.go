@@ -93,9 +93,6 @@ func Flags(set *pflag.FlagSet) {
 	set.String("platform-listen", "127.0.0.1:8001", "address of the embedded platform's API")
 	set.String("apps-listen", ":8000", "address where the apps are reached")
 	set.String("apps-domain", "localhost", "domain below which each app has its subdomain")
-	set.String("datacenter", "local", "name of the embedded platform among several")
-	set.StringSlice("datacenters", nil, "further platforms that run apps for this one, each NAME=URL of its API; all share one --platform-key-file")
-	set.String("home", "", "URL of the API of the platform that lists this one among its --datacenters, and keeps users and apps")
 	set.String("npm-registry", "", "npm registry for builds; default: npm's own")
 }
 
