@@ -60,15 +60,38 @@ type Person struct {
 	Username string `json:"username,omitempty"`
 }
 
-// SkipsCI tells whether the commit's message asks for no build, as Travis CI
-// reads it: "[skip ci]", "[ci skip]", "[skip-ci]" or "[ci:skip]", whatever the
-// case (travis-ci/travis-core, lib/travis/model/commit; FACTS 5.2).
-func (c Commit) SkipsCI() bool {
-	message := strings.ToLower(c.Message)
-	for _, mark := range []string{"[skip ci]", "[ci skip]", "[ci:skip]", "[skip:ci]", "[ci-skip]", "[skip-ci]"} {
-		if strings.Contains(message, mark) {
-			return true
+// SkipsCI reports whether the commit's message asks for no build, see
+// [SkipsCI].
+func (c Commit) SkipsCI() bool { return SkipsCI(c.Message) }
+
+// SkipsCI reports whether the message of a commit asks for no build, as Travis CI
+// reads it: "[skip ci]", "[ci skip]", "[skip-ci]" or "[ci:skip]", ignoring case
+// (travis-ci/travis-core, lib/travis/model/commit).
+func SkipsCI[T string | []byte](message T) bool {
+	for i := range len(message) {
+		if message[i] != '[' {
+			continue
+		}
+		for _, mark := range [...]string{"[skip ci]", "[ci skip]", "[ci:skip]", "[skip:ci]", "[ci-skip]", "[skip-ci]"} {
+			if len(message)-i >= len(mark) && equalFold(message[i:i+len(mark)], mark) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// equalFold reports whether s in lower case is lower, an ASCII text of the same
+// length.
+func equalFold[T string | []byte](s T, lower string) bool {
+	for i := range len(lower) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
 }

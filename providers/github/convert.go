@@ -2,7 +2,6 @@ package github
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +34,7 @@ func (p payload) push() (core.Event, error) {
 	if e.Tag == "" {
 		e.Commit.ID = after
 	}
-	e.Commits = p.known(e.Commit.ID, after)
+	e.Commits = p.commits.List(e.Commit.ID, after, field.Commit(p.head.id))
 	e.SkipsCI = p.skipsCI()
 	return e, nil
 }
@@ -54,29 +53,11 @@ func (p payload) other(kind core.EventKind, name string) core.Event {
 	}
 }
 
-// known returns the ids that the push may be known by, without repeats: what
-// it deploys, after, its head and its newest commits.
-func (p payload) known(ids ...string) []string {
-	ids = append(ids, field.Commit(p.head.id))
-	for _, id := range slices.Backward(p.commits) {
-		ids = append(ids, field.Commit(id))
-	}
-	known := make([]string, 0, min(len(ids), maxCommits))
-	seen := map[string]bool{"": true}
-	for _, id := range ids {
-		if !seen[id] && len(known) < maxCommits {
-			seen[id] = true
-			known = append(known, id)
-		}
-	}
-	return known
-}
-
 // skipsCI tells whether Travis CI is asked to build nothing of the push: it
 // builds the last commit of the list that does not skip CI. A push that brings
 // no commits, as that of a new branch, has its head alone.
 func (p payload) skipsCI() bool {
-	if len(p.commits) == 0 {
+	if !p.listsCommits {
 		return core.Commit{Message: p.head.message}.SkipsCI()
 	}
 	return p.commitsSkipCI

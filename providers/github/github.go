@@ -1,16 +1,15 @@
 package github
 
 import (
-	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // for servers that know no better, where that is switched on
 	"crypto/sha256"
-	"encoding/hex"
 	"hash"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/providers/internal/field"
 	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
+	"github.com/nodejitsu/webhooks/providers/internal/signature"
 )
 
 // Headers of a delivery, as net/http spells them.
@@ -62,23 +61,12 @@ func (p Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
 	return core.SignatureNone
 }
 
-func verify(h func() hash.Hash, prefix, signature string, body []byte, keys []core.Secret) core.Signature {
-	digits, whole := strings.CutPrefix(signature, prefix)
-	got, err := hex.DecodeString(digits)
-	whole = whole && err == nil
-	found := core.SignatureUnchecked
-	for _, key := range keys {
-		if key.Reveal() == "" {
-			continue
-		}
-		mac := hmac.New(h, []byte(key.Reveal()))
-		mac.Write(body)
-		if whole && hmac.Equal(got, mac.Sum(nil)) {
-			return core.SignatureValid
-		}
-		found = core.SignatureInvalid
+func verify(h func() hash.Hash, prefix, header string, body []byte, keys []core.Secret) core.Signature {
+	digits, found := strings.CutPrefix(header, prefix)
+	if !found {
+		digits = "" // malformed
 	}
-	return found
+	return signature.HMAC(h, digits, body, keys)
 }
 
 // Parse reads the event.

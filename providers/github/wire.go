@@ -1,16 +1,10 @@
 package github
 
 import (
-	"slices"
-
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/providers/internal/field"
 	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
 )
-
-// maxCommits is how many commits of a push are kept, the newest; GitHub sends
-// at most 2048.
-const maxCommits = 256
 
 // payload is what is read of any payload. A field that is absent, null or of
 // another type than GitHub documents is zero.
@@ -18,9 +12,10 @@ type payload struct {
 	ref, before, after string
 	deleted            bool
 	head               commit
-	commits            []string // ids, oldest first: the last ones
-	commitsSkipCI      bool     // all commits of the list, also those not kept, skip CI
-	hasCommits         bool     // commits or head_commit is there, if only as null
+	commits            field.Commits
+	listsCommits       bool // the list is not empty
+	commitsSkipCI      bool // all commits of the list, also those not kept, skip CI
+	hasCommits         bool // commits or head_commit is there, if only as null
 	repository         repository
 	hasRepository      bool // there is one, and it is an object
 	zen                string
@@ -78,7 +73,7 @@ func read(text []byte, wanted ...string) (payload, error) {
 			p.head = readCommit(s)
 		case "commits":
 			p.hasCommits = true
-			p.commits, p.commitsSkipCI = readCommits(s)
+			p.readCommits(s)
 		case "repository":
 			p.hasRepository = s.Kind() == jsonscan.Object
 			p.repository = readRepository(s)
@@ -154,33 +149,25 @@ func readCommit(s *jsonscan.Scanner) (c commit) {
 	return c
 }
 
-// readCommits reads the ids of the last commits of a list, maxCommits or some
-// more, and whether all commits of the list skip CI. No message is read behind
-// the first that does not.
-func readCommits(s *jsonscan.Scanner) (ids []string, skipCI bool) {
-	skipCI = true
+// readCommits reads the list of commits. It reads no message after that of the
+// first commit that does not skip CI.
+func (p *payload) readCommits(s *jsonscan.Scanner) {
+	p.commitsSkipCI = true
 	for range s.Array() {
-		var c core.Commit
-		wanted := []string{"id", "message"}
-		if !skipCI {
-			wanted = wanted[:1]
+		skips := false
+		wanted := 1
+		if p.commitsSkipCI {
+			wanted = 2
 		}
-		for key := range s.Object(wanted...) {
+		p.listsCommits = true
+		for key := range s.Object([]string{"id", "message"}[:wanted]...) {
 			switch key {
 			case "id":
-				c.ID = s.Text()
+				p.commits.Add(s.Bytes())
 			case "message":
-				c.Message = s.Text()
+				skips = core.SkipsCI(s.Bytes())
 			}
 		}
-		skipCI = skipCI && c.SkipsCI()
-		if c.ID == "" {
-			continue
-		}
-		if len(ids) == 2*maxCommits {
-			ids = slices.Delete(ids, 0, maxCommits)
-		}
-		ids = append(ids, c.ID)
+		p.commitsSkipCI = p.commitsSkipCI && skips
 	}
-	return ids, skipCI
 }

@@ -1,4 +1,4 @@
-// Package field turns what stands in a payload into fields of a core.Event
-// that are safe to keep, to compare and to show: bounded, in one form, and
-// empty where the payload's are not what they should be.
+// Package field converts values of payloads to fields of a core.Event that are
+// safe to store, to compare and to display: of bounded length, in one form, and
+// empty if the payload's value is invalid.
 package field

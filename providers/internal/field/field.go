@@ -9,17 +9,17 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// How long fields may be, in bytes. An entry repeats them in each of its
-// changes, so that a payload of 25 MB must not be able to fill it.
+// The maximum lengths of fields, in bytes. An entry repeats the fields in each of
+// its changes, so a payload of 25 MB must not end up in them.
 const (
-	MaxProse = 16 << 10 // commit messages; git sets no bound
+	MaxProse = 16 << 10 // commit messages; git has no limit
 	MaxLabel = 256      // names and addresses of people, build numbers
-	MaxRef   = 1 << 10  // GitHub itself stops at 255
+	MaxRef   = 1 << 10  // GitHub's limit is 255
 	MaxLink  = 2 << 10
 )
 
-// Commit returns the id of a commit in its one form, "" where text is none or
-// is the all-zero id that stands for none.
+// Commit returns the id of a commit in lower case, "" if text is not one or is
+// the all-zero id, which means no commit.
 func Commit(text string) string {
 	if id := strings.ToLower(text); core.ValidCommit(id) {
 		return id
@@ -27,8 +27,8 @@ func Commit(text string) string {
 	return ""
 }
 
-// Repository returns r, or the zero Repository where owner or name are none
-// that a repository could have.
+// Repository returns r, or the zero Repository if its owner or its name is
+// invalid.
 func Repository(r core.Repository) core.Repository {
 	if !core.ValidRepositoryPart(r.Owner) || !core.ValidRepositoryPart(r.Name) {
 		return core.Repository{}
@@ -40,18 +40,18 @@ func Repository(r core.Repository) core.Repository {
 	return r
 }
 
-// ValidRef tells whether text may be a ref, a branch or a tag, by the rules of
-// git-check-ref-format(1) that keep it harmless in a path, a log and a shell.
+// ValidRef reports whether text may be a ref, a branch or a tag, by the rules of
+// git-check-ref-format(1) that make it safe in a path, a log and a shell.
 func ValidRef(text string) bool {
 	if text == "" || len(text) > MaxRef || strings.Contains(text, "..") || strings.ContainsAny(text, " ~^:?*[\\") {
 		return false
 	}
-	// Half a surrogate pair was read as U+FFFD: another name than was sent.
+	// Half a surrogate pair was read as U+FFFD, which is not the name that was sent.
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError })
 }
 
-// Word returns text where it is a short word of printable ASCII, such as the
-// name of an event; else "".
+// Word returns text if it is a short word of printable ASCII, such as the name
+// of an event, else "".
 func Word(text string) string {
 	if len(text) > 100 || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
@@ -70,8 +70,7 @@ func Prose(text string, limit int) string {
 	return text[:limit]
 }
 
-// Link returns text where it is a web address that may be shown as a link,
-// without credentials in it; else "".
+// Link returns text if it is an http or https URL without credentials, else "".
 func Link(text string) string {
 	if len(text) > MaxLink {
 		return ""
@@ -83,10 +82,13 @@ func Link(text string) string {
 	return text
 }
 
-// Time reads a date of a payload: RFC 3339, or the form of GitHub's payloads
-// of 2012 ("2012/03/15 12:26:21 -0700"). It returns UTC, and the zero Time
-// where text is no date or one that JSON has no form for.
+// Time parses a time of a payload: RFC 3339, or the form of GitHub's payloads
+// of 2012 ("2012/03/15 12:26:21 -0700"). It returns UTC, and the zero Time if
+// text is invalid or JSON cannot represent the time.
 func Time(text string) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
 	for _, layout := range []string{time.RFC3339, "2006/01/02 15:04:05 -0700"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return printable(t.UTC())
@@ -95,7 +97,8 @@ func Time(text string) time.Time {
 	return time.Time{}
 }
 
-// Unix is Time for a number of seconds.
+// Unix returns the time of a Unix timestamp in UTC, the zero Time if JSON cannot
+// represent it.
 func Unix(seconds int64) time.Time {
 	if seconds <= 0 {
 		return time.Time{}
@@ -103,8 +106,8 @@ func Unix(seconds int64) time.Time {
 	return printable(time.Unix(seconds, 0).UTC())
 }
 
-// printable keeps a time out that would fail to be encoded (RFC 3339 has four
-// digits for the year).
+// printable returns the zero Time if t cannot be encoded: RFC 3339 has four
+// digits for the year.
 func printable(t time.Time) time.Time {
 	if t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}

@@ -1,15 +1,14 @@
 // Package jsonscan reads a few fields of a JSON text that may be 25 MB long,
 // in one pass and without building anything for the rest. The whole text is
-// checked as strictly as encoding/json checks it, and more strictly where a
-// webhook could be made to mean two things:
+// validated as strictly as encoding/json does, and more strictly if it could be
+// read in two ways:
 //
 //   - keys match by their exact case ({"ref":…,"REF":…} has one "ref"),
-//   - a key that is asked for and comes twice in its object is refused,
-//   - a text that is asked for must be UTF-8,
-//   - nesting deeper than [MaxDepth] is refused.
+//   - a requested key that occurs twice in its object is an error,
+//   - a requested string must be UTF-8,
+//   - nesting deeper than [MaxDepth] is an error.
 //
-// A [Scanner] is a cursor: each method reads the value that it stands at, and
-// a value of another type than asked for reads as none, because senders change
-// types over the years. The first failure sticks and is what [Scanner.End]
-// returns.
+// A [Scanner] is a cursor: each method reads the value at the cursor. A value of
+// another type than requested reads as the zero value, because senders change
+// types over the years. The first error is kept and returned by [Scanner.End].
 package jsonscan

@@ -6,37 +6,38 @@ import (
 	"iter"
 )
 
-// MaxDepth is how deep arrays and objects may nest; payloads of webhooks stay
-// below twenty.
+// MaxDepth is how deep arrays and objects may be nested. Webhook payloads stay
+// below twenty levels.
 const MaxDepth = 200
 
-// Why a text is refused.
+// The errors of a text. They are wrapped with the offset.
 var (
-	ErrSyntax    = errors.New("not valid JSON")
-	ErrDepth     = errors.New("nested too deep")
-	ErrDuplicate = errors.New("a field comes twice")
-	ErrUTF8      = errors.New("a text is not UTF-8")
+	ErrSyntax    = errors.New("invalid JSON")
+	ErrDepth     = errors.New("nested too deeply")
+	ErrDuplicate = errors.New("duplicate field")
+	ErrUTF8      = errors.New("string is not UTF-8")
 )
 
-// Scanner is a cursor in a JSON text. It is used by one goroutine.
+// Scanner is a cursor in a JSON text. It must not be used concurrently.
 type Scanner struct {
-	text  []byte
-	pos   int // where a value is expected, at its first byte
-	depth int
-	err   error
+	text    []byte
+	pos     int // of the first byte of the next value
+	depth   int
+	scratch []byte // the last unescaped string
+	err     error
 }
 
-// New returns a Scanner at the one value that text must be. It refers to text
-// and does not change it.
+// New returns a Scanner at the beginning of text, which must be one JSON value.
+// It refers to text and does not change it.
 func New(text []byte) *Scanner {
 	s := &Scanner{text: text}
 	s.space()
 	return s
 }
 
-// End tells whether the text was in order up to its end, which only white
-// space may stand before. Call it last: what was read before is to be trusted
-// only then. It fails with one of the errors of this package.
+// End reports the first error in the text; anything but white space after the
+// value is one. Call it last: what was read must not be used unless End returns
+// nil.
 func (s *Scanner) End() error {
 	s.space()
 	if s.err == nil && s.pos != len(s.text) {
@@ -45,10 +46,10 @@ func (s *Scanner) End() error {
 	return s.err
 }
 
-// Object reads an object: it yields each of the wanted keys that is there,
-// with the Scanner at its value, which is skipped where the loop does not read
-// it. At most 64 keys may be wanted. Any other value than an object is skipped.
-// A loop that breaks off leaves the Scanner behind the object nevertheless.
+// Object reads an object. It yields each of the wanted keys that occurs, with
+// the Scanner at its value; a value that the loop does not read is skipped. At
+// most 64 keys may be wanted. A value that is not an object is skipped. After a
+// break the Scanner is behind the object, too.
 func (s *Scanner) Object(wanted ...string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if s.Kind() != Object {
@@ -58,7 +59,7 @@ func (s *Scanner) Object(wanted ...string) iter.Seq[string] {
 		var seen uint64
 		reading := true
 		for more := s.enter('}'); more; more = s.next('}') {
-			i := match(wanted, s.key())
+			i := s.match(wanted, s.key())
 			if i < 0 || s.err != nil {
 				s.Skip()
 				continue
@@ -81,8 +82,8 @@ func (s *Scanner) Object(wanted ...string) iter.Seq[string] {
 	}
 }
 
-// Array reads an array: it yields the index of each element, with the Scanner
-// at the element, as [Scanner.Object] does.
+// Array reads an array. It yields the index of each element, with the Scanner
+// at the element, and otherwise does as [Scanner.Object].
 func (s *Scanner) Array() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if s.Kind() != Array {
@@ -103,7 +104,7 @@ func (s *Scanner) Array() iter.Seq[int] {
 	}
 }
 
-// Skip reads over a value, checking it.
+// Skip validates a value and moves behind it.
 func (s *Scanner) Skip() {
 	switch s.Kind() {
 	case Object:
@@ -130,8 +131,8 @@ func (s *Scanner) Skip() {
 	}
 }
 
-// enter goes into an object or array and tells whether it holds anything; an
-// empty one is left at once.
+// enter enters an object or array and reports whether it has elements. It
+// leaves an empty one.
 func (s *Scanner) enter(end byte) bool {
 	if s.depth++; s.depth > MaxDepth {
 		s.fail(ErrDepth)
@@ -146,7 +147,7 @@ func (s *Scanner) enter(end byte) bool {
 	return true
 }
 
-// next goes on behind an element and tells whether another must follow.
+// next moves behind an element and reports whether another one must follow.
 func (s *Scanner) next(end byte) bool {
 	if s.err != nil {
 		return false
@@ -170,7 +171,7 @@ func (s *Scanner) leave() {
 	s.depth--
 }
 
-// key reads a key with its colon and returns what stands between its quotes.
+// key reads a key and its colon and returns what is between its quotes.
 func (s *Scanner) key() []byte {
 	if !s.at('"') {
 		s.fail(ErrSyntax)
@@ -202,7 +203,7 @@ func (s *Scanner) space() {
 	}
 }
 
-// fail keeps the first failure.
+// fail records the first error.
 func (s *Scanner) fail(err error) {
 	if s.err == nil {
 		s.err = fmt.Errorf("%w (byte %d)", err, s.pos)

@@ -2,15 +2,16 @@ package jsonscan
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// quoted reads a string and returns what stands between its quotes.
+// quoted reads a string and returns what is between its quotes.
 func (s *Scanner) quoted() []byte {
 	text := s.text
 	start := s.pos + 1
-	for i := start; i < len(text); i++ {
+	for i := plain(text, start); i < len(text); i++ {
 		c := text[i]
 		if c >= 0x20 && c != '"' && c != '\\' {
 			continue
@@ -26,7 +27,7 @@ func (s *Scanner) quoted() []byte {
 				s.fail(ErrSyntax)
 				return nil
 			}
-			i += n - 1
+			i = plain(text, i+n) - 1
 		default:
 			s.pos = i
 			s.fail(ErrSyntax)
@@ -38,7 +39,26 @@ func (s *Scanner) quoted() []byte {
 	return nil
 }
 
-// escape returns the length of the escape that text begins with, 0 for none.
+// plain returns the index of the first of eight bytes from i on, in steps of
+// eight, among which one ends a string, begins an escape sequence or is
+// invalid in a string.
+func plain(text []byte, i int) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	for ; i+8 <= len(text); i += 8 {
+		w := binary.LittleEndian.Uint64(text[i:])
+		quote, slash := w^'"'*ones, w^'\\'*ones
+		if (w-0x20*ones)&^w&high|(quote-ones)&^quote&high|(slash-ones)&^slash&high != 0 {
+			break
+		}
+	}
+	return i
+}
+
+// escape returns the length of the escape sequence at the beginning of text, 0
+// if it is invalid.
 func escape(text []byte) int {
 	if len(text) < 2 {
 		return 0
@@ -54,7 +74,7 @@ func escape(text []byte) int {
 	return 0
 }
 
-// hex returns the value of a hex digit, -1 for another byte.
+// hex returns the value of a hex digit, -1 for any other byte.
 func hex(c byte) rune {
 	switch {
 	case '0' <= c && c <= '9':
@@ -94,7 +114,7 @@ func (s *Scanner) number() {
 	}
 }
 
-// digits returns the first place from i on where no digit stands.
+// digits returns the index of the first byte from i on that is not a digit.
 func (s *Scanner) digits(i int) int {
 	for i < len(s.text) && '0' <= s.text[i] && s.text[i] <= '9' {
 		i++
@@ -111,11 +131,10 @@ func (s *Scanner) literal(word string) {
 	s.pos = end
 }
 
-// match returns which of wanted a raw key is, -1 for none.
-func match(wanted []string, raw []byte) int {
+// match returns the index of a raw key in wanted, -1 if it is not there.
+func (s *Scanner) match(wanted []string, raw []byte) int {
 	if bytes.IndexByte(raw, '\\') >= 0 {
-		text, _ := unquote(raw)
-		raw = []byte(text)
+		raw = s.unescape(raw)
 	}
 	for i, key := range wanted {
 		if string(raw) == key {
@@ -125,18 +144,11 @@ func match(wanted []string, raw []byte) int {
 	return -1
 }
 
-// unquote resolves the escapes of a string that was checked. ok is false
-// where it is not UTF-8.
-func unquote(raw []byte) (text string, ok bool) {
-	if !utf8.Valid(raw) {
-		return "", false
-	}
-	next := bytes.IndexByte(raw, '\\')
-	if next < 0 {
-		return string(raw), true
-	}
-	out := make([]byte, 0, len(raw))
-	for next >= 0 {
+// unescape resolves the escape sequences of a validated string. The result is
+// valid until the next call.
+func (s *Scanner) unescape(raw []byte) []byte {
+	out := s.scratch[:0]
+	for next := bytes.IndexByte(raw, '\\'); next >= 0; next = bytes.IndexByte(raw, '\\') {
 		out = append(out, raw[:next]...)
 		raw = raw[next:]
 		switch raw[1] {
@@ -162,12 +174,13 @@ func unquote(raw []byte) (text string, ok bool) {
 			out = append(out, raw[1])
 		}
 		raw = raw[2:]
-		next = bytes.IndexByte(raw, '\\')
 	}
-	return string(append(out, raw...)), true
+	s.scratch = append(out, raw...)
+	return s.scratch
 }
 
-// unit returns the UTF-16 unit that text begins with as an escape, -1 for none.
+// unit returns the UTF-16 unit of the escape sequence at the beginning of text,
+// -1 if there is none.
 func unit(text []byte) rune {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return -1

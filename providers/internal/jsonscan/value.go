@@ -1,13 +1,17 @@
 package jsonscan
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf8"
+)
 
 // Kind is the type of a value.
 type Kind byte
 
 // The kinds of values.
 const (
-	None Kind = iota // no value stands here, or the text was refused already
+	None Kind = iota // no value, or an error occurred
 	Null
 	False
 	True
@@ -17,7 +21,7 @@ const (
 	Object
 )
 
-// Kind returns the type of the value at the Scanner, without reading it.
+// Kind returns the type of the next value without reading it.
 func (s *Scanner) Kind() Kind {
 	if s.err != nil || s.pos >= len(s.text) {
 		return None
@@ -43,26 +47,32 @@ func (s *Scanner) Kind() Kind {
 	}
 }
 
-// Text reads a string; anything else reads as "". Escapes of half a surrogate
-// pair become U+FFFD, as in encoding/json.
-func (s *Scanner) Text() string {
+// Text reads a string; anything else reads as "". The escape sequence of half a
+// surrogate pair becomes U+FFFD, as in encoding/json.
+func (s *Scanner) Text() string { return string(s.Bytes()) }
+
+// Bytes reads a string as [Scanner.Text] does, without a copy. The result is
+// valid until the next call of a method of s, and must not be changed.
+func (s *Scanner) Bytes() []byte {
 	if s.Kind() != String {
 		s.Skip()
-		return ""
+		return nil
 	}
 	raw := s.quoted()
 	if s.err != nil {
-		return ""
+		return nil
 	}
-	text, ok := unquote(raw)
-	if !ok {
+	if !utf8.Valid(raw) {
 		s.fail(ErrUTF8)
-		return ""
+		return nil
 	}
-	return text
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return s.unescape(raw)
+	}
+	return raw
 }
 
-// Word reads a string as [Scanner.Text] does, or a number as it is written;
+// Word reads a string as [Scanner.Text] does, or the digits of a number;
 // anything else reads as "".
 func (s *Scanner) Word() string {
 	if s.Kind() != Number {

@@ -1,0 +1,34 @@
+// Package signature verifies the signatures that several senders share.
+package signature
+
+import (
+	"crypto/hmac"
+	"encoding/hex"
+	"hash"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// HMAC verifies an HMAC in hex of message against each of keys, in constant
+// time for each. It returns [core.SignatureUnchecked] if there are no keys; an
+// empty key does not count as one. A malformed signature is invalid.
+func HMAC(h func() hash.Hash, digits string, message []byte, keys []core.Secret) core.Signature {
+	got, err := hex.DecodeString(digits)
+	var sum [64]byte // as long as the longest hash
+	found := core.SignatureUnchecked
+	for _, key := range keys {
+		if key.Reveal() == "" {
+			continue
+		}
+		found = core.SignatureInvalid
+		if err != nil {
+			return found
+		}
+		mac := hmac.New(h, []byte(key.Reveal()))
+		mac.Write(message)
+		if hmac.Equal(got, mac.Sum(sum[:0])) {
+			return core.SignatureValid
+		}
+	}
+	return found
+}
