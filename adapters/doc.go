@@ -3,12 +3,11 @@
 //
 //	bolt      entries, queue and changes in one file
 //	redis     the same in Redis, for several servers
-//	transfer  what moves between the two
 //	github    the code, .travis.yml, commit statuses, whose token it is
 //	travis    the keys that Travis CI signs with
 //	outgoing  outcomes told by signed webhooks
 //	smtp      outcomes told by mail
 //
-// None imports another but for transfer, so who takes one does not get the
-// others' libraries.
+// None imports another, so that an importer of one does not depend on the
+// libraries of the others.
 package adapters

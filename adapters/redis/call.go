@@ -28,7 +28,6 @@ func scripts() map[string]*redis.Script {
 	for _, name := range []string{
 		"accept", "save", "claim", "renew", "join", "find", "bycommit", "entries", "changes", "bounds", "probe", "sweep",
 		"owe", "told", "owed",
-		"import", "importlane", "importapp", "importlog", "kept",
 	} {
 		all[name] = redis.NewScript(read("common") + read(name))
 	}

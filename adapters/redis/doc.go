@@ -28,7 +28,6 @@
 //	epoch        string  for ever        which data this is
 //	born         string  for ever        since when, in milliseconds
 //	seen         string  for ever        when somebody found last that Redis can be written
-//	moved        string  for ever        the last entry of another store that was moved here whole; not without one
 //
 // Options names the lives. Keys with a TTL end by themselves; the others are
 // removed by Sweep, which every process does now and then, but never a live

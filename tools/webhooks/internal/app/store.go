@@ -47,13 +47,13 @@ func storeModule(cfg config.Config) fx.Option {
 
 func newStore(cfg config.Config, log *slog.Logger) (store, error) {
 	if len(cfg.Redis) == 0 {
-		return NewFile(cfg, log), nil
+		return newBolt(cfg, log), nil
 	}
-	return NewRedis(cfg, log)
+	return newRedis(cfg, log)
 }
 
-// NewFile returns the store in the data folder.
-func NewFile(cfg config.Config, log *slog.Logger) *bolt.Store {
+// newBolt returns the store in the data folder.
+func newBolt(cfg config.Config, log *slog.Logger) *bolt.Store {
 	return bolt.New(bolt.Options{
 		Path: cfg.StorePath(), Logger: log,
 		KeepEntries: cfg.KeepEntries, KeepPayloads: cfg.KeepPayloads, KeepChanges: cfg.KeepChanges,
@@ -62,8 +62,8 @@ func NewFile(cfg config.Config, log *slog.Logger) *bolt.Store {
 	})
 }
 
-// NewRedis returns the store in Redis.
-func NewRedis(cfg config.Config, log *slog.Logger) (*redis.Store, error) {
+// newRedis returns the store in Redis.
+func newRedis(cfg config.Config, log *slog.Logger) (*redis.Store, error) {
 	o := redis.Options{
 		Addrs: cfg.Redis, Master: cfg.RedisMaster, Cluster: cfg.RedisCluster, DB: cfg.RedisDB,
 		Username: cfg.RedisUsername, Prefix: cfg.RedisPrefix, Logger: log,

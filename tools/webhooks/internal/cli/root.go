@@ -69,7 +69,7 @@ starts the app, and streams the log as it goes.`,
 		return &usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newKeys(streams),
-		newMigrate(streams), newAdmin(streams), newDemo(streams), newConfig(streams),
+		newAdmin(streams), newDemo(streams), newConfig(streams),
 		newDeploy(streams), newApps(streams), newLogs(streams), newRollback(streams))
 }
 
