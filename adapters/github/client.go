@@ -17,6 +17,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // Options are what [New] takes; the zero value is good for github.com.
@@ -112,7 +113,7 @@ func New(options Options) (*Client, error) {
 	c.connections = c.guard.Transport()
 	c.connections.ResponseHeaderTimeout = options.HeaderTimeout
 	c.connections.DisableCompression = true // a tarball must come as it is, its length checked
-	c.sound = &breaker{next: c.connections}
+	c.sound = &breaker{next: &redact.Transport{Next: c.connections}}
 	c.archive = &http.Client{
 		Transport:     &patience{next: c.sound, idle: options.IdleTimeout},
 		CheckRedirect: c.checkBounce,

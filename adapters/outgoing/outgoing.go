@@ -21,6 +21,7 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/internal/retryafter"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // Options are what [New] takes. URL is required.
@@ -36,7 +37,8 @@ type Options struct {
 // Webhook is a [deploy.Notifier]. It may be used concurrently.
 type Webhook struct {
 	o     Options
-	key   []byte // of webhook-signature
+	key   []byte      // of webhook-signature
+	path  core.Secret // of the URL, with its query: of many hooks it is the credential
 	guard *guard.Guard
 	http  http.Client
 }
@@ -56,9 +58,9 @@ func New(o Options) (*Webhook, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Webhook{o: o, key: key, guard: guard.ForURL(u, o.PrivateHosts)}
+	w := &Webhook{o: o, key: key, path: core.Secret(strings.TrimPrefix(u.RequestURI(), "/")), guard: guard.ForURL(u, o.PrivateHosts)}
 	w.http = http.Client{
-		Timeout: 15 * time.Second, Transport: w.guard.Transport(),
+		Timeout: 15 * time.Second, Transport: &redact.Transport{Next: w.guard.Transport()},
 		// One that moved is to be told to the operator; what is signed for one
 		// place is not sent to another.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -92,6 +94,7 @@ func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
 	if err != nil {
 		return fmt.Errorf("outgoing: %w", err)
 	}
+	ctx = redact.With(ctx, w.path, w.o.Secret)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.o.URL, bytes.NewReader(body))
 	if err != nil {
 		return errors.New("outgoing: the URL of a webhook is none")
@@ -130,7 +133,7 @@ func sign(key, text []byte) []byte {
 
 // judged marks what may pass: all but what says that it never will.
 func judged(resp *http.Response, now time.Time) error {
-	err := fmt.Errorf("outgoing: answered %s", resp.Status)
+	err := fmt.Errorf("outgoing: answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	switch {
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
 		return nil

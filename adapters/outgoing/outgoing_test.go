@@ -194,3 +194,31 @@ func TestNobodyThere(t *testing.T) {
 		}
 	}
 }
+
+// A hook that repeats the request does not bring its URL, its secret or the
+// signature into an error.
+func TestErrorsHoldNothingThatTheHookRepeats(t *testing.T) {
+	t.Parallel()
+	for _, status := range []string{"HTTP/1.1 500 ", ""} { // an answer, and what is no HTTP
+		var sent string
+		url, _ := receiver(t, func(w http.ResponseWriter, r *http.Request) {
+			sent = r.Header.Get("X-Hub-Signature-256")
+			connection, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(connection, status+strings.Join([]string{r.URL.Path, secret.Reveal(), sent, r.Header.Get("webhook-signature")}, ",")+"\r\n\r\n")
+			_ = connection.Close()
+		})
+		err := webhook(t, outgoing.Options{URL: url, Secret: secret}).Notify(t.Context(), entry)
+		if err == nil || sent == "" {
+			t.Fatalf("got %v and the signature %q", err, sent)
+		}
+		for _, leak := range []string{"canary", sent, strings.TrimPrefix(sent, "sha256="), "v1,"} {
+			if strings.Contains(err.Error(), leak) {
+				t.Errorf("the error has %q: %v", leak, err)
+			}
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // TLS says how the connection to the server is protected.
@@ -93,7 +94,7 @@ func (m *Mail) Notify(ctx context.Context, e core.Entry) error {
 	if err != nil {
 		return err
 	}
-	return judged(client.DialAndSendWithContext(ctx, message))
+	return m.judged(client.DialAndSendWithContext(ctx, message))
 }
 
 func (m *Mail) client() (*mail.Client, error) {
@@ -126,11 +127,13 @@ func (m *Mail) client() (*mail.Client, error) {
 	return client, nil
 }
 
-// judged marks what may pass: all but what the server refuses for good.
-func judged(err error) error {
+// judged marks what may pass: all but what the server refuses for good. The
+// server's words are part of the error; the password is not, whatever it says.
+func (m *Mail) judged(err error) error {
 	if err == nil {
 		return nil
 	}
+	err = redact.New(m.o.Password).Error(err)
 	refused, ok := errors.AsType[*mail.SendError](err)
 	if ok && !refused.IsTemp() && refused.ErrorCode() >= 500 {
 		return fmt.Errorf("smtp: %w", err)

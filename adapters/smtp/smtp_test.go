@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"io"
 	"math/big"
@@ -98,7 +99,9 @@ func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
 func (s *session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, username, given string) error {
 		if username != "webhooks" || given != password.Reveal() {
-			return errors.New("wrong")
+			// As some servers do, this one repeats what it was sent.
+			sent := base64.StdEncoding.EncodeToString([]byte("\x00" + username + "\x00" + given))
+			return &server.SMTPError{Code: 454, Message: "refused " + username + " with " + given + ", AUTH PLAIN " + sent}
 		}
 		s.open = true
 		return nil
@@ -280,8 +283,10 @@ func TestFailures(t *testing.T) {
 				t.Fatal("no error")
 			} else if _, passes := core.Retryable(err); passes != c.passes {
 				t.Errorf("passes: %t, want %t: %v", passes, c.passes, err)
-			} else if strings.Contains(err.Error(), "canary") {
-				t.Errorf("a password is told: %v", err)
+			} else if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "AHdlYmhvb2tz") { // webhooks, in Base64
+				t.Errorf("the error has the password: %v", err)
+			} else if name == "wrong password" && !strings.Contains(err.Error(), "refused webhooks with ***, AUTH PLAIN ***") {
+				t.Errorf("the server's words are missing: %v", err)
 			}
 			p.got(t, 0)
 		})

@@ -126,7 +126,7 @@ func (k *Keys) ask(ctx context.Context) ([]core.Secret, error) {
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("travis: asking for the keys: %s answers %s", k.o.URL, resp.Status)
+		return nil, fmt.Errorf("travis: asking for the keys: %s answers %d %s", k.o.URL, resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {

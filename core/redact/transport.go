@@ -92,9 +92,13 @@ func isCredential(header string) bool {
 }
 
 // inHeader returns the credentials in a header's value: the whole, what follows
-// a scheme such as Bearer, and both parts of Basic.
+// a scheme such as Bearer or an algorithm such as sha256=, and both parts of
+// Basic.
 func inHeader(value string) []string {
 	secrets := []string{value}
+	if at := strings.IndexAny(value, "=,"); at >= 0 {
+		secrets = append(secrets, value[at+1:])
+	}
 	scheme, rest, ok := strings.Cut(value, " ")
 	if !ok {
 		return secrets

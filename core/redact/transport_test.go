@@ -25,7 +25,7 @@ func ways() map[string]func(*http.Request) {
 		"Bearer":    func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) },
 		"Basic":     func(r *http.Request) { r.SetBasicAuth("dscape", secret) },
 		"token":     func(r *http.Request) { r.Header.Set("Private-Token", secret) },
-		"signature": func(r *http.Request) { r.Header.Set("X-Hub-Signature-256", secret) },
+		"signature": func(r *http.Request) { r.Header.Set("X-Hub-Signature-256", "sha256="+secret) },
 		"query":     func(r *http.Request) { r.URL.RawQuery = url.Values{"access_token": {secret}}.Encode() },
 		"userinfo":  func(r *http.Request) { r.URL.User = url.UserPassword("dscape", secret) },
 		"body": func(r *http.Request) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // Options are what [New] takes. Endpoint, Username and Password are required.
@@ -83,6 +84,13 @@ func New(o Options) *Client {
 			ForceAttemptHTTP2:     true,
 		}
 	}
+	// What the platform, or a proxy before it, says of a call must not bring
+	// back the credentials that were sent with it.
+	next := c.http.Transport
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	c.http.Transport = &redact.Transport{Next: next}
 	// The API has no redirects; one would take the credentials elsewhere.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
@@ -115,6 +123,7 @@ func (c *Client) call(ctx context.Context, r request, answer any) error {
 		if err != nil {
 			return fmt.Errorf("nodejitsu: %s: %w", r.doing, err)
 		}
+		ctx = redact.With(ctx, credentialsIn(text)...)
 		body = bytes.NewReader(text)
 	} else if r.method != http.MethodGet {
 		body = strings.NewReader("{}") // as the published client does
@@ -144,6 +153,25 @@ func (c *Client) call(ctx context.Context, r request, answer any) error {
 		return fmt.Errorf("nodejitsu: %s: the answer is not what the API says; is it a platform's URL? %w", r.doing, err)
 	}
 	return nil
+}
+
+// credentialsIn returns the credentials in a body: a user's password, a
+// third-party token, and the variables of an app that are one by their name.
+func credentialsIn(body []byte) []core.Secret {
+	var sent struct {
+		Password, Token string
+		Env             Env
+	}
+	if json.Unmarshal(body, &sent) != nil {
+		return nil
+	}
+	found := []core.Secret{core.Secret(sent.Password), core.Secret(sent.Token)}
+	for name, value := range sent.Env {
+		if redact.Named(name) {
+			found = append(found, core.Secret(value))
+		}
+	}
+	return found
 }
 
 // request makes the HTTP request of r.

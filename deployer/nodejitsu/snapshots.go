@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // Snapshot is an uploaded version of an app.
@@ -55,7 +56,7 @@ func (c *Client) UploadSnapshot(ctx context.Context, user, app, id string, body 
 	req.Header.Set("Expect", "100-continue") // a snapshot that is refused needs no sending
 	resp, err := c.send(req, r)
 	if err == nil {
-		err = outcome(ctx, r.doing, resp, out) // which may have begun before the body ended
+		err = outcome(ctx, r.doing, resp, out, redact.Request(req)) // which may have begun before the body ended
 	}
 	if _, refused := errors.AsType[*Error](err); refused {
 		return err // whatever became of the rest of the body
@@ -68,17 +69,21 @@ func (c *Client) UploadSnapshot(ctx context.Context, user, app, id string, body 
 
 // outcome passes on what the build prints, and tells how it ended. It closes
 // the answer, at once where that can't be passed on: the rest may be long.
-func outcome(ctx context.Context, doing string, resp *http.Response, out io.Writer) error {
+func outcome(ctx context.Context, doing string, resp *http.Response, out io.Writer, credentials *redact.Redactor) error {
 	defer resp.Body.Close() //nolint:errcheck // only read
 	printed := &printer{w: out}
-	_, err := io.Copy(printed, resp.Body)
+	clean := redact.NewWriter(printed, credentials)
+	_, err := io.Copy(clean, resp.Body)
+	if flushErr := clean.Flush(); err == nil {
+		err = flushErr
+	}
 	if printed.err != nil {
 		return fmt.Errorf("nodejitsu: %s: passing on the build's output: %w", doing, printed.err)
 	}
 	if err != nil {
 		return broken(ctx, doing, err)
 	}
-	reason := resp.Trailer.Get(trailerFailure)
+	reason := credentials.Text(resp.Trailer.Get(trailerFailure))
 	if reason == "" {
 		return nil
 	}
