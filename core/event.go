@@ -7,8 +7,11 @@ type Provider string
 
 // The providers.
 const (
-	ProviderGitHub Provider = "github"
-	ProviderTravis Provider = "travis"
+	ProviderGitHub    Provider = "github"
+	ProviderTravis    Provider = "travis"
+	ProviderGitLab    Provider = "gitlab"
+	ProviderGitea     Provider = "gitea" // Forgejo and Gogs, too
+	ProviderBitbucket Provider = "bitbucket"
 )
 
 // EventKind is what a provider says happened, in our words.
@@ -42,6 +45,10 @@ type Event struct {
 
 	// Of a build.
 	Build Build
+
+	// Others are the further events of the same delivery, without Others of their
+	// own. Most deliveries have none; one of Bitbucket reports every ref of a push.
+	Others []Event
 }
 
 // Build is the part of an event that tells of a CI build.

@@ -37,6 +37,9 @@ func FuzzNames(f *testing.F) {
 				t.Errorf("the %s %q has another spelling", what, s)
 			}
 		}
+		if ValidRepositoryOwner(s) && (path.Clean(s) != s || !filepath.IsLocal(s) || (&url.URL{Path: s}).EscapedPath() != s || len(s) > 255) {
+			t.Errorf("the repository owner %q is not itself in a path or a URL", s)
+		}
 	})
 }
 

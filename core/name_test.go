@@ -47,6 +47,19 @@ func TestValidRepositoryPart(t *testing.T) {
 	}
 }
 
+func TestValidRepositoryOwner(t *testing.T) {
+	t.Parallel()
+	for owner, want := range map[string]bool{
+		"dscape": true, "group/sub-group/x": true, "~gopher": true, strings.Repeat("a/", 127) + "a": true,
+		"": false, "~": false, "~~a": false, "a/~b": false, "a~": false, "/a": false, "a/": false, "a//b": false, "a/../b": false, "a/.": false,
+		"a b/c": false, "a%2fb": false, strings.Repeat("a/", 128) + "a": false,
+	} {
+		if got := core.ValidRepositoryOwner(owner); got != want {
+			t.Errorf("ValidRepositoryOwner(%q) = %t, want %t", owner, got, want)
+		}
+	}
+}
+
 func TestValidCommit(t *testing.T) {
 	t.Parallel()
 	sha := "96410ed970f6224a4cd3c450150c5d65bbc77fcd"

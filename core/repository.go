@@ -7,7 +7,8 @@ import (
 
 // Repository is a source repository as a provider names it.
 type Repository struct {
-	Owner         string `json:"owner"`
+	Forge         string `json:"forge,omitempty"` // the host of the forge, such as "gitlab.com"; "" if the payload does not say
+	Owner         string `json:"owner"`           // a user, an organization or, on GitLab, a path of groups such as "group/subgroup"
 	Name          string `json:"name"`
 	URL           string `json:"url,omitempty"`
 	Private       bool   `json:"private,omitempty"`
@@ -21,9 +22,25 @@ func (r Repository) Slug() string { return r.Owner + "/" + r.Name }
 // takes names without regard to case.
 func (r Repository) Key() string { return strings.ToLower(r.Slug()) }
 
-// ValidRepositoryPart tells whether s may be the owner or the name of a
-// repository: letters, digits, '.', '_' and '-', at most 100 bytes, and
-// neither "." nor "..".
+// ValidRepositoryOwner reports whether s may be the owner of a repository on some
+// forge: one or more parts that are separated by slashes, at most 255 bytes. The
+// first part may begin with a tilde, as that of a personal repository of Bitbucket
+// Data Center does.
+func ValidRepositoryOwner(s string) bool {
+	if len(s) > 255 {
+		return false
+	}
+	for part := range strings.SplitSeq(strings.TrimPrefix(s, "~"), "/") {
+		if !ValidRepositoryPart(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidRepositoryPart reports whether s may be the name of a repository or the
+// name of its owner on GitHub: letters, digits, '.', '_' and '-', at most 100
+// bytes, and neither "." nor "..".
 func ValidRepositoryPart(s string) bool {
 	if s == "" || len(s) > 100 || s == "." || s == ".." {
 		return false
