@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // quiet adds to npm's arguments what keeps it to its work.
@@ -102,10 +104,12 @@ func (i installation) take(w want) (copies bool, err error) {
 
 // run runs npm for the production dependencies.
 func (i installation) run(ctx context.Context, verb string, args ...string) error {
+	out := redact.NewWriter(i.out, i.credentials(i.Dir))
 	err := i.npm(ctx, npmRun{
 		tools: i.tools, node: i.node.path, dir: i.Dir, home: i.Home, as: i.Credential, metered: true,
-		args: quiet(slices.Concat([]string{verb, "--omit=dev"}, args)...), stdout: i.out, stderr: i.out,
+		args: quiet(slices.Concat([]string{verb, "--omit=dev"}, args)...), stdout: out, stderr: out,
 	})
+	_ = out.Flush() // i.out never fails
 	if err == nil || ctx.Err() != nil {
 		return err
 	}

@@ -188,7 +188,7 @@ func (s *source) settle() []Line {
 // join adds text to a line, as far as it is kept: more than is shown of it, so
 // that no secret is cut there before it is masked.
 func (s *source) join(line, text []byte) []byte {
-	room := maxLine + s.capture.mask.longest - len(line)
+	room := maxLine + s.capture.mask.secrets.Longest() - len(line)
 	return append(line, text[:min(len(text), max(0, room))]...)
 }
 

@@ -1,11 +1,13 @@
 package drones
 
 import (
-	"encoding/json"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // masked is what stands for a secret.
@@ -26,71 +28,31 @@ var userinfo = regexp.MustCompile("(://[^\\s/?#:@\"'`<>\\\\]*:)[^\\s/?#\"'`<>\\\
 // are secret by their names, the credentials in its URLs, and the passwords in
 // all other URLs.
 type mask struct {
-	secrets *strings.Replacer
-	longest int // bytes of a secret
+	secrets *redact.Redactor
 }
 
 func newMask(environments ...map[string]string) *mask {
-	var found []string
+	var found []core.Secret
 	for _, env := range environments {
 		for name, value := range env {
-			found = append(found, secretsIn(name, value)...)
+			for _, secret := range secretsIn(name, value) {
+				found = append(found, core.Secret(secret))
+			}
 		}
 	}
-	// Of two that begin at the same place the replacer takes the first.
-	slices.SortFunc(found, func(a, b string) int { return len(b) - len(a) })
-	m := &mask{}
-	var pairs []string
-	for _, secret := range found {
-		m.longest = max(m.longest, len(secret))
-		pairs = append(pairs, secret, masked)
-	}
-	m.secrets = strings.NewReplacer(pairs...)
-	return m
+	return &mask{redact.New(found...)}
 }
 
-// secretsIn returns what is secret of a variable, in each form that an app may
-// write it in: as it is, a line of it, or as a text of JSON.
+// secretsIn returns what is secret of a variable, as a whole and by line.
 func secretsIn(name, value string) []string {
 	secrets := credentials(value)
-	if isSecret(name) {
+	if redact.Named(name) {
 		secrets = append(secrets, value)
 	}
-	var forms []string
-	for _, secret := range secrets {
-		forms = append(forms, secret)
-		forms = append(forms, strings.FieldsFunc(secret, func(c rune) bool { return c == '\n' || c == '\r' })...)
+	for _, secret := range slices.Clone(secrets) {
+		secrets = append(secrets, strings.FieldsFunc(secret, func(c rune) bool { return c == '\n' || c == '\r' })...)
 	}
-	for _, form := range slices.Clone(forms) {
-		forms = append(forms, quoted(form))
-	}
-	return slices.DeleteFunc(forms, func(form string) bool { return len(form) < minSecret })
-}
-
-// quoted returns text as JSON has it between its quotes, the way that
-// JSON.stringify writes it.
-func quoted(text string) string {
-	var out strings.Builder
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(text) // of a text, to memory
-	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(out.String()), `"`), `"`)
-}
-
-// isSecret tells whether a variable of that name holds a secret.
-func isSecret(name string) bool {
-	name = strings.ToUpper(name)
-	for _, word := range []string{"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	for _, word := range []string{"KEY", "KEYS", "PASS", "PWD"} {
-		if strings.HasSuffix(name, word) {
-			return true
-		}
-	}
-	return false
+	return slices.DeleteFunc(secrets, func(secret string) bool { return len(secret) < minSecret })
 }
 
 // credentials returns those in a URL, as written and as meant: the password,
@@ -119,7 +81,7 @@ func credentials(value string) []string {
 
 // apply returns text with the secrets hidden.
 func (m *mask) apply(text string) string {
-	text = m.secrets.Replace(text)
+	text = m.secrets.Text(text)
 	if strings.Contains(text, "://") {
 		text = userinfo.ReplaceAllString(text, "${1}"+masked+"@")
 	}
