@@ -1,3 +1,5 @@
+// The required sibling version is published by the next release; to tidy this
+// module run ../tools/alone.sh adapters mod tidy.
 module github.com/nodejitsu/webhooks/adapters
 
 go 1.26.8
@@ -22,5 +24,3 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
-
-replace github.com/nodejitsu/webhooks/core => ../core

@@ -1,3 +1,5 @@
+// The required sibling version is published by the next release; to tidy this
+// module run ../tools/alone.sh deployer mod tidy.
 module github.com/nodejitsu/webhooks/deployer
 
 go 1.26.8
@@ -14,5 +16,3 @@ require (
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 )
-
-replace github.com/nodejitsu/webhooks/core => ../core

@@ -1,3 +1,5 @@
+// The required sibling version is published by the next release; to tidy this
+// module run ../tools/alone.sh httpapi mod tidy.
 module github.com/nodejitsu/webhooks/httpapi
 
 go 1.26.8
@@ -40,5 +42,3 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.10 // indirect
 )
-
-replace github.com/nodejitsu/webhooks/core => ../core

@@ -1,3 +1,5 @@
+// The required sibling version is published by the next release; to tidy this
+// module run ../tools/alone.sh tests mod tidy.
 module github.com/nodejitsu/webhooks/tests
 
 go 1.26.8
@@ -44,13 +46,4 @@ require (
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/protobuf v1.36.10 // indirect
 	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
-)
-
-replace (
-	github.com/nodejitsu/webhooks/adapters => ../adapters
-	github.com/nodejitsu/webhooks/core => ../core
-	github.com/nodejitsu/webhooks/deployer => ../deployer
-	github.com/nodejitsu/webhooks/httpapi => ../httpapi
-	github.com/nodejitsu/webhooks/providers => ../providers
-	github.com/nodejitsu/webhooks/tools => ../tools
 )

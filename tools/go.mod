@@ -1,3 +1,5 @@
+// The required sibling version is published by the next release; to tidy this
+// module run ../tools/alone.sh tools mod tidy.
 module github.com/nodejitsu/webhooks/tools
 
 go 1.26.8
@@ -78,12 +80,4 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.10 // indirect
-)
-
-replace (
-	github.com/nodejitsu/webhooks/adapters => ../adapters
-	github.com/nodejitsu/webhooks/core => ../core
-	github.com/nodejitsu/webhooks/deployer => ../deployer
-	github.com/nodejitsu/webhooks/httpapi => ../httpapi
-	github.com/nodejitsu/webhooks/providers => ../providers
 )

@@ -95,22 +95,17 @@ if ((${#outer[@]} > 0)); then
 	go test -race -count=1 "${outer[@]}"
 fi
 
-# In the workspace a module finds its siblings, and what they require, without
-# requiring it itself, and the newest of all versions that are required. Whoever
-# imports the module would not. Those that are made for it, whose tests take
-# seconds, are tested so as well.
+# The workspace hides a missing requirement, and picks the newest version that
+# any module requires. Importers have no workspace. The modules that are made
+# for them, whose tests take seconds, are tested alone too.
 for module in "${modules[@]}"; do
-	say "$module on its own"
-	(
-		cd "$module"
-		export GOWORK=off
-		go build ./...
-		go vet ./...
-		go mod tidy -diff
-		case $module in
-		core | providers | httpapi) go test ${CI:+-count=1} ./... ;;
-		esac
-	)
+	say "$module alone"
+	./tools/alone.sh "$module" build ./...
+	./tools/alone.sh "$module" vet ./...
+	./tools/alone.sh "$module" mod tidy -diff
+	case $module in
+	core | providers | httpapi) ./tools/alone.sh "$module" test ${CI:+-count=1} ./... ;;
+	esac
 done
 
 # vulnerable looks for known vulnerabilities that a module's code reaches. The
