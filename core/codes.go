@@ -61,6 +61,35 @@ const (
 	CodeInternal             Code = "http:internal"
 )
 
+// Codes of the platform's API, whose answers name them by their last part.
+const (
+	CodePlatformInvalid          Code = "platform:request:invalid"
+	CodePlatformIncomplete       Code = "platform:request:incomplete"
+	CodePlatformTooLarge         Code = "platform:request:too_large"
+	CodePlatformNoSuchPath       Code = "platform:request:no_such_path"
+	CodePlatformMethodNotAllowed Code = "platform:request:method_not_allowed"
+	CodePlatformNotImplemented   Code = "platform:request:not_implemented"
+	CodePlatformUnauthorized     Code = "platform:auth:unauthorized"
+	CodePlatformForbidden        Code = "platform:auth:forbidden"
+	CodePlatformWrongCode        Code = "platform:auth:wrong_code"
+	CodePlatformTooManyTries     Code = "platform:auth:too_many_tries"
+	CodePlatformUserNotFound     Code = "platform:user:not_found"
+	CodePlatformUserConflict     Code = "platform:user:conflict"
+	CodePlatformTokenNotFound    Code = "platform:token:not_found"
+	CodePlatformTokenConflict    Code = "platform:token:conflict"
+	CodePlatformAppNotFound      Code = "platform:app:not_found"
+	CodePlatformAppConflict      Code = "platform:app:conflict"
+	CodePlatformHostConflict     Code = "platform:host:conflict"
+	CodePlatformSuperseded       Code = "platform:app:superseded"
+	CodePlatformNoSnapshots      Code = "platform:app:no_snapshots"
+	CodePlatformStartFailed      Code = "platform:app:start_failed"
+	CodePlatformSnapshotNotFound Code = "platform:snapshot:not_found"
+	CodePlatformSnapshotConflict Code = "platform:snapshot:conflict"
+	CodePlatformBuildFailed      Code = "platform:snapshot:build_failed"
+	CodePlatformBusy             Code = "platform:server:busy"
+	CodePlatformInternal         Code = "platform:server:internal_error"
+)
+
 // Reason returns the catalogue's sentence for code: the seed's own words where
 // the seed has the code. For a code that is not in the catalogue it returns
 // the sentence of [CodeInternal].
@@ -136,4 +165,30 @@ var reasons = map[Code]string{
 	CodeHTTPUnavailable:      "The service is starting, stopping or too busy; try again in a moment",
 	CodeHTTPTooManyTries:     "There were too many wrong passwords; wait as long as Retry-After says, and check the one you send",
 	CodeInternal:             "Something went wrong on our side; contact support and give the uuid of this answer",
+
+	CodePlatformInvalid:          "The request is invalid; see the message",
+	CodePlatformIncomplete:       "The body broke off; send it again",
+	CodePlatformTooLarge:         "The body is larger than the platform allows; send a smaller one",
+	CodePlatformNoSuchPath:       "The API has no such path",
+	CodePlatformMethodNotAllowed: "This path doesn't take that method; the Allow header lists those it takes",
+	CodePlatformNotImplemented:   "This platform does not do that; see the message",
+	CodePlatformUnauthorized:     "The username or password is wrong",
+	CodePlatformForbidden:        "That is another user's",
+	CodePlatformWrongCode:        "The code is wrong, was used, or is older than a day. Ask the operator of this platform for a new one (`webhooks users invite`)",
+	CodePlatformTooManyTries:     "There were too many wrong passwords; wait as long as Retry-After says, and check the one you send",
+	CodePlatformUserNotFound:     "There is no such user",
+	CodePlatformUserConflict:     "There is a user of that name already",
+	CodePlatformTokenNotFound:    "There is no such token",
+	CodePlatformTokenConflict:    "There are too many tokens; remove one first",
+	CodePlatformAppNotFound:      "There is no such app",
+	CodePlatformAppConflict:      "The app exists already, or is being changed; see the message",
+	CodePlatformHostConflict:     "The subdomain or domain is another app's; choose another one in package.json",
+	CodePlatformSuperseded:       "A later deployment of the app came before this one",
+	CodePlatformNoSnapshots:      "Cannot start application with no snapshots",
+	CodePlatformStartFailed:      "The app did not start; the message has its last lines",
+	CodePlatformSnapshotNotFound: "There is no such snapshot",
+	CodePlatformSnapshotConflict: "The snapshot runs; stop the app, or start another snapshot first",
+	CodePlatformBuildFailed:      "The build failed; its output says why",
+	CodePlatformBusy:             "The platform is starting, stopping or too busy; try again in a moment",
+	CodePlatformInternal:         "The platform failed; its log says why. Try again later",
 }

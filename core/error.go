@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -26,6 +27,12 @@ func NewError(code Code, reason string, cause error) *Error {
 		reason = Reason(code)
 	}
 	return &Error{Code: code, Reason: reason, Cause: cause}
+}
+
+// Errorf returns an Error with the given code and a reason that is formatted as
+// by [fmt.Sprintf].
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Reason: fmt.Sprintf(format, args...)}
 }
 
 // Error returns code, reason and cause.

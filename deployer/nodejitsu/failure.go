@@ -12,19 +12,17 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Error is what the platform said where it refused a call.
+// Error is what the platform said when it refused a call.
 type Error struct {
-	Doing   string // what the call was for, such as "start app"
-	Status  int    // of HTTP; 0 where the trailer of an answer told it
-	Name    string // the field error, such as "not_found"; "" where there is none
-	Message string // the field message, for a person; "" where there is none
+	Doing   string    // what the call was for, such as "start app"
+	Status  int       // of HTTP; 0 if the trailer of an answer said it
+	Name    string    // the field error, such as "not_found"; "" if there is none
+	Message string    // the field message, for a person; "" if there is none
+	Code    core.Code // of core's catalogue; only the embedded platform sends it
 }
 
-// How the embedded platform names some of its refusals.
-const (
-	nameInternal   = "internal_error" // a failure of its own
-	nameSuperseded = "superseded"     // a write out of order
-)
+// nameInternal is how the embedded platform names a failure of its own.
+const nameInternal = "internal_error"
 
 // Error returns what the platform said.
 func (e *Error) Error() string {
@@ -38,8 +36,8 @@ func (e *Error) Error() string {
 	return "nodejitsu: " + e.Doing + ": " + said
 }
 
-// Is tells what the status means in core's words. Most of 409 is left out:
-// core.ErrConflict is about revisions, and this is about names.
+// Is reports whether the status means target in core's words. Most of 409 is
+// left out: core.ErrConflict is about revisions, and this is about names.
 func (e *Error) Is(target error) bool {
 	switch e.Status {
 	case http.StatusUnauthorized:
@@ -49,28 +47,28 @@ func (e *Error) Is(target error) bool {
 	case http.StatusNotFound:
 		return target == core.ErrNotFound //nolint:errorlint // compared as errors.Is does
 	case http.StatusConflict:
-		return target == core.ErrSuperseded && e.Name == nameSuperseded //nolint:errorlint // compared as errors.Is does
+		return target == core.ErrSuperseded && e.Code == core.CodePlatformSuperseded //nolint:errorlint // compared as errors.Is does
 	}
 	return false
 }
 
-// refusal returns what an answer means that is no success.
+// refusal returns the error of an answer that is not a success.
 func refusal(doing string, resp *http.Response) error {
 	e := &Error{Doing: doing, Status: resp.StatusCode}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what came of it must do
-	e.Name, e.Message = said(text)
+	e.Name, e.Message, e.Code = said(text)
 	if !passes(e) {
 		return e
 	}
 	return core.Transient(e, retryAfter(resp.Header))
 }
 
-// said reads the body of a refusal. Platforms in front of which something else
-// answers say something else, which is not shown: it may be a page.
-func said(text []byte) (name, message string) {
+// said reads the body of a refusal. What a proxy in front of the platform
+// answers is not shown: it may be a page.
+func said(text []byte) (name, message string, code core.Code) {
 	var body map[string]json.RawMessage
 	if json.Unmarshal(text, &body) != nil {
-		return "", ""
+		return "", "", ""
 	}
 	word := func(field string) (word string) {
 		if json.Unmarshal(body[field], &word) != nil {
@@ -78,11 +76,11 @@ func said(text []byte) (name, message string) {
 		}
 		return word
 	}
-	return word("error"), word("message")
+	return word("error"), word("message"), core.Code(word("code"))
 }
 
-// passes tells whether the same call may succeed later. A 500 that says what
-// failed, as one of start does, is the app's affair; others are the platform's.
+// passes reports whether the same call may succeed later. A 500 that says what
+// failed, as one of start does, is the app's fault; others are the platform's.
 func passes(e *Error) bool {
 	switch e.Status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests,

@@ -56,7 +56,7 @@ func TestRefusals(t *testing.T) {
 		{"404 nothing", 404, [2]string{}, ``, "404 Not Found", meaning{is: core.ErrNotFound}},
 		{"408", 408, [2]string{}, ``, "408 Request Timeout", meaning{again: true}},
 		{"409", 409, [2]string{}, `{"error":"conflict","message":"It is taken"}`, "It is taken", meaning{}},
-		{"409 out of order", 409, [2]string{}, `{"error":"superseded","message":"A later one"}`, "A later one", meaning{is: core.ErrSuperseded}},
+		{"409 out of order", 409, [2]string{}, `{"error":"superseded","message":"A later one","code":"platform:app:superseded"}`, "A later one", meaning{is: core.ErrSuperseded}},
 		{"429", 429, [2]string{}, `{"error":"slow_down"}`, "slow down", meaning{again: true}},
 		{"429 seconds", 429, [2]string{"Retry-After", "7"}, ``, "429 Too Many Requests", meaning{again: true, after: 7 * time.Second}},
 		{"429 date", 429, [2]string{"Retry-After", "Mon, 06 May 2013 07:08:39 GMT"}, page, "429 Too Many Requests", meaning{again: true, after: 30 * time.Second}},

@@ -25,6 +25,7 @@ type Snapshot struct {
 const (
 	trailerFailure = "X-Build-Failure" // the reason; the build failed
 	trailerRetry   = "X-Build-Retry"   // ours: the platform is at fault, so try again
+	trailerCode    = "X-Build-Code"    // ours: the failure's code
 )
 
 // Snapshots returns an app's snapshots, those that were built.
@@ -87,7 +88,7 @@ func outcome(ctx context.Context, doing string, resp *http.Response, out io.Writ
 	if reason == "" {
 		return nil
 	}
-	failed := &Error{Doing: doing, Message: reason}
+	failed := &Error{Doing: doing, Message: reason, Code: core.Code(resp.Trailer.Get(trailerCode))}
 	if resp.Trailer.Get(trailerRetry) != "" {
 		return core.Transient(failed, 0)
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -116,7 +117,11 @@ func statuses() map[core.Code]int {
 // TestCatalogue holds the table above to the program's catalogue.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
-	table, catalogue := slices.Sorted(maps.Keys(statuses())), slices.Sorted(slices.Values(core.Codes()))
+	table := slices.Sorted(maps.Keys(statuses()))
+	catalogue := slices.DeleteFunc(core.Codes(), func(code core.Code) bool {
+		return strings.HasPrefix(string(code), "platform:") // the tests of the platform's API see to those
+	})
+	slices.Sort(catalogue)
 	if !slices.Equal(table, catalogue) {
 		t.Errorf("got %v, want %v", table, catalogue)
 	}

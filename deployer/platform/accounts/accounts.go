@@ -13,7 +13,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
@@ -131,7 +130,7 @@ func put(tx *bbolt.Tx, bucket, key string, value any) error {
 // pass as they are.
 func (a *Accounts) update(doing string, change func(*bbolt.Tx) error) error {
 	err := a.o.DB.Update(change)
-	if _, refused := errors.AsType[*problem.Error](err); err == nil || refused {
+	if _, refused := errors.AsType[*core.Error](err); err == nil || refused {
 		return err
 	}
 	return fmt.Errorf("accounts: %s: %w", doing, err)
@@ -146,7 +145,7 @@ func mustExist(tx *bbolt.Tx, user string) error {
 }
 
 func noUser(user string) error {
-	return problem.New(problem.NotFound, "not_found", "There is no user %q", user)
+	return core.Errorf(core.CodePlatformUserNotFound, "There is no user %q", user)
 }
 
 // turn waits for a place to hash.
@@ -157,7 +156,7 @@ func (a *Accounts) turn(ctx context.Context) (release func(), err error) {
 	case a.hashing <- struct{}{}:
 		return func() { <-a.hashing }, nil
 	case <-limit.C:
-		return nil, problem.New(problem.Busy, "busy", "Too many passwords are being checked at this moment; try again in a few seconds")
+		return nil, core.Errorf(core.CodePlatformBusy, "Too many passwords are being checked at this moment; try again in a few seconds")
 	case <-ctx.Done():
 		return nil, fmt.Errorf("accounts: waiting for a turn: %w", ctx.Err())
 	}

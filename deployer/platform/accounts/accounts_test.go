@@ -13,7 +13,6 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
@@ -81,7 +80,7 @@ func (b *bench) is(username string, given core.Secret, want accounts.Identity) {
 	b.t.Helper()
 	who, err := b.Authenticate(b.t.Context(), core.Credentials{Username: username, Password: given})
 	if want == (accounts.Identity{}) {
-		if !problem.Is(err, problem.Unauthorized) || strings.Contains(err.Error(), "canary") {
+		if core.CodeOf(err) != core.CodePlatformUnauthorized || strings.Contains(err.Error(), "canary") {
 			b.t.Errorf("%s: %+v, %v; want nobody", username, who, err)
 		}
 		return
@@ -187,20 +186,20 @@ func TestWhatIsRefused(t *testing.T) {
 	ctx := t.Context()
 	for name, c := range map[string]struct {
 		err  error
-		want problem.Kind
+		want core.Code
 	}{
-		"another one of that name": {b.Create(ctx, "alice", "x", ""), problem.Conflict},
-		"a name that climbs":       {b.Create(ctx, "../alice", "x", ""), problem.Invalid},
-		"no password":              {b.Create(ctx, "bob", "", ""), problem.Invalid},
-		"too long a password":      {b.Create(ctx, "bob", core.Secret(strings.Repeat("x", 1025)), ""), problem.Invalid},
-		"an email of two lines":    {b.Create(ctx, "bob", "x", "a@b\r\nBcc: c@d"), problem.Invalid},
-		"nobody's password":        {b.Update(ctx, "bob", "x", ""), problem.NotFound},
-		"nobody's end":             {b.Destroy("bob"), problem.NotFound},
-		"nobody's token":           {b.DestroyToken("bob", "ci"), problem.NotFound},
-		"a token that is none":     {b.SetThirdParty("alice", core.ThirdPartyToken{ID: "a", Provider: "b"}), problem.Invalid},
-		"nobody's third party":     {b.SetThirdParty("bob", core.ThirdPartyToken{ID: "a", Provider: "b", Token: "c"}), problem.NotFound},
+		"another one of that name": {b.Create(ctx, "alice", "x", ""), core.CodePlatformUserConflict},
+		"a name that climbs":       {b.Create(ctx, "../alice", "x", ""), core.CodePlatformInvalid},
+		"no password":              {b.Create(ctx, "bob", "", ""), core.CodePlatformInvalid},
+		"too long a password":      {b.Create(ctx, "bob", core.Secret(strings.Repeat("x", 1025)), ""), core.CodePlatformInvalid},
+		"an email of two lines":    {b.Create(ctx, "bob", "x", "a@b\r\nBcc: c@d"), core.CodePlatformInvalid},
+		"nobody's password":        {b.Update(ctx, "bob", "x", ""), core.CodePlatformUserNotFound},
+		"nobody's end":             {b.Destroy("bob"), core.CodePlatformUserNotFound},
+		"nobody's token":           {b.DestroyToken("bob", "ci"), core.CodePlatformTokenNotFound},
+		"a token that is none":     {b.SetThirdParty("alice", core.ThirdPartyToken{ID: "a", Provider: "b"}), core.CodePlatformInvalid},
+		"nobody's third party":     {b.SetThirdParty("bob", core.ThirdPartyToken{ID: "a", Provider: "b", Token: "c"}), core.CodePlatformUserNotFound},
 	} {
-		if !problem.Is(c.err, c.want) {
+		if core.CodeOf(c.err) != c.want {
 			t.Errorf("%s: %v", name, c.err)
 		}
 	}
@@ -220,7 +219,7 @@ func TestTokensAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, _, err := b.CreateToken("alice", "more"); !problem.Is(err, problem.Conflict) {
+	if _, _, _, err := b.CreateToken("alice", "more"); core.CodeOf(err) != core.CodePlatformTokenConflict {
 		t.Errorf("the 101st: %v", err)
 	}
 	names, err := b.Tokens("alice")

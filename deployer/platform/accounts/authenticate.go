@@ -9,7 +9,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // Identity is who calls.
@@ -25,9 +24,9 @@ func (i Identity) May(user string) bool { return i.Service || i.Username == user
 const maxPassword = 1024 // bytes; the hash must not be made to eat more
 
 // Authenticate tells who the credentials are of. It refuses with
-// [problem.Unauthorized].
+// [core.CodePlatformUnauthorized].
 func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (Identity, error) {
-	wrong := problem.New(problem.Unauthorized, "unauthorized", "The username or password is wrong")
+	wrong := core.NewError(core.CodePlatformUnauthorized, "", nil)
 	if len(c.Password) > maxPassword {
 		return Identity{}, wrong
 	}

@@ -11,7 +11,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // codeFor is how long a code holds.
@@ -84,7 +83,7 @@ func (a *Accounts) holds(tx *bbolt.Tx, user string, code core.Secret) error {
 	sum := sha256.Sum256([]byte(code))
 	same := subtle.ConstantTimeCompare([]byte(d.SHA256), []byte(hex.EncodeToString(sum[:]))) == 1
 	if !ok || !same || a.o.Now().After(d.Until) {
-		return problem.New(problem.Forbidden, "wrong_code", "The code does not hold: it is wrong, was used, or is older than a day. Ask the operator of this platform for one (`webhooks users invite`)")
+		return core.NewError(core.CodePlatformWrongCode, "", nil)
 	}
 	return nil
 }

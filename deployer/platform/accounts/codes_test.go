@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 func TestCodes(t *testing.T) {
@@ -13,7 +12,7 @@ func TestCodes(t *testing.T) {
 	b := setup(t)
 	refused := func(what string, err error) {
 		t.Helper()
-		if !problem.Is(err, problem.Forbidden) {
+		if core.CodeOf(err) != core.CodePlatformWrongCode {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -21,7 +20,7 @@ func TestCodes(t *testing.T) {
 		return b.Redeem(t.Context(), user, code, "another password")
 	}
 	refused("a code before there is one", redeem("alice", ""))
-	if _, err := b.Invite("bob"); !problem.Is(err, problem.NotFound) {
+	if _, err := b.Invite("bob"); core.CodeOf(err) != core.CodePlatformUserNotFound {
 		t.Errorf("somebody who is nobody is invited: %v", err)
 	}
 	old, err := b.Invite("alice")
@@ -33,7 +32,7 @@ func TestCodes(t *testing.T) {
 	refused("for somebody else", redeem("bob", code))
 	b.ok(b.Invited("alice", code))
 	b.ok(b.Invited("alice", code)) // to ask uses nothing up
-	if err := b.Redeem(t.Context(), "alice", code, ""); !problem.Is(err, problem.Invalid) {
+	if err := b.Redeem(t.Context(), "alice", code, ""); core.CodeOf(err) != core.CodePlatformInvalid {
 		t.Errorf("no password: %v", err)
 	}
 	who, err := b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: password})
@@ -42,7 +41,7 @@ func TestCodes(t *testing.T) {
 	}
 	b.ok(redeem("alice", code))
 	refused("a code that was used", redeem("alice", code))
-	if _, err := b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: password}); !problem.Is(err, problem.Unauthorized) {
+	if _, err := b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: password}); core.CodeOf(err) != core.CodePlatformUnauthorized {
 		t.Errorf("the former password: %v", err)
 	}
 	_, err = b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: "another password"})

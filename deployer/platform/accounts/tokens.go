@@ -14,7 +14,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // tokenDocument is an API token as it is stored.
@@ -52,7 +51,7 @@ func (a *Accounts) CreateToken(user, name string) (used string, token core.Secre
 		name = "token-" + strings.ToLower(rand.Text()[:10])
 	}
 	if !tokenName(name) || name == operation {
-		return "", "", false, problem.New(problem.Invalid, "invalid", "%.100q can't be a token's name: letters, digits, space and ._@:- may stand in it, at most %d", name, maxTokenName)
+		return "", "", false, core.Errorf(core.CodePlatformInvalid, "%.100q can't be a token's name: letters, digits, space and ._@:- may stand in it, at most %d", name, maxTokenName)
 	}
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails, or ends the process
@@ -158,10 +157,10 @@ func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 		t.App = core.AnyApp
 	}
 	if !tokenName(t.ID) || !tokenName(t.Provider) || t.App != core.AnyApp && !core.ValidName(t.App) {
-		return problem.New(problem.Invalid, "invalid", "A third-party token needs an id and a provider of letters, digits, space and ._@:-, and an app that may be one, or %q for all", core.AnyApp)
+		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs an id and a provider of letters, digits, space and ._@:-, and an app that may be one, or %q for all", core.AnyApp)
 	}
 	if t.Token == "" || len(t.Token) > 4<<10 || len(t.Login) > maxTokenName || len(t.Scopes) > 100 {
-		return problem.New(problem.Invalid, "invalid", "A third-party token needs a token of at most 4 KiB, and a login and scopes of sensible length")
+		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs a token of at most 4 KiB, and a login and scopes of sensible length")
 	}
 	d := thirdPartyDocument{
 		Provider: t.Provider, App: t.App, Login: t.Login, Scopes: t.Scopes,
@@ -192,7 +191,7 @@ func (a *Accounts) room(tx *bbolt.Tx, bucket, user, name string) (known bool, er
 		known = known || other == name
 	})
 	if err == nil && !known && count >= maxTokens {
-		err = problem.New(problem.Conflict, "conflict", "There are %d tokens already; remove one first", maxTokens)
+		err = core.Errorf(core.CodePlatformTokenConflict, "There are %d tokens already; remove one first", maxTokens)
 	}
 	return known, err
 }
@@ -201,7 +200,7 @@ func (a *Accounts) remove(bucket, user, name, what string) error {
 	return a.update("removing a token", func(tx *bbolt.Tx) error {
 		b, key := tx.Bucket([]byte(bucket)), []byte(within(user, name))
 		if b.Get(key) == nil {
-			return problem.New(problem.NotFound, "not_found", "There is no %s %.100q", what, name)
+			return core.Errorf(core.CodePlatformTokenNotFound, "There is no %s %.100q", what, name)
 		}
 		return b.Delete(key)
 	})

@@ -10,7 +10,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // User is what a user's document tells.
@@ -28,7 +27,7 @@ func (d userDocument) user() User {
 // Create makes a user.
 func (a *Accounts) Create(ctx context.Context, user string, password core.Secret, email string) error {
 	if !core.ValidName(user) {
-		return problem.New(problem.Invalid, "invalid", "%.100q can't be a user's name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", user, core.MaxName)
+		return core.Errorf(core.CodePlatformInvalid, "%.100q can't be a user's name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", user, core.MaxName)
 	}
 	if err := checkPassword(password); err != nil {
 		return err
@@ -43,7 +42,7 @@ func (a *Accounts) Create(ctx context.Context, user string, password core.Secret
 	now := a.o.Now().UTC()
 	return a.update("creating a user", func(tx *bbolt.Tx) error {
 		if mustExist(tx, user) == nil {
-			return problem.New(problem.Conflict, "conflict", "There is a user %q already", user)
+			return core.Errorf(core.CodePlatformUserConflict, "There is a user %q already", user)
 		}
 		return put(tx, bucketUsers, user, userDocument{Username: user, Hash: hash, Email: email, CTime: now, MTime: now})
 	})
@@ -149,14 +148,14 @@ func orNone(err error, user string) error {
 
 func checkPassword(password core.Secret) error {
 	if password == "" || len(password) > maxPassword {
-		return problem.New(problem.Invalid, "invalid", "A password is needed, of at most %d bytes", maxPassword)
+		return core.Errorf(core.CodePlatformInvalid, "A password is needed, of at most %d bytes", maxPassword)
 	}
 	return nil
 }
 
 func checkEmail(email string) error {
 	if len(email) > 254 || strings.ContainsAny(email, "\r\n\x00") {
-		return problem.New(problem.Invalid, "invalid", "The email is no address")
+		return core.Errorf(core.CodePlatformInvalid, "The email is no address")
 	}
 	return nil
 }

@@ -6,11 +6,11 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/throttle"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/peer"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // Options are what [New] takes; Accounts and Apps are required.
@@ -52,7 +52,7 @@ func New(o Options) *API {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.o.IsApp != nil && peer.Is(r.Context(), a.o.IsApp) {
 		w.Header().Set("X-Powered-By", poweredBy)
-		a.refuse(w, r, problem.New(problem.Forbidden, "forbidden", "An app that runs on the platform can't call its API"))
+		a.refuse(w, r, core.Errorf(core.CodePlatformForbidden, "An app that runs on the platform can't call its API"))
 		return
 	}
 	a.answer(w, r)

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 const (
@@ -72,10 +70,10 @@ func (c *call) patient() error {
 func (c *call) body() ([]byte, error) {
 	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, problem.New(problem.TooLarge, "too_large", "The body is larger than %d KiB", maxBody>>10)
+		return nil, core.Errorf(core.CodePlatformTooLarge, "The body is larger than %d KiB", maxBody>>10)
 	}
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "incomplete", "The body broke off; send it again")
+		return nil, core.Errorf(core.CodePlatformIncomplete, "The body broke off; send it again")
 	}
 	return text, nil
 }
@@ -87,7 +85,7 @@ func (c *call) read(into any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return problem.New(problem.Invalid, "invalid", "The body is not the JSON that this call takes: %v", err)
+		return core.Errorf(core.CodePlatformInvalid, "The body is not the JSON that this call takes: %v", err)
 	}
 	return nil
 }
@@ -125,48 +123,6 @@ func (r *recorder) Write(p []byte) (int, error) {
 
 // Unwrap serves http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-// refusal is an error as the API tells it.
-type refusal struct {
-	Error   string `json:"error"`
-	Message string `json:"message"`
-}
-
-// refuse answers err.
-func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		panic(http.ErrAbortHandler) // nothing at all must not look like an answer
-	}
-	p, ok := errors.AsType[*problem.Error](err)
-	if !ok {
-		a.o.Logger.ErrorContext(r.Context(), "platform failed", "route", r.Pattern, "error", err)
-		p = problem.New(problem.Failed, "internal_error", "The platform failed; its log tells why. Try again later")
-	}
-	status := http.StatusInternalServerError
-	switch p.Kind {
-	case problem.Invalid, problem.TooLarge:
-		status = http.StatusBadRequest
-	case problem.Unauthorized:
-		status = http.StatusUnauthorized
-		w.Header().Set("WWW-Authenticate", `Basic realm="Nodejitsu"`)
-	case problem.Forbidden:
-		status = http.StatusForbidden
-	case problem.NotFound:
-		status = http.StatusNotFound
-	case problem.Conflict:
-		status = http.StatusConflict
-	case problem.TooMany:
-		status = http.StatusTooManyRequests
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
-	case problem.Busy:
-		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "5")
-	case problem.OutOfScope:
-		status = http.StatusNotImplemented
-	case problem.Failed:
-	}
-	writeJSON(w, status, refusal{p.Name, p.Message})
-}
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	text, err := json.Marshal(v)

@@ -1,5 +1,10 @@
 package api
 
+import "github.com/nodejitsu/webhooks/core"
+
+// Statuses returns the table of status codes.
+func Statuses() map[core.Code]int { return statuses }
+
 // Patterns returns those of all routes, so that a test can say that it has
 // seen each.
 func (a *API) Patterns() []string {

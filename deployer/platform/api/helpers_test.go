@@ -44,6 +44,7 @@ type bench struct {
 	api     *api.API
 	server  *httptest.Server
 	builder *builder
+	drones  *drones.Supervisor
 	token   string // me:TOKEN
 	log     *text  // what the API logs
 	end     context.CancelFunc
@@ -72,7 +73,7 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 		t.Fatal(err)
 	}
 	supervisor := drones.New(drones.Options{Dir: filepath.Join(dir, "drones"), SameUser: true})
-	b := &bench{t: t, builder: &builder{t: t}, log: &text{}}
+	b := &bench{t: t, builder: &builder{t: t}, drones: supervisor, log: &text{}}
 	store := snapshots.New(snapshots.Options{
 		Dir: filepath.Join(dir, "archives"), Builds: filepath.Join(dir, "builds"), Builder: b.builder,
 	})
@@ -104,7 +105,7 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 }
 
 func (b *bench) serve(configure ...func(*http.Server)) {
-	b.server = httptest.NewUnstartedServer(b.api)
+	b.server = httptest.NewUnstartedServer(noting(b.api))
 	var base context.Context
 	base, b.end = context.WithCancel(b.t.Context())
 	b.server.Config.BaseContext = func(net.Listener) context.Context { return base }
@@ -263,14 +264,14 @@ func (a answer) sound() {
 		return
 	}
 	object := a.object()
-	for _, field := range []string{"error", "message"} {
+	for _, field := range []string{"error", "message", "code"} {
 		if said, _ := object[field].(string); said == "" {
 			a.t.Errorf("%s: status %d has no %s: %s", a.call, a.status, field, a.body)
 		}
 	}
-	fields := 2
+	fields := 3
 	if a.status == http.StatusNotImplemented && strings.HasPrefix(a.Request.URL.Path, "/databases") {
-		fields = 4 // with what the published clients read without a look at the status
+		fields = 5 // with what the published clients read without a look at the status
 	}
 	if len(object) != fields {
 		a.t.Errorf("%s: status %d tells more than that: %s", a.call, a.status, a.body)

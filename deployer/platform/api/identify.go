@@ -11,7 +11,6 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/throttle"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // The headers of package nodejitsu, between servers of ours.
@@ -28,7 +27,7 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 	username, given, ok := c.r.BasicAuth()
 	// Of two, whoever stands before us may have looked at the other one.
 	if !ok || len(c.r.Header.Values("Authorization")) > 1 {
-		return problem.New(problem.Unauthorized, "unauthorized", "Give your username, and your password or an API token, by HTTP Basic authentication")
+		return core.Errorf(core.CodePlatformUnauthorized, "Give your username, and your password or an API token, by HTTP Basic authentication")
 	}
 	c.who, err = a.authenticate(ctx, a.caller(c.r), core.Credentials{Username: username, Password: core.Secret(given)})
 	if err != nil {
@@ -37,7 +36,7 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 	c.user, c.app = c.r.PathValue("user"), c.r.PathValue("app")
 	for _, name := range []string{c.user, c.app} {
 		if name != "" && !core.ValidName(name) {
-			return problem.New(problem.Invalid, "invalid", "%.100q can't be a name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, core.MaxName)
+			return core.Errorf(core.CodePlatformInvalid, "%.100q can't be a name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, core.MaxName)
 		}
 	}
 	switch needed {
@@ -49,16 +48,16 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 		}
 		return operatorOnly()
 	case account:
-		if _, err := a.o.Accounts.Find(c.user); problem.Is(err, problem.NotFound) && !c.who.Service {
+		if _, err := a.o.Accounts.Find(c.user); core.CodeOf(err) == core.CodePlatformUserNotFound && !c.who.Service {
 			return noKeys()
 		}
 	case open, owner, password:
 	}
 	if c.who.Token && needed != owner {
-		return problem.New(problem.Forbidden, "forbidden", "An API token can't do that; give the password")
+		return core.Errorf(core.CodePlatformForbidden, "An API token can't do that; give the password")
 	}
 	if !c.who.May(c.user) {
-		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
+		return core.NewError(core.CodePlatformForbidden, "", nil)
 	}
 	if c.who.Service { // others were found when they authenticated
 		_, err = a.o.Accounts.Find(c.user)
@@ -67,7 +66,7 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 }
 
 func operatorOnly() error {
-	return problem.New(problem.Forbidden, "forbidden", "Only the operator of this platform may do that; with the command `webhooks users`")
+	return core.Errorf(core.CodePlatformForbidden, "Only the operator of this platform may do that; with the command `webhooks users`")
 }
 
 // authenticate proves credentials, unless there were too many wrong ones from
@@ -79,7 +78,7 @@ func (a *API) authenticate(ctx context.Context, address string, given core.Crede
 	}
 	done, wait := a.throttle.Try(ctx, address, given)
 	if wait > 0 {
-		slower := problem.New(problem.TooMany, "too_many_tries", "There were too many wrong passwords; wait as long as Retry-After says, and check the one you send")
+		slower := core.NewError(core.CodePlatformTooManyTries, "", nil)
 		slower.RetryAfter = wait
 		return accounts.Identity{}, slower
 	}
@@ -89,7 +88,7 @@ func (a *API) authenticate(ctx context.Context, address string, given core.Crede
 	switch {
 	case err == nil:
 		outcome = throttle.Right
-	case problem.Is(err, problem.Unauthorized):
+	case core.CodeOf(err) == core.CodePlatformUnauthorized:
 		outcome = throttle.Wrong
 	}
 	return who, err

@@ -10,7 +10,6 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // pathLive is where the published client follows a log.
@@ -27,10 +26,10 @@ const (
 func (a *API) liveLogs(c *call) error {
 	user, app, _ := strings.Cut(strings.TrimPrefix(c.r.URL.Query().Get("subscribe"), "logs/"), "/")
 	if !core.ValidName(user) || !core.ValidName(app) {
-		return problem.New(problem.Invalid, "invalid", "Subscribe to logs/USER/APP")
+		return core.Errorf(core.CodePlatformInvalid, "Subscribe to logs/USER/APP")
 	}
 	if !c.who.May(user) {
-		return problem.New(problem.Forbidden, "forbidden", "That is another user's")
+		return core.Errorf(core.CodePlatformForbidden, "That is another user's")
 	}
 	begin := time.Now()
 	if _, err := a.o.Apps.Logs(user, app, begin, time.Time{}, 1); err != nil {

@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 const (
@@ -50,7 +50,7 @@ func (a *API) lastLogs(c *call) error {
 	if text := c.r.PathValue("rows"); text != "" {
 		var err error
 		if rows, err = strconv.Atoi(text); err != nil || rows < 1 {
-			return problem.New(problem.Invalid, "invalid", "The number of lines must be 1 or more")
+			return core.Errorf(core.CodePlatformInvalid, "The number of lines must be 1 or more")
 		}
 	}
 	lines, err := a.o.Apps.Logs(c.user, c.app, time.Time{}, time.Time{}, min(rows, maxRows))
@@ -109,7 +109,7 @@ func (m *moment) UnmarshalJSON(text []byte) error {
 		return nil
 	}
 	if json.Unmarshal(text, &m.Time) != nil {
-		return problem.New(problem.Invalid, "invalid", "%.40q is no time; write RFC 3339, or milliseconds since 1970", text)
+		return core.Errorf(core.CodePlatformInvalid, "%.40q is no time; write RFC 3339, or milliseconds since 1970", text)
 	}
 	return nil
 }

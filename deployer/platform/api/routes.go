@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // access is who may call a route.
@@ -100,7 +100,7 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(allowed) > 0 && !slices.Contains(allowed, r.Method) {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		writeJSON(w, http.StatusMethodNotAllowed, refusal{"method_not_allowed", "This path takes " + strings.Join(allowed, ", ")})
+		a.refuse(w, r, core.Errorf(core.CodePlatformMethodNotAllowed, "This path takes %s", strings.Join(allowed, ", ")))
 		return
 	}
 	a.refuse(w, r, noPath())
@@ -112,6 +112,7 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 func (a *API) noDatabases(c *call) error {
 	return c.answer(http.StatusNotImplemented, map[string]any{
 		"error":     nameNotImplemented,
+		"code":      core.CodePlatformNotImplemented,
 		"message":   "This platform has no databases. Run one of your own, and give the app its address by `env`",
 		"databases": []any{},
 		"database":  map[string]string{"name": c.r.PathValue("name"), "type": nameNotImplemented},
@@ -124,9 +125,9 @@ func (a *API) noKeys(*call) error { return noKeys() }
 
 // noKeys answers in the place of the hosted platform.
 func noKeys() error {
-	return problem.New(problem.OutOfScope, nameNotImplemented, "This platform has no git server of its own, so it takes no ssh keys. Push to GitHub, or deploy with `webhooks deploy`")
+	return core.Errorf(core.CodePlatformNotImplemented, "This platform has no git server of its own, so it takes no ssh keys. Push to GitHub, or deploy with `webhooks deploy`")
 }
 
 func noPath() error {
-	return problem.New(problem.NotFound, "no_such_path", "The API has no such path")
+	return core.NewError(core.CodePlatformNoSuchPath, "", nil)
 }

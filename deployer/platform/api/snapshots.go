@@ -8,13 +8,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // The trailers of an upload's answer.
 const (
 	trailerFailure = "X-Build-Failure" // why the build failed
-	trailerRetry   = "X-Build-Retry"   // "1" where that was the platform's fault
+	trailerRetry   = "X-Build-Retry"   // "1" if the platform is at fault
+	trailerCode    = "X-Build-Code"    // the failure's code
 )
 
 func (a *API) listSnapshots(c *call) error {
@@ -28,7 +29,7 @@ func (a *API) listSnapshots(c *call) error {
 func (a *API) fetchSnapshot(c *call) error {
 	id, ok := strings.CutSuffix(c.r.PathValue("file"), ".tgz")
 	if !ok {
-		return problem.New(problem.NotFound, "not_found", "A snapshot is fetched by its file's name, which ends in .tgz")
+		return core.Errorf(core.CodePlatformSnapshotNotFound, "A snapshot is fetched by its file's name, which ends in .tgz")
 	}
 	file, err := a.o.Apps.Open(c.user, c.app, id)
 	if err != nil {
@@ -54,22 +55,22 @@ func (a *API) uploadSnapshot(c *call) error {
 	}
 	out := &output{c: c, flush: true}
 	built, err := a.o.Apps.Upload(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"), &input{c: c}, out)
-	p, refused := errors.AsType[*problem.Error](err)
+	e, refused := errors.AsType[*core.Error](err)
 	switch {
 	case err == nil && built:
 		_, err = io.WriteString(out, "This snapshot is built already.\n")
 		return err
 	case err == nil:
 		return out.begin()
-	case !out.begun && (!refused || p.Kind != problem.Failed):
+	case !out.begun && (!refused || e.Code != core.CodePlatformBuildFailed):
 		return err // nothing was built
 	case c.ctx().Err() != nil:
 		return err
 	case refused:
-		return out.fail(p.Message, false)
+		return out.fail(e.Reason, e.Code)
 	}
 	a.o.Logger.ErrorContext(c.ctx(), "platform failed", "route", c.r.Pattern, "error", err)
-	return out.fail("The platform failed while it built the snapshot; its log tells why. Try again later", true)
+	return out.fail("The platform failed while it built the snapshot; its log says why. Try again later", core.CodePlatformInternal)
 }
 
 // output is an answer's body of any length. It begins with the first write.
@@ -100,19 +101,20 @@ func (o *output) begin() error {
 	h := o.c.w.Header()
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
-		h.Set("Trailer", trailerFailure+", "+trailerRetry)
+		h.Set("Trailer", trailerFailure+", "+trailerRetry+", "+trailerCode)
 	}
 	o.c.w.WriteHeader(http.StatusOK)
 	return nil
 }
 
 // fail ends the answer with the trailers of a failure.
-func (o *output) fail(reason string, retry bool) error {
+func (o *output) fail(reason string, code core.Code) error {
 	if err := o.begin(); err != nil {
 		return err
 	}
 	o.c.w.Header().Set(trailerFailure, oneLine(reason))
-	if retry {
+	o.c.w.Header().Set(trailerCode, string(code))
+	if code != core.CodePlatformBuildFailed {
 		o.c.w.Header().Set(trailerRetry, "1")
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // auth tells whose the credentials are.
@@ -41,7 +40,7 @@ func (c *call) userFields() (fields userFields, err error) {
 		return userFields{}, err
 	}
 	if fields.Username != nil && *fields.Username != c.user {
-		return userFields{}, problem.New(problem.Invalid, "invalid", "The field username must be the path's; a user can't be renamed")
+		return userFields{}, core.Errorf(core.CodePlatformInvalid, "The field username must be the path's; a user can't be renamed")
 	}
 	return fields, nil
 }
@@ -93,7 +92,7 @@ func (a *API) destroyUser(c *call) error {
 
 func (a *API) userAvailable(c *call) error {
 	_, err := a.o.Accounts.Find(c.user)
-	if err != nil && !problem.Is(err, problem.NotFound) {
+	if err != nil && core.CodeOf(err) != core.CodePlatformUserNotFound {
 		return err
 	}
 	return c.answer(http.StatusOK, map[string]bool{"available": err != nil})

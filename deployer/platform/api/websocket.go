@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // socket is a WebSocket's server side (RFC 6455), as far as sending texts to
@@ -41,7 +41,7 @@ var errFrame = errors.New("api: a frame that no client of ours sends")
 func (c *call) upgrade() (*socket, error) {
 	key := c.r.Header.Get("Sec-WebSocket-Key")
 	if !strings.EqualFold(c.r.Header.Get("Upgrade"), "websocket") || key == "" {
-		return nil, problem.New(problem.Invalid, "invalid", "This path speaks WebSocket")
+		return nil, core.Errorf(core.CodePlatformInvalid, "This path speaks WebSocket")
 	}
 	conn, rw, err := http.NewResponseController(c.w).Hijack()
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
@@ -124,7 +123,7 @@ func (a *Apps) find(user, app string) (d document, err error) {
 func read(tx *bbolt.Tx, user, app string) (d document, err error) {
 	text := tx.Bucket([]byte(bucketApps)).Get([]byte(key(user, app)))
 	if text == nil {
-		return document{}, problem.New(problem.NotFound, "not_found", "There is no app %s", key(user, app))
+		return document{}, core.Errorf(core.CodePlatformAppNotFound, "There is no app %s", key(user, app))
 	}
 	if err := json.Unmarshal(text, &d); err != nil {
 		return document{}, fmt.Errorf("apps: the document of %s is damaged: %w", key(user, app), err)
@@ -158,7 +157,7 @@ func (a *Apps) update(user, app string, change func(*bbolt.Tx, *document) error)
 
 // wrapped tells what was being done, of errors that are no refusals.
 func wrapped(doing string, err error) error {
-	if _, refused := errors.AsType[*problem.Error](err); err == nil || refused {
+	if _, refused := errors.AsType[*core.Error](err); err == nil || refused {
 		return err
 	}
 	return fmt.Errorf("apps: %s: %w", doing, err)
@@ -169,5 +168,5 @@ func checkName(what, name string) error {
 	if core.ValidName(name) {
 		return nil
 	}
-	return problem.New(problem.Invalid, "invalid", "%.100q can't be %s: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, what, core.MaxName)
+	return core.Errorf(core.CodePlatformInvalid, "%.100q can't be %s: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, what, core.MaxName)
 }

@@ -5,7 +5,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // Cloud returns where an app runs, and with how many drones.
@@ -59,12 +59,12 @@ func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud
 // names the datacenter.
 func (a *Apps) wanted(before Cloud, requested []Cloud) (c Cloud, named bool, err error) {
 	if len(requested) != 1 {
-		return Cloud{}, false, problem.New(problem.Invalid, "invalid", "Send a list of one entry: this platform is one datacenter")
+		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "Send a list of one entry: this platform is one datacenter")
 	}
 	one := requested[0]
 	named = one.Provider != "" || one.Datacenter != ""
 	if named && (one.Provider != "" && one.Provider != Provider || one.Datacenter != Datacenter) {
-		return Cloud{}, false, problem.New(problem.Invalid, "invalid", "There is no datacenter %.40q %.40q; see GET /endpoints", one.Provider, one.Datacenter)
+		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "There is no datacenter %.40q %.40q; see GET /endpoints", one.Provider, one.Datacenter)
 	}
 	c = before
 	if one.Drones != 0 {
@@ -74,7 +74,7 @@ func (a *Apps) wanted(before Cloud, requested []Cloud) (c Cloud, named bool, err
 		c.RAM = one.RAM
 	}
 	if c.Drones < 1 || c.Drones > a.o.MaxDrones || c.RAM < 1 || c.RAM > 1<<20 {
-		return Cloud{}, false, problem.New(problem.Invalid, "invalid", "An app may have 1 to %d drones", a.o.MaxDrones)
+		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "An app may have 1 to %d drones", a.o.MaxDrones)
 	}
 	return c, named, nil
 }

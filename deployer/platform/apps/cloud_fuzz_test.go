@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // Whatever cloud is requested, an app keeps to the one datacenter with a number
@@ -26,7 +26,7 @@ func FuzzCloud(f *testing.F) {
 		before := Cloud{Provider: Provider, Datacenter: Datacenter, Drones: 2, RAM: 256}
 		wanted, _, err := a.wanted(before, requested)
 		if err != nil {
-			if !problem.Is(err, problem.Invalid) || wanted != (Cloud{}) {
+			if core.CodeOf(err) != core.CodePlatformInvalid || wanted != (Cloud{}) {
 				t.Fatalf("%q: %+v, %v", body, wanted, err)
 			}
 			return

@@ -3,8 +3,8 @@ package apps_test
 import (
 	"testing"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // place says where the app lives, by the name of the datacenter.
@@ -72,7 +72,7 @@ func TestCloudLeavesWhatRuns(t *testing.T) {
 	done()
 	b.upload("v2", `process.exit(1)`)
 	b.activate("v2")
-	if err := b.place(2); !problem.Is(err, problem.Failed) {
+	if err := b.place(2); core.CodeOf(err) != core.CodePlatformStartFailed {
 		t.Errorf("a snapshot that does not start: %v", err)
 	}
 	cloud, err := b.Cloud("me", "app")

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // Fields are those of a package.json, or of an app's document, by name.
@@ -58,14 +57,14 @@ func sameName(value json.RawMessage, name string) error {
 	if json.Unmarshal(value, &given) == nil && (given == name || given == "") {
 		return nil
 	}
-	return problem.New(problem.Invalid, "invalid", "The field name must be the app's, %q; an app can't be renamed", name)
+	return core.Errorf(core.CodePlatformInvalid, "The field name must be the app's, %q; an app can't be renamed", name)
 }
 
 // subdomain reads a subdomain; an empty one stands for the app's name.
 func subdomain(value json.RawMessage, name string) (string, error) {
 	var given string
 	if err := json.Unmarshal(value, &given); err != nil {
-		return "", problem.New(problem.Invalid, "invalid", "The field subdomain must be a text")
+		return "", core.Errorf(core.CodePlatformInvalid, "The field subdomain must be a text")
 	}
 	given = strings.ToLower(given)
 	if given == "" {
@@ -87,18 +86,18 @@ func (a *Apps) domains(value json.RawMessage) ([]string, error) {
 			given = []string{one}
 		}
 	case json.Unmarshal(value, &given) != nil:
-		return nil, problem.New(problem.Invalid, "invalid", "The field domains must be a list of texts")
+		return nil, core.Errorf(core.CodePlatformInvalid, "The field domains must be a list of texts")
 	}
 	if len(given) > maxDomains {
-		return nil, problem.New(problem.Invalid, "invalid", "An app may have at most %d domains", maxDomains)
+		return nil, core.Errorf(core.CodePlatformInvalid, "An app may have at most %d domains", maxDomains)
 	}
 	for i, domain := range given {
 		domain = strings.ToLower(strings.TrimSuffix(domain, "."))
 		if !host(domain) {
-			return nil, problem.New(problem.Invalid, "invalid", "%.100q is no domain", given[i])
+			return nil, core.Errorf(core.CodePlatformInvalid, "%.100q is no domain", given[i])
 		}
 		if domain == a.o.Domain || strings.HasSuffix(domain, "."+a.o.Domain) {
-			return nil, problem.New(problem.Invalid, "invalid", "%.100q is below the platform's own domain; set the field subdomain instead", domain)
+			return nil, core.Errorf(core.CodePlatformInvalid, "%.100q is below the platform's own domain; set the field subdomain instead", domain)
 		}
 		given[i] = domain
 	}
@@ -122,7 +121,7 @@ func host(domain string) bool {
 func env(value json.RawMessage) (map[string]string, error) {
 	var given map[string]any
 	if err := json.Unmarshal(value, &given); err != nil {
-		return nil, problem.New(problem.Invalid, "invalid", "The field env must be an object")
+		return nil, core.Errorf(core.CodePlatformInvalid, "The field env must be an object")
 	}
 	read := make(map[string]string, len(given))
 	size := 0
@@ -139,14 +138,14 @@ func env(value json.RawMessage) (map[string]string, error) {
 			case nil:
 				continue
 			default:
-				return nil, problem.New(problem.Invalid, "invalid", "The variable %.100q in env must be a text", name)
+				return nil, core.Errorf(core.CodePlatformInvalid, "The variable %.100q in env must be a text", name)
 			}
 		}
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(text, "\x00") {
-			return nil, problem.New(problem.Invalid, "invalid", "The variable %.100q in env can't be set: '=' and NUL can't stand in its name, nor NUL in its value", name)
+			return nil, core.Errorf(core.CodePlatformInvalid, "The variable %.100q in env can't be set: '=' and NUL can't stand in its name, nor NUL in its value", name)
 		}
 		if size += len(name) + len(text); size > maxEnv {
-			return nil, problem.New(problem.Invalid, "invalid", "The variables in env are larger than %d KiB", maxEnv>>10)
+			return nil, core.Errorf(core.CodePlatformInvalid, "The variables in env are larger than %d KiB", maxEnv>>10)
 		}
 		read[name] = text
 	}

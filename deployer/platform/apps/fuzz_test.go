@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // Whatever body makes or changes an app: the app stays whose it was, what a
@@ -31,7 +30,7 @@ func FuzzFields(f *testing.F) {
 		}
 		d := document{User: "me", Name: "app", Subdomain: "app", Cloud: []Cloud{{Provider: "p", Datacenter: "d", Drones: 1, RAM: 256}}}
 		if err := a.apply(&d, fields); err != nil {
-			if !problem.Is(err, problem.Invalid) {
+			if core.CodeOf(err) != core.CodePlatformInvalid {
 				t.Fatalf("%q: %v", body, err)
 			}
 			return // what was applied is dropped

@@ -5,7 +5,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 func hostsOf(d document) []string {
@@ -31,7 +31,7 @@ func claim(tx *bbolt.Tx, before, d document) error {
 			if host[0] == 's' {
 				what = "subdomain"
 			}
-			return problem.New(problem.Conflict, "conflict", "The %s %q is another app's; choose another one in package.json", what, host[2:])
+			return core.Errorf(core.CodePlatformHostConflict, "The %s %q is another app's; choose another one in package.json", what, host[2:])
 		}
 		if err := bucket.Put([]byte(host), []byte(owner)); err != nil {
 			return err

@@ -8,11 +8,11 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // Create makes an app of the fields of a package.json. Its subdomain is its
-// name where they don't say. It refuses with [problem.Conflict] where there is
+// name where they don't say. It refuses with [core.CodePlatformAppConflict] where there is
 // such an app, or a host of it is another's.
 func (a *Apps) Create(user, app string, fields Fields) (App, error) {
 	if err := checkName("an app's name", app); err != nil {
@@ -31,7 +31,7 @@ func (a *Apps) Create(user, app string, fields Fields) (App, error) {
 	}
 	err := a.o.DB.Update(func(tx *bbolt.Tx) error {
 		if tx.Bucket([]byte(bucketApps)).Get([]byte(key(user, app))) != nil {
-			return problem.New(problem.Conflict, "conflict", "There is an app %s already", key(user, app))
+			return core.Errorf(core.CodePlatformAppConflict, "There is an app %s already", key(user, app))
 		}
 		if err := claim(tx, document{}, d); err != nil {
 			return err
@@ -47,7 +47,7 @@ func (a *Apps) Create(user, app string, fields Fields) (App, error) {
 // checkHost refuses what could not be reached.
 func checkHost(d document) error {
 	if d.Subdomain[len(d.Subdomain)-1] == '.' || bytes.Contains([]byte(d.Subdomain), []byte("..")) {
-		return problem.New(problem.Invalid, "invalid", "%q can't be a subdomain; set the field subdomain", d.Subdomain)
+		return core.Errorf(core.CodePlatformInvalid, "%q can't be a subdomain; set the field subdomain", d.Subdomain)
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (a *Apps) all(user string) (found []document, err error) {
 }
 
 // Destroy stops an app and removes it with all that is its own. It refuses
-// with [problem.Conflict] while a snapshot is being built.
+// with [core.CodePlatformAppConflict] while a snapshot is being built.
 func (a *Apps) Destroy(ctx context.Context, user, app string) error {
 	if _, err := a.find(user, app); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (a *Apps) Destroy(ctx context.Context, user, app string) error {
 	case build <- struct{}{}:
 		defer func() { <-build }()
 	default:
-		return problem.New(problem.Conflict, "conflict", "A snapshot of the app is being built; destroy it when that has ended")
+		return core.Errorf(core.CodePlatformAppConflict, "A snapshot of the app is being built; destroy it when that has ended")
 	}
 	release, err := a.hold(ctx, user, app, running)
 	if err != nil {
@@ -152,7 +152,7 @@ func (a *Apps) Destroy(ctx context.Context, user, app string) error {
 func (a *Apps) DestroyAll(ctx context.Context, user string) error {
 	documents, err := a.all(user)
 	for _, d := range documents {
-		if err := a.Destroy(ctx, user, d.Name); err != nil && !problem.Is(err, problem.NotFound) {
+		if err := a.Destroy(ctx, user, d.Name); err != nil && core.CodeOf(err) != core.CodePlatformAppNotFound {
 			return err
 		}
 	}

@@ -5,12 +5,8 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
+	"github.com/nodejitsu/webhooks/core"
 )
-
-// NameSuperseded names the refusal of a write that a later deployment came
-// before.
-const NameSuperseded = "superseded"
 
 // Order is where a write on an app stands among others, compared as text. A
 // server that was paused, or whose call was long on its way, must not undo what a
@@ -24,10 +20,10 @@ var order = regexp.MustCompile(`^[0-9a-z-]{0,64}$`) //nolint:gochecknoglobals //
 func (d *document) enter(o Order) error {
 	switch {
 	case !order.MatchString(string(o)):
-		return problem.New(problem.Invalid, "invalid", "The order must be lower-case letters, digits and '-', at most 64")
+		return core.Errorf(core.CodePlatformInvalid, "The order must be lower-case letters, digits and '-', at most 64")
 	case o == "":
 	case o < d.Order:
-		return problem.New(problem.Conflict, NameSuperseded, "A later deployment of the app has come before this one")
+		return core.NewError(core.CodePlatformSuperseded, "", nil)
 	default:
 		d.Order = o
 	}

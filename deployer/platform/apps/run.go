@@ -10,14 +10,8 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
-)
-
-// Names of refusals to start.
-const (
-	NameStartFailed = "start_failed" // the app ended or doesn't listen; the message has its last lines
-	NameNoSnapshots = "no_snapshots"
 )
 
 // Start starts the active snapshot, or the newest where none is active, in the
@@ -45,7 +39,7 @@ func (a *Apps) run(ctx context.Context, user, app string, o Order, choose func(n
 	}
 	next, ok := d.next()
 	if !ok {
-		return App{}, problem.New(problem.Invalid, NameNoSnapshots, "Cannot start application with no snapshots")
+		return App{}, core.NewError(core.CodePlatformNoSnapshots, "", nil)
 	}
 	s, ok := d.snapshot(choose(a.standing(d), d.Active))
 	if !ok {
@@ -70,22 +64,21 @@ func (a *Apps) switchTo(ctx context.Context, d document, s snapshot, drone int) 
 		Env: d.Env, Drones: drone,
 	})
 	if failed, ok := errors.AsType[*drones.StartError](err); ok {
-		return problem.New(problem.Failed, NameStartFailed, "%s", lastWords(failed))
+		return &core.Error{Code: core.CodePlatformStartFailed, Reason: failed.Reason, Detail: lastLines(failed)}
 	}
 	if errors.Is(err, drones.ErrClosed) {
-		return problem.New(problem.Busy, "busy", "The platform is starting or stopping; try again in a moment")
+		return core.NewError(core.CodePlatformBusy, "", nil)
 	}
 	return wrapped("starting an app", err)
 }
 
-// lastWords returns why an app did not start, with the last that it wrote.
-func lastWords(failed *drones.StartError) string {
-	var text strings.Builder
-	text.WriteString(failed.Reason)
+// lastLines returns the last lines that an app wrote which did not start.
+func lastLines(failed *drones.StartError) string {
+	var lines []string
 	for _, line := range failed.Lines {
-		text.WriteString("\n" + line.Text)
+		lines = append(lines, line.Text)
 	}
-	return text.String()
+	return strings.Join(lines, "\n")
 }
 
 // RolledBack makes the snapshot that was brought back the active one, where

@@ -10,14 +10,10 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
-
-// NameBuildFailed names the refusal of a snapshot whose build failed by the
-// app's fault.
-const NameBuildFailed = "build_failed"
 
 // Upload makes a snapshot of the tgz in body and builds it; what the build
 // prints is written to out as it comes. Where the app has it already, body is
@@ -45,7 +41,7 @@ func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader,
 	}
 	done, err := a.o.Snapshots.Build(ctx, archive, user, app, id, out)
 	if reason, ok := builds.Blame(err); ok {
-		return false, problem.New(problem.Failed, NameBuildFailed, "%s", reason)
+		return false, core.Errorf(core.CodePlatformBuildFailed, "%s", reason)
 	}
 	if err != nil {
 		return false, wrapped("building a snapshot", err)
@@ -76,7 +72,7 @@ func (a *Apps) has(user, app, id string) (bool, error) {
 		return false, err
 	}
 	if strings.HasSuffix(id, ".tgz") {
-		return false, problem.New(problem.Invalid, "invalid", "A snapshot's name can't end in .tgz, as that is its file's")
+		return false, core.Errorf(core.CodePlatformInvalid, "A snapshot's name can't end in .tgz, as that is its file's")
 	}
 	d, err := a.find(user, app)
 	if err != nil {
@@ -130,7 +126,7 @@ func (a *Apps) Open(user, app, id string) (*os.File, error) {
 }
 
 func noSnapshot(id string) error {
-	return problem.New(problem.NotFound, "not_found", "There is no snapshot %.100q", id)
+	return core.Errorf(core.CodePlatformSnapshotNotFound, "There is no snapshot %.100q", id)
 }
 
 // Activate makes a snapshot the one that the next start runs.
@@ -151,7 +147,7 @@ func (a *Apps) Activate(user, app, id string, o Order) (App, error) {
 	return a.tell(d, a.standing(d)), nil
 }
 
-// DestroySnapshot removes a snapshot. It refuses with [problem.Conflict] where
+// DestroySnapshot removes a snapshot. It refuses with [core.CodePlatformSnapshotConflict] where
 // that runs; where it crashed, the app is stopped. Where it was the active one,
 // none is from then on.
 func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error {
@@ -192,7 +188,7 @@ func (a *Apps) letGo(ctx context.Context, user, app, id string) error {
 		return nil
 	}
 	if state.Phase != drones.Crashed {
-		return problem.New(problem.Conflict, "conflict", "The snapshot %q runs; stop the app, or start another snapshot first", id)
+		return core.Errorf(core.CodePlatformSnapshotConflict, "The snapshot %q runs; stop the app, or start another snapshot first", id)
 	}
 	return wrapped("stopping an app that crashed", a.o.Drones.Halt(ctx, user, app))
 }

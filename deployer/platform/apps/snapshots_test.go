@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // Old snapshots go, but not the active one and not the one that runs.
@@ -25,7 +25,7 @@ func TestSnapshotsThatAreKept(t *testing.T) {
 	if got, want := b.snapshots(), "runs! active* c"; got != want {
 		t.Errorf("the app has %s, want %s", got, want)
 	}
-	if _, err := b.Open("me", "app", "a"); !problem.Is(err, problem.NotFound) {
+	if _, err := b.Open("me", "app", "a"); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
 		t.Errorf("one that went is opened with %v", err)
 	}
 	// Free to go, the oldest are the first.
@@ -74,7 +74,7 @@ func TestDestroyASnapshotThatCrashed(t *testing.T) {
 	b := setup(t, apps.Options{})
 	b.upload("v1", server("one"))
 	b.start()
-	if err := b.DestroySnapshot(t.Context(), "me", "app", "v1"); !problem.Is(err, problem.Conflict) {
+	if err := b.DestroySnapshot(t.Context(), "me", "app", "v1"); core.CodeOf(err) != core.CodePlatformSnapshotConflict {
 		t.Errorf("what runs is destroyed with %v", err)
 	}
 	b.crash()
@@ -89,7 +89,7 @@ func TestDestroyASnapshotThatCrashed(t *testing.T) {
 	if got := b.drones.State("me", "app"); got.Snapshot != "" {
 		t.Errorf("it would be started again: %+v", got)
 	}
-	if _, err := b.Open("me", "app", "v1"); !problem.Is(err, problem.NotFound) {
+	if _, err := b.Open("me", "app", "v1"); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
 		t.Errorf("it is opened with %v", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 )
 
 // Options are what [New] takes; Dir, Builds and Builder are required.
@@ -117,8 +117,8 @@ type Archive struct {
 	path string
 }
 
-// Receive writes body to the disk. It refuses with [problem.TooLarge], and with
-// [problem.Invalid] where body breaks off or is empty. The archive must be
+// Receive writes body to the disk. It refuses with [core.CodePlatformTooLarge], and with
+// [core.CodePlatformInvalid] where body breaks off or is empty. The archive must be
 // discarded; what is kept by then stays.
 func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
 	file, err := os.CreateTemp(s.incoming(), "")
@@ -139,13 +139,13 @@ func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
 	received.Size, err = io.Copy(io.MultiWriter(file, sum), source)
 	switch {
 	case source.err != nil:
-		return nil, problem.New(problem.Invalid, "incomplete", "The snapshot broke off after %d bytes; send it again", received.Size)
+		return nil, core.Errorf(core.CodePlatformIncomplete, "The snapshot broke off after %d bytes; send it again", received.Size)
 	case err != nil:
 		return nil, fmt.Errorf("snapshots: receiving: %w", err)
 	case received.Size > s.o.MaxSize:
-		return nil, problem.New(problem.TooLarge, "too_large", "The snapshot is larger than %d MiB, which is all that the platform takes", s.o.MaxSize>>20)
+		return nil, core.Errorf(core.CodePlatformTooLarge, "The snapshot is larger than %d MiB, which is all that the platform takes", s.o.MaxSize>>20)
 	case received.Size == 0:
-		return nil, problem.New(problem.Invalid, "invalid", "The snapshot is empty; send a tgz with one top folder, package/")
+		return nil, core.Errorf(core.CodePlatformInvalid, "The snapshot is empty; send a tgz with one top folder, package/")
 	}
 	received.MD5 = hex.EncodeToString(sum.Sum(nil))
 	if err := file.Sync(); err != nil {

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
-	"github.com/nodejitsu/webhooks/deployer/platform/problem"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
@@ -102,16 +102,16 @@ func TestReceiveRefuses(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		body io.Reader
-		kind problem.Kind
+		code core.Code
 		want string
 	}{
-		"too large":  {strings.NewReader(strings.Repeat("x", 1<<20+1)), problem.TooLarge, "larger than 1 MiB"},
-		"empty":      {strings.NewReader(""), problem.Invalid, "empty"},
-		"broken off": {io.MultiReader(strings.NewReader("four"), iotest.ErrReader(errNoBuild)), problem.Invalid, "after 4 bytes"},
-		"cut off":    {iotest.ErrReader(io.ErrUnexpectedEOF), problem.Invalid, "after 0 bytes"},
+		"too large":  {strings.NewReader(strings.Repeat("x", 1<<20+1)), core.CodePlatformTooLarge, "larger than 1 MiB"},
+		"empty":      {strings.NewReader(""), core.CodePlatformInvalid, "empty"},
+		"broken off": {io.MultiReader(strings.NewReader("four"), iotest.ErrReader(errNoBuild)), core.CodePlatformIncomplete, "after 4 bytes"},
+		"cut off":    {iotest.ErrReader(io.ErrUnexpectedEOF), core.CodePlatformIncomplete, "after 0 bytes"},
 	} {
 		a, err := b.Receive(test.body)
-		if a != nil || !problem.Is(err, test.kind) || !strings.Contains(err.Error(), test.want) {
+		if a != nil || core.CodeOf(err) != test.code || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %+v, %v", name, a, err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestReceiveTellsOfTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := b.Receive(strings.NewReader("x"))
-	if err == nil || problem.Is(err, problem.Invalid) {
+	if err == nil || core.CodeOf(err) == core.CodePlatformInvalid {
 		t.Errorf("error %v, which is not the sender's", err)
 	}
 }

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"cmp"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// statuses is the one place that knows the status code of a refusal.
+var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that nothing changes
+	core.CodePlatformInvalid:          http.StatusBadRequest,
+	core.CodePlatformIncomplete:       http.StatusBadRequest,
+	core.CodePlatformTooLarge:         http.StatusBadRequest,
+	core.CodePlatformNoSuchPath:       http.StatusNotFound,
+	core.CodePlatformMethodNotAllowed: http.StatusMethodNotAllowed,
+	core.CodePlatformNotImplemented:   http.StatusNotImplemented,
+	core.CodePlatformUnauthorized:     http.StatusUnauthorized,
+	core.CodePlatformForbidden:        http.StatusForbidden,
+	core.CodePlatformWrongCode:        http.StatusForbidden,
+	core.CodePlatformTooManyTries:     http.StatusTooManyRequests,
+	core.CodePlatformUserNotFound:     http.StatusNotFound,
+	core.CodePlatformUserConflict:     http.StatusConflict,
+	core.CodePlatformTokenNotFound:    http.StatusNotFound,
+	core.CodePlatformTokenConflict:    http.StatusConflict,
+	core.CodePlatformAppNotFound:      http.StatusNotFound,
+	core.CodePlatformAppConflict:      http.StatusConflict,
+	core.CodePlatformHostConflict:     http.StatusConflict,
+	core.CodePlatformSuperseded:       http.StatusConflict,
+	core.CodePlatformNoSnapshots:      http.StatusBadRequest,
+	core.CodePlatformStartFailed:      http.StatusInternalServerError,
+	core.CodePlatformSnapshotNotFound: http.StatusNotFound,
+	core.CodePlatformSnapshotConflict: http.StatusConflict,
+	core.CodePlatformBuildFailed:      http.StatusOK, // in a trailer: the body is the build's output
+	core.CodePlatformBusy:             http.StatusServiceUnavailable,
+	core.CodePlatformInternal:         http.StatusInternalServerError,
+}
+
+// retryAfter is what a 503 asks for if nothing better is known.
+const retryAfter = 5 * time.Second
+
+// failure is the body of a refusal. The published clients know error and
+// message.
+type failure struct {
+	Error   string    `json:"error"` // the last part of the code
+	Message string    `json:"message"`
+	Code    core.Code `json:"code"`
+}
+
+// failureOf returns what a caller is told of e.
+func failureOf(e *core.Error) failure {
+	f := failure{Error: string(e.Code), Message: e.Reason, Code: e.Code}
+	if i := strings.LastIndexByte(f.Error, ':'); i >= 0 {
+		f.Error = f.Error[i+1:]
+	}
+	if e.Detail != "" {
+		f.Message += "\n" + e.Detail
+	}
+	return f
+}
+
+// refuse answers err. What is not one of the platform's codes is its own
+// failure.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // nothing at all must not look like an answer
+	}
+	e := core.AsError(err)
+	status, ok := statuses[e.Code]
+	if !ok {
+		e = core.NewError(core.CodePlatformInternal, "", err)
+		status = http.StatusInternalServerError
+	}
+	if status == http.StatusInternalServerError && e.Cause != nil {
+		a.o.Logger.ErrorContext(r.Context(), "platform request failed", "route", r.Pattern, "code", string(e.Code), "error", e.Cause)
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="Nodejitsu"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		after := cmp.Or(e.RetryAfter, retryAfter)
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	}
+	writeJSON(w, status, failureOf(e))
+}
