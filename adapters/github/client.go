@@ -14,6 +14,7 @@ import (
 	gh "github.com/google/go-github/v60/github"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
+	"github.com/nodejitsu/webhooks/adapters/internal/outage"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -42,7 +43,8 @@ type Options struct {
 	IdleTimeout time.Duration
 	// Now is the clock, for rate limits that are told as a time of day.
 	Now func() time.Time
-	// Logger takes one line, at debug level, for each repository found moved.
+	// Logger receives a line when a host becomes unavailable and when it is
+	// available again, and at debug level one for each repository that was moved.
 	Logger *slog.Logger
 }
 
@@ -74,8 +76,8 @@ type Client struct {
 	hosts       map[string]bool // that tarballs may come from, all with a port
 	guard       *guard.Guard
 	connections *http.Transport
-	sound       *breaker     // connections to hosts that do not fail all the time
-	archive     *http.Client // has no token, ever
+	sound       http.RoundTripper // connections to hosts that do not fail all the time
+	archive     *http.Client      // has no token, ever
 }
 
 var (
@@ -113,7 +115,10 @@ func New(options Options) (*Client, error) {
 	c.connections = c.guard.Transport()
 	c.connections.ResponseHeaderTimeout = options.HeaderTimeout
 	c.connections.DisableCompression = true // a tarball must come as it is, its length checked
-	c.sound = &breaker{next: &redact.Transport{Next: c.connections}}
+	c.sound = &outage.Transport{
+		Next: &breaker{next: &redact.Transport{Next: c.connections}},
+		Log:  outage.New(options.Logger, options.Now),
+	}
 	c.archive = &http.Client{
 		Transport:     &patience{next: c.sound, idle: options.IdleTimeout},
 		CheckRedirect: c.checkBounce,

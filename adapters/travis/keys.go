@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
+	"github.com/nodejitsu/webhooks/adapters/internal/outage"
 	"github.com/nodejitsu/webhooks/core"
 )
 
@@ -67,7 +68,8 @@ func New(o Options) (*Keys, error) {
 	}
 	k := &Keys{o: o, guard: guard.ForURL(u, o.PrivateHosts), turn: make(chan struct{}, 1)}
 	k.http = http.Client{
-		Timeout: 5 * time.Second, Transport: k.guard.Transport(),
+		Timeout:       5 * time.Second,
+		Transport:     &outage.Transport{Next: k.guard.Transport(), Log: outage.New(o.Logger, o.Now)},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return k, nil
