@@ -114,7 +114,7 @@ func (p *Platform) start(ctx context.Context) error {
 		return err
 	}
 	if p.key = p.o.Key; p.key == "" {
-		if p.key, err = keyIn(p.o.Dir); err != nil {
+		if p.key, err = loadKey(p.o.Dir); err != nil {
 			return err
 		}
 	}
@@ -160,7 +160,7 @@ func (p *Platform) accounts(ctx context.Context) (*accounts.Accounts, error) {
 	text := p.o.SealKeys
 	if text == "" {
 		var err error
-		if text, err = kept(filepath.Join(p.o.Dir, SealFile), seal.NewKey); err != nil {
+		if text, err = load(filepath.Join(p.o.Dir, SealFile), seal.NewKey); err != nil {
 			return nil, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/atomicfile"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 )
 
@@ -235,14 +236,7 @@ func (s *Store) keep(a *Archive, user, app, id string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("snapshots: keeping: %w", err)
 	}
-	if err := os.Rename(a.path, path); err != nil {
-		return fmt.Errorf("snapshots: keeping: %w", err)
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("snapshots: keeping: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+	if err := atomicfile.Rename(a.path, path); err != nil {
 		return fmt.Errorf("snapshots: keeping: %w", err)
 	}
 	return nil

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/atomicfile"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -78,29 +77,13 @@ func newKeysRotate(streams IO) *cobra.Command {
 				return err
 			}
 		}
-		if err := replace(path, seal.NewKey()+"\n"+before); err != nil {
+		text := strings.TrimSpace(seal.NewKey().Reveal()+"\n"+before.Reveal()) + "\n"
+		if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintln(streams.Stdout, "The new key is the first one in "+path+". Restart the server; then the others can be removed.")
 		return err
 	})
-}
-
-// replace writes a file for its owner alone, whole or not at all.
-func replace(path string, text core.Secret) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // for its owner alone
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(strings.TrimSpace(text.Reveal()) + "\n")
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }
 
 func onKeys(cmd *cobra.Command, streams IO, do func(ctx context.Context, path string) error) *cobra.Command {
