@@ -48,7 +48,7 @@ type Event struct {
 
 	// Others are the further events of the same delivery, without Others of their
 	// own. Most deliveries have none; one of Bitbucket reports every ref of a push.
-	Others []Event
+	Others []Event `json:",omitempty"`
 }
 
 // Build is the part of an event that tells of a CI build.

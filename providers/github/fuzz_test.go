@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/providers/internal/field"
+	"github.com/nodejitsu/webhooks/providers/internal/gitpush"
 	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
@@ -56,7 +56,7 @@ func check(t *testing.T, e core.Event) {
 			t.Fatalf("event %+v", e)
 		}
 	}
-	if len(e.Commits) > field.MaxCommits || len(e.Commit.Message) > 16<<10 || len(e.Name) > 100 || e.Name == "" {
+	if len(e.Commits) > gitpush.MaxCommits || len(e.Commit.Message) > 16<<10 || len(e.Name) > 100 || e.Name == "" {
 		t.Fatalf("event %+v", e)
 	}
 }

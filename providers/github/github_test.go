@@ -10,7 +10,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
-	"github.com/nodejitsu/webhooks/providers/internal/field"
+	"github.com/nodejitsu/webhooks/providers/internal/gitpush"
 	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
@@ -220,7 +220,7 @@ func TestPushThatSkipsCI(t *testing.T) {
 		{"no commits, as of a new branch", []string{`"commits":[]`, head("a [skip ci]")}, true},
 		{"no head, as of old", []string{commits("a [skip ci]")}, true},
 		{"at the end of a long message", []string{commits(long + "[skip ci]"), head(long + "[skip ci]")}, true},
-		{"more than are kept", []string{commits(append([]string{"a"}, slices.Repeat([]string{"[skip ci]"}, 3*field.MaxCommits)...)...)}, false},
+		{"more than are kept", []string{commits(append([]string{"a"}, slices.Repeat([]string{"[skip ci]"}, 3*gitpush.MaxCommits)...)...)}, false},
 	} {
 		e, err := Provider{}.Parse(deliver(t, "push", push(c.fields...)))
 		if err != nil || e.SkipsCI != c.want {
@@ -242,7 +242,7 @@ func TestTheNewestCommitsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(e.Commits) != field.MaxCommits || e.Commits[0] != sha("a") || e.Commits[1] != id(2999) || e.Commits[255] != id(2999-254) {
+	if len(e.Commits) != gitpush.MaxCommits || e.Commits[0] != sha("a") || e.Commits[1] != id(2999) || e.Commits[255] != id(2999-254) {
 		t.Errorf("%d commits, from %s to %s", len(e.Commits), e.Commits[1], e.Commits[len(e.Commits)-1])
 	}
 }

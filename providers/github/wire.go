@@ -3,6 +3,7 @@ package github
 import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/providers/internal/field"
+	"github.com/nodejitsu/webhooks/providers/internal/gitpush"
 	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
 )
 
@@ -11,8 +12,9 @@ import (
 type payload struct {
 	ref, before, after string
 	deleted            bool
-	head               commit
-	commits            field.Commits
+	head               core.Commit
+	headSkipsCI        bool
+	commits            gitpush.Commits
 	listsCommits       bool // the list is not empty
 	commitsSkipCI      bool // all commits of the list, also those not kept, skip CI
 	hasCommits         bool // commits or head_commit is there, if only as null
@@ -35,15 +37,6 @@ type repository struct {
 type owner struct {
 	login string
 	name  string // of a push the login too; payloads of 2012 have this alone
-}
-
-type commit struct {
-	id, message, timestamp, url string
-	author                      author
-}
-
-type author struct {
-	name, email, username string
 }
 
 // readPush reads all fields that a push, or a ping, is told by.
@@ -70,7 +63,7 @@ func read(text []byte, wanted ...string) (payload, error) {
 			p.deleted = s.Bool()
 		case "head_commit":
 			p.hasCommits = true
-			p.head = readCommit(s)
+			p.head, p.headSkipsCI = gitpush.ReadCommit(s)
 		case "commits":
 			p.hasCommits = true
 			p.readCommits(s)
@@ -120,33 +113,6 @@ func readRepository(s *jsonscan.Scanner) (r repository) {
 		}
 	}
 	return r
-}
-
-func readCommit(s *jsonscan.Scanner) (c commit) {
-	for key := range s.Object("id", "message", "timestamp", "url", "author") {
-		switch key {
-		case "id":
-			c.id = s.Text()
-		case "message":
-			c.message = s.Text()
-		case "timestamp":
-			c.timestamp = s.Text()
-		case "url":
-			c.url = s.Text()
-		case "author":
-			for key := range s.Object("name", "email", "username") {
-				switch key {
-				case "name":
-					c.author.name = s.Text()
-				case "email":
-					c.author.email = s.Text()
-				case "username":
-					c.author.username = s.Text()
-				}
-			}
-		}
-	}
-	return c
 }
 
 // readCommits reads the list of commits. It reads no message after that of the

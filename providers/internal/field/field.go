@@ -28,9 +28,18 @@ func Commit(text string) string {
 }
 
 // Repository returns r, or the zero Repository if its owner or its name is
-// invalid.
+// invalid. The owner is one part, as on GitHub.
 func Repository(r core.Repository) core.Repository {
-	if !core.ValidRepositoryPart(r.Owner) || !core.ValidRepositoryPart(r.Name) {
+	return repository(r, core.ValidRepositoryPart)
+}
+
+// GroupedRepository is Repository for an owner that may be a path of groups.
+func GroupedRepository(r core.Repository) core.Repository {
+	return repository(r, core.ValidRepositoryOwner)
+}
+
+func repository(r core.Repository, validOwner func(string) bool) core.Repository {
+	if !validOwner(r.Owner) || !core.ValidRepositoryPart(r.Name) {
 		return core.Repository{}
 	}
 	r.URL = Link(r.URL)

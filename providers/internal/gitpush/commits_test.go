@@ -1,4 +1,4 @@
-package field
+package gitpush
 
 import (
 	"fmt"

@@ -1,0 +1,80 @@
+package gitpush
+
+import (
+	"bytes"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/field"
+	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
+)
+
+// ReadCommit reads a commit as GitHub, GitLab and Gitea describe it, and whether
+// its message asks for no build.
+func ReadCommit(s *jsonscan.Scanner) (c core.Commit, skipsCI bool) {
+	for key := range s.Object("id", "message", "timestamp", "url", "author") {
+		switch key {
+		case "id":
+			c.ID = field.Commit(s.Text())
+		case "message":
+			message := s.Text()
+			skipsCI = core.SkipsCI(message)
+			c.Message = field.Prose(message, field.MaxProse)
+		case "timestamp":
+			c.Timestamp = field.Time(s.Text())
+		case "url":
+			c.URL = field.Link(s.Text())
+		case "author":
+			c.Author = readPerson(s)
+		}
+	}
+	return c, skipsCI
+}
+
+func readPerson(s *jsonscan.Scanner) (p core.Person) {
+	for key := range s.Object("name", "email", "username") {
+		text := field.Prose(s.Text(), field.MaxLabel)
+		switch key {
+		case "name":
+			p.Name = text
+		case "email":
+			p.Email = text
+		case "username":
+			p.Username = text
+		}
+	}
+	return p
+}
+
+// List is what is read of a list of commits.
+type List struct {
+	Commits     Commits
+	Head        core.Commit // the one that was asked for; zero if it is not in the list
+	HeadSkipsCI bool
+}
+
+// ReadList reads a list of commits, which is the JSON text list; head is the id
+// of the commit to return as Head.
+func ReadList(list []byte, head string) (l List, err error) {
+	if len(list) == 0 {
+		return l, nil
+	}
+	want := []byte(head)
+	s := jsonscan.New(list)
+	for range s.Array() {
+		start := *s
+		isHead := false
+		for range s.Object("id") {
+			id := s.Bytes()
+			l.Commits.Add(id)
+			isHead = bytes.EqualFold(id, want)
+		}
+		if isHead && head != "" && l.Head.ID == "" {
+			*s = start // to read the same commit again; errors in it occur again
+			l.Head, l.HeadSkipsCI = ReadCommit(s)
+		}
+	}
+	if err := s.End(); err != nil {
+		return List{}, field.Unreadable(err)
+	}
+	return l, nil
+}
