@@ -6,18 +6,18 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/safetar"
 )
 
 const commitA = "96410ed970f6224a4cd3c450150c5d65bbc77fcd"
-
-func file(name, body string) (tar.Header, string) {
-	return tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(body))}, body
-}
 
 type member struct {
 	tar.Header
@@ -31,9 +31,7 @@ func pack(t testing.TB, members ...member) []byte {
 	zipped := gzip.NewWriter(&packed)
 	out := tar.NewWriter(zipped)
 	for _, m := range members {
-		if m.Typeflag == tar.TypeReg && m.Size == 0 {
-			m.Size = int64(len(m.body))
-		}
+		m.Size = int64(len(m.body))
 		if err := out.WriteHeader(&m.Header); err != nil {
 			t.Fatal(err)
 		}
@@ -48,8 +46,7 @@ func pack(t testing.TB, members ...member) []byte {
 }
 
 func regular(name, body string) member {
-	h, body := file(name, body)
-	return member{h, body}
+	return member{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644}, body}
 }
 
 func folder(name string) member {
@@ -64,139 +61,103 @@ func ofCommit(id string) member {
 	return member{Header: tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "pax_global_header", PAXRecords: map[string]string{"comment": id}}}
 }
 
-func TestRepackMovesTheTreeBelowPackage(t *testing.T) {
-	t.Parallel()
-	script := regular("o-r-96410ed/bin/run.sh", "#!/bin/sh\n")
-	script.Mode = 0o6775
-	packed := pack(t, ofCommit(commitA), folder("o-r-96410ed/"), regular("o-r-96410ed/package.json", "{}"),
-		folder("o-r-96410ed/bin/"), script, link("o-r-96410ed/bin/again", "../package.json"))
+// repacked is what comes out of a tarball.
+type repacked struct {
+	headers map[string]tar.Header
+	bodies  map[string]string
+	notes   []string
+}
 
-	var out bytes.Buffer
-	if err := repack(&out, bytes.NewReader(packed), commitA, ArchiveLimits{}.withDefaults()); err != nil {
+// stream passes an archive through a tarball, as a deployment does.
+func stream(t testing.TB, packed []byte) (repacked, error) {
+	t.Helper()
+	body := newTarball(t.Context(), commitA, safetar.Limits{}, Gzip{}, func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(packed)), nil
+	})
+	out, err := io.ReadAll(body)
+	notes, failure := body.Close()
+	if failure != nil {
+		if err == nil {
+			t.Errorf("the source failed by %v, and the reader did not notice", failure)
+		}
+		return repacked{}, failure
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]int64{}
-	in := tar.NewReader(&out)
+	r := repacked{map[string]tar.Header{}, map[string]string{}, notes}
+	unzipped, err := gzip.NewReader(bytes.NewReader(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := tar.NewReader(unzipped)
 	for {
 		h, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			break
+			return r, nil
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h.Uid != 0 || h.Uname != "" {
-			t.Errorf("%s keeps an owner", h.Name)
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
 		}
-		got[h.Name] = h.Mode
-	}
-	want := map[string]int64{"package/package.json": 0o644, "package/bin/": 0o755, "package/bin/run.sh": 0o755, "package/bin/again": 0o777}
-	if len(got) != len(want) {
-		t.Fatalf("got %v, want %v", got, want)
-	}
-	for name, mode := range want {
-		if got[name] != mode {
-			t.Errorf("%s: got mode %o, want %o", name, got[name], mode)
-		}
+		r.headers[h.Name], r.bodies[h.Name] = *h, string(text)
 	}
 }
 
-// Each of these would, unpacked, write or read outside of its folder, hide one
-// file behind another, or make something that is no file.
-func TestRepackRefusesHostileMembers(t *testing.T) {
+func TestTarballMovesTheTreeBelowPackage(t *testing.T) {
 	t.Parallel()
-	device := member{Header: tar.Header{Typeflag: tar.TypeChar, Name: "r/null", Devmajor: 1, Devminor: 3}}
-	fifo := member{Header: tar.Header{Typeflag: tar.TypeFifo, Name: "r/pipe"}}
-	hard := member{Header: tar.Header{Typeflag: tar.TypeLink, Name: "r/hard", Linkname: "/etc/passwd"}}
-	for name, members := range map[string][]member{
-		"climbing":            {regular("r/../../etc/cron.d/x", "x")},
-		"climbing within":     {regular("r/a/../../../x", "x")},
-		"absolute":            {regular("/etc/x", "x")},
-		"dot":                 {regular("r/./x", "x")},
-		"backslash":           {regular(`r/..\..\x`, "x")},
-		"other top":           {regular("r/a", "x"), regular("s/b", "x")},
-		"top is a file":       {regular("r", "x")},
-		"not UTF-8":           {regular("r/\xff\xfe", "x")},
-		"too long":            {regular("r/"+strings.Repeat("a/", 30)+strings.Repeat("b", 1000), "x")},
-		"too deep":            {regular("r/"+strings.Repeat("a/", 80)+"b", "x")},
-		"twice":               {regular("r/a", "x"), regular("r/a", "y")},
-		"link, then through":  {link("r/a", "b"), regular("r/a/c", "x")},
-		"link out":            {link("r/a", "../../etc")},
-		"link out, deep":      {link("r/b/c/a", "../../../etc")},
-		"link absolute":       {link("r/a", "/etc")},
-		"link to the top":     {link("r/a", "..")},
-		"device":              {device},
-		"fifo":                {fifo},
-		"hard link":           {hard},
-		"file becomes folder": {regular("r/a", "x"), folder("r/a/")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			err := repack(io.Discard, bytes.NewReader(pack(t, members...)), commitA, ArchiveLimits{}.withDefaults())
-			if got, want := core.CodeOf(err), core.CodeTarUnsafe; got != want {
-				t.Errorf("got %q (%v), want %q", got, err, want)
-			}
-		})
+	script := regular("o-r-96410ed/bin/run.sh", "#!/bin/sh\n")
+	script.Mode, script.Uid, script.Uname = 0o6775, 4242, "root"
+	got, err := stream(t, pack(t, ofCommit(commitA), folder("o-r-96410ed/"), regular("o-r-96410ed/package.json", "{}"),
+		folder("o-r-96410ed/bin/"), script, link("o-r-96410ed/bin/again", "../package.json"),
+		member{Header: tar.Header{Typeflag: tar.TypeLink, Name: "o-r-96410ed/twin", Linkname: "o-r-96410ed/package.json"}}))
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestRepackBounds(t *testing.T) {
-	t.Parallel()
-	zeros := regular("r/zeros", strings.Repeat("\x00", 12<<20))
-	many := []member{}
-	for i := range 30 {
-		many = append(many, regular("r/"+strings.Repeat("a", i+1), ""))
+	type file struct {
+		kind byte
+		mode int64
+		body string
+		link string
 	}
-	for name, test := range map[string]struct {
-		limits  ArchiveLimits
-		members []member
-	}{
-		"ratio":    {ArchiveLimits{}, []member{zeros}},
-		"unpacked": {ArchiveLimits{Unpacked: 1 << 20, Ratio: 1 << 20}, []member{zeros}},
-		"entries":  {ArchiveLimits{Entries: 20}, many},
-		"packed":   {ArchiveLimits{Packed: 64}, many},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			err := repack(io.Discard, bytes.NewReader(pack(t, test.members...)), commitA, test.limits.withDefaults())
-			if got, want := core.CodeOf(err), core.CodeTarTooLarge; got != want {
-				t.Errorf("got %q (%v), want %q", got, err, want)
-			}
-		})
+	want := map[string]file{
+		"package/package.json": {tar.TypeReg, 0o644, "{}", ""},
+		"package/bin/":         {tar.TypeDir, 0o755, "", ""},
+		"package/bin/run.sh":   {tar.TypeReg, 0o755, "#!/bin/sh\n", ""},
+		"package/bin/again":    {tar.TypeSymlink, 0o777, "", "../package.json"},
+		"package/twin":         {tar.TypeLink, 0o644, "", "package/package.json"},
 	}
-}
-
-// A tarball that ends early, wherever it does, is never taken for a whole one,
-// and is worth another try.
-func TestRepackCutOff(t *testing.T) {
-	t.Parallel()
-	whole := pack(t, ofCommit(commitA), regular("r/package.json", "{}"), regular("r/index.js", strings.Repeat("x();\n", 5000)))
-	for cut := 0; cut < len(whole); cut += max(1, len(whole)/97) {
-		err := repack(io.Discard, bytes.NewReader(whole[:cut]), commitA, ArchiveLimits{}.withDefaults())
-		if _, again := core.Retryable(err); !again || core.CodeOf(err) != core.CodeDownloadTarball {
-			t.Fatalf("cut at %d of %d: got %v", cut, len(whole), err)
+	found := map[string]file{}
+	for name, h := range got.headers {
+		found[name] = file{h.Typeflag, h.Mode, got.bodies[name], h.Linkname}
+		if h.Uid != 0 || h.Uname != "" || len(h.PAXRecords) != 0 {
+			t.Errorf("%s has the owner %d %q, records %v", name, h.Uid, h.Uname, h.PAXRecords)
 		}
 	}
+	if !maps.Equal(found, want) || len(got.notes) != 0 {
+		t.Errorf("got %v, notes %q; want %v", found, got.notes, want)
+	}
 }
 
-func TestRepackRefusesWhatIsNoTarball(t *testing.T) {
+// The rules are tested by package safetar; this shows that they are in force.
+func TestTarballRefusesHostileMembers(t *testing.T) {
 	t.Parallel()
-	whole := pack(t, regular("r/a", "x"))
-	flipped := bytes.Clone(whole)
-	flipped[len(flipped)-6] ^= 0xff // within gzip's checksum
 	for name, test := range map[string]struct {
 		body []byte
 		want core.Code
 	}{
-		"not gzip":         {[]byte("<html>not found</html>"), core.CodeTarCorrupt},
-		"checksum":         {flipped, core.CodeTarCorrupt},
-		"trailing garbage": {append(bytes.Clone(whole), "garbage, and more of it"...), core.CodeTarCorrupt},
-		"no files":         {pack(t, folder("r/")), core.CodeTarNoPackage},
-		"other commit":     {pack(t, ofCommit(strings.Repeat("1", 40)), regular("r/a", "x")), core.CodeDownloadTarball},
+		"climbing":       {pack(t, regular("r/../../etc/cron.d/x", "x")), core.CodeTarUnsafe},
+		"through a link": {pack(t, link("r/a", "b"), regular("r/a/c", "x")), core.CodeTarUnsafe},
+		"not gzip":       {[]byte("<html>not found</html>"), core.CodeTarCorrupt},
+		"no files":       {pack(t, folder("r/")), core.CodeTarNoPackage},
+		"other commit":   {pack(t, ofCommit(strings.Repeat("1", 40)), regular("r/a", "x")), core.CodeDownloadTarball},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := repack(io.Discard, bytes.NewReader(test.body), commitA, ArchiveLimits{}.withDefaults())
+			_, err := stream(t, test.body)
 			if got := core.CodeOf(err); got != test.want {
 				t.Errorf("got %q (%v), want %q", got, err, test.want)
 			}
@@ -207,78 +168,130 @@ func TestRepackRefusesWhatIsNoTarball(t *testing.T) {
 	}
 }
 
-// FuzzRepack holds that whatever comes in, nothing that comes out could leave
-// its folder.
-func FuzzRepack(f *testing.F) {
-	f.Add(pack(f, ofCommit(commitA), regular("r/package.json", "{}"), link("r/l", "package.json")))
-	f.Add(pack(f, regular("r/../x", "x")))
-	f.Add(pack(f, link("r/a", ".."), regular("r/a/b", "")))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var out bytes.Buffer
-		limits := ArchiveLimits{Packed: 1 << 20, Unpacked: 1 << 20, Entries: 100}
-		if repack(&out, bytes.NewReader(body), commitA, limits.withDefaults()) != nil {
-			return
+func TestTarballNotes(t *testing.T) {
+	t.Parallel()
+	const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+	members := []member{
+		regular("r/package.json", "{}"),
+		regular("r/.gitmodules", "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib.git\n[submodule \"x\"]\n\tpath = \"vendor/x\"\n"),
+		folder("r/lib/"), link("r/docs/x", "/usr/share/doc/x"), regular("r/README", strings.Repeat("long ", 500)),
+	}
+	for i := range 7 {
+		members = append(members, regular(fmt.Sprintf("r/public/%d.png", i), pointer))
+	}
+	got, err := stream(t, pack(t, members...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"submodules (lib, vendor/x)", "Git LFS", "public/4.png and 2 more", `"docs/x" was left out: it is a link`} {
+		if !slices.ContainsFunc(got.notes, func(note string) bool { return strings.Contains(note, want) }) {
+			t.Errorf("no note has %q: %q", want, got.notes)
 		}
-		in := tar.NewReader(&out)
-		for {
-			h, err := in.Next()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				t.Fatalf("what came out can't be read: %v", err)
-			}
-			if !strings.HasPrefix(h.Name, snapshotRoot+"/") || strings.Contains("/"+h.Name+"/", "/../") {
-				t.Fatalf("%q came out", h.Name)
-			}
+	}
+	if len(got.notes) != 3 || got.bodies["package/public/0.png"] != pointer || got.bodies["package/.gitmodules"] == "" {
+		t.Errorf("got %d notes, and the pointer %q", len(got.notes), got.bodies["package/public/0.png"])
+	}
+	if _, ok := got.headers["package/docs/x"]; ok {
+		t.Error("the link was not left out")
+	}
+}
+
+// A tarball that ends early, wherever it does, is never passed on as whole,
+// and is worth another try.
+func TestTarballCutOff(t *testing.T) {
+	t.Parallel()
+	var noise strings.Builder // that gzip can do little about
+	for i := uint32(1); noise.Len() < 300<<10; i = i*1664525 + 1013904223 {
+		noise.WriteByte(byte(i >> 24))
+	}
+	whole := pack(t, ofCommit(commitA), regular("r/package.json", "{}"), regular("r/noise", noise.String()))
+	for cut := 0; cut < len(whole); cut += 1 + len(whole)/97 {
+		_, err := stream(t, whole[:cut])
+		if _, again := core.Retryable(err); !again || core.CodeOf(err) != core.CodeDownloadTarball {
+			t.Fatalf("cut at %d of %d: got %v", cut, len(whole), err)
 		}
-	})
+	}
+	if got, err := stream(t, whole); err != nil || got.bodies["package/noise"] != noise.String() {
+		t.Errorf("whole: got %d bytes (%v)", len(got.bodies["package/noise"]), err)
+	}
 }
 
 func TestTarballTellsWhoseFailureItWas(t *testing.T) {
 	t.Parallel()
-	cut := pack(t, regular("r/package.json", strings.Repeat("{}", 9999)))
-	open := func(body []byte, err error) func() *tarball {
-		return func() *tarball {
-			return newTarball(t.Context(), commitA, ArchiveLimits{}.withDefaults(), func(context.Context) (io.ReadCloser, error) {
-				return io.NopCloser(bytes.NewReader(body)), err
-			})
-		}
+	whole := pack(t, regular("r/package.json", strings.Repeat("{}", 9999)))
+	gone := errors.New("connection reset")
+	open := func(body io.Reader, err error) *tarball {
+		return newTarball(t.Context(), commitA, safetar.Limits{}, Gzip{}, func(context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(body), err
+		})
 	}
-	t.Run("whole", func(t *testing.T) {
-		t.Parallel()
-		body := open(cut, nil)()
-		if _, err := io.Copy(io.Discard, body); err != nil {
-			t.Error(err)
-		}
-		if err := body.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	t.Run("source breaks", func(t *testing.T) {
 		t.Parallel()
-		body := open(cut[:len(cut)/2], nil)()
-		if _, err := io.Copy(io.Discard, body); !errors.Is(err, io.ErrUnexpectedEOF) {
+		body := open(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), failing{gone}), nil)
+		if _, err := io.Copy(io.Discard, body); !errors.Is(err, gone) {
 			t.Errorf("reading: got %v", err)
 		}
-		if got := core.CodeOf(body.Close()); got != core.CodeDownloadTarball {
-			t.Errorf("got %q", got)
+		_, err := body.Close()
+		if _, again := core.Retryable(err); !again || core.CodeOf(err) != core.CodeDownloadTarball || !errors.Is(err, gone) {
+			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("platform stops reading", func(t *testing.T) {
 		t.Parallel()
-		body := open(cut, nil)()
+		body := open(bytes.NewReader(whole), nil)
 		if _, err := body.Read(make([]byte, 1)); err != nil {
 			t.Error(err)
 		}
-		if err := body.Close(); err != nil {
+		if _, err := body.Close(); err != nil {
 			t.Errorf("got %v, want nil: the failure is the platform's", err)
+		}
+	})
+	t.Run("not opened", func(t *testing.T) {
+		t.Parallel()
+		body := open(nil, gone)
+		if _, err := body.Read(make([]byte, 1)); !errors.Is(err, gone) {
+			t.Errorf("reading: got %v", err)
+		}
+		if _, err := body.Close(); core.CodeOf(err) != core.CodeDownloadTarball {
+			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("never read", func(t *testing.T) {
 		t.Parallel()
-		if err := open(nil, errors.New("opened"))().Close(); err != nil {
+		if _, err := open(nil, gone).Close(); err != nil {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// A source that hangs ends with the tarball.
+func TestTarballEndsASourceThatHangs(t *testing.T) {
+	t.Parallel()
+	whole := pack(t, regular("r/package.json", strings.Repeat("{}", 9999)))
+	hung := make(chan struct{})
+	body := newTarball(t.Context(), commitA, safetar.Limits{}, Gzip{}, func(ctx context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), hanging{ctx, hung})), nil
+	})
+	go func() {
+		<-hung
+		_, _ = body.Close()
+	}()
+	if _, err := io.Copy(io.Discard, body); !errors.Is(err, errUnread) && !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type hanging struct {
+	ctx  context.Context
+	hung chan struct{}
+}
+
+func (h hanging) Read([]byte) (int, error) {
+	close(h.hung)
+	<-h.ctx.Done()
+	return 0, h.ctx.Err()
 }

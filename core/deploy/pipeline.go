@@ -189,7 +189,7 @@ func (a *attempt) create(ctx context.Context) (string, error) {
 // upload sends the commit's tree to the platform as one stream, which never
 // touches this machine's disk.
 func (a *attempt) upload(ctx context.Context) (string, error) {
-	body := newTarball(ctx, a.entry.Commit.ID, a.o.Archive, func(ctx context.Context) (source io.ReadCloser, err error) {
+	body := newTarball(ctx, a.entry.Commit.ID, a.o.Archive, a.o.Gzip, func(ctx context.Context) (source io.ReadCloser, err error) {
 		err = a.withToken(func(token core.Secret) error {
 			source, err = a.o.Source.Tarball(ctx, a.entry.Repository, a.entry.Commit.ID, token)
 			return err
@@ -200,8 +200,12 @@ func (a *attempt) upload(ctx context.Context) (string, error) {
 	a.output = tail{}
 	a.mu.Unlock()
 	err := a.o.Platform.Upload(ctx, a.entry.User, a.entry.App, a.entry.Snapshot, body, &buildOutput{ctx, a})
-	if failure := body.Close(); failure != nil {
+	notes, failure := body.Close()
+	if failure != nil {
 		return "", failure // the source's, of which the platform's is only the echo
+	}
+	for _, text := range notes {
+		a.note(text)
 	}
 	if err != nil {
 		return "", core.NewError(core.CodeUploadTarball, "", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/safetar"
 )
 
 // Options is what Service and Worker are made of. The ports are required;
@@ -39,8 +40,9 @@ type Options struct {
 	StoreTimeout time.Duration   // for one call of the Store; 2 s
 	StepTimeout  time.Duration   // for a step that reads or writes little; 1 min
 	BuildTimeout time.Duration   // for upload and build, and for the start; 20 min
-	Archive      ArchiveLimits
-	BaseURL      string // of this service, for links shown elsewhere; "": no links
+	Archive      safetar.Limits  // of a commit's tree
+	Gzip         Gzip            // of tarballs
+	BaseURL      string          // of this service, for links shown elsewhere; "": no links
 
 	Now    func() time.Time // UTC
 	NewID  func() string    // 32 hex digits that sort by time; required
@@ -57,7 +59,6 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.StoreTimeout, 2*time.Second)
 	orDefault(&o.StepTimeout, time.Minute)
 	orDefault(&o.BuildTimeout, 20*time.Minute)
-	o.Archive = o.Archive.withDefaults()
 	if o.RetryDelays == nil {
 		o.RetryDelays = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
 	}

@@ -82,7 +82,8 @@ func TestBuildThatHangs(t *testing.T) {
 	}
 }
 
-// A link out of the tree is refused whole, before anything is uploaded.
+// A link out of the tree is left out, with a note; a name that no path may have
+// is refused before anything is uploaded, by a reason that names it.
 func TestHostileRepository(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -91,13 +92,20 @@ func TestHostileRepository(t *testing.T) {
 	repo.hook(s)
 	repo.git("config", "core.symlinks", "true")
 	repo.commit("first", map[string]string{"package.json": packageJSON("hostile"), "index.js": node("x")})
-	if got := answered(repo.pushed()); got.status != 200 {
-		t.Fatalf("got %d %s", got.status, got.body)
-	}
 	repo.link("../../../../etc", "etc")
 	repo.commit("second", nil)
 	got := answered(repo.pushed())
-	if got.status != 500 || got.json(t)["error"] != "deploy:tar:unsafe" {
+	if got.status != 200 {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	id, _ := got.json(t)["id"].(string)
+	if entry := s.send(request{path: strings.TrimPrefix(id, s.api)}); !strings.Contains(entry.body, `\"etc\" was left out`) {
+		t.Errorf("the entry doesn't say what was left out: %s", entry.body)
+	}
+	repo.commit("third", map[string]string{`..\evil`: "x"})
+	got = answered(repo.pushed())
+	reason, _ := got.json(t)["reason"].(string)
+	if got.status != 500 || got.json(t)["error"] != "deploy:tar:unsafe" || !strings.Contains(reason, `evil`) {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
 	if app := s.app("hostile.localhost"); app.body != "x" {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -25,7 +26,7 @@ func TestSourcesThatFail(t *testing.T) {
 		detail string // a part of it
 	}{
 		"damaged-tarball": {fault: "/legacy.tar.gz", answer: 200, status: 500, code: "deploy:tar:corrupt", detail: "gzip"},
-		"bomb":            {files: map[string]string{"zeros": strings.Repeat("\x00", 32<<20)}, status: 500, code: "deploy:tar:too_large", detail: "times its size"},
+		"too-many":        {files: manyFolders(), status: 500, code: "deploy:tar:too_large", detail: "more than 50000"},
 		"empty-tarball":   {files: map[string]string{".gitattributes": "* export-ignore\n"}, status: 500, code: "deploy:tar:no_package"},
 		"elsewhere": {
 			fault: "/tarball/", answer: 302, header: http.Header{"Location": {"http://127.0.0.2:9/x.tar.gz?token=canary"}},
@@ -229,4 +230,13 @@ func TestInterruptedTooOften(t *testing.T) {
 	if base := filepath.Base(id); filepath.Base(again["id"].(string)) != base {
 		t.Errorf("got %v, want %s", again["id"], base)
 	}
+}
+
+// manyFolders is a tree of more entries than are deployed, in few files.
+func manyFolders() map[string]string {
+	files := map[string]string{}
+	for i := range 850 {
+		files[fmt.Sprintf("%d/%sx", i, strings.Repeat("d/", 60))] = "x"
+	}
+	return files
 }

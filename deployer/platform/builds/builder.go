@@ -13,8 +13,8 @@ import (
 
 // Snapshot is what to build.
 type Snapshot struct {
-	Tgz io.Reader // a gzipped tar with one top folder, package/
-	Dir string    // where to; must not exist or be empty, its parent must exist
+	Tgz io.ReadSeeker // a gzipped tar with one top folder, package/
+	Dir string        // where to; must not exist or be empty, its parent must exist
 
 	// Credential is the user that owns Dir and runs npm; nil: the server's own.
 	// No other user may then read Dir.
@@ -80,8 +80,12 @@ func (b *Builder) build(ctx context.Context, s Snapshot, out *output) (Result, e
 		return Result{}, err
 	}
 	out.say("Unpacking the snapshot")
-	if err := unpack(reader{ctx, s.Tgz}, s.Dir, b.o, s.Credential); err != nil {
+	leftOut, err := unpack(ctx, s.Tgz, s.Dir, b.o, s.Credential)
+	if err != nil {
 		return Result{}, err
+	}
+	for _, o := range leftOut {
+		out.say("%q was left out: %s", o.Name, o.Reason)
 	}
 	pkg, err := ReadPackage(s.Dir)
 	if err != nil {
@@ -158,18 +162,4 @@ func (b *Builder) tools() (tools, error) {
 		return tools{}, fmt.Errorf("builds: finding npm: %w", err)
 	}
 	return t, nil
-}
-
-// reader ends with ctx: an upload that hangs must not outlive the limit.
-type reader struct {
-	ctx context.Context // of the one build that reads
-	r   io.Reader
-}
-
-// Read reads from the reader.
-func (r reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }

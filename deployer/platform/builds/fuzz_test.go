@@ -72,7 +72,7 @@ func FuzzUnpack(f *testing.F) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		err = unpack(&packed, dir, Options{MaxUnpacked: 1 << 20, MaxEntries: 50}, nil)
+		_, err = unpack(t.Context(), bytes.NewReader(packed.Bytes()), dir, Options{MaxUnpacked: 1 << 20, MaxEntries: 50}, nil)
 		if _, blamed := Blame(err); err != nil && !blamed {
 			t.Fatalf("it is the server's fault: %v", err)
 		}

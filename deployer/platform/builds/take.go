@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/nodejitsu/webhooks/core/safetar"
 )
 
 // hiddenLock is where npm notes what is installed, with scripts or not, as in
@@ -130,7 +132,7 @@ func (k *taker) entry(from *os.Root, name, to, rel string) error {
 		if err != nil {
 			return err
 		}
-		if err := linkTarget(rel, target); err != nil {
+		if err := safetar.CheckLink(rel, target); err != nil {
 			return fmt.Errorf("%w: %w", errTree, err)
 		}
 		return os.Symlink(target, to)

@@ -3,7 +3,6 @@ package builds_test
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -71,67 +70,105 @@ func TestUnpack(t *testing.T) {
 	mention(t, b.out.String(), "no dependencies to install", "Running on Node.js "+result.Version)
 }
 
+// The rules are tested by package safetar; this shows that they are in force,
+// and that nothing is left of what is refused, in the folder or beside it.
 func TestUnpackRefuses(t *testing.T) {
 	t.Parallel()
 	ok := entry{name: "package/package.json", text: pkg}
 	link := func(name, target string) entry { return entry{name: name, kind: tar.TypeSymlink, link: target} }
-	for name, entries := range map[string][]entry{
-		"climbing":            {ok, {name: "package/../../evil"}},
-		"climbing at once":    {ok, {name: "../evil"}},
-		"climbing and back":   {ok, {name: "package/a/../../package/b"}},
-		"absolute":            {ok, {name: "/package/evil"}},
-		"backslash":           {ok, {name: `package/..\evil`}},
-		"dot":                 {ok, {name: "package/./a"}},
-		"empty part":          {ok, {name: "package//a"}},
-		"not UTF-8":           {ok, {name: "package/\xff"}},
-		"other top":           {ok, {name: "other/a"}},
-		"no top":              {ok, {name: "a"}},
-		"top as a file":       {{name: "package", text: "x"}},
-		"twice":               {ok, {name: "package/a"}, {name: "package/a"}},
-		"twice but for case":  {ok, {name: "package/a"}, {name: "package/A"}},
-		"folder but for case": {ok, {name: "package/d/a"}, {name: "package/D/b"}},
-		"file as a folder":    {ok, {name: "package/a"}, {name: "package/a/b"}},
-		"long":                {ok, {name: "package/" + strings.Repeat("abcdefghi/", 110) + "a"}},
-		"deep":                {ok, {name: "package/" + strings.Repeat("d/", 64) + "a"}},
-		"link up":             {ok, link("package/l", "../x")},
-		"link far up":         {ok, link("package/a/b/l", "../../../x")},
-		"link absolute":       {ok, link("package/l", "/etc/passwd")},
-		"link empty":          {ok, link("package/l", "")},
-		"link by a link":      {ok, {name: "package/t/"}, link("package/p/q/r", "../../t"), link("package/l", "p/q/r/../../../x")},
-		"through a link":      {ok, link("package/l", "."), {name: "package/l/evil"}},
-		"folder over a link":  {ok, link("package/l", "."), {name: "package/l/"}},
-		"link below a link":   {ok, {name: "package/x/"}, link("package/a/b/c/d", "../../../x"), link("package/a/b/c/d/l", "../../../y")},
-		"hard link out":       {ok, {name: "package/h", kind: tar.TypeLink, link: "../../etc/passwd"}},
-		"hard link absolute":  {ok, {name: "package/h", kind: tar.TypeLink, link: "/etc/passwd"}},
-		"hard link to a link": {ok, link("package/l", "package.json"), {name: "package/h", kind: tar.TypeLink, link: "package/l"}},
-		"hard link early":     {ok, {name: "package/h", kind: tar.TypeLink, link: "package/later"}, {name: "package/later"}},
-		"device":              {ok, {name: "package/d", kind: tar.TypeChar}},
-		"block device":        {ok, {name: "package/d", kind: tar.TypeBlock}},
-		"fifo":                {ok, {name: "package/d", kind: tar.TypeFifo}},
-		"unknown type":        {ok, {name: "package/d", kind: 'Q'}},
-		"too many":            {ok, {name: "package/1"}, {name: "package/2"}, {name: "package/3"}, {name: "package/4"}, {name: "package/5"}, {name: "package/6"}},
-		"too large":           {ok, {name: "package/1", text: strings.Repeat("1", 5<<20)}},
-		"nothing":             {},
-		"only the top":        {{name: "package/"}},
-		"no package.json":     {{name: "package/server.js"}},
-		"package.json linked": {{name: "package/package.json", kind: tar.TypeSymlink, link: "missing"}},
-		"package.json no map": {{name: "package/package.json", text: "[]"}},
-		"package.json null":   {{name: "package/package.json", text: "null"}},
-		"package.json broken": {{name: "package/package.json", text: `{"name":`}},
+	for name, test := range map[string]struct {
+		entries []entry
+		mention string
+	}{
+		"climbing":            {[]entry{ok, {name: "package/../../evil"}}, "package/../../evil"},
+		"absolute":            {[]entry{ok, {name: "/package/evil"}}, "absolute"},
+		"other top":           {[]entry{ok, {name: "other/a"}}, "other/a"},
+		"twice":               {[]entry{ok, {name: "package/a"}, {name: "package/a"}}, "twice"},
+		"through a link":      {[]entry{ok, link("package/l", "."), {name: "package/l/evil"}}, "package/l"},
+		"folder over a link":  {[]entry{ok, link("package/l", "."), {name: "package/l/"}}, "package/l"},
+		"hard link out":       {[]entry{ok, {name: "package/h", kind: tar.TypeLink, link: "../../etc/passwd"}}, "package/h"},
+		"device":              {[]entry{ok, {name: "package/d", kind: tar.TypeChar}}, "package/d"},
+		"too many":            {[]entry{ok, {name: "package/1"}, {name: "package/2"}, {name: "package/3"}, {name: "package/4"}, {name: "package/5"}, {name: "package/6"}}, "more than 6"},
+		"too large":           {[]entry{ok, {name: "package/1", text: strings.Repeat("1", 5<<20)}}, "more than 4 MiB"},
+		"nothing":             {nil, "no files"},
+		"no package.json":     {[]entry{{name: "package/server.js"}}, "no package.json"},
+		"package.json linked": {[]entry{{name: "package/package.json", kind: tar.TypeSymlink, link: "missing"}}, "package.json"},
+		"package.json a loop": {[]entry{{name: "package/package.json", kind: tar.TypeSymlink, link: "package.json"}}, "package.json"},
+		"package.json folder": {[]entry{{name: "package/package.json/x"}}, "package.json"},
+		"package.json no map": {[]entry{{name: "package/package.json", text: "[]"}}, "package.json"},
+		"package.json null":   {[]entry{{name: "package/package.json", text: "null"}}, "package.json"},
+		"package.json broken": {[]entry{{name: "package/package.json", text: `{"name":`}}, "package.json"},
+		"package.json, deep":  {[]entry{{name: "package/package.json", text: strings.Repeat(`{"a":`, 10_001) + "1" + strings.Repeat("}", 10_001)}}, "package.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, builds.Options{MaxEntries: 6, MaxUnpacked: 4 << 20})
-			reason := b.failure(pack(t, entries...))
-			if strings.Contains(reason, "\n") {
-				t.Errorf("reason of several lines: %q", reason)
+			reason := b.failure(pack(t, test.entries...))
+			mention(t, reason, test.mention)
+			if strings.ContainsAny(reason, "\n\x00") || len(reason) > 500 {
+				t.Errorf("the reason is not fit to be shown: %q", reason)
 			}
 			left, err := os.ReadDir(filepath.Dir(b.dir))
-			if err != nil || len(left) > 0 && left[0].Name() != "cache" {
+			if err != nil || len(left) > 0 && left[0].Name() != "cache" || len(left) > 1 {
 				t.Errorf("left beside the folder: %v, %v", left, err)
 			}
 		})
 	}
+}
+
+// What leads out of the folder is left out, and said.
+func TestUnpackLeavesOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, builds.Options{})
+	b.mustBuild(pack(t,
+		entry{name: "package/package.json", text: pkg},
+		entry{name: "package/docs/x", kind: tar.TypeSymlink, link: "/usr/share/doc/x"},
+		entry{name: "package/README.md", text: "one"}, entry{name: "package/readme.md", text: "two"},
+	))
+	if b.read("README.md") != "one" || b.read("readme.md") != "two" {
+		t.Error("twins of case are not both there")
+	}
+	if _, err := os.Lstat(filepath.Join(b.dir, "docs", "x")); !os.IsNotExist(err) {
+		t.Errorf("the link is there: %v", err)
+	}
+	mention(t, b.out.String(), `"docs/x" was left out`)
+}
+
+// Nothing is unpacked of an archive that is refused, however late the reason
+// comes: its entries are counted before the first of them is written.
+func TestRefusedBeforeItIsUnpacked(t *testing.T) {
+	t.Parallel()
+	entries := []entry{{name: "package/package.json", text: pkg}}
+	for i := range 2000 {
+		entries = append(entries, entry{name: fmt.Sprintf("package/%d", i)})
+	}
+	b := setup(t, builds.Options{MaxEntries: 2000})
+	if err := os.Mkdir(b.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	watched := false
+	source := &watching{Reader: bytes.NewReader(pack(t, entries...)), at: func() {
+		found, err := os.ReadDir(b.dir)
+		if watched = true; err != nil || len(found) > 0 {
+			t.Errorf("while the archive is read there are %d entries (%v)", len(found), err)
+		}
+	}}
+	_, err := b.Build(t.Context(), builds.Snapshot{Tgz: source, Dir: b.dir, Credential: b.as}, &b.out)
+	reason, _ := builds.Blame(err)
+	mention(t, reason, "more than 2000")
+	if !watched {
+		t.Error("the archive was not read")
+	}
+}
+
+type watching struct {
+	*bytes.Reader
+	at func()
+}
+
+func (w *watching) Read(p []byte) (int, error) {
+	w.at()
+	return w.Reader.Read(p)
 }
 
 func TestUnpackRefusesWhatIsCutOff(t *testing.T) {
@@ -139,59 +176,38 @@ func TestUnpackRefusesWhatIsCutOff(t *testing.T) {
 	whole := app(t, pkg, "server.js", strings.Repeat("some text that does not pack well 9f86d081884c7d65 ", 40))
 	b := setup(t, builds.Options{})
 	for n := range len(whole) {
-		reason := b.failure(whole[:n])
-		mention(t, reason, "snapshot")
+		mention(t, b.failure(whole[:n]), "cut off")
 	}
 	damaged := bytes.Clone(whole)
 	damaged[len(damaged)/2] ^= 0xff
-	b.failure(damaged)
-	b.failure([]byte("this is no archive at all, and long enough to be looked at"))
+	mention(t, b.failure(damaged), "damaged")
+	mention(t, b.failure([]byte("this is no archive at all, and long enough to be looked at")), "not a gzipped tar")
 	b.mustBuild(whole)
 }
 
-// A reader that breaks off is not the app's fault.
-func TestUploadBreaksOff(t *testing.T) {
+// An archive that can't be read is not the app's fault.
+func TestSnapshotCannotBeRead(t *testing.T) {
 	t.Parallel()
 	whole := app(t, pkg)
 	b := setup(t, builds.Options{})
-	gone := errors.New("connection reset")
-	_, err := b.Build(t.Context(), builds.Snapshot{
-		Tgz: io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), failing{gone}), Dir: b.dir,
-	}, io.Discard)
+	gone := errors.New("input/output error")
+	_, err := b.Build(t.Context(), builds.Snapshot{Tgz: broken{bytes.NewReader(whole[:len(whole)/2]), gone}, Dir: b.dir}, io.Discard)
 	if _, blamed := builds.Blame(err); blamed || !errors.Is(err, gone) {
 		t.Errorf("error %v", err)
 	}
 }
 
-type failing struct{ err error }
+type broken struct {
+	*bytes.Reader
+	err error
+}
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-
-// A bomb is refused long before it is unpacked: the writer at its other end
-// finds out.
-func TestUnpackRefusesABomb(t *testing.T) {
-	t.Parallel()
-	r, w := io.Pipe()
-	written := make(chan error, 1)
-	go func() {
-		zip := gzip.NewWriter(w)
-		archive := tar.NewWriter(zip)
-		err := archive.WriteHeader(&tar.Header{Name: "package/zeros", Typeflag: tar.TypeReg, Size: 10 << 30, Mode: 0o644})
-		zeros := make([]byte, 1<<20)
-		for n := 0; err == nil && n < 10<<10; n++ {
-			_, err = archive.Write(zeros)
-		}
-		written <- fmt.Errorf("after all: %w", err)
-	}()
-	b := setup(t, builds.Options{})
-	_, err := b.Build(t.Context(), builds.Snapshot{Tgz: r, Dir: b.dir, Credential: b.as}, io.Discard)
-	reason, _ := builds.Blame(err)
-	mention(t, reason, "far more than an app does")
-	gone := errors.New("reader gone")
-	_ = r.CloseWithError(gone)
-	if err := <-written; !errors.Is(err, gone) {
-		t.Errorf("the bomb was read to its end: %v", err)
+func (b broken) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = b.err
 	}
+	return n, err
 }
 
 func TestFolderMustBeFresh(t *testing.T) {

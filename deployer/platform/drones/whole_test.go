@@ -45,7 +45,7 @@ func TestBuiltSnapshotRuns(t *testing.T) {
 	dir := filepath.Join(b.dir, "snapshot")
 	builder := builds.New(builds.Options{Cache: filepath.Join(b.dir, "cache"), Mark: b.Mark})
 	var out strings.Builder
-	result, err := builder.Build(t.Context(), builds.Snapshot{Tgz: &tgz, Dir: dir, Credential: as}, &out)
+	result, err := builder.Build(t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz.Bytes()), Dir: dir, Credential: as}, &out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}

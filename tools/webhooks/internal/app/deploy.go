@@ -64,6 +64,7 @@ func deployOptions(cfg config.Config) (deploy.Options, error) {
 		TravisConfig: travisConfig,
 		ProveTimeout: cfg.AuthTimeout, Hold: cfg.Hold, Lease: cfg.Lease, RetryDelays: delays,
 		Workers: cfg.Workers, BuildTimeout: cfg.UploadTimeout(), BaseURL: cfg.BaseURL,
+		Gzip:  fastGzip(),
 		NewID: newID, Jitter: rand.Float64,
 	}, nil
 }
