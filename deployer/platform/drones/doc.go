@@ -30,7 +30,7 @@
 //
 // Where the server is root each app has a user of its own, which no other app
 // gets while there are others. Nothing that an app starts can gain rights
-// (no_new_privs, no capabilities), what it makes is open to its user alone
+// (no_new_privs, no capabilities, no user namespaces), what it makes is open to its user alone
 // (umask 077), and it comes after the server where the processor is short.
 //
 // Its limits are those of setrlimit(2): open files, processes (which count

@@ -125,6 +125,9 @@ func TestAppsHaveTheirOwn(t *testing.T) {
 	}
 	status := b.must("one", "cat /proc/self/status")
 	mention(t, status, "NoNewPrivs:\t1\n", "CapEff:\t0000000000000000\n", "CapAmb:\t0000000000000000\n")
+	if got := b.try("one", "unshare -U true"); got.Code == 0 || !strings.Contains(got.Text, "not permitted") {
+		t.Errorf("an app that makes a user namespace exits with %d: %s", got.Code, got.Text)
+	}
 	// No file of the server's is open in it: its own are pipes, sockets, devices.
 	for file := range strings.FieldsSeq(b.must("one", "for fd in /proc/$PPID/fd/*; do readlink $fd; done")) {
 		if strings.Contains(file, b.dir) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,7 +20,6 @@ const removeLimit = time.Second
 // cgroup is the control group of one command. A nil one is none.
 type cgroup struct {
 	path string
-	dir  *os.File // the folder, for clone3(2); nil once closed
 }
 
 // make makes the control group of a command; nil where there are none.
@@ -31,11 +31,7 @@ func (c *Cgroups) make(mark string, limits Limits) (*cgroup, error) {
 	if err := os.Mkdir(g.path, 0o755); err != nil { //nolint:gosec // as the kernel has them
 		return nil, err
 	}
-	err := g.limit(limits)
-	if err == nil {
-		g.dir, err = os.Open(g.path)
-	}
-	if err != nil {
+	if err := g.limit(limits); err != nil {
 		return nil, errors.Join(err, g.remove())
 	}
 	return g, nil
@@ -59,12 +55,46 @@ func (g *cgroup) limit(l Limits) error {
 	return err
 }
 
-// started closes what only the start needs.
-func (g *cgroup) started() {
-	if g != nil && g.dir != nil {
-		_ = g.dir.Close() // only looked at
-		g.dir = nil
+// admitted becomes the command once it is told to by a line on the file 3.
+const admitted = `read -r _ <&3 || exit 1
+exec 3<&-
+exec "$@"`
+
+// launch starts cmd in the group. The command waits until it is there: it can't
+// be started there by clone3(2), which user namespaces are made by.
+func (g *cgroup) launch(cmd *exec.Cmd) error {
+	if g == nil {
+		return launch(cmd)
 	}
+	if cmd.Err != nil {
+		return cmd.Err
+	}
+	wait, admit, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer admit.Close() //nolint:errcheck // the command ends if it has read nothing
+	cmd.Args = append([]string{"/bin/sh", "-c", admitted, "admitted", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	cmd.ExtraFiles = append([]*os.File{wait}, cmd.ExtraFiles...)
+	err = launch(cmd)
+	_ = wait.Close() // the command has its own
+	if err != nil {
+		return err
+	}
+	if err := set(g.path, "cgroup.procs", strconv.Itoa(cmd.Process.Pid)); err != nil {
+		return errors.Join(err, admit.Close(), ignoreExit(cmd.Wait()))
+	}
+	_, err = admit.WriteString("\n")
+	return err
+}
+
+// ignoreExit returns err unless it is only that a command failed.
+func ignoreExit(err error) error {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil
+	}
+	return err
 }
 
 // pids returns the processes in the group, zombies apart.
@@ -119,7 +149,6 @@ func (g *cgroup) remove() error {
 	if g == nil {
 		return nil
 	}
-	g.started()
 	for look := firstLook; ; look *= 2 {
 		err := unix.Rmdir(g.path)
 		if err == nil || errors.Is(err, unix.ENOENT) {

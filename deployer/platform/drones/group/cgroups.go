@@ -120,8 +120,7 @@ func (c *Cgroups) divided() bool {
 	return err == nil && has
 }
 
-// try runs a command in a control group: a kernel or a filter of system calls
-// may know no clone3(2).
+// try runs a command in a control group.
 func (c *Cgroups) try(ctx context.Context) error {
 	g, err := c.Start(exec.CommandContext(ctx, "/bin/true"), fmt.Sprintf("try.%d", os.Getpid()), Limits{Memory: 64 << 20, Processes: 10})
 	if err != nil {

@@ -63,15 +63,11 @@ func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, erro
 	if err != nil {
 		return nil, errors.Join(err, own.remove())
 	}
-	if own != nil {
-		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(own.dir.Fd()) //nolint:gosec // a descriptor fits
-	}
 	cmd.Env = append(cmd.Env, Variable+"="+mark)
-	if err := launch(cmd); err != nil {
+	if err := own.launch(cmd); err != nil {
 		pinned.release()
 		return nil, errors.Join(fmt.Errorf("group: starting: %w", err), own.remove())
 	}
-	own.started()
 	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), seen: map[int]string{}}
 	go g.watch()
 	return g, nil

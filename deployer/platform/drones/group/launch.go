@@ -24,6 +24,9 @@ func launch(cmd *exec.Cmd) error {
 		runtime.LockOSThread()
 		err := disarm()
 		if err == nil {
+			err = forbidUserNamespaces()
+		}
+		if err == nil {
 			// Of this thread alone, on Linux. Where it is refused, the command is
 			// as important as the server, and runs all the same.
 			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)

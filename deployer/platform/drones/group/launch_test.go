@@ -54,3 +54,37 @@ func TestStartDropsPrivileges(t *testing.T) {
 		}
 	}
 }
+
+// What is started can make no user namespace, by whichever call, and programs
+// that make others of their own go on as ever.
+func TestUserNamespaces(t *testing.T) {
+	t.Parallel()
+	run := func(args ...string) (string, error) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // the test's own
+		var out strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &out
+		g, err := group.Start(cmd, "test."+t.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-g.Exited()
+		err = g.End(t.Context(), time.Minute)
+		return out.String(), err
+	}
+	if out, err := run("unshare", "-U", "true"); err == nil || !strings.Contains(out, "not permitted") {
+		t.Errorf("unshare: %q, %v", out, err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "unshare", "-U", "true").CombinedOutput(); err != nil {
+		t.Errorf("the server itself can't: %q, %v", out, err)
+	}
+	if out, err := run("/usr/bin/env", cloneVariable+"=1", os.Args[0]); err != nil || !strings.Contains(out, "not permitted") {
+		t.Errorf("clone: %q, %v", out, err)
+	}
+	// Threads and processes, by Node.js and its C library.
+	const js = `const {Worker} = require('worker_threads'); const {execSync} = require('child_process')
+		new Worker("require('worker_threads').parentPort.postMessage('thread')", {eval: true}).on('message', m => console.log(m, execSync('echo process').toString().trim()))`
+	if out, err := run("node", "-e", js); err != nil || out != "thread process\n" {
+		t.Errorf("node: %q, %v", out, err)
+	}
+}
