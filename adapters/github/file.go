@@ -12,6 +12,7 @@ import (
 	gh "github.com/google/go-github/v60/github"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // File returns a file at a commit, as [deploy.Source] says. A file of more
@@ -20,7 +21,8 @@ import (
 // The request is made here, because go-github's GetContents takes the file as
 // JSON, which GitHub has up to 1 MB only, and its DownloadContents lists the
 // folder first and fetches from elsewhere, without the context.
-func (c *Client) File(ctx context.Context, r core.Repository, commit, path string, token core.Secret) ([]byte, error) {
+func (c *Client) File(ctx context.Context, r core.Repository, commit, path string, token core.Secret) (text []byte, err error) {
+	defer func() { err = redact.New(token).Error(err) }()
 	doing := fmt.Sprintf("read %q of %s", path, r.Slug())
 	at, err := repoPath(r, "contents", path)
 	if err != nil {
@@ -43,7 +45,7 @@ func (c *Client) File(ctx context.Context, r core.Repository, commit, path strin
 	if err != nil {
 		return nil, c.failure(ctx, doing, resp, err)
 	}
-	text, err := io.ReadAll(resp.Body)
+	text, err = io.ReadAll(resp.Body)
 	if closeErr := resp.Body.Close(); err == nil {
 		err = closeErr
 	}

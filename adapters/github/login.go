@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // Login tells whose token it is, as [auth.GitHub] says. The scopes are those
 // of the header X-OAuth-Scopes, which classic tokens have; of a fine-grained
 // token GitHub does not say them, and they are nil.
 func (c *Client) Login(ctx context.Context, token core.Secret) (login string, scopes []string, err error) {
+	defer func() { err = redact.New(token).Error(err) }()
 	const doing = "read the user of a token"
 	if token == "" {
 		return "", nil, fmt.Errorf("github: %s: there is none: %w", doing, core.ErrUnauthorized)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // maxDescription is what GitHub takes of a description, in characters; it
@@ -19,7 +20,8 @@ const maxDescription = 140
 // [deploy.Source] says, and that of a deployment where the status names an app
 // and the token may. The token needs the scope repo:status, or public_repo or
 // repo.
-func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) error {
+func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) (err error) {
+	defer func() { err = redact.New(token).Error(err) }()
 	doing := "set the status of a commit of " + r.Slug()
 	if _, err := repoPath(r, "statuses", commit); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // Tarball opens the commit's tree, as [deploy.Source] says. Reading it fails
@@ -20,7 +21,8 @@ import (
 // The request is made here, because go-github's GetArchiveLink takes no answer
 // but 302 while GitHub may answer 200, does not escape the ref, and passes the
 // token on to where it is redirected.
-func (c *Client) Tarball(ctx context.Context, r core.Repository, commit string, token core.Secret) (io.ReadCloser, error) {
+func (c *Client) Tarball(ctx context.Context, r core.Repository, commit string, token core.Secret) (body io.ReadCloser, err error) {
+	defer func() { err = redact.New(token).Error(err) }()
 	doing := "fetch the tarball of " + r.Slug()
 	at, err := repoPath(r, "tarball", commit)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // errIdle is why a body that stood still was given up.
@@ -48,7 +49,7 @@ func (t *apiTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err := resp.Body.Close(); err != nil {
 			return nil, err
 		}
-		t.log.DebugContext(req.Context(), "repository moved", "from", req.URL.Path, "to", next.URL.Path)
+		t.log.DebugContext(req.Context(), "repository moved", "from", req.URL.Path, "to", redact.New(t.token).Text(next.URL.Path))
 		req = next
 	}
 }

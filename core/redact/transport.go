@@ -18,7 +18,8 @@ const maxRefusal = 64 << 10
 // Transport is an [http.RoundTripper] that removes a request's credentials from
 // what the other side says about it: from errors, which may quote an answer that
 // is not HTTP, and from the status line, the headers and the body of every
-// answer but a 2xx. It reads at most 64 KiB of such a body.
+// answer but a 2xx. It reads at most 64 KiB of such a body. The header Location
+// is left as it is; whoever shows it cleans it.
 //
 // A request's credentials are those in its URL, in headers such as
 // Authorization, and those given by [With] for what its body holds. Transport
@@ -136,8 +137,13 @@ func inURL(u *url.URL) []string {
 	return secrets
 }
 
+// cleanHeader leaves the address of a redirect as it is, which would lead
+// elsewhere if a part of it were changed.
 func cleanHeader(h http.Header, r *Redactor) {
-	for _, values := range h {
+	for name, values := range h {
+		if name == "Location" {
+			continue
+		}
 		for i, value := range values {
 			values[i] = r.Text(value)
 		}

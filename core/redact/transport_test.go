@@ -58,12 +58,20 @@ func TestTransportCleansARefusalThatRepeatsTheRequest(t *testing.T) {
 		}
 		// As in a header no line may end.
 		w.Header().Set("X-Debug", strings.ReplaceAll(string(dump), "\r\n", " "))
+		w.Header().Set("Location", "/?token=x")
 		w.WriteHeader(http.StatusBadGateway)
 		_, _ = w.Write(dump)
 	}))
 	t.Cleanup(server.Close)
 	client := http.Client{Transport: &redact.Transport{Next: http.DefaultTransport}}
 	t.Cleanup(client.CloseIdleConnections)
+	resp, err := client.Do(newRequest(t.Context(), t, server.URL, func(r *http.Request) { r.Header.Set("Authorization", "Bearer token") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.Header.Get("Location") != "/?token=x" {
+		t.Errorf("the address of a redirect became %q, %v", resp.Header.Get("Location"), err)
+	}
 	for way, change := range ways() {
 		resp, err := client.Do(newRequest(t.Context(), t, server.URL, change))
 		if err != nil {
