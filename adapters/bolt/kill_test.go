@@ -14,6 +14,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/bolt"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(leftovers.Run(m))
 }
 
 // writers are as many as write at once; each has a user of its own.

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
 )
 
 // The test binary is the program where the environment says so: the
@@ -20,7 +22,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GITHUBSIM_TEST_PROGRAM") != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	os.Exit(leftovers.Run(m))
 }
 
 func git(t *testing.T, dir string, args ...string) string {

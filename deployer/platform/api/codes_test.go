@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 )
 
@@ -71,7 +72,7 @@ func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 // Each code of the platform is provoked by a test, and comes with its own
 // status alone.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := leftovers.Run(m)
 	if run := flag.Lookup("test.run").Value.String(); code == 0 && run == "" {
 		for _, fault := range provoked.faults() {
 			fmt.Fprintln(os.Stderr, "FAIL:", fault) //nolint:forbidigo // nothing else is left to say it

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 )
 
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(leftovers.Run(m))
 }
 
 // order is what the server shall do.

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
 )
 
 // cloneVariable makes the test program start a program in a user namespace, by
@@ -19,5 +21,5 @@ func TestMain(m *testing.M) {
 		_, _ = fmt.Fprintln(os.Stdout, cmd.Run())
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(leftovers.Run(m))
 }

@@ -1,0 +1,175 @@
+// Package leftovers finds what tests leave behind: processes, mounts and files.
+//
+// A package whose tests start processes has
+//
+//	func TestMain(m *testing.M) { os.Exit(leftovers.Run(m)) }
+//
+// Everything that its tests make then lies in one folder, by which its
+// processes are known: they work in it, or it is in their environment or their
+// arguments. Processes and mounts are looked for where there is a /proc.
+package leftovers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	// patience is how long a process that was told to end may take. Only one
+	// that hangs needs it.
+	patience = 2 * time.Minute
+	// graceful is how long a process may take to end by itself.
+	graceful = 10 * time.Second
+)
+
+// Run runs the tests of a package and returns the exit code: that of the tests,
+// or 1 if they leave something behind. What they leave is removed.
+func Run(m *testing.M) int {
+	dir, err := makeFolder()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "leftovers:", err)
+		return 1
+	}
+	code := m.Run()
+	if err := errors.Join(check(dir, graceful), os.RemoveAll(dir)); err != nil {
+		fmt.Fprintf(os.Stderr, "FAIL: the tests left something behind:\n%v\n", err)
+		code = max(code, 1)
+	}
+	return code
+}
+
+// makeFolder makes a folder for all that the tests make.
+func makeFolder() (string, error) {
+	dir, err := os.MkdirTemp("", "webhooks-test-")
+	if err != nil {
+		return "", err
+	}
+	// An app that runs as a user of its own must be able to pass.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return "", err
+	}
+	// Node.js would keep compiled code in the temporary folder.
+	return dir, errors.Join(os.Setenv("TMPDIR", dir), os.Setenv("NODE_DISABLE_COMPILE_CACHE", "1"))
+}
+
+// check returns an error that names the processes, the mounts and the files that
+// are left of a folder. The processes are ended if they do not end by themselves
+// before graceful has passed.
+func check(dir string, graceful time.Duration) error {
+	var all []error
+	found := processes(dir)
+	for begin := time.Now(); len(found) > 0 && time.Since(begin) < graceful; found = processes(dir) {
+		time.Sleep(10 * time.Millisecond) // one that was killed takes a moment to end
+	}
+	for _, p := range found {
+		all = append(all, fmt.Errorf("process %s", p))
+	}
+	all = append(all, Kill(dir))
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		all = append(all, err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if strings.Contains(line, dir) {
+			all = append(all, fmt.Errorf("mount %s", strings.TrimSpace(line)))
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		all = append(all, err)
+	}
+	for _, file := range files {
+		all = append(all, fmt.Errorf("file %s", filepath.Join(dir, file.Name())))
+	}
+	return errors.Join(all...)
+}
+
+// Kill ends all processes of a folder, and waits until they have ended.
+func Kill(dir string) error {
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		found := processes(dir)
+		if len(found) == 0 {
+			return nil
+		}
+		if time.Since(begin) > patience {
+			return fmt.Errorf("processes do not end: %v", found)
+		}
+		for _, p := range found {
+			_ = syscall.Kill(p.pid, syscall.SIGKILL) // it may have ended
+		}
+	}
+}
+
+// process is one of the machine's.
+type process struct {
+	pid  int
+	args string
+	dir  string // where it works
+}
+
+func (p process) String() string { return fmt.Sprintf("%d %q in %s", p.pid, p.args, p.dir) }
+
+// processes returns those of a folder, but not the caller's own. A process that
+// has ended, but was not waited for, is none.
+func processes(dir string) []process {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var found []process
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		at := filepath.Join("/proc", entry.Name())
+		// All three can't be read of a process that has ended meanwhile, or of
+		// somebody else's.
+		cwd, _ := os.Readlink(filepath.Join(at, "cwd"))
+		args, _ := os.ReadFile(filepath.Join(at, "cmdline"))    //nolint:gosec // a number
+		environ, _ := os.ReadFile(filepath.Join(at, "environ")) //nolint:gosec // a number
+		if !within(cwd, dir) && !mentions(args, dir) && !mentions(environ, dir) {
+			continue
+		}
+		found = append(found, process{pid, strings.TrimSpace(strings.ReplaceAll(string(args), "\x00", " ")), cwd})
+	}
+	return found
+}
+
+func within(path, dir string) bool {
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || rest[0] == '/' || rest[0] == ' ') // " (deleted)" follows the name of a removed one
+}
+
+// mentions reports whether one of the texts, which end in NUL, has the path of
+// dir or of something in it.
+func mentions(texts []byte, dir string) bool {
+	return slices.ContainsFunc(bytes.Split(texts, []byte{0}), func(text []byte) bool {
+		for {
+			at := bytes.Index(text, []byte(dir))
+			if at < 0 {
+				return false
+			}
+			text = text[at+len(dir):]
+			if len(text) == 0 || !isNamePart(text[0]) {
+				return true
+			}
+		}
+	})
+}
+
+// isNamePart reports whether a folder's name goes on with c, so that it is
+// another one.
+func isNamePart(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_'
+}
