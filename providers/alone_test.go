@@ -23,6 +23,11 @@ func TestAProviderIsUsedAlone(t *testing.T) {
 			"github push o/n main", nil,
 		},
 		{
+			"gitlab",
+			`{"object_kind":"push","ref":"refs/heads/main","after":"6dcb09b5b57875f334f61aebed695e2e4193db5e","project":{"path_with_namespace":"o/n"}}`,
+			"gitlab push o/n main", nil,
+		},
+		{
 			"travis",
 			`{"number":"1","state":"passed","branch":"main","commit":"6dcb09b5b57875f334f61aebed695e2e4193db5e","repository":{"name":"n","owner_name":"o"}}`,
 			"travis build o/n main",
