@@ -31,7 +31,8 @@ func (s Status) Valid() bool { return slices.Contains(Statuses, s) }
 // Entry is the log entry of a delivery, from acceptance to outcome. Its JSON
 // is the `doc` of the HTTP API; it never holds a credential.
 type Entry struct {
-	ID       string `json:"id"`       // 32 hex digits that sort by the time of acceptance
+	ID       string `json:"id"`       // 32 hex digits
+	Order    int64  `json:"order"`    // rises with each entry that the store accepts, whatever the clock says
 	Revision int64  `json:"revision"` // 1 at acceptance, one more with each change
 	UUID     string `json:"uuid"`     // of the request that made the entry
 	User     string `json:"user"`

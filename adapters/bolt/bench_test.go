@@ -58,7 +58,7 @@ func BenchmarkReadFeed(b *testing.B) {
 	c, _, err := s.Accept(b.Context(), deploy.Acceptance{Entry: entry("me", idAt(time.Now(), 1))})
 	for range changes - 1 {
 		if err == nil {
-			c, err = s.Save(b.Context(), c.Entry, deploy.Move{})
+			c, err = s.Finish(b.Context(), c.Entry, 0)
 		}
 	}
 	if err != nil {

@@ -36,7 +36,11 @@ func TestClean(t *testing.T) {
 			t.Fatalf("repeat %t, %v", repeat, err)
 		}
 		c.Entry.Status = status
-		if c, err = s.Save(t.Context(), c.Entry, deploy.Move{Stay: !status.Outcome()}); err != nil {
+		write := s.Update
+		if status.Outcome() {
+			write = s.Finish
+		}
+		if c, err = write(t.Context(), c.Entry, 0); err != nil {
 			t.Fatal(err)
 		}
 		return c.Entry

@@ -1,7 +1,11 @@
 package bolt
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -76,5 +80,37 @@ func TestSteadyClock(t *testing.T) {
 	now = now.Add(time.Hour)
 	if got := steady(); !got.Equal(now) {
 		t.Errorf("got %s, want %s", got, now)
+	}
+}
+
+// A clock that was set back while the store was closed is noticed, and entries
+// that come then are accepted after those from before.
+func TestClockSetBackBetweenStarts(t *testing.T) {
+	t.Parallel()
+	path, now := filepath.Join(t.TempDir(), "store.db"), time.Unix(1e9, 0).UTC()
+	accept := func(id string) (order int64, log string) {
+		t.Helper()
+		var written bytes.Buffer
+		s := New(Options{Path: path, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&written, nil))})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: core.Entry{ID: id, User: "u", Steps: []core.Step{}}})
+		if err := errors.Join(err, s.Stop(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		return c.Entry.Order, written.String()
+	}
+	first, log := accept("b")
+	if log != "" {
+		t.Errorf("logged %q", log)
+	}
+	now = now.Add(-time.Hour)
+	second, log := accept("a")
+	if second <= first {
+		t.Errorf("got order %d after %d", second, first)
+	}
+	if strings.Count(log, "the clock was set back") != 1 || !strings.Contains(log, "ahead=1h0m0s") {
+		t.Errorf("logged %q", log)
 	}
 }

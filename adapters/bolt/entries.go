@@ -26,6 +26,9 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (change core.Ch
 		if t.bucket("entries").Get([]byte(e.ID)) != nil {
 			return core.ErrConflict
 		}
+		if e.Order, err = t.nextOrder(now); err != nil {
+			return err
+		}
 		change, err = t.write(e, nil, now, s.o.MaxChanges)
 		if err != nil {
 			return err
@@ -42,7 +45,7 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (change core.Ch
 		if a.Place == nil {
 			return nil
 		}
-		return t.enqueue(e.ID, place{}, s.bySteady(*a.Place))
+		return t.enqueue(e.ID, place{Order: e.Order}, s.bySteady(*a.Place), now, s.steady())
 	})
 	if err != nil {
 		return core.Change{}, false, wrap("accept", e.ID, err)
@@ -52,6 +55,15 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (change core.Ch
 		s.signal()
 	}
 	return change, repeat, nil
+}
+
+// nextOrder returns the Order of an entry that is accepted at now.
+func (t table) nextOrder(now time.Time) (int64, error) {
+	order := t.number("order") + 1
+	if err := t.setNumber("order", order); err != nil {
+		return 0, err
+	}
+	return order, t.setNumber("accepted", now.UnixMilli())
 }
 
 // keyed returns the id of the user's entry with that key, "" where there is
@@ -71,8 +83,34 @@ func keyTime(value []byte) time.Time {
 	return time.Unix(int64(binary.BigEndian.Uint64(value)), 0) //nolint:gosec // written from an int64
 }
 
-// Save implements deploy.Store.
-func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (change core.Change, err error) {
+// Update implements deploy.Store.
+func (s *Store) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	return s.save(ctx, "update", e, claim, nil)
+}
+
+// Requeue implements deploy.Store.
+func (s *Store) Requeue(ctx context.Context, e core.Entry, claim int, to deploy.Place) (core.Change, error) {
+	return s.save(ctx, "requeue", e, claim, func(t table, p place) error {
+		return t.enqueue(e.ID, p, s.bySteady(to), s.o.Now(), s.steady())
+	})
+}
+
+// Hold implements deploy.Store.
+func (s *Store) Hold(ctx context.Context, e core.Entry, claim int, until time.Time) (core.Change, error) {
+	return s.Requeue(ctx, e, claim, deploy.Place{At: until})
+}
+
+// Finish implements deploy.Store.
+func (s *Store) Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	return s.save(ctx, "finish", e, claim, func(t table, p place) error {
+		p.Queued, p.LeaseEnd, p.App = false, time.Time{}, ""
+		return t.putPlace(e.ID, p)
+	})
+}
+
+// save writes e as its entry's next revision and then calls move, if it is not
+// nil, which changes the entry's place in the queue.
+func (s *Store) save(ctx context.Context, doing string, e core.Entry, claim int, move func(table, place) error) (change core.Change, err error) {
 	err = s.update(ctx, func(t table) error {
 		before, err := t.change(e.ID)
 		if err != nil {
@@ -81,30 +119,27 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (change c
 		if before.Entry.Revision != e.Revision {
 			return fmt.Errorf("revision %d is not %d: %w", e.Revision, before.Entry.Revision, core.ErrConflict)
 		}
-		if m.Claim != 0 {
-			if _, err := t.held(e.ID, m.Claim, s.steady()); err != nil {
+		if claim != 0 {
+			if _, err := t.held(e.ID, claim, s.steady()); err != nil {
 				return err
 			}
 		}
 		change, err = t.write(e, &before.Entry, s.o.Now(), s.o.MaxChanges)
-		if err != nil || m.Place == nil && m.Stay {
+		if err != nil || move == nil {
 			return err
 		}
 		p, err := t.place(e.ID)
 		if err != nil {
 			return err
 		}
-		if m.Place != nil {
-			return t.enqueue(e.ID, p, s.bySteady(*m.Place))
-		}
-		p.Queued, p.LeaseEnd, p.App = false, time.Time{}, ""
-		return t.putPlace(e.ID, p)
+		p.Order = e.Order
+		return move(t, p)
 	})
 	if err != nil {
-		return core.Change{}, wrap("save", e.ID, err)
+		return core.Change{}, wrap(doing, e.ID, err)
 	}
 	s.watchers.Wake(e.User)
-	if !m.Stay {
+	if move != nil {
 		s.signal()
 	}
 	return change, nil
@@ -123,25 +158,22 @@ func (s *Store) Find(ctx context.Context, id string) (change core.Change, err er
 func (s *Store) ByCommit(ctx context.Context, repository string, commits []string) (found []core.Change, err error) {
 	const most = 100
 	err = s.view(ctx, func(t table) error {
-		known := map[string]bool{}
+		byOrder := map[int64]core.Change{}
 		for _, commit := range commits {
 			taken := 0
 			err := ids(t.bucket("commits"), join(repository, commit), func(id string) (bool, error) {
-				known[id] = true
+				change, err := t.change(id)
+				byOrder[change.Entry.Order] = change
 				taken++
-				return taken < most, nil
+				return taken < most, err
 			})
 			if err != nil {
 				return err
 			}
 		}
-		newest := slices.SortedFunc(maps.Keys(known), func(a, b string) int { return cmp.Compare(b, a) })
-		for _, id := range newest[:min(len(newest), most)] {
-			change, err := t.change(id)
-			if err != nil {
-				return err
-			}
-			found = append(found, change)
+		orders := slices.SortedFunc(maps.Keys(byOrder), func(a, b int64) int { return cmp.Compare(b, a) })
+		for _, order := range orders[:min(len(orders), most)] {
+			found = append(found, byOrder[order])
 		}
 		return nil
 	})

@@ -58,8 +58,9 @@ func (s *Store) cleanEntries(t table, now time.Time) (int, error) {
 	var old []core.Entry
 	kept := map[string]int{}
 	cursor := t.bucket("users").Cursor()
-	for key, _ := cursor.Last(); key != nil && len(old) < pass; key, _ = cursor.Prev() {
-		user, id, _ := strings.Cut(string(key), "\x00")
+	for key, value := cursor.Last(); key != nil && len(old) < pass; key, value = cursor.Prev() {
+		user, _, _ := strings.Cut(string(key), "\x00")
+		id := string(value)
 		kept[user]++
 		if kept[user] <= s.o.MaxEntries && !idBefore(id, now.Add(-s.o.KeepEntries)) {
 			continue

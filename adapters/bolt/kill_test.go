@@ -56,12 +56,12 @@ func writeForever(path string) error {
 				id := fmt.Sprintf("%08x%08x%016x", os.Getpid(), writer, i)
 				c, _, err := s.Accept(ctx, deploy.Acceptance{
 					Entry: entry(fmt.Sprintf("user-%d", writer), id), Payload: []byte(`{"id":"` + id + `"}`), Key: id,
-					Place: &deploy.Place{Lane: id, Enter: true},
+					Place: &deploy.Place{Lane: id},
 				})
 				if err == nil {
 					acknowledge(c)
 					c.Entry.Reason = "saved"
-					if c, err = s.Save(ctx, c.Entry, deploy.Move{Stay: true}); err == nil {
+					if c, err = s.Update(ctx, c.Entry, 0); err == nil {
 						acknowledge(c)
 					}
 				}
@@ -162,7 +162,7 @@ func checkAfterKill(t *testing.T, path string, revisions map[string]int64) {
 	if err != nil || !found {
 		t.Fatalf("nothing can be claimed: %v", err)
 	}
-	c, err := s.Save(t.Context(), claim.Change.Entry, deploy.Move{})
+	c, err := s.Finish(t.Context(), claim.Change.Entry, claim.Attempt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,63 +4,73 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// mostOwed is how many outcomes Owed returns at most.
-const mostOwed = 100
+// maxClaimed is how many ids Claim returns at most.
+const maxClaimed = 100
 
-// tellers knows until when an outcome is somebody's to tell. It is kept in
-// memory: one process has the store, so what is owed when it opens it is told by
-// nobody.
-type tellers struct {
+// outbox is the deploy.Outbox of a Store. The leases are kept in memory: one
+// process has the store, so nobody has a lease when it opens it.
+type outbox struct {
+	s *Store
+
 	mu     sync.Mutex
 	leases map[string]time.Time // when they end, by id
 }
 
-// Owe implements deploy.Outbox.
-func (s *Store) Owe(ctx context.Context, id string, lease time.Duration) error {
-	s.tellers.mu.Lock()
-	s.tellers.leases[id] = s.steady().Add(lease)
-	s.tellers.mu.Unlock()
-	err := s.update(ctx, func(t table) error { return t.bucket("outbox").Put([]byte(id), nil) })
-	return wrap("owe", id, err)
+// Outbox returns the outbox that is kept in the file.
+func (s *Store) Outbox() deploy.Outbox { return s.outbox }
+
+// Add implements deploy.Outbox.
+func (o *outbox) Add(ctx context.Context, id string, lease time.Duration) error {
+	o.mu.Lock()
+	o.leases[id] = o.s.steady().Add(lease)
+	o.mu.Unlock()
+	err := o.s.update(ctx, func(t table) error { return t.bucket("outbox").Put([]byte(id), nil) })
+	return wrap("add to outbox", id, err)
 }
 
-// Told implements deploy.Outbox.
-func (s *Store) Told(ctx context.Context, id string) error {
-	err := s.update(ctx, func(t table) error { return t.bucket("outbox").Delete([]byte(id)) })
+// Done implements deploy.Outbox.
+func (o *outbox) Done(ctx context.Context, id string) error {
+	err := o.s.update(ctx, func(t table) error { return t.bucket("outbox").Delete([]byte(id)) })
 	if err == nil {
-		s.tellers.mu.Lock()
-		delete(s.tellers.leases, id)
-		s.tellers.mu.Unlock()
+		o.mu.Lock()
+		delete(o.leases, id)
+		o.mu.Unlock()
 	}
-	return wrap("told", id, err)
+	return wrap("remove from outbox", id, err)
 }
 
-// Owed implements deploy.Outbox.
-func (s *Store) Owed(ctx context.Context, telling []string, lease time.Duration) (due []string, err error) {
-	s.tellers.mu.Lock()
-	defer s.tellers.mu.Unlock()
-	now := s.steady()
-	for _, id := range telling {
-		if _, owed := s.tellers.leases[id]; owed {
-			s.tellers.leases[id] = now.Add(lease)
+// Claim implements deploy.Outbox.
+func (o *outbox) Claim(ctx context.Context, working []string, lease time.Duration) (claimed []string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.s.steady()
+	end := now.Add(lease)
+	for _, id := range working {
+		if _, noted := o.leases[id]; noted {
+			o.leases[id] = end
 		}
 	}
-	err = s.view(ctx, func(t table) error {
+	err = o.s.view(ctx, func(t table) error {
 		cursor := t.bucket("outbox").Cursor()
-		for id, _ := cursor.First(); id != nil && len(due) < mostOwed; id, _ = cursor.Next() {
-			if !s.tellers.leases[string(id)].After(now) {
-				due = append(due, string(id))
+		for id, _ := cursor.First(); id != nil && len(claimed) < maxClaimed; id, _ = cursor.Next() {
+			switch leased := o.leases[string(id)]; {
+			case leased.After(end): // the clock was set back
+				o.leases[string(id)] = end
+			case !leased.After(now):
+				claimed = append(claimed, string(id))
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, wrap("read", "outbox", err)
+		return nil, wrap("claim", "outbox", err)
 	}
-	for _, id := range due {
-		s.tellers.leases[id] = now.Add(lease)
+	for _, id := range claimed {
+		o.leases[id] = end
 	}
-	return due, nil
+	return claimed, nil
 }

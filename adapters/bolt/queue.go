@@ -18,7 +18,7 @@ func (t table) putPlace(id string, p place) error {
 		return err
 	}
 	if there {
-		if err := t.bucket("queue").Delete(queueKey(before.At, id)); err != nil {
+		if err := t.bucket("queue").Delete(before.queueKey()); err != nil {
 			return err
 		}
 		if err := t.bucket("claims").Delete([]byte(id)); err != nil {
@@ -29,7 +29,7 @@ func (t table) putPlace(id string, p place) error {
 	case !p.LeaseEnd.IsZero():
 		err = t.bucket("claims").Put([]byte(id), nil)
 	case p.Queued:
-		err = t.bucket("queue").Put(queueKey(p.At, id), nil)
+		err = t.bucket("queue").Put(p.queueKey(), []byte(id))
 	}
 	if err != nil {
 		return err
@@ -66,28 +66,39 @@ func (t table) eachClaim(f func(id string, p place) error) error {
 	return nil
 }
 
-// enqueue puts an entry into the queue, and into its lane where it enters it.
-func (t table) enqueue(id string, p place, to deploy.Place) error {
-	p.Queued, p.At, p.LeaseEnd, p.App = true, to.At, time.Time{}, ""
+// enqueue puts an entry into the queue, and into its lane if it enters one. steady
+// is the time by the clock that the queue goes by.
+func (t table) enqueue(id string, p place, to deploy.Place, now, steady time.Time) error {
+	p.Queued, p.At, p.QueuedAt, p.LeaseEnd, p.App = true, to.At, time.Time{}, time.Time{}, ""
+	if !p.At.IsZero() {
+		p.QueuedAt = steady
+		if err := t.setNumber("delayed", max(t.number("delayed"), steady.UnixNano())); err != nil {
+			return err
+		}
+	}
 	if to.Lane != "" {
 		p.Lane = to.Lane
-	}
-	if to.Enter && p.Lane != "" {
-		if err := t.enter(id, p.Lane, to.PushedAt); err != nil {
+		if err := t.enter(id, p, to.PushedAt, now); err != nil {
 			return err
 		}
 	}
 	return t.putPlace(id, p)
 }
 
-// enter makes an entry the newest of its lane, unless the newest was pushed
-// later, and wakes the one that was the newest.
-func (t table) enter(id, lane string, pushedAt time.Time) error {
+// enter makes an entry the newest of its lane unless another one is newer, see
+// deploy.Place, and makes the one that was the newest ready.
+func (t table) enter(id string, p place, pushedAt, now time.Time) error {
 	var n newest
-	if _, err := load(t.bucket("lanes"), []byte(lane), &n); err != nil {
+	if _, err := load(t.bucket("lanes"), []byte(p.Lane), &n); err != nil {
 		return err
 	}
-	if !pushedAt.IsZero() && pushedAt.Before(n.PushedAt) {
+	if n.PushedAt.After(now) {
+		n.PushedAt = time.Time{}
+	}
+	if pushedAt.After(now) {
+		pushedAt = now.Truncate(time.Second) // as senders' times are
+	}
+	if p.Order < n.Order || !pushedAt.IsZero() && pushedAt.Before(n.PushedAt) {
 		return nil
 	}
 	if n.ID != "" && n.ID != id {
@@ -96,49 +107,109 @@ func (t table) enter(id, lane string, pushedAt time.Time) error {
 			return err
 		}
 		if before.Queued && before.LeaseEnd.IsZero() {
-			woken := before
-			woken.At = time.Time{}
-			if err := t.putPlace(n.ID, woken); err != nil {
+			before.At = time.Time{}
+			if err := t.putPlace(n.ID, before); err != nil {
 				return err
 			}
 		}
 	}
-	n.ID = id
+	n.ID, n.Order = id, p.Order
 	if !pushedAt.IsZero() {
 		n.PushedAt = pushedAt
 	}
-	return store(t.bucket("lanes"), []byte(lane), n)
+	return store(t.bucket("lanes"), []byte(p.Lane), n)
 }
 
-// standing says who is the newest: of the app where one that was accepted
-// later has joined it, else of the lane.
-func (t table) standing(id string, p place) (deploy.Standing, error) {
+// newest returns what deploy.Claim.Newest says.
+func (t table) newest(id string, p place) (string, error) {
+	var n newest
 	if p.App != "" {
-		if n := string(t.bucket("joined").Get([]byte(p.App))); n != id {
-			return deploy.Standing{Newest: n}, nil
+		if _, err := load(t.bucket("joined"), []byte(p.App), &n); err != nil || n.ID != id {
+			return n.ID, err
 		}
 	}
 	if p.Lane == "" {
-		return deploy.Standing{}, nil
+		return "", nil
 	}
-	var n newest
 	_, err := load(t.bucket("lanes"), []byte(p.Lane), &n)
-	return deploy.Standing{Newest: n.ID}, err
+	return n.ID, err
+}
+
+// clockSetBack ends delays and leases that a clock which was ahead made: an entry
+// that was queued later than now becomes ready, and no lease lasts longer than
+// one that begins now. It reports whether there may be any; without write it
+// changes nothing.
+func (t table) clockSetBack(now time.Time, lease time.Duration, write bool) (found bool, err error) {
+	var ahead []string
+	err = t.eachClaim(func(id string, p place) error {
+		if p.LeaseEnd.After(now.Add(lease)) {
+			ahead = append(ahead, id)
+		}
+		return nil
+	})
+	delayed := t.number("delayed") > now.UnixNano()
+	if err != nil || !write || len(ahead) == 0 && !delayed {
+		return len(ahead) > 0 || delayed, err
+	}
+	for _, id := range ahead {
+		p, err := t.place(id)
+		if err != nil {
+			return true, err
+		}
+		p.LeaseEnd = now.Add(lease)
+		if err := t.putPlace(id, p); err != nil {
+			return true, err
+		}
+	}
+	if delayed {
+		return true, t.endDelays(now)
+	}
+	return true, nil
+}
+
+// endDelays makes what was queued later than now ready.
+func (t table) endDelays(now time.Time) error {
+	var waiting []string
+	cursor := t.bucket("queue").Cursor()
+	key, id := cursor.Seek(place{At: now}.queueKey())
+	for ; key != nil; key, id = cursor.Next() {
+		waiting = append(waiting, string(id))
+	}
+	for _, id := range waiting {
+		p, err := t.place(id)
+		if err != nil {
+			return err
+		}
+		if !p.QueuedAt.After(now) {
+			continue
+		}
+		p.At, p.QueuedAt = time.Time{}, time.Time{}
+		if err := t.putPlace(id, p); err != nil {
+			return err
+		}
+	}
+	return t.setNumber("delayed", now.UnixNano())
 }
 
 // Claim implements deploy.Queue.
 func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim, found bool, next time.Time, err error) {
 	// Looking costs no sync; only a find is written.
-	now := s.steady()
+	now, setBack := s.steady(), false
 	err = s.view(ctx, func(t table) error {
+		if setBack, err = t.clockSetBack(now, lease, false); err != nil || setBack {
+			return err
+		}
 		_, found, next, err = t.nextReady(now)
 		return err
 	})
-	if err != nil || !found {
+	if err != nil || !found && !setBack {
 		return deploy.Claim{}, false, s.byCaller(next), wrap("claim", "", err)
 	}
 	err = s.update(ctx, func(t table) error {
 		now := s.steady()
+		if _, err := t.clockSetBack(now, lease, true); err != nil {
+			return err
+		}
 		var id string
 		id, found, next, err = t.nextReady(now)
 		if err != nil || !found {
@@ -154,7 +225,7 @@ func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim,
 	return c, true, time.Time{}, nil
 }
 
-// nextReady finds the entry that became ready first in a lane nobody holds.
+// nextReady finds the entry that became ready first in a lane that is not claimed.
 func (t table) nextReady(now time.Time) (id string, found bool, next time.Time, err error) {
 	taken := map[string]bool{}
 	var at time.Time // when the find became ready
@@ -186,7 +257,7 @@ func (t table) nextReady(now time.Time) (id string, found bool, next time.Time, 
 		}
 	}
 	cursor := t.bucket("queue").Cursor()
-	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {
+	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
 		ready := time.Unix(0, int64(binary.BigEndian.Uint64(key))).UTC() //nolint:gosec // written from an int64
 		if ready.After(now) {
 			soonest(ready)
@@ -195,7 +266,7 @@ func (t table) nextReady(now time.Time) (id string, found bool, next time.Time, 
 		if found && !ready.Before(at) {
 			break
 		}
-		candidate := string(key[8:])
+		candidate := string(value)
 		p, err := t.place(candidate)
 		if err != nil {
 			return "", false, next, err
@@ -229,8 +300,8 @@ func (t table) claim(id string, now, leaseEnd time.Time, most int) (deploy.Claim
 	if err != nil {
 		return deploy.Claim{}, err
 	}
-	standing, err := t.standing(id, p)
-	return deploy.Claim{Change: change, Attempt: e.Attempts, Lost: lost, Standing: standing}, err
+	newest, err := t.newest(id, p)
+	return deploy.Claim{Change: change, Attempt: e.Attempts, Lost: lost, Newest: newest}, err
 }
 
 // held returns the place of what the claim of that attempt holds still.
@@ -259,7 +330,7 @@ func (t table) held(id string, attempt int, now time.Time) (place, error) {
 }
 
 // Renew implements deploy.Queue.
-func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (standing deploy.Standing, err error) {
+func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (newest string, err error) {
 	id := c.Change.Entry.ID
 	err = s.update(ctx, func(t table) error {
 		now := s.steady()
@@ -271,14 +342,14 @@ func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) 
 		if err := t.putPlace(id, p); err != nil {
 			return err
 		}
-		standing, err = t.standing(id, p)
+		newest, err = t.newest(id, p)
 		return err
 	})
-	return standing, wrap("renew", id, err)
+	return newest, wrap("renew", id, err)
 }
 
-// Join implements deploy.Queue.
-func (s *Store) Join(ctx context.Context, c deploy.Claim, app string) (standing deploy.Standing, busy bool, err error) {
+// ClaimApp implements deploy.Queue.
+func (s *Store) ClaimApp(ctx context.Context, c deploy.Claim, app string) (newestID string, busy bool, err error) {
 	id, name := c.Change.Entry.ID, c.Change.Entry.User+"/"+app
 	err = s.update(ctx, func(t table) error {
 		now := s.steady()
@@ -298,13 +369,18 @@ func (s *Store) Join(ctx context.Context, c deploy.Claim, app string) (standing 
 		if err := t.putPlace(id, p); err != nil {
 			return err
 		}
-		if joined := t.bucket("joined"); string(joined.Get([]byte(name))) < id {
-			if err := joined.Put([]byte(name), []byte(id)); err != nil {
+		var n newest
+		if _, err := load(t.bucket("joined"), []byte(name), &n); err != nil {
+			return err
+		}
+		if n.Order < c.Change.Entry.Order {
+			n = newest{ID: id, Order: c.Change.Entry.Order}
+			if err := store(t.bucket("joined"), []byte(name), n); err != nil {
 				return err
 			}
 		}
-		standing, err = t.standing(id, p)
+		newestID, err = t.newest(id, p)
 		return err
 	})
-	return standing, busy, wrap("join", id, err)
+	return newestID, busy, wrap("claim app", id, err)
 }

@@ -74,7 +74,7 @@ type Store struct {
 	running sync.WaitGroup
 
 	watchers watchers.Watchers
-	tellers  tellers
+	outbox   *outbox
 
 	mu     sync.Mutex
 	broken error // why nothing is written now
@@ -86,7 +86,7 @@ var (
 	_ deploy.Store   = (*Store)(nil)
 	_ deploy.Queue   = (*Store)(nil)
 	_ deploy.Watcher = (*Store)(nil)
-	_ deploy.Outbox  = (*Store)(nil)
+	_ deploy.Outbox  = (*outbox)(nil)
 	_ status.Log     = (*Store)(nil)
 	_ status.Feed    = (*Store)(nil)
 )
@@ -94,10 +94,12 @@ var (
 // New returns a Store whose file is not open yet.
 func New(o Options) *Store {
 	o = o.withDefaults()
-	return &Store{
+	s := &Store{
 		o: o, steady: steadied(o.Now), ready: make(chan struct{}, 1), writes: make(chan *write), gone: make(chan struct{}),
-		broken: errClosed, tellers: tellers{leases: map[string]time.Time{}},
+		broken: errClosed,
 	}
+	s.outbox = &outbox{s: s, leases: map[string]time.Time{}}
+	return s
 }
 
 var errClosed = errors.New("the store is not open")
@@ -115,7 +117,7 @@ func (s *Store) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := db.Update(prepare); err != nil {
+	if err := db.Update(func(tx *bbolt.Tx) error { return s.prepare(table{tx}) }); err != nil {
 		return errors.Join(fmt.Errorf("bolt: %s: %w", s.o.Path, err), db.Close())
 	}
 	s.db = db
@@ -133,8 +135,10 @@ func (s *Store) open() (*bbolt.DB, error) {
 	return openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType, OpenFile: s.openFile})
 }
 
-// prepare makes the buckets and frees what a process that died had claimed.
-func prepare(tx *bbolt.Tx) error {
+// prepare makes the buckets, ends the claims of a process that died and compares
+// the clock with what it said before.
+func (s *Store) prepare(t table) error {
+	tx := t.tx
 	for _, name := range []string{"meta", "entries", "payloads", "keys", "users", "apps", "commits", "places", "queue", "claims", "lanes", "joined", "feeds", "changes", "outbox"} {
 		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 			return err
@@ -150,7 +154,16 @@ func prepare(tx *bbolt.Tx) error {
 	default:
 		return fmt.Errorf("the file has format %q, and this program knows %q; use the version that wrote it", found, format)
 	}
-	t := table{tx}
+	now := s.o.Now()
+	if accepted := time.UnixMilli(t.number("accepted")).UTC(); accepted.After(now) {
+		s.o.Logger.Warn("the clock was set back: the newest entry lies ahead of it",
+			"accepted_at", accepted, "now", now, "ahead", accepted.Sub(now).String())
+	}
+	// A store that is new, or an older copy of one, gives no Order that entries had
+	// before: a clock that is wrong makes a gap in the numbers and nothing worse.
+	if err := t.setNumber("order", max(t.number("order"), now.UnixMilli())); err != nil {
+		return err
+	}
 	return t.eachClaim(func(id string, p place) error {
 		p.LeaseEnd = time.Unix(0, 1).UTC()
 		return t.putPlace(id, p)

@@ -25,16 +25,19 @@ type stored struct {
 
 // place is an entry's place in the queue.
 type place struct {
+	Order    int64     `json:"order"` // of the entry
 	Lane     string    `json:"lane,omitempty"`
-	App      string    `json:"app,omitempty"` // user/app, where the claim has joined it
+	App      string    `json:"app,omitempty"` // user/app that the claim was extended to
 	Queued   bool      `json:"queued"`
 	At       time.Time `json:"at"`
+	QueuedAt time.Time `json:"queued_at,omitzero"` // if At is not zero
 	LeaseEnd time.Time `json:"lease_end,omitzero"` // zero: not claimed
 }
 
-// newest is what a lane remembers.
+// newest is the newest entry of a lane or an app.
 type newest struct {
 	ID       string    `json:"id"`
+	Order    int64     `json:"order"`
 	PushedAt time.Time `json:"pushed_at,omitzero"`
 }
 
@@ -65,12 +68,29 @@ func parseSeqKey(key []byte) core.Seq {
 	return core.Seq{Millis: binary.BigEndian.Uint64(key), N: binary.BigEndian.Uint64(key[8:])}
 }
 
-func queueKey(at time.Time, id string) []byte {
+func (p place) queueKey() []byte {
 	var nanos uint64
-	if at.Unix() > 0 {
-		nanos = uint64(at.UnixNano()) //nolint:gosec // positive, as was just seen
+	if p.At.Unix() > 0 {
+		nanos = uint64(p.At.UnixNano()) //nolint:gosec // positive, as was just seen
 	}
-	return append(binary.BigEndian.AppendUint64(nil, nanos), id...)
+	return append(binary.BigEndian.AppendUint64(nil, nanos), orderKey(p.Order)...)
+}
+
+func orderKey(order int64) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(order)) //nolint:gosec // never negative
+}
+
+// number returns a number of the bucket meta, 0 if it was not written yet.
+func (t table) number(name string) int64 {
+	value := t.bucket("meta").Get([]byte(name))
+	if len(value) != 8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(value)) //nolint:gosec // written from an int64
+}
+
+func (t table) setNumber(name string, n int64) error {
+	return t.bucket("meta").Put([]byte(name), orderKey(n))
 }
 
 // load reads a JSON value; there is false where there is none.
@@ -177,14 +197,14 @@ func trim(log *bbolt.Bucket, f *feed, drop func(oldest core.Seq) bool) error {
 // index writes what entries are found by. before is the revision before.
 func (t table) index(e core.Entry, before *core.Entry) error {
 	if before == nil {
-		if err := t.bucket("users").Put(join(e.User, e.ID), nil); err != nil {
+		if err := t.bucket("users").Put(join(e.User, string(orderKey(e.Order))), []byte(e.ID)); err != nil {
 			return err
 		}
 		for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
 			if commit == "" {
 				continue
 			}
-			if err := t.bucket("commits").Put(join(e.Repository.Key(), commit, e.ID), nil); err != nil {
+			if err := t.bucket("commits").Put(join(e.Repository.Key(), commit, string(orderKey(e.Order))), []byte(e.ID)); err != nil {
 				return err
 			}
 		}
@@ -193,21 +213,22 @@ func (t table) index(e core.Entry, before *core.Entry) error {
 		return nil
 	}
 	if before != nil && before.App != "" {
-		if err := t.bucket("apps").Delete(join(e.User, before.App, e.ID)); err != nil {
+		if err := t.bucket("apps").Delete(join(e.User, before.App, string(orderKey(e.Order)))); err != nil {
 			return err
 		}
 	}
 	if e.App == "" {
 		return nil
 	}
-	return t.bucket("apps").Put(join(e.User, e.App, e.ID), nil)
+	return t.bucket("apps").Put(join(e.User, e.App, string(orderKey(e.Order))), []byte(e.ID))
 }
 
 // forget removes an entry and all that leads to it.
 func (t table) forget(e core.Entry) error {
+	order := string(orderKey(e.Order))
 	for bucket, keys := range map[string][][]byte{
 		"entries": {[]byte(e.ID)}, "payloads": {[]byte(e.ID)}, "places": {[]byte(e.ID)}, "outbox": {[]byte(e.ID)},
-		"users": {join(e.User, e.ID)}, "apps": {join(e.User, e.App, e.ID)},
+		"users": {join(e.User, order)}, "apps": {join(e.User, e.App, order)},
 	} {
 		for _, key := range keys {
 			if err := t.bucket(bucket).Delete(key); err != nil {
@@ -216,26 +237,26 @@ func (t table) forget(e core.Entry) error {
 		}
 	}
 	for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
-		if err := t.bucket("commits").Delete(join(e.Repository.Key(), commit, e.ID)); err != nil {
+		if err := t.bucket("commits").Delete(join(e.Repository.Key(), commit, order)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ids calls f with the ids behind prefix, newest first, until it says stop.
+// ids calls f with the ids below prefix, newest first, until it returns false.
 func ids(b *bbolt.Bucket, prefix []byte, f func(id string) (goOn bool, err error)) error {
 	cursor := b.Cursor()
 	prefix = append(prefix, 0)
 	after := append(bytes.Clone(prefix[:len(prefix)-1]), 1)
-	key, _ := cursor.Seek(after)
+	key, id := cursor.Seek(after)
 	if key == nil {
-		key, _ = cursor.Last()
+		key, id = cursor.Last()
 	} else {
-		key, _ = cursor.Prev()
+		key, id = cursor.Prev()
 	}
-	for ; key != nil && bytes.HasPrefix(key, prefix); key, _ = cursor.Prev() {
-		goOn, err := f(string(key[len(prefix):]))
+	for ; key != nil && bytes.HasPrefix(key, prefix); key, id = cursor.Prev() {
+		goOn, err := f(string(id))
 		if err != nil || !goOn {
 			return err
 		}

@@ -25,14 +25,14 @@ import (
 func use(t *testing.T, s *redis.Store) {
 	t.Helper()
 	e := core.Entry{ID: strings.Repeat("a", 32), User: "me", Status: core.StatusPending, Steps: []core.Step{}}
-	if _, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: e, Payload: []byte("{}"), Key: "k", Place: &deploy.Place{Lane: "l", Enter: true}}); err != nil {
+	if _, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: e, Payload: []byte("{}"), Key: "k", Place: &deploy.Place{Lane: "l"}}); err != nil {
 		t.Fatal(err)
 	}
 	c, found, _, err := s.Claim(t.Context(), time.Minute)
 	if err != nil || !found {
 		t.Fatalf("found %t, %v", found, err)
 	}
-	if _, err := s.Save(t.Context(), c.Change.Entry, deploy.Move{}); err != nil {
+	if _, err := s.Finish(t.Context(), c.Change.Entry, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Sweep(t.Context()); err != nil {

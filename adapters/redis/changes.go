@@ -37,7 +37,7 @@ func changeOf(l list) (core.Change, error) {
 	for i := 0; i+1 < len(pairs.values); i += 2 {
 		fields[pairs.at(i).text()] = pairs.at(i + 1).text()
 	}
-	return l.r.packer.decode(fields["doc"], fields["rev"], fields["attempts"], fields["updated"], seq)
+	return l.r.packer.decode(fields["doc"], fields["rev"], fields["attempts"], fields["updated"], seq, fields["order"])
 }
 
 // Bounds implements status.Feed.

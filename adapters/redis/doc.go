@@ -6,27 +6,30 @@
 // begin with a prefix that holds a hash tag, so that they are in one slot:
 //
 //	key          type    life            holds
-//	e:ID         hash    KeepEntries     an entry: doc (JSON without revision and attempts), rev, attempts,
-//	                                     updated, seq, user, app, live, repository, commits, nonce of the last
-//	                                     save; lane, at, joined, lost: its place in the queue
+//	e:ID         hash    KeepEntries     an entry: doc (JSON without order, revision and attempts), order, rev,
+//	                                     attempts, updated, seq, user, app, live, repository, commits, nonce of
+//	                                     the last save; lane, at, queued, joined, lost: its place in the queue
 //	p:ID         string  KeepPayloads    its payload; TTL
 //	k:USER KEY   string  KeepKeys        the id of the entry that the key made; TTL
-//	u:USER       zset    KeepEntries     ids, in their order
-//	u:USER/APP   zset    KeepEntries     ids of the app, in their order
+//	u:USER       zset    KeepEntries     ids by Order
+//	u:USER/APP   zset    KeepEntries     ids of the app by Order
 //	x:REPO       zset    KeepEntries     "COMMIT ID"
-//	l:LANE       hash    KeepEntries     newest entry, when pushed; TTL, anew with each entry
-//	a:USER/APP   string  KeepEntries     newest entry that joined; TTL, anew with each entry
+//	l:LANE       hash    KeepEntries     newest entry: id, order, pushed; TTL, anew with each entry
+//	a:USER/APP   hash    KeepEntries     newest entry that claimed the app: id, order; TTL, anew with each entry
 //	g:NONCE      string  the lease       what a call of Claim was granted: id and attempt; TTL
 //	f:USER       stream  KeepChanges     the user's changes, MaxChanges at most; the ids of the stream are their Seqs
 //	m:USER       hash    as the user     last and trimmed Seq; for KeepEntries more when the user's last entry is gone
 //	users        set     their entries   users that have entries or changes
-//	queue        zset    as live         id by when it is ready, in microseconds: what waits to be claimed
+//	queue        zset    as live         what waits to be claimed: id by its Order if it is ready at once, else by
+//	                                     when it is ready, in microseconds, which is a larger number
 //	claims       zset    as live         id by when its lease ends
 //	outbox       zset    as live         id by when another may tell its outcome
 //	held         hash    as live         "lane LANE" or "app USER/APP" to the id that holds it
 //	count        string  for ever        how many changes there were in all
 //	epoch        string  for ever        which data this is
 //	born         string  for ever        since when, in milliseconds
+//	last         hash    for ever        order: of the entry that was accepted last, accepted: when, delayed: when
+//	                                     something was last queued for later
 //	seen         string  for ever        when somebody found last that Redis can be written
 //
 // Options names the lives. Keys with a TTL end by themselves; the others are

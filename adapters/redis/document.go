@@ -9,8 +9,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// encode returns an entry as it is stored. Revision and Attempts stand beside
-// it, so that a script can raise them.
+// encode returns an entry as it is stored. Order, Revision and Attempts
+// stand beside it, so that a script can raise them.
 func (p *packer) encode(e core.Entry) ([]byte, error) {
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -21,7 +21,7 @@ func (p *packer) encode(e core.Entry) ([]byte, error) {
 
 // decode makes a change of an entry as it is stored and what stands beside it.
 // updated, in microseconds since 1970, is "" where the entry itself tells it.
-func (p *packer) decode(doc, revision, attempts, updated, seq string) (c core.Change, err error) {
+func (p *packer) decode(doc, revision, attempts, updated, seq, order string) (c core.Change, err error) {
 	text, err := p.unpack(doc)
 	if err != nil {
 		return core.Change{}, fmt.Errorf("an entry is damaged: %w", err)
@@ -34,6 +34,9 @@ func (p *packer) decode(doc, revision, attempts, updated, seq string) (c core.Ch
 	}
 	if c.Entry.Attempts, err = strconv.Atoi(attempts); err != nil {
 		return core.Change{}, fmt.Errorf("the attempts of an entry are damaged: %w", err)
+	}
+	if c.Entry.Order, err = strconv.ParseInt(order, 10, 64); err != nil {
+		return core.Change{}, fmt.Errorf("the order of an entry is damaged: %w", err)
 	}
 	if updated != "" {
 		micros, err := strconv.ParseInt(updated, 10, 64)
@@ -52,7 +55,7 @@ func told(l list) (core.Change, error) {
 	if len(l.values) == 0 || l.values[0] == nil {
 		return core.Change{}, core.ErrNotFound
 	}
-	return l.r.packer.decode(l.at(0).text(), l.at(1).text(), l.at(2).text(), l.at(3).text(), l.at(4).text())
+	return l.r.packer.decode(l.at(0).text(), l.at(1).text(), l.at(2).text(), l.at(3).text(), l.at(4).text(), l.at(5).text())
 }
 
 // micros is a time as the scripts have it; 0 is "at once", or unknown. What

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -26,7 +27,7 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change,
 		e.ID, e.User, a.Key, s.o.KeepKeys.Milliseconds(), doc, payload, s.o.KeepPayloads.Milliseconds(),
 		e.Attempts, flag(!e.Status.Outcome()), e.App, e.Repository.Key(),
 	}
-	args = append(args, place(a.Place)...)
+	args = append(append(args, place(a.Place)...), s.highest.Load())
 	for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
 		if commit != "" {
 			args = append(args, commit)
@@ -39,6 +40,7 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change,
 	fields := r.list()
 	repeat = fields.at(0).text() == "repeat"
 	c, err = told(fields.at(1).list())
+	s.sawOrder(c.Entry.Order)
 	s.written(e.User)
 	return c, repeat, wrap("accept", e.ID, errors.Join(err, r.err))
 }
@@ -46,27 +48,47 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change,
 // place is a place in the queue as the scripts have it.
 func place(p *deploy.Place) []any {
 	if p == nil {
-		return []any{"0", "", "0", 0, 0}
+		return []any{"0", "", 0, 0}
 	}
-	return []any{"1", p.Lane, flag(p.Enter), micros(p.PushedAt), micros(p.At)}
+	return []any{"1", p.Lane, micros(p.PushedAt), micros(p.At)}
 }
 
-// Save implements deploy.Store.
-func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Change, error) {
+// sawOrder notes an Order that the store gave.
+func (s *Store) sawOrder(order int64) {
+	for highest := s.highest.Load(); highest < order && !s.highest.CompareAndSwap(highest, order); {
+		highest = s.highest.Load()
+	}
+}
+
+// Update implements deploy.Store.
+func (s *Store) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	return s.save(ctx, e, claim, "stay", deploy.Place{})
+}
+
+// Requeue implements deploy.Store.
+func (s *Store) Requeue(ctx context.Context, e core.Entry, claim int, p deploy.Place) (core.Change, error) {
+	return s.save(ctx, e, claim, "place", p)
+}
+
+// Hold implements deploy.Store.
+func (s *Store) Hold(ctx context.Context, e core.Entry, claim int, until time.Time) (core.Change, error) {
+	return s.save(ctx, e, claim, "place", deploy.Place{At: until})
+}
+
+// Finish implements deploy.Store.
+func (s *Store) Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	return s.save(ctx, e, claim, "leave", deploy.Place{})
+}
+
+// save writes e as its entry's next revision and moves it in the queue.
+func (s *Store) save(ctx context.Context, e core.Entry, claim int, move string, p deploy.Place) (core.Change, error) {
 	doc, err := s.packer.encode(e)
 	if err != nil {
 		return core.Change{}, wrap("save", e.ID, err)
 	}
-	to := place(m.Place)
-	switch {
-	case m.Place != nil:
-		to[0] = "place"
-	case m.Stay:
-		to[0] = "stay"
-	default:
-		to[0] = "leave"
-	}
-	args := append([]any{e.ID, e.Revision, doc, e.Attempts, flag(!e.Status.Outcome()), e.App, m.Claim}, to...)
+	to := place(&p)
+	to[0] = move
+	args := append([]any{e.ID, e.Revision, doc, e.Attempts, flag(!e.Status.Outcome()), e.App, claim}, to...)
 	nonce := s.lost.nonce("save", args...)
 	r, err := s.call(ctx, "save", append([]any{nonce}, args...)...)
 	if err != nil {
@@ -78,7 +100,7 @@ func (s *Store) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Cha
 	case "missing":
 		return core.Change{}, wrap("save", e.ID, core.ErrNotFound)
 	case "conflict":
-		return core.Change{}, wrap("save", e.ID, fmt.Errorf("revision %d, claim %d: %w", e.Revision, m.Claim, core.ErrConflict))
+		return core.Change{}, wrap("save", e.ID, fmt.Errorf("revision %d, claim %d: %w", e.Revision, claim, core.ErrConflict))
 	}
 	s.written(e.User)
 	seq, err := core.ParseSeq(fields.at(1).text())

@@ -15,7 +15,6 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
 // A Redis that is killed and comes back with its data lost nothing that was
@@ -100,7 +99,7 @@ func TestDataLost(t *testing.T) {
 			if _, err := s.Renew(t.Context(), held, time.Minute); !errors.Is(err, core.ErrConflict) {
 				t.Errorf("got %v", err)
 			}
-			if _, err := s.Save(t.Context(), held.Change.Entry, deploy.Move{}); !errors.Is(err, core.ErrNotFound) {
+			if _, err := s.Finish(t.Context(), held.Change.Entry, 0); !errors.Is(err, core.ErrNotFound) {
 				t.Errorf("got %v", err)
 			}
 			first := accept(t, s, newEntry("u"))
@@ -169,7 +168,7 @@ func TestScriptFlush(t *testing.T) {
 				}
 				e := c.Change.Entry
 				e.Status = core.StatusOK
-				if _, err := s.Save(t.Context(), e, deploy.Move{}); err != nil {
+				if _, err := s.Finish(t.Context(), e, 0); err != nil {
 					t.Error(err)
 				}
 			}
@@ -230,7 +229,7 @@ func TestRefused(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 			}
-			if _, err := s.Save(t.Context(), held.Change.Entry, deploy.Move{}); err == nil || !strings.Contains(err.Error(), test.says) {
+			if _, err := s.Finish(t.Context(), held.Change.Entry, 0); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v", err)
 			}
 			if _, _, _, err := s.Claim(t.Context(), time.Minute); err == nil || !strings.Contains(err.Error(), test.says) {
@@ -255,7 +254,7 @@ func TestRefused(t *testing.T) {
 
 			server.Do(test.end...)
 			j.until(1, healed)
-			if _, err := s.Save(t.Context(), held.Change.Entry, deploy.Move{}); err != nil {
+			if _, err := s.Finish(t.Context(), held.Change.Entry, 0); err != nil {
 				t.Error(err)
 			}
 			if c := claim(t, s); c.Change.Entry.ID != waiting.Entry.ID {

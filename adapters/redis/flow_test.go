@@ -9,7 +9,6 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
 // manyChanges is how many changes of a user are kept where a flow is written:
@@ -123,7 +122,7 @@ func (f *flow) work() {
 			e := c.Change.Entry
 			e.Status = core.StatusOK
 			for {
-				_, err := f.s.Save(f.t.Context(), e, deploy.Move{})
+				_, err := f.s.Finish(f.t.Context(), e, 0)
 				// Conflict: it took longer than the lease, or the claim was lost.
 				if err == nil || errors.Is(err, core.ErrConflict) || errors.Is(err, core.ErrNotFound) || f.t.Context().Err() != nil {
 					break

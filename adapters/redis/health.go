@@ -76,7 +76,7 @@ func (s *Store) Check(ctx context.Context) error {
 func (s *Store) probe(ctx context.Context) error {
 	probe := s.health.begin()
 	before := s.heard.Load()
-	n, err := s.counted(ctx)
+	n, err := s.counted(ctx, false)
 	if err != nil && ctx.Err() != nil {
 		return err // it is the caller who would not wait
 	}
@@ -104,11 +104,11 @@ func (s *Store) doubt() {
 }
 
 // counted returns how many changes there were in all. It learns what time it is
-// to Redis.
-func (s *Store) counted(ctx context.Context) (int64, error) {
+// to Redis, and whether that was set back before the store was started.
+func (s *Store) counted(ctx context.Context, starting bool) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := s.send(ctx, time.Time{}, "probe")
+	answer, err := s.send(ctx, time.Time{}, "probe", flag(starting))
 	if err != nil {
 		return 0, err
 	}
@@ -117,6 +117,11 @@ func (s *Store) counted(ctx context.Context) (int64, error) {
 	if s.health.isNow(fields.at(0).text()) {
 		s.o.Logger.Error("redis lost its data; deliveries that were accepted before are gone, redeliver them at GitHub", "prefix", s.o.Prefix)
 		s.wakeAll()
+	}
+	if accepted, now := fields.at(3).number(), fields.at(4).number(); starting && accepted > now {
+		s.o.Logger.Warn("the clock of redis was set back: the newest entry lies ahead of it",
+			"accepted_at", time.UnixMicro(accepted).UTC(), "now", time.UnixMicro(now).UTC(),
+			"ahead", time.Duration((accepted-now)*int64(time.Microsecond)).String())
 	}
 	return fields.at(1).number(), answer.err
 }

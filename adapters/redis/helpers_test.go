@@ -99,7 +99,7 @@ func newEntry(user string) core.Entry {
 // delivery is the acceptance of an entry that has a lane for itself.
 func delivery(e core.Entry) deploy.Acceptance {
 	return deploy.Acceptance{
-		Entry: e, Payload: []byte(strings.Repeat("payload ", 500)), Key: "key " + e.ID, Place: &deploy.Place{Lane: e.ID, Enter: true},
+		Entry: e, Payload: []byte(strings.Repeat("payload ", 500)), Key: "key " + e.ID, Place: &deploy.Place{Lane: e.ID},
 	}
 }
 

@@ -53,15 +53,15 @@ func everything(t *testing.T, s *redis.Store, user string) (live []core.Entry) {
 	accept(t, s, newEntry(user))
 	ended := claim(t, s).Change.Entry
 	ended.Status, ended.App = core.StatusOK, "renamed"
-	if err := s.Owe(t.Context(), ended.ID, time.Minute); err != nil {
+	if err := s.Outbox().Add(t.Context(), ended.ID, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Save(t.Context(), ended, deploy.Move{}); err != nil {
+	if _, err := s.Finish(t.Context(), ended, 0); err != nil {
 		t.Fatal(err)
 	}
 	accept(t, s, newEntry(user))
 	claimed := claim(t, s)
-	if _, busy, err := s.Join(t.Context(), claimed, "app"); err != nil || busy {
+	if _, busy, err := s.ClaimApp(t.Context(), claimed, "app"); err != nil || busy {
 		t.Fatalf("busy %t, %v", busy, err)
 	}
 	live = []core.Entry{claimed.Change.Entry, accept(t, s, newEntry(user)).Entry}
@@ -114,7 +114,7 @@ func TestNothingIsLeft(t *testing.T) {
 				e = claim(t, s).Change.Entry
 			}
 			e.Status = core.StatusError
-			c, err := s.Save(t.Context(), e, deploy.Move{})
+			c, err := s.Finish(t.Context(), e, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +161,7 @@ func TestGoneAfterSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	last, err := long.Save(t.Context(), c.Entry, deploy.Move{})
+	last, err := long.Finish(t.Context(), c.Entry, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
 // through is a Store that reaches its Redis by a proxy, and one that reaches
@@ -60,7 +59,7 @@ func TestAnswerLost(t *testing.T) {
 			e := claim(t, direct).Change.Entry
 			e.Status, e.Notes = core.StatusOK, []string{"the same each time"}
 			return c.Entry.ID, 3, func() outcome {
-				c, err := s.Save(t.Context(), e, deploy.Move{})
+				c, err := s.Finish(t.Context(), e, 0)
 				return outcome{c, err}
 			}
 		},
@@ -177,7 +176,7 @@ func TestSilent(t *testing.T) {
 			return err
 		},
 		"save": func(ctx context.Context, s *redis.Store, held, _ core.Entry) error {
-			_, err := s.Save(ctx, held, deploy.Move{Stay: true})
+			_, err := s.Update(ctx, held, 0)
 			return err
 		},
 		"claim": func(ctx context.Context, s *redis.Store, _, _ core.Entry) error {

@@ -3,36 +3,43 @@ package redis
 import (
 	"context"
 	"time"
+
+	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// mostOwed is how many outcomes Owed returns at most.
-const mostOwed = 100
+// maxClaimed is how many ids Claim returns at most.
+const maxClaimed = 100
 
-// Owe implements deploy.Outbox.
-func (s *Store) Owe(ctx context.Context, id string, lease time.Duration) error {
-	_, err := s.call(ctx, "owe", id, lease.Microseconds())
-	return wrap("owe", id, err)
+// Outbox returns the outbox that all processes share.
+func (s *Store) Outbox() deploy.Outbox { return outbox{s} }
+
+type outbox struct{ s *Store }
+
+// Add implements deploy.Outbox.
+func (o outbox) Add(ctx context.Context, id string, lease time.Duration) error {
+	_, err := o.s.call(ctx, "owe", id, lease.Microseconds())
+	return wrap("add to outbox", id, err)
 }
 
-// Told implements deploy.Outbox.
-func (s *Store) Told(ctx context.Context, id string) error {
-	_, err := s.call(ctx, "told", id)
-	return wrap("told", id, err)
+// Done implements deploy.Outbox.
+func (o outbox) Done(ctx context.Context, id string) error {
+	_, err := o.s.call(ctx, "told", id)
+	return wrap("remove from outbox", id, err)
 }
 
-// Owed implements deploy.Outbox.
-func (s *Store) Owed(ctx context.Context, telling []string, lease time.Duration) ([]string, error) {
-	args := []any{lease.Microseconds(), mostOwed}
-	for _, id := range telling {
+// Claim implements deploy.Outbox.
+func (o outbox) Claim(ctx context.Context, working []string, lease time.Duration) ([]string, error) {
+	args := []any{lease.Microseconds(), maxClaimed}
+	for _, id := range working {
 		args = append(args, id)
 	}
-	r, err := s.call(ctx, "owed", args...)
+	r, err := o.s.call(ctx, "owed", args...)
 	if err != nil {
-		return nil, wrap("read", "outbox", err)
+		return nil, wrap("claim", "outbox", err)
 	}
-	due := make([]string, len(r.list().values))
-	for i := range due {
-		due[i] = r.list().at(i).text()
+	claimed := make([]string, len(r.list().values))
+	for i := range claimed {
+		claimed[i] = r.list().at(i).text()
 	}
-	return due, wrap("read", "outbox", r.err)
+	return claimed, wrap("claim", "outbox", r.err)
 }

@@ -17,14 +17,14 @@ func TestDeadServerOwes(t *testing.T) {
 	o := redis.Options{Addrs: []string{redistest.Start(t).Addr}}
 	dead, one, other := open(t, o), open(t, o), open(t, o)
 	asks := func(s *redis.Store) []string {
-		owed, err := s.Owed(t.Context(), nil, long)
+		owed, err := s.Outbox().Claim(t.Context(), nil, long)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return owed
 	}
 	for id, lease := range map[string]time.Duration{"a": short, "b": long} {
-		if err := dead.Owe(t.Context(), id, lease); err != nil {
+		if err := dead.Outbox().Add(t.Context(), id, lease); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -47,14 +47,14 @@ func TestDeadServerOwes(t *testing.T) {
 func TestOwedWhenFull(t *testing.T) {
 	t.Parallel()
 	server, s, _ := started(t)
-	if err := s.Owe(t.Context(), "a", 0); err != nil {
+	if err := s.Outbox().Add(t.Context(), "a", 0); err != nil {
 		t.Fatal(err)
 	}
 	server.Do("CONFIG", "SET", "maxmemory", "1")
-	if owed, err := s.Owed(t.Context(), nil, time.Minute); err == nil {
+	if owed, err := s.Outbox().Claim(t.Context(), nil, time.Minute); err == nil {
 		t.Errorf("got %v", owed)
 	}
-	if err := s.Told(t.Context(), "a"); err != nil {
+	if err := s.Outbox().Done(t.Context(), "a"); err != nil {
 		t.Errorf("what was told can't be forgotten: %v", err)
 	}
 }

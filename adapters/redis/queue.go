@@ -25,48 +25,49 @@ func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim,
 		return deploy.Claim{}, false, next, wrap("claim", "", r.err)
 	}
 	change, err := told(fields.at(2).list())
+	s.sawOrder(change.Entry.Order)
 	s.watchers.Wake(change.Entry.User)
 	if err = errors.Join(err, r.err); err != nil {
 		return deploy.Claim{}, false, time.Time{}, wrap("claim", fields.at(1).text(), err)
 	}
 	return deploy.Claim{
 		Change: change, Attempt: change.Entry.Attempts, Lost: fields.at(3).text() == "1",
-		Standing: deploy.Standing{Newest: fields.at(4).text()},
+		Newest: fields.at(4).text(),
 	}, true, time.Time{}, nil
 }
 
 // Renew implements deploy.Queue.
-func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (deploy.Standing, error) {
+func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (string, error) {
 	id := c.Change.Entry.ID
 	r, err := s.call(ctx, "renew", id, c.Attempt, lease.Microseconds())
 	if err != nil {
-		return deploy.Standing{}, wrap("renew", id, err)
+		return "", wrap("renew", id, err)
 	}
-	standing, _, err := r.standing()
-	return standing, wrap("renew", id, err)
+	newest, _, err := r.newest()
+	return newest, wrap("renew", id, err)
 }
 
-// Join implements deploy.Queue.
-func (s *Store) Join(ctx context.Context, c deploy.Claim, app string) (standing deploy.Standing, busy bool, err error) {
+// ClaimApp implements deploy.Queue.
+func (s *Store) ClaimApp(ctx context.Context, c deploy.Claim, app string) (newest string, busy bool, err error) {
 	e := c.Change.Entry
 	r, err := s.call(ctx, "join", e.ID, c.Attempt, e.User+"/"+app)
 	if err != nil {
-		return deploy.Standing{}, false, wrap("join", e.ID, err)
+		return "", false, wrap("claim app", e.ID, err)
 	}
-	standing, busy, err = r.standing()
-	return standing, busy, wrap("join", e.ID, err)
+	newest, busy, err = r.newest()
+	return newest, busy, wrap("claim app", e.ID, err)
 }
 
-// standing reads what the scripts say of a claim.
-func (r *reply) standing() (standing deploy.Standing, busy bool, err error) {
+// newest reads what the scripts say of a claim.
+func (r *reply) newest() (id string, busy bool, err error) {
 	fields := r.list()
 	switch fields.at(0).text() {
 	case "conflict":
-		return deploy.Standing{}, false, core.ErrConflict
+		return "", false, core.ErrConflict
 	case "busy":
-		return deploy.Standing{}, true, r.err
+		return "", true, r.err
 	}
-	return deploy.Standing{Newest: fields.at(1).text()}, false, r.err
+	return fields.at(1).text(), false, r.err
 }
 
 // Ready implements deploy.Queue.

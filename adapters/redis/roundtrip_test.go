@@ -20,7 +20,7 @@ func TestRoundTrips(t *testing.T) {
 		accept(t, s, newEntry("many"))
 		e := claim(t, s).Change.Entry
 		e.Status = core.StatusOK
-		if _, err := s.Save(t.Context(), e, deploy.Move{}); err != nil {
+		if _, err := s.Finish(t.Context(), e, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -38,19 +38,19 @@ func TestRoundTrips(t *testing.T) {
 			_, _, err = s.Entries(t.Context(), "u", "", 0, 100)
 		}
 		if err == nil {
-			err = s.Owe(t.Context(), a.Entry.ID, 0)
+			err = s.Outbox().Add(t.Context(), a.Entry.ID, 0)
 		}
 		if err == nil {
-			_, err = s.Owed(t.Context(), nil, time.Minute)
+			_, err = s.Outbox().Claim(t.Context(), nil, time.Minute)
 		}
 		if err == nil {
-			err = s.Told(t.Context(), a.Entry.ID)
+			err = s.Outbox().Done(t.Context(), a.Entry.ID)
 		}
 		return err
 	}
 	accept(t, s, newEntry("other"))
 	c := claim(t, s)
-	if _, _, err := s.Join(t.Context(), c, "app"); err != nil {
+	if _, _, err := s.ClaimApp(t.Context(), c, "app"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Renew(t.Context(), c, time.Minute); err != nil {
@@ -77,9 +77,9 @@ func TestRoundTrips(t *testing.T) {
 		{"accept a repeat", func() error { _, _, err := s.Accept(t.Context(), a); return err }},
 		{"claim", func() (err error) { claimed, _, _, err = s.Claim(t.Context(), time.Minute); return err }},
 		{"claim nothing", func() error { _, _, _, err := s.Claim(t.Context(), time.Minute); return err }},
-		{"join", func() error { _, _, err := s.Join(t.Context(), claimed, "app2"); return err }},
+		{"join", func() error { _, _, err := s.ClaimApp(t.Context(), claimed, "app2"); return err }},
 		{"renew", func() error { _, err := s.Renew(t.Context(), claimed, time.Minute); return err }},
-		{"save", func() error { _, err := s.Save(t.Context(), claimed.Change.Entry, deploy.Move{}); return err }},
+		{"save", func() error { _, err := s.Finish(t.Context(), claimed.Change.Entry, 0); return err }},
 		{"find", func() error { _, err := s.Find(t.Context(), a.Entry.ID); return err }},
 		{"entry", func() error { _, err := s.Entry(t.Context(), "u", a.Entry.ID); return err }},
 		{"payload", func() error { _, err := s.Payload(t.Context(), a.Entry.ID); return err }},
@@ -90,9 +90,9 @@ func TestRoundTrips(t *testing.T) {
 		{"bounds", func() error { _, _, err := s.Bounds(t.Context(), "many"); return err }},
 		{"a page", func() error { return full(s.Entries(t.Context(), "many", "", 50, 100)) }},
 		{"an app's page", func() error { return full(s.Entries(t.Context(), "many", "app", 50, 100)) }},
-		{"owe", func() error { return s.Owe(t.Context(), a.Entry.ID, 0) }},
-		{"owed", func() error { _, err := s.Owed(t.Context(), []string{a.Entry.ID}, time.Minute); return err }},
-		{"told", func() error { return s.Told(t.Context(), a.Entry.ID) }},
+		{"owe", func() error { return s.Outbox().Add(t.Context(), a.Entry.ID, 0) }},
+		{"owed", func() error { _, err := s.Outbox().Claim(t.Context(), []string{a.Entry.ID}, time.Minute); return err }},
+		{"told", func() error { return s.Outbox().Done(t.Context(), a.Entry.ID) }},
 		{"changes", func() error { _, err := s.Changes(t.Context(), "many", core.Seq{}, 100); return err }},
 	} {
 		if err := test.call(); err != nil {

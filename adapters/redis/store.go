@@ -33,6 +33,7 @@ type Store struct {
 	running sync.WaitGroup
 
 	watchers watchers.Watchers
+	highest  atomic.Int64 // Order that we have seen
 	heard    atomic.Int64 // how many changes there were in all, as far as we heard
 	lost     unanswered
 	health   health
@@ -44,7 +45,7 @@ var (
 	_ deploy.Store   = (*Store)(nil)
 	_ deploy.Queue   = (*Store)(nil)
 	_ deploy.Watcher = (*Store)(nil)
-	_ deploy.Outbox  = (*Store)(nil)
+	_ deploy.Outbox  = outbox{}
 	_ status.Log     = (*Store)(nil)
 	_ status.Feed    = (*Store)(nil)
 )
@@ -105,7 +106,7 @@ func (s *Store) Start(ctx context.Context) error {
 		return err
 	}
 	s.warn(ctx)
-	n, err := s.counted(ctx)
+	n, err := s.counted(ctx, true)
 	if err != nil {
 		return fmt.Errorf("redis: %s: %w", strings.Join(s.o.Addrs, ","), err)
 	}

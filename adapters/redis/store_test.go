@@ -44,7 +44,9 @@ func suite(t *testing.T, o redis.Options) {
 				t.Fatal(err)
 			}
 			o, _ := opened.Load(s)
-			return open(t, o.(redis.Options))
+			again := open(t, o.(redis.Options))
+			opened.Store(again, o)
+			return again
 		},
 	})
 }

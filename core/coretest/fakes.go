@@ -254,11 +254,13 @@ func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, s
 		p.mu.Unlock()
 		return "", fmt.Errorf("platform: start %s: no snapshot %s", app, snapshot)
 	}
-	if order != "" && order < p.orders[app] {
+	if order != (deploy.Order{}) && order.Compare(p.orders[app]) < 0 {
 		p.mu.Unlock()
 		return "", fmt.Errorf("platform: start %s: %w", app, core.ErrSuperseded)
 	}
-	p.orders[app] = max(order, p.orders[app])
+	if order.Compare(p.orders[app]) > 0 {
+		p.orders[app] = order
+	}
 	p.starting[app]++
 	if p.starting[app] > 1 {
 		p.overlaps++

@@ -31,7 +31,7 @@ func (m *Memory) Entries(ctx context.Context, user, app string, skip, limit int)
 			all = append(all, e.Clone())
 		}
 	}
-	slices.SortFunc(all, func(a, b core.Entry) int { return cmp.Compare(b.ID, a.ID) })
+	slices.SortFunc(all, func(a, b core.Entry) int { return cmp.Compare(b.Order, a.Order) })
 	total := len(all)
 	all = all[min(skip, total):]
 	return all[:min(limit, len(all))], total, nil

@@ -5,52 +5,61 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// mostOwed is how many outcomes Owed returns at most.
-const mostOwed = 100
+// Outbox implements Store.
+func (m *Memory) Outbox() deploy.Outbox { return (*memoryOutbox)(m) }
 
-// Owe implements deploy.Outbox.
-func (m *Memory) Owe(ctx context.Context, id string, lease time.Duration) error {
+type memoryOutbox Memory
+
+// Add implements deploy.Outbox.
+func (o *memoryOutbox) Add(ctx context.Context, id string, lease time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.owed[id] = m.now().Add(lease)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.outbox[id] = o.now().Add(lease)
 	return nil
 }
 
-// Told implements deploy.Outbox.
-func (m *Memory) Told(ctx context.Context, id string) error {
+// Done implements deploy.Outbox.
+func (o *memoryOutbox) Done(ctx context.Context, id string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.owed, id)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.outbox, id)
 	return nil
 }
 
-// Owed implements deploy.Outbox.
-func (m *Memory) Owed(ctx context.Context, telling []string, lease time.Duration) ([]string, error) {
+// Claim implements deploy.Outbox.
+func (o *memoryOutbox) Claim(ctx context.Context, working []string, lease time.Duration) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := m.now()
-	for _, id := range telling {
-		if _, owed := m.owed[id]; owed {
-			m.owed[id] = now.Add(lease)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.now()
+	end := now.Add(lease)
+	for _, id := range working {
+		if _, noted := o.outbox[id]; noted {
+			o.outbox[id] = end
 		}
 	}
-	var due []string
-	for _, id := range slices.Sorted(maps.Keys(m.owed)) {
-		if !m.owed[id].After(now) && len(due) < mostOwed {
-			m.owed[id] = now.Add(lease)
-			due = append(due, id)
+	const most = 100
+	var claimed []string
+	for _, id := range slices.Sorted(maps.Keys(o.outbox)) {
+		switch {
+		case o.outbox[id].After(end): // the clock was set back
+			o.outbox[id] = end
+		case !o.outbox[id].After(now) && len(claimed) < most:
+			o.outbox[id] = end
+			claimed = append(claimed, id)
 		}
 	}
-	return due, nil
+	return claimed, nil
 }

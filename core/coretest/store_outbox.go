@@ -7,89 +7,92 @@ import (
 	"time"
 )
 
-// owes wants Owed to return those ids, to somebody who tells what telling says.
-func (b *bench) owes(telling []string, want ...string) {
-	b.Helper()
-	got, err := b.s.Owed(b.Context(), telling, time.Minute)
+// claimOutbox requires that Claim, by a caller that is working on those ids,
+// returns the wanted ones.
+func (f *fixture) claimOutbox(working []string, want ...string) {
+	f.Helper()
+	got, err := f.s.Outbox().Claim(f.Context(), working, time.Minute)
 	slices.Sort(got)
 	if err != nil || !slices.Equal(got, want) {
-		b.Fatalf("got %v, %v; want %v", got, err, want)
+		f.Fatalf("got %v, %v; want %v", got, err, want)
 	}
 }
 
-// What one tells nobody else does, as long as its lease lasts or is renewed.
-func testOwed(b *bench) {
-	b.owes(nil)
-	b.must(b.s.Owe(b.Context(), "a", time.Minute))
-	b.must(b.s.Owe(b.Context(), "b", time.Hour))
-	b.clock.move(50 * time.Second)
-	b.owes(nil)
-	b.owes([]string{"a"})
-	b.clock.move(50 * time.Second)
-	b.owes(nil)
-	b.clock.move(10 * time.Second)
-	b.owes(nil, "a") // whoever told it is dead
-	b.clock.move(50 * time.Second)
-	b.owes(nil)
-	b.clock.move(10 * time.Second)
-	b.owes([]string{"a"}) // it is late, and nobody else came
-	b.must(b.s.Owe(b.Context(), "a", 0))
-	b.must(b.s.Owe(b.Context(), "b", 0))
-	b.owes(nil, "a", "b")
+// An id is claimed by one caller, as long as its lease lasts or is extended.
+func testOutboxClaim(f *fixture) {
+	o := f.s.Outbox()
+	f.claimOutbox(nil)
+	f.must(o.Add(f.Context(), "a", time.Minute))
+	f.must(o.Add(f.Context(), "b", time.Minute))
+	f.clock.move(50 * time.Second)
+	f.claimOutbox([]string{"a", "b"})
+	f.clock.move(50 * time.Second)
+	f.claimOutbox([]string{"b"})
+	f.clock.move(10 * time.Second)
+	f.claimOutbox(nil, "a") // whoever worked on it is dead
+	f.clock.move(45 * time.Second)
+	f.claimOutbox([]string{"b"})
+	f.clock.move(15 * time.Second)
+	f.claimOutbox([]string{"a", "b"}) // extended late, and nobody else came
+	f.must(o.Add(f.Context(), "a", 0))
+	f.must(o.Add(f.Context(), "b", 0))
+	f.claimOutbox(nil, "a", "b")
 }
 
-// What was told is owed no more, also by one that believes it still tells it.
-func testTold(b *bench) {
+// What is done does not come back, not even for a caller that is still working
+// on it.
+func testOutboxDone(f *fixture) {
+	o := f.s.Outbox()
 	for _, id := range []string{"a", "b", "a"} {
-		b.must(b.s.Owe(b.Context(), id, 0))
+		f.must(o.Add(f.Context(), id, 0))
 	}
 	for range 2 {
-		b.must(b.s.Told(b.Context(), "a"))
+		f.must(o.Done(f.Context(), "a"))
 	}
-	b.owes([]string{"a", "never"}, "b")
-	b.clock.move(time.Hour)
-	b.owes(nil, "b")
-	b.must(b.s.Owe(b.Context(), "a", 0)) // it came to another outcome
-	b.owes(nil, "a")
+	f.claimOutbox([]string{"a", "never"}, "b")
+	f.clock.move(time.Hour)
+	f.claimOutbox(nil, "b")
+	f.must(o.Add(f.Context(), "a", 0)) // there is another outcome
+	f.claimOutbox(nil, "a")
 }
 
-func testOwedRestart(b *bench) {
-	if b.h.Restart == nil {
+func testOutboxRestart(f *fixture) {
+	if f.h.Restart == nil {
 		return
 	}
 	for _, id := range []string{"a", "b", "c"} {
-		b.must(b.s.Owe(b.Context(), id, time.Minute))
+		f.must(f.s.Outbox().Add(f.Context(), id, time.Minute))
 	}
-	b.must(b.s.Told(b.Context(), "c"))
-	b.s = b.h.Restart(b.T, b.s)
-	b.clock.move(time.Minute)
-	b.owes(nil, "a", "b")
-	b.owes(nil)
+	f.must(f.s.Outbox().Done(f.Context(), "c"))
+	f.s = f.h.Restart(f.T, f.s)
+	f.clock.move(time.Minute)
+	f.claimOutbox(nil, "a", "b")
+	f.claimOutbox(nil)
 }
 
-// Many who ask at once share what is owed.
-func testOwedConcurrent(b *bench) {
-	const owed, askers = 250, 4
-	for i := range owed {
-		b.must(b.s.Owe(b.Context(), fmt.Sprintf("%03d", i), 0))
+// Concurrent callers get different ids.
+func testOutboxConcurrent(f *fixture) {
+	const noted, callers = 250, 4
+	for i := range noted {
+		f.must(f.s.Outbox().Add(f.Context(), fmt.Sprintf("%03d", i), 0))
 	}
-	var asking sync.WaitGroup
+	var claiming sync.WaitGroup
 	var mu sync.Mutex
 	var all []string
-	for range askers {
-		asking.Go(func() {
-			got, err := b.s.Owed(b.Context(), nil, time.Minute)
+	for range callers {
+		claiming.Go(func() {
+			got, err := f.s.Outbox().Claim(f.Context(), nil, time.Minute)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil || len(got) > 100 {
-				b.Errorf("got %d, %v", len(got), err)
+				f.Errorf("got %d, %v", len(got), err)
 			}
 			all = append(all, got...)
 		})
 	}
-	asking.Wait()
+	claiming.Wait()
 	slices.Sort(all)
-	if once := slices.Compact(slices.Clone(all)); len(all) != owed || len(once) != owed {
-		b.Errorf("got %d, %d of them once, want %d", len(all), len(once), owed)
+	if once := slices.Compact(slices.Clone(all)); len(all) != noted || len(once) != noted {
+		f.Errorf("got %d, %d of them once, want %d", len(all), len(once), noted)
 	}
 }

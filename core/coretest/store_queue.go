@@ -9,56 +9,59 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-func testClaimOrder(b *bench) {
-	now := b.clock.Now()
-	late := b.accept(b.entry("u"), &deploy.Place{Lane: "1", At: now.Add(-time.Second)})
-	early := b.accept(b.entry("u"), &deploy.Place{Lane: "2", At: now.Add(-time.Minute)})
-	first, second := b.queue("3"), b.queue("4")
+func testClaimOrder(f *fixture) {
+	now := f.clock.Now()
+	late := f.accept(f.entry("u"), &deploy.Place{Lane: "1", At: now.Add(-time.Second)})
+	early := f.accept(f.entry("u"), &deploy.Place{Lane: "2", At: now.Add(-time.Minute)})
+	first := f.queue("3")
+	f.clock.move(-time.Hour) // ids sort by time, and the clock was set back
+	second := f.queue("4")
+	f.clock.move(time.Hour)
 	for _, want := range []core.Change{first, second, early, late} {
-		c := b.claim(want.Entry.ID)
+		c := f.claim(want.Entry.ID)
 		if c.Attempt != 1 || c.Lost || c.Change.Entry.Attempts != 1 || c.Change.Entry.Revision != 2 {
-			b.Errorf("got %+v", c)
+			f.Errorf("got %+v", c)
 		}
 	}
-	b.claim("")
+	f.claim("")
 }
 
-func testClaimLanes(b *bench) {
-	first, second := b.queue("lane"), b.queue("lane")
-	free, other := b.accept(b.entry("u"), &deploy.Place{}), b.accept(b.entry("u"), &deploy.Place{})
-	held := b.claim(first.Entry.ID)
-	b.claim(free.Entry.ID)
-	b.claim(other.Entry.ID) // two without a lane are not in each other's way
-	b.claim("")             // second waits for its lane
-	b.save(held.Change.Entry, deploy.Move{Stay: true})
-	b.claim("")
-	b.save(b.find(first.Entry.ID).Entry, deploy.Move{})
-	b.claim(second.Entry.ID)
+func testClaimLanes(f *fixture) {
+	first, second := f.queue("lane"), f.queue("lane")
+	free, other := f.accept(f.entry("u"), &deploy.Place{}), f.accept(f.entry("u"), &deploy.Place{})
+	claim := f.claim(first.Entry.ID)
+	f.claim(free.Entry.ID)
+	f.claim(other.Entry.ID) // entries without a lane do not block each other
+	f.claim("")             // second waits for its lane
+	f.update(claim.Change.Entry, 0)
+	f.claim("")
+	f.finish(f.find(first.Entry.ID).Entry, 0)
+	f.claim(second.Entry.ID)
 }
 
-func testClaimLater(b *bench) {
-	at := b.clock.Now().Add(time.Hour)
-	c := b.accept(b.entry("u"), &deploy.Place{Lane: "lane", At: at})
-	if _, found, next, err := b.s.Claim(b.Context(), time.Minute); found || err != nil || !next.Equal(at) {
-		b.Errorf("got found %t, next %s, %v; want next %s", found, next, err, at)
+func testClaimLater(f *fixture) {
+	at := f.clock.Now().Add(time.Hour)
+	c := f.accept(f.entry("u"), &deploy.Place{Lane: "lane", At: at})
+	if _, found, next, err := f.s.Claim(f.Context(), time.Minute); found || err != nil || !next.Equal(at) {
+		f.Errorf("got found %t, next %s, %v; want next %s", found, next, err, at)
 	}
-	b.clock.move(time.Hour)
-	b.claim(c.Entry.ID)
+	f.clock.move(time.Hour)
+	f.claim(c.Entry.ID)
 }
 
-// However many claim at once, no entry and no lane is claimed twice.
-func testClaimConcurrent(b *bench) {
+// Concurrent claims never get the same entry or lane.
+func testClaimConcurrent(f *fixture) {
 	for i := range 24 {
-		b.queue(string(rune('a' + i%8)))
+		f.queue(string(rune('a' + i%8)))
 	}
 	var group sync.WaitGroup
 	claims := make(chan string, 24)
 	for range 12 {
 		group.Go(func() {
 			for {
-				c, found, _, err := b.s.Claim(b.Context(), time.Minute)
+				c, found, _, err := f.s.Claim(f.Context(), time.Minute)
 				if err != nil {
-					b.Error(err)
+					f.Error(err)
 				}
 				if err != nil || !found {
 					return
@@ -72,234 +75,250 @@ func testClaimConcurrent(b *bench) {
 	seen := map[string]bool{}
 	for id := range claims {
 		if seen[id] {
-			b.Errorf("%s was claimed twice", id)
+			f.Errorf("%s was claimed twice", id)
 		}
 		seen[id] = true
 	}
 	if len(seen) != 8 {
-		b.Errorf("%d of 8 lanes were claimed", len(seen))
+		f.Errorf("%d of 8 lanes were claimed", len(seen))
 	}
 }
 
-func testLeaseRunsOut(b *bench) {
-	id := b.queue("lane").Entry.ID
-	dead := b.claim(id)
-	b.clock.move(59 * time.Second)
-	b.claim("")
-	b.clock.move(2 * time.Second)
-	next := b.claim(id)
+func testLeaseExpires(f *fixture) {
+	id := f.queue("lane").Entry.ID
+	dead := f.claim(id)
+	f.clock.move(59 * time.Second)
+	f.claim("")
+	f.clock.move(2 * time.Second)
+	next := f.claim(id)
 	if !next.Lost || next.Attempt != 2 {
-		b.Errorf("got %+v, want the second attempt after a loss", next)
+		f.Errorf("got %+v, want the second attempt after a loss", next)
 	}
-	if _, err := b.s.Save(b.Context(), dead.Change.Entry, deploy.Move{}); !errors.Is(err, core.ErrConflict) {
-		b.Errorf("the dead one saves: %v", err)
+	if _, err := f.s.Finish(f.Context(), dead.Change.Entry, 0); !errors.Is(err, core.ErrConflict) {
+		f.Errorf("the lost claim finishes the entry: %v", err)
 	}
-	if _, err := b.s.Renew(b.Context(), dead, time.Minute); !errors.Is(err, core.ErrConflict) {
-		b.Errorf("the dead one renews: %v", err)
+	if _, err := f.s.Renew(f.Context(), dead, time.Minute); !errors.Is(err, core.ErrConflict) {
+		f.Errorf("the lost claim is renewed: %v", err)
 	}
-	if _, _, err := b.s.Join(b.Context(), dead, "app"); !errors.Is(err, core.ErrConflict) {
-		b.Errorf("the dead one joins: %v", err)
+	if _, _, err := f.s.ClaimApp(f.Context(), dead, "app"); !errors.Is(err, core.ErrConflict) {
+		f.Errorf("the lost claim gets an app: %v", err)
 	}
-	b.refuse(next.Change.Entry, dead) // whatever it knows of the entry by now
-	b.save(next.Change.Entry, deploy.Move{Claim: next.Attempt})
+	f.refuse(next.Change.Entry, dead) // even with the newest revision
+	f.finish(next.Change.Entry, next.Attempt)
 }
 
-// refuse wants that e can't be saved by a claim that does not hold, in any way.
-func (b *bench) refuse(e core.Entry, lost deploy.Claim) {
-	b.Helper()
-	for _, m := range []deploy.Move{{}, {Stay: true}, {Place: &deploy.Place{}}} {
-		m.Claim = lost.Attempt
-		if _, err := b.s.Save(b.Context(), e, m); !errors.Is(err, core.ErrConflict) {
-			b.Errorf("a claim that was lost saves with %+v: %v", m, err)
+// refuse requires that e can't be saved in any way under a claim that was lost.
+func (f *fixture) refuse(e core.Entry, lost deploy.Claim) {
+	f.Helper()
+	for name, save := range map[string]func() (core.Change, error){
+		"Update":  func() (core.Change, error) { return f.s.Update(f.Context(), e, lost.Attempt) },
+		"Requeue": func() (core.Change, error) { return f.s.Requeue(f.Context(), e, lost.Attempt, deploy.Place{}) },
+		"Hold":    func() (core.Change, error) { return f.s.Hold(f.Context(), e, lost.Attempt, f.clock.Now()) },
+		"Finish":  func() (core.Change, error) { return f.s.Finish(f.Context(), e, lost.Attempt) },
+	} {
+		if _, err := save(); !errors.Is(err, core.ErrConflict) {
+			f.Errorf("%s under a lost claim: %v", name, err)
 		}
 	}
 }
 
-func testRenew(b *bench) {
-	id := b.queue("lane").Entry.ID
-	c := b.claim(id)
+func testRenew(f *fixture) {
+	id := f.queue("lane").Entry.ID
+	c := f.claim(id)
 	for range 3 {
-		b.clock.move(50 * time.Second)
-		standing, err := b.s.Renew(b.Context(), c, time.Minute)
-		if err != nil || standing.Newest != id {
-			b.Fatalf("got %+v, %v", standing, err)
+		f.clock.move(50 * time.Second)
+		f.renew(c, id)
+	}
+	f.claim("")
+	f.finish(c.Change.Entry, 0)
+	if _, err := f.s.Renew(f.Context(), c, time.Minute); !errors.Is(err, core.ErrConflict) {
+		f.Errorf("a claim that was ended is renewed: %v", err)
+	}
+	f.refuse(f.find(id).Entry, c)
+}
+
+// An expired claim can be renewed as long as nobody has claimed its lane.
+func testLaneClaimed(f *fixture) {
+	first := f.accept(f.entry("u"), &deploy.Place{Lane: "lane", At: f.clock.Now()})
+	slow := f.claim(first.Entry.ID)
+	f.clock.move(2 * time.Minute)
+	f.renew(slow, first.Entry.ID)
+	e := f.update(slow.Change.Entry, slow.Attempt).Entry
+	f.clock.move(2 * time.Minute)
+	e = f.update(e, slow.Attempt).Entry
+	second := f.accept(f.entry("u"), &deploy.Place{Lane: "lane"}) // ready before the first was
+	f.claim(second.Entry.ID)
+	if _, err := f.s.Renew(f.Context(), slow, time.Minute); !errors.Is(err, core.ErrConflict) {
+		f.Errorf("two claims of one lane: %v", err)
+	}
+	if _, _, err := f.s.ClaimApp(f.Context(), slow, "app"); !errors.Is(err, core.ErrConflict) {
+		f.Errorf("it gets an app: %v", err)
+	}
+	f.refuse(e, slow)
+	f.claim("") // the first waits for its lane
+}
+
+func testRequeue(f *fixture) {
+	id := f.queue("lane").Entry.ID
+	c := f.claim(id)
+	f.requeue(c.Change.Entry, c.Attempt, deploy.Place{At: f.clock.Now().Add(time.Minute)})
+	f.claim("")
+	f.clock.move(time.Minute)
+	again := f.claim(id)
+	if again.Lost || again.Attempt != 2 {
+		f.Errorf("got %+v; its claim was ended, not lost", again)
+	}
+	if again.Newest != id {
+		f.Errorf("it is no longer in its lane: %+v", again)
+	}
+}
+
+func testHold(f *fixture) {
+	until := f.clock.Now().Add(time.Hour)
+	first := f.queue("lane")
+	c := f.claim(first.Entry.ID)
+	c.Change.Entry.Status = core.StatusHeld
+	if held := f.hold(c.Change.Entry, c.Attempt, until); held.Entry.Status != core.StatusHeld || held.Entry.Revision != 3 {
+		f.Errorf("got %+v", held.Entry)
+	}
+	if _, found, next, err := f.s.Claim(f.Context(), time.Minute); found || err != nil || !next.Equal(until) {
+		f.Errorf("got found %t, next %s, %v; want next %s", found, next, err, until)
+	}
+	// A held entry does not block its lane.
+	second := f.queue("lane")
+	woken := f.claim(first.Entry.ID) // as it is not the newest any more
+	if woken.Lost || woken.Newest != second.Entry.ID {
+		f.Errorf("got %+v", woken)
+	}
+	f.finish(woken.Change.Entry, woken.Attempt)
+	f.claim(second.Entry.ID)
+}
+
+func testNewest(f *fixture) {
+	first := f.queue("lane")
+	c := f.claim(first.Entry.ID)
+	if c.Newest != first.Entry.ID {
+		f.Errorf("got newest %q", c.Newest)
+	}
+	second := f.queue("lane")
+	f.renew(c, second.Entry.ID)
+	// Neither coming back nor entering the lane again makes it the newest again.
+	for _, lane := range []string{"", "lane"} {
+		f.requeue(f.find(first.Entry.ID).Entry, 0, deploy.Place{Lane: lane})
+		if again := f.claim(first.Entry.ID); again.Newest != second.Entry.ID {
+			f.Errorf("got newest %q", again.Newest)
 		}
 	}
-	b.claim("")
-	b.save(c.Change.Entry, deploy.Move{})
-	if _, err := b.s.Renew(b.Context(), c, time.Minute); !errors.Is(err, core.ErrConflict) {
-		b.Errorf("a claim that was given up is renewed: %v", err)
-	}
-	b.refuse(b.find(id).Entry, c)
 }
 
-// A claim that ran out can be renewed as long as nobody has taken its lane.
-func testLaneTaken(b *bench) {
-	first := b.accept(b.entry("u"), &deploy.Place{Lane: "lane", At: b.clock.Now()})
-	slow := b.claim(first.Entry.ID)
-	b.clock.move(2 * time.Minute)
-	if _, err := b.s.Renew(b.Context(), slow, time.Minute); err != nil {
-		b.Fatalf("nobody took it: %v", err)
-	}
-	e := b.save(slow.Change.Entry, deploy.Move{Stay: true, Claim: slow.Attempt}).Entry
-	b.clock.move(2 * time.Minute)
-	e = b.save(e, deploy.Move{Stay: true, Claim: slow.Attempt}).Entry // nobody took it
-	second := b.accept(b.entry("u"), &deploy.Place{Lane: "lane"})     // ready before the first was
-	b.claim(second.Entry.ID)
-	if _, err := b.s.Renew(b.Context(), slow, time.Minute); !errors.Is(err, core.ErrConflict) {
-		b.Errorf("two hold the lane: %v", err)
-	}
-	if _, _, err := b.s.Join(b.Context(), slow, "app"); !errors.Is(err, core.ErrConflict) {
-		b.Errorf("it joins an app: %v", err)
-	}
-	b.refuse(e, slow)
-	b.claim("") // the first waits for its lane
-}
-
-func testGivenUp(b *bench) {
-	id := b.queue("lane").Entry.ID
-	c := b.claim(id)
-	b.save(c.Change.Entry, deploy.Move{Place: &deploy.Place{At: b.clock.Now().Add(time.Minute)}})
-	b.claim("")
-	b.clock.move(time.Minute)
-	if again := b.claim(id); again.Lost || again.Attempt != 2 {
-		b.Errorf("got %+v; it was given up, not lost", again)
+// An entry that enters a lane later than it was accepted has the order of its
+// acceptance.
+func testNewestByOrder(f *fixture) {
+	late := f.accept(f.entry("u"), &deploy.Place{})
+	c := f.claim(late.Entry.ID)
+	newer := f.queue("lane")
+	f.requeue(c.Change.Entry, c.Attempt, deploy.Place{Lane: "lane"})
+	for range 2 {
+		again, _, _, err := f.s.Claim(f.Context(), time.Minute)
+		if err != nil || again.Newest != newer.Entry.ID {
+			f.Errorf("got newest %q, %v", again.Newest, err)
+		}
+		f.finish(again.Change.Entry, again.Attempt)
 	}
 }
 
-func testNewest(b *bench) {
-	first := b.queue("lane")
-	c := b.claim(first.Entry.ID)
-	if c.Standing.Newest != first.Entry.ID {
-		b.Errorf("got %+v", c.Standing)
-	}
-	second := b.queue("lane")
-	standing, err := b.s.Renew(b.Context(), c, time.Minute)
-	if err != nil || standing.Newest != second.Entry.ID {
-		b.Errorf("got %+v, %v; want %s", standing, err, second.Entry.ID)
-	}
-	// Coming back does not make it the newest again.
-	b.save(c.Change.Entry, deploy.Move{Place: &deploy.Place{Lane: "lane"}})
-	if again := b.claim(first.Entry.ID); again.Standing.Newest != second.Entry.ID {
-		b.Errorf("got %+v", again.Standing)
-	}
-}
-
-func testNewestByPush(b *bench) {
+func testNewestByPush(f *fixture) {
 	queue := func(pushed int64) core.Change {
-		return b.accept(b.entry("u"), &deploy.Place{Lane: "lane", Enter: true, PushedAt: time.Unix(pushed, 0).UTC()})
+		return f.accept(f.entry("u"), &deploy.Place{Lane: "lane", PushedAt: time.Unix(pushed, 0).UTC()})
 	}
 	newer, older := queue(2000), queue(1000)
-	c := b.claim(newer.Entry.ID)
-	if c.Standing.Newest != newer.Entry.ID {
-		b.Errorf("an older push is the newest: %+v, not %s", c.Standing, older.Entry.ID)
+	c := f.claim(newer.Entry.ID)
+	if c.Newest != newer.Entry.ID {
+		f.Errorf("an older push is the newest: %q, not %s", c.Newest, older.Entry.ID)
 	}
 	same := queue(2000)
-	if standing, err := b.s.Renew(b.Context(), c, time.Minute); err != nil || standing.Newest != same.Entry.ID {
-		b.Errorf("got %+v, %v; want the later one of two pushed in the same second", standing, err)
-	}
-	unknown := b.queue("lane")
-	if standing, err := b.s.Renew(b.Context(), c, time.Minute); err != nil || standing.Newest != unknown.Entry.ID {
-		b.Errorf("got %+v, %v; want the one accepted last", standing, err)
-	}
-	late := queue(1500)
-	if standing, err := b.s.Renew(b.Context(), c, time.Minute); err != nil || standing.Newest != unknown.Entry.ID {
-		b.Errorf("got %+v, %v; %s was pushed before one that is known", standing, err, late.Entry.ID)
+	f.renew(c, same.Entry.ID) // the later one of two pushes of the same second
+	unknown := f.queue("lane")
+	f.renew(c, unknown.Entry.ID)
+	queue(1500)
+	f.renew(c, unknown.Entry.ID) // it was pushed before one whose time is known
+}
+
+// An entry that waits in the queue becomes ready when it is no longer the newest.
+func testEnterWakes(f *fixture) {
+	waiting := f.accept(f.entry("u"), &deploy.Place{Lane: "lane", At: f.clock.Now().Add(time.Hour)})
+	f.claim("")
+	newer := f.queue("lane")
+	if c := f.claim(waiting.Entry.ID); c.Newest != newer.Entry.ID {
+		f.Errorf("got newest %q", c.Newest)
 	}
 }
 
-// One that sleeps in the queue wakes when it is no longer the newest.
-func testEnterWakes(b *bench) {
-	asleep := b.accept(b.entry("u"), &deploy.Place{Lane: "lane", Enter: true, At: b.clock.Now().Add(time.Hour)})
-	b.claim("")
-	newer := b.queue("lane")
-	c := b.claim(asleep.Entry.ID)
-	if c.Standing.Newest != newer.Entry.ID {
-		b.Errorf("got %+v", c.Standing)
+func testClaimApp(f *fixture) {
+	first, second := f.queue("1"), f.queue("2")
+	one, two := f.claim(first.Entry.ID), f.claim(second.Entry.ID)
+	f.claimApp(two, "app", second.Entry.ID)
+	if _, busy, err := f.s.ClaimApp(f.Context(), one, "app"); err != nil || !busy {
+		f.Errorf("two claims of one app: %t, %v", busy, err)
 	}
+	f.claimApp(one, "other", first.Entry.ID)
+	f.finish(two.Change.Entry, 0)
+	f.claimApp(one, "app", second.Entry.ID) // the one that was accepted later is the newest
+	f.clock.move(2 * time.Minute)           // one's lease expires, and the app is free
+	third := f.queue("3")
+	if again := f.claim(first.Entry.ID); again.Newest != first.Entry.ID {
+		f.Errorf("got newest %q", again.Newest)
+	}
+	f.claimApp(f.claim(third.Entry.ID), "app", third.Entry.ID)
 }
 
-func testJoin(b *bench) {
-	first, second := b.queue("1"), b.queue("2")
-	one, two := b.claim(first.Entry.ID), b.claim(second.Entry.ID)
-	standing, busy, err := b.s.Join(b.Context(), two, "app")
-	if err != nil || busy || standing.Newest != second.Entry.ID {
-		b.Fatalf("got %+v, %t, %v", standing, busy, err)
-	}
-	if _, busy, err := b.s.Join(b.Context(), one, "app"); err != nil || !busy {
-		b.Errorf("two hold the app: %t, %v", busy, err)
-	}
-	if _, busy, err := b.s.Join(b.Context(), one, "other"); err != nil || busy {
-		b.Errorf("another app: %t, %v", busy, err)
-	}
-	b.save(two.Change.Entry, deploy.Move{})
-	standing, busy, err = b.s.Join(b.Context(), one, "app")
-	if err != nil || busy || standing.Newest != second.Entry.ID {
-		b.Errorf("got %+v, %t, %v; the one accepted later is the newest", standing, busy, err)
-	}
-	b.clock.move(2 * time.Minute) // one's lease runs out, and the app is free
-	third := b.queue("3")
-	if again := b.claim(first.Entry.ID); again.Standing.Newest != first.Entry.ID {
-		b.Errorf("got %+v", again.Standing)
-	}
-	if _, busy, err := b.s.Join(b.Context(), b.claim(third.Entry.ID), "app"); err != nil || busy {
-		b.Errorf("the app of a dead claim is held: %t, %v", busy, err)
-	}
-}
-
-// A claim that ran out is over when another has joined its app, also where
-// nobody has taken it up.
-func testAppTaken(b *bench) {
-	first, second := b.queue("1"), b.queue("2")
-	slow, quick := b.claim(first.Entry.ID), b.claim(second.Entry.ID)
-	if _, busy, err := b.s.Join(b.Context(), slow, "app"); err != nil || busy {
-		b.Fatalf("busy %t, %v", busy, err)
-	}
-	b.clock.move(50 * time.Second)
-	if _, err := b.s.Renew(b.Context(), quick, time.Minute); err != nil {
-		b.Fatal(err)
-	}
-	b.clock.move(20 * time.Second)
-	if _, busy, err := b.s.Join(b.Context(), quick, "app"); err != nil || busy {
-		b.Fatalf("the app of a claim that ran out: busy %t, %v", busy, err)
-	}
-	if _, err := b.s.Renew(b.Context(), slow, time.Minute); !errors.Is(err, core.ErrConflict) {
-		b.Errorf("two hold the app: %v", err)
+// An expired claim is lost when another one gets its app, even if nobody has
+// claimed its entry.
+func testAppClaimed(f *fixture) {
+	first, second := f.queue("1"), f.queue("2")
+	slow, quick := f.claim(first.Entry.ID), f.claim(second.Entry.ID)
+	f.claimApp(slow, "app", first.Entry.ID)
+	f.clock.move(50 * time.Second)
+	f.renew(quick, second.Entry.ID)
+	f.clock.move(20 * time.Second)
+	f.claimApp(quick, "app", second.Entry.ID)
+	if _, err := f.s.Renew(f.Context(), slow, time.Minute); !errors.Is(err, core.ErrConflict) {
+		f.Errorf("two claims of one app: %v", err)
 	}
 	for _, app := range []string{"app", "other"} {
-		if _, _, err := b.s.Join(b.Context(), slow, app); !errors.Is(err, core.ErrConflict) {
-			b.Errorf("it joins %s: %v", app, err)
+		if _, _, err := f.s.ClaimApp(f.Context(), slow, app); !errors.Is(err, core.ErrConflict) {
+			f.Errorf("the lost claim gets %s: %v", app, err)
 		}
 	}
-	b.refuse(slow.Change.Entry, slow)
-	if again := b.claim(first.Entry.ID); !again.Lost || again.Attempt != 2 {
-		b.Errorf("got %+v, want the second attempt after a loss", again)
+	f.refuse(slow.Change.Entry, slow)
+	if again := f.claim(first.Entry.ID); !again.Lost || again.Attempt != 2 {
+		f.Errorf("got %+v, want the second attempt after a loss", again)
 	}
 }
 
-func testReady(b *bench) {
-	drain := func() bool {
+func testReady(f *fixture) {
+	ready := func() bool {
 		select {
-		case <-b.s.Ready():
+		case <-f.s.Ready():
 			return true
 		default:
 			return false
 		}
 	}
-	drain()
-	first := b.queue("lane")
-	if !drain() {
-		b.Error("nothing was said of a new entry")
+	ready()
+	first := f.queue("lane")
+	if !ready() {
+		f.Error("no signal for a new entry")
 	}
-	b.queue("lane")
-	drain()
-	c := b.claim(first.Entry.ID)
-	b.save(c.Change.Entry, deploy.Move{})
-	if !drain() {
-		b.Error("nothing was said of a lane that became free")
+	f.queue("lane")
+	ready()
+	c := f.claim(first.Entry.ID)
+	f.finish(c.Change.Entry, 0)
+	if !ready() {
+		f.Error("no signal for a lane that became free")
 	}
-	b.save(b.find(first.Entry.ID).Entry, deploy.Move{Place: &deploy.Place{}})
-	if !drain() {
-		b.Error("nothing was said of an entry that came back")
+	f.requeue(f.find(first.Entry.ID).Entry, 0, deploy.Place{})
+	if !ready() {
+		f.Error("no signal for an entry that came back")
 	}
 }

@@ -45,8 +45,8 @@ func (c *clock) move(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// bench is one Store under test, with short words for what the suite does.
-type bench struct {
+// fixture is one Store under test, with helpers for the suite.
+type fixture struct {
 	*testing.T
 	h     Harness
 	s     Store
@@ -54,10 +54,10 @@ type bench struct {
 	last  int
 }
 
-// TestStore proves that a Store does what its ports say.
+// TestStore checks that a Store does what its ports say.
 func TestStore(t *testing.T, h Harness) {
 	t.Helper()
-	for name, test := range map[string]func(*bench){
+	for name, test := range map[string]func(*fixture){
 		"Accept":            testAccept,
 		"AcceptRepeat":      testAcceptRepeat,
 		"AcceptCancelled":   testAcceptCancelled,
@@ -71,20 +71,29 @@ func TestStore(t *testing.T, h Harness) {
 		"ClaimLanes":        testClaimLanes,
 		"ClaimLater":        testClaimLater,
 		"ClaimConcurrent":   testClaimConcurrent,
-		"LeaseRunsOut":      testLeaseRunsOut,
+		"LeaseExpires":      testLeaseExpires,
 		"Renew":             testRenew,
-		"LaneTaken":         testLaneTaken,
-		"GivenUp":           testGivenUp,
+		"LaneClaimed":       testLaneClaimed,
+		"Requeue":           testRequeue,
+		"Hold":              testHold,
 		"Newest":            testNewest,
+		"NewestByOrder":     testNewestByOrder,
 		"NewestByPush":      testNewestByPush,
 		"EnterWakes":        testEnterWakes,
-		"Join":              testJoin,
-		"AppTaken":          testAppTaken,
+		"ClaimApp":          testClaimApp,
+		"AppClaimed":        testAppClaimed,
 		"Ready":             testReady,
-		"Owed":              testOwed,
-		"Told":              testTold,
-		"OwedRestart":       testOwedRestart,
-		"OwedConcurrent":    testOwedConcurrent,
+		"Order":             testOrder,
+		"ClockLists":        testListsAfterClockSetBack,
+		"ClockDelays":       testDelaysAfterClockSetBack,
+		"ClockLeases":       testLeasesAfterClockSetBack,
+		"ClockPushed":       testPushedBeforeClockSetBack,
+		"ClockFuturePush":   testPushedInTheFuture,
+		"ClockSet":          testClockSet,
+		"OutboxClaim":       testOutboxClaim,
+		"OutboxDone":        testOutboxDone,
+		"OutboxRestart":     testOutboxRestart,
+		"OutboxConcurrent":  testOutboxConcurrent,
 		"Log":               testLog,
 		"LogMovesWithApp":   testLogMovesWithApp,
 		"Changes":           testChanges,
@@ -100,78 +109,114 @@ func TestStore(t *testing.T, h Harness) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClock()
-			test(&bench{T: t, h: h, s: h.New(t, c.Now), clock: c})
+			test(&fixture{T: t, h: h, s: h.New(t, c.Now), clock: c})
 		})
 	}
 }
 
-// entry returns a new entry of user, whose id sorts after all before it.
-func (b *bench) entry(user string) core.Entry {
-	b.last++
+// entry returns a new entry of user. Ids sort by the time, as those of
+// production do.
+func (f *fixture) entry(user string) core.Entry {
+	f.last++
+	now := f.clock.Now()
 	return core.Entry{
-		ID: fmt.Sprintf("%032x", b.last), User: user, Status: core.StatusPending, Provider: core.ProviderGitHub, Kind: core.EventPush,
-		Repository: core.Repository{Owner: "Owner", Name: "Repo"}, Commit: core.Commit{ID: fmt.Sprintf("%040d", b.last)},
-		Steps: []core.Step{}, CreatedAt: b.clock.Now(), UpdatedAt: b.clock.Now(),
+		ID: fmt.Sprintf("%012x%020x", now.UnixMilli(), f.last), User: user, Status: core.StatusPending, Provider: core.ProviderGitHub, Kind: core.EventPush,
+		Repository: core.Repository{Owner: "Owner", Name: "Repo"}, Commit: core.Commit{ID: fmt.Sprintf("%040d", f.last)},
+		Steps: []core.Step{}, CreatedAt: now, UpdatedAt: now,
 	}
 }
 
-// accept accepts an entry of user u, queued where p is not nil.
-func (b *bench) accept(e core.Entry, p *deploy.Place) core.Change {
-	b.Helper()
-	c, repeat, err := b.s.Accept(b.Context(), deploy.Acceptance{Entry: e, Payload: []byte("{}"), Place: p})
+// accept accepts e and queues it unless p is nil.
+func (f *fixture) accept(e core.Entry, p *deploy.Place) core.Change {
+	f.Helper()
+	c, repeat, err := f.s.Accept(f.Context(), deploy.Acceptance{Entry: e, Payload: []byte("{}"), Place: p})
 	if err != nil || repeat {
-		b.Fatalf("accept: repeat %t, %v", repeat, err)
+		f.Fatalf("accept: repeat %t, %v", repeat, err)
 	}
 	return c
 }
 
-// queue accepts a new entry into a lane that it enters.
-func (b *bench) queue(lane string) core.Change {
-	b.Helper()
-	return b.accept(b.entry("u"), &deploy.Place{Lane: lane, Enter: lane != ""})
+// queue accepts a new entry of user u into a lane.
+func (f *fixture) queue(lane string) core.Change {
+	f.Helper()
+	return f.accept(f.entry("u"), &deploy.Place{Lane: lane})
 }
 
-// claim claims and wants the entry of that id, or none for "".
-func (b *bench) claim(want string) deploy.Claim {
-	b.Helper()
-	c, found, _, err := b.s.Claim(b.Context(), time.Minute)
+// claim requires that Claim returns the entry with that id, nothing if want is "".
+func (f *fixture) claim(want string) deploy.Claim {
+	f.Helper()
+	c, found, _, err := f.s.Claim(f.Context(), time.Minute)
 	if err != nil {
-		b.Fatalf("claim: %v", err)
+		f.Fatalf("claim: %v", err)
 	}
 	if got := c.Change.Entry.ID; found != (want != "") || got != want {
-		b.Fatalf("claim: got %q, want %q", got, want)
+		f.Fatalf("claim: got %q, want %q", got, want)
 	}
 	return c
 }
 
-func (b *bench) save(e core.Entry, m deploy.Move) core.Change {
-	b.Helper()
-	c, err := b.s.Save(b.Context(), e, m)
-	if err != nil {
-		b.Fatalf("save: %v", err)
+// renew requires that c can be renewed and that newest is the newest entry.
+func (f *fixture) renew(c deploy.Claim, newest string) {
+	f.Helper()
+	if got, err := f.s.Renew(f.Context(), c, time.Minute); err != nil || got != newest {
+		f.Fatalf("renew: got newest %q, %v; want %q", got, err, newest)
 	}
+}
+
+// claimApp requires that c can be extended to app and that newest is the newest
+// entry.
+func (f *fixture) claimApp(c deploy.Claim, app, newest string) {
+	f.Helper()
+	if got, busy, err := f.s.ClaimApp(f.Context(), c, app); err != nil || busy || got != newest {
+		f.Fatalf("claim app: got newest %q, busy %t, %v; want %q", got, busy, err, newest)
+	}
+}
+
+func (f *fixture) update(e core.Entry, claim int) core.Change {
+	f.Helper()
+	c, err := f.s.Update(f.Context(), e, claim)
+	f.must(err)
 	return c
 }
 
-func (b *bench) find(id string) core.Change {
-	b.Helper()
-	c, err := b.s.Find(b.Context(), id)
-	if err != nil {
-		b.Fatalf("find: %v", err)
-	}
+func (f *fixture) requeue(e core.Entry, claim int, p deploy.Place) core.Change {
+	f.Helper()
+	c, err := f.s.Requeue(f.Context(), e, claim, p)
+	f.must(err)
 	return c
 }
 
-func (b *bench) must(err error) {
-	b.Helper()
+func (f *fixture) hold(e core.Entry, claim int, until time.Time) core.Change {
+	f.Helper()
+	c, err := f.s.Hold(f.Context(), e, claim, until)
+	f.must(err)
+	return c
+}
+
+func (f *fixture) finish(e core.Entry, claim int) core.Change {
+	f.Helper()
+	c, err := f.s.Finish(f.Context(), e, claim)
+	f.must(err)
+	return c
+}
+
+func (f *fixture) find(id string) core.Change {
+	f.Helper()
+	c, err := f.s.Find(f.Context(), id)
+	f.must(err)
+	return c
+}
+
+func (f *fixture) must(err error) {
+	f.Helper()
 	if err != nil {
-		b.Fatal(err)
+		f.Fatal(err)
 	}
 }
 
 // cancelled returns a context that has ended.
-func (b *bench) cancelled() context.Context {
-	ctx, cancel := context.WithCancel(b.Context())
+func (f *fixture) cancelled() context.Context {
+	ctx, cancel := context.WithCancel(f.Context())
 	cancel()
 	return ctx
 }

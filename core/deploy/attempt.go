@@ -30,7 +30,7 @@ type attempt struct {
 func newAttempt(o Options, c Claim, told *notifications) *attempt {
 	a := &attempt{o: o, told: told, claim: c, entry: c.Change.Entry.Clone()}
 	a.output.Write([]byte(a.entry.Output))
-	a.stands(c.Standing)
+	a.noteNewest(c.Newest)
 	return a
 }
 
@@ -123,10 +123,10 @@ func (a *attempt) finish(ctx context.Context, status core.Status, reason string)
 	defer a.mu.Unlock()
 	a.entry.Status, a.entry.Reason, a.entry.Hold = status, reason, nil
 	a.entry.FinishedAt = a.o.Now()
-	if err := a.told.owe(ctx, a.entry.ID); err != nil {
+	if err := a.told.add(ctx, a.entry.ID); err != nil {
 		return err
 	}
-	if err := a.save(ctx, Move{}); err != nil {
+	if err := a.save(ctx, a.o.Store.Finish); err != nil {
 		return err
 	}
 	a.told.tell(a.entry.Clone()) //nolint:contextcheck // told beside the attempt, which ends before
@@ -142,22 +142,30 @@ func (a *attempt) requeue(ctx context.Context, at time.Time, reason string) erro
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.entry.Status, a.entry.Reason = core.StatusPending, reason
-	return a.save(ctx, Move{Place: &Place{Lane: a.lane(), At: at}})
+	return a.save(ctx, a.requeued(Place{At: at}))
 }
 
-// lane is the lane that the entry is queued in: a build report has none until
-// it deploys by itself.
-func (a *attempt) lane() string {
-	if a.entry.Kind == core.EventBuild && a.entry.Released == "" {
-		return ""
+// write is a call of the Store that writes an entry's next revision.
+type write func(ctx context.Context, e core.Entry, claim int) (core.Change, error)
+
+// requeued returns the write that puts the entry back into the queue.
+func (a *attempt) requeued(p Place) write {
+	return func(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+		return a.o.Store.Requeue(ctx, e, claim, p)
 	}
-	return lane(a.entry)
+}
+
+// heldUntil returns the write that holds the entry.
+func (a *attempt) heldUntil(until time.Time) write {
+	return func(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+		return a.o.Store.Hold(ctx, e, claim, until)
+	}
 }
 
 // save writes the entry's next revision; a.mu is held.
-func (a *attempt) save(ctx context.Context, m Move) error {
+func (a *attempt) save(ctx context.Context, to write) error {
 	a.stamp()
-	return a.o.persist(ctx, "saving the entry", func(ctx context.Context) error { return a.saveOnce(ctx, m) })
+	return a.o.persist(ctx, "saving the entry", func(ctx context.Context) error { return a.saveOnce(ctx, to) })
 }
 
 // stamp makes the entry what is to be saved. It is the same for all tries, by
@@ -168,11 +176,10 @@ func (a *attempt) stamp() {
 	a.shown = a.entry.UpdatedAt
 }
 
-func (a *attempt) saveOnce(ctx context.Context, m Move) error {
-	m.Claim = a.claim.Attempt
+func (a *attempt) saveOnce(ctx context.Context, to write) error {
 	ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
 	defer cancel()
-	change, err := a.o.Store.Save(ctx, a.entry, m)
+	change, err := to(ctx, a.entry, a.claim.Attempt)
 	if err == nil {
 		a.entry = change.Entry.Clone()
 	}
@@ -230,7 +237,7 @@ func (a *attempt) step(ctx context.Context, name core.StepName, limit time.Durat
 	}
 	a.entry.Steps = append(a.entry.Steps, core.Step{Name: name, State: core.StepRunning, Attempt: a.claim.Attempt, StartedAt: begin})
 	a.entry.Reason = ""
-	err := a.save(ctx, Move{Stay: true})
+	err := a.save(ctx, a.o.Store.Update)
 	index := len(a.entry.Steps) - 1
 	a.mu.Unlock()
 	if err != nil {
@@ -257,12 +264,12 @@ func (a *attempt) step(ctx context.Context, name core.StepName, limit time.Durat
 	return err
 }
 
-// stands notes whether the entry is still what its lane should end up with.
-func (a *attempt) stands(s Standing) {
+// noteNewest notes which entry the lane, or the app, should end up with.
+func (a *attempt) noteNewest(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s.Newest != "" && s.Newest != a.entry.ID {
-		a.newest = s.Newest
+	if id != "" && id != a.entry.ID {
+		a.newest = id
 	}
 }
 
@@ -309,7 +316,7 @@ func (b *buildOutput) Write(p []byte) (int, error) {
 	}
 	// A store that fails here fails the next step too, and is waited for there.
 	a.stamp()
-	if err := a.saveOnce(b.ctx, Move{Stay: true}); err != nil {
+	if err := a.saveOnce(b.ctx, a.o.Store.Update); err != nil {
 		a.o.Logger.WarnContext(b.ctx, "build output not saved", "entry_id", a.entry.ID, "uuid", a.entry.UUID, "error", err)
 	}
 	return len(p), nil

@@ -44,7 +44,7 @@ func (s *Service) acceptance(r Request, from sender, event core.Event) Acceptanc
 	var place *Place
 	e.Status, e.Reason, place = decide(event, e.Deploys)
 	if place != nil && event.Kind == core.EventPush {
-		place.Lane, place.Enter = lane(e), true
+		place.Lane = lane(e)
 		if e.DeliveryID != "" || !from.attended {
 			// GitHub's own delivery; they may come out of order, and whoever
 			// captured one may send it at any time. A payload that a person

@@ -262,7 +262,7 @@ func TestPoisonousEntryIsGivenUp(t *testing.T) {
 			if c.Lost {
 				e := c.Change.Entry
 				e.Lost++
-				if _, err := w.store.Save(w.t.Context(), e, deploy.Move{Stay: true}); err != nil {
+				if _, err := w.store.Update(w.t.Context(), e, 0); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -288,7 +288,7 @@ func TestPausedWorkerIsFenced(t *testing.T) {
 		w.is(w.settled(id), core.StatusOK, "")
 		e := paused.Change.Entry
 		e.Status = core.StatusError
-		if _, err := w.store.Save(w.t.Context(), e, deploy.Move{}); !errors.Is(err, core.ErrConflict) {
+		if _, err := w.store.Finish(w.t.Context(), e, 0); !errors.Is(err, core.ErrConflict) {
 			t.Errorf("got %v, want a conflict", err)
 		}
 		w.is(w.settled(id), core.StatusOK, "")
@@ -307,12 +307,12 @@ func TestPlatformFences(t *testing.T) {
 	// By entry, and then by attempt.
 	var before deploy.Order
 	for _, c := range []deploy.Claim{
-		{Change: core.Change{Entry: core.Entry{ID: "0a"}}, Attempt: 9},
-		{Change: core.Change{Entry: core.Entry{ID: "0a"}}, Attempt: 10},
-		{Change: core.Change{Entry: core.Entry{ID: "0b"}}, Attempt: 1},
+		{Change: core.Change{Entry: core.Entry{ID: "0b", Order: 9}}, Attempt: 9},
+		{Change: core.Change{Entry: core.Entry{ID: "0b", Order: 9}}, Attempt: 10},
+		{Change: core.Change{Entry: core.Entry{ID: "0a", Order: 10}}, Attempt: 1},
 	} {
-		if c.Order() <= before {
-			t.Errorf("%q is not after %q", c.Order(), before)
+		if o := c.Order(); o.Compare(before) <= 0 || o.String() <= before.String() {
+			t.Errorf("%q is not after %q", o, before)
 		}
 		before = c.Order()
 	}

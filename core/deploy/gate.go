@@ -45,7 +45,7 @@ func (a *attempt) gate(ctx context.Context) error {
 	if a.entry.SkipsCI {
 		return skip("The push asks Travis CI to build nothing, and .travis.yml says to wait for its build")
 	}
-	if err := a.hold(ctx, a.steps.waits); err != nil {
+	if err := a.hold(ctx, a.steps.waits, a.o.Now().Add(a.o.Hold)); err != nil {
 		return err
 	}
 	// A report may have come between looking and holding: one of the two
@@ -99,17 +99,16 @@ func (a *attempt) consultReports(ctx context.Context) (passed string, err error)
 }
 
 // hold puts the entry to sleep until something releases it or the time is up.
-func (a *attempt) hold(ctx context.Context, what string) error {
+func (a *attempt) hold(ctx context.Context, what string, until time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	until := a.o.Now().Add(a.o.Hold)
 	a.entry.Status = core.StatusHeld
 	a.entry.Hold = &core.Hold{For: what, Until: until}
 	a.entry.Reason = "Waits for " + what + " until " + until.Format(time.RFC3339)
 	if n := len(a.entry.Steps); n > 0 && a.entry.Steps[n-1].State == core.StepRunning {
 		a.entry.Steps[n-1].State, a.entry.Steps[n-1].Detail = core.StepOK, a.entry.Reason
 	}
-	return a.save(ctx, Move{Place: &Place{Lane: a.lane(), At: until}})
+	return a.save(ctx, a.heldUntil(until))
 }
 
 // wokenHeld looks at a held entry that became ready: its time is up, or a
@@ -118,11 +117,14 @@ func (a *attempt) wokenHeld(ctx context.Context) error {
 	if err := a.checkNewest(ctx); err != nil {
 		return err
 	}
-	hold := a.entry.Hold
-	if hold != nil && a.o.Now().Before(hold.Until) {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if err := a.save(ctx, Move{Place: &Place{Lane: a.lane(), At: hold.Until}}); err != nil {
+	now := a.o.Now()
+	if hold := a.entry.Hold; hold != nil && now.Before(hold.Until) {
+		// A clock that was set back since makes no hold longer than it may be.
+		until := hold.Until
+		if most := now.Add(a.o.Hold); most.Before(until) {
+			until = most
+		}
+		if err := a.hold(ctx, hold.For, until); err != nil {
 			return err
 		}
 		return errHeld
@@ -180,7 +182,7 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 	case deployed:
 		return "", skip("The push of the commit was deployed already")
 	case !a.entry.Proved:
-		if err := a.hold(ctx, "GitHub's push of the commit"); err != nil {
+		if err := a.hold(ctx, "GitHub's push of the commit", a.o.Now().Add(a.o.Hold)); err != nil {
 			return "", err
 		}
 		return "", errHeld
@@ -197,7 +199,7 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 	if n := len(a.entry.Steps); n > 0 {
 		a.entry.Steps[n-1].State = core.StepOK
 	}
-	if err := a.save(ctx, Move{Place: &Place{Lane: lane(a.entry), Enter: true, At: now}}); err != nil {
+	if err := a.save(ctx, a.requeued(Place{Lane: lane(a.entry), At: now})); err != nil {
 		return "", err
 	}
 	return "", errHeld
@@ -234,7 +236,7 @@ func (o Options) settle(ctx context.Context, e core.Entry, status core.Status, r
 	e.Status, e.Reason, e.Hold = status, reason, nil
 	e.UpdatedAt = o.Now()
 	e.FinishedAt = e.UpdatedAt
-	return o.Store.Save(ctx, e, Move{})
+	return o.Store.Finish(ctx, e, 0)
 }
 
 // commits returns all ids that the entry's commit may be known by.

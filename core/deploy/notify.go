@@ -43,15 +43,15 @@ func (n *notifications) start() {
 	}
 }
 
-// owe notes that an outcome, which is about to be saved, is to be told.
-func (n *notifications) owe(ctx context.Context, id string) error {
+// add notes that an outcome, which is about to be saved, is to be notified.
+func (n *notifications) add(ctx context.Context, id string) error {
 	if n.o.Outbox == nil {
 		return nil
 	}
 	return n.o.persist(ctx, "noting what is to be told", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, n.o.StoreTimeout)
 		defer cancel()
-		return n.o.Outbox.Owe(ctx, id, n.o.Lease)
+		return n.o.Outbox.Add(ctx, id, n.o.Lease)
 	})
 }
 
@@ -104,9 +104,9 @@ func (n *notifications) settle(ctx context.Context, e core.Entry, told bool) err
 	case err != nil && !errors.Is(err, core.ErrNotFound):
 		return err
 	case told:
-		return n.o.Outbox.Told(ctx, e.ID)
+		return n.o.Outbox.Done(ctx, e.ID)
 	}
-	return n.o.Outbox.Owe(ctx, e.ID, 0)
+	return n.o.Outbox.Add(ctx, e.ID, 0)
 }
 
 // takeOver tells what a process that died, or was stopped, owes, and keeps
@@ -134,7 +134,7 @@ func (n *notifications) tellOwed() error {
 	n.mu.Lock()
 	telling := slices.Collect(maps.Keys(n.telling))
 	n.mu.Unlock()
-	owed, err := n.o.Outbox.Owed(ctx, telling, n.o.Lease)
+	owed, err := n.o.Outbox.Claim(ctx, telling, n.o.Lease)
 	if err != nil {
 		return fmt.Errorf("reading what is to be told: %w", err)
 	}
@@ -142,7 +142,7 @@ func (n *notifications) tellOwed() error {
 		change, err := n.o.Store.Find(ctx, id)
 		switch {
 		case errors.Is(err, core.ErrNotFound):
-			err = n.o.Outbox.Told(ctx, id)
+			err = n.o.Outbox.Done(ctx, id)
 		case err == nil && change.Entry.Status.Outcome():
 			n.tell(change.Entry)
 		}

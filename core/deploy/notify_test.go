@@ -160,8 +160,8 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		away := &listener{fails: []error{core.Transient(errors.New("away"), 0)}}
-		w.options.Outbox = w.store
-		if err := w.store.Owe(w.t.Context(), "gone", 0); err != nil {
+		w.options.Outbox = w.store.Outbox()
+		if err := w.store.Outbox().Add(w.t.Context(), "gone", 0); err != nil {
 			w.t.Fatal(err)
 		}
 		w.tells(away)
@@ -185,7 +185,7 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 		w.start()
 		w.is(w.settled(w.deliver(w.push(commit2))), core.StatusOK, "")
 		<-time.After(time.Hour)
-		if owed, err := w.store.Owed(w.t.Context(), nil, 0); err != nil || len(owed) != 0 {
+		if owed, err := w.store.Outbox().Claim(w.t.Context(), nil, 0); err != nil || len(owed) != 0 {
 			t.Errorf("owed is %v, %v", owed, err)
 		}
 		changes, err := w.store.Changes(t.Context(), "dscape", core.Seq{}, 100)
@@ -207,25 +207,25 @@ type mortal struct {
 	dead atomic.Bool
 }
 
-func (m *mortal) Told(ctx context.Context, id string) error {
+func (m *mortal) Done(ctx context.Context, id string) error {
 	if m.dead.Load() {
 		return errors.New("dead")
 	}
-	return m.Outbox.Told(ctx, id)
+	return m.Outbox.Done(ctx, id)
 }
 
-func (m *mortal) Owe(ctx context.Context, id string, lease time.Duration) error {
+func (m *mortal) Add(ctx context.Context, id string, lease time.Duration) error {
 	if m.dead.Load() {
 		return errors.New("dead")
 	}
-	return m.Outbox.Owe(ctx, id, lease)
+	return m.Outbox.Add(ctx, id, lease)
 }
 
-func (m *mortal) Owed(ctx context.Context, telling []string, lease time.Duration) ([]string, error) {
+func (m *mortal) Claim(ctx context.Context, working []string, lease time.Duration) ([]string, error) {
 	if m.dead.Load() {
 		return nil, errors.New("dead")
 	}
-	return m.Outbox.Owed(ctx, telling, lease)
+	return m.Outbox.Claim(ctx, working, lease)
 }
 
 // Two workers of one store: what one is at, however long, the other leaves
@@ -233,7 +233,7 @@ func (m *mortal) Owed(ctx context.Context, telling []string, lease time.Duration
 func TestOutcomeOfADeadWorkerIsTold(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		first := &mortal{Outbox: w.store}
+		first := &mortal{Outbox: w.store.Outbox()}
 		away := core.Transient(errors.New("away"), 40*time.Minute)
 		one, other := &listener{fails: []error{away, away, away}}, &listener{}
 		w.options.Outbox = first
@@ -242,7 +242,7 @@ func TestOutcomeOfADeadWorkerIsTold(t *testing.T) {
 		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusOK, "")
 
 		options := w.options
-		options.Outbox, options.Notifiers = w.store, []deploy.Notifier{other}
+		options.Outbox, options.Notifiers = w.store.Outbox(), []deploy.Notifier{other}
 		second := deploy.NewWorker(options)
 		if err := second.Start(w.t.Context()); err != nil {
 			t.Fatal(err)
@@ -272,7 +272,7 @@ func TestNewerOutcomeStaysOwed(t *testing.T) {
 	inWorld(t, func(w *world) {
 		away := core.Transient(errors.New("away"), time.Minute)
 		l := &listener{fails: []error{away, core.Transient(errors.New("away"), time.Hour)}}
-		first := &mortal{Outbox: w.store}
+		first := &mortal{Outbox: w.store.Outbox()}
 		w.options.Outbox = first
 		w.tells(l)
 		w.start()
@@ -288,7 +288,7 @@ func TestNewerOutcomeStaysOwed(t *testing.T) {
 		}
 		first.dead.Store(true)
 		w.stop()
-		w.options.Outbox = w.store
+		w.options.Outbox = w.store.Outbox()
 		w.tells(l)
 		w.start()
 		w.after(time.Minute, id)

@@ -26,11 +26,25 @@ func (a *away) err() error {
 	return nil
 }
 
-func (a *away) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Change, error) {
+func (a *away) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
 	if err := a.err(); err != nil {
 		return core.Change{}, err
 	}
-	return a.Memory.Save(ctx, e, m)
+	return a.Memory.Update(ctx, e, claim)
+}
+
+func (a *away) Requeue(ctx context.Context, e core.Entry, claim int, p deploy.Place) (core.Change, error) {
+	if err := a.err(); err != nil {
+		return core.Change{}, err
+	}
+	return a.Memory.Requeue(ctx, e, claim, p)
+}
+
+func (a *away) Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	if err := a.err(); err != nil {
+		return core.Change{}, err
+	}
+	return a.Memory.Finish(ctx, e, claim)
 }
 
 func (a *away) Claim(ctx context.Context, lease time.Duration) (deploy.Claim, bool, time.Time, error) {
@@ -40,18 +54,18 @@ func (a *away) Claim(ctx context.Context, lease time.Duration) (deploy.Claim, bo
 	return a.Memory.Claim(ctx, lease)
 }
 
-func (a *away) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (deploy.Standing, error) {
+func (a *away) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (string, error) {
 	if err := a.err(); err != nil {
-		return deploy.Standing{}, err
+		return "", err
 	}
 	return a.Memory.Renew(ctx, c, lease)
 }
 
-func (a *away) Join(ctx context.Context, c deploy.Claim, app string) (deploy.Standing, bool, error) {
+func (a *away) ClaimApp(ctx context.Context, c deploy.Claim, app string) (string, bool, error) {
 	if err := a.err(); err != nil {
-		return deploy.Standing{}, false, err
+		return "", false, err
 	}
-	return a.Memory.Join(ctx, c, app)
+	return a.Memory.ClaimApp(ctx, c, app)
 }
 
 // atUpload is a Platform during whose upload the store goes away.
@@ -114,12 +128,23 @@ type deaf struct {
 	asked []core.Entry
 }
 
-func (d *deaf) Save(ctx context.Context, e core.Entry, m deploy.Move) (core.Change, error) {
+func (d *deaf) lost(e core.Entry) bool {
 	d.asked = append(d.asked, e.Clone())
-	if len(d.asked)%2 == 1 {
+	return len(d.asked)%2 == 1
+}
+
+func (d *deaf) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	if d.lost(e) {
 		return core.Change{}, errors.New("the answer was lost")
 	}
-	return d.Memory.Save(ctx, e, m)
+	return d.Memory.Update(ctx, e, claim)
+}
+
+func (d *deaf) Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	if d.lost(e) {
+		return core.Change{}, errors.New("the answer was lost")
+	}
+	return d.Memory.Finish(ctx, e, claim)
 }
 
 func TestSaveAgainIsTheSame(t *testing.T) {

@@ -153,19 +153,19 @@ const appBusyWait = 500 * time.Millisecond
 // that a deployment takes hold of, so no two can wait for each other.
 func (a *attempt) join(ctx context.Context) error {
 	for {
-		var standing Standing
+		var newest string
 		var busy bool
 		err := a.o.persist(ctx, "joining the app's queue", func(ctx context.Context) (err error) {
 			ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
 			defer cancel()
-			standing, busy, err = a.o.Queue.Join(ctx, a.claim, a.entry.App)
+			newest, busy, err = a.o.Queue.ClaimApp(ctx, a.claim, a.entry.App)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		if !busy {
-			a.stands(standing)
+			a.noteNewest(newest)
 			return a.checkNewest(ctx)
 		}
 		select {
@@ -216,17 +216,17 @@ func (a *attempt) upload(ctx context.Context) (string, error) {
 // checkStanding asks once more, right before what can't be undone, whether the
 // claim still holds and the entry is the newest.
 func (a *attempt) checkStanding(ctx context.Context) error {
-	var standing Standing
+	var newest string
 	err := a.o.persist(ctx, "renewing the claim", func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
 		defer cancel()
-		standing, err = a.o.Queue.Renew(ctx, a.claim, a.o.Lease)
+		newest, err = a.o.Queue.Renew(ctx, a.claim, a.o.Lease)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	a.stands(standing)
+	a.noteNewest(newest)
 	return a.checkNewest(ctx)
 }
 

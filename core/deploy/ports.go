@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,103 +26,110 @@ type Provider interface {
 	Parse(d core.Delivery) (core.Event, error)
 }
 
-// Store keeps entries, their payloads and the users' change logs. Every write
-// is durable when it returns and makes one change, in one atomic step.
+// Store keeps entries, their payloads and the users' change logs. Every write is
+// durable when it returns, makes one change and is one atomic step.
 // Implementations may be called concurrently, honour ctx while they wait, and
-// neither keep nor change what they are given. They do not retry.
+// neither retain nor modify what they are given. They do not retry.
+//
+// Update, Requeue, Hold and Finish write e as the next revision of its entry and
+// raise Revision. claim is the Attempt of the Claim under which the caller works,
+// 0 if it has claimed nothing. They fail with core.ErrConflict if e.Revision is
+// not the stored one or if the claim was lost (see Queue.Renew), and with
+// core.ErrNotFound.
 type Store interface {
-	// Accept writes a new entry with Revision 1, its payload, its key, its
-	// place in the queue and its first change. Where the user already has a
-	// live key a.Key, nothing is written: the entry of that key is returned
-	// with repeat set.
+	// Accept writes a new entry with Revision 1 and the next Order, its payload,
+	// its key, its place in the queue and its first change. If the user already
+	// has a live key a.Key, nothing is written: the entry of that key is returned
+	// and repeat is true.
 	Accept(ctx context.Context, a Acceptance) (c core.Change, repeat bool, err error)
-	// Save writes e as its entry's next revision, raising Revision, and moves
-	// it in the queue. It fails with core.ErrConflict where e.Revision is not
-	// the stored one, or where m.Claim does not hold any more, as Renew would
-	// tell, and with core.ErrNotFound.
-	Save(ctx context.Context, e core.Entry, m Move) (core.Change, error)
+	// Update saves progress: the entry keeps its place in the queue and its claim.
+	Update(ctx context.Context, e core.Entry, claim int) (core.Change, error)
+	// Requeue puts the entry into the queue, or back into it, and ends its claim.
+	Requeue(ctx context.Context, e core.Entry, claim int, p Place) (core.Change, error)
+	// Hold puts the entry into the queue until the given time, by the caller's
+	// clock, when it can be claimed again, and ends its claim. It stays in its lane
+	// and becomes ready earlier as described at Place.
+	Hold(ctx context.Context, e core.Entry, claim int, until time.Time) (core.Change, error)
+	// Finish removes the entry from the queue and ends its claim.
+	Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error)
 	// Find returns the newest revision of an entry, or core.ErrNotFound.
 	Find(ctx context.Context, id string) (core.Change, error)
-	// ByCommit returns the entries, newest first, at most 100, of whatever
-	// user, whose repository has that key (core.Repository.Key) and of which
-	// any known commit (Commit.ID, Commits) is among commits.
+	// ByCommit returns the entries of all users whose repository has that key
+	// (core.Repository.Key) and whose commit is known by one of the ids in commits
+	// (Commit.ID, Commits): the 100 with the highest Order, highest first.
 	ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error)
 }
 
-// Acceptance is all that accepting one delivery writes.
+// Acceptance is everything that is written when a delivery is accepted.
 type Acceptance struct {
-	Entry   core.Entry // Revision 0
+	Entry   core.Entry // Revision and Order 0
 	Payload []byte     // the JSON text
-	Key     string     // what makes a second delivery a repeat of this one, within Entry.User; "" for none
+	Key     string     // identifies repeats of this delivery within Entry.User; "" for none
 	Place   *Place     // nil: not queued
 }
 
 // Place is a place in the queue.
+//
+// A time that a sender or a clock got wrong delays nothing: an entry that was
+// queued at a time that is still to come, as the clock was set back since, is
+// ready at once.
 type Place struct {
-	// Lane is what one deployment at a time is run of, such as
-	// "user/owner/name@branch". "" keeps the lane the entry has.
+	// Lane is the lane that the entry enters, such as "user/owner/name@branch":
+	// the entries of a lane are worked on one at a time. "" leaves the entry in
+	// the lane that it is in, if any.
+	//
+	// The entry becomes the newest of its lane if its Order is higher than that of
+	// the newest so far, unless that one was pushed later. The entry that was the
+	// newest becomes ready at once if it waits in the queue unclaimed, so that a
+	// worker can end it.
 	Lane string
-	// Enter makes the entry the newest of its lane, unless the lane's newest
-	// was pushed later by the provider's clock (both PushedAt known). The
-	// entry that was the newest becomes ready at once where it waits
-	// unclaimed in the queue, so that a worker can tell it so.
-	Enter    bool
-	PushedAt time.Time // zero: unknown
+	// PushedAt is when the sender says the push was made; zero if unknown. It is
+	// compared with the PushedAt of other entries only. A time in the future counts
+	// as now; a remembered time that lies in the future counts as unknown.
+	PushedAt time.Time
 	At       time.Time // by the caller's clock, not to be claimed before; zero: ready at once
 }
 
-// Move says what a Save does to the entry's place in the queue.
-type Move struct {
-	// Place puts the entry into the queue, or back into it, giving up a claim.
-	Place *Place
-	// Stay keeps place and claim as they are. With neither, the entry leaves
-	// the queue.
-	Stay bool
-	// Claim is the Attempt of the Claim by which the entry is saved; 0 for
-	// somebody who has claimed nothing.
-	Claim int
-}
-
-// Queue hands entries to workers: at least once, one at a time for each lane
-// and for each app. Implementations may be called concurrently.
+// Queue hands entries to workers: at least once, one at a time for each lane and
+// for each app. Implementations may be called concurrently.
 type Queue interface {
-	// Claim takes, for the time of lease, the entry that became ready first
-	// among those whose lane nobody has claimed; a claim whose lease ran out
-	// counts as none. It raises the entry's Attempts and Revision, which
-	// is a change; so whoever held it before cannot save it any more.
-	// found is false where nothing is ready; then next is when to look again
-	// by the caller's clock, as far as is known (zero: when Ready tells).
+	// Claim claims, for the time of lease, the entry that became ready first among
+	// those whose lane is not claimed; entries that were ready at once go by Order.
+	// A claim whose lease has expired does not count. Claim raises the entry's
+	// Attempts and Revision, which is a change; so whoever had claimed the entry
+	// before can no longer save it. If nothing is ready, found is false and next is
+	// when to look again by the caller's clock, zero if unknown: then Ready
+	// receives.
 	Claim(ctx context.Context, lease time.Duration) (c Claim, found bool, next time.Time, err error)
-	// Renew makes the claim last for another lease from now. It fails with
-	// core.ErrConflict where the claim ran out and somebody else has claimed
-	// the entry or an entry of its lane, or has joined its app, since.
-	Renew(ctx context.Context, c Claim, lease time.Duration) (Standing, error)
-	// Join makes the claim hold the app user/app too. busy is true, and
-	// nothing is done, where another claim holds it. It makes the entry the
-	// newest of the app unless one with a later id was; whether it is the
-	// newest is in the Standing that it returns.
-	Join(ctx context.Context, c Claim, app string) (s Standing, busy bool, err error)
-	// Ready returns a channel, always the same, that receives when Claim may
+	// Renew extends the claim by another lease from now. It returns the newest
+	// entry, see Claim. It fails with core.ErrConflict if the lease has expired and
+	// since then another claim was made of the entry, of its lane or of its app.
+	Renew(ctx context.Context, c Claim, lease time.Duration) (newest string, err error)
+	// ClaimApp extends the claim to the app user/app, instead of another app that
+	// it was extended to before. If another claim has that app, busy is true and
+	// nothing changes. Else the entry becomes the newest of the app, unless one
+	// with a higher Order has claimed it; newest is as in Claim. It fails as Renew
+	// does.
+	ClaimApp(ctx context.Context, c Claim, app string) (newest string, busy bool, err error)
+	// Ready returns a channel, always the same one, that receives when Claim may
 	// find something that it did not find before.
 	Ready() <-chan struct{}
 }
 
-// Claim is a worker's hold on an entry.
+// Claim is the exclusive right of a worker to work on an entry, until its lease
+// expires.
 type Claim struct {
-	Change   core.Change
-	Attempt  int  // Attempts at the claim; no later claim has the same
-	Lost     bool // the claim before this one ran out instead of being given up
-	Standing Standing
+	Change  core.Change
+	Attempt int  // Entry.Attempts at the claim; no later claim of the entry has the same
+	Lost    bool // the claim before this one expired instead of being ended
+	// Newest is the id of the entry that the app should end up with if the claim
+	// has an app and an entry with a higher Order has claimed it too, else of the
+	// newest entry of the lane; "" if the entry has neither.
+	Newest string
 }
 
-// Order returns the order of what is done by the claim.
-func (c Claim) Order() Order { return Order(fmt.Sprintf("%s-%08d", c.Change.Entry.ID, c.Attempt)) }
-
-// Standing tells whether a claimed entry is still what its lane, and its app
-// where it joined one, should end up with.
-type Standing struct {
-	Newest string // id of the newest entry of the lane or app; "" for an entry without a lane
-}
+// Order returns the position of what is done under the claim.
+func (c Claim) Order() Order { return Order{Entry: c.Change.Entry.Order, Attempt: c.Attempt} }
 
 // Watcher wakes those who wait for a user's changes.
 type Watcher interface {
@@ -185,10 +193,26 @@ type Platform interface {
 	Start(ctx context.Context, user string, p Package, snapshot string, order Order) (url string, err error)
 }
 
-// Order tells which of two attempts at an app came later: it rises, compared as
-// text, with the entries that are accepted and with the attempts at each. "" is
-// for what a person does, which is always in order.
-type Order string
+// Order is the position of an attempt among all attempts at deploying an app:
+// entries by their Order, attempts at one entry by their number. The zero Order
+// is that of what a person does, which is always allowed.
+type Order struct {
+	Entry   int64
+	Attempt int
+}
+
+// String returns a text form that sorts as Orders do; "" for the zero Order.
+func (o Order) String() string {
+	if o == (Order{}) {
+		return ""
+	}
+	return fmt.Sprintf("%016d-%08d", o.Entry, o.Attempt)
+}
+
+// Compare compares two Orders as package cmp does.
+func (o Order) Compare(p Order) int {
+	return cmp.Or(cmp.Compare(o.Entry, p.Entry), cmp.Compare(o.Attempt, p.Attempt))
+}
 
 // Package is what a package.json says that a platform wants to know.
 type Package struct {
@@ -206,19 +230,18 @@ type Notifier interface {
 	Notify(ctx context.Context, e core.Entry) error
 }
 
-// Outbox keeps whose outcomes are still to be told, for when the process that
-// tells them dies before it has: then another tells them, or its next life.
-// Implementations may be called concurrently; that an outcome is noted, or
-// forgotten, is durable when the call returns.
+// Outbox keeps which outcomes are still to be notified, so that another process
+// notifies if the one that began dies. Implementations may be called
+// concurrently; writes are durable when they return.
 type Outbox interface {
-	// Owe notes that the outcome of an entry is to be told, by the caller for
-	// the time of lease and by anybody after that. It comes before the outcome
-	// is saved, and may be called again.
-	Owe(ctx context.Context, id string, lease time.Duration) error
-	// Told forgets that.
-	Told(ctx context.Context, id string) error
-	// Owed makes what the caller is telling last for another lease from now, as
-	// far as it is still noted. It returns at most 100 others that nobody tells,
-	// as their lease ran out, and makes them the caller's for as long.
-	Owed(ctx context.Context, telling []string, lease time.Duration) ([]string, error)
+	// Add notes that the outcome of the entry with that id is to be notified: by
+	// the caller for the time of lease, by anybody after that. It is called before
+	// the outcome is saved and may be called again.
+	Add(ctx context.Context, id string, lease time.Duration) error
+	// Done removes the id.
+	Done(ctx context.Context, id string) error
+	// Claim extends the leases of the ids in working, which the caller is
+	// notifying, as far as they are still noted. It returns at most 100 other ids
+	// whose lease has expired, with a new lease for the caller.
+	Claim(ctx context.Context, working []string, lease time.Duration) ([]string, error)
 }

@@ -174,11 +174,13 @@ func (s *Service) repeat(ctx context.Context, c core.Change, a Acceptance, crede
 	if credentials {
 		e.Deploys = a.Entry.Deploys
 	}
-	// Only what was ignored enters its lane now for the first time; a failed
-	// push that is no longer the newest must not become it again.
-	renewed := *a.Place
-	renewed.Enter = a.Place.Enter && ignored
-	saved, err := s.o.Store.Save(ctx, e, Move{Place: &renewed})
+	// Only what was ignored enters its lane now for the first time; a failed push
+	// that is no longer the newest must not become it again.
+	var place Place
+	if ignored {
+		place = *a.Place
+	}
+	saved, err := s.o.Store.Requeue(ctx, e, 0, place)
 	if errors.Is(err, core.ErrConflict) {
 		// Another repeat came first: what it began is the answer.
 		saved, err = s.o.Store.Find(ctx, e.ID)
@@ -273,9 +275,9 @@ func (o Options) release(ctx context.Context, e core.Entry, reason string) (core
 	e = e.Clone()
 	o.renew(&e)
 	e.Reason, e.Released = reason, reason
-	move := Move{Place: &Place{Lane: lane(e)}}
-	if e.Kind == core.EventBuild {
-		move.Place.Enter = true
+	var place Place
+	if e.Kind == core.EventBuild { // until now it was in no lane
+		place.Lane = lane(e)
 	}
-	return o.Store.Save(ctx, e, move)
+	return o.Store.Requeue(ctx, e, 0, place)
 }

@@ -180,12 +180,12 @@ func (w *Worker) renew(ctx context.Context, a *attempt, renewed time.Time, stop 
 		begin := w.o.Now()
 		left := w.o.sure() - begin.Sub(renewed)
 		call, done := context.WithTimeout(ctx, min(w.o.StoreTimeout, max(left, 0)))
-		standing, err := w.o.Queue.Renew(call, a.claim, w.o.Lease)
+		newest, err := w.o.Queue.Renew(call, a.claim, w.o.Lease)
 		done()
 		switch {
 		case err == nil:
 			renewed = begin
-			a.stands(standing)
+			a.noteNewest(newest)
 		case errors.Is(err, core.ErrConflict), w.o.Now().Sub(renewed) >= w.o.sure():
 			cancel(fmt.Errorf("%w: %w", errClaimLost, err))
 			return

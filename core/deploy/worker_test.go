@@ -41,9 +41,9 @@ func TestWrongTimeKeepsNobodyBusy(t *testing.T) {
 // hung is a queue that does not answer when a claim is to be renewed.
 type hung struct{ *coretest.Memory }
 
-func (*hung) Renew(ctx context.Context, _ deploy.Claim, _ time.Duration) (deploy.Standing, error) {
+func (*hung) Renew(ctx context.Context, _ deploy.Claim, _ time.Duration) (string, error) {
 	<-ctx.Done()
-	return deploy.Standing{}, ctx.Err()
+	return "", ctx.Err()
 }
 
 // endless is a Platform whose upload ends only when it is broken off.
@@ -76,15 +76,21 @@ func TestBrokenOffInTime(t *testing.T) {
 	})
 }
 
-// moves is a store that remembers where entries were put.
-type moves struct {
+// recorder is a store that records the last write.
+type recorder struct {
 	*coretest.Memory
-	last deploy.Move
+	place *deploy.Place // nil: the last write was an update
+	claim int
 }
 
-func (m *moves) Save(ctx context.Context, e core.Entry, to deploy.Move) (core.Change, error) {
-	m.last = to
-	return m.Memory.Save(ctx, e, to)
+func (r *recorder) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	r.place, r.claim = nil, claim
+	return r.Memory.Update(ctx, e, claim)
+}
+
+func (r *recorder) Requeue(ctx context.Context, e core.Entry, claim int, p deploy.Place) (core.Change, error) {
+	r.place, r.claim = &p, claim
+	return r.Memory.Requeue(ctx, e, claim, p)
 }
 
 // What is put back when a worker stops is ready at once, by any clock; and all
@@ -92,7 +98,7 @@ func (m *moves) Save(ctx context.Context, e core.Entry, to deploy.Move) (core.Ch
 func TestPutBackAtOnce(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		store := &moves{Memory: w.store}
+		store := &recorder{Memory: w.store}
 		platform := &endless{w.platform, make(chan time.Duration, 100)}
 		o := w.options
 		o.Store, o.Platform = store, platform
@@ -100,8 +106,8 @@ func TestPutBackAtOnce(t *testing.T) {
 		id := w.deliver(w.push(commit1))
 		w.start()
 		w.is(w.settled(id), core.StatusPending, "")
-		if store.last.Claim != 1 {
-			t.Errorf("a step was saved with %+v", store.last)
+		if store.place != nil || store.claim != 1 {
+			t.Errorf("a step was saved with place %+v, claim %d", store.place, store.claim)
 		}
 		ctx, cancel := context.WithCancel(w.t.Context())
 		cancel()
@@ -109,8 +115,8 @@ func TestPutBackAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.is(w.settled(id), core.StatusPending, "Interrupted by a restart")
-		if p := store.last.Place; p == nil || !p.At.IsZero() || store.last.Claim != 1 {
-			t.Errorf("it was put back with %+v", store.last)
+		if store.place == nil || !store.place.At.IsZero() || store.claim != 1 {
+			t.Errorf("it was requeued with place %+v, claim %d", store.place, store.claim)
 		}
 	})
 }

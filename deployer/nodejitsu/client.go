@@ -207,8 +207,8 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	}
 	req.SetBasicAuth(as.Username, as.Password.Reveal())
 	req.Header.Set("User-Agent", userAgent)
-	if c.order != "" && r.method != http.MethodGet {
-		req.Header.Set(HeaderOrder, string(c.order))
+	if order := c.order.String(); order != "" && r.method != http.MethodGet {
+		req.Header.Set(HeaderOrder, order)
 	}
 	req.Header.Set("Accept", "application/json, text/plain")
 	return req, nil

@@ -131,7 +131,7 @@ func TestStart(t *testing.T) {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
 			p, a := newPlatform(t, answers(starter(one.app, one.started)))
-			url, err := p.Start(t.Context(), "maciej", pkg(`{"name":"a"}`), "9f-1", "")
+			url, err := p.Start(t.Context(), "maciej", pkg(`{"name":"a"}`), "9f-1", deploy.Order{})
 			if err != nil || url != one.url {
 				t.Errorf("%q, %v, want %q", url, err, one.url)
 			}
@@ -147,7 +147,7 @@ func TestStart(t *testing.T) {
 func TestStartInOrder(t *testing.T) {
 	t.Parallel()
 	p, a := newPlatform(t, answers(starter(`{"app":{"url":"http://a"}}`, `{"app":{"url":"http://a"}}`)))
-	for _, order := range []deploy.Order{"4f-00000001", ""} {
+	for _, order := range []deploy.Order{{Entry: 12, Attempt: 1}, {}} {
 		if _, err := p.Start(t.Context(), "maciej", pkg(`{}`), "9f-1", order); err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestStartInOrder(t *testing.T) {
 	for i, r := range a.requests() {
 		want := ""
 		if r.method != http.MethodGet && i < 4 {
-			want = "4f-00000001"
+			want = "0000000000000012-00000001"
 		}
 		if r.order != want {
 			t.Errorf("%s %s in the order %q, want %q", r.method, r.uri, r.order, want)
@@ -178,7 +178,7 @@ func TestStartUpdates(t *testing.T) {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
 			p, a := newPlatform(t, answers(starter(`{"app":{"url":"http://a","env":`+one.env+`}}`, `{"app":{"url":"http://a"}}`)))
-			if _, err := p.Start(t.Context(), "maciej", pkg(one.fields), "9f-1", ""); err != nil {
+			if _, err := p.Start(t.Context(), "maciej", pkg(one.fields), "9f-1", deploy.Order{}); err != nil {
 				t.Fatal(err)
 			}
 			var got, want any
@@ -205,7 +205,7 @@ func TestStartFails(t *testing.T) {
 			table := starter(`{"app":{"url":"http://a"}}`, `{"app":{}}`)
 			table[step] = answer
 			p, a := newPlatform(t, answers(table))
-			url, err := p.Start(t.Context(), "maciej", pkg(`{"name":"a"}`), "9f-1", "")
+			url, err := p.Start(t.Context(), "maciej", pkg(`{"name":"a"}`), "9f-1", deploy.Order{})
 			check(t, err, want)
 			if url != "" || !strings.HasSuffix(a.lines(), last) {
 				t.Errorf("%s: %q after %s", step, url, a.lines())
@@ -214,7 +214,7 @@ func TestStartFails(t *testing.T) {
 	}
 	for _, fields := range []string{"", "null", "[]", `"canary"`, "{"} {
 		p, a := newPlatform(t, answers(starter(`{"app":{}}`, `{"app":{}}`)))
-		_, err := p.Start(t.Context(), "maciej", pkg(fields), "9f-1", "")
+		_, err := p.Start(t.Context(), "maciej", pkg(fields), "9f-1", deploy.Order{})
 		check(t, err, meaning{})
 		if got := a.lines(); got != "GET /apps/maciej/a" {
 			t.Errorf("%q: sent %s", fields, got)
@@ -234,7 +234,7 @@ func TestStartTellsTheReason(t *testing.T) {
 		}
 		table(w, r)
 	})
-	_, err := p.Start(t.Context(), "maciej", pkg(`{}`), "9f-1", "")
+	_, err := p.Start(t.Context(), "maciej", pkg(`{}`), "9f-1", deploy.Order{})
 	check(t, err, meaning{})
 	if err.Error() != "nodejitsu: start app: "+message {
 		t.Error(err)

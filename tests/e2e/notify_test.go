@@ -238,7 +238,7 @@ func TestOutcomeIsToldAfterAKill(t *testing.T) {
 	if err := store.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	owed, err := store.Owed(t.Context(), nil, time.Minute)
+	owed, err := store.Outbox().Claim(t.Context(), nil, time.Minute)
 	if err := errors.Join(err, store.Stop(context.WithoutCancel(t.Context()))); err != nil || len(owed) != 0 {
 		t.Errorf("still owed is %v, %v", owed, err)
 	}

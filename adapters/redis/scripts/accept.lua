@@ -1,9 +1,9 @@
 -- ARGV: id, user, key, key's life in ms, doc, payload, payload's life in ms,
--- attempts, live, app, repository, then the place: 1 or 0, lane, enters,
--- pushed, at; then the commits.
+-- attempts, live, app, repository, then the place: 1 or 0, lane, pushed, at;
+-- then the highest Order that the caller has seen; then the commits.
 local id, user, key, key_life = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local doc, payload, payload_life, attempts, live, app, repository = unpack(ARGV, 10, 16)
-local placed, lane, enters, pushed, at = unpack(ARGV, 17, 21)
+local placed, lane, pushed, at, floor = unpack(ARGV, 17, 21)
 local key_name = K .. 'k:' .. user .. ' ' .. key
 if key ~= '' then
 	local first = redis.call('GET', key_name)
@@ -22,11 +22,19 @@ end
 if payload ~= '' then
 	redis.call('SET', K .. 'p:' .. id, payload, 'PX', payload_life)
 end
-redis.call('HSET', entry(id), 'user', user, 'app', app, 'live', live, 'repository', repository)
+-- Higher than any before, also than those of entries that a failover lost.
+name_data()
+local order = redis.call('HINCRBY', K .. 'last', 'order', 1)
+if order <= tonumber(floor) then
+	order = tonumber(floor) + 1
+end
+order = digits(order)
+redis.call('HSET', K .. 'last', 'order', order, 'accepted', digits(now))
+redis.call('HSET', entry(id), 'user', user, 'app', app, 'live', live, 'repository', repository, 'order', order)
 keep_user(user)
-redis.call('ZADD', K .. 'u:' .. user, 0, id)
+redis.call('ZADD', K .. 'u:' .. user, order, id)
 if app ~= '' then
-	redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, 0, id)
+	redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, order, id)
 end
 local commits = {}
 for i = 22, #ARGV do
@@ -36,6 +44,6 @@ end
 redis.call('HSET', entry(id), 'commits', table.concat(commits, ' '))
 change(id, user, doc, 1, attempts, '')
 if placed == '1' then
-	place(id, lane, enters, pushed, at)
+	place(id, lane, pushed, at)
 end
 return { 'accepted', told(id) }

@@ -9,7 +9,7 @@ if granted then
 	if holds(id, attempt) then
 		redis.call('ZADD', K .. 'claims', digits(now + lease), id)
 		redis.call('PEXPIRE', grant, math.ceil(lease / 1000))
-		return { 'claimed', id, told(id), redis.call('HGET', entry(id), 'lost') or '', standing(id) }
+		return { 'claimed', id, told(id), redis.call('HGET', entry(id), 'lost') or '', newest(id) }
 	end
 end
 
@@ -26,13 +26,34 @@ end
 -- there tells whether an entry is; one that is not can't be worked at.
 local function there(id) return redis.call('HEXISTS', entry(id), 'doc') == 1 end
 
+-- Where the clock of Redis was set back, what was queued later than now is ready,
+-- and no claim lasts longer than one that begins now.
+if tonumber(redis.call('HGET', K .. 'last', 'delayed') or 0) > now then
+	write_first()
+	for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'queue', '(' .. digits(now), '+inf')) do
+		if tonumber(redis.call('HGET', entry(id), 'queued') or 0) > now then
+			make_ready(id)
+		end
+	end
+	redis.call('HSET', K .. 'last', 'delayed', digits(now))
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '(' .. digits(now + lease), '+inf')) do
+	write_first()
+	redis.call('ZADD', K .. 'claims', digits(now + lease), id)
+end
+
 -- What a claim that ran out held goes back into the queue.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '-inf', digits(now), 'LIMIT', 0, 100)) do
 	write_first()
 	give_up(id)
 	if there(id) then
 		redis.call('HSET', entry(id), 'lost', '1')
-		redis.call('ZADD', K .. 'queue', redis.call('HGET', entry(id), 'at') or 0, id)
+		local at = redis.call('HGET', entry(id), 'at')
+		if at and tonumber(at) <= now then
+			redis.call('ZADD', K .. 'queue', at, id)
+		else -- the clock was set back since it was claimed
+			make_ready(id)
+		end
 	end
 end
 
@@ -46,7 +67,7 @@ local function claim(id, lane)
 	local attempt = digits(tonumber(e[4]) + 1)
 	redis.call('SET', grant, id .. ' ' .. attempt, 'PX', math.ceil(lease / 1000))
 	change(id, e[1], e[2], digits(tonumber(e[3]) + 1), attempt, digits(now))
-	return { 'claimed', id, told(id), e[5] or '', standing(id) }
+	return { 'claimed', id, told(id), e[5] or '', newest(id) }
 end
 
 local function taken(lane)

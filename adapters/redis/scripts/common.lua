@@ -25,7 +25,16 @@ local function entry(id) return K .. 'e:' .. id end
 
 -- told is what a caller gets of an entry.
 local function told(id)
-	return redis.call('HMGET', entry(id), 'doc', 'rev', 'attempts', 'updated', 'seq')
+	return redis.call('HMGET', entry(id), 'doc', 'rev', 'attempts', 'updated', 'seq', 'order')
+end
+
+-- skip_orders skips those that data which was lost may have given: the next Order
+-- is at least the time in milliseconds, which makes a gap at worst.
+local function skip_orders()
+	local floor = math.floor(now / 1000)
+	if tonumber(redis.call('HGET', K .. 'last', 'order') or 0) < floor then
+		redis.call('HSET', K .. 'last', 'order', digits(floor))
+	end
 end
 
 -- name_data says which data this is, where it is new: the first write of all, or
@@ -34,6 +43,7 @@ local function name_data()
 	if redis.call('EXISTS', K .. 'epoch') == 0 then
 		redis.call('SET', K .. 'epoch', time[1] .. '.' .. time[2])
 		redis.call('SET', K .. 'born', digits(math.floor(now / 1000)))
+		skip_orders()
 	end
 end
 
@@ -59,7 +69,8 @@ local function change(id, user, doc, rev, attempts, updated)
 	end
 	local seq = digits(ms) .. '-' .. digits(n)
 	redis.call('HSET', meta, 'ms', digits(ms), 'n', digits(n))
-	redis.call('XADD', feed, seq, 'doc', doc, 'rev', rev, 'attempts', attempts, 'updated', updated)
+	redis.call('XADD', feed, seq, 'doc', doc, 'rev', rev, 'attempts', attempts, 'updated', updated,
+		'order', redis.call('HGET', entry(id), 'order'))
 	local over = redis.call('XLEN', feed) - most
 	if over > 0 then
 		local gone = redis.call('XRANGE', feed, '-', '+', 'COUNT', over)
@@ -89,54 +100,66 @@ local function give_up(id)
 	redis.call('HDEL', entry(id), 'joined', 'lost')
 end
 
--- enter makes an entry the newest of its lane, unless the newest was pushed
--- later, and wakes the one that was the newest.
+-- make_ready makes an entry that waits in the queue ready at once. Those that are
+-- stand in the queue by their Order, which is less than any time.
+local function make_ready(id)
+	local order = redis.call('HGET', entry(id), 'order')
+	redis.call('ZADD', K .. 'queue', order, id)
+	redis.call('HSET', entry(id), 'at', order)
+end
+
+-- enter makes an entry the newest of its lane, unless the newest has a higher
+-- Order or was pushed later, and wakes the one that was the newest. A time of a
+-- sender that lies ahead of now counts as now; one that is remembered, as none.
 local function enter(id, lane, pushed)
-	local key = K .. 'l:' .. lane
-	local newest = redis.call('HMGET', key, 'id', 'pushed')
-	local known = tonumber(newest[2] or 0)
-	if pushed > 0 and pushed < known then
+	local key, order = K .. 'l:' .. lane, redis.call('HGET', entry(id), 'order')
+	local before = redis.call('HMGET', key, 'id', 'order', 'pushed')
+	local known = tonumber(before[3] or 0)
+	if known > now then
+		known = 0
+	end
+	if pushed > now then
+		pushed = math.floor(now / 1000000) * 1000000 -- whole seconds, as senders have them
+	end
+	if tonumber(order) < tonumber(before[2] or 0) or pushed > 0 and pushed < known then
 		return
 	end
-	local before = newest[1]
-	if before and before ~= id and redis.call('ZSCORE', K .. 'queue', before) then
-		redis.call('ZADD', K .. 'queue', 0, before)
-		redis.call('HSET', entry(before), 'at', 0)
+	if before[1] and before[1] ~= id and redis.call('ZSCORE', K .. 'queue', before[1]) then
+		make_ready(before[1])
 	end
-	redis.call('HSET', key, 'id', id)
-	if pushed > 0 then
-		redis.call('HSET', key, 'pushed', digits(pushed))
-	end
+	redis.call('HSET', key, 'id', id, 'order', order, 'pushed', digits(pushed > 0 and pushed or known))
 	redis.call('PEXPIRE', key, keep)
 end
 
--- place puts an entry into the queue, and into its lane where it enters it.
-local function place(id, lane, enters, pushed, at)
-	if lane == '' then
-		lane = redis.call('HGET', entry(id), 'lane') or ''
-	else
+-- place puts an entry into the queue, and into the lane that it enters unless
+-- that is ''.
+local function place(id, lane, pushed, at)
+	if lane ~= '' then
 		redis.call('HSET', entry(id), 'lane', lane)
-	end
-	if enters == '1' and lane ~= '' then
 		enter(id, lane, tonumber(pushed))
 	end
 	at = tonumber(at)
 	if at > 0 then
-		at = at - asked + now -- as far from now as it is by the caller's clock
+		at = digits(at - asked + now) -- as far from now as it is by the caller's clock
+		redis.call('HSET', entry(id), 'at', at, 'queued', digits(now))
+		redis.call('ZADD', K .. 'queue', at, id)
+		if tonumber(redis.call('HGET', K .. 'last', 'delayed') or 0) < now then
+			redis.call('HSET', K .. 'last', 'delayed', digits(now))
+		end
+	else
+		make_ready(id)
 	end
-	redis.call('HSET', entry(id), 'at', digits(at))
-	redis.call('ZADD', K .. 'queue', digits(at), id)
 	say_ready()
 end
 
--- standing says who is the newest: of the app where one that was accepted later
--- has joined it, else of the lane.
-local function standing(id)
+-- newest says which entry is the newest: of the app where one with a higher Order
+-- has claimed it, else of the lane.
+local function newest(id)
 	local e = redis.call('HMGET', entry(id), 'lane', 'joined')
 	if e[2] then
-		local newest = redis.call('GET', K .. 'a:' .. e[2])
-		if newest and newest ~= id then
-			return newest
+		local of_app = redis.call('HGET', K .. 'a:' .. e[2], 'id')
+		if of_app and of_app ~= id then
+			return of_app
 		end
 	end
 	if not e[1] then

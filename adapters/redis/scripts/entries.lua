@@ -2,7 +2,6 @@
 local key, skip, limit = K .. 'u:' .. ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local page = {}
 if limit > 0 then
-	-- The scores are the same, so the order is that of the ids.
 	for i, id in ipairs(redis.call('ZREVRANGE', key, skip, skip + limit - 1)) do
 		page[i] = told(id)
 	end

@@ -13,8 +13,9 @@ end
 free('app ' .. (redis.call('HGET', entry(id), 'joined') or ''), id)
 redis.call('HSET', K .. 'held', 'app ' .. app, id)
 redis.call('HSET', entry(id), 'joined', app)
-local newest = redis.call('GET', K .. 'a:' .. app)
-if not newest or newest < id then
-	redis.call('SET', K .. 'a:' .. app, id, 'PX', keep)
+local key, order = K .. 'a:' .. app, redis.call('HGET', entry(id), 'order')
+if tonumber(redis.call('HGET', key, 'order') or 0) <= tonumber(order) then
+	redis.call('HSET', key, 'id', id, 'order', order)
+	redis.call('PEXPIRE', key, keep)
 end
-return { 'held', standing(id) }
+return { 'held', newest(id) }

@@ -5,6 +5,10 @@ local outbox, ends = K .. 'outbox', digits(now + tonumber(ARGV[6]))
 for i = 8, #ARGV do
 	redis.call('ZADD', outbox, 'XX', ends, ARGV[i])
 end
+-- Where the clock was set back, no lease lasts longer than one that begins now.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', outbox, '(' .. ends, '+inf')) do
+	redis.call('ZADD', outbox, ends, id)
+end
 local due = redis.call('ZRANGEBYSCORE', outbox, '-inf', digits(now), 'LIMIT', 0, ARGV[7])
 for _, id in ipairs(due) do
 	redis.call('ZADD', outbox, ends, id)

@@ -4,4 +4,4 @@ if not holds(id, attempt) then
 	return { 'conflict' }
 end
 redis.call('ZADD', K .. 'claims', digits(now + lease), id)
-return { 'held', standing(id) }
+return { 'held', newest(id) }

@@ -1,8 +1,8 @@
 -- ARGV: nonce, id, revision, doc, attempts, live, app, attempt of the claim or
--- 0, then the move: place, stay or leave, lane, enters, pushed, at.
+-- 0, then the move: place, stay or leave, lane, pushed, at.
 local nonce, id, rev, doc, attempts, live, app, attempt = unpack(ARGV, 6, 13)
-local move, lane, enters, pushed, at = unpack(ARGV, 14, 18)
-local stored = redis.call('HMGET', entry(id), 'rev', 'nonce', 'user', 'app', 'seq')
+local move, lane, pushed, at = unpack(ARGV, 14, 17)
+local stored = redis.call('HMGET', entry(id), 'rev', 'nonce', 'user', 'app', 'seq', 'order')
 if not stored[1] then
 	return { 'missing' }
 end
@@ -21,12 +21,12 @@ if before ~= app then
 		redis.call('ZREM', K .. 'u:' .. user .. '/' .. before, id)
 	end
 	if app ~= '' then
-		redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, 0, id)
+		redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, stored[6], id)
 	end
 end
 if move == 'place' then
 	give_up(id)
-	place(id, lane, enters, pushed, at)
+	place(id, lane, pushed, at)
 elseif move == 'leave' then
 	give_up(id)
 	redis.call('ZREM', K .. 'queue', id)

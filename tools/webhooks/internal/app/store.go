@@ -20,9 +20,9 @@ import (
 type store interface {
 	deploy.Store
 	deploy.Queue
-	deploy.Outbox
 	status.Log
 	status.Feed // and so deploy.Watcher
+	Outbox() deploy.Outbox
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
 	Check(ctx context.Context) error
@@ -38,7 +38,9 @@ func storeModule(cfg config.Config) fx.Option {
 				fx.OnStart(func(ctx context.Context, s store) error { return s.Start(ctx) }),
 				fx.OnStop(func(ctx context.Context, s store) error { return s.Stop(ctx) }),
 			),
-			func(s store) (deploy.Store, deploy.Queue, deploy.Watcher, deploy.Outbox) { return s, s, s, s },
+			func(s store) (deploy.Store, deploy.Queue, deploy.Watcher, deploy.Outbox) {
+				return s, s, s, s.Outbox()
+			},
 			func(s store) (status.Log, status.Feed) { return s, s },
 			func(s store) Readiness { return s.Check },
 		),

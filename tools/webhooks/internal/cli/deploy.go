@@ -106,7 +106,7 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 		return d.buildFailed(err, before)
 	}
 	d.say("Starting %s", snapshot)
-	address, err := nodejitsu.NewPlatform(d.client).Start(ctx, d.user, pkg, snapshot, "")
+	address, err := nodejitsu.NewPlatform(d.client).Start(ctx, d.user, pkg, snapshot, deploy.Order{})
 	if err != nil {
 		return d.startFailed(ctx, err, before, snapshot)
 	}
