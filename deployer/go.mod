@@ -7,6 +7,7 @@ go 1.26.8
 require (
 	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/alexedwards/argon2id v1.0.0
+	github.com/coder/websocket v1.8.15
 	github.com/klauspost/compress v1.20.3
 	github.com/nodejitsu/webhooks/core v0.1.0
 	go.etcd.io/bbolt v1.5.0

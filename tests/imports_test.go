@@ -43,7 +43,7 @@ func arrows() []arrow {
 		{"adapters/internal", nil, "what adapters share must not bring a library into all of them"},
 		{"adapters", nil, "what is no adapter needs nothing, and each adapter has an arrow of its own, so that nobody gets another's library"},
 		{"deployer/nodejitsu", []string{"core", "github.com/cenkalti/backoff/v5", "github.com/klauspost/compress", "github.com/sony/gobreaker/v2", "golang.org/x/time"}, "the client reaches every platform over HTTP, the embedded one too"},
-		{"deployer/platform", []string{"core", "go.etcd.io/bbolt", "github.com/Masterminds/semver/v3", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows nothing of webhooks beyond the words of core"},
+		{"deployer/platform", []string{"core", "github.com/coder/websocket", "go.etcd.io/bbolt", "github.com/Masterminds/semver/v3", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows nothing of webhooks beyond the words of core"},
 		{"deployer", nil, "what is neither client nor platform needs nothing, for it would come with both"},
 		{"httpapi", []string{"core", "github.com/gin-gonic/gin", "github.com/google/uuid", "github.com/prometheus/client_golang", "golang.org/x/"}, "HTTP maps to use cases; which adapters stand behind them is none of its business"},
 		{"tests", []string{"core", "providers", "adapters", "deployer", "httpapi"}, "tests drive the built program from outside"},

@@ -3,10 +3,13 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
@@ -16,61 +19,149 @@ import (
 const pathLive = "/primus/"
 
 const (
-	lookEvery = time.Second      // at the log, for new lines
-	pingEvery = 30 * time.Second // so that both sides see whether the other is there
+	lookEvery  = time.Second      // at the log, for new lines
+	pingEvery  = 30 * time.Second // so that both sides notice if the other is gone
+	maxMessage = 4 << 10          // bytes that a client may send at once
 )
 
-// liveLogs sends the lines of an app as they are written, each a text of its
-// own, by the protocol of Primus 1.4, which the published client speaks: texts
-// of JSON, and a heartbeat of its own.
+// liveLogs sends the lines of an app as they are written, each as a message of
+// its own, by the protocol of Primus 1.4, which the published client speaks:
+// texts of JSON, and a heartbeat of its own.
 func (a *API) liveLogs(c *call) error {
 	user, app, _ := strings.Cut(strings.TrimPrefix(c.r.URL.Query().Get("subscribe"), "logs/"), "/")
 	if !core.ValidName(user) || !core.ValidName(app) {
 		return core.Errorf(core.CodePlatformInvalid, "Subscribe to logs/USER/APP")
 	}
 	if !c.who.May(user) {
-		return core.Errorf(core.CodePlatformForbidden, "That is another user's")
+		return core.NewError(core.CodePlatformForbidden, "", nil)
 	}
 	begin := time.Now()
 	if _, err := a.o.Apps.Logs(user, app, begin, time.Time{}, 1); err != nil {
 		return err
 	}
-	s, err := c.upgrade()
+	conn, err := c.upgrade()
 	if err != nil {
 		return err
 	}
+	defer conn.CloseNow() //nolint:errcheck // it may be closed already
 	ctx, cancel := context.WithCancel(c.ctx())
-	var hearing sync.WaitGroup
-	hearing.Go(func() {
-		defer cancel() // whoever is gone reads nothing
-		s.heartbeat()
-	})
-	defer hearing.Wait()
-	defer s.conn.Close() //nolint:errcheck // all is said
-	err = a.follow(ctx, s, user, app, begin)
-	a.o.Logger.DebugContext(ctx, "platform log followed", "duration_ms", time.Since(begin).Milliseconds(), "end", err)
-	return nil // the answer was the connection
+	defer cancel()
+	end := make(chan error, 3)
+	var running sync.WaitGroup
+	for _, part := range []func() error{
+		func() error { return answerPings(ctx, conn) },
+		func() error { return ping(ctx, conn) },
+		func() error { return a.follow(ctx, conn, user, app, begin) },
+	} {
+		running.Go(func() { end <- part() })
+	}
+	err = <-end // with one of them, all end
+	cancel()
+	running.Wait()
+	a.o.Logger.DebugContext(c.ctx(), "platform log followed", "duration_ms", time.Since(begin).Milliseconds(), "end", err)
+	return nil // the connection was the answer
 }
 
-// heartbeat answers what Primus asks now and then, until the connection ends.
-func (s *socket) heartbeat() {
+// upgrade makes a WebSocket of a call's connection.
+func (c *call) upgrade() (*websocket.Conn, error) {
+	if !ownOrigin(c.r) {
+		return nil, core.Errorf(core.CodePlatformForbidden, "Another site can't follow a log")
+	}
+	conn, err := websocket.Accept(&upgrader{ResponseWriter: c.w}, c.r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // it was verified
+	if err != nil {
+		c.w.Header().Del("Connection")
+		c.w.Header().Del("Upgrade")
+		return nil, core.NewError(core.CodePlatformInvalid, "This path speaks WebSocket", err)
+	}
+	conn.SetReadLimit(maxMessage)
+	return conn, nil
+}
+
+// ownOrigin reports whether a request comes from no site or from our own: a
+// browser sends the credentials that it knows with requests of any site. The
+// published client sends the host alone.
+func ownOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	_, host, ok := strings.Cut(origin, "://")
+	if !ok {
+		host = origin
+	}
+	return host == "" || strings.EqualFold(host, r.Host)
+}
+
+// upgrader drops what the library answers to a request that it refuses: the
+// API's refusals are JSON.
+type upgrader struct {
+	http.ResponseWriter
+	refused bool
+}
+
+// WriteHeader begins the answer if it is not a refusal.
+func (u *upgrader) WriteHeader(status int) {
+	if u.refused = status != http.StatusSwitchingProtocols; !u.refused {
+		u.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write drops the text of a refusal.
+func (u *upgrader) Write(p []byte) (int, error) {
+	if u.refused {
+		return len(p), nil
+	}
+	return u.ResponseWriter.Write(p)
+}
+
+// Unwrap serves the library, which takes the connection over.
+func (u *upgrader) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+// answerPings answers the heartbeat of Primus until the connection ends.
+func answerPings(ctx context.Context, conn *websocket.Conn) error {
 	for {
-		text, err := s.read()
+		_, text, err := conn.Read(ctx)
 		if err != nil {
-			return
+			return err
 		}
-		if since, ok := strings.CutPrefix(text, `"primus::ping::`); ok && s.write(frameText, []byte(`"primus::pong::`+since)) != nil {
-			return
+		since, ok := strings.CutPrefix(string(text), `"primus::ping::`)
+		if ok {
+			err = send(ctx, conn, []byte(`"primus::pong::`+since))
+		}
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// ping pings the client now and then, and fails once it does not answer.
+func ping(ctx context.Context, conn *websocket.Conn) error {
+	every := time.NewTicker(pingEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		limited, cancel := context.WithTimeout(ctx, stall)
+		err := conn.Ping(limited)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// send sends a text, which must be taken soon.
+func send(ctx context.Context, conn *websocket.Conn, text []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	return conn.Write(ctx, websocket.MessageText, text)
 }
 
 // follow sends what an app writes from a time on, until ctx or the connection
 // ends.
-func (a *API) follow(ctx context.Context, s *socket, user, app string, from time.Time) error {
-	look, ping := time.NewTicker(lookEvery), time.NewTicker(pingEvery)
+func (a *API) follow(ctx context.Context, conn *websocket.Conn, user, app string, from time.Time) error {
+	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	defer ping.Stop()
 	sent := 0 // of the lines that were written at from
 	for {
 		lines, err := a.o.Apps.Logs(user, app, from, time.Time{}, maxRows)
@@ -80,10 +171,10 @@ func (a *API) follow(ctx context.Context, s *socket, user, app string, from time
 		slices.Reverse(lines) // the oldest first
 		for _, l := range lines[min(sent, len(lines)):] {
 			text, err := json.Marshal(toldLine(l))
-			if err == nil {
-				err = s.write(frameText, text)
-			}
 			if err != nil {
+				return err
+			}
+			if err := send(ctx, conn, text); err != nil {
 				return err
 			}
 		}
@@ -94,10 +185,6 @@ func (a *API) follow(ctx context.Context, s *socket, user, app string, from time
 		}
 		select {
 		case <-look.C:
-		case <-ping.C:
-			if err := s.write(framePing, nil); err != nil {
-				return err
-			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -1,19 +1,29 @@
 package api_test
 
 import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
-// masked returns a frame as a client sends it.
-func masked(kind byte, text string) string {
-	const mask = "mask"
-	frame := []byte{0x80 | kind, 0x80 | byte(len(text))} //nolint:gosec // short texts
-	frame = append(frame, mask...)
-	for i := range text {
-		frame = append(frame, text[i]^mask[i%4])
+// live follows the log of me/app.
+func (b *bench) live() *websocket.Conn {
+	b.t.Helper()
+	header := http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(me))}}
+	conn, resp, err := websocket.Dial(b.t.Context(), "ws"+strings.TrimPrefix(b.server.URL, "http")+"/primus/?subscribe=logs/me/app", &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // there is none
+	if err != nil {
+		b.t.Fatal(err)
 	}
-	return string(frame)
+	if got := resp.Header.Get("X-Powered-By"); got != "Nodejitsu/webhooks" {
+		b.t.Errorf("X-Powered-By is %q", got)
+	}
+	b.t.Cleanup(func() { _ = conn.CloseNow() })
+	return conn
 }
 
 // A client that follows a log says only that it is there, and is answered.
@@ -21,29 +31,62 @@ func TestLiveLogsProtocol(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
-	const call = "GET /primus/?subscribe=logs/me/app HTTP/1.1\r\nHost: x\r\nAuthorization: Basic bWU6bXkgcGFzc3dvcmQ=\r\n" +
-		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-	for name, c := range map[string]struct{ says, hears string }{
-		"nothing":           {"", ""},
-		"Primus' heartbeat": {masked(1, `"primus::ping::5"`), "\x81\x11\"primus::pong::5\""},
-		"a ping":            {masked(9, "there?"), "\x8a\x06there?"},
-		"a pong, and texts": {masked(10, "") + masked(1, `"hello"`) + masked(1, "") + masked(9, ""), "\x8a\x00"},
-		"the end":           {masked(8, "\x03\xe8") + masked(9, "not heard"), "\x88\x02\x03\xe8"},
-		"a frame unmasked":  {"\x89\x00" + masked(9, "not heard"), ""},
-		"a part of a frame": {"\x01\x80mask" + masked(9, "not heard"), ""},
-		"a frame too large": {"\x82\xff\x00\x00\x00\x00\x7f\xff\xff\xff" + masked(9, "not heard"), ""},
-		"an unknown frame":  {masked(5, "") + masked(9, "not heard"), ""},
+	conn := b.live()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for _, text := range []string{`"hello"`, "", `"primus::ping::5"`} {
+		if err := conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, text, err := conn.Read(ctx); err != nil || string(text) != `"primus::pong::5"` {
+		t.Errorf("it hears %q, %v", text, err)
+	}
+	reading := conn.CloseRead(ctx)
+	if err := conn.Ping(ctx); err != nil {
+		t.Errorf("a ping: %v", err)
+	}
+	if err := conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+		t.Errorf("the end: %v", err)
+	}
+	<-reading.Done()
+}
+
+// A page of another site, which a browser sends our credentials with, is
+// refused.
+func TestLiveLogsOfAnotherSite(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.app("app")
+	host := strings.TrimPrefix(b.server.URL, "http://")
+	for origin, want := range map[string]int{
+		"http://" + host: 101, host: 101, "https://evil.example": 403, "null": 403, "http://" + host + ".evil.example": 403,
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			head, frames, _ := strings.Cut(b.raw(call+c.says), "\r\n\r\n")
-			if !strings.HasPrefix(head, "HTTP/1.1 101 ") || !strings.Contains(head, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") {
-				t.Errorf("it begins with %q", head)
-			}
-			if frames != c.hears {
-				t.Errorf("it hears %q, want %q", frames, c.hears)
-			}
-		})
+		header := http.Header{"Origin": {origin}, "Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(me))}}
+		conn, resp, err := websocket.Dial(t.Context(), "ws://"+host+"/primus/?subscribe=logs/me/app", &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // the library has read it
+		if resp == nil || resp.StatusCode != want {
+			t.Errorf("from %q: %v, %v, want %d", origin, resp, err, want)
+		}
+		if err == nil {
+			_ = conn.CloseNow()
+		}
+	}
+}
+
+// Who sends more than a heartbeat is cut off.
+func TestLiveLogsTakeLittle(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.app("app")
+	conn := b.live()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := conn.Write(ctx, websocket.MessageText, make([]byte, 5<<10)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := conn.Read(ctx)
+	if closed, ok := errors.AsType[websocket.CloseError](err); !ok || closed.Code != websocket.StatusMessageTooBig {
+		t.Errorf("it hears %v", err)
 	}
 }
 
