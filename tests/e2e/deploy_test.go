@@ -131,7 +131,7 @@ func TestHeldForTravis(t *testing.T) {
 func TestHoldRunsOut(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--hold", "1s")...)
+	s := serve(t, h.flags("--hold-timeout", "1s")...)
 	repo := h.repository("slow")
 	repo.hook(s)
 	repo.commit("first", map[string]string{"package.json": packageJSON("slow"), ".travis.yml": travisYML})

@@ -97,7 +97,7 @@ func TestFeedOutlivesWriteTimeout(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s", "--drain", "1h")...)
+	s := serve(t, h.flags("--wait", "60s", "--shutdown-delay", "1h")...)
 	repo := h.repository("twice")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("twice"), "index.js": node("after all")})
 	arrived, release := h.Hold(sim.Matching("GET", "/contents/package.json"))

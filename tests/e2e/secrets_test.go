@@ -185,7 +185,7 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 	add("", "secrets", "list", user)
 	add("", "keys", "list", "--seal-keys-file", filepath.Join(folder, "seal"))
 	logs := s.run("", "logs", "kept", "--user", user, "--password-file", file("password", secrets["the password"]), "--to", s.platform)
-	told.WriteString(s.run("", "config", "--notify-secret-file", filepath.Join(folder, "notify")))
+	told.WriteString(s.run("", "config", "show", "--notify-secret-file", filepath.Join(folder, "notify")))
 	s.stop()
 
 	seen := watched()

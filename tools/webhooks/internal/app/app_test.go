@@ -36,14 +36,14 @@ func settings(t *testing.T, args ...string) config.Config {
 		t.Fatal(err)
 	}
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	config.Flags(set)
+	settings := config.Declare(set)
 	err = set.Parse(append([]string{
 		"--data", dir, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0", "--apps-listen", "127.0.0.1:0",
 	}, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.Load(set, nil)
+	cfg, err := settings.Load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

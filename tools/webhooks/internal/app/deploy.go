@@ -27,13 +27,11 @@ func deployModule(cfg config.Config) fx.Option {
 				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, outbox deploy.Outbox, accounts deploy.Accounts,
 				source deploy.Source, platform deploy.Platform, client *nodejitsu.Client, log *slog.Logger,
 			) (deploy.Options, error) {
-				o, err := deployOptions(cfg)
+				o := deployOptions(cfg)
 				o.Store, o.Queue, o.Watcher, o.Outbox, o.Accounts = store, queue, watcher, outbox, accounts
 				o.Source, o.Platform, o.Logger = source, platform, log
-				if err == nil {
-					o.TravisKeys, err = travisKeys(cfg, log)
-				}
-				if err == nil {
+				var err error
+				if o.TravisKeys, err = travisKeys(cfg, log); err == nil {
 					o.Notifiers, err = notifiers(cfg, client)
 				}
 				return o, err
@@ -53,20 +51,16 @@ func deployModule(cfg config.Config) fx.Option {
 	)
 }
 
-// deployOptions returns what the settings say; the ports are left open.
-func deployOptions(cfg config.Config) (deploy.Options, error) {
-	delays, err := cfg.Retries()
-	if err != nil {
-		return deploy.Options{}, err
-	}
+// deployOptions returns the options that are settings, without the ports.
+func deployOptions(cfg config.Config) deploy.Options {
 	return deploy.Options{
 		Providers:    []deploy.Provider{github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{}},
 		TravisConfig: travisConfig,
-		ProveTimeout: cfg.AuthTimeout, Hold: cfg.Hold, Lease: cfg.Lease, RetryDelays: delays,
-		Workers: cfg.Workers, BuildTimeout: cfg.UploadTimeout(), BaseURL: cfg.BaseURL,
+		ProveTimeout: cfg.AuthTimeout, Hold: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
+		Workers: cfg.Workers, BuildTimeout: cfg.UploadTimeout, BaseURL: cfg.BaseURL,
 		Gzip:  fastGzip(),
 		NewID: newID, Jitter: rand.Float64,
-	}, nil
+	}
 }
 
 // travisKeys are those that the settings pin, else what Travis CI tells.

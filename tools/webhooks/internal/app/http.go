@@ -41,7 +41,7 @@ func httpModule(cfg config.Config) fx.Option {
 				func(api *httpapi.API, c *Certificates, fail context.CancelCauseFunc, log *slog.Logger) *httpapi.Server {
 					return httpapi.NewServer(httpapi.ServerOptions{
 						API: api, Handler: apart(api.Handler()), ConnContext: peer.Context,
-						Addr: cfg.Listen, TLS: c.TLS, Drain: cfg.Drain, Fail: fail, Logger: log,
+						Addr: cfg.Listen, TLS: c.TLS, Drain: cfg.ShutdownDelay, Fail: fail, Logger: log,
 						Limit: func(l net.Listener) net.Listener {
 							return conns.Limit(l, conns.Options{
 								Total: cmp.Or(cfg.MaxConnections, conns.OfAPI.Connections()), Exempt: append(conns.Local(), cfg.Proxies()...), Logger: log,

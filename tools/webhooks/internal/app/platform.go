@@ -72,7 +72,7 @@ func newPlatform(cfg config.Config, certificates *tls.Config, log *slog.Logger) 
 		return nil, err
 	}
 	return platform.New(platform.Options{
-		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.StartTimeout, Drain: cfg.RequestTimeout,
+		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.ReadyTimeout, Drain: cfg.DrainTimeout,
 		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
 		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logger: log,
 	}), nil

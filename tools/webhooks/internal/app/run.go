@@ -88,7 +88,7 @@ func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 		fx.StartTimeout(startTimeout),
 		// Each part stops within a share of this; the last of them closes the
 		// store, which must never be skipped.
-		fx.StopTimeout(cfg.Drain+cfg.ShutdownTimeout+stopReserve),
+		fx.StopTimeout(cfg.ShutdownDelay+cfg.ShutdownTimeout+stopReserve),
 	)
 	if role == RolePlatform {
 		return fx.Options(common, platformModule(cfg))

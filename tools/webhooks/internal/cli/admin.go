@@ -17,10 +17,12 @@ func newAdmin(streams IO) *cobra.Command {
 	return group(
 		&cobra.Command{
 			Use:   "admin",
-			Short: "Check, back up and compact the databases of a server that is stopped",
-			Long: `Looks after the databases in the data folder: webhooks.db, the log, the queue
-and the changes, and platform/platform.db, the users and the apps. The server
-must be stopped meanwhile.`,
+			Short: "Check, back up and compact the databases of a stopped server",
+			Long: `Maintains the databases in the data folder: webhooks.db, with the log, the queue
+and the changes, and platform/platform.db, with the users and the apps. Stop the
+server first.`,
+			Example: `  webhooks admin check
+  webhooks admin backup /backup/today`,
 		},
 		newAdminCheck(streams), newAdminBackup(streams), newAdminCompact(streams))
 }
@@ -28,9 +30,9 @@ must be stopped meanwhile.`,
 func newAdminCheck(streams IO) *cobra.Command {
 	return admin(streams, &cobra.Command{
 		Use:   "check",
-		Short: "Look for damage in them",
-		Long: `Reads each database whole and says what is damaged. The exit code is 1 where
-something is. A damaged one is best replaced by its last backup.`,
+		Short: "Check the databases for damage",
+		Long: `Reads each database completely and reports what is damaged; the exit code is 1
+then. Replace a damaged database by its last backup.`,
 		Example: `  webhooks admin check --data /var/lib/webhooks`,
 		Args:    exactly(0),
 	}, func(ctx context.Context, _ config.Config, path, _ string) (string, error) {
@@ -41,13 +43,13 @@ something is. A damaged one is best replaced by its last backup.`,
 func newAdminBackup(streams IO) *cobra.Command {
 	return admin(streams, &cobra.Command{
 		Use:   "backup FOLDER",
-		Short: "Copy them to a folder",
-		Long: `Copies each database to the same name below a folder, which is made. Nothing is
-overwritten. To go back, put the copies in the place of the databases.
+		Short: "Copy the databases to a folder",
+		Long: `Copies each database to the same path below a folder, which is created. No file
+is overwritten. To restore, copy the files back.
 
-The folder has what is needed to act for everybody: keep it as safe as the data
-folder. The snapshots of the apps, in platform/archives, and the keys, in
-platform/*.key and platform/seal.keys, are plain files; copy them beside it.`,
+The copies contain what is needed to act for every user: keep them as safe as the
+data folder. The snapshots of the apps, in platform/archives, and the keys, in
+platform/*.key and platform/seal.keys, are plain files; copy them too.`,
 		Example: `  webhooks admin backup "/backup/$(date +%F)" --data /var/lib/webhooks`,
 		Args:    exactly(1),
 	}, func(_ context.Context, cfg config.Config, path, folder string) (string, error) {
@@ -67,7 +69,8 @@ platform/*.key and platform/seal.keys, are plain files; copy them beside it.`,
 func newAdminCompact(streams IO) *cobra.Command {
 	return admin(streams, &cobra.Command{
 		Use:     "compact",
-		Short:   "Give back the room that they do not need any more",
+		Short:   "Release unused space of the databases",
+		Long:    "Rewrites each database without the space that it does not use any more.",
 		Example: `  webhooks admin compact --data /var/lib/webhooks`,
 		Args:    exactly(0),
 	}, func(_ context.Context, _ config.Config, path, _ string) (string, error) {
@@ -76,11 +79,13 @@ func newAdminCompact(streams IO) *cobra.Command {
 	})
 }
 
-// admin has cmd do something with each database there is, and tell what.
+// admin makes cmd call do for each database in the data folder, and print the
+// result.
 func admin(streams IO, cmd *cobra.Command, do func(ctx context.Context, cfg config.Config, path, arg string) (string, error)) *cobra.Command {
-	config.Flags(cmd.Flags())
+	settings := config.Declare(cmd.Flags())
+	settings.Show("data")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := load(cmd, streams)
+		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
 		}
@@ -88,25 +93,25 @@ func admin(streams IO, cmd *cobra.Command, do func(ctx context.Context, cfg conf
 		if len(args) > 0 {
 			arg = args[0]
 		}
-		var faults []error
+		var failures []error
 		found := false
 		for _, path := range []string{cfg.StorePath(), cfg.PlatformStorePath()} {
 			if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-				continue // another server's, or in Redis
+				continue // on another server, or in Redis
 			}
 			found = true
 			_, _ = fmt.Fprintf(streams.Stderr, "%s …\n", path)
-			told, err := do(cmd.Context(), cfg, path, arg)
+			result, err := do(cmd.Context(), cfg, path, arg)
 			if err != nil {
-				faults = append(faults, err)
+				failures = append(failures, err)
 				continue
 			}
-			_, _ = fmt.Fprintf(streams.Stdout, "%s: %s\n", path, told)
+			_, _ = fmt.Fprintf(streams.Stdout, "%s: %s\n", path, result)
 		}
 		if !found {
-			return fmt.Errorf("there is no database in %s; name the server's folder with --data", cfg.Data)
+			return fmt.Errorf("no database in %s: set --data to the folder of the server", cfg.Data)
 		}
-		return errors.Join(faults...)
+		return errors.Join(failures...)
 	}
 	return cmd
 }

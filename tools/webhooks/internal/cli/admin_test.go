@@ -14,7 +14,7 @@ import (
 func TestAdmin(t *testing.T) {
 	t.Parallel()
 	data, backups := t.TempDir(), filepath.Join(t.TempDir(), "today")
-	if code, _, stderr := run(t, "", "admin", "check", "--data", data); code != 1 || !strings.Contains(stderr, "there is no database in "+data) {
+	if code, _, stderr := run(t, "", "admin", "check", "--data", data); code != 1 || !strings.Contains(stderr, "no database in "+data) {
 		t.Errorf("without any: code %d and %q", code, stderr)
 	}
 	var paths []string

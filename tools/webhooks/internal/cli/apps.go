@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -29,11 +28,6 @@ the password, or an API token, stands in WEBHOOKS_PASSWORD or the file that
 		newAppsRestart(streams), newAppsDestroy(streams), newAppsEnv(streams), newAppsDrones(streams))
 }
 
-// jsonFlag adds --json.
-func jsonFlag(cmd *cobra.Command) *bool {
-	return cmd.Flags().Bool("json", false, "print what the platform tells, as JSON")
-}
-
 func newAppsList(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -42,13 +36,13 @@ func newAppsList(streams IO) *cobra.Command {
 		Example: "  webhooks apps list --user dscape",
 		Args:    exactly(0),
 	}
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, _ []string) error {
 		apps, err := s.client.Apps(ctx, s.user)
 		if err != nil {
 			return err
 		}
-		if *asJSON {
+		if out.json() {
 			return s.json(append([]nodejitsu.App{}, apps...))
 		}
 		if len(apps) == 0 {
@@ -69,13 +63,13 @@ func newAppsView(streams IO) *cobra.Command {
 		Short: "Show all about an app",
 		Long: `Shows an app with its snapshots, the newest first; the active one is what the next
 start takes. Of the environment only the names are shown: for the values see
-` + "`webhooks apps env list`" + `, or --json.`,
+` + "`webhooks apps env list`" + `, or --output json.`,
 		Example: "  webhooks apps view hello --user dscape",
 		Args:    exactly(1),
 	}
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
-		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.show(app, *asJSON) })
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.show(app, out.json()) })
 	})
 }
 
@@ -90,7 +84,7 @@ func newAppsCreate(streams IO) *cobra.Command {
 	}
 	subdomain := cmd.Flags().String("subdomain", "", "subdomain where it is reached; default: its name")
 	domains := cmd.Flags().StringSlice("domain", nil, "further domain where it is reached")
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
 		app, err := appArgument(args[0])
 		if err != nil {
@@ -106,7 +100,7 @@ func newAppsCreate(streams IO) *cobra.Command {
 		if err := s.client.CreateApp(ctx, s.user, app, fields); err != nil {
 			return err
 		}
-		return s.after(ctx, app, "created", *asJSON)
+		return s.after(ctx, app, "created", out.json())
 	})
 }
 
@@ -135,7 +129,7 @@ func newAppsCommand(streams IO, use, done, short, long string, do func(ctx conte
 	cmd := &cobra.Command{
 		Use: use + " APP", Short: short, Long: long, Example: "  webhooks apps " + use + " hello --user dscape", Args: exactly(1),
 	}
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		app, err := appArgument(args[0])
 		if err != nil {
@@ -144,7 +138,7 @@ func newAppsCommand(streams IO, use, done, short, long string, do func(ctx conte
 		if err := do(ctx, s, app); err != nil {
 			return err
 		}
-		return s.after(ctx, app, done, *asJSON)
+		return s.after(ctx, app, done, out.json())
 	})
 }
 
@@ -157,7 +151,7 @@ func newAppsDestroy(streams IO) *cobra.Command {
 		Args:    exactly(1),
 	}
 	yes := cmd.Flags().Bool("yes", false, "do not ask")
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			if !*yes {
@@ -173,7 +167,7 @@ func newAppsDestroy(streams IO) *cobra.Command {
 			if err := s.client.DestroyApp(ctx, s.user, app.Name); err != nil {
 				return err
 			}
-			if *asJSON {
+			if out.json() {
 				return s.json(map[string]string{"destroyed": app.Name})
 			}
 			return s.print("destroyed %s\n", app.Name)
@@ -189,7 +183,7 @@ func newAppsDrones(streams IO) *cobra.Command {
 		Example: "  webhooks apps drones hello 3 --user dscape",
 		Args:    exactly(2),
 	}
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		number, err := strconv.Atoi(args[1])
 		if err != nil || number < 1 {
@@ -199,7 +193,7 @@ func newAppsDrones(streams IO) *cobra.Command {
 			if err := s.client.SetCloud(ctx, s.user, app.Name, []nodejitsu.Cloud{{Drones: number}}); err != nil {
 				return err
 			}
-			return s.after(ctx, app.Name, "changed the drones of", *asJSON)
+			return s.after(ctx, app.Name, "changed the drones of", out.json())
 		})
 	})
 }
@@ -307,9 +301,4 @@ func (s *session) table(rows [][]string) error {
 }
 
 // json writes a value for programs.
-func (s *session) json(value any) error {
-	encoder := json.NewEncoder(s.streams.Stdout)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
-}
+func (s *session) json(value any) error { return writeJSON(s.streams.Stdout, value) }

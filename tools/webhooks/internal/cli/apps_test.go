@@ -30,7 +30,7 @@ func TestApps(t *testing.T) {
 	if stdout, stderr := b.must("apps", "list"); stdout != "" || !strings.Contains(stderr, "dscape has no apps yet") {
 		t.Errorf("got %q and %q", stdout, stderr)
 	}
-	if stdout, _ := b.must("apps", "list", "--json"); strings.TrimSpace(stdout) != "[]" {
+	if stdout, _ := b.must("apps", "list", "--output", "json"); strings.TrimSpace(stdout) != "[]" {
 		t.Errorf("got %q", stdout)
 	}
 	says("created hello: stopped", "apps", "create", "hello", "--subdomain", "hi", "--domain", "hello.example.com")
@@ -40,7 +40,7 @@ func TestApps(t *testing.T) {
 	b.must("deploy", folder(t, hello("one")))
 	says("hello  started  1 of 1  1.0.0-", "apps", "list")
 	says("http://hi.localhost:", "apps", "list")
-	says("domains     hello.example.com\n", "apps", "view", "hello")
+	says("domains   hello.example.com\n", "apps", "view", "hello")
 	says(", active, runs\n", "apps", "view", "hello")
 
 	// The environment.
@@ -69,7 +69,7 @@ func TestApps(t *testing.T) {
 	if got := b.get("hi", "/"); got != "one" {
 		t.Errorf("got %q", got)
 	}
-	if stdout, _ := b.must("apps", "env", "list", "hello", "--json"); !strings.Contains(stdout, `"SECRET": "from = file"`) || strings.Contains(stdout, "GREETING") {
+	if stdout, _ := b.must("apps", "env", "list", "hello", "--output", "json"); !strings.Contains(stdout, `"SECRET": "from = file"`) || strings.Contains(stdout, "GREETING") {
 		t.Errorf("got %q", stdout)
 	}
 	if code, _, stderr := b.call("A=1\nhunter2\n", "apps", "env", "set", "hello", "--file", "-"); code != 1 || !strings.Contains(stderr, "line 2") || strings.Contains(stderr, "hunter2") {
@@ -81,7 +81,7 @@ func TestApps(t *testing.T) {
 	fails(1, "drones", "apps", "drones", "hello", "1000000")
 	says("stopped hello: stopped\n", "apps", "stop", "hello")
 	says("started hello: started, 2 of 2 drones", "apps", "start", "hello")
-	stdout, _ := b.must("apps", "view", "hello", "--json")
+	stdout, _ := b.must("apps", "view", "hello", "--output", "json")
 	var app struct {
 		Name, State string
 		MaxDrones   int

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 func TestPrintable(t *testing.T) {
@@ -82,30 +83,41 @@ func TestCleanerPassesOnLines(t *testing.T) {
 
 func TestUploadIsShown(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
+	var out strings.Builder
 	plain := newUpload(&out, false, 2_000_000)
-	plain.end(true)
+	plain.end(true) // before the start
 	if out.Len() > 0 {
-		t.Errorf("what never began tells %q", out.String())
+		t.Errorf("got %q before the start", out.String())
 	}
-	plain.begin()
-	plain.begin()
-	plain.add(1)
+	plain.start()
+	plain.start()
+	plain.add(2_000_000)
 	plain.end(true)
-	plain.end(false)
-	if text := out.String(); !strings.HasPrefix(text, "Uploading 2.00MB\nUploaded in ") || strings.Count(text, "\n") != 2 {
+	plain.end(true)
+	if text := out.String(); !strings.HasPrefix(text, "Uploading 2.0 MB\nUploaded 2.0 MB in ") || strings.Count(text, "\n") != 2 {
 		t.Errorf("got %q", text)
 	}
-	for well, want := range map[bool]string{true: "done! [1.00KB in ", false: "fail! "} {
-		out.Reset()
-		bar := newUpload(&out, true, 1000)
-		bar.begin()
-		bar.add(400)
-		bar.add(600)
-		bar.end(well)
-		bar.add(1)
-		if text := out.String(); !strings.Contains(text, "Uploading") || !strings.Contains(text, want) || !strings.HasSuffix(text, "\n") {
-			t.Errorf("%t: got %q", well, text)
+	for ok, want := range map[bool]string{true: "\r\x1b[KUploaded 1.0 kB in ", false: "\r\x1b[K"} {
+		var out strings.Builder
+		live := newUpload(&out, true, 1000)
+		live.start()
+		live.drawn = time.Time{} // long ago
+		live.add(250)
+		live.end(ok)
+		text, shown := strings.CutPrefix(out.String(), "\r\x1b[KUploading 0 B of 1.0 kB (0%)\r\x1b[KUploading 250 B of 1.0 kB (25%)")
+		if !shown || !strings.HasPrefix(text, want) {
+			t.Errorf("ok %t: got %q", ok, out.String())
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{
+		0: "0 B", 999: "999 B", 1000: "1.0 kB", 99_949: "99.9 kB", 123_456: "123 kB", 999_600: "1.0 MB", 25 << 20: "26.2 MB", 3e12: "3.0 TB", 5e15: "5000 TB",
+	} {
+		if got := size(n); got != want {
+			t.Errorf("size(%d) = %q, want %q", n, got, want)
 		}
 	}
 }

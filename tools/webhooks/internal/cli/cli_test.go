@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -31,10 +32,13 @@ func TestWrongCalls(t *testing.T) {
 	}{
 		"unknown command":          {[]string{"sing"}, 2, `webhooks has no command "sing"`},
 		"unknown command of users": {[]string{"users", "create", "dscape", "--data", data}, 2, `webhooks users has no command "create"`},
-		"unknown flag":             {[]string{"serve", "--lisen", ":1"}, 2, "see `webhooks serve --help`"},
+		"misspelled command":       {[]string{"serv"}, 2, "did you mean serve?"},
+		"unknown flag":             {[]string{"serve", "--frobnicate"}, 2, "unknown flag: --frobnicate; see `webhooks serve --help`"},
+		"misspelled flag":          {[]string{"serve", "--lisen", ":1"}, 2, "unknown flag: --lisen; did you mean --listen?"},
+		"unknown form of output":   {[]string{"config", "show", "--output", "xml"}, 2, `invalid form "xml": want text or json`},
 		"argument of serve":        {[]string{"serve", "now"}, 2, "webhooks serve takes 0 argument(s), not 1"},
 		"no name":                  {[]string{"users", "add"}, 2, "webhooks users add takes 1 argument(s), not 0"},
-		"setting that can't be":    {[]string{"serve", "--workers", "0"}, 2, "workers: 0 is less than 1"},
+		"invalid setting":          {[]string{"serve", "--workers", "0"}, 2, "--workers: must be at least 1, not 0"},
 		"no server":                {[]string{"users", "list", "--data", data}, 1, "start one with `webhooks serve`"},
 		"no terminal":              {[]string{"users", "add", "dscape", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, "--password-stdin"},
 		"name that can't be":       {[]string{"users", "add", "../x", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, `"../x" can't name a user`},
@@ -61,51 +65,45 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// Every command tells what it is for and shows how it is called.
+// Every command has a help text with examples.
 func TestHelpHasExamples(t *testing.T) {
 	t.Parallel()
-	commands := [][]string{
-		{},
-		{"serve"},
-		{"platform"},
-		{"demo"},
-		{"config"},
-		{"users"},
-		{"users", "add"},
-		{"users", "list"},
-		{"users", "passwd"},
-		{"users", "invite"},
-		{"users", "email"},
-		{"users", "remove"},
-		{"tokens"},
-		{"tokens", "add"},
-		{"tokens", "list"},
-		{"tokens", "remove"},
-		{"secrets"},
-		{"secrets", "add"},
-		{"secrets", "list"},
-		{"secrets", "remove"},
-		{"keys"},
-		{"keys", "list"},
-		{"keys", "rotate"},
-	}
-	for _, command := range commands {
-		t.Run(strings.Join(command, " "), func(t *testing.T) {
-			t.Parallel()
-			code, stdout, stderr := run(t, "", append(slices.Clone(command), "--help")...)
-			called := strings.TrimSpace("webhooks " + strings.Join(command, " "))
-			if code != 0 || stderr != "" || !strings.Contains(stdout, "Examples:") || !strings.Contains(stdout, "  "+called) {
-				t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	commands := [][]string{{}}
+	for i := 0; i < len(commands); i++ {
+		command := commands[i]
+		code, stdout, stderr := run(t, "", append(slices.Clone(command), "--help")...)
+		called := strings.TrimSpace("webhooks " + strings.Join(command, " "))
+		if code != 0 || stderr != "" || !strings.Contains(stdout, "Examples:") || !strings.Contains(stdout, "  "+called) {
+			t.Errorf("%s --help: code %d, %q and %q", called, code, stdout, stderr)
+		}
+		_, listed, _ := strings.Cut(stdout, "Available Commands:\n")
+		listed, _, _ = strings.Cut(listed, "\n\n")
+		for line := range strings.Lines(listed) {
+			if name := strings.Fields(line)[0]; name != "completion" && name != "help" {
+				commands = append(commands, append(slices.Clone(command), name))
 			}
-		})
+		}
+	}
+	if len(commands) < 40 {
+		t.Errorf("found only %d commands", len(commands))
 	}
 }
 
-func TestConfigShowsWhatIsInForce(t *testing.T) {
+func TestConfig(t *testing.T) {
 	t.Parallel()
-	code, stdout, stderr := run(t, "", "config", "--workers", "7")
-	if code != 0 || !strings.Contains(stdout, "workers: 7\n") {
-		t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	if code, stdout, stderr := run(t, "", "config", "check", "--workers", "7"); code != 0 || stdout == "" {
+		t.Errorf("config check: code %d, %q and %q", code, stdout, stderr)
+	}
+	if code, stdout, stderr := run(t, "", "config", "check", "--workers", "0"); code != 2 || stdout != "" || !strings.Contains(stderr, "--workers: must be at least 1, not 0") {
+		t.Errorf("config check: code %d, %q and %q", code, stdout, stderr)
+	}
+	code, stdout, stderr := run(t, "", "config", "show", "--workers", "7")
+	if code != 0 || !regexp.MustCompile(`(?m)^workers +7$`).MatchString(stdout) {
+		t.Errorf("config show: code %d, %q and %q", code, stdout, stderr)
+	}
+	code, stdout, stderr = run(t, "", "config", "show", "--workers", "7", "--output", "json")
+	if code != 0 || !strings.Contains(stdout, `"workers": "7"`) {
+		t.Errorf("config show: code %d, %q and %q", code, stdout, stderr)
 	}
 }
 

@@ -2,35 +2,71 @@ package cli
 
 import (
 	"fmt"
-	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
 func newConfig(streams IO) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "config",
+		Short: "Check and show the settings",
+		Long: `Reads the settings as "webhooks serve" does: flags over environment variables
+over the file that --config names.`,
+		Example: `  webhooks config check --config /etc/webhooks.yml
+  webhooks config show`,
+	}, newConfigCheck(streams), newConfigShow(streams))
+}
+
+func newConfigCheck(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "config",
-		Short:   "Check the settings and show them",
-		Long:    "Reads the settings as `webhooks serve` would, reports all faults, and shows what is in force.",
-		Example: `  webhooks config --config /etc/webhooks.yml`,
+		Use:     "check",
+		Short:   "Report every problem of the settings",
+		Long:    "Reports every problem of the settings, and exits with code 2 if there is one.",
+		Example: "  webhooks config check --config /etc/webhooks.yml",
 		Args:    exactly(0),
 	}
-	config.Flags(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		values, err := config.Values(cmd.Flags(), streams.Environ)
-		if err != nil {
-			return &usageError{err}
+	settings := config.Declare(cmd.Flags())
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if _, err := load(settings, streams); err != nil {
+			return err
 		}
-		var failure error
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if value, there := values[f.Name]; there && failure == nil {
-				_, failure = fmt.Fprintf(streams.Stdout, "%s: %s\n", f.Name, strings.Trim(fmt.Sprint(value), "[]"))
+		_, err := fmt.Fprintln(streams.Stdout, "The settings are valid.")
+		return err
+	}
+	return cmd
+}
+
+func newConfigShow(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show the settings in force",
+		Long:  "Shows every setting with its value in force. Secrets are in files of their own and are not shown.",
+		Example: `  webhooks config show
+  webhooks config show --output json | jq -r '."apps-domain"'`,
+		Args: exactly(0),
+	}
+	settings := config.Declare(cmd.Flags())
+	out := outputFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if _, err := load(settings, streams); err != nil {
+			return err
+		}
+		values := settings.Values()
+		if out.json() {
+			all := map[string]string{}
+			for _, value := range values {
+				all[value[0]] = value[1]
 			}
-		})
-		return failure
+			return writeJSON(streams.Stdout, all)
+		}
+		w := tabwriter.NewWriter(streams.Stdout, 0, 0, 2, ' ', 0)
+		for _, value := range values {
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", value[0], value[1]) // Flush returns the error
+		}
+		return w.Flush()
 	}
 	return cmd
 }

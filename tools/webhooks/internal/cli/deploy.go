@@ -207,7 +207,7 @@ type sent struct {
 // Read reads on.
 func (s *sent) Read(p []byte) (int, error) {
 	s.begun = true
-	s.shown.begin()
+	s.shown.start()
 	return s.r.Read(p)
 }
 

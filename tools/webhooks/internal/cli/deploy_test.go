@@ -25,7 +25,7 @@ func TestDeployFolder(t *testing.T) {
 	if !regexp.MustCompile(`^http://hi\.localhost:\d+\n$`).MatchString(stdout) {
 		t.Errorf("got %q, want the URL alone", stdout)
 	}
-	for _, want := range []string{"Packing 2 files", "Left out, as npm does: .npmrc\n", "Creating the app hello\n", "Uploading ", "Uploaded in ", "built by npm\n", "Starting 1.0.0-", "Deployed hello as 1.0.0-"} {
+	for _, want := range []string{"Packing 2 files", "Left out, as npm does: .npmrc\n", "Creating the app hello\n", "Uploading ", "Uploaded ", "built by npm\n", "Starting 1.0.0-", "Deployed hello as 1.0.0-"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q is not told in %q", want, stderr)
 		}

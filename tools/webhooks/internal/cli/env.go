@@ -36,9 +36,9 @@ func newAppsEnvList(streams IO) *cobra.Command {
 		Example: "  webhooks apps env list hello --user dscape",
 		Args:    exactly(1),
 	}
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
-		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.showEnv(app.Env, *asJSON) })
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.showEnv(app.Env, out.json()) })
 	})
 }
 
@@ -55,7 +55,7 @@ NAME=VALUE on each line: arguments stand in the process list.`,
 	}
 	file := cmd.Flags().String("file", "", "file with a NAME=VALUE on each line, - for stdin")
 	restart := restartFlag(cmd)
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		given := nodejitsu.Env{}
 		if *file != "" {
@@ -71,7 +71,7 @@ NAME=VALUE on each line: arguments stand in the process list.`,
 		if len(given) == 0 {
 			return &usageError{errors.New("name a variable with its value, as NAME=VALUE, or a file by --file")}
 		}
-		return s.changeEnv(ctx, args[0], *restart, *asJSON, func(env nodejitsu.Env) error {
+		return s.changeEnv(ctx, args[0], *restart, out.json(), func(env nodejitsu.Env) error {
 			maps.Copy(env, given)
 			return nil
 		})
@@ -87,9 +87,9 @@ func newAppsEnvDelete(streams IO) *cobra.Command {
 		Args:    atLeast(2),
 	}
 	restart := restartFlag(cmd)
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
-		return s.changeEnv(ctx, args[0], *restart, *asJSON, func(env nodejitsu.Env) error {
+		return s.changeEnv(ctx, args[0], *restart, out.json(), func(env nodejitsu.Env) error {
 			for _, name := range args[1:] {
 				if _, ok := env[name]; !ok {
 					return fmt.Errorf("there is no variable %.100q; see `webhooks apps env list %s`", name, args[0])

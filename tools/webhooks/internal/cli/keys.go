@@ -87,15 +87,10 @@ func newKeysRotate(streams IO) *cobra.Command {
 }
 
 func onKeys(cmd *cobra.Command, streams IO, do func(ctx context.Context, path string) error) *cobra.Command {
-	config.Flags(cmd.Flags())
-	shown := map[string]bool{"config": true, "data": true, "seal-keys-file": true}
-	for _, name := range config.Names() {
-		if !shown[name] {
-			_ = cmd.Flags().MarkHidden(name) // it is there: Names lists what Flags added
-		}
-	}
+	settings := config.Declare(cmd.Flags())
+	settings.Show("data", "seal-keys-file")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := load(cmd, streams)
+		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
 		}

@@ -33,14 +33,14 @@ Whatever would control your terminal is taken out of the lines, unless --raw is
 given: an app may write what somebody else has sent it.`,
 		Example: `  webhooks logs hello --user dscape
   webhooks logs hello -f -n 20 --user dscape
-  webhooks logs hello -n 1000 --json --user dscape`,
+  webhooks logs hello -n 1000 --output json --user dscape`,
 		Args: exactly(1),
 	}
 	l := &logs{}
 	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on until Ctrl-C")
 	cmd.Flags().IntVarP(&l.rows, "lines", "n", 100, "how many of the last lines are printed")
 	cmd.Flags().BoolVar(&l.raw, "raw", false, "leave the lines as the app wrote them")
-	cmd.Flags().BoolVar(&l.json, "json", false, "print each line as JSON")
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
 		app, err := appArgument(args[0])
 		if err != nil {
@@ -50,7 +50,7 @@ given: an app may write what somebody else has sent it.`,
 			return &usageError{fmt.Errorf("--lines: %d is not between 0 and %d", l.rows, page)}
 		}
 		run := *l
-		run.session, run.app = s, app
+		run.session, run.app, run.json = s, app, out.json()
 		return run.print(ctx)
 	})
 }
@@ -120,7 +120,7 @@ func (l *logs) write(lines []nodejitsu.LogLine) error {
 	return w.Flush()
 }
 
-// wireLine is a line as --json prints it.
+// wireLine is a line as --output json prints it.
 type wireLine struct {
 	Time   time.Time `json:"time"`
 	Drone  int       `json:"drone"`

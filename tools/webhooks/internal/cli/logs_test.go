@@ -55,7 +55,7 @@ func TestLogs(t *testing.T) {
 	if got, _ := b.must("logs", "hello", "--raw"); !strings.Contains(got, "out.1 up: one\n") || !strings.Contains(got, "/asked-0\x1b[31m-for\n") {
 		t.Errorf("got %q", got)
 	}
-	got, _ = b.must("logs", "hello", "-n", "1", "--json")
+	got, _ = b.must("logs", "hello", "-n", "1", "--output", "json")
 	var line struct {
 		Stream, Text string
 		Drone        int

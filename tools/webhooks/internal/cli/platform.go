@@ -18,17 +18,10 @@ import (
 // onPlatform makes cmd call the platform of a running server: the one that the
 // settings name, else the embedded one of the data folder.
 func onPlatform(cmd *cobra.Command, streams IO, do func(ctx context.Context, c *nodejitsu.Client, args []string) error) *cobra.Command {
-	config.Flags(cmd.Flags())
-	// Of all settings only those that lead to the platform matter here; the
-	// others are taken, so that one settings file serves, and not shown.
-	shown := map[string]bool{"config": true, "data": true, "platform-url": true, "platform-key-file": true}
-	for _, name := range config.Names() {
-		if !shown[name] {
-			_ = cmd.Flags().MarkHidden(name) // it is there: Names lists what Flags added
-		}
-	}
+	settings := config.Declare(cmd.Flags())
+	settings.Show("data", "platform-url", "platform-key-file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := load(cmd, streams)
+		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
 		}

@@ -5,105 +5,99 @@ import (
 	"io"
 	"sync"
 	"time"
-
-	"github.com/jedib0t/go-pretty/v6/progress"
 )
 
-// upload shows how far an upload is: by a bar on a terminal, else by a line at
-// its begin and its end. It may be used concurrently.
+// upload shows the progress of an upload: in a line that is rewritten, on a
+// terminal, else by a line at its start and one at its end. It may be used
+// concurrently.
 type upload struct {
 	w     io.Writer
-	bar   bool
+	live  bool
 	total int64 // bytes
 
 	mu      sync.Mutex
-	begun   time.Time // zero until it began
+	sent    int64
+	started time.Time // zero before the start
+	drawn   time.Time
 	ended   bool
-	tracker *progress.Tracker // of the bar
-	stop    func()            // ends the bar, and waits until it is drawn
 }
 
-// newUpload returns an upload of so many bytes, which has not begun.
-func newUpload(w io.Writer, bar bool, total int64) *upload {
-	return &upload{w: w, bar: bar, total: total}
+// refresh is the time between two states of the line.
+const refresh = 100 * time.Millisecond
+
+// newUpload returns an upload of total bytes, which has not started.
+func newUpload(w io.Writer, live bool, total int64) *upload {
+	return &upload{w: w, live: live, total: total}
 }
 
-// begin shows that it begins, once.
-func (u *upload) begin() {
+// start shows that the upload starts; only the first call counts.
+func (u *upload) start() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.begun.IsZero() {
+	if !u.started.IsZero() {
 		return
 	}
-	u.begun = time.Now()
-	if !u.bar {
-		_, _ = fmt.Fprintf(u.w, "Uploading %s\n", size(u.total))
+	u.started = time.Now()
+	if u.live {
+		u.draw()
 		return
 	}
-	u.tracker = &progress.Tracker{Message: "Uploading", Total: u.total, Units: progress.UnitsBytes}
-	drawn := progress.NewWriter()
-	drawn.SetOutputWriter(u.w)
-	drawn.SetTrackerLength(30)
-	drawn.SetTrackerPosition(progress.PositionRight)
-	drawn.SetUpdateFrequency(100 * time.Millisecond)
-	drawn.AppendTracker(u.tracker)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		drawn.Render()
-	}()
-	u.stop = func() {
-		again := time.NewTicker(10 * time.Millisecond)
-		defer again.Stop()
-		for {
-			drawn.Stop() // does nothing before Render has begun
-			select {
-			case <-done:
-				return
-			case <-again.C:
-			}
-		}
-	}
+	_, _ = fmt.Fprintf(u.w, "Uploading %s\n", size(u.total))
 }
 
-// add shows that n bytes more were sent.
+// add shows that n more bytes were sent.
 func (u *upload) add(n int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.tracker != nil && !u.ended && u.tracker.Value()+n < u.total { // at its total it would be done
-		u.tracker.Increment(n)
+	u.sent += n
+	if u.live && !u.started.IsZero() && !u.ended && time.Since(u.drawn) >= refresh {
+		u.draw()
 	}
 }
 
-// end shows that it has ended, once, where it began. After that nothing is
-// drawn.
-func (u *upload) end(well bool) {
+func (u *upload) draw() {
+	u.drawn = time.Now()
+	percent := int64(100)
+	if u.total > 0 {
+		percent = min(100*u.sent/u.total, 100)
+	}
+	_, _ = fmt.Fprintf(u.w, "\r\x1b[KUploading %s of %s (%d%%)", size(u.sent), size(u.total), percent)
+}
+
+// end shows that the upload has ended, if it has started. Only the first call
+// counts.
+func (u *upload) end(ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.begun.IsZero() || u.ended {
+	if u.started.IsZero() || u.ended {
 		return
 	}
 	u.ended = true
-	switch {
-	case u.bar && well:
-		u.tracker.SetValue(u.total)
-		u.tracker.MarkAsDone()
-	case u.bar:
-		u.tracker.MarkAsErrored()
-	case well:
-		_, _ = fmt.Fprintf(u.w, "Uploaded in %s\n", took(u.begun))
+	if u.live {
+		_, _ = io.WriteString(u.w, "\r\x1b[K")
 	}
-	if u.stop != nil {
-		u.stop()
+	if ok {
+		_, _ = fmt.Fprintf(u.w, "Uploaded %s in %s\n", size(u.total), took(u.started))
 	}
 }
 
-// size writes a number of bytes for a person, in the units of the bar.
-func size(n int64) string { return progress.UnitsBytes.Sprint(n) }
+// size formats a number of bytes for a person.
+func size(n int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	value, unit := float64(n), 0
+	for value >= 999.5 && unit < len(units)-1 {
+		value /= 1000
+		unit++
+	}
+	if unit == 0 || value >= 99.95 {
+		return fmt.Sprintf("%.0f %s", value, units[unit])
+	}
+	return fmt.Sprintf("%.1f %s", value, units[unit])
+}
 
-// took writes how long it is since then, for a person.
-func took(since time.Time) string {
-	d := time.Since(since)
+// took formats the time since start for a person.
+func took(start time.Time) string {
+	d := time.Since(start)
 	if d < 10*time.Second {
 		return d.Round(10 * time.Millisecond).String()
 	}

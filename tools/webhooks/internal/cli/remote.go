@@ -80,7 +80,7 @@ func interrupted(ctx, outer context.Context, streams IO, err error) error {
 // usualPlatform is where `webhooks serve` has its platform, unless it is told.
 func usualPlatform() string {
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	config.Flags(set)
+	config.Declare(set)
 	return listening(set.Lookup("platform-listen").DefValue)
 }
 
@@ -134,11 +134,9 @@ func (r *remote) platform(streams IO) (*url.URL, error) {
 		text, setting = variable(streams, "WEBHOOKS_TO"), "WEBHOOKS_TO"
 	}
 	if text == "" { // as the settings have it that a server on this machine has
-		set := pflag.NewFlagSet("", pflag.ContinueOnError)
-		config.Flags(set)
-		cfg, err := config.Load(set, streams.Environ)
+		cfg, err := load(config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError)), streams)
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, err
 		}
 		if text, setting = cfg.PlatformURL, "platform-url"; text == "" {
 			text = listening(cfg.PlatformListen)

@@ -237,7 +237,7 @@ func TestWrongRemoteCalls(t *testing.T) {
 		"empty stdin":           {to("http://127.0.0.1:1", "apps", "list", "--password-file", "-"), nil, 2, "is empty"},
 		"no URL":                {to("127.0.0.1:8001", "apps", "list"), nil, 2, "--to is no URL of a platform"},
 		"URL with credentials":  {to("http://me:hunter2@127.0.0.1:1", "apps", "list"), nil, 2, "must not hold a user or a password"},
-		"setting that can't be": {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_WORKERS=0"}, 2, "workers: 0 is less than 1"},
+		"invalid setting":       {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_WORKERS=0"}, 2, "--workers: must be at least 1, not 0"},
 		"nothing there":         {to("http://127.0.0.1:1", "apps", "list"), []string{"WEBHOOKS_PASSWORD=x"}, 1, "does a platform run at http://127.0.0.1:1?"},
 		"the variable":          {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_TO=http://127.0.0.1:2"}, 1, "does a platform run at http://127.0.0.1:2?"},
 		"variable, no URL":      {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_TO=:8001"}, 2, "WEBHOOKS_TO is no URL"},

@@ -30,14 +30,14 @@ lists the snapshots. Where it does not start, what ran goes on and stays active.
 			return nil
 		},
 	}
-	asJSON := jsonFlag(cmd)
+	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			wanted := ""
 			if len(args) == 2 {
 				wanted = args[1]
 			}
-			return s.rollback(ctx, app, wanted, *asJSON)
+			return s.rollback(ctx, app, wanted, out.json())
 		})
 	})
 }

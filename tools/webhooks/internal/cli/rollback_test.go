@@ -57,7 +57,7 @@ func TestRollback(t *testing.T) {
 	if got := b.get("hello", "/"); got != "three" {
 		t.Errorf("the app answers %q", got)
 	}
-	stdout, _ := b.must("rollback", "hello", ids[0], "--json")
+	stdout, _ := b.must("rollback", "hello", ids[0], "--output", "json")
 	var told struct {
 		From, To, URL string
 		Seconds       float64

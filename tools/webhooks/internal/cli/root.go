@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -20,7 +22,7 @@ type IO struct {
 	Stderr  io.Writer
 }
 
-// Run carries out one command line and returns the exit code.
+// Run executes a command line and returns the exit code.
 func Run(ctx context.Context, streams IO, version string) int {
 	root := newRoot(streams, version)
 	root.SetArgs(streams.Args)
@@ -41,12 +43,12 @@ func Run(ctx context.Context, streams IO, version string) int {
 	return 1
 }
 
-// exitCode ends a command that has said everything already.
+// exitCode is the failure of a command that has printed its message already.
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// usageError is a call that no command understands.
+// usageError is a wrong command line.
 type usageError struct{ error }
 
 func (u *usageError) Unwrap() error { return u.error }
@@ -66,15 +68,23 @@ starts the app, and streams the log as it goes.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+		hint := fmt.Sprintf("; see `%s --help`", cmd.CommandPath())
+		if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+			var names []string
+			cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+			if best := config.Similar(unknown.GetSpecifiedName(), names); best != "" {
+				hint = "; did you mean --" + best + "?"
+			}
+		}
+		return &usageError{fmt.Errorf("%w%s", err, hint)}
 	})
 	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newKeys(streams),
 		newAdmin(streams), newDemo(streams), newConfig(streams),
 		newDeploy(streams), newApps(streams), newLogs(streams), newRollback(streams))
 }
 
-// group makes cmd the head of commands. By itself it shows what they are, and
-// it names one that is none, whatever flags stand beside it.
+// group adds commands below cmd, which by itself prints its help. An unknown
+// command is an error whatever flags it is called with.
 func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(commands...)
 	cmd.FParseErrWhitelist.UnknownFlags = true
@@ -83,21 +93,25 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return cmd.Help()
 		}
-		return &usageError{fmt.Errorf("%s has no command %q; see `%[1]s --help`", cmd.CommandPath(), args[0])}
+		hint := fmt.Sprintf("; see `%s --help`", cmd.CommandPath())
+		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+			hint = "; did you mean " + strings.Join(similar, " or ") + "?"
+		}
+		return &usageError{fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], hint)}
 	}
 	return cmd
 }
 
-// load reads the settings for cmd, whose flags they are.
-func load(cmd *cobra.Command, streams IO) (config.Config, error) {
-	cfg, err := config.Load(cmd.Flags(), streams.Environ)
+// load reads the settings.
+func load(settings *config.Settings, streams IO) (config.Config, error) {
+	cfg, err := settings.Load(streams.Environ)
 	if err != nil {
 		return config.Config{}, &usageError{err}
 	}
 	return cfg, nil
 }
 
-// exactly is cobra.ExactArgs as a wrong call.
+// exactly is cobra.ExactArgs with a usageError.
 func exactly(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {

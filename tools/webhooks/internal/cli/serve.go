@@ -39,9 +39,9 @@ elsewhere uses it by --platform-url and a copy of its key file
 
 // runs makes cmd run the process in a role until it is told to stop.
 func runs(cmd *cobra.Command, streams IO, role app.Role) *cobra.Command {
-	config.Flags(cmd.Flags())
+	settings := config.Declare(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := load(cmd, streams)
+		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
 		}

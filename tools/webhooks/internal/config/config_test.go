@@ -12,60 +12,77 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-func parse(t *testing.T, args ...string) *pflag.FlagSet {
+// load parses flags and loads the settings.
+func load(t *testing.T, environ []string, flags ...string) (config.Config, error) {
 	t.Helper()
 	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	config.Flags(set)
-	if err := set.Parse(args); err != nil {
+	settings := config.Declare(set)
+	if err := set.Parse(flags); err != nil {
 		t.Fatal(err)
 	}
-	return set
+	return settings.Load(environ)
+}
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "webhooks.yml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestDefaultsAreValid(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load(parse(t), nil)
+	c, err := load(t, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Wait != 8*time.Second || c.Hold != 30*time.Minute || c.Listen != ":8080" {
+	if c.Wait != 8*time.Second || c.HoldTimeout != 30*time.Minute || c.Listen != ":8080" || len(c.RetryDelays) != 5 {
 		t.Errorf("got %+v", c)
-	}
-	delays, err := c.Retries()
-	if err != nil || len(delays) != 5 || delays[0] != 5*time.Second {
-		t.Errorf("got %v, %v", delays, err)
 	}
 }
 
 func TestFlagsOverEnvironmentOverFile(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "webhooks.yml")
-	text := "listen: \":1\"\nhold: 1m\nworkers: 7\ntrusted-proxies: [10.0.0.0/8, 192.0.2.1]\n"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	path := file(t, "listen: \":1\"\nhold-timeout: 1m\nworkers: 7\nredis-tls: true\ntrusted-proxies: [10.0.0.0/8, 192.0.2.1]\nretry-delays: 1s,2s,3s\n")
+	environ := []string{
+		"WEBHOOKS_CONFIG=" + path, "WEBHOOKS_LISTEN=:2", "WEBHOOKS_HOLD_TIMEOUT=2m", "WEBHOOKS_RETRY_DELAYS=1s,2s",
+		"WEBHOOKS_GITHUB_ARCHIVE_HOSTS=a,b", "WEBHOOKS_PASSWORD=x",
 	}
-	environ := []string{"WEBHOOKS_CONFIG=" + path, "WEBHOOKS_LISTEN=:2", "WEBHOOKS_HOLD=2m", "WEBHOOKS_RETRY_DELAYS=1s,2s", "WEBHOOKS_PASSWORD=x"}
-	c, err := config.Load(parse(t, "--listen", ":3"), environ)
+	c, err := load(t, environ, "--listen", ":3")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != ":3" || c.Hold != 2*time.Minute || c.Workers != 7 || len(c.TrustedProxies) != 2 {
+	if c.Listen != ":3" || c.HoldTimeout != 2*time.Minute || c.Workers != 7 || !c.RedisTLS || len(c.TrustedProxies) != 2 ||
+		len(c.GitHubArchiveHosts) != 2 || len(c.RetryDelays) != 2 || c.RetryDelays[1] != 2*time.Second {
 		t.Errorf("got %+v", c)
 	}
-	if delays, err := c.Retries(); err != nil || len(delays) != 2 || delays[1] != 2*time.Second {
-		t.Errorf("got %v, %v", delays, err)
+	if proxies := c.Proxies(); len(proxies) != 2 || proxies[1].String() != "192.0.2.1/32" {
+		t.Errorf("got proxies %v", proxies)
 	}
 }
 
-func TestAllFaultsAreListed(t *testing.T) {
+func TestAllProblemsAreReported(t *testing.T) {
 	t.Parallel()
-	_, err := config.Load(parse(t, "--listen", "nowhere", "--workers", "0", "--log-level", "loud",
-		"--github-url", "https://user:pass@example.com", "--platform-url", "http://example.com", "--retry-delays", "soon",
-		"--lease", "999ms"), nil)
+	_, err := load(t, nil, "--listen", "nowhere", "--workers", "0", "--log-level", "loud", "--data", "",
+		"--github-url", "https://user:pass@example.com", "--platform-url", "http://example.com", "--retry-delays", "0s", "--lease", "999ms",
+		"--shutdown-delay", "-1s", "--wait", "2m", "--trusted-proxies", "proxy", "--build-timeout", "30m", "--smtp-username", "me", "--smtp-from", "nobody",
+		"--email-errors", "--tls-cert", "cert", "--acme-domains", "example.com", "--redis", "host", "--redis-cluster", "--redis-db", "1", "--redis-prefix", "{x}",
+		"--notify-urls", "ftp://example.com", "--smtp-addr", "host")
 	if err == nil {
-		t.Fatal("no fault was found")
+		t.Fatal("no problem was reported")
 	}
-	for _, want := range []string{"listen:", "workers:", "log-level:", "github-url:", "platform-key-file:", "retry-delays:", "lease:"} {
+	for _, want := range []string{
+		`--listen: invalid address "nowhere": want host:port or :port`, "--workers: must be at least 1, not 0", "--log-level: invalid value \"loud\": want debug, info, warn, error",
+		"--data: must not be empty", "--github-url: the URL must not contain credentials", "--platform-key-file must be set with --platform-url",
+		"--retry-delays: must be positive, not 0s", "--lease: must be at least 1s, not 999ms", "--shutdown-delay: must be 0 or more, not -1s",
+		"--wait: must be between 0s and 1m0s, not 2m0s", `--trusted-proxies: invalid network "proxy": want an address or a network such as 10.0.0.0/8`,
+		"--upload-timeout must be more than --build-timeout", "--smtp-username and --smtp-password-file must be set together",
+		`--smtp-from: invalid sender "nobody"`, "--tls-cert and --tls-key must be set together", "--tls-cert and --acme-domains exclude each other",
+		`--redis: invalid address "host"`, "--redis-db must be 0 with --redis-cluster", `--redis-prefix: invalid prefix "{x}"`,
+		"--notify-urls: invalid URL: want http(s)://host[/path]", `--smtp-addr: invalid address "host"`,
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}
@@ -77,43 +94,87 @@ func TestAllFaultsAreListed(t *testing.T) {
 
 func TestPrivateHosts(t *testing.T) {
 	t.Parallel()
-	for hosts, good := range map[string]bool{
+	for hosts, valid := range map[string]bool{
 		"hooks.internal": true, "hooks,Travis.internal": true,
 		"hooks.internal:8443": false, "http://hooks.internal": false, "hooks/path": false, "user@hooks": false,
 	} {
-		if _, err := config.Load(parse(t, "--private-hosts", hosts), nil); (err == nil) != good {
+		if _, err := load(t, nil, "--private-hosts", hosts); (err == nil) != valid {
 			t.Errorf("%s: got %v", hosts, err)
 		}
 	}
 }
 
-func TestUnknownSettingInFile(t *testing.T) {
+func TestInvalidFile(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "webhooks.yml")
-	if err := os.WriteFile(path, []byte("lisen: \":1\"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for text, want := range map[string]string{
+		"lisen: x\n":               ":1: lisen: unknown setting; did you mean listen?",
+		"\ndrain: 1m\n":            ":2: drain: unknown setting; did you mean drain-timeout?",
+		"config: other.yml\n":      ":1: config: unknown setting",
+		"frobnicate: 1\n":          ":1: frobnicate: unknown setting\n",
+		"workers: many\n":          ":1: workers: ",
+		"wait: 8\n":                ":1: wait: ",
+		"listen: [a, b]\n":         ":1: listen: want a value",
+		"listen: {a: b}\n":         ":1: listen: want a value",
+		"listen:\n":                ":1: listen: want a value",
+		"redis: {a: b}\n":          ":1: redis: want a value or a list of values",
+		"redis: [[a]]\n":           ":1: redis: want a list of plain values",
+		"workers: 1\nworkers: 2\n": "already defined",
+		"- listen\n":               "settings file ",
+	} {
+		_, err := load(t, nil, "--config", file(t, text))
+		if err == nil || !strings.Contains(err.Error()+"\n", want) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
 	}
-	_, err := config.Load(parse(t, "--config", path), nil)
-	if err == nil || !strings.Contains(err.Error(), "lisen") {
+	if _, err := load(t, nil, "--config", "missing.yml"); err == nil || !strings.Contains(err.Error(), "settings file: open missing.yml") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A variable that is nearly a setting's is told; what has our prefix by chance,
-// or is no setting, is left alone.
+// A variable that is nearly the name of a setting is an error. Variables that
+// have our prefix by chance, or are no settings, are ignored.
 func TestMistypedVariables(t *testing.T) {
 	t.Parallel()
-	_, err := config.Load(parse(t), []string{"WEBHOOKS_TRUSTED_PROXY=10.0.0.1", "WEBHOOKS_LISEN=:1", "PATH=/bin"})
-	if err == nil || !strings.Contains(err.Error(), "WEBHOOKS_TRUSTED_PROXY is no setting; did you mean WEBHOOKS_TRUSTED_PROXIES?") ||
-		!strings.Contains(err.Error(), "WEBHOOKS_LISTEN") || strings.Contains(err.Error(), "10.0.0.1") {
-		t.Errorf("got %v", err)
+	_, err := load(t, []string{"WEBHOOKS_TRUSTED_PROXY=10.0.0.1", "WEBHOOKS_LISEN=:1", "WEBHOOKS_HOLD=1m", "WEBHOOKS_WORKERS=many", "PATH=/bin"})
+	if err == nil {
+		t.Fatal("no problem was reported")
+	}
+	for _, want := range []string{
+		"WEBHOOKS_TRUSTED_PROXY: unknown setting; did you mean WEBHOOKS_TRUSTED_PROXIES?", "did you mean WEBHOOKS_LISTEN?",
+		"did you mean WEBHOOKS_HOLD_TIMEOUT?", "WEBHOOKS_WORKERS: ",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is missing in %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "10.0.0.1") {
+		t.Errorf("the value is shown: %v", err)
 	}
 	for _, variable := range []string{
 		"USER", "PASSWORD", "TO", "SEAL_KEYS", "E2E_CANARY", "LISTEN",
 		"PORT", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8080_TCP", "PORT_8080_TCP_ADDR", "PORT_8080_TCP_PROTO",
 	} {
-		if _, err := config.Load(parse(t), []string{"WEBHOOKS_" + variable + "=127.0.0.1:0"}); err != nil {
+		if _, err := load(t, []string{"WEBHOOKS_" + variable + "=127.0.0.1:0"}); err != nil {
 			t.Errorf("%s: got %v", variable, err)
 		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	settings := config.Declare(set)
+	if _, err := settings.Load([]string{"WEBHOOKS_REDIS=a:1,b:2", "WEBHOOKS_WORKERS=7"}); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{}
+	for _, value := range settings.Values() {
+		values[value[0]] = value[1]
+	}
+	if values["redis"] != "a:1,b:2" || values["workers"] != "7" || values["hold-timeout"] != "30m0s" {
+		t.Errorf("got %v", values)
+	}
+	if _, ok := values["config"]; ok {
+		t.Error("--config is no setting")
 	}
 }

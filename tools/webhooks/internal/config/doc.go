@@ -1,3 +1,3 @@
 // Package config reads the operator's settings: flags over environment over a
-// file over defaults. Each setting stands once, in settings.go.
+// YAML file over defaults. Each setting is declared once, in settings.go.
 package config

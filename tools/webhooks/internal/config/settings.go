@@ -1,112 +1,163 @@
 package config
 
 import (
-	"fmt"
+	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/providers/posflag"
-	"github.com/knadh/koanf/v2"
-	"github.com/spf13/pflag"
 )
 
-// EnvPrefix begins the name of each environment variable that is a setting:
-// the flag --github-url is WEBHOOKS_GITHUB_URL.
-const EnvPrefix = "WEBHOOKS_"
+// Config has the value of every setting. A setting is named as the option that
+// it sets.
+type Config struct {
+	Listen          string
+	Data            string
+	BaseURL         string
+	TrustedProxies  []string
+	MaxConnections  int
+	TLSCert         string
+	TLSKey          string
+	ACMEDomains     []string
+	ACMEEmail       string
+	ACMEURL         string
+	ACMECAFile      string
+	Wait            time.Duration
+	AuthTimeout     time.Duration
+	ShutdownDelay   time.Duration
+	ShutdownTimeout time.Duration
+	LogLevel        string
+	LogFormat       string
 
-// fileFlag names the settings' file; it is no setting itself.
-const fileFlag = "config"
+	Workers       int
+	HoldTimeout   time.Duration
+	Lease         time.Duration
+	RetryDelays   []time.Duration
+	UploadTimeout time.Duration
 
-// Flags adds every setting to set, with its default and meaning.
-func Flags(set *pflag.FlagSet) {
-	set.String(fileFlag, "", "a YAML file of settings, by the names of these flags")
+	PlatformURL     string
+	PlatformKeyFile string
+	SealKeysFile    string
+	PlatformListen  string
+	AppsListen      string
+	AppsDomain      string
+	NpmRegistry     string
+	BuildTimeout    time.Duration
+	ReadyTimeout    time.Duration
+	DrainTimeout    time.Duration
 
-	set.String("listen", ":8080", "address of the webhooks API")
-	set.String("data", defaultData(), "folder for everything that is kept")
-	set.String("base-url", "", "this service's URL as others see it; default: as each request names it")
-	set.StringSlice("trusted-proxies", nil, "addresses or networks whose X-Forwarded headers are believed")
-	set.Int("max-connections", 0, "connections at a time on each port, of which one address has a quarter; default: by how many files the process may open")
-	set.String("tls-cert", "", "PEM file with the certificate and its chain, for this API and the apps; read anew when it changes")
-	set.String("tls-key", "", "PEM file with its key")
-	set.StringSlice("acme-domains", nil, "host names of this API: it and the apps get certificates from an ACME server; --listen or --apps-listen must be reached at port 443")
-	set.String("acme-email", "", "address that the ACME server may write to")
-	set.String("acme-url", "", "URL of the ACME server's directory; default: Let's Encrypt's")
-	set.String("acme-ca-file", "", "PEM file of the authorities that the ACME server's own certificate may be of; default: the system's")
-	set.Duration("wait", 8*time.Second, "how long a delivery's request waits for the outcome; GitHub gives up after 10s")
-	set.Duration("auth-timeout", 3*time.Second, "how long it may take to find out who sent a delivery, as part of that")
-	set.Duration("drain", 0, "after a signal to stop, how long only /readyz says so, for a balancer to notice")
-	set.Duration("shutdown-timeout", 30*time.Second, "how long deployments may go on after a signal to stop")
-	set.String("log-level", "info", "debug, info, warn or error")
-	set.String("log-format", "json", "json or console")
+	Redis                     []string
+	RedisMaster               string
+	RedisCluster              bool
+	RedisUsername             string
+	RedisPasswordFile         string
+	RedisSentinelPasswordFile string
+	RedisDB                   int
+	RedisPrefix               string
+	RedisTLS                  bool
+	RedisCAFile               string
 
-	set.Int("workers", 4, "deployments at a time")
-	set.Duration("hold", 30*time.Minute, "how long a push waits for Travis CI's report")
-	set.Duration("lease", 30*time.Second, "after what time the work of a process that died is taken up again")
-	set.StringSlice("retry-delays", []string{"5s", "30s", "2m", "10m", "30m"}, "pauses between tries after failures that may pass")
-	set.Duration("build-timeout", 10*time.Minute, "how long the embedded platform lets a build take; a deployment waits longer, as it may have to wait for other builds")
-	set.Duration("start-timeout", 30*time.Second, "how long an app may take to accept connections, and its health path to answer")
-	set.Duration("request-timeout", time.Minute, "how long requests to a version of an app may go on when another has replaced it")
+	KeepEntries  time.Duration
+	KeepPayloads time.Duration
+	KeepChanges  time.Duration
+	MaxEntries   int
+	MaxChanges   int
 
-	set.StringSlice("redis", nil, "host:port of the Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
-	set.String("redis-master", "", "name that Sentinel knows the master by; then --redis names the Sentinels")
-	set.Bool("redis-cluster", false, "--redis names nodes of a Cluster")
-	set.String("redis-username", "", "ACL user at Redis")
-	set.String("redis-password-file", "", "file with the password at Redis")
-	set.String("redis-sentinel-password-file", "", "file with the password at the Sentinels")
-	set.Int("redis-db", 0, "number of the database; not on a Cluster")
-	set.String("redis-prefix", "webhooks", "what our keys begin with, for servers that share a Redis and nothing else")
-	set.Bool("redis-tls", false, "speak TLS with Redis")
-	set.String("redis-ca-file", "", "PEM file of the authorities that Redis' certificate may be of; default: the system's")
+	GitHubURL          string
+	GitHubArchiveHosts []string
+	GitHubSHA1         bool
+	TravisURL          string
+	TravisPublicKeys   []string
 
-	set.Duration("keep-entries", 365*24*time.Hour, "how long deliveries that have ended stay in the log")
-	set.Duration("keep-payloads", 30*24*time.Hour, "how long their payloads are kept")
-	set.Duration("keep-changes", 7*24*time.Hour, "how far back the change feed can be resumed")
-	set.Int("max-entries", 10_000, "deliveries of one user that are kept")
-	set.Int("max-changes", 10_000, "changes of one user that are kept")
-
-	set.String("github-url", "", "base URL of GitHub's API; default: https://api.github.com/ (GitHub Enterprise: https://HOST/api/v3/)")
-	set.StringSlice("github-archive-hosts", nil, "further hosts that GitHub may send us to for a tarball")
-	set.Bool("github-sha1", false, "believe deliveries that are signed with HMAC-SHA1 alone, as old GitHub Enterprise servers sign")
-	set.String("travis-url", "https://api.travis-ci.com", "URL of the API that tells the key that Travis CI signs with; another one for Travis CI Enterprise")
-	set.StringSlice("travis-public-keys", nil, "PEM files with the only keys that Travis CI may sign with; then its API is not asked")
-
-	set.Bool("email-success", false, "tell users by mail of each deployment; else only where GitHub's former service hook asks for it")
-	set.Bool("email-errors", false, "tell users by mail of each deployment that failed; else as --email-success")
-	set.String("smtp-addr", "", "host:port of the server that takes mail; default: no mail is sent")
-	set.String("smtp-from", "", "sender, such as \"Webhooks <webhooks@example.com>\"")
-	set.String("smtp-username", "", "user at the mail server")
-	set.String("smtp-password-file", "", "file with the password at the mail server")
-	set.String("smtp-tls", "starttls", "starttls, tls (from the begin, as on port 465) or none")
-	set.StringSlice("notify-urls", nil, "URLs that each outcome of a deployment is posted to")
-	set.String("notify-secret-file", "", "file with the secret that these posts are signed with, as GitHub and Standard Webhooks sign")
-	set.StringSlice("private-hosts", nil, "host names in --notify-urls and --travis-url that may have private addresses; addresses written there, and localhost, may anyway")
-
-	set.String("platform-url", "", "URL of a platform; default: the embedded one")
-	set.String("platform-key-file", "", "file with the key that we share with the platform; default: the embedded platform's")
-	set.String("seal-keys-file", "", "file with the keys that access tokens are encrypted with, see `webhooks keys`; default: one in the data folder, or WEBHOOKS_SEAL_KEYS")
-	set.String("platform-listen", "127.0.0.1:8001", "address of the embedded platform's API")
-	set.String("apps-listen", ":8000", "address where the apps are reached")
-	set.String("apps-domain", "localhost", "domain below which each app has its subdomain")
-	set.String("npm-registry", "", "npm registry for builds; default: npm's own")
+	EmailSuccess     bool
+	EmailErrors      bool
+	SMTPAddr         string
+	SMTPFrom         string
+	SMTPUsername     string
+	SMTPPasswordFile string
+	SMTPTLS          string
+	NotifyURLs       []string
+	NotifySecretFile string
+	PrivateHosts     []string
 }
 
-// Names returns the names of all settings.
-func Names() []string {
-	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	Flags(set)
-	var names []string
-	set.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return names
+// declare declares every setting: where its value goes, its name, its default,
+// the check of a value, and the help text. The flag, the environment variable,
+// the key in the file and the messages derive from this table.
+func (s *Settings) declare() {
+	c := &s.config
+	declare(s, &c.Listen, "listen", ":8080", address, "address of the webhooks API")
+	declare(s, &c.Data, "data", defaultData(), notEmpty, "folder for all data of the server")
+	declare(s, &c.BaseURL, "base-url", "", optional(httpURL), "public URL of this service; default: taken from each request")
+	declare(s, &c.TrustedProxies, "trusted-proxies", nil, each(network), "addresses or networks of proxies whose X-Forwarded headers are trusted")
+	declare(s, &c.MaxConnections, "max-connections", 0, atLeast(0), "connections at a time on each port, a quarter of them from one address; default: from the limit of open files")
+	declare(s, &c.TLSCert, "tls-cert", "", nil, "PEM file with the certificate and its chain, for the API and the apps; reloaded when it changes")
+	declare(s, &c.TLSKey, "tls-key", "", nil, "PEM file with the key of the certificate")
+	declare(s, &c.ACMEDomains, "acme-domains", nil, nil, "host names of the API: it and the apps get certificates from an ACME server, which must reach --listen or --apps-listen at port 443")
+	declare(s, &c.ACMEEmail, "acme-email", "", nil, "contact address for the ACME server")
+	declare(s, &c.ACMEURL, "acme-url", "", optional(httpURL), "directory URL of the ACME server; default: Let's Encrypt")
+	declare(s, &c.ACMECAFile, "acme-ca-file", "", nil, "PEM file with the certificate authorities of the ACME server; default: those of the system")
+	declare(s, &c.Wait, "wait", 8*time.Second, between(0, time.Minute), "how long a delivery's request waits for the outcome; GitHub gives up after 10s")
+	declare(s, &c.AuthTimeout, "auth-timeout", 3*time.Second, positive, "time limit for authenticating the sender of a delivery, part of --wait")
+	declare(s, &c.ShutdownDelay, "shutdown-delay", 0, notNegative, "after a signal to stop, how long the server goes on with /readyz failing, so that a load balancer notices")
+	declare(s, &c.ShutdownTimeout, "shutdown-timeout", 30*time.Second, positive, "time limit for running deployments after a signal to stop")
+	declare(s, &c.LogLevel, "log-level", "info", oneOf("debug", "info", "warn", "error"), "debug, info, warn or error")
+	declare(s, &c.LogFormat, "log-format", "json", oneOf("json", "console"), "json or console")
+
+	declare(s, &c.Workers, "workers", 4, atLeast(1), "deployments at a time")
+	declare(s, &c.HoldTimeout, "hold-timeout", 30*time.Minute, positive, "how long a push waits for its CI report")
+	declare(s, &c.Lease, "lease", 30*time.Second, leaseTime, "after this time the work of a process that died is retried")
+	declare(s, &c.RetryDelays, "retry-delays", []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute},
+		each(positive), "delays before the retries of a temporary failure")
+	declare(s, &c.UploadTimeout, "upload-timeout", 30*time.Minute, positive, "time limit for uploading and building a snapshot, with the wait for other builds; more than --build-timeout")
+
+	declare(s, &c.PlatformURL, "platform-url", "", optional(httpURL), "URL of a platform elsewhere; default: the embedded platform")
+	declare(s, &c.PlatformKeyFile, "platform-key-file", "", nil, "file with the key shared with the platform; default: that of the embedded platform")
+	declare(s, &c.SealKeysFile, "seal-keys-file", "", nil, "file with the keys that encrypt access tokens, see \"webhooks keys\"; default: a file in the data folder, or WEBHOOKS_SEAL_KEYS")
+	declare(s, &c.PlatformListen, "platform-listen", "127.0.0.1:8001", address, "address of the embedded platform's API")
+	declare(s, &c.AppsListen, "apps-listen", ":8000", address, "address where the apps are reached")
+	declare(s, &c.AppsDomain, "apps-domain", "localhost", notEmpty, "domain of the apps; each has a subdomain of it")
+	declare(s, &c.NpmRegistry, "npm-registry", "", optional(httpURL), "npm registry for builds; default: npm's own")
+	declare(s, &c.BuildTimeout, "build-timeout", 10*time.Minute, positive, "time limit for a build")
+	declare(s, &c.ReadyTimeout, "ready-timeout", 30*time.Second, positive, "time limit for a new version to accept connections, and for its health path to answer")
+	declare(s, &c.DrainTimeout, "drain-timeout", time.Minute, positive, "time limit for the open requests of a version that was replaced")
+
+	declare(s, &c.Redis, "redis", nil, each(address), "host:port of a Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
+	declare(s, &c.RedisMaster, "redis-master", "", nil, "name of the master at the Sentinels; then --redis lists the Sentinels")
+	declare(s, &c.RedisCluster, "redis-cluster", false, nil, "--redis lists nodes of a Redis Cluster")
+	declare(s, &c.RedisUsername, "redis-username", "", nil, "user name for Redis")
+	declare(s, &c.RedisPasswordFile, "redis-password-file", "", nil, "file with the password for Redis")
+	declare(s, &c.RedisSentinelPasswordFile, "redis-sentinel-password-file", "", nil, "file with the password for the Sentinels")
+	declare(s, &c.RedisDB, "redis-db", 0, atLeast(0), "database number; must be 0 for a Cluster")
+	declare(s, &c.RedisPrefix, "redis-prefix", "webhooks", keyPrefix, "prefix of all keys in Redis")
+	declare(s, &c.RedisTLS, "redis-tls", false, nil, "connect to Redis by TLS")
+	declare(s, &c.RedisCAFile, "redis-ca-file", "", nil, "PEM file with the certificate authorities of Redis; default: those of the system")
+
+	declare(s, &c.KeepEntries, "keep-entries", 365*24*time.Hour, positive, "how long finished deliveries stay in the log")
+	declare(s, &c.KeepPayloads, "keep-payloads", 30*24*time.Hour, positive, "how long payloads of deliveries are kept")
+	declare(s, &c.KeepChanges, "keep-changes", 7*24*time.Hour, positive, "how far back a reader can resume the change feed")
+	declare(s, &c.MaxEntries, "max-entries", 10_000, atLeast(1), "deliveries that are kept for each user")
+	declare(s, &c.MaxChanges, "max-changes", 10_000, atLeast(1), "changes that are kept for each user")
+
+	declare(s, &c.GitHubURL, "github-url", "", optional(httpURL), "base URL of GitHub's API; default: https://api.github.com/ (GitHub Enterprise: https://HOST/api/v3/)")
+	declare(s, &c.GitHubArchiveHosts, "github-archive-hosts", nil, nil, "more hosts that GitHub may redirect to for a tarball")
+	declare(s, &c.GitHubSHA1, "github-sha1", false, nil, "accept deliveries that are signed with HMAC-SHA1 alone, as by old GitHub Enterprise servers")
+	declare(s, &c.TravisURL, "travis-url", "https://api.travis-ci.com", httpURL, "URL of Travis CI's API, which has the keys of its signatures; for Travis CI Enterprise")
+	declare(s, &c.TravisPublicKeys, "travis-public-keys", nil, nil, "PEM files with the only keys accepted for Travis CI's signatures; its API is not used then")
+
+	declare(s, &c.EmailSuccess, "email-success", false, nil, "mail users about each deployment; default: only if GitHub's former service hook asks for it")
+	declare(s, &c.EmailErrors, "email-errors", false, nil, "mail users about each failed deployment; default: as --email-success")
+	declare(s, &c.SMTPAddr, "smtp-addr", "", optional(address), "host:port of the mail server; default: no mail is sent")
+	declare(s, &c.SMTPFrom, "smtp-from", "", optional(mailbox), "sender of mail, such as \"Webhooks <webhooks@example.com>\"")
+	declare(s, &c.SMTPUsername, "smtp-username", "", nil, "user name for the mail server")
+	declare(s, &c.SMTPPasswordFile, "smtp-password-file", "", nil, "file with the password for the mail server")
+	declare(s, &c.SMTPTLS, "smtp-tls", "starttls", oneOf("starttls", "tls", "none"), "starttls, tls (implicit TLS, as on port 465) or none")
+	declare(s, &c.NotifyURLs, "notify-urls", nil, each(httpURL), "URLs that each outcome of a deployment is posted to")
+	declare(s, &c.NotifySecretFile, "notify-secret-file", "", nil, "file with the secret that signs these posts, in the form of GitHub and of Standard Webhooks")
+	declare(s, &c.PrivateHosts, "private-hosts", nil, each(hostName), "host names in --notify-urls and --travis-url that may resolve to private addresses; localhost and literal addresses always may")
 }
 
-// defaultData is where a service keeps its data: for root the system's place,
-// for others their own.
+// defaultData is the data folder of root or of another user.
 func defaultData() string {
 	if os.Getuid() == 0 {
 		return "/var/lib/webhooks"
@@ -121,109 +172,33 @@ func defaultData() string {
 	return filepath.Join(home, ".local", "state", "webhooks")
 }
 
-// Load reads the settings: set, parsed, over the environment over the file
-// that --config names. It lists all faults of what it finds.
-func Load(set *pflag.FlagSet, environ []string) (Config, error) {
-	k, err := layers(set, environ)
-	if err != nil {
-		return Config{}, err
-	}
-	var c Config
-	if err := k.Unmarshal("", &c); err != nil {
-		return Config{}, fmt.Errorf("settings: %w", err)
-	}
-	if err := c.Validate(); err != nil {
-		return Config{}, fmt.Errorf("settings:\n%w", err)
-	}
-	return c, nil
-}
-
-// Values returns the settings in force by name, after checking them as Load
-// does. None of them is a secret: those stand in files of their own.
-func Values(set *pflag.FlagSet, environ []string) (map[string]any, error) {
-	if _, err := Load(set, environ); err != nil {
-		return nil, err
-	}
-	k, err := layers(set, environ)
-	if err != nil {
-		return nil, err
-	}
-	return k.Raw(), nil
-}
-
-// delimiter never stands in a setting's name: settings are flat.
-const delimiter = "\x00"
-
-func layers(set *pflag.FlagSet, environ []string) (*koanf.Koanf, error) {
-	k := koanf.New(delimiter)
-	path, err := set.GetString(fileFlag)
-	if err != nil {
-		return nil, err
-	}
-	if path == "" {
-		path = environment(environ, EnvPrefix+"CONFIG")
-	}
-	if path != "" {
-		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-			return nil, fmt.Errorf("settings file: %w", err)
+// validate checks what concerns several settings.
+func (c Config) validate() []error {
+	var problems []error
+	require := func(ok bool, problem string) {
+		if !ok {
+			problems = append(problems, errors.New(problem))
 		}
 	}
-	settings := Names()
-	known := func(name string) bool { return slices.Contains(settings, name) && name != fileFlag }
-	var unknown []string
-	for _, name := range k.Keys() {
-		if !known(name) {
-			unknown = append(unknown, name)
-		}
-	}
-	if len(unknown) > 0 {
-		return nil, fmt.Errorf("settings file %s: no such settings: %s", path, strings.Join(unknown, ", "))
-	}
-	if err := mistyped(environ, settings); err != nil {
-		return nil, err
-	}
-	err = k.Load(env.Provider(delimiter, env.Opt{
-		Prefix:      EnvPrefix,
-		EnvironFunc: func() []string { return environ },
-		TransformFunc: func(key, value string) (string, any) {
-			name := settingOf(key)
-			if !known(name) {
-				return "", nil // such as WEBHOOKS_PASSWORD, which is no setting
-			}
-			if set.Lookup(name).Value.Type() == "stringSlice" {
-				return name, strings.Split(value, ",")
-			}
-			return name, value
-		},
-	}), nil)
-	if err != nil {
-		return nil, fmt.Errorf("settings from the environment: %w", err)
-	}
-	if err := k.Load(posflag.Provider(set, delimiter, k), nil); err != nil {
-		return nil, fmt.Errorf("settings from flags: %w", err)
-	}
-	for _, name := range k.Keys() {
-		if !known(name) {
-			k.Delete(name) // a flag of the command that is no setting
-		}
-	}
-	return k, nil
+	require((c.TLSCert == "") == (c.TLSKey == ""), "--tls-cert and --tls-key must be set together")
+	require(c.TLSCert == "" || len(c.ACMEDomains) == 0, "--tls-cert and --acme-domains exclude each other")
+	require(c.UploadTimeout > c.BuildTimeout, "--upload-timeout must be more than --build-timeout, so that the platform is the first to end a build that hangs")
+	require(c.PlatformURL == "" || c.PlatformKeyFile != "", "--platform-key-file must be set with --platform-url")
+	require(!c.RedisCluster || c.RedisMaster == "", "--redis-cluster and --redis-master exclude each other")
+	require(!c.RedisCluster || c.RedisDB == 0, "--redis-db must be 0 with --redis-cluster")
+	require(c.SMTPAddr == "" || c.SMTPFrom != "", "--smtp-from must be set with --smtp-addr")
+	require(c.SMTPAddr != "" || !c.EmailSuccess && !c.EmailErrors, "--smtp-addr must be set with --email-success or --email-errors")
+	require((c.SMTPUsername == "") == (c.SMTPPasswordFile == ""), "--smtp-username and --smtp-password-file must be set together")
+	return problems
 }
 
-// settingOf returns the name of the setting that a variable has, if it is one's.
-func settingOf(variable string) string {
-	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, EnvPrefix)), "_", "-")
-}
-
-func variableOf(setting string) string {
-	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
-}
-
-func environment(environ []string, name string) string {
-	for _, pair := range environ {
-		if key, value, _ := strings.Cut(pair, "="); key == name {
-			return value
+// Proxies returns the trusted proxies as networks.
+func (c Config) Proxies() []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		if prefix, err := parseNetwork(text); err == nil { // Load has checked it
+			all = append(all, prefix)
 		}
 	}
-	return ""
+	return all
 }

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The checks of a value return what is wrong with it, as in "invalid address:
+// want host:port". A message does not repeat a URL: it may hold a credential.
+
+func notEmpty(text string) error {
+	if text == "" {
+		return errors.New("must not be empty")
+	}
+	return nil
+}
+
+// optional passes an empty text, and checks any other.
+func optional(check func(string) error) func(string) error {
+	return func(text string) error {
+		if text == "" {
+			return nil
+		}
+		return check(text)
+	}
+}
+
+func address(text string) error {
+	if _, _, err := net.SplitHostPort(text); err != nil {
+		return fmt.Errorf("invalid address %q: want host:port or :port", text)
+	}
+	return nil
+}
+
+func httpURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("invalid URL: want http(s)://host[/path]")
+	case u.User != nil:
+		return errors.New("the URL must not contain credentials")
+	}
+	return nil
+}
+
+func hostName(text string) error {
+	if u, err := url.Parse("http://" + text); err != nil || u.Hostname() != text || u.Host != text {
+		return fmt.Errorf("invalid host name %q: want it as in a URL, without a port", text)
+	}
+	return nil
+}
+
+func network(text string) error {
+	_, err := parseNetwork(text)
+	return err
+}
+
+// parseNetwork parses a network or a single address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if prefix, err := netip.ParsePrefix(text); err == nil {
+		return prefix.Masked(), nil
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("invalid network %q: want an address or a network such as 10.0.0.0/8", text)
+	}
+	return ip.Unmap().Prefix(ip.Unmap().BitLen())
+}
+
+func mailbox(text string) error {
+	if _, err := mail.ParseAddress(text); err != nil {
+		return fmt.Errorf("invalid sender %q: want the form \"Webhooks <webhooks@example.com>\"", text)
+	}
+	return nil
+}
+
+func keyPrefix(text string) error {
+	if text == "" || strings.ContainsAny(text, "{} ") {
+		return fmt.Errorf("invalid prefix %q: want a word without spaces and braces", text)
+	}
+	return nil
+}
+
+func oneOf(words ...string) func(string) error {
+	return func(text string) error {
+		if !slices.Contains(words, text) {
+			return fmt.Errorf("invalid value %q: want %s", text, strings.Join(words, ", "))
+		}
+		return nil
+	}
+}
+
+func atLeast(least int) func(int) error {
+	return func(n int) error {
+		if n < least {
+			return fmt.Errorf("must be at least %d, not %d", least, n)
+		}
+		return nil
+	}
+}
+
+func positive(d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("must be positive, not %s", d)
+	}
+	return nil
+}
+
+func notNegative(d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("must be 0 or more, not %s", d)
+	}
+	return nil
+}
+
+func between(least, most time.Duration) func(time.Duration) error {
+	return func(d time.Duration) error {
+		if d < least || d > most {
+			return fmt.Errorf("must be between %s and %s, not %s", least, most, d)
+		}
+		return nil
+	}
+}
+
+// leaseTime leaves time for some calls of the store, which renew a claim.
+func leaseTime(d time.Duration) error {
+	if d < time.Second {
+		return fmt.Errorf("must be at least 1s, not %s", d)
+	}
+	return nil
+}
+
+// each checks every element of a list.
+func each[T any](check func(T) error) func([]T) error {
+	return func(all []T) error {
+		for _, one := range all {
+			if err := check(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
