@@ -28,6 +28,11 @@ func TestAProviderIsUsedAlone(t *testing.T) {
 			"gitlab push o/n main", nil,
 		},
 		{
+			"gitea",
+			`{"ref":"refs/heads/main","after":"6dcb09b5b57875f334f61aebed695e2e4193db5e","compare_url":"/","repository":{"name":"n","owner":{"login":"o"}}}`,
+			"gitea push o/n main", nil,
+		},
+		{
 			"travis",
 			`{"number":"1","state":"passed","branch":"main","commit":"6dcb09b5b57875f334f61aebed695e2e4193db5e","repository":{"name":"n","owner_name":"o"}}`,
 			"travis build o/n main",
