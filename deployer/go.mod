@@ -10,11 +10,9 @@ require (
 	github.com/coder/websocket v1.8.15
 	github.com/klauspost/compress v1.20.3
 	github.com/nodejitsu/webhooks/core v0.1.0
+	github.com/nodejitsu/webhooks/httpapi v0.1.0
 	go.etcd.io/bbolt v1.5.0
 	golang.org/x/sys v0.49.0
 )
 
-require (
-	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/sync v0.24.0 // indirect
-)
+require golang.org/x/crypto v0.58.0 // indirect

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -16,7 +15,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/throttle"
+	"github.com/nodejitsu/webhooks/httpapi/serve"
+	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
 // Options is what an API is made of. Deploy, Status, Auth and NewUUID are
@@ -27,16 +27,19 @@ type Options struct {
 	Auth    Auth
 	NewUUID func() string // a fresh UUID, version 7, for each request
 
-	Version        string        // of the API, semantic; "1.0.0"
-	BaseURL        string        // scheme and host in links, such as "https://example.com"; "": those of the request
-	TrustedProxies []string      // addresses and prefixes whose X-Forwarded-For and -Proto count; none
-	Wait           time.Duration // how long a delivery's answer waits for the outcome; 8 s, negative: not at all
-	MaxWait        time.Duration // what a client may ask for instead; 60 s
-	WriteTimeout   time.Duration // for one write to the reader of a feed; 10 s
-	MaxFeeds       int           // feeds at a time; 10,000
-	BodyMemory     int64         // bytes that the bodies of requests take at a time; 256 MiB
+	Version      string        // of the API, semantic; "1.0.0"
+	BaseURL      string        // scheme and host in links, such as "https://example.com"; "": those of the request
+	Proxies      serve.Proxies // whose X-Forwarded-For and -Proto are believed; none
+	Wait         time.Duration // how long a delivery's answer waits for the outcome; 8 s, negative: not at all
+	MaxWait      time.Duration // what a client may ask for instead; 60 s
+	WriteTimeout time.Duration // for one write to the reader of a feed; 10 s
+	MaxFeeds     int           // feeds at a time; 10,000
+	BodyMemory   int64         // bytes that the bodies of requests take at a time; 256 MiB
 
-	// Ready tells whether the service can do its work; nil: always.
+	// Logins throttles clients that guess credentials; default: one of its own.
+	Logins *throttle.Throttle
+
+	// Ready fails if the service can't do its work; nil: it always can.
 	Ready func(ctx context.Context) error
 
 	Logger *slog.Logger
@@ -61,6 +64,9 @@ func (o Options) withDefaults() Options {
 	if o.BodyMemory <= 0 {
 		o.BodyMemory = 256 << 20
 	}
+	if o.Logins == nil {
+		o.Logins = throttle.New(throttle.Options{})
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -71,12 +77,10 @@ func (o Options) withDefaults() Options {
 type API struct {
 	o       Options
 	baseURL string // without a trailing slash
-	proxies []netip.Prefix
-	invalid error // of Options
+	invalid error  // of Options
 	engine  *gin.Engine
 
-	throttle *throttle.Throttle
-	bodies   *semaphore.Weighted // bytes
+	bodies *semaphore.Weighted // bytes
 
 	draining atomic.Bool
 	feeds    atomic.Int64
@@ -85,30 +89,18 @@ type API struct {
 	buffers  sync.Pool // of *[]byte: what feeds write from
 }
 
-// New returns an API. Options that make no sense are told by [API.Validate];
-// until they are mended, a proxy that cannot be read is not trusted and a base
-// URL that cannot be read is not used.
+// New returns an API. [API.Validate] reports an invalid base URL, which is not used.
 func New(o Options) *API {
-	a := &API{o: o.withDefaults(), engine: gin.New(), throttle: throttle.New(throttle.Options{})}
+	a := &API{o: o.withDefaults(), engine: gin.New()}
 	a.bodies = semaphore.NewWeighted(a.o.BodyMemory)
 	a.ending, a.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends by EndFeeds alone
 	a.buffers.New = func() any { return new([]byte) }
-	a.proxies, a.baseURL, a.invalid = o.parse()
+	a.baseURL, a.invalid = parseBaseURL(o.BaseURL)
 
 	e := a.engine
 	e.RedirectTrailingSlash = false // GitHub follows no redirect
 	e.HandleMethodNotAllowed = true
-	trusted := make([]string, len(a.proxies))
-	for i, prefix := range a.proxies {
-		trusted[i] = prefix.String()
-	}
-	// Not X-Real-IP, which Gin believes as well: not every proxy takes away what a
-	// client says in it.
-	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
-	if err := e.SetTrustedProxies(trusted); err != nil && a.invalid == nil {
-		a.invalid = fmt.Errorf("httpapi: trusted proxies: %w", err)
-	}
-	e.Use(a.identify, a.log, a.catch)
+	e.Use(a.identify, a.log, a.catch, a.shed)
 	e.NoRoute(a.handle(func(*gin.Context) error { return core.NewError(core.CodeHTTPNotFound, "", nil) }))
 	e.NoMethod(a.handle(func(*gin.Context) error { return core.NewError(core.CodeHTTPMethodNotAllowed, "", nil) }))
 	for _, r := range a.routes() {
@@ -125,11 +117,21 @@ func New(o Options) *API {
 // Handler returns the API as a handler, for a server of the caller's.
 func (a *API) Handler() http.Handler { return a.engine }
 
-// Validate tells what is wrong with the Options.
+// Validate returns what is wrong with the Options.
 func (a *API) Validate() error { return a.invalid }
 
-// Drain makes /readyz say that no more requests should be sent here.
-func (a *API) Drain() { a.draining.Store(true) }
+// Drain makes /readyz say that no more requests should be sent here, and waits
+// for balancers in front to notice: for d, or until ctx ends.
+func (a *API) Drain(ctx context.Context, d time.Duration) {
+	a.draining.Store(true)
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
 
 // EndFeeds ends all feeds, each with a last line, and the waiting of
 // deliveries for their outcomes. New feeds are refused from then on.
@@ -153,7 +155,7 @@ func (a *API) routes() []route {
 		{http.MethodGet, "/1/status/:user/changes/:id", a.entry},
 		{http.MethodPost, "/1/status/:user/changes/:id/release", a.release},
 		{http.MethodPost, "/1/auth/github", a.pairGitHub},
-		{http.MethodGet, "/healthz", a.healthy},
+		{http.MethodGet, pathHealth, a.healthy},
 		{http.MethodGet, "/readyz", a.ready},
 	}
 }
@@ -175,29 +177,15 @@ func (a *API) handle(h handler) gin.HandlerFunc {
 	}
 }
 
-// parse reads what of o has a form.
-func (o Options) parse() (proxies []netip.Prefix, baseURL string, err error) {
-	for _, text := range o.TrustedProxies {
-		prefix, parseErr := netip.ParsePrefix(text)
-		if parseErr != nil {
-			var addr netip.Addr
-			if addr, parseErr = netip.ParseAddr(text); parseErr == nil {
-				prefix = netip.PrefixFrom(addr, addr.BitLen())
-			}
-		}
-		if parseErr != nil {
-			err = fmt.Errorf("httpapi: trusted proxy: %w", parseErr)
-			continue
-		}
-		proxies = append(proxies, prefix.Masked())
+// parseBaseURL returns the URL without a trailing slash, "" if it is invalid.
+func parseBaseURL(text string) (string, error) {
+	base := strings.TrimSuffix(text, "/")
+	if base == "" {
+		return "", nil
 	}
-	baseURL = strings.TrimSuffix(o.BaseURL, "/")
-	u, parseErr := url.Parse(baseURL)
-	switch {
-	case baseURL == "":
-	case parseErr != nil, u.Scheme != "http" && u.Scheme != "https", baseURL != u.Scheme+"://"+u.Host, !hostForm.MatchString(u.Host):
-		err = fmt.Errorf("httpapi: base URL %q is not of the form https://HOST", o.BaseURL)
-		baseURL = ""
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || base != u.Scheme+"://"+u.Host || !hostForm.MatchString(u.Host) {
+		return "", fmt.Errorf("httpapi: invalid base URL %q: want https://HOST", text)
 	}
-	return proxies, baseURL, err
+	return base, nil
 }

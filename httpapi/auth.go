@@ -23,7 +23,7 @@ func (a *API) pairGitHub(c *gin.Context) error {
 		return core.NewError(core.CodeUnauthorized, "", err)
 	}
 	var account core.Account
-	err = a.judged(c, given, func() error {
+	err = a.throttled(c, given, func() error {
 		account, err = a.o.Auth.Authenticate(c.Request.Context(), given)
 		return err
 	})

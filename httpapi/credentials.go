@@ -11,7 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/throttle"
+	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
 // travisToken is what Travis CI sent as the whole Authorization header until
@@ -56,7 +56,7 @@ func (a *API) authorize(c *gin.Context) (user string, err error) {
 	if err != nil {
 		return "", core.NewError(core.CodeUnauthorized, "", err)
 	}
-	err = a.judged(c, given, func() error {
+	err = a.throttled(c, given, func() error {
 		account, err := a.o.Auth.Authorize(c.Request.Context(), given, c.Param("user"))
 		user = account.Username
 		return err
@@ -68,26 +68,38 @@ func (a *API) authorize(c *gin.Context) (user string, err error) {
 	return user, nil
 }
 
-// judged calls judge, which judges the credentials given, unless there were too
-// many wrong ones from that address or for that user.
-func (a *API) judged(c *gin.Context, given *core.Credentials, judge func() error) error {
+// throttled calls authenticate, which verifies the credentials, unless there
+// were too many wrong ones from that address or for that user.
+func (a *API) throttled(c *gin.Context, given *core.Credentials, authenticate func() error) error {
 	if given == nil {
-		return judge()
+		return authenticate()
 	}
-	done, wait := a.throttle.Try(c.Request.Context(), c.ClientIP(), *given)
-	if wait > 0 {
-		slower := core.NewError(core.CodeHTTPTooManyTries, "", nil)
-		slower.RetryAfter = wait
-		return slower
+	attempt := throttle.Attempt{
+		Address: a.o.Proxies.ThrottleAddr(c.Request), User: given.Username, Secret: given.Password.Reveal(),
 	}
-	outcome := throttle.Unknown
-	defer func() { done(outcome) }()
-	err := judge()
-	switch {
-	case err == nil, core.AsError(err).Code == core.CodeNotYou:
-		outcome = throttle.Right
-	case core.AsError(err).Code == core.CodeUnauthorized, core.AsError(err).Code == core.CodeBadCreds:
-		outcome = throttle.Wrong
+	err := a.o.Logins.Do(c.Request.Context(), attempt, func() (throttle.Outcome, error) {
+		err := authenticate()
+		return outcomeOf(err), err
+	})
+	if wait, ok := errors.AsType[*throttle.WaitError](err); ok {
+		later := core.NewError(core.CodeHTTPTooManyTries, "", nil)
+		later.RetryAfter = wait.After
+		return later
 	}
 	return err
+}
+
+// outcomeOf returns what an error says about the credentials.
+func outcomeOf(err error) throttle.Outcome {
+	if err == nil {
+		return throttle.Right
+	}
+	switch core.AsError(err).Code {
+	case core.CodeNotYou:
+		return throttle.Right
+	case core.CodeUnauthorized, core.CodeBadCreds:
+		return throttle.Wrong
+	default:
+		return throttle.Unknown
+	}
 }

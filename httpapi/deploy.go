@@ -53,7 +53,7 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	if err != nil {
 		return receipt, err
 	}
-	err = a.judged(c, given, func() error {
+	err = a.throttled(c, given, func() error {
 		receipt, err = a.o.Deploy.Deliver(c.Request.Context(), deploy.Request{
 			UUID: uuidOf(c), Delivery: delivery, Credentials: given, User: query.Get("user"), Branch: branch,
 		})

@@ -3,16 +3,12 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"github.com/gin-gonic/gin"
 
 	"github.com/nodejitsu/webhooks/core"
 )
@@ -173,49 +169,6 @@ func FuzzParseFeed(f *testing.F) {
 		if err != nil || again.since != q.since || again.mode != q.mode || again.docs != q.docs || again.heartbeat != q.heartbeat ||
 			again.timeout != q.timeout || again.events != q.events || again.app != q.app || len(again.statuses) != len(q.statuses) {
 			t.Fatalf("%q is %+v, asked again by %q %+v, %v", query, q, values.Encode(), again, err)
-		}
-	})
-}
-
-// The address of a client is that of the connection, unless a trusted proxy is
-// at its other end: then it is the last one that no such proxy has. Nothing
-// else that a client sends says who it is.
-func FuzzClientIP(f *testing.F) {
-	gin.SetMode(gin.ReleaseMode)
-	for _, seed := range []string{
-		"", "192.0.2.1", "192.0.2.1, 10.0.0.7", "evil, 192.0.2.1", "192.0.2.1, evil", "10.0.0.7", "::ffff:192.0.2.1", "2001:db8::1%eth0", "192.0.2.1:80", "192.0.2.1,",
-	} {
-		f.Add(seed, "198.51.100.9")
-		f.Add("198.51.100.9", seed)
-	}
-	f.Fuzz(func(t *testing.T, forwarded, second string) {
-		a := New(Options{TrustedProxies: []string{"10.0.0.0/8"}})
-		look := func(remote string) string {
-			c := gin.CreateTestContextOnly(nil, a.engine)
-			c.Request = &http.Request{RemoteAddr: remote, Host: "x", Header: http.Header{
-				"X-Forwarded-For": {forwarded, second}, "X-Real-Ip": {"192.0.2.66"}, "Forwarded": {"for=192.0.2.66"},
-			}}
-			return c.ClientIP()
-		}
-		if got := look("203.0.113.5:4711"); got != "203.0.113.5" {
-			t.Fatalf("X-Forwarded-For %q, %q of a stranger makes it %q", forwarded, second, got)
-		}
-		got := look("10.1.2.3:4711")
-		want := "10.1.2.3"
-		entries := strings.Split(forwarded+","+second, ",")
-		for i, entry := range slices.Backward(entries) {
-			entry = strings.TrimSpace(entry)
-			ip, err := netip.ParseAddr(entry)
-			if err != nil || ip.Zone() != "" {
-				break
-			}
-			if !netip.MustParsePrefix("10.0.0.0/8").Contains(ip.Unmap()) || i == 0 {
-				want = entry
-				break
-			}
-		}
-		if got != want {
-			t.Fatalf("X-Forwarded-For %q, %q of a proxy makes it %q, want %q", forwarded, second, got, want)
 		}
 	})
 }

@@ -10,7 +10,10 @@ require (
 	github.com/quic-go/quic-go v0.59.1 // indirect
 )
 
-require golang.org/x/sync v0.24.0
+require (
+	golang.org/x/net v0.60.0
+	golang.org/x/sync v0.24.0
+)
 
 require (
 	github.com/bytedance/gopkg v0.1.3 // indirect
@@ -37,7 +40,6 @@ require (
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.10 // indirect

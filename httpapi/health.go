@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -12,6 +13,8 @@ import (
 
 // readyTimeout is how long finding out may take, before it counts as not.
 const readyTimeout = 2 * time.Second
+
+const pathHealth = "/healthz"
 
 // healthy says that the process answers.
 func (a *API) healthy(c *gin.Context) error {
@@ -37,4 +40,23 @@ func (a *API) ready(c *gin.Context) error {
 
 type okBody struct {
 	OK bool `json:"ok"`
+}
+
+// Overload returns the handler for connections beyond the limit. It answers
+// /healthz, and 503 to everything else.
+func (a *API) Overload() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.engine.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), overloadKey{}, true)))
+	})
+}
+
+type overloadKey struct{}
+
+// shed refuses a request that came to [API.Overload].
+func (a *API) shed(c *gin.Context) {
+	if c.Request.Context().Value(overloadKey{}) == nil || strings.TrimSuffix(c.Request.URL.Path, "/") == pathHealth {
+		return
+	}
+	c.Abort()
+	a.writeError(c, core.NewError(core.CodeHTTPUnavailable, "", nil))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
 	"github.com/nodejitsu/webhooks/httpapi"
+	server "github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
 // The field that holds a token is read in one way, or not; and what it holds
@@ -163,9 +164,9 @@ func TestNothingOfARequestBecomesAHeader(t *testing.T) {
 	}
 }
 
-// slow is a server that cuts off who sends slowly, after moments. taken is told
-// of each delivery.
-func slow(t *testing.T, taken chan<- string) *httpapi.Server {
+// slow is a server that cuts off clients that send slowly, after a moment. Each
+// delivery is sent to taken.
+func slow(t *testing.T, taken chan<- string) *server.Server {
 	t.Helper()
 	api := newAPI(t, func(o *httpapi.Options) {
 		o.Wait = -1
@@ -174,13 +175,14 @@ func slow(t *testing.T, taken chan<- string) *httpapi.Server {
 			return deploy.Receipt{Change: changeOf(core.StatusOK)}, nil
 		}}
 	})
-	s := httpapi.NewServer(httpapi.ServerOptions{
-		Addr: "127.0.0.1:0", API: api, Fail: func(err error) { t.Error(err) },
-		HeaderTimeout: 100 * time.Millisecond, ReadTimeout: 300 * time.Millisecond,
+	s := server.New(server.Options{
+		Name: "listen", Addr: "127.0.0.1:0", HeaderTimeout: 100 * time.Millisecond, ReadTimeout: 300 * time.Millisecond,
+		Fail: func(err error) { t.Error(err) },
 	})
-	if err := s.Start(t.Context()); err != nil {
+	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	s.Serve(api.Handler())
 	t.Cleanup(func() { stop(t, s) })
 	return s
 }
@@ -306,8 +308,8 @@ func TestSlowReaderDelaysNobody(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
 	feed := feedOver(t, l, status.Options{Batch: 1})
-	server, url := started(t, newAPI(t, func(o *httpapi.Options) { o.Status, o.WriteTimeout = feed, time.Hour }))
-	stuck := rawFeed(t, server.Addr())
+	s, url := started(t, newAPI(t, func(o *httpapi.Options) { o.Status, o.WriteTimeout = feed, time.Hour }))
+	stuck := rawFeed(t, s.Addr())
 	addLarge(l, 1, 1)
 	if _, err := bufio.NewReaderSize(stuck, 16).Peek(1); err != nil { // it began, and is not read on
 		t.Fatal(err)

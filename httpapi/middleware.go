@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
 // Keys of what is known of a request.
@@ -29,19 +30,7 @@ func (a *API) identify(c *gin.Context) {
 	c.Set(keyUUID, uuid)
 	c.Header("X-Api-Uuid", uuid)
 	c.Header("X-Api-Version", a.o.Version)
-	c.Header("X-Content-Type-Options", "nosniff")
-	c.Header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	c.Header("Referrer-Policy", "no-referrer")
-	if a.secure(c) {
-		c.Header("Strict-Transport-Security", "max-age=31536000")
-	}
-	c.Header("Cache-Control", "no-store")
-	if len(c.Request.TransferEncoding) > 0 || !c.Request.ProtoAtLeast(1, 1) {
-		// It may have come with two lengths, of which net/http drops one without
-		// a word. Whoever stands before us may have believed the other, so that
-		// what follows is no request of its own (RFC 9112, section 6.1).
-		c.Header("Connection", "close")
-	}
+	serve.SecureHeaders(c.Writer.Header(), serve.PolicyNone, a.o.Proxies.Client(c.Request).Secure)
 }
 
 // log writes one line for each request. It tells the route and not the path,
@@ -60,7 +49,7 @@ func (a *API) log(c *gin.Context) {
 			slog.Int("status", c.Writer.Status()),
 			slog.Int("bytes", max(c.Writer.Size(), 0)),
 			slog.Int64("duration_ms", time.Since(began).Milliseconds()),
-			slog.String("client_ip", c.ClientIP()),
+			slog.String("client_ip", a.o.Proxies.Client(c.Request).Addr.String()),
 		}
 		for _, key := range []string{keyUser, keyEntryID, keyCode} {
 			if value := c.GetString(key); value != "" {

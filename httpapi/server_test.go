@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -15,24 +14,27 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
 	"github.com/nodejitsu/webhooks/httpapi"
+	server "github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
 // started returns a running server for api that the test stops, and its URL.
-func started(t *testing.T, api *httpapi.API) (*httpapi.Server, string) {
+func started(t *testing.T, api *httpapi.API) (*server.Server, string) {
 	t.Helper()
-	s := httpapi.NewServer(httpapi.ServerOptions{
-		Addr: "127.0.0.1:0", API: api, Fail: func(err error) { t.Error(err) },
+	s := server.New(server.Options{
+		Name: "listen", Addr: "127.0.0.1:0", OnStop: api.EndFeeds, Overload: api.Overload(),
+		ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, Fail: func(err error) { t.Error(err) },
 	})
-	if err := s.Start(t.Context()); err != nil {
+	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	s.Serve(api.Handler())
 	t.Cleanup(func() { stop(t, s) })
 	return s, "http://" + s.Addr()
 }
 
-func stop(t *testing.T, s *httpapi.Server) {
+func stop(t *testing.T, s *server.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)
@@ -149,11 +151,11 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
 	s := feedOver(t, l, status.Options{MaxLag: 5, Batch: 1})
-	server, _ := started(t, newAPI(t, func(o *httpapi.Options) { o.Status, o.WriteTimeout = s, time.Hour }))
+	s2, _ := started(t, newAPI(t, func(o *httpapi.Options) { o.Status, o.WriteTimeout = s, time.Hour }))
 	other := subscribe(t, s)
 	addLarge(l, 1, 1)
 	readTo(t, other, 1)
-	c := rawFeed(t, server.Addr())
+	c := rawFeed(t, s2.Addr())
 	text := bufio.NewReader(c)
 	if _, err := text.Peek(1); err != nil { // it began
 		t.Fatal(err)
@@ -194,8 +196,8 @@ func TestDeadReaderIsFreed(t *testing.T) {
 			}
 		})
 	})
-	server, _ := started(t, api)
-	c := rawFeed(t, server.Addr())
+	s2, _ := started(t, api)
+	c := rawFeed(t, s2.Addr())
 	if line := <-logged; !strings.Contains(line, string(core.CodeChangesFatal)) {
 		t.Errorf("the log tells %s", line)
 	}
@@ -206,22 +208,6 @@ func TestDeadReaderIsFreed(t *testing.T) {
 	defer func() { _ = answer.Body.Close() }()
 	if _, err := io.Copy(io.Discard, answer.Body); err == nil {
 		t.Error("the feed ended as if it were whole")
-	}
-}
-
-func TestStartTellsWhatIsWrong(t *testing.T) {
-	t.Parallel()
-	first, _ := started(t, newAPI(t, nil))
-	second := httpapi.NewServer(httpapi.ServerOptions{Addr: first.Addr(), API: newAPI(t, nil)})
-	if err := second.Start(t.Context()); err == nil || !strings.Contains(err.Error(), first.Addr()) {
-		t.Errorf("on a port that is taken: %v", err)
-	}
-	stop(t, second) // does no harm
-	third := httpapi.NewServer(httpapi.ServerOptions{
-		Addr: "127.0.0.1:0", API: newAPI(t, func(o *httpapi.Options) { o.BaseURL = "x" }),
-	})
-	if err := third.Start(t.Context()); err == nil || third.Addr() != "" {
-		t.Errorf("with options that make no sense: %v, listening on %q", err, third.Addr())
 	}
 }
 
@@ -267,55 +253,23 @@ func TestStop(t *testing.T) {
 	if text := <-delivered; !strings.Contains(text, `"status":"pending"`) {
 		t.Errorf("the delivery was answered %q", text)
 	}
-	if w := serve(api, request(t, "GET", "/readyz", "")); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("it still says that it is ready: %d", w.Code)
-	}
 	if _, err := fetch(t, url, "{}"); err == nil {
 		t.Error("it still takes deliveries")
 	}
 }
 
-// What does not end by itself is cut off when the time is over.
-func TestStopCutsOff(t *testing.T) {
+// While it drains everything but /readyz goes on.
+func TestDrain(t *testing.T) {
 	t.Parallel()
-	cut := make(chan error, 1)
-	begun := make(chan struct{})
-	api := newAPI(t, func(o *httpapi.Options) {
-		o.Deploy = fakeDeploy{deliver: func(ctx context.Context, _ deploy.Request) (deploy.Receipt, error) {
-			close(begun)
-			<-ctx.Done()
-			cut <- context.Cause(ctx)
-			return deploy.Receipt{}, ctx.Err()
-		}}
-	})
-	s := httpapi.NewServer(httpapi.ServerOptions{Addr: "127.0.0.1:0", API: api})
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	go func() { _, _ = fetch(t, "http://"+s.Addr(), "{}") }()
-	<-begun
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := s.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Stop gave %v", err)
-	}
-	if err := <-cut; err == nil || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the request was cut off by %v", err)
-	}
-}
-
-// Until the time to drain is over everything but /readyz goes on.
-func TestStopDrains(t *testing.T) {
-	t.Parallel()
-	s := httpapi.NewServer(httpapi.ServerOptions{Addr: "127.0.0.1:0", API: newAPI(t, nil), Drain: time.Hour})
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	url := "http://" + s.Addr()
+	api := newAPI(t, nil)
+	_, url := started(t, api)
 	ctx, enough := context.WithCancel(t.Context())
 	defer enough()
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.Stop(ctx) }()
+	drained := make(chan struct{})
+	go func() {
+		api.Drain(ctx, time.Hour)
+		close(drained)
+	}()
 	for get(t, url+"/readyz").StatusCode != http.StatusServiceUnavailable {
 		if t.Context().Err() != nil {
 			t.Fatal("/readyz never says that it stops")
@@ -325,7 +279,5 @@ func TestStopDrains(t *testing.T) {
 		t.Errorf("/healthz answers %d while it drains", got)
 	}
 	enough()
-	if err := <-stopped; err != nil && !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
+	<-drained
 }

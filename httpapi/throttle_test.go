@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/httpapi"
+	server "github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
 // Whoever guesses has to wait, on whatever route; others go on.
@@ -18,7 +20,7 @@ func TestGuessersAreSlowedDown(t *testing.T) {
 	const right = "Authorization: Basic ZHNjYXBlOmh1bnRlcjItY2FuYXJ5" // dscape, the one password
 	const wrong = "Authorization: Basic ZHNjYXBlOnB1cnBsZQ=="         // dscape:purple
 	api := newAPI(t, func(o *httpapi.Options) {
-		o.TrustedProxies = []string{"192.0.2.0/24"} // that of net/http/httptest
+		o.Proxies = server.Proxies{netip.MustParsePrefix("192.0.2.0/24")} // that of net/http/httptest
 		o.Status = fakeStatus{list: func(string, string, int, int) ([]core.Entry, int, error) { return nil, 0, nil }}
 		o.Deploy = fakeDeploy{deliver: func(_ context.Context, r deploy.Request) (deploy.Receipt, error) {
 			if r.Credentials.Password.Reveal() != secret {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,11 +20,12 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
-	"github.com/nodejitsu/webhooks/deployer/platform/conns"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
+	"github.com/nodejitsu/webhooks/httpapi/serve"
+	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
 // Options are what [New] takes; only Dir is required.
@@ -48,13 +48,15 @@ type Options struct {
 	// one to seal with first (package seal); default: kept in Dir, in [SealFile].
 	SealKeys core.Secret
 
-	Proxies []netip.Prefix // whose X-Forwarded headers are believed
+	Proxies serve.Proxies // whose X-Forwarded headers are believed
 
 	Registry string // URL of the npm registry; default: npm's own
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
 	Ready        time.Duration // for an app to accept connections, and its health path to answer; default 30 s
 	Drain        time.Duration // for requests to end at a version that another has replaced; default 60 s
+
+	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 
 	MaxConns int // connections at a time, of each port; default: by how many files the process may open
 
@@ -72,8 +74,8 @@ type Platform struct {
 	drones *drones.Supervisor
 	router *router.Router
 	serves func(host string) (user, app string, ok bool)
-	api    *server
-	apps   *server
+	api    *serve.Server
+	apps   *serve.Server
 }
 
 // New returns a Platform. It touches nothing yet.
@@ -122,14 +124,15 @@ func (p *Platform) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Ports first: where they are taken, no app must have been started.
-	if p.api, err = listen(ctx, p.o.Listen, "platform-listen", conns.OfPlatform, p.o); err != nil {
+	// Ports first: if they are in use, no app must have been started.
+	if err := p.listen(ctx); err != nil {
 		return err
 	}
-	if p.apps, err = listen(ctx, p.o.RouterListen, "apps-listen", conns.OfApps, p.o); err != nil {
+	_, port, err := net.SplitHostPort(p.apps.Addr())
+	if err != nil {
 		return err
 	}
-	all, err := p.assemble(p.apps.port())
+	all, err := p.assemble(port)
 	if err != nil {
 		return err
 	}
@@ -143,16 +146,35 @@ func (p *Platform) start(ctx context.Context) error {
 		Lookup: all.Lookup, Pick: p.drones.Pick, Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
 	p.serves = all.Lookup
-	p.apps.serve(ctx, p.router, 0, p.o.TLS, p.o)
-	var isApp func(uint32) bool
-	if p.drones.OwnUsers() {
-		isApp = drones.IsApp
-	}
-	handler := api.New(api.Options{
-		Accounts: users, Apps: all, Proxies: p.o.Proxies, IsApp: isApp, Logger: p.o.Logger,
-	})
-	p.api.serve(ctx, handler, time.Minute, nil, p.o)
+	p.apps.Serve(p.router)
+	p.api.Serve(api.New(api.Options{
+		Accounts: users, Apps: all, Proxies: p.o.Proxies, Logins: p.o.Logins, Logger: p.o.Logger,
+	}))
 	return nil
+}
+
+// The parts of the files of the process that connections may be: 1/8 to apps,
+// each of which needs a second one to the app, and 1/16 to the API.
+const (
+	appsFileShare = 8
+	apiFileShare  = 16
+)
+
+// listen binds the addresses.
+func (p *Platform) listen(ctx context.Context) error {
+	p.api = serve.New(serve.Options{
+		Name: "platform-listen", Addr: p.o.Listen, MaxConns: p.o.MaxConns, FileShare: apiFileShare,
+		Trusted: p.o.Proxies, Untrusted: drones.IsApp,
+		ReadTimeout: time.Minute, WriteTimeout: time.Minute, Fail: p.o.Fail, Logger: p.o.Logger,
+	})
+	p.apps = serve.New(serve.Options{
+		Name: "apps-listen", Addr: p.o.RouterListen, TLS: p.o.TLS, MaxConns: p.o.MaxConns, FileShare: appsFileShare,
+		Trusted: p.o.Proxies, Untrusted: drones.IsApp, Fail: p.o.Fail, Logger: p.o.Logger,
+	})
+	if err := p.api.Listen(ctx); err != nil {
+		return err
+	}
+	return p.apps.Listen(ctx)
 }
 
 // accounts opens the users with what is theirs.
@@ -239,13 +261,13 @@ func (p *Platform) Stop(ctx context.Context) error {
 	defer p.mu.Unlock()
 	var faults []error
 	if p.api != nil {
-		faults = append(faults, p.api.stop(ctx))
+		faults = append(faults, p.api.Stop(ctx))
 	}
 	// Both at once: a stream ends only with its drone.
 	var ending sync.WaitGroup
 	var routing error
 	if p.apps != nil {
-		ending.Go(func() { routing = p.apps.stop(ctx) })
+		ending.Go(func() { routing = p.apps.Stop(ctx) })
 	}
 	if p.drones != nil {
 		faults = append(faults, p.drones.Stop(ctx))
@@ -273,7 +295,7 @@ func (p *Platform) URL() string {
 	if p.api == nil {
 		return ""
 	}
-	return "http://" + p.api.reachable()
+	return "http://" + p.api.Reachable()
 }
 
 // RouterAddr returns the address, host:port, where apps are reached; "" while
@@ -284,7 +306,7 @@ func (p *Platform) RouterAddr() string {
 	if p.apps == nil {
 		return ""
 	}
-	return p.apps.reachable()
+	return p.apps.Reachable()
 }
 
 // Serves tells whether an app is reached at host; false while the platform does

@@ -3,34 +3,31 @@ package api
 import (
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/throttle"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
-	"github.com/nodejitsu/webhooks/deployer/platform/peer"
+	"github.com/nodejitsu/webhooks/httpapi/serve"
+	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
 // Options are what [New] takes; Accounts and Apps are required.
 type Options struct {
 	Accounts *accounts.Accounts
 	Apps     *apps.Apps
-	Proxies  []netip.Prefix // whose X-Forwarded-For is believed
+	Proxies  serve.Proxies // whose X-Forwarded-For is believed
 
-	// IsApp tells whether a user of this machine is an app's, which may not call.
-	// The server's ConnContext must be peer.Context. nil: nobody is.
-	IsApp func(uid uint32) bool
+	// Logins throttles clients that guess credentials; default: one of its own.
+	Logins *throttle.Throttle
 
 	Logger *slog.Logger // default: discards
 }
 
 // API is an http.Handler. It may be used concurrently.
 type API struct {
-	o        Options
-	routes   *http.ServeMux
-	throttle *throttle.Throttle
+	o      Options
+	routes *http.ServeMux
 }
 
 // New returns an API.
@@ -38,7 +35,10 @@ func New(o Options) *API {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &API{o: o, routes: http.NewServeMux(), throttle: throttle.New(throttle.Options{})}
+	if o.Logins == nil {
+		o.Logins = throttle.New(throttle.Options{})
+	}
+	a := &API{o: o, routes: http.NewServeMux()}
 	for _, r := range a.table() {
 		a.routes.Handle(r.pattern, a.serve(r))
 	}
@@ -46,11 +46,12 @@ func New(o Options) *API {
 	return a
 }
 
-// ServeHTTP answers one call. Apps are refused whoever they say they are: by
-// wrong passwords they would have the people on this machine wait, whose
-// address they share.
+// ServeHTTP answers one call. Apps of this machine are refused before they
+// authenticate: by wrong passwords they could make the people here wait, whose
+// address they have. Whoever has the service user's key is a server of ours, for
+// which the kernel need not be asked.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if a.o.IsApp != nil && peer.Is(r.Context(), a.o.IsApp) {
+	if !a.fromServer(r) && serve.Untrusted(r) {
 		w.Header().Set("X-Powered-By", poweredBy)
 		a.refuse(w, r, core.Errorf(core.CodePlatformForbidden, "An app that runs on the platform can't call its API"))
 		return
@@ -62,9 +63,7 @@ const poweredBy = "Nodejitsu/webhooks"
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Powered-By", poweredBy)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	w.Header().Set("Cache-Control", "no-store")
+	serve.SecureHeaders(w.Header(), serve.PolicyNone, a.o.Proxies.Client(r).Secure)
 	// http.ServeMux would send these elsewhere, and the published clients take
 	// that for a success.
 	for part := range strings.SplitSeq(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/") {

@@ -2,15 +2,13 @@ package api
 
 import (
 	"context"
-	"net"
+	"errors"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/throttle"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
+	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
 // The headers of package nodejitsu, between servers of ours.
@@ -69,50 +67,56 @@ func operatorOnly() error {
 	return core.Errorf(core.CodePlatformForbidden, "Only the operator of this platform may do that; with the command `webhooks users`")
 }
 
-// authenticate proves credentials, unless there were too many wrong ones from
-// that address or for that user. The service user's key is not to be guessed,
-// and a server whose key was mended need not wait.
-func (a *API) authenticate(ctx context.Context, address string, given core.Credentials) (accounts.Identity, error) {
+// authenticate verifies credentials, unless there were too many wrong ones from
+// that address or for that user. The service user's key can't be guessed, and a
+// server whose key was corrected need not wait.
+func (a *API) authenticate(ctx context.Context, address string, given core.Credentials) (who accounts.Identity, err error) {
 	if address == "" || given.Username == core.ServiceUser {
 		return a.o.Accounts.Authenticate(ctx, given)
 	}
-	done, wait := a.throttle.Try(ctx, address, given)
-	if wait > 0 {
-		slower := core.NewError(core.CodePlatformTooManyTries, "", nil)
-		slower.RetryAfter = wait
-		return accounts.Identity{}, slower
-	}
-	outcome := throttle.Unknown
-	defer func() { done(outcome) }()
-	who, err := a.o.Accounts.Authenticate(ctx, given)
-	switch {
-	case err == nil:
-		outcome = throttle.Right
-	case core.CodeOf(err) == core.CodePlatformUnauthorized:
-		outcome = throttle.Wrong
+	attempt := throttle.Attempt{Address: address, User: given.Username, Secret: given.Password.Reveal()}
+	err = a.o.Logins.Do(ctx, attempt, func() (throttle.Outcome, error) {
+		var err error
+		who, err = a.o.Accounts.Authenticate(ctx, given)
+		return outcomeOf(err), err
+	})
+	if wait, ok := errors.AsType[*throttle.WaitError](err); ok {
+		later := core.NewError(core.CodePlatformTooManyTries, "", nil)
+		later.RetryAfter = wait.After
+		return who, later
 	}
 	return who, err
 }
 
-// caller returns the address of who calls. It is "" where a server of ours
-// calls for others and slows them down itself.
+// outcomeOf returns what an error says about the credentials.
+func outcomeOf(err error) throttle.Outcome {
+	switch {
+	case err == nil:
+		return throttle.Right
+	case core.CodeOf(err) == core.CodePlatformUnauthorized:
+		return throttle.Wrong
+	default:
+		return throttle.Unknown
+	}
+}
+
+// caller returns the address of the client. A server of ours that calls for
+// others names theirs, "" if it throttles them itself.
 func (a *API) caller(r *http.Request) string {
-	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	last := strings.TrimSpace(forwarded[len(forwarded)-1])
+	if key := r.Header.Get(headerKey); key != "" && a.isKey(r.Context(), key) {
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		return strings.TrimSpace(hops[len(hops)-1])
+	}
+	return a.o.Proxies.ThrottleAddr(r)
+}
+
+// fromServer reports whether a request has the service user's key.
+func (a *API) fromServer(r *http.Request) bool {
 	if key := r.Header.Get(headerKey); key != "" {
-		if a.isKey(r.Context(), key) {
-			return last
-		}
+		return a.isKey(r.Context(), key)
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	ip, err := netip.ParseAddr(host)
-	if err == nil && last != "" && slices.ContainsFunc(a.o.Proxies, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) }) {
-		return last
-	}
-	return host
+	username, key, _ := r.BasicAuth()
+	return username == core.ServiceUser && a.isKey(r.Context(), key)
 }
 
 // isKey reports whether key is the service user's.

@@ -1,7 +1,6 @@
 package drones
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
+
+	"github.com/nodejitsu/webhooks/httpapi/serve/peercred"
 )
 
 // errNoPort says that the whole range is in use.
@@ -55,13 +55,17 @@ func free(ctx context.Context, port int) bool {
 	return err == nil && l.Close() == nil
 }
 
-// owns tells whether one of the processes has a socket that listens on port.
-// Without that look a stranger who took the port between our look and the
-// drone's bind would get the app's requests.
+// owns reports whether one of the processes has a socket that listens on port.
+// Without this check another program that bound the port between our check and
+// the drone's bind would get the app's requests.
 func owns(pids []int, port int) bool {
-	sockets := map[string]bool{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		listeners(table, port, sockets)
+	listeners, err := peercred.Listeners(uint16(port)) //nolint:gosec // a port
+	if err != nil {
+		return false
+	}
+	sockets := map[string]bool{} // as /proc/PID/fd names them
+	for _, l := range listeners {
+		sockets[fmt.Sprintf("socket:[%d]", l.Inode)] = true
 	}
 	for _, pid := range pids {
 		dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
@@ -76,23 +80,4 @@ func owns(pids []int, port int) bool {
 		}
 	}
 	return false
-}
-
-// listeners adds the sockets that listen on port, as /proc/PID/fd names them
-// (proc_pid_net(5): the fields are sl, local_address, rem_address, st, …, and
-// the tenth is the inode; state 0A is LISTEN).
-func listeners(table string, port int, sockets map[string]bool) {
-	file, err := os.Open(table) //nolint:gosec // one of two constants
-	if err != nil {
-		return
-	}
-	suffix := fmt.Sprintf(":%04X", port)
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 9 && fields[3] == "0A" && strings.HasSuffix(fields[1], suffix) {
-			sockets["socket:["+fields[9]+"]"] = true
-		}
-	}
-	_ = file.Close() // only read
 }

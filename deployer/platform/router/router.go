@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/stall"
+	"github.com/nodejitsu/webhooks/httpapi/serve/slowclient"
 )
 
 // tries is how many drones a request is sent to at most: a second one where
@@ -37,7 +37,7 @@ type Options struct {
 	Proxies []netip.Prefix
 
 	// Stall is how long a client may stop in the midst of a request or of its
-	// answer; default [stall.Limit].
+	// answer; default [slowclient.Limit].
 	Stall time.Duration
 
 	Logger *slog.Logger // default: discards
@@ -58,7 +58,7 @@ type Router struct {
 
 // New returns a Router.
 func New(o Options) *Router {
-	o.Stall = cmp.Or(o.Stall, stall.Limit)
+	o.Stall = cmp.Or(o.Stall, slowclient.Limit)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -106,7 +106,7 @@ type requestKey struct{}
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	state := &request{}
 	state.user, state.app, state.known = r.o.Lookup(hostname(req.Host))
-	x, req := stall.Watch(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)), r.o.Stall)
+	x, req := slowclient.Watch(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)), r.o.Stall)
 	defer x.End()
 	// Only now has the request ended: the body is sent, or the WebSocket closed.
 	// It is deferred as the proxy panics where a body breaks off.
@@ -140,7 +140,7 @@ func (r *Router) send(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		// A drone may answer what it has read while we have yet to see the body's
 		// end. What we answer ourselves needs nothing of the body.
-		stall.Of(req).Duplex()
+		slowclient.Of(req).Duplex()
 	}
 	return resp, err
 }
@@ -204,7 +204,7 @@ func repeatable(method string) bool {
 // fail answers where no drone did.
 func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 	switch {
-	case stall.Of(req).Stalled():
+	case slowclient.Of(req).Stalled():
 		say(w, http.StatusRequestTimeout, "The rest of the request did not come. Send it again.")
 	case req.Context().Err() != nil:
 		// The client has gone; nobody reads an answer.

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/nodejitsu/webhooks/deployer/platform"
-	"github.com/nodejitsu/webhooks/httpapi"
+	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
@@ -34,8 +34,8 @@ func (a announcements) write(stdout io.Writer) error {
 func announceModule(role Role, cfg config.Config, lines *announcements) fx.Option {
 	options := []fx.Option{}
 	if role == RoleServe {
-		options = append(options, fx.Invoke(func(c *Certificates, s *httpapi.Server) {
-			*lines = append(*lines, func() string { return "webhooks " + c.scheme() + "://" + reachable(s.Addr()) })
+		options = append(options, fx.Invoke(func(c *Certificates, s *serve.Server) {
+			*lines = append(*lines, func() string { return "webhooks " + c.scheme() + "://" + s.Reachable() })
 		}))
 	}
 	if cfg.PlatformURL == "" {
@@ -57,16 +57,4 @@ func announceModule(role Role, cfg config.Config, lines *announcements) fx.Optio
 		}))
 	}
 	return fx.Module("announce", options...)
-}
-
-// reachable is an address that one can connect to where addr listens on all.
-func reachable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port)
 }

@@ -1,73 +1,72 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
-	"net"
-	"net/http"
 	"strings"
+	"time"
 
 	"go.uber.org/fx"
 
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
-	"github.com/nodejitsu/webhooks/deployer/platform/conns"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
-	"github.com/nodejitsu/webhooks/deployer/platform/peer"
 	"github.com/nodejitsu/webhooks/httpapi"
+	"github.com/nodejitsu/webhooks/httpapi/serve"
+	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// Readiness tells whether a part can do its work.
+// Readiness fails if a part can't do its work.
 type Readiness func(context.Context) error
 
-// httpModule provides the HTTP adapter and serves it.
+// httpModule provides the HTTP API and serves it.
 func httpModule(cfg config.Config) fx.Option {
 	return fx.Module("http",
 		fx.Provide(
-			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, log *slog.Logger) *httpapi.API {
+			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, logins *throttle.Throttle, log *slog.Logger) *httpapi.API {
 				wait := cfg.Wait
 				if wait == 0 {
 					wait = -1 // not at all; the API's own zero is its default
 				}
 				return httpapi.New(httpapi.Options{
 					Deploy: d, Status: s, Auth: a, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
-					NewUUID: newUUID, Ready: ready, TrustedProxies: cfg.TrustedProxies, Logger: log,
+					NewUUID: newUUID, Ready: ready, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
 				})
 			},
-			fx.Annotate(
-				func(api *httpapi.API, c *Certificates, fail context.CancelCauseFunc, log *slog.Logger) *httpapi.Server {
-					return httpapi.NewServer(httpapi.ServerOptions{
-						API: api, Handler: apart(api.Handler()), ConnContext: peer.Context,
-						Addr: cfg.Listen, TLS: c.TLS, Drain: cfg.ShutdownDelay, Fail: fail, Logger: log,
-						Limit: func(l net.Listener) net.Listener {
-							return conns.Limit(l, conns.Options{
-								Total: cmp.Or(cfg.MaxConnections, conns.OfAPI.Connections()), Exempt: append(conns.Local(), cfg.Proxies()...), Logger: log,
-							})
-						},
-					})
-				},
-				fx.OnStart((*httpapi.Server).Start),
-				fx.OnStop((*httpapi.Server).Stop),
-			),
+			func(lc fx.Lifecycle, api *httpapi.API, c *Certificates, fail context.CancelCauseFunc, log *slog.Logger) *serve.Server {
+				s := serve.New(serve.Options{
+					Name: "listen", Addr: cfg.Listen, TLS: c.TLS,
+					MaxConns: cfg.MaxConnections, FileShare: apiFileShare, Trusted: cfg.Proxies(), Untrusted: drones.IsApp,
+					ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, // feeds and deliveries extend it
+					Overload: api.Overload(), OnStop: api.EndFeeds, Fail: fail, Logger: log,
+				})
+				lc.Append(fx.StartStopHook(
+					func(ctx context.Context) error {
+						if err := api.Validate(); err != nil {
+							return err
+						}
+						if err := s.Listen(ctx); err != nil {
+							return err
+						}
+						s.Serve(api.Handler())
+						return nil
+					},
+					func(ctx context.Context) error {
+						api.Drain(ctx, cfg.ShutdownDelay)
+						return s.Stop(ctx)
+					},
+				))
+				return s
+			},
 		),
 		// Last to start and first to stop: nothing comes in while a part is missing.
-		fx.Invoke(func(*httpapi.Server) {}),
+		fx.Invoke(func(*serve.Server) {}),
 	)
 }
 
-// apart serves the apps of this machine as callers from elsewhere, under an
-// address that is nobody's. Else they would have the one of the people and the
-// proxies here: they could make those wait by wrong passwords, and be believed
-// when they name another address.
-func apart(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if peer.Is(r.Context(), drones.IsApp) {
-			r = r.WithContext(r.Context()) // a copy
-			r.RemoteAddr = "0.0.0.0:0"
-		}
-		next.ServeHTTP(w, r)
-	})
-}
+// apiFileShare is the part of the files of the process that connections to the
+// API may be: half of them. The platform's listeners use 3/16, as a request to
+// an app needs two; the rest is for everything else.
+const apiFileShare = 2

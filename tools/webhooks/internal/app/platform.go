@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/deployer/platform"
+	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
@@ -39,8 +41,8 @@ func platformModule(cfg config.Config) fx.Option {
 	return fx.Module("platform",
 		fx.Provide(
 			fx.Annotate(
-				func(c *Certificates, log *slog.Logger) (*platform.Platform, error) {
-					p, err := newPlatform(cfg, c.TLS, log)
+				func(c *Certificates, logins *throttle.Throttle, fail context.CancelCauseFunc, log *slog.Logger) (*platform.Platform, error) {
+					p, err := newPlatform(cfg, c.TLS, logins, fail, log)
 					if err == nil {
 						serves := p.Serves
 						c.serves.Store(&serves)
@@ -56,7 +58,7 @@ func platformModule(cfg config.Config) fx.Option {
 	)
 }
 
-func newPlatform(cfg config.Config, certificates *tls.Config, log *slog.Logger) (*platform.Platform, error) {
+func newPlatform(cfg config.Config, certificates *tls.Config, logins *throttle.Throttle, fail func(error), log *slog.Logger) (*platform.Platform, error) {
 	dir, err := filepath.Abs(cfg.PlatformDir())
 	if err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func newPlatform(cfg config.Config, certificates *tls.Config, log *slog.Logger) 
 	return platform.New(platform.Options{
 		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.ReadyTimeout, Drain: cfg.DrainTimeout,
 		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
-		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logger: log,
+		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
 	}), nil
 }
 

@@ -83,7 +83,7 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 // Options is the graph of role.
 func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 	common := fx.Options(
-		logModule(log),
+		logModule(log), loginsModule(cfg),
 		fx.Provide(func(log *slog.Logger) (*Certificates, error) { return newCertificates(cfg, log) }),
 		fx.StartTimeout(startTimeout),
 		// Each part stops within a share of this; the last of them closes the

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
 // The checks of a value return what is wrong with it, as in "invalid address:
@@ -58,20 +59,8 @@ func hostName(text string) error {
 }
 
 func network(text string) error {
-	_, err := parseNetwork(text)
+	_, err := serve.ParseProxies([]string{text})
 	return err
-}
-
-// parseNetwork parses a network or a single address.
-func parseNetwork(text string) (netip.Prefix, error) {
-	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return prefix.Masked(), nil
-	}
-	ip, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("invalid network %q: want an address or a network such as 10.0.0.0/8", text)
-	}
-	return ip.Unmap().Prefix(ip.Unmap().BitLen())
 }
 
 func mailbox(text string) error {

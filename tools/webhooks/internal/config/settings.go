@@ -2,10 +2,11 @@ package config
 
 import (
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
 // Config has the value of every setting. A setting is named as the option that
@@ -192,13 +193,8 @@ func (c Config) validate() []error {
 	return problems
 }
 
-// Proxies returns the trusted proxies as networks.
-func (c Config) Proxies() []netip.Prefix {
-	var all []netip.Prefix
-	for _, text := range c.TrustedProxies {
-		if prefix, err := parseNetwork(text); err == nil { // Load has checked it
-			all = append(all, prefix)
-		}
-	}
-	return all
+// Proxies returns the trusted proxies. [Load] has checked them.
+func (c Config) Proxies() (proxies serve.Proxies) {
+	proxies, _ = serve.ParseProxies(c.TrustedProxies)
+	return proxies
 }

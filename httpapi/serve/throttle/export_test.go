@@ -1,6 +1,6 @@
 package throttle
 
-// Remembered tells how much is remembered.
+// Remembered returns how much is remembered.
 func (t *Throttle) Remembered() (pairs, addresses, users int) {
 	return t.pairs.size(), t.addresses.size(), t.users.size()
 }

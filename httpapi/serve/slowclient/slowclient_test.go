@@ -1,4 +1,4 @@
-package stall_test
+package slowclient_test
 
 import (
 	"bufio"
@@ -16,47 +16,47 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/stall"
+	"github.com/nodejitsu/webhooks/httpapi/serve/slowclient"
 )
 
 const limit = 300 * time.Millisecond
 
 // serve returns a server that watches each exchange of handler. It fails the
-// test where net/http complains.
-func serve(t *testing.T, handler func(*stall.Exchange, *http.Request)) *httptest.Server {
+// test if net/http logs anything.
+func serve(t *testing.T, handler func(*slowclient.Exchange, *http.Request)) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, r := stall.Watch(w, r, limit)
+		x, r := slowclient.Watch(w, r, limit)
 		defer x.End()
 		handler(x, r)
 	}))
-	complaints := &complaints{}
-	server.Config.ErrorLog = log.New(complaints, "", 0)
+	logged := &logged{}
+	server.Config.ErrorLog = log.New(logged, "", 0)
 	server.EnableHTTP2 = true
 	t.Cleanup(func() {
 		server.Close()
-		if said := complaints.said(); said != "" {
-			t.Error(said)
+		if text := logged.String(); text != "" {
+			t.Error(text)
 		}
 	})
 	return server
 }
 
-type complaints struct {
+type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (c *complaints) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.Write(p)
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
 }
 
-func (c *complaints) said() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.String()
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func dial(t *testing.T, server *httptest.Server) net.Conn {
@@ -72,8 +72,8 @@ func dial(t *testing.T, server *httptest.Server) net.Conn {
 
 const half = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf"
 
-// outlast waits until the server has cut somebody off: whoever else was silent
-// meanwhile was so for longer than the limit.
+// outlast waits until the server has cut a client off: any other client that was
+// silent meanwhile was silent for longer than the limit.
 func outlast(t *testing.T, server *httptest.Server) {
 	t.Helper()
 	conn := dial(t, server)
@@ -85,12 +85,12 @@ func outlast(t *testing.T, server *httptest.Server) {
 	}
 }
 
-// readAll is a handler that says so where the body does not come.
-func readAll(t *testing.T, x *stall.Exchange, r *http.Request) bool {
+// readAll is a handler that reads the body, and answers 408 if it does not come.
+func readAll(t *testing.T, x *slowclient.Exchange, r *http.Request) bool {
 	t.Helper()
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		if !errors.Is(err, os.ErrDeadlineExceeded) || !x.Stalled() {
-			t.Errorf("the body ends with %v, stalled %t", err, x.Stalled())
+			t.Errorf("reading the body: %v, stalled %t", err, x.Stalled())
 		}
 		http.Error(x, "too slow", http.StatusRequestTimeout)
 		return false
@@ -98,16 +98,16 @@ func readAll(t *testing.T, x *stall.Exchange, r *http.Request) bool {
 	return true
 }
 
-func TestBodyThatStops(t *testing.T) {
+func TestBodyStops(t *testing.T) {
 	t.Parallel()
-	for name, handler := range map[string]func(*stall.Exchange, *http.Request){
-		"is waited for": func(x *stall.Exchange, r *http.Request) {
+	for name, handler := range map[string]func(*slowclient.Exchange, *http.Request){
+		"read": func(x *slowclient.Exchange, r *http.Request) {
 			if readAll(t, x, r) {
-				t.Error("half of it was all")
+				t.Error("half of the body was taken for all of it")
 			}
 		},
-		"nobody reads": func(x *stall.Exchange, _ *http.Request) { http.Error(x, "not wanted", http.StatusNotFound) },
-		"nobody reads any more": func(x *stall.Exchange, r *http.Request) {
+		"not read": func(x *slowclient.Exchange, _ *http.Request) { http.Error(x, "not wanted", http.StatusNotFound) },
+		"not read to its end": func(x *slowclient.Exchange, r *http.Request) {
 			x.Duplex()
 			var first [1]byte
 			if _, err := r.Body.Read(first[:]); err != nil {
@@ -124,18 +124,18 @@ func TestBodyThatStops(t *testing.T) {
 			if _, err := io.WriteString(conn, half); err != nil {
 				t.Fatal(err)
 			}
-			answer, err := io.ReadAll(conn) // until it is ended
+			answer, err := io.ReadAll(conn) // until the server closes it
 			if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 4") {
-				t.Errorf("answer %q, %v", answer, err)
+				t.Errorf("got %q, %v, want 4xx", answer, err)
 			}
 		})
 	}
 }
 
-func TestAnswerThatIsNotTaken(t *testing.T) {
+func TestResponseIsNotRead(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)
-	server := serve(t, func(x *stall.Exchange, _ *http.Request) {
+	server := serve(t, func(x *slowclient.Exchange, _ *http.Request) {
 		var err error
 		for err == nil {
 			_, err = x.Write(make([]byte, 64<<10))
@@ -148,18 +148,18 @@ func TestAnswerThatIsNotTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("writing ends with %v", err)
+		t.Errorf("writing: %v, want a timeout", err)
 	}
 }
 
-// An event stream may say nothing for long, as may a client that has sent all.
-func TestSilentAnswer(t *testing.T) {
+// An event stream may be silent for long, and so may a client that has sent everything.
+func TestSilentResponse(t *testing.T) {
 	t.Parallel()
 	for protocol, begin := range map[string]func(*httptest.Server){"HTTP/1.1": (*httptest.Server).Start, "HTTP/2.0": (*httptest.Server).StartTLS} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			next := make(chan struct{})
-			server := serve(t, func(x *stall.Exchange, r *http.Request) {
+			server := serve(t, func(x *slowclient.Exchange, r *http.Request) {
 				if !readAll(t, x, r) {
 					return
 				}
@@ -170,13 +170,13 @@ func TestSilentAnswer(t *testing.T) {
 					select {
 					case <-next:
 					case <-r.Context().Done():
-						t.Error("the answer was given up")
+						t.Error("the response was aborted")
 						return
 					}
 				}
 			})
 			begin(server)
-			clock := serve(t, func(x *stall.Exchange, r *http.Request) { readAll(t, x, r) })
+			clock := serve(t, func(x *slowclient.Exchange, r *http.Request) { readAll(t, x, r) })
 			clock.Start()
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader("all"))
 			if err != nil {
@@ -196,13 +196,13 @@ func TestSilentAnswer(t *testing.T) {
 				next <- struct{}{}
 			}
 			if rest, err := io.ReadAll(events); len(rest) > 0 || err != nil || resp.Proto != protocol {
-				t.Errorf("then %q, %v, in %s", rest, err, resp.Proto)
+				t.Errorf("then %q, %v, by %s", rest, err, resp.Proto)
 			}
 		})
 	}
 }
 
-// recorder is an answer that remembers the deadlines of reading.
+// recorder is a response that records the read deadlines.
 type recorder struct {
 	http.ResponseWriter
 	deadlines chan time.Time
@@ -213,12 +213,12 @@ func (r recorder) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// While the client takes the answer, the rest of its request may be late.
-func TestBothWays(t *testing.T) {
+// While the client reads the response, the rest of its request may be late.
+func TestDuplex(t *testing.T) {
 	t.Parallel()
 	w := recorder{httptest.NewRecorder(), make(chan time.Time, 10)}
 	body, rest := io.Pipe()
-	x, r := stall.Watch(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body), time.Hour)
+	x, r := slowclient.Watch(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body), time.Hour)
 	x.Duplex()
 	var reader sync.WaitGroup
 	reader.Go(func() {
@@ -231,7 +231,7 @@ func TestBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again := <-w.deadlines; !again.After(first) {
-		t.Errorf("what was sent moves the deadline from %v to %v", first, again)
+		t.Errorf("a write moves the deadline from %v to %v", first, again)
 	}
 	if err := rest.Close(); err != nil {
 		t.Fatal(err)
@@ -246,15 +246,15 @@ func TestBothWays(t *testing.T) {
 	}
 }
 
-func TestWebSocketMayBeSilent(t *testing.T) {
+func TestSilentWebSocket(t *testing.T) {
 	t.Parallel()
-	server := serve(t, func(x *stall.Exchange, _ *http.Request) {
+	server := serve(t, func(x *slowclient.Exchange, _ *http.Request) {
 		conn, rw, err := http.NewResponseController(x).Hijack()
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		defer conn.Close() //nolint:errcheck // it has said all
+		defer conn.Close() //nolint:errcheck // everything was sent
 		for range 2 {
 			line, err := rw.ReadString('\n')
 			if err != nil {
@@ -267,7 +267,7 @@ func TestWebSocketMayBeSilent(t *testing.T) {
 		}
 	})
 	server.Start()
-	clock := serve(t, func(x *stall.Exchange, r *http.Request) { readAll(t, x, r) })
+	clock := serve(t, func(x *slowclient.Exchange, r *http.Request) { readAll(t, x, r) })
 	clock.Start()
 	conn := dial(t, server)
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
@@ -285,13 +285,13 @@ func TestWebSocketMayBeSilent(t *testing.T) {
 	}
 }
 
-// A body that nobody read leaves the connection whole, or ends it in order.
-func TestBodyThatIsLeft(t *testing.T) {
+// A body that nobody reads leaves the connection usable, or ends it properly.
+func TestUnreadBody(t *testing.T) {
 	t.Parallel()
-	for name, duplex := range map[string]bool{"answer after the body": false, "answer before it": true} {
+	for name, duplex := range map[string]bool{"response after the body": false, "response before its end": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := serve(t, func(x *stall.Exchange, _ *http.Request) {
+			server := serve(t, func(x *slowclient.Exchange, _ *http.Request) {
 				if duplex {
 					x.Duplex()
 				}
