@@ -62,7 +62,7 @@ func (s *Store) run(ctx context.Context, script string, args ...any) (*reply, er
 		return r, err
 	}
 	// Not by our clock: that of Redis was set, or another has become the master.
-	if _, failed := s.counted(ctx, false); failed != nil {
+	if _, failed := s.counted(ctx); failed != nil {
 		return r, err
 	}
 	return s.send(ctx, ends, script, args...)

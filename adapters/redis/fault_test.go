@@ -2,7 +2,6 @@ package redis_test
 
 import (
 	"errors"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -208,14 +207,8 @@ func TestRefused(t *testing.T) {
 			t.Parallel()
 			server, s, j := started(t)
 			begin := test.begin
-			if begin == nil { // a replica of nobody
-				gone := redistest.Start(t)
-				gone.Kill()
-				host, port, err := net.SplitHostPort(gone.Addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				begin = []string{"REPLICAOF", host, port}
+			if begin == nil {
+				begin = []string{"REPLICAOF", "127.0.0.1", unused(t)}
 			}
 			accept(t, s, newEntry("u"))
 			held := claim(t, s)

@@ -3,125 +3,195 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/availability"
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 )
 
 // health is what is known of Redis.
 type health struct {
-	mu     sync.Mutex
-	broken error  // why Redis can't be used; nil: it can, as far as is known
-	epoch  string // which data we work with; "" before Start
-	asked  uint64 // how many probes were begun
-	judged uint64 // the latest of them that told something
+	outage *availability.State
+
+	mu      sync.Mutex
+	running bool
+	epoch   string // of the data we work with; "" until the first probe that succeeds
+	probes  uint64 // how many were begun
+	latest  uint64 // the number of the latest probe whose result is known
+	started bool   // a probe has succeeded
 }
 
-func (h *health) start() { h.set(nil) }
-
-func (h *health) stop() { h.set(errNotStarted) }
-
-func (h *health) set(broken error) {
+func (h *health) setRunning(running bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.broken = broken
+	h.running = running
 }
 
-func (h *health) state() error {
+func (h *health) isRunning() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.broken
+	return h.running
 }
 
-// begin numbers a probe.
+// begin returns the number of a new probe.
 func (h *health) begin() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asked++
-	return h.asked
+	h.probes++
+	return h.probes
 }
 
-// judge takes what a probe found, unless one that began later has told already.
-func (h *health) judge(probe uint64, found error) (broke, healed bool) {
+// end notes the result of a probe, unless that of a later probe is known, and
+// reports whether an outage ended.
+func (h *health) end(probe uint64, err error) (recovered bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if probe < h.judged || errors.Is(h.broken, errNotStarted) {
-		return false, false
+	if probe < h.latest || !h.running {
+		return false
 	}
-	broke, healed = h.broken == nil && found != nil, h.broken != nil && found == nil
-	h.judged, h.broken = probe, found
-	return broke, healed
+	h.latest = probe
+	if err != nil {
+		h.outage.Begin(err)
+		return false
+	}
+	return h.outage.End()
 }
 
-// isNow tells whether the data is not what it was before.
-func (h *health) isNow(epoch string) (lost bool) {
+// setEpoch notes which data Redis has, and reports whether it had other data
+// before.
+func (h *health) setEpoch(epoch string) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	lost = h.epoch != "" && h.epoch != epoch
+	changed = h.epoch != "" && h.epoch != epoch
 	h.epoch = epoch
-	return lost
+	return changed
 }
 
-// Check tells whether the store can write.
+// Check reports whether the store can write.
 func (s *Store) Check(ctx context.Context) error {
-	if err := s.health.state(); errors.Is(err, errNotStarted) {
-		return err
+	if !s.health.isRunning() {
+		return errNotStarted
 	}
 	return s.probe(ctx)
 }
 
-// probe writes something, so as to know whether that can be done, and notices
-// where the data is not what it was, or has changes that no message told of.
+// probe finds out whether Redis can be used, and whether there were changes
+// that no message announced.
 func (s *Store) probe(ctx context.Context) error {
 	probe := s.health.begin()
 	before := s.heard.Load()
-	n, err := s.counted(ctx, false)
+	n, err := s.counted(ctx)
 	if err != nil && ctx.Err() != nil {
-		return err // it is the caller who would not wait
+		return err // the caller gave up, which says nothing about Redis
 	}
-	broke, healed := s.health.judge(probe, err)
-	switch {
-	case broke:
-		s.o.Logger.Error("redis can't be used; deliveries are refused until it can", "error", err)
-	case healed:
-		s.o.Logger.Info("redis can be used again")
-	}
-	// What a message tells meanwhile is heard, but perhaps not yet. And who was
+	recovered := s.health.end(probe, err)
+	// A message that comes meanwhile may not have been received yet. And who was
 	// woken in an outage could not read.
-	if err == nil && n != before && s.heard.CompareAndSwap(before, n) || healed {
+	if err == nil && n != before && s.heard.CompareAndSwap(before, n) || recovered {
 		s.wakeAll()
 	}
 	return err
 }
 
-// doubt has Redis looked at, after a call that failed, unless it is known that
-// it can't be used: the log tells of an outage once, not for each call.
+// doubt asks for a probe after a call that failed. In an outage it only counts
+// the call.
 func (s *Store) doubt() {
-	if s.health.state() == nil {
+	if s.health.outage.Fail() == nil {
 		watchers.Signal(s.doubts)
 	}
 }
 
-// counted returns how many changes there were in all. It learns what time it is
-// to Redis, and whether that was set back before the store was started.
-func (s *Store) counted(ctx context.Context, starting bool) (int64, error) {
+// counted returns the number of changes that were ever made. It writes, so that
+// it fails if Redis can't be written; it learns the time of Redis, and notices
+// if the data is not what it was.
+func (s *Store) counted(ctx context.Context) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	starting, err := s.inspect(ctx)
+	if err != nil {
+		return 0, err
+	}
 	answer, err := s.send(ctx, time.Time{}, "probe", flag(starting))
 	if err != nil {
 		return 0, err
 	}
 	fields := answer.list()
 	s.theirs.learn(fields.at(2).number())
-	if s.health.isNow(fields.at(0).text()) {
-		s.o.Logger.Error("redis lost its data; deliveries that were accepted before are gone, redeliver them at GitHub", "prefix", s.o.Prefix)
+	if s.health.setEpoch(fields.at(0).text()) {
+		s.o.Logger.Error("redis lost its data; what was accepted before is gone, redeliver it at GitHub", "prefix", s.o.Prefix)
 		s.wakeAll()
 	}
-	if accepted, now := fields.at(3).number(), fields.at(4).number(); starting && accepted > now {
+	if starting {
+		s.started(ctx, fields.at(3).number(), fields.at(4).number())
+	}
+	return fields.at(1).number(), answer.err
+}
+
+// inspect reports whether no probe has succeeded yet. Then it checks the version
+// of Redis.
+func (s *Store) inspect(ctx context.Context) (starting bool, err error) {
+	s.health.mu.Lock()
+	starting = !s.health.started
+	s.health.mu.Unlock()
+	if starting {
+		err = s.checkVersion(ctx)
+	}
+	return starting, err
+}
+
+// started notes that the first probe has succeeded, and warns of settings that
+// lose data and of a clock that was set back: accepted is when the newest entry
+// was, and now is the time, both in microseconds.
+func (s *Store) started(ctx context.Context, accepted, now int64) {
+	s.health.mu.Lock()
+	first := !s.health.started
+	s.health.started = true
+	s.health.mu.Unlock()
+	if !first {
+		return
+	}
+	s.warn(ctx)
+	if accepted > now {
 		s.o.Logger.Warn("the clock of redis was set back: the newest entry lies ahead of it",
 			"accepted_at", time.UnixMicro(accepted).UTC(), "now", time.UnixMicro(now).UTC(),
 			"ahead", time.Duration((accepted-now)*int64(time.Microsecond)).String())
 	}
-	return fields.at(1).number(), answer.err
+}
+
+var errVersion = errors.New("the version of Redis is not supported")
+
+// checkVersion fails if Redis is too old for the scripts.
+func (s *Store) checkVersion(ctx context.Context) error {
+	const oldest = 7
+	info, err := s.client.Info(ctx, "server").Result()
+	if err != nil {
+		return err
+	}
+	_, version, _ := strings.Cut(info, "redis_version:")
+	version, _, _ = strings.Cut(version, "\r\n")
+	var major int
+	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil || major < oldest {
+		return fmt.Errorf("%w: found %q, want %d or later", errVersion, version, oldest)
+	}
+	return nil
+}
+
+// warn logs settings that lose data. Hosted servers may hide theirs.
+func (s *Store) warn(ctx context.Context) {
+	for _, setting := range []struct{ name, want, why string }{
+		{"maxmemory-policy", "noeviction", "a full Redis drops entries instead of refusing them"},
+		{"appendonly", "yes", "what was accepted since the last snapshot is lost when Redis ends"},
+	} {
+		found, err := s.client.ConfigGet(ctx, setting.name).Result()
+		switch value := found[setting.name]; {
+		case err != nil || value == "":
+			s.o.Logger.Info("redis setting unknown", "setting", setting.name, "want", setting.want, "error", err)
+		case value != setting.want:
+			s.o.Logger.Warn("redis setting may lose data", "setting", setting.name,
+				"value", value, "want", setting.want, "reason", setting.why)
+		}
+	}
 }

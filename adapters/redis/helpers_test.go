@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,8 +80,8 @@ func (j *journal) says(t *testing.T, n int, text string) {
 
 // What the journal says of an outage.
 const (
-	broken = "ERROR redis can't be used"
-	healed = "INFO redis can be used again"
+	broken = "ERROR redis is unavailable"
+	healed = "INFO redis is available again"
 	lost   = "ERROR redis lost its data"
 )
 
@@ -176,3 +177,15 @@ func started(t *testing.T, args ...string) (*redistest.Server, *redis.Store, *jo
 func name(user int) string { return fmt.Sprintf("user-%d", user) }
 
 func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }
+
+// unused returns a port of 127.0.0.1 that nothing listens on.
+func unused(t *testing.T) string {
+	t.Helper()
+	gone := redistest.Start(t)
+	gone.Kill()
+	_, port, err := net.SplitHostPort(gone.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}

@@ -269,13 +269,13 @@ func TestWarnings(t *testing.T) {
 			_, _, j := started(t, test.args...)
 			j.says(t, len(test.want), "WARN")
 			for _, want := range test.want {
-				j.says(t, 1, "WARN redis may lose what it was given "+want)
+				j.says(t, 1, "WARN redis setting may lose data "+want)
 			}
 			want := 0
 			if name == "not told" {
 				want = 2
 			}
-			j.says(t, want, "INFO redis does not tell a setting")
+			j.says(t, want, "INFO redis setting unknown")
 		})
 	}
 }

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/availability"
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
@@ -60,7 +62,12 @@ func New(o Options) *Store {
 	}
 	return &Store{
 		o: o, client: client, finder: finder, scripts: scripts(), packer: newPacker(),
-		ready: make(chan struct{}, 1), doubts: make(chan struct{}, 1), health: health{broken: errNotStarted},
+		ready: make(chan struct{}, 1), doubts: make(chan struct{}, 1), health: health{outage: &availability.State{
+			Logger: o.Logger,
+			Begins: "redis is unavailable; deliveries are refused until it is back",
+			Lasts:  "redis is still unavailable",
+			Ends:   "redis is available again",
+		}},
 		theirs: theirClock{began: time.Now()}, now: now,
 	}
 }
@@ -99,23 +106,22 @@ func newClient(o Options) (redis.UniversalClient, *sentinels) {
 	return redis.NewClient(all.Simple()), finder
 }
 
-// Start connects. It fails where Redis can't be reached or is too old, and
-// warns where its settings may lose what it was given.
+// Start connects. If Redis is not available, as it is away or loads its data,
+// Start succeeds all the same: until Redis is available, Check and all calls
+// fail. Start fails if the settings are wrong: if Redis refuses the password or
+// the user, has another certificate, or is too old.
 func (s *Store) Start(ctx context.Context) error {
-	if err := s.version(ctx); err != nil {
-		return err
-	}
-	s.warn(ctx)
-	n, err := s.counted(ctx, true)
-	if err != nil {
-		return fmt.Errorf("redis: %s: %w", strings.Join(s.o.Addrs, ","), err)
+	s.health.setRunning(true)
+	n, err := s.counted(ctx)
+	if misconfigured(err) || err != nil && ctx.Err() != nil {
+		s.health.setRunning(false)
+		return fmt.Errorf("redis: connecting to %s: %w", strings.Join(s.o.Addrs, ","), err)
 	}
 	s.heard.Store(n)
-	subscription, err := s.subscribe(ctx)
 	if err != nil {
-		return err
+		s.health.outage.Begin(err)
 	}
-	s.health.start()
+	subscription := s.subscribe(ctx)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.running.Go(func() { s.listen(ctx, subscription) })
@@ -130,37 +136,19 @@ func (s *Store) Start(ctx context.Context) error {
 	return nil
 }
 
-// version refuses a Redis that lacks what the scripts use.
-func (s *Store) version(ctx context.Context) error {
-	const oldest = 7
-	info, err := s.client.Info(ctx, "server").Result()
-	if err != nil {
-		return fmt.Errorf("redis: %s can't be used: %w", strings.Join(s.o.Addrs, ","), err)
-	}
-	_, version, _ := strings.Cut(info, "redis_version:")
-	version, _, _ = strings.Cut(version, "\r\n")
-	var major int
-	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil || major < oldest {
-		return fmt.Errorf("redis: %s is Redis %q; version %d or later is needed", strings.Join(s.o.Addrs, ","), version, oldest)
-	}
-	return nil
-}
-
-// warn tells of settings that lose data. Hosted servers may not tell theirs.
-func (s *Store) warn(ctx context.Context) {
-	for _, setting := range []struct{ name, want, why string }{
-		{"maxmemory-policy", "noeviction", "a full Redis drops entries instead of refusing them"},
-		{"appendonly", "yes", "what was accepted since the last snapshot is lost when Redis ends"},
+// misconfigured reports whether err is a fault of the settings, which waiting
+// does not mend.
+func misconfigured(err error) bool {
+	for _, prefix := range []string{
+		"WRONGPASS", "NOAUTH", "NOPERM", "AUTH", "invalid password", "DB index", "MOVED", "This instance has cluster support disabled",
 	} {
-		found, err := s.client.ConfigGet(ctx, setting.name).Result()
-		switch value := found[setting.name]; {
-		case err != nil || value == "":
-			s.o.Logger.Info("redis does not tell a setting", "setting", setting.name, "wanted", setting.want, "error", err)
-		case value != setting.want:
-			s.o.Logger.Warn("redis may lose what it was given", "setting", setting.name,
-				"value", value, "wanted", setting.want, "reason", setting.why)
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
 		}
 	}
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.Is(err, errVersion) || errors.As(err, &certificate) || errors.As(err, &record)
 }
 
 // Stop ends what runs and closes the connections. It may be called without
@@ -171,7 +159,7 @@ func (s *Store) Stop(context.Context) error {
 		s.running.Wait()
 		s.cancel = nil
 	}
-	s.health.stop()
+	s.health.setRunning(false)
 	err := s.packer.close()
 	if closing := s.client.Close(); !errors.Is(closing, redis.ErrClosed) {
 		err = errors.Join(err, closing)

@@ -2,8 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -13,25 +11,26 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 )
 
-// lookEvery is how often is looked for what no message told.
+// lookEvery is the time between two probes.
 const lookEvery = 2 * time.Second
 
 // Watch implements deploy.Watcher and status.Feed.
 func (s *Store) Watch(user string) (<-chan struct{}, func()) { return s.watchers.Watch(user) }
 
-// subscribe returns a subscription that stands, to changes and ready.
-func (s *Store) subscribe(ctx context.Context) (*redis.PubSub, error) {
+// subscribe subscribes to changes and ready. It waits for Redis to confirm that,
+// so that no message is missed; go-redis goes on trying if Redis does not.
+func (s *Store) subscribe(ctx context.Context) *redis.PubSub {
 	subscription := s.client.Subscribe(ctx, s.base()+"changes", s.base()+"ready")
 	for range 2 {
-		if _, err := subscription.Receive(ctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("redis: subscribing: %w", err), subscription.Close())
+		if _, err := subscription.ReceiveTimeout(ctx, tryTimeout); err != nil {
+			break
 		}
 	}
-	return subscription, nil
+	return subscription
 }
 
-// listen wakes by the messages, until ctx ends. go-redis connects again where
-// the connection is lost, and says so.
+// listen wakes by the messages, until ctx ends. If the connection is lost,
+// go-redis connects again and sends a *redis.Subscription.
 func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 	defer subscription.Close() //nolint:errcheck // nothing was written to it
 	messages := subscription.ChannelWithSubscriptions()
@@ -44,7 +43,7 @@ func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 		}
 		switch m := message.(type) {
 		case *redis.Subscription:
-			s.wakeAll() // what was said before is not known
+			s.wakeAll() // what was published before is not known
 		case *redis.Message:
 			if m.Channel == s.base()+"ready" {
 				watchers.Signal(s.ready)
@@ -61,8 +60,7 @@ func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 	}
 }
 
-// look finds out, every now and then and after a call that failed, whether Redis can be used, and whether
-// there were changes that no message told of.
+// look probes Redis now and then, and after a call that failed, until ctx ends.
 func (s *Store) look(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -73,17 +71,17 @@ func (s *Store) look(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		_ = s.probe(ctx) // it tells the log
+		_ = s.probe(ctx) // it logs an outage
 	}
 }
 
-// written wakes those in this process at once; the message will find them awake.
+// written wakes those in this process at once, before the message does.
 func (s *Store) written(user string) {
 	s.watchers.Wake(user)
 	watchers.Signal(s.ready)
 }
 
-// wakeAll is for when it is not known who has a change.
+// wakeAll wakes everybody, for when it is not known who has a change.
 func (s *Store) wakeAll() {
 	s.watchers.WakeAll()
 	watchers.Signal(s.ready)

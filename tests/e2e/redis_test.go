@@ -69,7 +69,7 @@ func TestRedisDown(t *testing.T) {
 		t.Errorf("two deliveries were accepted, and the log is %s, %v", page.body, err)
 	}
 	said := s.stderr()
-	if strings.Count(said, "redis can't be used") != 1 || strings.Count(said, "redis can be used again") != 1 {
+	if strings.Count(said, "redis is unavailable") != 1 || strings.Count(said, "redis is available again") != 1 {
 		t.Errorf("the log does not say once that it begins and ends:\n%s", said)
 	}
 	if strings.Contains(said, "connection pool") {
@@ -138,7 +138,7 @@ func TestRedisRefuses(t *testing.T) {
 				t.Errorf("there are %s entries, want the one from before and the one that was sent again", n)
 			}
 			said := s.stderr()
-			if strings.Count(said, "redis can't be used") != 1 || strings.Count(said, "redis can be used again") != 1 || !strings.Contains(said, test.says) {
+			if strings.Count(said, "redis is unavailable") != 1 || strings.Count(said, "redis is available again") != 1 || !strings.Contains(said, test.says) {
 				t.Errorf("the log does not say once that it begins, why, and that it ends:\n%s", said)
 			}
 		})

@@ -67,12 +67,24 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// start tells whether the server accepts connections.
+// start reports whether the server accepts connections.
 func (s *Server) start() bool {
 	s.t.Helper()
-	args := s.commandLine()
+	select {
+	case ready := <-s.run(s.commandLine()...):
+		return ready
+	case <-time.After(time.Minute):
+		s.t.Fatal("redis-server did not become ready within a minute")
+		return false
+	}
+}
+
+// run runs redis-server, and returns a channel that receives true when it
+// accepts connections, or false when it has ended before.
+func (s *Server) run(args ...string) <-chan bool {
+	s.t.Helper()
 	// It outlives the test's context, so that Kill can wait for it.
-	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), "redis-server", args...) //nolint:gosec // a test says with what
+	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), "redis-server", args...) //nolint:gosec // the arguments are a test's
 	output, err := s.cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)
@@ -81,31 +93,25 @@ func (s *Server) start() bool {
 		s.t.Fatalf("%v; install Debian's package redis-server, or run ./tools/test.sh, which does", err)
 	}
 	s.done = make(chan struct{})
-	up := make(chan bool, 1)
+	ready := make(chan bool, 1)
 	go func(cmd *exec.Cmd, done chan struct{}) {
 		defer close(done)
 		lines := bufio.NewScanner(output)
 		for lines.Scan() {
 			if strings.Contains(lines.Text(), "Ready to accept connections") || strings.Contains(lines.Text(), "Sentinel ID is") {
-				up <- true
+				ready <- true
 				break
 			}
 		}
-		for lines.Scan() { // it must not wait for us to read
+		for lines.Scan() { // the server must not block on its output
 		}
 		_ = cmd.Wait() // killed, mostly
 		select {
-		case up <- false:
+		case ready <- false:
 		default:
 		}
 	}(s.cmd, s.done)
-	select {
-	case ok := <-up:
-		return ok
-	case <-time.After(time.Minute):
-		s.t.Fatal("redis-server did not become ready within a minute")
-		return false
-	}
+	return ready
 }
 
 func (s *Server) commandLine() []string {
@@ -148,6 +154,28 @@ func (s *Server) Restart() {
 	if s.kind == sentinel {
 		s.hasten()
 	}
+}
+
+// RestartLoading kills the server and starts it again so that it loads its data
+// until "CONFIG SET key-load-delay 0".
+func (s *Server) RestartLoading() {
+	s.t.Helper()
+	s.Do("EVAL", "for i = 1, 20000 do redis.call('SET', 'load' .. i, i) end", "0")
+	s.Do("BGREWRITEAOF") // only a snapshot is loaded with a delay
+	until(s.t, func() string {
+		if strings.Contains(s.Do("INFO", "persistence"), "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0") {
+			return ""
+		}
+		return "the append-only file is rewritten"
+	})
+	s.Kill()
+	s.run(append(s.commandLine(), "--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024")...)
+	until(s.t, func() string {
+		if answer, _ := s.ask("PING"); strings.Contains(answer, "LOADING") {
+			return ""
+		}
+		return "redis-server loads its data"
+	})
 }
 
 // Pause stops the process where it is; Resume lets it go on.

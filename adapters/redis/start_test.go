@@ -1,0 +1,66 @@
+package redis_test
+
+import (
+	"testing"
+
+	"github.com/nodejitsu/webhooks/adapters/redis"
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+)
+
+// A store starts while Redis is not available, and works as soon as it is.
+func TestStartWithoutRedis(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before func(t *testing.T, s *redistest.Server) // makes Redis unavailable
+		after  func(t *testing.T, s *redistest.Server) // makes it available
+	}{
+		"away": {
+			func(_ *testing.T, s *redistest.Server) { s.Kill() },
+			func(_ *testing.T, s *redistest.Server) { s.Restart() },
+		},
+		"silent": {
+			func(_ *testing.T, s *redistest.Server) { s.Pause() },
+			func(_ *testing.T, s *redistest.Server) { s.Resume() },
+		},
+		"loading": {
+			func(t *testing.T, s *redistest.Server) { s.RestartLoading() },
+			func(_ *testing.T, s *redistest.Server) { s.Do("CONFIG", "SET", "key-load-delay", "0") },
+		},
+		"read-only": {
+			func(t *testing.T, s *redistest.Server) { s.Do("REPLICAOF", "127.0.0.1", unused(t)) },
+			func(_ *testing.T, s *redistest.Server) { s.Do("REPLICAOF", "NO", "ONE") },
+		},
+		"full": {
+			func(_ *testing.T, s *redistest.Server) { s.Do("CONFIG", "SET", "maxmemory", "1") },
+			func(_ *testing.T, s *redistest.Server) { s.Do("CONFIG", "SET", "maxmemory", "0") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, j := redistest.Start(t), newJournal()
+			test.before(t, server)
+			s := open(t, redis.Options{Addrs: []string{server.Addr}, Logger: j.logger()})
+			j.says(t, 1, broken)
+			if err := s.Check(t.Context()); err == nil {
+				t.Error("the store says that it is ready")
+			}
+			if _, _, err := s.Accept(t.Context(), delivery(newEntry("u"))); err == nil {
+				t.Error("a delivery was accepted")
+			}
+			test.after(t, server)
+			j.until(1, healed)
+			if err := s.Check(t.Context()); err != nil {
+				t.Error(err)
+			}
+			accept(t, s, newEntry("u"))
+			seen := make(chan map[string]int64)
+			go func() { seen <- watch(t, s, "u", 2) }()
+			accept(t, open(t, redis.Options{Addrs: []string{server.Addr}}), newEntry("u"))
+			if all := <-seen; len(all) != 2 { // so the subscription works, too
+				t.Errorf("%d entries were seen, want 2", len(all))
+			}
+			j.says(t, 1, broken)
+			j.says(t, 1, healed)
+		})
+	}
+}
