@@ -3,6 +3,7 @@ package app
 import (
 	"io"
 	"log/slog"
+	"math"
 
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
@@ -31,12 +32,21 @@ func newLogger(cfg config.Config, out io.Writer) (*zap.Logger, error) {
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(out)), level)), nil
 }
 
-// logModule gives core and the adapters the standard library's logger, backed
-// by zap, and shows fx's own wiring at debug level only.
+// noStack is above every level that is logged: zapslog would add a stack trace
+// to each error, which belongs to a bug alone. Where a panic is recovered, its
+// stack is logged as an attribute.
+const noStack = slog.Level(math.MaxInt)
+
+func newSlog(log *zap.Logger) *slog.Logger {
+	return slog.New(zapslog.NewHandler(log.Core(), zapslog.AddStacktraceAt(noStack)))
+}
+
+// logModule provides the standard library's logger, backed by zap, and logs fx's
+// own events at debug level only.
 func logModule(log *zap.Logger) fx.Option {
 	return fx.Options( // no module: its logger would be the module's own
 		fx.Supply(log),
-		fx.Provide(func(log *zap.Logger) *slog.Logger { return slog.New(zapslog.NewHandler(log.Core())) }),
+		fx.Provide(newSlog),
 		fx.WithLogger(func(log *zap.Logger) fxevent.Logger {
 			events := &fxevent.ZapLogger{Logger: log.Named("fx")}
 			events.UseLogLevel(zapcore.DebugLevel)
