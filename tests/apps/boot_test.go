@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // steady is an app that tells which of its lives it is in.
@@ -11,9 +12,20 @@ const steady = `
 	const life = String(Math.random())
 	require('http').createServer((req, res) => res.end(life)).listen(process.env.PORT)`
 
+// impatience is how long an app may take to start where a test waits for that to
+// be too long.
+const impatience = time.Minute
+
+// impatient returns a platform that gives an app so long.
+func impatient(t *testing.T) *server {
+	t.Helper()
+	return ownPlatform(t, "--ready-timeout", impatience.String())
+}
+
 // A version that does not start never replaces one that runs.
 func TestBadVersions(t *testing.T) {
 	t.Parallel()
+	s := impatient(t)
 	for name, test := range map[string]struct {
 		server string
 		said   []string
@@ -30,7 +42,7 @@ func TestBadVersions(t *testing.T) {
 		},
 		"silent": {
 			`console.log('waiting for Godot'); setInterval(() => {}, 1000)`,
-			[]string{"did not accept connections on PORT within 30s", "waiting for Godot"},
+			[]string{"did not accept connections on PORT within " + impatience.String(), "waiting for Godot"},
 		},
 		"elsewhere": {
 			// The port is fixed, as on its author's machine.
@@ -40,7 +52,7 @@ func TestBadVersions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := create(t, shared, name)
+			a := create(t, s, name)
 			good := a.deploy(script(steady))
 			life := a.get("/").body
 			bad, output, failure := a.upload(script(test.server))
@@ -89,7 +101,7 @@ func withHealth(statuses string) files {
 // runs; one that needs its time does, once it is ready.
 func TestHealthPath(t *testing.T) {
 	t.Parallel()
-	a := create(t, shared, "health")
+	a := create(t, impatient(t), "health")
 	good := a.deploy(withHealth("503, 503, 200"))
 	life := a.get("/").body
 	until(t, "the log of its health path", func() bool {

@@ -12,18 +12,7 @@ import (
 // Nothing is left of a platform that was killed, and what ran runs again, once.
 func TestKilledPlatform(t *testing.T) {
 	t.Parallel()
-	s, err := serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.remove(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("log of the platform:\n%s", s.stderr())
-		}
-	})
+	s := ownPlatform(t)
 	a, stopped, building := create(t, s, "one"), create(t, s, "stopped"), create(t, s, "building")
 	text := steady + "\nrequire('child_process').spawn('sleep', ['1001'], { detached: true })"
 	a.deploy(script(text))

@@ -14,6 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
+	"github.com/nodejitsu/webhooks/tests/internal/built"
 )
 
 // What TestMain makes once, before any test.
@@ -23,13 +26,19 @@ var (
 	shared   *server //nolint:gochecknoglobals // for tests that do no harm to the platform itself
 )
 
-func TestMain(m *testing.M) {
-	code, err := run(m)
+func TestMain(m *testing.M) { os.Exit(leftovers.Run(tests{m})) }
+
+// tests are the tests of this package with what goes before and after all of
+// them.
+type tests struct{ *testing.M }
+
+func (ts tests) Run() int {
+	code, err := run(ts.M)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	os.Exit(code)
+	return code
 }
 
 func run(m *testing.M) (code int, err error) {
@@ -37,16 +46,13 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	ctx := context.Background()
-	dir, err := os.MkdirTemp("", "webhooks-apps-")
+	dir, err := os.MkdirTemp("", "program-")
 	if err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	program = filepath.Join(dir, "webhooks")
-	build := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "nomsgpack", "-o", program, "github.com/nodejitsu/webhooks/tools/webhooks")
-	build.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building the program: %w\n%s", err, out)
+	if program, err = built.Program(ctx, dir); err != nil {
+		return 1, err
 	}
 	end, err := serveRegistry(ctx)
 	if err != nil {

@@ -13,7 +13,10 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
+
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
 )
 
 const (
@@ -21,12 +24,14 @@ const (
 	password = "correct horse"
 )
 
-// patience is how long something may take that must happen.
-const patience = 2 * time.Minute
+// patience is how long something may take that must happen. Only what hangs
+// takes so long, however busy the machine is.
+const patience = 10 * time.Minute
 
 // server is a running `webhooks platform`.
 type server struct {
 	dir, data string
+	flags     []string
 	cmd       *exec.Cmd
 	exited    chan struct{}
 	api       string // http://host:port
@@ -36,14 +41,15 @@ type server struct {
 	log bytes.Buffer // stderr of all its lives
 }
 
-// serve starts a platform on a fresh data folder and adds the user.
-func serve(ctx context.Context) (*server, error) {
+// serve starts a platform on a fresh data folder and adds the user. flags are
+// added to its command line.
+func serve(ctx context.Context, flags ...string) (*server, error) {
 	// Not in a folder of the test's: the apps' own users must pass through it.
 	dir, err := os.MkdirTemp("", "webhooks-apps-")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, data: filepath.Join(dir, "data")}
+	s := &server{dir: dir, data: filepath.Join(dir, "data"), flags: flags}
 	if err = os.Chmod(dir, 0o711); err == nil { //nolint:gosec // see above
 		err = s.start(ctx)
 	}
@@ -61,11 +67,32 @@ func serve(ctx context.Context) (*server, error) {
 	return s, nil
 }
 
+// ownPlatform returns a platform that no other test uses, for as long as the test
+// runs.
+func ownPlatform(t *testing.T, flags ...string) *server {
+	t.Helper()
+	s, err := serve(t.Context(), flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.remove(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("log of the platform:\n%s", s.stderr())
+		}
+	})
+	return s
+}
+
 // start starts the process, with other ports than the life before.
 func (s *server) start(ctx context.Context) error {
 	// It outlives the test's own context: it is stopped, and its end is looked at.
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), program, "platform", "--data", s.data,
-		"--platform-listen", "127.0.0.1:0", "--apps-listen", "127.0.0.1:0", "--npm-registry", registry)
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), program, append([]string{
+		"platform", "--data", s.data, "--platform-listen", "127.0.0.1:0", "--apps-listen", "127.0.0.1:0",
+		"--npm-registry", registry, "--ready-timeout", patience.String(),
+	}, s.flags...)...)
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -123,7 +150,8 @@ func (s *server) remove() error {
 	if _, race, found := strings.Cut(s.stderr(), "WARNING: DATA RACE"); found {
 		err = errors.Join(err, errors.New("the race detector found something in the platform:"+race))
 	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	// A server that was killed could not end its apps.
+	return errors.Join(err, leftovers.Kill(s.dir), os.RemoveAll(s.dir))
 }
 
 // serverLog collects what the process writes to stderr.

@@ -24,41 +24,47 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
 // library is what npm installs.
 const library = "nodejitsu-api@0.6.6"
 
-// patience is how long something may take that must happen.
-const patience = 2 * time.Minute
+// patience is how long something may take that must happen. Only what hangs
+// takes so long, however busy the machine is.
+const patience = 10 * time.Minute
 
 // installed is the folder with the library, made once by TestMain.
 var installed string
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-		defer cancel()
-		dir, err := os.MkdirTemp("", "webhooks-clients-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir) //nolint:errcheck // best effort
-		cmd := exec.CommandContext(ctx, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", library)
-		cmd.Dir = dir
-		if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}"), 0o600); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "installing %s: %v\n%s", library, err, out)
-			return 1
-		}
-		installed = dir
-		return m.Run()
-	}())
+func TestMain(m *testing.M) { os.Exit(leftovers.Run(tests{m})) }
+
+// tests are the tests of this package with what goes before and after all of
+// them.
+type tests struct{ *testing.M }
+
+func (ts tests) Run() int {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "library-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // what is left is reported
+	cmd := exec.CommandContext(ctx, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", library)
+	cmd.Dir = dir
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}"), 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "installing %s: %v\n%s", library, err, out)
+		return 1
+	}
+	installed = dir
+	return ts.M.Run()
 }
 
 // serve returns a platform that runs, and is stopped at the end.
@@ -77,7 +83,7 @@ func serve(t *testing.T, o platform.Options) *platform.Platform {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := p.Stop(ctx); err != nil {
 			t.Error(err)

@@ -16,7 +16,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/letsencrypt/pebble/v2/ca"
 	"github.com/letsencrypt/pebble/v2/db"
@@ -127,20 +126,6 @@ func shown(t *testing.T, addr, host string, roots *x509.CertPool) (*x509.Certifi
 	}
 	defer conn.Close() //nolint:errcheck // only looked at
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
-}
-
-// eventually waits until something is so; log tells more where it never is.
-func eventually(t *testing.T, what string, so func() bool, log func() string) {
-	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.After(time.Minute); !so(); {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("it is never so that %s; the log:\n%s", what, log())
-		}
-	}
 }
 
 // A certificate is ordered from an ACME server when somebody first asks for the

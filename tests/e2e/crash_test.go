@@ -21,7 +21,7 @@ func (r *repository) link(target, name string) {
 func TestKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("killed")
 	repo.hook(s)
 	repo.commit("first", map[string]string{"package.json": packageJSON("killed"), "index.js": node("first")})

@@ -12,7 +12,7 @@ import (
 func TestPushBecomesARunningApp(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("hello")
 	repo.hook(s)
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("hello"), "index.js": node("first")})
@@ -60,7 +60,7 @@ func TestPushBecomesARunningApp(t *testing.T) {
 func TestHeldForTravis(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("tested")
 	repo.hook(s)
 	report := func(commit, state string) answer {
@@ -144,7 +144,7 @@ func TestHoldRunsOut(t *testing.T) {
 func TestSignedWithASecret(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	secret := strings.TrimSpace(s.run("", "secrets", "add", user, "github", "--data", s.data))
 	repo := h.repository("signed")
 	hook := func(secret string) sim.Delivery {

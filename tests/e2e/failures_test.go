@@ -11,7 +11,7 @@ import (
 func TestDeploymentsThatFail(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "10ms,20ms")...)
+	s := serve(t, h.flags("--retry-delays", "10ms,20ms")...)
 	for name, test := range map[string]struct {
 		files   map[string]string
 		arrange func(repo string)
@@ -66,7 +66,7 @@ func TestDeploymentsThatFail(t *testing.T) {
 func TestBuildThatHangs(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "1h", "--build-timeout", "1s")...)
+	s := serve(t, h.flags("--retry-delays", "1h", "--build-timeout", "1s")...)
 	repo := h.repository("hangs")
 	repo.hook(s)
 	repo.commit("first", map[string]string{
@@ -87,7 +87,7 @@ func TestBuildThatHangs(t *testing.T) {
 func TestHostileRepository(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("hostile")
 	repo.hook(s)
 	repo.git("config", "core.symlinks", "true")
@@ -117,7 +117,7 @@ func TestHostileRepository(t *testing.T) {
 func TestFailuresThatPass(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "10ms,20ms,30ms,40ms")...)
+	s := serve(t, h.flags("--retry-delays", "10ms,20ms,30ms,40ms")...)
 	repo := h.repository("flaky")
 	repo.hook(s)
 	h.Fail(sim.Matching("GET", "/contents/"), 1, 502, nil)

@@ -113,19 +113,7 @@ func (p *faultProxy) inject(f fault) (end func()) {
 // up listens again at the same address. Somebody's connection out of this
 // machine may have got its port meanwhile, and gives it back.
 func (p *faultProxy) up() {
-	patience := time.After(30 * time.Second)
-	for {
-		err := p.proxy.Start()
-		if err == nil {
-			return
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-patience:
-			p.t.Errorf("%s does not come up again: %v", p.addr(), err)
-			return
-		}
-	}
+	eventually(p.t, "the proxy listens again at "+p.addr(), func() bool { return p.proxy.Start() == nil }, p.addr)
 }
 
 // A fault is what it is called, and over when it is ended.

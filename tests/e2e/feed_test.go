@@ -86,11 +86,11 @@ func TestFeed(t *testing.T) {
 	}
 
 	// Silence ends it: as a status where nothing was sent, else as a last line.
-	silent := s.send(request{path: "/1/status/dscape/changes?timeout=200"})
+	silent := s.send(request{path: "/1/status/dscape/changes?timeout=2000"})
 	if silent.status != 408 || silent.json(t)["error"] != "status:changes:timeout" {
 		t.Errorf("got %d %s", silent.status, silent.body)
 	}
-	ended := lines(t, feed("?since=0&timeout=200"), -1)
+	ended := lines(t, feed("?since=0&timeout=2000"), -1)
 	if last := ended[len(ended)-1]; len(ended) != 4 || last["error"] != "status:changes:timeout" {
 		t.Errorf("got %v", ended)
 	}

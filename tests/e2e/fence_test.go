@@ -33,7 +33,7 @@ func TestLateCallOfThePlatform(t *testing.T) {
 				}
 			})
 			flags := func(to string) []string {
-				return h.flags("--redis", store.Addr, "--platform-url", to, "--lease", "2s",
+				return h.flags("--redis", store.Addr, "--platform-url", to, "--lease", longLease,
 					"--platform-key-file", filepath.Join(platform.data, "platform", "platform.key"))
 			}
 			paused := run(t, "serve", 1, flags(slow.URL)...)

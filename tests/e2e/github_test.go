@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
@@ -23,9 +22,9 @@ func github(t *testing.T) hub {
 	t.Helper()
 	s := sim.New(sim.Options{
 		Dir: filepath.Join(t.TempDir(), "github"),
-		// Longer than any --wait here: where the machine is slow, the answer to a
-		// delivery is late and not another one.
-		DeliveryTimeout: 2 * time.Minute,
+		// Longer than any --wait here: on a slow machine the answer to a delivery
+		// is late, not another one.
+		DeliveryTimeout: 2 * patience,
 	})
 	if err := s.Start(t.Context(), "127.0.0.1:0", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -25,37 +26,42 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
+	"github.com/nodejitsu/webhooks/tests/internal/built"
 )
 
 // program is the built webhooks, made once by TestMain.
 var program string //nolint:gochecknoglobals // set once before any test
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		ctx := context.Background()
-		dir, err := os.MkdirTemp("", "webhooks-e2e-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir) //nolint:errcheck // best effort
-		program = filepath.Join(dir, "webhooks")
-		build := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "nomsgpack", "-o", program, "github.com/nodejitsu/webhooks/tools/webhooks")
-		build.Env = append(os.Environ(), "CGO_ENABLED=1")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
-			return 1
-		}
-		if err := manyAtOnce(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		code := m.Run()
-		if code == 0 && everythingRan() {
-			code = provoked.check(os.Stderr)
-		}
-		return code
-	}())
+// patience is how long something may take that must happen. Only what hangs
+// takes so long, however busy the machine is.
+const patience = 10 * time.Minute
+
+func TestMain(m *testing.M) { os.Exit(leftovers.Run(tests{m})) }
+
+// tests are the tests of this package with what goes before and after all of
+// them.
+type tests struct{ *testing.M }
+
+func (ts tests) Run() int {
+	dir, err := os.MkdirTemp("", "program-")
+	if err == nil {
+		defer os.RemoveAll(dir) //nolint:errcheck // what is left is reported
+		program, err = built.Program(context.Background(), dir)
+	}
+	if err == nil {
+		err = manyAtOnce()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := ts.M.Run()
+	if code == 0 && everythingRan() {
+		code = provoked.check(os.Stderr)
+	}
+	return code
 }
 
 // manyAtOnce lets more tests run at a time than there are processors, unless
@@ -119,7 +125,8 @@ func run(t *testing.T, role string, tells int, flags ...string) *server {
 		if strings.Contains(s.stderr(), "WARNING: DATA RACE") {
 			t.Error("the race detector found something in the server")
 		}
-		if err := os.RemoveAll(dir); err != nil {
+		// A server that was killed could not end its apps.
+		if err := errors.Join(leftovers.Kill(dir), os.RemoveAll(dir)); err != nil {
 			t.Error(err)
 		}
 		if t.Failed() {
@@ -135,9 +142,11 @@ func (s *server) start() {
 	s.t.Helper()
 	args := append([]string{
 		s.role, "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
-		"--travis-url", "http://127.0.0.1:1", // nobody's; the true one must not be asked
-		"--auth-timeout", "1m", // passwords are slow to check where much is tested at a time
+		"--travis-url", "http://127.0.0.1:1", // nothing listens there; Travis CI itself must not be asked
 		"--apps-listen", "127.0.0.1:0", "--log-level", "debug",
+		// On a busy machine all of it takes longer. A test of one of these limits
+		// sets it again.
+		"--wait", patience.String(), "--auth-timeout", patience.String(), "--ready-timeout", patience.String(),
 	}, s.flags...)
 	// It outlives the test's own context: it is stopped, and its end is looked at.
 	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), program, args...)
@@ -177,8 +186,8 @@ func (s *server) start() {
 		}
 	case <-exited:
 		s.t.Fatalf("the server did not start: %v\n%s", s.cmd.ProcessState, s.stderr())
-	case <-time.After(time.Minute):
-		s.t.Fatalf("the server did not tell its addresses:\n%s", s.stderr())
+	case <-time.After(patience):
+		s.t.Fatalf("the server did not print its addresses within %s:\n%s", patience, s.stderr())
 	}
 }
 
@@ -196,8 +205,8 @@ func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.exited:
-	case <-time.After(time.Minute):
-		s.t.Errorf("the server did not stop within a minute of SIGTERM")
+	case <-time.After(patience):
+		s.t.Errorf("the server did not stop within %s of SIGTERM", patience)
 		s.kill()
 	}
 }
@@ -328,7 +337,7 @@ func (s *server) outcome(id string, wanted ...string) map[string]any {
 func (s *server) until(id, what string, wanted func(change map[string]any) bool) map[string]any {
 	s.t.Helper()
 	id = id[strings.LastIndex(id, "/")+1:]
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	var last map[string]any
 	look := func() bool {
@@ -381,4 +390,18 @@ func (s *server) app(host string) answer {
 		s.t.Fatal(err)
 	}
 	return answer{response.StatusCode, response.Header, string(body)}
+}
+
+// eventually waits until something is so; log returns what is shown if it never is.
+func eventually(t *testing.T, what string, so func() bool, log func() string) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.After(patience); !so(); {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("waited %s until %s; the log:\n%s", patience, what, log())
+		}
+	}
 }

@@ -135,12 +135,8 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 	}
 
 	// The faults come at counts of what was accepted, whoever accepted it.
-	seed := *faultSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("-seed %d", *faultSeed)
+	random := rand.New(rand.NewPCG(*faultSeed, 0))
 	who, at := random.Perm(len(c.servers)), 0
 	faults := map[int]func(){}
 	for _, i := range who[:2] {

@@ -100,8 +100,8 @@ func next[T any](t *testing.T, what string, from <-chan T) T {
 	select {
 	case got := <-from:
 		return got
-	case <-time.After(time.Minute):
-		t.Fatalf("%s does not come", what)
+	case <-time.After(patience):
+		t.Fatalf("%s did not come within %s", what, patience)
 		panic("unreached")
 	}
 }
@@ -143,7 +143,7 @@ func TestOutcomesAreTold(t *testing.T) {
 		}
 	}))
 	t.Cleanup(hook.Close)
-	s := run(t, "serve", 3, h.flags("--wait", "60s", "--retry-delays", "100ms,100ms", "--smtp-addr", addr, "--smtp-tls", "none",
+	s := run(t, "serve", 3, h.flags("--retry-delays", "100ms,100ms", "--smtp-addr", addr, "--smtp-tls", "none",
 		"--smtp-from", "hooks@example.com", "--notify-urls", hook.URL, "--notify-secret-file", file)...)
 	s.run(password+"\n", "users", "add", user, "--email", "dscape@example.org", "--password-stdin", "--data", s.data)
 
@@ -213,7 +213,7 @@ func newAbsent(t *testing.T) *absent {
 func TestOutcomeIsToldAfterAKill(t *testing.T) {
 	t.Parallel()
 	h, hook := github(t), newAbsent(t)
-	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "1h", "--notify-urls", hook.url)...)
+	s := serve(t, h.flags("--retry-delays", "1h", "--notify-urls", hook.url)...)
 	repo := h.repository("killed")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("killed"), "index.js": node("killed")})
 	s.send(repo.delivery(t, commit, "1", nil)).change(t, 200, "ok")
@@ -249,7 +249,7 @@ func TestOutcomeIsToldAfterAKill(t *testing.T) {
 func TestOutcomeIsToldByAnotherServer(t *testing.T) {
 	t.Parallel()
 	h, hook := github(t), newAbsent(t)
-	c := newCluster(t, h, 2, "--wait", "60s", "--retry-delays", "1h", "--notify-urls", hook.url)
+	c := newCluster(t, h, 2, "--retry-delays", "1h", "--notify-urls", hook.url)
 	c.kill(1) // so that the first one deploys
 	repo := h.repository("killed")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("killed"), "index.js": node("killed")})

@@ -25,7 +25,7 @@ func TestPinnedKeysOfTravis(t *testing.T) {
 	first, firstPublic := signing(t)
 	second, secondPublic := signing(t)
 	other, otherPublic := signing(t)
-	s := serve(t, h.flags("--wait", "60s", "--travis-url", travisAPI(t, otherPublic),
+	s := serve(t, h.flags("--travis-url", travisAPI(t, otherPublic),
 		"--travis-public-keys", pinned("first.pem", firstPublic)+","+pinned("second.pem", secondPublic))...)
 	for name, by := range map[string]travis{"by-first": {h, s, first}, "by-second": {h, s, second}} {
 		repo := h.repository(name)

@@ -152,7 +152,7 @@ func TestPlatformThatFails(t *testing.T) {
 	behind := serve(t)
 	p, flags := flawedPlatform(t, behind)
 	h := github(t)
-	s := run(t, "serve", 1, h.flags(append(flags, "--wait", "60s", "--retry-delays", "10ms,20ms")...)...)
+	s := run(t, "serve", 1, h.flags(append(flags, "--retry-delays", "10ms,20ms")...)...)
 	for name, test := range map[string]struct {
 		obstacle
 		status int

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,11 +22,9 @@ func onRedis(t *testing.T, flags ...string) (*server, *redistest.Server) {
 // ready waits until /readyz answers so.
 func (s *server) ready(status int) {
 	s.t.Helper()
-	for s.send(request{path: "/readyz", anonymous: true}).status != status {
-		if s.t.Context().Err() != nil {
-			s.t.Fatalf("/readyz is never %d", status)
-		}
-	}
+	eventually(s.t, fmt.Sprintf("/readyz answers %d", status), func() bool {
+		return s.send(request{path: "/readyz", anonymous: true}).status == status
+	}, s.stderr)
 }
 
 // Without its Redis a server accepts nothing, and says so; when Redis is back
@@ -33,7 +32,7 @@ func (s *server) ready(status int) {
 func TestRedisDown(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s, store := onRedis(t, h.flags("--wait", "60s")...)
+	s, store := onRedis(t, h.flags()...)
 	repo := h.repository("redis")
 	first := repo.commit("first", map[string]string{"package.json": packageJSON("redis"), "index.js": node("first")})
 	s.send(repo.delivery(t, first, "first", nil)).change(t, 200, "ok")
@@ -155,10 +154,11 @@ func TestRedisIsEmptied(t *testing.T) {
 	store.Do("FLUSHALL")
 	// Until the server has looked, there is nothing new.
 	resumed := request{path: "/1/status/" + user + "/changes?feed=normal&since=" + seq}
-	got := s.send(resumed)
-	for got.status == 200 && got.body == "" && t.Context().Err() == nil {
+	var got answer
+	eventually(t, "the server has looked", func() bool {
 		got = s.send(resumed)
-	}
+		return got.status != 200 || got.body != ""
+	}, s.stderr)
 	got.failure(t, 410, "status:changes:gone")
 	s.ready(200)
 	s.send(ping).change(t, 200, "ok")
@@ -196,12 +196,16 @@ func TestRedisDownInTheMiddle(t *testing.T) {
 	}
 }
 
+// longLease is a lease that ends while a test waits, and that a server which is
+// not stopped can renew however busy the machine is.
+const longLease = "10s"
+
 // A server that was paused for longer than its lease finds its deployment done
 // by another, and changes nothing of it.
 func TestPausedServer(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	c := newCluster(t, h, 1)
+	c := newCluster(t, h, 1, "--lease", longLease)
 	paused := c.servers[0]
 	repo := h.repository("paused")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("paused"), "index.js": node("first")})
@@ -241,9 +245,9 @@ func TestPausedServer(t *testing.T) {
 func TestFeedAcrossServersAndRedis(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s, store := onRedis(t, h.flags("--wait", "60s")...)
+	s, store := onRedis(t, h.flags()...)
 	other := run(t, "serve", 1, h.flags("--redis", store.Addr, "--platform-url", s.platform,
-		"--platform-key-file", s.data+"/platform/platform.key", "--wait", "60s")...)
+		"--platform-key-file", s.data+"/platform/platform.key")...)
 	repo := h.repository("feed")
 	repo.commit("begin", map[string]string{"package.json": packageJSON("feed")})
 	feed := s.open(t.Context(), request{path: "/1/status/" + user + "/changes?since=0"})

@@ -12,7 +12,7 @@ import (
 func TestCapturedDelivery(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	secret := strings.TrimSpace(s.run("", "secrets", "add", user, "github", "--data", s.data))
 	repo := h.repository("captured")
 	signed := func(name, id string, pushedAt int) request {

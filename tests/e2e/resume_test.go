@@ -59,7 +59,7 @@ func TestFeedOverACrash(t *testing.T) {
 func TestFeedParameters(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	for _, name := range []string{"one", "two"} {
 		repo := h.repository(name)
 		files := map[string]string{"package.json": packageJSON(name), "index.js": node(name)}

@@ -10,7 +10,7 @@ import (
 func TestRewrittenBranch(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("rewritten")
 	repo.hook(s)
 	app := func(want string) {

@@ -40,7 +40,7 @@ func watchProcesses(ctx context.Context) (stop func() *processes) {
 	}
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		tick := time.NewTicker(5 * time.Millisecond)
+		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
 			look("/proc/[0-9]*/cmdline", &seen.arguments)

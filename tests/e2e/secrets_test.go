@@ -92,7 +92,7 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 	watched := watchProcesses(context.WithoutCancel(t.Context()))
 	flags := []string{
 		"--github-url", hub.URL, "--github-archive-hosts", h.ArchiveHost(),
-		"--wait", "60s", "--retry-delays", "10ms", "--base-url", "https://hooks.example.com",
+		"--retry-delays", "10ms", "--base-url", "https://hooks.example.com",
 		"--tls-cert", cert, "--tls-key", keyFile, "--seal-keys-file", file("seal", secrets["the seal key"]),
 		"--notify-urls", hook.URL, "--notify-secret-file", file("notify", secrets["the notify secret"]),
 		"--smtp-addr", mail, "--smtp-tls", "none", "--smtp-from", "a@example.com", "--email-errors", "--email-success",

@@ -24,7 +24,7 @@ func TestSlowSenders(t *testing.T) {
 			t.Run(target+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				conn := s.dial(addr)
-				if err := conn.SetDeadline(time.Now().Add(3 * time.Minute)); err != nil {
+				if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := io.WriteString(conn, text); err != nil {

@@ -15,7 +15,7 @@ import (
 func TestSourcesThatFail(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s", "--retry-delays", "10ms,20ms")...)
+	s := serve(t, h.flags("--retry-delays", "10ms,20ms")...)
 	for name, test := range map[string]struct {
 		files  map[string]string
 		fault  string // a part of the path that GitHub fails at
@@ -74,7 +74,7 @@ func TestSourcesThatFail(t *testing.T) {
 func TestRefs(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("refs")
 	all := sim.HookOptions{ContentType: "form", Events: []string{"*"}}
 	for _, to := range []string{s.deployURL(), s.deployURL() + "?branch=feature"} {
@@ -172,7 +172,7 @@ func TestSignaturesOfGitHub(t *testing.T) {
 func TestRevokedToken(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	h.AddUser(user, "ghp_soon_gone", []string{"repo"})
 	if got := s.send(request{path: "/1/auth/github", body: `{"credentials":"dscape:ghp_soon_gone"}`}); got.status != 200 {
 		t.Fatalf("got %d %s", got.status, got.body)
@@ -190,7 +190,7 @@ func TestRevokedToken(t *testing.T) {
 func TestSubdomainThatIsTaken(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("taken")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("taken"), "index.js": node("mine")})
 	s.send(repo.delivery(t, commit, "", nil)).change(t, 200, "ok")
@@ -226,7 +226,7 @@ func TestInterruptedTooOften(t *testing.T) {
 	}
 	// It is another attempt of the same entry when it comes again.
 	release()
-	again := s.send(repo.delivery(t, commit, "one", map[string]string{"Prefer": "wait=60"})).change(t, 200, "ok")
+	again := s.send(repo.delivery(t, commit, "one", nil)).change(t, 200, "ok")
 	if base := filepath.Base(id); filepath.Base(again["id"].(string)) != base {
 		t.Errorf("got %v, want %s", again["id"], base)
 	}

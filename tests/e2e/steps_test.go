@@ -1,54 +1,48 @@
 package e2e
 
 import (
-	"bufio"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 )
 
-// checkpoints are on the ways from a server to those that it talks to: one
-// before each request, and one after it was carried out but before the server
+// checkpoints are on the ways from a server to those that it calls: one before
+// each request, and one after the request was carried out but before the server
 // learns of that. A test stops at one of them.
 type checkpoints struct {
 	t *testing.T
 
 	mu      sync.Mutex
-	left    int           // checkpoints to pass before the one to stop at
-	reached chan string   // says which it is; nil: stop nowhere
-	goOn    chan struct{} // closed to let it go on
+	stop    *regexp.Regexp // the name of the one to stop at; nil: none
+	reached chan struct{}  // closed there
+	release chan struct{}  // closed to let it go on
 }
 
-// arm makes the nth checkpoint from now on, from 0, the one to stop at.
-func (c *checkpoints) arm(n int) (reached <-chan string, release func()) {
+// arm makes the next checkpoint whose whole name matches the one to stop at.
+func (c *checkpoints) arm(name string) (reached <-chan struct{}, release func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, goOn := make(chan string, 1), make(chan struct{})
-	c.left, c.reached, c.goOn = n, at, goOn
+	c.stop = regexp.MustCompile("^" + name + "$")
+	at, goOn := make(chan struct{}), make(chan struct{})
+	c.reached, c.release = at, goOn
 	return at, sync.OnceFunc(func() { close(goOn) })
 }
 
-// pass returns at once, or where it is the one to stop at when it is released.
+// pass returns at once, or when it is released if it is the one to stop at.
 func (c *checkpoints) pass(name string) {
 	c.mu.Lock()
-	stop, goOn := c.reached, c.goOn
-	if stop != nil {
-		if c.left--; c.left >= 0 {
-			stop = nil
-		} else {
-			c.reached = nil
-		}
+	if c.stop == nil || !c.stop.MatchString(name) {
+		c.mu.Unlock()
+		return
 	}
+	c.stop = nil
+	reached, release := c.reached, c.release
 	c.mu.Unlock()
-	if stop != nil {
-		stop <- name
-		<-goOn
-	}
+	close(reached)
+	<-release
 }
 
 // to returns a way to an address that leads through checkpoints.
@@ -58,23 +52,8 @@ func (c *checkpoints) to(name, addr string) *httptest.Server {
 		func(r *http.Request, _ *http.Response) { c.pass("after " + name + " " + r.Method + " " + r.URL.Path) })
 }
 
-// ends returns a channel that is closed with the outcome of a commit's entry,
-// or with the server.
-func (s *server) ends(commit string) <-chan struct{} {
-	s.t.Helper()
-	feed := s.open(s.t.Context(), request{path: "/1/status/" + user + "/changes?since=0&status=ok,error,skipped"})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer feed.Body.Close() //nolint:errcheck // only read
-		for lines := bufio.NewScanner(feed.Body); lines.Scan() && !strings.Contains(lines.Text(), commit); {
-		}
-	}()
-	return ended
-}
-
-// Killed before and after each thing that a delivery and its deployment ask of
-// GitHub and of the platform, the server ends it after the restart, once.
+// A server that is killed before or after any call that a delivery and its
+// deployment make completes the deployment after its restart, once.
 func TestKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -92,61 +71,48 @@ func TestKilledAtEachStep(t *testing.T) {
 	if got := s.server.send(request{path: "/1/auth/github", body: `{"credentials":"` + user + `:ghp_of_the_test"}`}); got.status != http.StatusOK {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
-	var killed []string
-	for step := 0; ; step++ {
-		name := "step-" + strconv.Itoa(step)
-		repo := h.repository(name)
-		commit := repo.commit("first", map[string]string{"package.json": packageJSON(name), "index.js": node(name)})
-		ended := s.server.ends(commit) // before arm, as it asks for something itself
-		reached, release := c.arm(step)
-		accepted := make(chan error, 1)
-		go func() { accepted <- s.deliver(repo.delivery(t, commit, "", async()), name) }()
-		at := ""
-		select {
-		case at = <-reached: // before it was accepted, or while the answer is on its way
-			s.restart()
-			release()
-			if err := <-accepted; err != nil {
-				t.Fatal(err)
-			}
-		case err := <-accepted:
-			if err != nil {
-				t.Fatal(err)
-			}
-			select {
-			case at = <-reached:
-				s.restart()
-			case <-ended:
-			}
-			release()
-		}
-		doc, _ := s.server.outcome(s.accepted[name], "ok")["doc"].(map[string]any)
-		// What accepting asks for is nobody's attempt yet; the tokens are asked
-		// for by both.
-		lost := doc["lost"] == float64(1)
-		known := at != "" && !strings.HasSuffix(at, "/thirdparty")
-		if doc["failures"] != float64(0) || known && lost != !strings.HasSuffix(at, "GET /auth") || !lost && doc["lost"] != float64(0) {
-			t.Errorf("killed %s: got %v failures, lost %v times", at, doc["failures"], doc["lost"])
-		}
-		if app := platform.app(name + ".localhost"); app.body != name {
-			t.Errorf("killed %s: the app answers %d %s", at, app.status, app.body)
-		}
-		if at == "" {
-			break // it asks for no more than that
-		}
-		killed = append(killed, at)
-	}
-	all := strings.Join(killed, "\n")
-	t.Logf("killed\n%s", all)
-	for _, what := range []string{
-		"GitHub GET .*/contents/.travis.yml", "GitHub GET .*/contents/package.json", "GitHub GET .*/tarball/.*", "archives GET .*",
-		"platform GET /auth", "platform POST /apps/.*/snapshots/[^/]*", "platform POST .*/activate", "platform POST .*/start",
-		"GitHub POST .*/statuses/.*",
+	for _, call := range []struct {
+		name   string // for the app
+		match  string
+		accept bool // the call is made to accept the delivery, by nobody's attempt yet
+	}{
+		{"auth", "platform GET /auth", true},
+		{"travis", "GitHub GET .*/contents/.travis.yml", false},
+		{"package", "GitHub GET .*/contents/package.json", false},
+		{"pending", "GitHub POST .*/statuses/.*", false},
+		{"tarball", "GitHub GET .*/tarball/.*", false},
+		{"archive", "archives GET .*", false},
+		{"upload", "platform POST /apps/.*/snapshots/[^/]*", false},
+		{"activate", "platform POST .*/activate", false},
+		{"start", "platform POST .*/start", false},
 	} {
 		for _, when := range []string{"before", "after"} {
-			if !regexp.MustCompile("(?m)^" + when + " " + what + "$").MatchString(all) {
-				t.Errorf("it was never killed %s %s", when, what)
-			}
+			t.Run(when+" "+call.match, func(t *testing.T) {
+				name := call.name + "-" + when
+				repo := h.repository(name)
+				commit := repo.commit("first", map[string]string{"package.json": packageJSON(name), "index.js": node(name)})
+				reached, release := c.arm(when + " " + call.match)
+				defer release()
+				accepted := make(chan error, 1)
+				go func() { accepted <- s.deliver(repo.delivery(t, commit, "", async()), name) }()
+				next(t, "the call", reached)
+				s.restart()
+				release()
+				if err := next(t, "the answer to the delivery", accepted); err != nil {
+					t.Fatal(err)
+				}
+				doc, _ := s.server.outcome(s.accepted[name], "ok")["doc"].(map[string]any)
+				lost := 1.0 // attempts
+				if call.accept {
+					lost = 0
+				}
+				if doc["failures"] != 0.0 || doc["lost"] != lost {
+					t.Errorf("got %v failures and %v lost attempts, want none and %v", doc["failures"], doc["lost"], lost)
+				}
+				if app := platform.app(name + ".localhost"); app.body != name {
+					t.Errorf("the app answers %d %s", app.status, app.body)
+				}
+			})
 		}
 	}
 }

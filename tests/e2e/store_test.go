@@ -37,7 +37,7 @@ func (s *server) ping() map[string]any {
 func TestDiskIsFull(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("full")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("full"), "index.js": node("x")})
 	before := s.ping()
@@ -98,7 +98,7 @@ func (s *server) damage(from, to string) {
 // What can't be read is told as that, and is nobody's mistake but ours.
 func TestDamagedStore(t *testing.T) {
 	t.Parallel()
-	s := serve(t, "--wait", "60s", "--retry-delays", "10ms")
+	s := serve(t, "--retry-delays", "10ms")
 	other := s.send(request{path: "/1/deploy", body: text(t, push(object{"ref": "refs/heads/other"})), header: event("push")}).change(t, 200, "ignored")
 	id, _ := other["id"].(string)
 	entry := request{path: "/1/status/dscape/changes/" + id[strings.LastIndex(id, "/")+1:]}
@@ -212,7 +212,7 @@ func TestReaderThatIsTooSlow(t *testing.T) {
 	}
 	transport := &http.Transport{DialContext: (&net.Dialer{Control: small}).DialContext}
 	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.api+"/1/status/dscape/changes?include_docs=true&since=0&timeout=60000", http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.api+"/1/status/dscape/changes?include_docs=true&since=0&timeout=600000", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

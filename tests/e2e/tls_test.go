@@ -58,7 +58,7 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	cert, key, roots := authority(t)
-	s := serve(t, h.flags("--wait", "60s", "--apps-domain", "example.test", "--tls-cert", cert, "--tls-key", key)...)
+	s := serve(t, h.flags("--apps-domain", "example.test", "--tls-cert", cert, "--tls-key", key)...)
 	if !strings.HasPrefix(s.api, "https://") || !strings.HasPrefix(s.platform, "http://127.0.0.1:") {
 		t.Fatalf("told %s and %s", s.api, s.platform)
 	}

@@ -98,7 +98,7 @@ func TestTravisSignature(t *testing.T) {
 	h := github(t)
 	key, public := signing(t)
 	wrong, _ := signing(t)
-	s := serve(t, h.flags("--wait", "60s", "--travis-url", travisAPI(t, public))...)
+	s := serve(t, h.flags("--travis-url", travisAPI(t, public))...)
 	good, bad, none := travis{h, s, key}, travis{h, s, wrong}, travis{h, s, nil}
 	repo := h.repository("signed")
 	repo.hook(s)
@@ -171,7 +171,7 @@ func TestTravisSignature(t *testing.T) {
 func TestReportsOnHeldPushes(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	ci := travis{h, s, nil}
 	repo := h.repository("held")
 	repo.hook(s)
@@ -273,7 +273,7 @@ func TestReportsOnHeldPushes(t *testing.T) {
 func TestReportThatDeploys(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--wait", "60s")...)
+	s := serve(t, h.flags()...)
 	key, _ := signing(t)
 	ci := travis{h, s, key}
 	repo := h.repository("report")

@@ -20,7 +20,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -32,9 +31,12 @@ const (
 	graceful = 10 * time.Second
 )
 
+// Tests are the tests of a package, such as a *testing.M.
+type Tests interface{ Run() (code int) }
+
 // Run runs the tests of a package and returns the exit code: that of the tests,
 // or 1 if they leave something behind. What they leave is removed.
-func Run(m *testing.M) int {
+func Run(m Tests) int {
 	dir, err := makeFolder()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "leftovers:", err)

@@ -98,7 +98,7 @@ func (s *Settings) declare() {
 	declare(s, &c.ACMEEmail, "acme-email", "", nil, "contact address for the ACME server")
 	declare(s, &c.ACMEURL, "acme-url", "", optional(httpURL), "directory URL of the ACME server; default: Let's Encrypt")
 	declare(s, &c.ACMECAFile, "acme-ca-file", "", nil, "PEM file with the certificate authorities of the ACME server; default: those of the system")
-	declare(s, &c.Wait, "wait", 8*time.Second, between(0, time.Minute), "how long a delivery's request waits for the outcome; GitHub gives up after 10s")
+	declare(s, &c.Wait, "wait", 8*time.Second, between(0, 10*time.Minute), "how long a delivery's request waits for the outcome; GitHub gives up after 10s")
 	declare(s, &c.AuthTimeout, "auth-timeout", 3*time.Second, positive, "time limit for authenticating the sender of a delivery, part of --wait")
 	declare(s, &c.ShutdownDelay, "shutdown-delay", 0, notNegative, "after a signal to stop, how long the server goes on with /readyz failing, so that a load balancer notices")
 	declare(s, &c.ShutdownTimeout, "shutdown-timeout", 30*time.Second, positive, "time limit for running deployments after a signal to stop")

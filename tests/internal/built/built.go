@@ -1,0 +1,29 @@
+// Package built builds the program that tests drive from outside.
+package built
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Variable names the variable of the environment that holds the path of a
+// program that was built before. tools/test.sh builds one for all packages.
+const Variable = "WEBHOOKS_TEST_PROGRAM"
+
+// Program returns the path of the program, with the race detector in it. It is
+// built into dir unless [Variable] names one.
+func Program(ctx context.Context, dir string) (string, error) {
+	if path := os.Getenv(Variable); path != "" {
+		return path, nil
+	}
+	path := filepath.Join(dir, "webhooks")
+	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "nomsgpack", "-o", path, "github.com/nodejitsu/webhooks/tools/webhooks")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	return path, nil
+}
