@@ -33,6 +33,11 @@ func TestAProviderIsUsedAlone(t *testing.T) {
 			"gitea push o/n main", nil,
 		},
 		{
+			"bitbucket",
+			`{"push":{"changes":[{"new":{"type":"branch","name":"main","target":{"hash":"6dcb09b5b57875f334f61aebed695e2e4193db5e"}}}]},"repository":{"full_name":"o/n"}}`,
+			"bitbucket push o/n main", nil,
+		},
+		{
 			"travis",
 			`{"number":"1","state":"passed","branch":"main","commit":"6dcb09b5b57875f334f61aebed695e2e4193db5e","repository":{"name":"n","owner_name":"o"}}`,
 			"travis build o/n main",

@@ -31,6 +31,7 @@ func arrows() []arrow {
 	return []arrow{
 		{"core", nil, "the domain depends on nothing, so that it outlives every library"},
 		{"providers/github", []string{"core", "providers/internal"}, "another tool imports a provider and gets core and the standard library, nothing more"},
+		{"providers/bitbucket", []string{"core", "providers/internal"}, "another tool imports a provider and gets core and the standard library, nothing more"},
 		{"providers/gitlab", []string{"core", "providers/internal"}, "another tool imports a provider and gets core and the standard library, nothing more"},
 		{"providers/gitea", []string{"core", "providers/internal"}, "another tool imports a provider and gets core and the standard library, nothing more"},
 		{"providers/travis", []string{"core", "providers/internal", "go.yaml.in/yaml/v3"}, "another tool imports a provider and gets core and the standard library, nothing more than a YAML parser"},
