@@ -51,6 +51,7 @@ func arrows() []arrow {
 		{"httpapi/serve", nil, "the platform uses it too, so it must not bring a library, nor anything of the API"},
 		{"tests", []string{"core", "providers", "adapters", "deployer", "httpapi"}, "tests drive the built program from outside"},
 		{"tools/release", []string{"golang.org/x/mod"}, "the release tool must build while the modules it releases are broken"},
+		{"tools/bench", []string{"github.com/gin-gonic/gin", "go.etcd.io/bbolt"}, "the floors use the libraries of what they are compared with, and nothing of ours"},
 		{"tools/webhooks", []string{"core", "providers", "adapters", "deployer", "httpapi", "tools/githubsim", "github.com/", "go.uber.org/", "golang.org/x/", "go.yaml.in/"}, "the program is the one place that knows every module"},
 		{"tools", []string{"core", "providers", "github.com/", "golang.org/x/"}, "a development program is not the composition root"},
 	}

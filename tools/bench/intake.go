@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	pushSize    = 7700 // bytes, as GitHub's usually are
+	connections = 64   // that senders keep open
+)
+
+// contender is somebody whose figure is measured.
+type contender struct {
+	name  string
+	start func(context.Context) (*server, error)
+	note  string
+}
+
+// starters returns the contenders that take deliveries; the floor is first.
+func (s *suite) starters() []contender {
+	floor := func(name string) func(context.Context) (*server, error) {
+		return func(ctx context.Context) (*server, error) { return s.floor(ctx, name) }
+	}
+	return []contender{
+		{"floor: verify, store nothing", floor(floorVerify), ""},
+		{"floor: bbolt, grouped commits", floor(floorBolt), ""},
+		{"floor: log, one fdatasync a group", floor(floorLog), ""},
+		{"webhooks", s.onDisk, ""},
+		{"webhooks, Redis everysec", func(ctx context.Context) (*server, error) { return s.webhooksOnRedis(ctx, "everysec") }, ""},
+		{"webhooks, Redis always", func(ctx context.Context) (*server, error) { return s.webhooksOnRedis(ctx, "always") }, ""},
+		{"adnanh/webhook", s.adnanh, "runs /bin/true, stores nothing"},
+	}
+}
+
+// onDisk starts the program with its embedded store.
+func (s *suite) onDisk(ctx context.Context) (*server, error) {
+	data, err := s.folder()
+	if err != nil {
+		return nil, err
+	}
+	return s.webhooks(ctx, data)
+}
+
+// otherBranch is one that is not deployed: its pushes are stored and ignored,
+// so that nothing but the intake is at work.
+const otherBranch = "elsewhere"
+
+func measureIntake(ctx context.Context, s *suite) ([]table, error) {
+	accepted := func(status int) bool { return status/100 == 2 }
+	stored, err := s.deliveries(ctx, s.starters(), otherBranch, false, accepted)
+	if err != nil {
+		return nil, err
+	}
+	stored.area, stored.title = "intake", fmt.Sprintf("Signed pushes of %.1f KB, stored durably, %d connections", pushSize/1000.0, connections)
+	var own []contender
+	for _, c := range s.starters() {
+		if c.name == "floor: bbolt, grouped commits" || c.name == "webhooks" {
+			own = append(own, c)
+		}
+	}
+	worked, err := s.deliveries(ctx, own, "main", false, accepted)
+	worked.area, worked.title = "intake", "The same, with the deployments at work meanwhile"
+	return []table{stored, worked}, err
+}
+
+func measureRefusals(ctx context.Context, s *suite) ([]table, error) {
+	var some []contender
+	for _, c := range s.starters() {
+		switch c.name {
+		case "floor: verify, store nothing", "webhooks", "adnanh/webhook":
+			some = append(some, c)
+		}
+	}
+	// Debian's adnanh/webhook answers a wrong signature with 500.
+	refused := func(status int) bool {
+		return status == http.StatusUnauthorized || status == http.StatusInternalServerError
+	}
+	t, err := s.deliveries(ctx, some, otherBranch, true, refused)
+	t.area, t.title = "refusals", "Pushes with a wrong signature, refused"
+	return []table{t}, err
+}
+
+// deliveries measures how many deliveries a second each contender answers as
+// wanted, in turn.
+func (s *suite) deliveries(ctx context.Context, who []contender, branch string, spoil bool, want func(int) bool) (table, error) {
+	t := table{unit: "a second"}
+	for _, c := range who {
+		t.rows = append(t.rows, row{contender: c.name, note: c.note})
+	}
+	for range s.rounds {
+		for i, c := range who {
+			srv, err := c.start(ctx)
+			if err != nil {
+				return t, fmt.Errorf("%s: %w", c.name, err)
+			}
+			a, used, err := s.push(ctx, srv, branch, spoil, 0, want)
+			srv.stop()
+			if err != nil {
+				return t, fmt.Errorf("%s: %w", c.name, err)
+			}
+			r := &t.rows[i]
+			r.figures = append(r.figures, a.rate())
+			r.cpu = used.cpu / time.Duration(a.ok)
+			r.peak = max(r.peak, used.peak)
+			r.note = joinNotes(c.note, fmt.Sprintf("p99 %d ms", a.quantile(0.99).Milliseconds()), badNote(a))
+			_, _ = fmt.Fprintf(s.stderr, "  %-36s %8.0f/s\n", c.name, a.rate())
+		}
+	}
+	return t, nil
+}
+
+// push sends deliveries to a server, and returns what it used meanwhile.
+func (s *suite) push(ctx context.Context, srv *server, branch string, spoil bool, every time.Duration, want func(int) bool) (answers, cost, error) {
+	p := newPushes(srv.address, srv.path, srv.secret, branch, pushSize)
+	p.spoil = spoil
+	l := load{
+		address: srv.address, connections: connections, period: s.period, every: every,
+		request: func(buf *bytes.Buffer) { p.write(buf) }, want: want,
+	}
+	before, err := srv.cost()
+	if err != nil {
+		return answers{}, cost{}, err
+	}
+	a, err := l.run(ctx)
+	if err != nil {
+		return a, cost{}, err
+	}
+	after, err := srv.cost()
+	return a, cost{after.cpu - before.cpu, after.peak}, err
+}
+
+// measureOverload sends twice as many deliveries as the server can store, by
+// more connections than it wants to serve, and compares what is stored then
+// with what is stored at the best of times.
+func measureOverload(ctx context.Context, s *suite) ([]table, error) {
+	t := table{area: "overload", title: "Pushes stored while more are sent than can be", unit: "a second"}
+	accepted := func(status int) bool { return status/100 == 2 }
+	best := row{contender: "64 connections"}
+	crowd := row{contender: "1,024 connections, each at once again"}
+	for range s.rounds {
+		srv, err := s.onDisk(ctx)
+		if err != nil {
+			return nil, err
+		}
+		p := newPushes(srv.address, srv.path, srv.secret, otherBranch, pushSize)
+		for _, n := range []int{connections, 16 * connections} {
+			l := load{address: srv.address, connections: n, period: s.period, request: p.write, want: accepted}
+			a, err := l.run(ctx)
+			if err != nil {
+				srv.stop()
+				return nil, err
+			}
+			r := &best
+			if n > connections {
+				r = &crowd
+			}
+			r.figures = append(r.figures, a.rate())
+			r.note = joinNotes(fmt.Sprintf("p99 %d ms", a.quantile(0.99).Milliseconds()), badNote(a))
+			if used, err := srv.cost(); err == nil {
+				r.peak = max(r.peak, used.peak)
+			}
+		}
+		srv.stop()
+	}
+	t.rows = []row{best, crowd}
+	return []table{t}, nil
+}
+
+// badNote says what else than expected was answered.
+func badNote(a answers) string {
+	switch {
+	case a.other > 0:
+		return fmt.Sprintf("%d refused (503), %d others, such as %.60q", a.refused, a.other, a.firstBad)
+	case a.refused > 0:
+		return fmt.Sprintf("%d refused (503)", a.refused)
+	}
+	return ""
+}
+
+func joinNotes(notes ...string) string {
+	var text string
+	for _, note := range notes {
+		if note == "" {
+			continue
+		}
+		if text != "" {
+			text += "; "
+		}
+		text += note
+	}
+	return text
+}
