@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Shows webhooks at work on this machine: builds the program and runs its demo.
+# Shows webhooks at work on this machine: builds the program and the demo, and
+# runs it.
 # On a fresh machine it first installs what is missing. See --help.
 set -euo pipefail
 
@@ -8,12 +9,12 @@ case ${1-} in
 	cat <<-'END'
 		Usage: ./tools/demo.sh [--once]
 
-		Starts the server, pushes to two example repositories, lets Travis CI report on
-		one of them, and shows the change feed as it happens. In the end both apps answer,
+		Starts the server, pushes to two example repositories, has Travis CI report on
+		one of them, and shows the change feed live. In the end both apps answer,
 		and go on serving until Ctrl-C. Installs what is missing: with apt on Debian;
 		elsewhere it says what to install.
 
-		  --once  end by itself, with exit code 0 only if all of it worked
+		  --once  end by itself, with exit code 0 only if everything worked
 
 		Examples:
 		  ./tools/demo.sh
@@ -28,7 +29,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/needs.sh
 needs git node npm go
 
-say "Building webhooks"
-program=$(cache)/webhooks-demo
-CGO_ENABLED=0 go build -buildvcs=false -trimpath -tags nomsgpack -o "$program" ./tools/webhooks
-exec "$program" demo "$@"
+say "Building webhooks and the demo"
+programs=$(cache)/demo
+mkdir -p "$programs"
+CGO_ENABLED=0 go build -buildvcs=false -trimpath -tags nomsgpack -o "$programs/" ./tools/webhooks ./tools/demo
+exec "$programs/demo" --program "$programs/webhooks" "$@"

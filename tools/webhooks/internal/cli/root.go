@@ -56,13 +56,13 @@ func (u *usageError) Unwrap() error { return u.error }
 func newRoot(streams IO, version string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "webhooks",
-		Short: "Turns a git push into a running Node.js app, and shows it happen",
-		Long: `webhooks is a continuous-deployment server. GitHub posts a push; it waits for
-Travis CI where the repository asks for that, fetches the code, builds and
-starts the app, and streams the log as it goes.`,
+		Short: "Turn a git push into a running Node.js app, and follow it live",
+		Long: `webhooks is a continuous-deployment server. GitHub posts a push; the server waits
+for CI if the repository asks for it, fetches the code, builds and starts the
+app, and streams each step.`,
 		Example: `  webhooks serve                       # API on :8080, apps on :8000
-  webhooks users add dscape            # somebody who may deploy
-  webhooks demo                        # see all of it happen, on this machine`,
+  webhooks users add dscape            # a user who may deploy
+  webhooks deploy --user dscape        # this folder, without a push`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -79,7 +79,7 @@ starts the app, and streams the log as it goes.`,
 		return &usageError{fmt.Errorf("%w%s", err, hint)}
 	})
 	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newKeys(streams),
-		newAdmin(streams), newDemo(streams), newConfig(streams),
+		newAdmin(streams), newConfig(streams),
 		newDeploy(streams), newApps(streams), newLogs(streams), newRollback(streams))
 }
 

@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// examples holds the two repositories' files. A file that begins with a dot is
-// stored as dot-NAME: an embedded folder leaves such files out.
+// examples has the files of the two repositories. A file whose name begins with
+// a dot is stored as dot-NAME, because an embedded folder leaves such files out.
 //
 //go:embed example
 var examples embed.FS
@@ -38,8 +38,8 @@ func (d *demo) startGitHub(ctx context.Context) error {
 	return nil
 }
 
-// deployURL is what a person gives GitHub or Travis CI: the API with Basic
-// authentication in it.
+// deployURL is the URL that a person enters at GitHub or Travis CI, with Basic
+// authentication.
 func (d *demo) deployURL() string {
 	u, err := url.Parse(d.server.api)
 	if err != nil {
@@ -49,12 +49,12 @@ func (d *demo) deployURL() string {
 	return u.JoinPath("/1/deploy").String()
 }
 
-// push makes a repository of an example, commits and pushes with git, and lets
-// GitHub deliver its webhook.
+// push commits an example, pushes it with git, and has GitHub deliver its
+// webhook.
 func (d *demo) push(ctx context.Context, example string) error {
 	name := repositories()[example]
 	work := filepath.Join(d.dir, "work", name)
-	if err := unfold(example, work); err != nil {
+	if err := extract(example, work); err != nil {
 		return err
 	}
 	remote, err := d.github.GitDir(user, name)
@@ -74,24 +74,24 @@ func (d *demo) push(ctx context.Context, example string) error {
 			return err
 		}
 	}
-	d.tell("$ git push origin %s", branch)
+	d.print("$ git push origin %s", branch)
 	deliveries, err := d.github.Pushed(ctx, user, name)
 	if err != nil {
 		return err
 	}
 	for _, delivery := range deliveries {
-		d.tell("GitHub: POST /1/deploy (%s) → %d", delivery.Event, delivery.Status)
+		d.print("GitHub: POST /1/deploy (%s) → %d", delivery.Event, delivery.Status)
 		if delivery.Err != nil || delivery.Status/100 != 2 {
-			return fmt.Errorf("the webhook was answered with %d %s (%w)", delivery.Status, delivery.Body, delivery.Err)
+			return fmt.Errorf("the answer to the webhook: %d %s (%w)", delivery.Status, delivery.Body, delivery.Err)
 		}
 	}
 	if len(deliveries) == 0 {
-		return fmt.Errorf("GitHub delivered nothing for the push to %s", name)
+		return fmt.Errorf("GitHub has delivered no webhook for the push to %s", name)
 	}
 	return nil
 }
 
-// report lets Travis CI say that the build of the second repository passed.
+// report has Travis CI report that the build of the second repository passed.
 func (d *demo) report(ctx context.Context) error {
 	name := repositories()["travis"]
 	commit, err := git(ctx, filepath.Join(d.dir, "work", name), "rev-parse", "HEAD")
@@ -104,15 +104,15 @@ func (d *demo) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.tell("Travis CI: POST /1/deploy → %d", delivery.Status)
+	d.print("Travis CI: POST /1/deploy → %d", delivery.Status)
 	if delivery.Err != nil || delivery.Status/100 != 2 {
-		return fmt.Errorf("the report was answered with %d %s (%w)", delivery.Status, delivery.Body, delivery.Err)
+		return fmt.Errorf("the answer to the report: %d %s (%w)", delivery.Status, delivery.Body, delivery.Err)
 	}
 	return nil
 }
 
-// unfold writes an example's files to a folder.
-func unfold(example, to string) error {
+// extract writes the files of an example to a folder.
+func extract(example, to string) error {
 	files, err := fs.Sub(examples, "example/"+example)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func unfold(example, to string) error {
 	})
 }
 
-// git runs git as somebody of the demo, whatever the machine's settings.
+// git runs git as the demo's user, without the settings of the machine.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // the arguments are the demo's own
 	cmd.Dir = dir

@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"bufio"
@@ -23,7 +23,7 @@ import (
 // server is `webhooks serve` as a process.
 type server struct {
 	program, data, log string
-	api, apps          string // as the server tells them
+	api, apps          string // as the server announces them
 
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -39,7 +39,7 @@ func startServer(ctx context.Context, program, data string, github *sim.Server) 
 	s.cmd = exec.Command(program, "serve", "--data", data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0", //nolint:gosec,noctx // stopped by a signal
 		"--apps-listen", "127.0.0.1:0", "--github-url", github.URL(), "--github-archive-hosts", github.ArchiveHost())
 	s.cmd.Stderr = log
-	// A Ctrl-C is the demo's: it stops the server when its feed is closed.
+	// Ctrl-C is for the demo, which stops the server after closing the feed.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -48,7 +48,7 @@ func startServer(ctx context.Context, program, data string, github *sim.Server) 
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	told := make(chan map[string]string, 1)
+	announced := make(chan map[string]string, 1)
 	go func() {
 		defer close(s.exited)
 		found := map[string]string{}
@@ -58,13 +58,13 @@ func startServer(ctx context.Context, program, data string, github *sim.Server) 
 			}
 		}
 		if len(found) == 3 {
-			told <- found
+			announced <- found
 		}
 		_, _ = io.Copy(io.Discard, stdout)
-		_ = s.cmd.Wait() // how it ended is in its log
+		_ = s.cmd.Wait() // its log has the reason
 	}()
 	select {
-	case found := <-told:
+	case found := <-announced:
 		s.api, s.apps = found["webhooks"], found["apps"]
 		return s, nil
 	case <-s.exited:
@@ -85,7 +85,7 @@ func (s *server) stop() error {
 	}
 }
 
-// addUser adds a user as an operator does.
+// addUser adds a user, as an operator does.
 func (s *server) addUser(ctx context.Context, name string, password core.Secret) error {
 	cmd := exec.CommandContext(ctx, s.program, "users", "add", name, "--password-stdin", "--data", s.data) //nolint:gosec // our own program
 	cmd.Stdin = strings.NewReader(password.Reveal() + "\n")
@@ -95,12 +95,12 @@ func (s *server) addUser(ctx context.Context, name string, password core.Secret)
 	return nil
 }
 
-// appURL is where an app is reached by a browser.
+// appURL is the address of an app for a browser.
 func (s *server) appURL(app string) string { return strings.Replace(s.apps, "SUBDOMAIN", app, 1) }
 
-// ask gets an app's page. Names below localhost are this machine, whatever its
-// resolver knows.
-func (s *server) ask(ctx context.Context, app string) (string, error) {
+// get requests an app's page. A name below localhost is this machine, even if the
+// resolver does not know it.
+func (s *server) get(ctx context.Context, app string) (string, error) {
 	address, err := url.Parse(s.appURL(app))
 	if err != nil {
 		return "", err
