@@ -3,6 +3,7 @@ package platform_test
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -23,8 +24,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
-// patience is how long something may take that must happen.
-const patience = time.Minute
+// patience is how long something may take that must happen. Only what hangs
+// takes so long, however busy the machine is.
+const patience = 10 * time.Minute
 
 // bench is a platform under test.
 type bench struct {
@@ -47,6 +49,7 @@ func prepare(t *testing.T, o platform.Options) *bench {
 		}
 		o.Dir = filepath.Join(dir, "data")
 	}
+	o.Ready = cmp.Or(o.Ready, patience)
 	b := &bench{t: t, o: o, Platform: platform.New(o)}
 	b.service = b.client(core.ServiceUser, func() core.Secret { return b.Key() })
 	return b

@@ -1,6 +1,7 @@
 package drones_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,14 @@ import (
 
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 )
+
+// patience is how long something may take that must happen. Only what hangs
+// takes so long, however busy the machine is.
+const patience = 10 * time.Minute
+
+// impatience is how long an app may take to be ready where a test waits for that
+// to be too long.
+const impatience = 20 * time.Second
 
 // bench is a Supervisor under test with what it told.
 type bench struct {
@@ -48,6 +57,7 @@ func prepare(t *testing.T, o drones.Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Ready = cmp.Or(o.Ready, patience)
 	b := &bench{t: t, dir: o.Dir, node: node, changed: make(chan struct{})}
 	if o.Dir == "" {
 		b.dir = openDir(t)
@@ -112,7 +122,7 @@ func (b *bench) mustSwitch(spec drones.Spec) {
 // is as wanted.
 func (b *bench) await(app string, want func(drones.State) bool) drones.State {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
 	for {
 		b.mu.Lock()

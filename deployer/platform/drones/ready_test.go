@@ -38,7 +38,7 @@ func TestHealthPathIsWaitedFor(t *testing.T) {
 func TestUnhealthyVersionIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, statuses, path, want string }{
-		{"500", "500", "", "drone 1 was not ready within 5s: GET /healthz?deep=1, its health path, answered 500; it must answer 2xx or 3xx"},
+		{"500", "500", "", "drone 1 was not ready within 20s: GET /healthz?deep=1, its health path, answered 500; it must answer 2xx or 3xx"},
 		{"silent", "1", "", "did not answer"},
 		{"exits", "503 0", "", "drone 1 exited with code 9 before its health path /healthz?deep=1 answered 2xx or 3xx"},
 		{"no path", "200", "healthz", `the health path "healthz" in package.json can't be requested`},
@@ -47,7 +47,7 @@ func TestUnhealthyVersionIsRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, drones.Options{Ready: 5 * time.Second, Grace: time.Second})
+			b := setup(t, drones.Options{Ready: impatience, Grace: time.Second})
 			b.mustSwitch(b.app("app", "serve.js"))
 			before := b.report("app").Pid
 			spec := b.healthy(test.statuses)

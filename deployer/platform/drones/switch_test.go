@@ -98,7 +98,7 @@ func TestSwitchRefusesAnAppThatDoesNotStart(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, drones.Options{Ready: 3 * time.Second, Grace: time.Second})
+			b := setup(t, drones.Options{Ready: impatience, Grace: time.Second})
 			b.mustSwitch(b.app("app", "serve.js"))
 			before := b.report("app").Pid
 
