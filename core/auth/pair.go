@@ -81,7 +81,7 @@ func (s *Service) prove(ctx context.Context, login string, token core.Secret) (P
 func (s *Service) keep(ctx context.Context, user string, p Pairing, token core.Secret) error {
 	reading, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	tokens, err := s.o.Accounts.Tokens(reading, user)
+	tokens, err := s.o.Accounts.Tokens(reading, user, true)
 	if err != nil {
 		return core.NewError(core.CodeGetUserFailed, "", err)
 	}

@@ -9,12 +9,14 @@ import (
 // Accounts is the platform's users. Implementations may be called
 // concurrently.
 type Accounts interface {
-	// Authenticate proves c. It fails with core.ErrUnauthorized; anything
-	// else means that it could not be found out.
+	// Authenticate verifies c. It fails with core.ErrUnauthorized; any other
+	// error means that it could not be found out. The answer may be a few seconds
+	// old.
 	Authenticate(ctx context.Context, c core.Credentials) (core.Account, error)
-	// Tokens returns the third-party tokens of user; core.ErrNotFound where
-	// there is no such user.
-	Tokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error)
+	// Tokens returns the third-party tokens of user, or core.ErrNotFound if
+	// there is no such user. The slice is not to be changed. Unless fresh is
+	// set, they may be a few seconds old.
+	Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error)
 	// SetToken keeps t for user, in the place of one with the same ID.
 	SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error
 }

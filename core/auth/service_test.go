@@ -22,7 +22,7 @@ func (a fakeAccounts) Authenticate(ctx context.Context, c core.Credentials) (cor
 	return a.authenticate(ctx, c)
 }
 
-func (a fakeAccounts) Tokens(_ context.Context, user string) ([]core.ThirdPartyToken, error) {
+func (a fakeAccounts) Tokens(_ context.Context, user string, _ bool) ([]core.ThirdPartyToken, error) {
 	return a.tokens(user)
 }
 

@@ -330,7 +330,7 @@ func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (core.A
 }
 
 // Tokens implements deploy.Accounts and auth.Accounts.
-func (a *Accounts) Tokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error) {
+func (a *Accounts) Tokens(ctx context.Context, user string, _ bool) ([]core.ThirdPartyToken, error) {
 	if err := errors.Join(ctx.Err(), a.next("Tokens")); err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func (a *attempt) deploy(ctx context.Context) error {
 func (a *attempt) readTokens(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, a.o.StepTimeout)
 	defer cancel()
-	tokens, err := a.o.Accounts.Tokens(call, a.entry.User)
+	tokens, err := a.o.Accounts.Tokens(call, a.entry.User, true)
 	if err != nil && !errors.Is(err, core.ErrNotFound) {
 		return core.NewError(core.CodeAuthServerDown, "", err)
 	}

@@ -140,12 +140,14 @@ type Watcher interface {
 
 // Accounts tells who somebody is and which keys of others they gave us.
 type Accounts interface {
-	// Authenticate proves c. It fails with core.ErrUnauthorized; anything
-	// else means that it could not be found out.
+	// Authenticate verifies c. It fails with core.ErrUnauthorized; any other
+	// error means that it could not be found out. The answer may be a few seconds
+	// old.
 	Authenticate(ctx context.Context, c core.Credentials) (core.Account, error)
-	// Tokens returns the third-party tokens of user; core.ErrNotFound where
-	// there is no such user.
-	Tokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error)
+	// Tokens returns the third-party tokens of user, or core.ErrNotFound if
+	// there is no such user. The slice is not to be changed. Unless fresh is
+	// set, they may be a few seconds old.
+	Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error)
 }
 
 // Source reads repositories. An empty token reads public ones. Errors that

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/nodejitsu/webhooks/core"
 )
@@ -98,19 +99,23 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 	if from.user == "" {
 		return core.NewError(core.CodeBadCreds, "", nil)
 	}
-	tokens, err := s.o.Accounts.Tokens(ctx, from.user)
-	if err != nil && !errors.Is(err, core.ErrNotFound) {
-		return core.NewError(core.CodeAuthServerDown, "", err)
-	}
+	var tokens []core.ThirdPartyToken
 	var secrets []core.Secret
 	required := false
-	for _, t := range tokens {
-		if t.Provider == core.TokenWebhookSecret {
-			secrets = append(secrets, t.Token)
-			required = required || t.Required
+	// A signature that doesn't match may be of a secret that was set just now.
+	for _, fresh := range []bool{false, true} {
+		var err error
+		if tokens, err = s.o.Accounts.Tokens(ctx, from.user, fresh); err != nil && !errors.Is(err, core.ErrNotFound) {
+			return core.NewError(core.CodeAuthServerDown, "", err)
+		}
+		before := secrets
+		if secrets, required = webhookSecrets(tokens); fresh && slices.Equal(secrets, before) {
+			break
+		}
+		if from.signature = p.Verify(d, secrets); from.signature != core.SignatureInvalid {
+			break
 		}
 	}
-	from.signature = p.Verify(d, secrets)
 	switch {
 	case from.signature == core.SignatureInvalid:
 		return core.NewError(core.CodeBadSignature, "", nil)
@@ -126,6 +131,18 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 		return core.NewError(core.CodeBadCreds, "", nil)
 	}
 	return nil
+}
+
+// webhookSecrets returns the secrets among tokens, and whether one of them
+// requires a signature.
+func webhookSecrets(tokens []core.ThirdPartyToken) (secrets []core.Secret, required bool) {
+	for _, t := range tokens {
+		if t.Provider == core.TokenWebhookSecret {
+			secrets = append(secrets, t.Token)
+			required = required || t.Required
+		}
+	}
+	return secrets, required
 }
 
 // signedWith returns the id of the webhook secret that d is signed with.

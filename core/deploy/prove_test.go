@@ -129,7 +129,7 @@ func (h hanging) Authenticate(ctx context.Context, c core.Credentials) (core.Acc
 	return core.Account{}, ctx.Err()
 }
 
-func (h hanging) Tokens(ctx context.Context, _ string) ([]core.ThirdPartyToken, error) {
+func (h hanging) Tokens(ctx context.Context, _ string, _ bool) ([]core.ThirdPartyToken, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -203,4 +203,39 @@ func TestPrivateRepositoryNeedsATokenForAllApps(t *testing.T) {
 			w.is(w.settled(w.deliver(w.push(commit1))), want, "")
 		})
 	}
+}
+
+// stale are Accounts that remember a secret from before, unless asked anew.
+type stale struct {
+	deploy.Accounts
+	before core.ThirdPartyToken
+}
+
+func (s stale) Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error) {
+	if !fresh {
+		return []core.ThirdPartyToken{s.before}, nil
+	}
+	return s.Accounts.Tokens(ctx, user, fresh)
+}
+
+// A secret that was set just now is one from the first delivery on.
+func TestSecretThatIsNew(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		before := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: "before"}
+		after := before
+		after.Token = "after"
+		if err := w.accounts.SetToken(w.t.Context(), "dscape", after); err != nil {
+			t.Fatal(err)
+		}
+		w.options.Accounts = stale{w.accounts, before}
+		service := deploy.New(w.options)
+		for signed, want := range map[string]core.Code{"after": "", "wrong": core.CodeBadSignature} {
+			r := w.request(w.push(commit1), "Signed-With", signed)
+			r.Credentials, r.User = nil, "dscape"
+			if _, err := service.Deliver(w.t.Context(), r); core.CodeOf(err) != want {
+				t.Errorf("signed with the secret %s: %v, want %q", signed, err, want)
+			}
+		}
+	})
 }

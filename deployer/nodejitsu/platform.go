@@ -2,6 +2,8 @@ package nodejitsu
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +17,12 @@ import (
 
 // Platform serves the use cases with what a [Client] can do. The Client must
 // call as [core.ServiceUser], or as one user whose things alone it then reaches.
-type Platform struct{ client *Client }
+type Platform struct {
+	client   *Client
+	secret   []byte // of the HMAC that stands for credentials
+	accounts recent[[sha256.Size]byte, core.Account]
+	tokens   recent[string, []core.ThirdPartyToken]
+}
 
 var (
 	_ deploy.Platform = (*Platform)(nil)
@@ -24,7 +31,9 @@ var (
 )
 
 // NewPlatform returns a Platform.
-func NewPlatform(c *Client) *Platform { return &Platform{client: c} }
+func NewPlatform(c *Client) *Platform {
+	return &Platform{client: c, secret: []byte(rand.Text())}
+}
 
 // Create implements deploy.Platform.
 func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) error {
@@ -116,27 +125,4 @@ func overlaid(packageJSON []byte, env Env) (map[string]json.RawMessage, error) {
 	}
 	fields["env"] = text
 	return fields, nil
-}
-
-// Authenticate implements deploy.Accounts and auth.Accounts. The platform is
-// asked with the credentials themselves; [core.ServiceUser] is nobody's account.
-func (p *Platform) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
-	if !core.ValidName(c.Username) || c.Password == "" {
-		return core.Account{}, fmt.Errorf("nodejitsu: authenticate: no user can be called that: %w", core.ErrUnauthorized)
-	}
-	username, err := p.client.Auth(ctx, c)
-	if err != nil {
-		return core.Account{}, err
-	}
-	return core.Account{Username: username}, nil
-}
-
-// Tokens implements deploy.Accounts and auth.Accounts.
-func (p *Platform) Tokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error) {
-	return p.client.ThirdPartyTokens(ctx, user)
-}
-
-// SetToken implements auth.Accounts.
-func (p *Platform) SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
-	return p.client.SetThirdPartyToken(ctx, user, t)
 }

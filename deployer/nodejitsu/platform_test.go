@@ -300,7 +300,7 @@ func TestPlatformTokens(t *testing.T) {
 		"GET /users/maciej/thirdparty":  `[{"id":"1","provider":"github","token":"ghp_1"}]`,
 		"POST /users/maciej/thirdparty": `{"ok":true}`,
 	}))
-	tokens, err := p.Tokens(t.Context(), "maciej")
+	tokens, err := p.Tokens(t.Context(), "maciej", true)
 	if err != nil || len(tokens) != 1 || tokens[0].App != core.AnyApp || tokens[0].Token.Reveal() != "ghp_1" {
 		t.Fatal(tokens, err)
 	}
@@ -310,7 +310,7 @@ func TestPlatformTokens(t *testing.T) {
 	if got := a.requests()[1].body; got != `{"id":"1","provider":"github","app":"*","token":"ghp_1"}` {
 		t.Errorf("sent %s", got)
 	}
-	_, err = p.Tokens(t.Context(), "nobody")
+	_, err = p.Tokens(t.Context(), "nobody", true)
 	check(t, err, meaning{is: core.ErrNotFound})
 	check(t, p.SetToken(t.Context(), "nobody", tokens[0]), meaning{is: core.ErrNotFound})
 }

@@ -71,6 +71,7 @@ type Platform struct {
 	mu     sync.RWMutex // guards what follows, which Start sets
 	key    core.Secret
 	db     *bbolt.DB
+	users  *accounts.Accounts
 	drones *drones.Supervisor
 	router *router.Router
 	serves func(host string) (user, app string, ok bool)
@@ -120,8 +121,7 @@ func (p *Platform) start(ctx context.Context) error {
 			return err
 		}
 	}
-	users, err := p.accounts(ctx)
-	if err != nil {
+	if p.users, err = p.openAccounts(ctx); err != nil {
 		return err
 	}
 	// Ports first: if they are in use, no app must have been started.
@@ -148,7 +148,7 @@ func (p *Platform) start(ctx context.Context) error {
 	p.serves = all.Lookup
 	p.apps.Serve(p.router)
 	p.api.Serve(api.New(api.Options{
-		Accounts: users, Apps: all, Proxies: p.o.Proxies, Logins: p.o.Logins, Logger: p.o.Logger,
+		Accounts: p.users, Apps: all, Proxies: p.o.Proxies, Logins: p.o.Logins, Logger: p.o.Logger,
 	}))
 	return nil
 }
@@ -177,8 +177,8 @@ func (p *Platform) listen(ctx context.Context) error {
 	return p.apps.Listen(ctx)
 }
 
-// accounts opens the users with what is theirs.
-func (p *Platform) accounts(ctx context.Context) (*accounts.Accounts, error) {
+// openAccounts opens the users with their tokens.
+func (p *Platform) openAccounts(ctx context.Context) (*accounts.Accounts, error) {
 	text := p.o.SealKeys
 	if text == "" {
 		var err error
@@ -281,7 +281,7 @@ func (p *Platform) Stop(ctx context.Context) error {
 		faults = append(faults, p.db.Close())
 	}
 	p.serves = nil
-	p.api, p.apps, p.drones, p.router, p.db = nil, nil, nil, nil, nil
+	p.api, p.apps, p.drones, p.router, p.users, p.db = nil, nil, nil, nil, nil, nil
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("platform: stopping: %w", err)
 	}

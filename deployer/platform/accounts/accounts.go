@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -16,7 +15,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-// Options are what [New] takes. DB and Seal are required.
+// Options are the settings of [New]. DB and Seal are required.
 type Options struct {
 	DB   *bbolt.DB
 	Seal *seal.Keys // for the third-party tokens
@@ -24,32 +23,27 @@ type Options struct {
 	// Key nobody may.
 	ServiceUser string
 	Key         core.Secret
-	// Remember is how long a password that was right need not be hashed again;
-	// 5 minutes where it is 0.
+	// Remember is how long credentials that were right are answered from memory;
+	// default 5 minutes.
 	Remember time.Duration
-	Now      func() time.Time // time.Now where it is nil
+	Now      func() time.Time // default time.Now
 }
 
 // Accounts may be used concurrently.
 type Accounts struct {
 	o       Options
 	key     [sha256.Size]byte // of Options.Key
-	hashing chan struct{}     // a place for each hash that is worked on
-	secret  []byte            // of the remembered passwords' HMAC
-
-	dummy func() string // the hash that unknown users are compared with
-
-	mu         sync.Mutex
-	remembered map[string]remembered // by user
+	hashing chan struct{}     // a slot for each hash that is computed
+	dummy   func() string     // the hash that unknown users are compared with
+	memory  *memory
 }
 
 const (
-	rememberFor = 5 * time.Minute
 	// hashers bounds what wrong passwords can cost: each hash takes 19 MiB and
 	// some 20 ms of a core.
 	hashers = 2
-	// hashWait is how long a caller waits for its turn before it is told to
-	// come back.
+	// hashWait is how long a caller waits for a slot before it is asked to come
+	// back.
 	hashWait = 10 * time.Second
 )
 
@@ -61,7 +55,7 @@ const (
 	bucketCodes      = "codes"
 )
 
-// New returns Accounts whose buckets are made where they are missing.
+// New returns Accounts, and creates the buckets that are missing.
 func New(o Options) (*Accounts, error) {
 	if o.Remember <= 0 {
 		o.Remember = rememberFor
@@ -70,9 +64,8 @@ func New(o Options) (*Accounts, error) {
 		o.Now = time.Now
 	}
 	a := &Accounts{
-		o: o, key: sha256.Sum256([]byte(o.Key)), hashing: make(chan struct{}, hashers),
-		secret: []byte(rand.Text()), remembered: map[string]remembered{},
-		dummy: sync.OnceValue(dummyHash),
+		o: o, key: sha256.Sum256([]byte(o.Key.Reveal())), hashing: make(chan struct{}, hashers),
+		dummy: sync.OnceValue(dummyHash), memory: newMemory(),
 	}
 	err := o.DB.Update(func(tx *bbolt.Tx) error {
 		for _, name := range []string{bucketUsers, bucketTokens, bucketThirdParty, bucketCodes} {
@@ -97,7 +90,7 @@ type userDocument struct {
 	MTime    time.Time `json:"mtime"`
 }
 
-// find returns the user's document; ok is false where there is none.
+// find returns the user's document; ok is false if there is none.
 func (a *Accounts) find(user string) (d userDocument, ok bool, err error) {
 	err = a.o.DB.View(func(tx *bbolt.Tx) error {
 		ok, err = get(tx, bucketUsers, user, &d)
@@ -106,7 +99,7 @@ func (a *Accounts) find(user string) (d userDocument, ok bool, err error) {
 	return d, ok, err
 }
 
-// get reads a value; ok is false where there is none.
+// get reads a value; ok is false if there is none.
 func get(tx *bbolt.Tx, bucket, key string, value any) (ok bool, err error) {
 	text := tx.Bucket([]byte(bucket)).Get([]byte(key))
 	if text == nil {
@@ -126,9 +119,10 @@ func put(tx *bbolt.Tx, bucket, key string, value any) error {
 	return tx.Bucket([]byte(bucket)).Put([]byte(key), text)
 }
 
-// update runs change in a transaction that is durable at the end. Refusals
-// pass as they are.
-func (a *Accounts) update(doing string, change func(*bbolt.Tx) error) error {
+// update runs change of a user in a transaction that is durable at the end.
+// Refusals are returned as they are.
+func (a *Accounts) update(doing, user string, change func(*bbolt.Tx) error) error {
+	defer a.memory.forget(user)
 	err := a.o.DB.Update(change)
 	if _, refused := errors.AsType[*core.Error](err); err == nil || refused {
 		return err
@@ -136,7 +130,7 @@ func (a *Accounts) update(doing string, change func(*bbolt.Tx) error) error {
 	return fmt.Errorf("accounts: %s: %w", doing, err)
 }
 
-// mustExist refuses where there is no such user.
+// mustExist refuses if there is no such user.
 func mustExist(tx *bbolt.Tx, user string) error {
 	if tx.Bucket([]byte(bucketUsers)).Get([]byte(user)) == nil {
 		return noUser(user)
@@ -148,8 +142,8 @@ func noUser(user string) error {
 	return core.Errorf(core.CodePlatformUserNotFound, "There is no user %q", user)
 }
 
-// turn waits for a place to hash.
-func (a *Accounts) turn(ctx context.Context) (release func(), err error) {
+// acquire waits for a slot to hash in.
+func (a *Accounts) acquire(ctx context.Context) (release func(), err error) {
 	limit := time.NewTimer(hashWait)
 	defer limit.Stop()
 	select {
@@ -158,6 +152,6 @@ func (a *Accounts) turn(ctx context.Context) (release func(), err error) {
 	case <-limit.C:
 		return nil, core.Errorf(core.CodePlatformBusy, "Too many passwords are being checked at this moment; try again in a few seconds")
 	case <-ctx.Done():
-		return nil, fmt.Errorf("accounts: waiting for a turn: %w", ctx.Err())
+		return nil, fmt.Errorf("accounts: waiting to hash a password: %w", ctx.Err())
 	}
 }

@@ -18,21 +18,21 @@ type Identity struct {
 	Token    bool // it gave an API token, which may not change how one gets in
 }
 
-// May tells whether the caller may reach what is user's.
+// May reports whether the caller may reach what belongs to user.
 func (i Identity) May(user string) bool { return i.Service || i.Username == user }
 
-const maxPassword = 1024 // bytes; the hash must not be made to eat more
+const maxPassword = 1024 // bytes, so that hashing one has a bound
 
-// Authenticate tells who the credentials are of. It refuses with
+// Authenticate returns whose the credentials are. It refuses with
 // [core.CodePlatformUnauthorized].
 func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (Identity, error) {
 	wrong := core.NewError(core.CodePlatformUnauthorized, "", nil)
-	if len(c.Password) > maxPassword {
+	if len(c.Password.Reveal()) > maxPassword {
 		return Identity{}, wrong
 	}
 	if c.Username == a.o.ServiceUser && a.o.ServiceUser != "" {
-		given := sha256.Sum256([]byte(c.Password))
-		if a.o.Key == "" || subtle.ConstantTimeCompare(given[:], a.key[:]) != 1 {
+		given := sha256.Sum256([]byte(c.Password.Reveal()))
+		if a.o.Key.Reveal() == "" || subtle.ConstantTimeCompare(given[:], a.key[:]) != 1 {
 			return Identity{}, wrong
 		}
 		return Identity{Username: c.Username, Service: true}, nil
@@ -40,30 +40,41 @@ func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (Identi
 	if !core.ValidName(c.Username) {
 		return Identity{}, wrong
 	}
-	user, known, err := a.find(c.Username)
+	if who, ok := a.memory.recall(c, a.o.Now()); ok {
+		return who, nil
+	}
+	changes := a.memory.begin()
+	who, ok, err := a.verify(ctx, c)
 	if err != nil {
 		return Identity{}, err
 	}
-	token, err := a.holdsToken(c)
-	if err != nil {
-		return Identity{}, err
-	}
-	if known && token {
-		return Identity{Username: c.Username, Token: true}, nil
-	}
-	right, err := a.right(ctx, c.Username, user.Hash, known, c.Password)
-	if err != nil {
-		return Identity{}, err
-	}
-	if !right {
+	if !ok {
 		return Identity{}, wrong
 	}
-	return Identity{Username: c.Username}, nil
+	a.memory.keep(changes, c, who, a.o.Now().Add(a.o.Remember))
+	return who, nil
 }
 
-// holdsToken tells whether the password is one of the user's API tokens.
-func (a *Accounts) holdsToken(c core.Credentials) (found bool, err error) {
-	sum := sha256.Sum256([]byte(c.Password))
+// verify compares the credentials with what is stored.
+func (a *Accounts) verify(ctx context.Context, c core.Credentials) (who Identity, ok bool, err error) {
+	user, known, err := a.find(c.Username)
+	if err != nil {
+		return Identity{}, false, err
+	}
+	token, err := a.isToken(c)
+	if err != nil {
+		return Identity{}, false, err
+	}
+	if known && token {
+		return Identity{Username: c.Username, Token: true}, true, nil
+	}
+	right, err := a.right(ctx, user.Hash, known, c.Password)
+	return Identity{Username: c.Username}, right, err
+}
+
+// isToken reports whether the password is one of the user's API tokens.
+func (a *Accounts) isToken(c core.Credentials) (found bool, err error) {
+	sum := sha256.Sum256([]byte(c.Password.Reveal()))
 	given := []byte(hex.EncodeToString(sum[:]))
 	err = a.o.DB.View(func(tx *bbolt.Tx) error {
 		return each(tx, bucketTokens, c.Username, func(_ string, d tokenDocument) {

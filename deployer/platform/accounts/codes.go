@@ -26,8 +26,8 @@ type codeDocument struct {
 // in the place of one made before. It is told only here.
 func (a *Accounts) Invite(user string) (code core.Secret, err error) {
 	code = core.Secret(rand.Text())
-	sum := sha256.Sum256([]byte(code))
-	err = a.update("inviting a user", func(tx *bbolt.Tx) error {
+	sum := sha256.Sum256([]byte(code.Reveal()))
+	err = a.update("inviting a user", user, func(tx *bbolt.Tx) error {
 		if err := mustExist(tx, user); err != nil {
 			return err
 		}
@@ -57,8 +57,7 @@ func (a *Accounts) Redeem(ctx context.Context, user string, code, password core.
 	if err != nil {
 		return err
 	}
-	defer a.forget(user)
-	return a.update("setting a password", func(tx *bbolt.Tx) error {
+	return a.update("setting a password", user, func(tx *bbolt.Tx) error {
 		if err := a.holds(tx, user, code); err != nil {
 			return err
 		}
@@ -80,7 +79,7 @@ func (a *Accounts) holds(tx *bbolt.Tx, user string, code core.Secret) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256([]byte(code))
+	sum := sha256.Sum256([]byte(code.Reveal()))
 	same := subtle.ConstantTimeCompare([]byte(d.SHA256), []byte(hex.EncodeToString(sum[:]))) == 1
 	if !ok || !same || a.o.Now().After(d.Until) {
 		return core.NewError(core.CodePlatformWrongCode, "", nil)

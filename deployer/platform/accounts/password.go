@@ -2,11 +2,7 @@ package accounts
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
-	"time"
 
 	"github.com/alexedwards/argon2id"
 
@@ -20,7 +16,7 @@ func parameters() *argon2id.Params {
 
 // hash returns the hash of a password, with its parameters and salt.
 func (a *Accounts) hash(ctx context.Context, password core.Secret) (string, error) {
-	release, err := a.turn(ctx)
+	release, err := a.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -32,8 +28,8 @@ func (a *Accounts) hash(ctx context.Context, password core.Secret) (string, erro
 	return hash, nil
 }
 
-// dummyHash is of no password that anybody has. Unknown users are compared
-// with it, so that the time does not tell that they are.
+// dummyHash is not the hash of any user's password. Unknown users are compared
+// with it, so that the time does not give away that they are unknown.
 func dummyHash() string {
 	hash, err := argon2id.CreateHash("", parameters())
 	if err != nil {
@@ -42,21 +38,10 @@ func dummyHash() string {
 	return hash
 }
 
-// remembered is a password that was right.
-type remembered struct {
-	mac   [sha256.Size]byte
-	hash  string // what it was compared with
-	until time.Time
-}
-
-// right tells whether password is the user's, whose hash is that. known is
-// false for a user that there is not.
-func (a *Accounts) right(ctx context.Context, user, hash string, known bool, password core.Secret) (bool, error) {
-	mac := a.mac(user, password)
-	if known && a.recall(user, hash, mac) {
-		return true, nil
-	}
-	release, err := a.turn(ctx)
+// right reports whether password is the user's, whose hash that is. known is
+// false for a user that does not exist.
+func (a *Accounts) right(ctx context.Context, hash string, known bool, password core.Secret) (bool, error) {
+	release, err := a.acquire(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -68,38 +53,5 @@ func (a *Accounts) right(ctx context.Context, user, hash string, known bool, pas
 	if err != nil {
 		return false, fmt.Errorf("accounts: comparing a password: %w", err)
 	}
-	if !same || !known {
-		return false, nil
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.remembered[user] = remembered{mac: mac, hash: hash, until: a.o.Now().Add(a.o.Remember)}
-	return true, nil
-}
-
-// recall tells whether it is known that password is right. The hash must still
-// be the one that it was compared with: the password may have been changed
-// while that went on.
-func (a *Accounts) recall(user, hash string, mac [sha256.Size]byte) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	r, ok := a.remembered[user]
-	if !ok || r.hash != hash || !a.o.Now().Before(r.until) {
-		delete(a.remembered, user)
-		return false
-	}
-	return subtle.ConstantTimeCompare(r.mac[:], mac[:]) == 1
-}
-
-func (a *Accounts) forget(user string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.remembered, user)
-}
-
-func (a *Accounts) mac(user string, password core.Secret) (sum [sha256.Size]byte) {
-	h := hmac.New(sha256.New, a.secret)
-	_, _ = h.Write([]byte(user + "\x00" + password.Reveal())) // never fails
-	h.Sum(sum[:0])
-	return sum
+	return same && known, nil
 }

@@ -56,9 +56,9 @@ func (a *Accounts) CreateToken(user, name string) (used string, token core.Secre
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails, or ends the process
 	token = core.Secret(hex.EncodeToString(random[:]))
-	sum := sha256.Sum256([]byte(token))
+	sum := sha256.Sum256([]byte(token.Reveal()))
 	d := tokenDocument{SHA256: hex.EncodeToString(sum[:]), Begin: token.Reveal()[:shownOfToken], CTime: a.o.Now().UTC()}
-	err = a.update("creating a token", func(tx *bbolt.Tx) error {
+	err = a.update("creating a token", user, func(tx *bbolt.Tx) error {
 		replaced, err = a.room(tx, bucketTokens, user, name)
 		if err != nil {
 			return err
@@ -90,9 +90,14 @@ type thirdPartyDocument struct {
 // sealedFor is what a third-party token is sealed for.
 func sealedFor(user, id string) string { return "third-party token of " + user + ": " + id }
 
-// ThirdParty returns the user's third-party tokens by ID. It fails where one was
-// sealed by a key that is not there any more; that one stays as it is.
+// ThirdParty returns the user's third-party tokens by ID; the slice must not be
+// changed. It fails if one was sealed by a key that is missing now; that one
+// stays as it is.
 func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
+	if tokens := a.memory.recallTokens(user); tokens != nil {
+		return tokens, nil
+	}
+	changes := a.memory.begin()
 	tokens := []core.ThirdPartyToken{}
 	var faults []error
 	err := a.o.DB.View(func(tx *bbolt.Tx) error {
@@ -111,7 +116,11 @@ func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 			})
 		})
 	})
-	return tokens, errors.Join(append(faults, err)...)
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return tokens, err
+	}
+	a.memory.keepTokens(changes, user, tokens)
+	return tokens, nil
 }
 
 // Reseal has the first key seal what another one had, so that the other one
@@ -119,7 +128,7 @@ func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 // can't be opened; those stay as they are.
 func (a *Accounts) Reseal() (resealed int, err error) {
 	var faults []error
-	err = a.update("sealing anew", func(tx *bbolt.Tx) error {
+	err = a.update("sealing with the new key", "", func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(bucketThirdParty))
 		changed := map[string]thirdPartyDocument{}
 		err := bucket.ForEach(func(key, text []byte) error {
@@ -166,7 +175,7 @@ func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 		Provider: t.Provider, App: t.App, Login: t.Login, Scopes: t.Scopes,
 		Sealed: a.o.Seal.Seal(t.Token, sealedFor(user, t.ID)), Required: t.Required, CTime: a.o.Now().UTC(),
 	}
-	return a.update("keeping a third-party token", func(tx *bbolt.Tx) error {
+	return a.update("keeping a third-party token", user, func(tx *bbolt.Tx) error {
 		if _, err := a.room(tx, bucketThirdParty, user, t.ID); err != nil {
 			return err
 		}
@@ -197,7 +206,7 @@ func (a *Accounts) room(tx *bbolt.Tx, bucket, user, name string) (known bool, er
 }
 
 func (a *Accounts) remove(bucket, user, name, what string) error {
-	return a.update("removing a token", func(tx *bbolt.Tx) error {
+	return a.update("removing a token", user, func(tx *bbolt.Tx) error {
 		b, key := tx.Bucket([]byte(bucket)), []byte(within(user, name))
 		if b.Get(key) == nil {
 			return core.Errorf(core.CodePlatformTokenNotFound, "There is no %s %.100q", what, name)

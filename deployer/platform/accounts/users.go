@@ -40,7 +40,7 @@ func (a *Accounts) Create(ctx context.Context, user string, password core.Secret
 		return err
 	}
 	now := a.o.Now().UTC()
-	return a.update("creating a user", func(tx *bbolt.Tx) error {
+	return a.update("creating a user", user, func(tx *bbolt.Tx) error {
 		if mustExist(tx, user) == nil {
 			return core.Errorf(core.CodePlatformUserConflict, "There is a user %q already", user)
 		}
@@ -64,8 +64,7 @@ func (a *Accounts) Update(ctx context.Context, user string, password core.Secret
 			return err
 		}
 	}
-	defer a.forget(user)
-	return a.update("updating a user", func(tx *bbolt.Tx) error {
+	return a.update("updating a user", user, func(tx *bbolt.Tx) error {
 		var d userDocument
 		if ok, err := get(tx, bucketUsers, user, &d); err != nil || !ok {
 			return orNone(err, user)
@@ -83,8 +82,7 @@ func (a *Accounts) Update(ctx context.Context, user string, password core.Secret
 
 // Destroy removes a user with all tokens.
 func (a *Accounts) Destroy(user string) error {
-	defer a.forget(user)
-	return a.update("destroying a user", func(tx *bbolt.Tx) error {
+	return a.update("destroying a user", user, func(tx *bbolt.Tx) error {
 		if err := mustExist(tx, user); err != nil {
 			return err
 		}

@@ -26,17 +26,20 @@ type Endpoint struct {
 	Key func() core.Secret
 }
 
-// platformModule provides the platform's Endpoint: the embedded platform,
-// started with the process, unless the settings name another.
+// platformModule provides the platform's Endpoint and accounts: those of the
+// embedded platform, started with the process, unless the settings name another.
 func platformModule(cfg config.Config) fx.Option {
 	if cfg.PlatformURL != "" {
-		return fx.Module("platform", fx.Provide(func() (Endpoint, error) {
-			key, err := cfg.PlatformKey()
-			if err == nil && key == "" {
-				err = errors.New("platform-key-file: the file is empty")
-			}
-			return Endpoint{URL: func() string { return cfg.PlatformURL }, Key: func() core.Secret { return key }}, err
-		}))
+		return fx.Module("platform", fx.Provide(
+			func() (Endpoint, error) {
+				key, err := cfg.PlatformKey()
+				if err == nil && key == "" {
+					err = errors.New("platform-key-file: the file is empty")
+				}
+				return Endpoint{URL: func() string { return cfg.PlatformURL }, Key: func() core.Secret { return key }}, err
+			},
+			func(p *nodejitsu.Platform) (deploy.Accounts, auth.Accounts) { return p, p },
+		))
 	}
 	return fx.Module("platform",
 		fx.Provide(
@@ -53,6 +56,7 @@ func platformModule(cfg config.Config) fx.Option {
 				fx.OnStop((*platform.Platform).Stop),
 			),
 			func(p *platform.Platform) Endpoint { return Endpoint{URL: p.URL, Key: p.Key} },
+			func(p *platform.Platform) (deploy.Accounts, auth.Accounts) { return p.Accounts(), p.Accounts() },
 		),
 		fx.Invoke(func(*platform.Platform) {}),
 	)
@@ -80,8 +84,8 @@ func newPlatform(cfg config.Config, certificates *tls.Config, logins *throttle.T
 	}), nil
 }
 
-// clientModule provides the ports that the platform answers, over HTTP
-// whether it is embedded or not.
+// clientModule provides the port that the platform's apps are reached by: over
+// HTTP whether it is embedded or not.
 func clientModule() fx.Option {
 	return fx.Module("client",
 		fx.Provide(
@@ -91,7 +95,7 @@ func clientModule() fx.Option {
 				})
 			},
 			nodejitsu.NewPlatform,
-			func(p *nodejitsu.Platform) (deploy.Platform, deploy.Accounts, auth.Accounts) { return p, p, p },
+			func(p *nodejitsu.Platform) deploy.Platform { return p },
 		),
 	)
 }

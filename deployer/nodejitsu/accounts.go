@@ -1,0 +1,101 @@
+package nodejitsu
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// rememberFor is how long the platform's answers about accounts are used
+// without another request.
+const rememberFor = 5 * time.Second
+
+// Authenticate implements deploy.Accounts and auth.Accounts. The platform is
+// asked with the credentials themselves; [core.ServiceUser] is nobody's account.
+func (p *Platform) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
+	if !core.ValidName(c.Username) || c.Password.Reveal() == "" {
+		return core.Account{}, fmt.Errorf("nodejitsu: authenticate: invalid username, or no password: %w", core.ErrUnauthorized)
+	}
+	mac := p.mac(c)
+	if account, ok := p.accounts.get(mac); ok {
+		return account, nil
+	}
+	username, err := p.client.Auth(ctx, c)
+	if err != nil {
+		return core.Account{}, err
+	}
+	account := core.Account{Username: username}
+	p.accounts.set(mac, account)
+	return account, nil
+}
+
+// Tokens implements deploy.Accounts and auth.Accounts.
+func (p *Platform) Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error) {
+	if tokens, ok := p.tokens.get(user); ok && !fresh {
+		return tokens, nil
+	}
+	tokens, err := p.client.ThirdPartyTokens(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	p.tokens.set(user, tokens)
+	return tokens, nil
+}
+
+// SetToken implements auth.Accounts.
+func (p *Platform) SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
+	defer p.tokens.delete(user)
+	return p.client.SetThirdPartyToken(ctx, user, t)
+}
+
+// mac stands for credentials that are remembered.
+func (p *Platform) mac(c core.Credentials) (sum [sha256.Size]byte) {
+	h := hmac.New(sha256.New, p.secret)
+	_, _ = h.Write([]byte(c.Username + "\x00" + c.Password.Reveal())) // never fails
+	h.Sum(sum[:0])
+	return sum
+}
+
+// recent is a map of what was learned lately.
+type recent[K comparable, V any] struct {
+	mu    sync.Mutex
+	young map[K]learned[V]
+}
+
+type learned[V any] struct {
+	value V
+	until time.Time
+}
+
+// maxRecent bounds what is remembered.
+const maxRecent = 10_000
+
+func (r *recent[K, V]) get(key K) (value V, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found, ok := r.young[key]
+	if !ok || !time.Now().Before(found.until) {
+		return value, false
+	}
+	return found.value, true
+}
+
+func (r *recent[K, V]) set(key K, value V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.young == nil || len(r.young) >= maxRecent {
+		r.young = map[K]learned[V]{}
+	}
+	r.young[key] = learned[V]{value, time.Now().Add(rememberFor)}
+}
+
+func (r *recent[K, V]) delete(key K) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.young, key)
+}

@@ -1,0 +1,81 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
+)
+
+// Accounts serves the use cases of the same process with the platform's
+// accounts, without a request.
+type Accounts struct{ platform *Platform }
+
+var (
+	_ deploy.Accounts = (*Accounts)(nil)
+	_ auth.Accounts   = (*Accounts)(nil)
+)
+
+// Accounts returns the platform's accounts, which answer from Start on.
+func (p *Platform) Accounts() *Accounts { return &Accounts{p} }
+
+// Authenticate implements deploy.Accounts and auth.Accounts.
+func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
+	users, err := a.running()
+	if err != nil {
+		return core.Account{}, err
+	}
+	if c.Username == core.ServiceUser {
+		return core.Account{}, fmt.Errorf("platform: %s is nobody's account: %w", c.Username, core.ErrUnauthorized)
+	}
+	who, err := users.Authenticate(ctx, c)
+	if err != nil {
+		return core.Account{}, meaning(err)
+	}
+	return core.Account{Username: who.Username}, nil
+}
+
+// Tokens implements deploy.Accounts and auth.Accounts. They are always fresh.
+func (a *Accounts) Tokens(_ context.Context, user string, _ bool) ([]core.ThirdPartyToken, error) {
+	users, err := a.running()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := users.ThirdParty(user)
+	return tokens, meaning(err)
+}
+
+// SetToken implements auth.Accounts.
+func (a *Accounts) SetToken(_ context.Context, user string, t core.ThirdPartyToken) error {
+	users, err := a.running()
+	if err != nil {
+		return err
+	}
+	return meaning(users.SetThirdParty(user, t))
+}
+
+func (a *Accounts) running() (*accounts.Accounts, error) {
+	a.platform.mu.RLock()
+	defer a.platform.mu.RUnlock()
+	if a.platform.users == nil {
+		return nil, core.Transient(errors.New("platform: not started"), 0)
+	}
+	return a.platform.users, nil
+}
+
+// meaning returns err with what it means to a use case.
+func meaning(err error) error {
+	switch core.CodeOf(err) {
+	case core.CodePlatformUnauthorized:
+		return fmt.Errorf("%w: %w", core.ErrUnauthorized, err)
+	case core.CodePlatformUserNotFound:
+		return fmt.Errorf("%w: %w", core.ErrNotFound, err)
+	case core.CodePlatformBusy:
+		return core.Transient(err, 0)
+	}
+	return err
+}

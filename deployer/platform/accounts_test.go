@@ -1,0 +1,69 @@
+package platform_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform"
+)
+
+// The use cases of the same process are served as they are over HTTP, and see
+// each change at once.
+func TestAccountsInTheProcess(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, platform.Options{})
+	accounts := b.Accounts()
+	given := core.Credentials{Username: "me", Password: "password"}
+	if _, err := accounts.Authenticate(t.Context(), given); err == nil {
+		t.Error("it answers before it has started")
+	} else if _, again := core.Retryable(err); !again {
+		t.Errorf("before the start: %v", err)
+	}
+	b.start()
+	me := b.user("me")
+	token, err := me.CreateToken(t.Context(), "me", "ci")
+	b.ok(err)
+	for what, c := range map[string]struct {
+		core.Credentials
+		want bool
+	}{
+		"password":         {given, true},
+		"API token":        {core.Credentials{Username: "me", Password: token}, true},
+		"wrong password":   {core.Credentials{Username: "me", Password: "wrong"}, false},
+		"unknown user":     {core.Credentials{Username: "nobody", Password: "password"}, false},
+		"the service user": {core.Credentials{Username: core.ServiceUser, Password: b.Key()}, false},
+	} {
+		account, err := accounts.Authenticate(t.Context(), c.Credentials)
+		if c.want && (err != nil || account.Username != "me") || !c.want && !errors.Is(err, core.ErrUnauthorized) {
+			t.Errorf("%s: %v, %v", what, account, err)
+		}
+	}
+	b.ok(me.DestroyToken(t.Context(), "me", "ci"))
+	if _, err := accounts.Authenticate(t.Context(), core.Credentials{Username: "me", Password: token}); !errors.Is(err, core.ErrUnauthorized) {
+		t.Errorf("a token that was removed: %v", err)
+	}
+
+	hook := core.ThirdPartyToken{ID: "hook", Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: "one"}
+	b.ok(accounts.SetToken(t.Context(), "me", hook))
+	for _, secret := range []core.Secret{"two", "three"} {
+		if _, err := accounts.Tokens(t.Context(), "me", false); err != nil { // and they are in memory
+			t.Error(err)
+		}
+		hook.Token = secret
+		b.ok(me.SetThirdPartyToken(t.Context(), "me", hook))
+		if tokens, err := accounts.Tokens(t.Context(), "me", false); err != nil || len(tokens) != 1 || tokens[0].Token != secret {
+			t.Errorf("%d tokens, %v", len(tokens), err)
+		}
+	}
+	b.ok(b.service.DestroyUser(t.Context(), "me"))
+	if _, err := accounts.Authenticate(t.Context(), given); !errors.Is(err, core.ErrUnauthorized) {
+		t.Errorf("somebody who was removed: %v", err)
+	}
+	if _, err := accounts.Tokens(t.Context(), "me", false); !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("tokens of somebody who was removed: %v", err)
+	}
+	if err := accounts.SetToken(t.Context(), "me", hook); !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("a token for somebody who was removed: %v", err)
+	}
+}
