@@ -69,7 +69,7 @@ type Line struct {
 	Status Status
 
 	head, tail, doc []byte
-	linked          bool // there is an id, so a base goes between head and tail
+	linked          bool // there is an id, so the base URL is between head and tail
 }
 
 // DocMode tells on which changes `doc` is written.
@@ -84,46 +84,11 @@ const (
 
 // NewLine encodes c.
 func NewLine(c Change) (Line, error) {
-	short := struct {
-		App      string   `json:"app_name"`
-		UUID     string   `json:"uuid"`
-		Status   Status   `json:"status"`
-		Provider Provider `json:"provider"`
-		Commit   string   `json:"commit"` // "" where the event has none
-		Error    Code     `json:"error,omitempty"`
-		Reason   string   `json:"reason,omitempty"`
-	}{
-		App: c.Entry.App, UUID: c.Entry.UUID, Status: c.Entry.Status, Provider: c.Entry.Provider,
-		Reason: c.Entry.Reason,
-	}
-	if c.Entry.Commit.ID != "" {
-		short.Commit = c.Entry.Repository.Slug() + "/" + c.Entry.Commit.ID
-	}
-	if c.Entry.Status == StatusError && c.Entry.Error != nil {
-		short.Error, short.Reason = c.Entry.Error.Code, c.Entry.Error.Reason
-	}
-	tail, err := encode(short)
+	encoded, err := EncodeChange(c)
 	if err != nil {
 		return Line{}, err
 	}
-	doc, err := encode(c.Entry)
-	if err != nil {
-		return Line{}, err
-	}
-	line := Line{Seq: c.Seq, App: c.Entry.App, Status: c.Entry.Status, doc: doc, linked: c.Entry.User != ""}
-	line.head = []byte(`{"seq":"` + c.Seq.String() + `"`)
-	// The short form without its braces goes on behind it.
-	line.tail = append([]byte{','}, tail[1:len(tail)-1]...)
-	if !line.linked { // an entry of nobody is at no address
-		return line, nil
-	}
-	path, err := encode("/1/status/" + c.Entry.User + "/changes/" + c.Entry.ID)
-	if err != nil {
-		return Line{}, err
-	}
-	line.head = append(line.head, `,"id":"`...)
-	line.tail = append(path[1:], line.tail...) // without its opening quote the path ends the id
-	return line, nil
+	return encoded.Line()
 }
 
 // AppendTo appends the change as one JSON object, without a newline. base is

@@ -201,7 +201,7 @@ func TestPanic(t *testing.T) {
 // brokenLog is a change log with a bug behind its first change.
 type brokenLog struct{ *changeLog }
 
-func (l brokenLog) Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.Change, error) {
+func (l brokenLog) Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.EncodedChange, error) {
 	if since.Millis == 1 {
 		panic("out of cheese")
 	}

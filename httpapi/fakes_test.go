@@ -173,16 +173,20 @@ type changeLog struct {
 	wakes   map[chan struct{}]bool
 }
 
-func (l *changeLog) Changes(_ context.Context, _ string, since core.Seq, limit int) ([]core.Change, error) {
+func (l *changeLog) Changes(_ context.Context, _ string, since core.Seq, limit int) ([]core.EncodedChange, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !since.IsZero() && since.Compare(l.cut) < 0 {
 		return nil, fmt.Errorf("log: %w", core.ErrGone)
 	}
-	var found []core.Change
+	var found []core.EncodedChange
 	for _, c := range l.changes {
 		if c.Seq.Compare(since) > 0 && c.Seq.Compare(l.cut) > 0 && len(found) < limit {
-			found = append(found, c)
+			encoded, err := core.EncodeChange(c)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, encoded)
 		}
 	}
 	return found, nil

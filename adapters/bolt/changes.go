@@ -8,7 +8,7 @@ import (
 )
 
 // Changes implements status.Feed.
-func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit int) (found []core.Change, err error) {
+func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit int) (found []core.EncodedChange, err error) {
 	err = s.view(ctx, func(t table) error {
 		var f feed
 		if _, err := load(t.bucket("feeds"), userKey(user), &f); err != nil {
@@ -32,7 +32,11 @@ func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit 
 			if err := json.Unmarshal(value, &change.Entry); err != nil {
 				return err
 			}
-			found = append(found, change)
+			encoded, err := core.EncodeChange(change)
+			if err != nil {
+				return err
+			}
+			found = append(found, encoded)
 		}
 		return nil
 	})

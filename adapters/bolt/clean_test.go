@@ -10,6 +10,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/bolt"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -76,7 +77,7 @@ func TestClean(t *testing.T) {
 	if _, err := s.Changes(t.Context(), "me", first, 10); !errors.Is(err, core.ErrGone) {
 		t.Errorf("got %v", err)
 	}
-	if all, err := s.Changes(t.Context(), "me", core.Seq{}, 10); err != nil || len(all) != 2 || all[0].Entry.ID != held.ID {
+	if all, err := coretest.Changes(t.Context(), s, "me", core.Seq{}, 10); err != nil || len(all) != 2 || all[0].Entry.ID != held.ID {
 		t.Errorf("got %d changes, %v", len(all), err)
 	}
 	if entry, payload := kept(done); !entry || !payload {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/bolt"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
 	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
@@ -137,7 +138,7 @@ func checkAfterKill(t *testing.T, path string, revisions map[string]int64) {
 	}
 	for writer := range writers {
 		user := fmt.Sprintf("user-%d", writer)
-		all, err := s.Changes(t.Context(), user, core.Seq{}, 1_000_000)
+		all, err := coretest.Changes(t.Context(), s, user, core.Seq{}, 1_000_000)
 		if err != nil {
 			t.Fatal(err)
 		}

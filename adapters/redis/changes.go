@@ -8,7 +8,7 @@ import (
 )
 
 // Changes implements status.Feed.
-func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.Change, error) {
+func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.EncodedChange, error) {
 	r, err := s.call(ctx, "changes", user, since.String(),
 		strconv.FormatUint(since.Millis, 10), strconv.FormatUint(since.N, 10), limit)
 	if err != nil {
@@ -19,13 +19,17 @@ func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit 
 		return nil, wrap("changes after "+since.String()+" of", user, core.ErrGone)
 	}
 	found := fields.at(1).list()
-	all := make([]core.Change, 0, len(found.values))
+	all := make([]core.EncodedChange, 0, len(found.values))
 	for i := range found.values {
 		c, err := changeOf(found.at(i).list())
 		if err != nil {
 			return nil, wrap("changes", user, err)
 		}
-		all = append(all, c)
+		encoded, err := core.EncodeChange(c)
+		if err != nil {
+			return nil, wrap("changes", user, err)
+		}
+		all = append(all, encoded)
 	}
 	return all, wrap("changes", user, r.err)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
 )
 
 // manyChanges is how many changes of a user are kept where a flow is written:
@@ -200,7 +201,7 @@ func (f *flow) read(s *redis.Store, since core.Seq) *feed {
 		defer stop()
 		var last core.Seq
 		for last.IsZero() || since.Compare(last) < 0 {
-			page, err := s.Changes(f.t.Context(), "u", since, 100)
+			page, err := coretest.Changes(f.t.Context(), s, "u", since, 100)
 			switch {
 			case f.t.Context().Err() != nil:
 				return
@@ -299,7 +300,7 @@ func (f *flow) end(loss bool) {
 func (f *flow) log(since core.Seq) (all []core.Change) {
 	f.t.Helper()
 	for {
-		page, err := f.s.Changes(f.t.Context(), "u", since, 200)
+		page, err := coretest.Changes(f.t.Context(), f.s, "u", since, 200)
 		switch {
 		case f.t.Context().Err() != nil || errors.Is(err, core.ErrGone):
 			f.t.Fatal(err)

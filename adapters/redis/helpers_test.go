@@ -14,6 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -124,7 +125,7 @@ func claim(t testing.TB, s *redis.Store) deploy.Claim {
 
 func changes(t *testing.T, s *redis.Store, user string, since core.Seq) []core.Change {
 	t.Helper()
-	all, err := s.Changes(t.Context(), user, since, 10_000)
+	all, err := coretest.Changes(t.Context(), s, user, since, 10_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +140,7 @@ func watch(t *testing.T, s *redis.Store, user string, want int) map[string]int64
 	seen := map[string]int64{} // by id: the newest revision
 	var since core.Seq
 	for count := 0; count < want; {
-		page, err := s.Changes(t.Context(), user, since, 100)
+		page, err := coretest.Changes(t.Context(), s, user, since, 100)
 		if t.Context().Err() != nil {
 			return seen
 		}

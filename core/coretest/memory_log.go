@@ -38,7 +38,7 @@ func (m *Memory) Entries(ctx context.Context, user, app string, skip, limit int)
 }
 
 // Changes implements status.Feed.
-func (m *Memory) Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.Change, error) {
+func (m *Memory) Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.EncodedChange, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -48,10 +48,14 @@ func (m *Memory) Changes(ctx context.Context, user string, since core.Seq, limit
 	if !since.IsZero() && since.Compare(f.trimmed) < 0 {
 		return nil, fmt.Errorf("memory: changes of %q after %s: %w", user, since, core.ErrGone)
 	}
-	var found []core.Change
+	var found []core.EncodedChange
 	for _, c := range f.changes {
 		if c.Seq.Compare(since) > 0 && len(found) < limit {
-			found = append(found, clone(c))
+			encoded, err := core.EncodeChange(c)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, encoded)
 		}
 	}
 	return found, nil

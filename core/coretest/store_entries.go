@@ -208,7 +208,7 @@ func testNothingThere(f *fixture) {
 	if _, err := f.s.Renew(f.Context(), nobody, time.Minute); err == nil {
 		f.Error("a claim of nothing was renewed")
 	}
-	if changes, err := f.s.Changes(f.Context(), "u", core.Seq{}, 10); err != nil || len(changes) != 0 {
+	if changes, err := Changes(f.Context(), f.s, "u", core.Seq{}, 10); err != nil || len(changes) != 0 {
 		f.Errorf("changes: %v, %v", changes, err)
 	}
 	if oldest, newest, err := f.s.Bounds(f.Context(), "u"); err != nil || !oldest.IsZero() || !newest.IsZero() {
@@ -222,7 +222,7 @@ func testNamelessUser(f *fixture) {
 	c, _, err := f.s.Accept(f.Context(), deploy.Acceptance{Entry: e, Key: "k", Place: &deploy.Place{}})
 	f.must(err)
 	f.finish(f.claim(e.ID).Change.Entry, 0)
-	changes, err := f.s.Changes(f.Context(), "", c.Seq, 10)
+	changes, err := Changes(f.Context(), f.s, "", c.Seq, 10)
 	if err != nil || len(changes) != 2 {
 		f.Errorf("got %d changes, %v", len(changes), err)
 	}

@@ -79,7 +79,7 @@ func testChanges(f *fixture) {
 		seqs = append(seqs, c.Seq)
 		f.clock.move(time.Millisecond / 2)
 	}
-	all, err := f.s.Changes(f.Context(), "u", core.Seq{}, 100)
+	all, err := Changes(f.Context(), f.s, "u", core.Seq{}, 100)
 	f.must(err)
 	var got []core.Seq
 	for i, c := range all {
@@ -91,7 +91,7 @@ func testChanges(f *fixture) {
 	if !slices.Equal(got, seqs) || !slices.IsSortedFunc(got, core.Seq.Compare) {
 		f.Errorf("got %v, want %v", got, seqs)
 	}
-	rest, err := f.s.Changes(f.Context(), "u", seqs[1], 2)
+	rest, err := Changes(f.Context(), f.s, "u", seqs[1], 2)
 	if err != nil || len(rest) != 2 || rest[0].Seq != seqs[2] || rest[1].Seq != seqs[3] {
 		f.Errorf("got %v, %v", rest, err)
 	}
@@ -107,16 +107,16 @@ func testChangesGone(f *fixture) {
 	for range keptChanges {
 		c = f.finish(c.Entry, 0)
 	}
-	all, err := f.s.Changes(f.Context(), "u", core.Seq{}, 1000)
+	all, err := Changes(f.Context(), f.s, "u", core.Seq{}, 1000)
 	if err != nil || len(all) != keptChanges {
 		f.Fatalf("got %d changes, %v; want %d", len(all), err, keptChanges)
 	}
 	// Nothing after the one that was dropped is missing yet.
-	if rest, err := f.s.Changes(f.Context(), "u", first, 1000); err != nil || len(rest) != keptChanges {
+	if rest, err := Changes(f.Context(), f.s, "u", first, 1000); err != nil || len(rest) != keptChanges {
 		f.Errorf("got %d, %v", len(rest), err)
 	}
 	f.finish(c.Entry, 0)
-	if _, err := f.s.Changes(f.Context(), "u", first, 1000); !errors.Is(err, core.ErrGone) {
+	if _, err := Changes(f.Context(), f.s, "u", first, 1000); !errors.Is(err, core.ErrGone) {
 		f.Errorf("got %v", err)
 	}
 	if oldest, _, err := f.s.Bounds(f.Context(), "u"); err != nil || oldest != all[1].Seq {
@@ -176,7 +176,7 @@ func testRestart(f *fixture) {
 	first := f.queue("lane")
 	second := f.queue("lane")
 	claimed := f.claim(first.Entry.ID)
-	all, err := f.s.Changes(f.Context(), "u", core.Seq{}, 100)
+	all, err := Changes(f.Context(), f.s, "u", core.Seq{}, 100)
 	f.must(err)
 
 	f.s = f.h.Restart(f.T, f.s)
@@ -184,7 +184,7 @@ func testRestart(f *fixture) {
 	if again, repeat, err := f.s.Accept(f.Context(), key); err != nil || !repeat || again.Entry.ID != keyed.Entry.ID {
 		f.Errorf("the key is forgotten: %+v, %t, %v", again, repeat, err)
 	}
-	got, err := f.s.Changes(f.Context(), "u", core.Seq{}, 100)
+	got, err := Changes(f.Context(), f.s, "u", core.Seq{}, 100)
 	if err != nil || len(got) != len(all) {
 		f.Errorf("got %d changes, want %d; %v", len(got), len(all), err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -34,7 +35,7 @@ func TestPushIsDeployed(t *testing.T) {
 		if got := w.platform.Starts(); !slices.Equal(got, []string{"dscape/hello/1.0.0-111111111111"}) {
 			t.Errorf("started %v", got)
 		}
-		changes, err := w.store.Changes(w.t.Context(), "dscape", core.Seq{}, 100)
+		changes, err := coretest.Changes(w.t.Context(), w.store, "dscape", core.Seq{}, 100)
 		if err != nil || len(changes) < len(want)+2 {
 			t.Errorf("got %d changes, %v; want one for each step and more", len(changes), err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -188,7 +189,7 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 		if owed, err := w.store.Outbox().Claim(w.t.Context(), nil, 0); err != nil || len(owed) != 0 {
 			t.Errorf("owed is %v, %v", owed, err)
 		}
-		changes, err := w.store.Changes(t.Context(), "dscape", core.Seq{}, 100)
+		changes, err := coretest.Changes(t.Context(), w.store, "dscape", core.Seq{}, 100)
 		outcomes := 0
 		for _, c := range changes {
 			if c.Entry.Status.Outcome() {

@@ -25,7 +25,7 @@ type memory struct {
 	watches map[chan struct{}]bool
 }
 
-func (m *memory) Changes(_ context.Context, _ string, since core.Seq, limit int) ([]core.Change, error) {
+func (m *memory) Changes(_ context.Context, _ string, since core.Seq, limit int) ([]core.EncodedChange, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reads++
@@ -35,10 +35,14 @@ func (m *memory) Changes(_ context.Context, _ string, since core.Seq, limit int)
 	if !since.IsZero() && since.Compare(m.cut) < 0 {
 		return nil, fmt.Errorf("memory: %w", core.ErrGone)
 	}
-	var found []core.Change
+	var found []core.EncodedChange
 	for _, c := range m.changes {
 		if c.Seq.Compare(since) > 0 && c.Seq.Compare(m.cut) > 0 && len(found) < limit {
-			found = append(found, c)
+			encoded, err := core.EncodeChange(c)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, encoded)
 		}
 	}
 	return found, nil

@@ -387,7 +387,7 @@ func TestStoreHangs(t *testing.T) {
 
 type hangingFeed struct{}
 
-func (hangingFeed) Changes(ctx context.Context, _ string, _ core.Seq, _ int) ([]core.Change, error) {
+func (hangingFeed) Changes(ctx context.Context, _ string, _ core.Seq, _ int) ([]core.EncodedChange, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }

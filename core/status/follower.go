@@ -164,7 +164,7 @@ func (s *Service) bounds(ctx context.Context, user string) (oldest, newest core.
 	return s.o.Feed.Bounds(ctx, user)
 }
 
-// lines reads a batch from the store and encodes it.
+// lines reads a batch from the store.
 func (s *Service) lines(ctx context.Context, user string, since core.Seq) ([]core.Line, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
@@ -174,8 +174,8 @@ func (s *Service) lines(ctx context.Context, user string, since core.Seq) ([]cor
 	}
 	lines := make([]core.Line, len(changes))
 	for i, change := range changes {
-		if lines[i], err = core.NewLine(change); err != nil {
-			return nil, fmt.Errorf("status: encoding change %s: %w", change.Seq, err)
+		if lines[i], err = change.Line(); err != nil {
+			return nil, fmt.Errorf("status: change %s: %w", change.Seq, err)
 		}
 	}
 	return lines, nil

@@ -21,9 +21,9 @@ type Log interface {
 // Feed is the users' change logs. Implementations may be called concurrently.
 type Feed interface {
 	// Changes returns the user's changes after since, oldest first, at most
-	// limit. Where some after since are no longer kept, and since is not
-	// zero, it fails with core.ErrGone.
-	Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.Change, error)
+	// limit. It fails with core.ErrGone if since is not zero and some changes
+	// after it are no longer kept.
+	Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.EncodedChange, error)
 	// Bounds returns the Seqs of the oldest and the newest change that is
 	// kept; both zero where there is none.
 	Bounds(ctx context.Context, user string) (oldest, newest core.Seq, err error)
