@@ -12,18 +12,20 @@ import (
 )
 
 const (
-	// breakAfter is how often in a row a host fails before it is left alone.
+	// breakAfter is the number of failures in a row after which a host gets no
+	// more requests.
 	breakAfter = 10
-	// breakFor is for how long. Then one request tells whether it is back.
+	// breakFor is the time without requests. After it one request tests whether
+	// the host is available again.
 	breakFor = 10 * time.Second
 )
 
-// errFailing is why a host was not asked.
-var errFailing = errors.New("it failed too often in a row to be asked again at once")
+// errFailing is the error of a request that was not sent.
+var errFailing = errors.New("too many failures in a row; requests are paused")
 
-// breaker is a RoundTripper that leaves a host alone for a while which fails
-// again and again. Else, where it hangs, each deployment's turn would be spent
-// on waiting for it, and none be left for those that need it no more.
+// breaker is a RoundTripper that pauses the requests to a host that keeps
+// failing. Without it every worker would wait for a host that hangs, and no
+// worker would be left for deployments that do not need the host.
 type breaker struct {
 	next http.RoundTripper
 
@@ -46,7 +48,8 @@ func (b *breaker) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// of returns the host's; requests go to hosts alone that the operator named.
+// of returns the breaker of a host. There are few: requests are sent only to hosts
+// that the operator configured.
 func (b *breaker) of(host string) *gobreaker.TwoStepCircuitBreaker[any] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,7 +60,7 @@ func (b *breaker) of(host string) *gobreaker.TwoStepCircuitBreaker[any] {
 		b.hosts[host] = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 			Timeout:     breakFor,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakAfter },
-			IsExcluded:  func(err error) bool { return errors.Is(err, context.Canceled) }, // by us
+			IsExcluded:  func(err error) bool { return errors.Is(err, context.Canceled) }, // it was us
 		})
 	}
 	return b.hosts[host]

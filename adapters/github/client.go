@@ -21,27 +21,28 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// Options are what [New] takes; the zero value is good for github.com.
+// Options configure a [Client]. The zero value is for github.com.
 type Options struct {
-	// BaseURL is the root of the REST API, https://api.github.com/ where it
-	// is empty. GitHub Enterprise Server has it at https://HOST/api/v3/. Over
-	// http:// tokens travel in the clear: for a stand-in on the same machine.
+	// BaseURL is the root of the REST API; default https://api.github.com/.
+	// That of GitHub Enterprise Server is https://HOST/api/v3/. With http://
+	// tokens are sent unencrypted: use it for a stand-in on the same machine.
 	BaseURL string
-	// ArchiveHosts are further hosts, "host" or "host:port", that tarballs may
-	// come from. codeload.github.com, the host of BaseURL, and "codeload."
-	// before that host always may. Hosts named here or in BaseURL may have
+	// ArchiveHosts are more hosts, "host" or "host:port", that tarballs may be
+	// fetched from. Always allowed are codeload.github.com, the host of BaseURL,
+	// and "codeload." before that host. Hosts named here or in BaseURL may have
 	// private addresses; those of github.com may not.
 	ArchiveHosts []string
-	// StatusContext tells our commit statuses from those of others;
-	// "webhooks/deploy" where it is empty.
+	// StatusContext is the context of our commit statuses; default
+	// "webhooks/deploy".
 	StatusContext string
-	// UserAgent is sent with each request; "nodejitsu-webhooks" where empty.
+	// UserAgent is sent with each request; default "nodejitsu-webhooks".
 	UserAgent string
-	// HeaderTimeout is how long an answer may take to begin; 0 is 15 s.
+	// HeaderTimeout limits the wait for the headers of an answer; default 15 s.
 	HeaderTimeout time.Duration
-	// IdleTimeout is how long the body of an answer may stand still; 0 is 30 s.
+	// IdleTimeout limits the wait for more of a body; default 30 s.
 	IdleTimeout time.Duration
-	// Now is the clock, for rate limits that are told as a time of day.
+	// Now is the clock, for rate limits that end at a time of day; default
+	// time.Now.
 	Now func() time.Time
 	// Logger receives a line when a host becomes unavailable and when it is
 	// available again, and at debug level one for each repository that was moved.
@@ -58,26 +59,26 @@ const (
 
 	headerTimeout = 15 * time.Second
 	idleTimeout   = 30 * time.Second
-	// callTimeout bounds calls whose answer is small, so that a server that
-	// sends a byte now and then cannot hold one for ever. A tarball is bounded
-	// by the caller's context.
+	// callTimeout limits calls with a small answer, because a server that sends
+	// a byte now and then never reaches IdleTimeout. A tarball is limited by the
+	// caller's context.
 	callTimeout = 2 * time.Minute
 
-	maxFile   = 1 << 20  // bytes of a file, and of an answer in JSON
-	maxError  = 64 << 10 // bytes read of an answer that refuses
-	maxMoves  = 5        // redirects within the API
-	maxBounce = 3        // redirects among the archive's hosts
+	maxFile             = 1 << 20  // bytes of a file, and of an answer in JSON
+	maxError            = 64 << 10 // bytes that are read of an error answer
+	maxRedirects        = 5        // within the API
+	maxArchiveRedirects = 3
 )
 
-// Client talks to one GitHub. Its methods may be called concurrently.
+// Client calls the API of one GitHub. Its methods may be called concurrently.
 type Client struct {
-	options     Options
-	base        *url.URL
-	hosts       map[string]bool // that tarballs may come from, all with a port
-	guard       *guard.Guard
-	connections *http.Transport
-	sound       http.RoundTripper // connections to hosts that do not fail all the time
-	archive     *http.Client      // has no token, ever
+	options      Options
+	base         *url.URL
+	archiveHosts map[string]bool // all with a port
+	guard        *guard.Guard
+	connections  *http.Transport
+	transport    http.RoundTripper // connections, with what all requests need
+	archive      *http.Client      // never has a token
 }
 
 var (
@@ -85,15 +86,14 @@ var (
 	_ auth.GitHub   = (*Client)(nil)
 )
 
-// New returns a Client. It fails only where BaseURL or one of ArchiveHosts is
-// none.
+// New returns a Client. It fails if BaseURL or one of ArchiveHosts is invalid.
 func New(options Options) (*Client, error) {
 	setDefaults(&options)
 	base, err := parseBase(options.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("github: base URL: %w", err)
 	}
-	c := &Client{options: options, base: base, hosts: map[string]bool{}}
+	c := &Client{options: options, base: base, archiveHosts: map[string]bool{}}
 	hosts := append([]string{publicArchive, base.Host}, options.ArchiveHosts...)
 	if _, err := netip.ParseAddr(base.Hostname()); err != nil {
 		// api.NAME.ghe.com has its archives at codeload.NAME.ghe.com.
@@ -103,9 +103,9 @@ func New(options Options) (*Client, error) {
 	for _, host := range hosts {
 		at, err := url.Parse(base.Scheme + "://" + host)
 		if err != nil || at.Host == "" || at.Host != host {
-			return nil, fmt.Errorf("github: archive host %q is no host[:port]", host)
+			return nil, fmt.Errorf("github: invalid archive host %q: want host or host:port", host)
 		}
-		c.hosts[guard.HostPort(at)] = true
+		c.archiveHosts[guard.HostPort(at)] = true
 		named[guard.HostPort(at)] = base.Hostname() != publicHost && host != publicArchive
 	}
 	for _, host := range options.ArchiveHosts {
@@ -115,18 +115,18 @@ func New(options Options) (*Client, error) {
 	c.connections = c.guard.Transport()
 	c.connections.ResponseHeaderTimeout = options.HeaderTimeout
 	c.connections.DisableCompression = true // a tarball must come as it is, its length checked
-	c.sound = &outage.Transport{
+	c.transport = &outage.Transport{
 		Next: &breaker{next: &redact.Transport{Next: c.connections}},
 		Log:  outage.New(options.Logger, options.Now),
 	}
 	c.archive = &http.Client{
-		Transport:     &patience{next: c.sound, idle: options.IdleTimeout},
-		CheckRedirect: c.checkBounce,
+		Transport:     &timeouts{next: c.transport, idle: options.IdleTimeout},
+		CheckRedirect: c.checkArchiveRedirect,
 	}
 	return c, nil
 }
 
-// Close ends the connections that nobody is using.
+// Close closes idle connections.
 func (c *Client) Close() { c.connections.CloseIdleConnections() }
 
 func setDefaults(o *Options) {
@@ -153,19 +153,18 @@ func setDefaults(o *Options) {
 	}
 }
 
+var errInvalidBase = errors.New("invalid URL: want http(s)://host[/path]")
+
 func parseBase(text string) (*url.URL, error) {
 	base, err := url.Parse(text)
 	if err != nil {
-		// url.Error would quote the text, which may hold a password.
-		return nil, errors.New("not a URL")
+		// url.Error quotes the text, which may contain a password.
+		return nil, errInvalidBase
 	}
 	switch {
-	case base.Scheme != "https" && base.Scheme != "http":
-		return nil, errors.New("the scheme is neither https nor http")
-	case base.Hostname() == "":
-		return nil, errors.New("there is no host in it")
-	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("it may hold scheme, host and path only")
+	case base.Scheme != "https" && base.Scheme != "http", base.Hostname() == "",
+		base.User != nil, base.RawQuery != "", base.Fragment != "":
+		return nil, errInvalidBase
 	}
 	base.Host = strings.ToLower(base.Host)
 	if !strings.HasSuffix(base.Path, "/") {
@@ -174,22 +173,22 @@ func parseBase(text string) (*url.URL, error) {
 	return base, nil
 }
 
-// api returns a go-github client for one call. There is one for each call
-// because v60 keeps the rate limits it was told of, and would refuse the next
-// user's call for what this user's token ran into. limit bounds the body of
-// an answer; 0 is no bound.
+// api returns a go-github client for one call. Each call has its own, because
+// v60 keeps the rate limit of the last answer and would apply that of one user's
+// token to the calls of another. limit is the maximum number of bytes of a body;
+// 0 is no limit.
 func (c *Client) api(token core.Secret, limit int64) (*gh.Client, error) {
 	if !sendable(token) {
-		return nil, fmt.Errorf("github: the token holds what no token holds: %w", core.ErrUnauthorized)
+		return nil, fmt.Errorf("github: the token has invalid characters: %w", core.ErrUnauthorized)
 	}
 	client := gh.NewClient(&http.Client{
 		Transport: &apiTransport{
-			patience: patience{next: c.sound, idle: c.options.IdleTimeout, limit: limit},
+			timeouts: timeouts{next: c.transport, idle: c.options.IdleTimeout, limit: limit},
 			base:     c.base,
 			token:    token,
 			log:      c.options.Logger,
 		},
-		// apiTransport follows what may be followed.
+		// apiTransport follows redirects itself.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	})
 	client.BaseURL = c.base
@@ -197,8 +196,8 @@ func (c *Client) api(token core.Secret, limit int64) (*gh.Client, error) {
 	return client, nil
 }
 
-// sendable tells whether a token can stand in a header; the empty one means
-// that none is sent.
+// sendable reports whether a token can be sent in a header. No header is sent for
+// the empty one.
 func sendable(token core.Secret) bool {
 	for _, r := range token.Reveal() {
 		if r <= ' ' || r > '~' {
@@ -208,10 +207,9 @@ func sendable(token core.Secret) bool {
 	return true
 }
 
-// repoPath returns the API's path of something in a repository, relative to
-// the base URL. rest may hold slashes; a part that would be resolved away, or
-// to elsewhere, makes it fail with core.ErrNotFound, as there can be no such
-// thing in a repository.
+// repoPath returns the path of something in a repository, relative to the base
+// URL. rest may contain slashes. It fails with core.ErrNotFound if a part is one
+// that a URL can not have, such as "..": no repository has it either.
 func repoPath(r core.Repository, kind, rest string) (string, error) {
 	if !core.ValidRepositoryPart(r.Owner) || !core.ValidRepositoryPart(r.Name) {
 		return "", fmt.Errorf("github: repository %q: %w", r.Slug(), core.ErrNotFound)
@@ -226,7 +224,7 @@ func repoPath(r core.Repository, kind, rest string) (string, error) {
 	return "repos/" + r.Slug() + "/" + kind + "/" + strings.Join(parts, "/"), nil
 }
 
-// short bounds a call whose answer is small.
-func short(ctx context.Context) (context.Context, context.CancelFunc) {
+// withCallTimeout limits a call with a small answer.
+func withCallTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout)
 }

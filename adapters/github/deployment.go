@@ -11,15 +11,16 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// deploymentStates are GitHub's words for those of a commit's status
+// deploymentStates maps the states of a commit status to those of a deployment
 // (docs.github.com, "REST API endpoints for deployment statuses").
-var deploymentStates = map[string]string{ //nolint:gochecknoglobals // a table that nothing changes
+var deploymentStates = map[string]string{ //nolint:gochecknoglobals // it never changes
 	"pending": "in_progress", "success": "success", "failure": "failure", "error": "error",
 }
 
-// setDeployment sets the status of the commit's deployment to the app, which is
-// the environment; it makes the deployment where there is none. A token that may
-// not do that is no failure: it needs the scope repo_deployment, or repo.
+// setDeployment sets the status of the deployment of the commit to the app, which
+// is the environment. It creates the deployment if there is none. It is not an
+// error if the token may not do that, which takes the scope repo_deployment or
+// repo.
 func (c *Client) setDeployment(ctx context.Context, client *gh.Client, r core.Repository, commit string, s deploy.CommitStatus) error {
 	id, err := c.deployment(ctx, client, r, commit, s.App)
 	if err == nil {
@@ -34,7 +35,7 @@ func (c *Client) setDeployment(ctx context.Context, client *gh.Client, r core.Re
 				*field.into = &field.text
 			}
 		}
-		bounded, cancel := short(ctx)
+		bounded, cancel := withCallTimeout(ctx)
 		defer cancel()
 		var resp *gh.Response
 		if _, resp, err = client.Repositories.CreateDeploymentStatus(bounded, r.Owner, r.Name, id, status); err != nil {
@@ -48,11 +49,11 @@ func (c *Client) setDeployment(ctx context.Context, client *gh.Client, r core.Re
 	return err
 }
 
-// deployment returns the newest deployment of the commit to the app, a new one
-// where there is none.
+// deployment returns the newest deployment of the commit to the app, or creates
+// one.
 func (c *Client) deployment(ctx context.Context, client *gh.Client, r core.Repository, commit, app string) (int64, error) {
-	doing := "make a deployment of " + r.Slug()
-	bounded, cancel := short(ctx)
+	doing := "create a deployment of " + r.Slug()
+	bounded, cancel := withCallTimeout(ctx)
 	defer cancel()
 	known, resp, err := client.Repositories.ListDeployments(bounded, r.Owner, r.Name, &gh.DeploymentsListOptions{
 		SHA: commit, Environment: app, ListOptions: gh.ListOptions{PerPage: 1},
@@ -65,7 +66,7 @@ func (c *Client) deployment(ctx context.Context, client *gh.Client, r core.Repos
 	}
 	made, resp, err := client.Repositories.CreateDeployment(bounded, r.Owner, r.Name, &gh.DeploymentRequest{
 		Ref: &commit, Environment: &app, Description: new("Deploying " + cut(app, 100)),
-		AutoMerge: new(false), RequiredContexts: &[]string{}, // whether to deploy was decided already
+		AutoMerge: new(false), RequiredContexts: &[]string{}, // the decision to deploy was made before
 	})
 	if err != nil {
 		return 0, c.failure(ctx, doing, resp, err)

@@ -1,5 +1,5 @@
 // Package github reads repositories from GitHub, sets commit statuses there
-// and tells whose an access token is: it implements [deploy.Source] and
+// and returns the user of an access token: it implements [deploy.Source] and
 // [auth.GitHub] on google/go-github.
 //
 //	client, err := github.New(github.Options{})
@@ -9,38 +9,42 @@
 //	defer client.Close()
 //	text, err := client.File(ctx, repository, commit, "package.json", token)
 //
-// # Where a token goes
+// # Tokens
 //
-// A token is sent to the API, scheme, host and port as configured, and nowhere
-// else. go-github v60 puts it into the transport, from where it follows a
-// redirect to any host (google/go-github#4171, mended in v85), so its own
-// authentication is not used: the header is set by the transport of this
-// package, on each request, after a look at where that request goes. The
-// tarball, which GitHub serves from another host, is fetched by a second HTTP
-// client that has no token at all, and only from the hosts allowed for it.
+// A token is sent only to the configured API: same scheme, host and port.
+// go-github v60 sets the token in the transport, so it is sent to any host that
+// a redirect names (google/go-github#4171, fixed in v85). Its authentication is
+// not used; the transport of this package sets the header on each request after
+// it has checked the destination. The tarball, which GitHub serves from another
+// host, is fetched by a second HTTP client without a token, and only from the
+// allowed hosts. Errors and log lines do not contain a token, even if GitHub or
+// a proxy repeats the request in its answer; see package redact.
 //
-// # Where a connection goes
+// # Destinations
 //
 // Hosts are checked by name before a request is sent, and by address when the
-// connection is made: one that the operator did not name must have a public
-// address (RFC 6890), whatever its name resolves to, so that nobody can send us
-// to a loopback, private, link-local or metadata address. The environment's
-// proxies are not used, as they would hide where a connection ends.
+// connection is made: a host that the operator did not name must have a public
+// address (RFC 6890), whatever its name resolves to. A redirect can not lead to
+// a loopback, private, link-local or metadata address. The proxies of the
+// environment are not used, because the address behind a proxy can not be
+// checked.
 //
 // # Redirects
 //
-// A renamed repository answers with 301, 302 or 307, and GitHub asks that the
-// request be repeated as it was (docs.github.com, "Best practices for using
-// the REST API"). net/http would make a GET of a POST, so this package follows
-// by itself, within the API only.
+// The API answers 301, 302 or 307 for a renamed repository and expects the same
+// request at the new address (docs.github.com, "Best practices for using the
+// REST API"). net/http would turn a POST into a GET, so this package follows
+// redirects itself, within the API only.
 //
 // # Failures
 //
-// Nothing is tried twice here. What passes is marked by [core.Transient]:
+// Nothing is retried here. Temporary errors are wrapped with [core.Transient]:
 // network errors, 5xx, and rate limits with the time to wait. go-github v60
-// takes 403 alone for a rate limit while GitHub sends 403 or 429
-// (google/go-github#3951), so they are told apart here. Whoever calls sets the
-// total time by the context; a server that stays silent is given up after
-// [Options.HeaderTimeout] and [Options.IdleTimeout]. A host that fails ten times
-// in a row is not asked for ten seconds, and calls fail at once.
+// recognizes only 403 as a rate limit while GitHub sends 403 or 429
+// (google/go-github#3951), so this package recognizes rate limits itself. The
+// caller bounds the total time by the context; a server that stops sending is
+// given up after [Options.HeaderTimeout] and [Options.IdleTimeout]. After ten
+// failures in a row a host gets no requests for ten seconds, and calls fail at
+// once. The log has one line when a host becomes unavailable and one when it is
+// available again.
 package github

@@ -17,19 +17,20 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// errRefused is what an error is that no second try helps.
+// errRefused is the error of what we refuse to do, which no retry changes.
 var errRefused = guard.ErrRefused
 
 const (
-	// secondaryWait is what GitHub asks for where a secondary rate limit tells
-	// no time (docs.github.com, "Rate limits for the REST API").
+	// secondaryWait is the wait that GitHub asks for if a secondary rate limit
+	// does not say how long it lasts (docs.github.com, "Rate limits for the REST
+	// API").
 	secondaryWait = time.Minute
-	// longestWait is the window of the primary rate limit.
+	// longestWait is the window of the primary rate limit, the longest wait.
 	longestWait = retryafter.Longest
 )
 
-// failure says in core's words why a call through go-github failed. doing is
-// what was tried, such as "read package.json".
+// failure returns the error of a call through go-github with core's meaning of
+// it. doing is what was being done, such as "read package.json".
 func (c *Client) failure(ctx context.Context, doing string, resp *gh.Response, err error) error {
 	if resp == nil || resp.Response == nil || resp.StatusCode < 300 {
 		return broken(ctx, doing, err)
@@ -37,13 +38,13 @@ func (c *Client) failure(ctx context.Context, doing string, resp *gh.Response, e
 	return c.refusal(doing, resp.Response, err)
 }
 
-// broken says that the network failed, or the answer on its way.
+// broken returns the error of a network failure.
 func broken(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("github: %s: %w", doing, ctx.Err())
 	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // without the URL: an archive's has a token in it
+		err = wrapped.Err // without the URL: that of an archive has a token
 	}
 	err = fmt.Errorf("github: %s: %w", doing, err)
 	if errors.Is(err, errRefused) {
@@ -52,10 +53,10 @@ func broken(ctx context.Context, doing string, err error) error {
 	return core.Transient(err, 0)
 }
 
-// refusal says what an answer that is no success means. cause may be
+// refusal returns the error that an answer other than 2xx means. cause may be
 // go-github's error, which has GitHub's message.
 func (c *Client) refusal(doing string, resp *http.Response, cause error) error {
-	message, kinds := said(cause)
+	message, codes := messageOf(cause)
 	text := fmt.Sprintf("github: %s: %d %s", doing, resp.StatusCode, http.StatusText(resp.StatusCode))
 	if message != "" {
 		text += fmt.Sprintf(": %q", message)
@@ -67,7 +68,7 @@ func (c *Client) refusal(doing string, resp *http.Response, cause error) error {
 		return core.Transient(err, c.wait(resp.Header))
 	case code == http.StatusUnauthorized:
 		return fmt.Errorf("%w: %w", err, core.ErrUnauthorized)
-	case code == http.StatusForbidden && kinds["too_large"]:
+	case code == http.StatusForbidden && codes["too_large"]:
 		return err
 	case code == http.StatusForbidden, code == http.StatusUnavailableForLegalReasons:
 		return fmt.Errorf("%w: %w", err, core.ErrForbidden)
@@ -78,19 +79,19 @@ func (c *Client) refusal(doing string, resp *http.Response, cause error) error {
 		after, _ := retryafter.Read(resp.Header, c.clock(resp.Header))
 		return core.Transient(err, after)
 	case code < 400:
-		return fmt.Errorf("%w: redirected to %s: %w", err, whither(resp), errRefused)
+		return fmt.Errorf("%w: redirected to %s: %w", err, redirectHost(resp), errRefused)
 	}
 	return err
 }
 
-// said returns GitHub's message within err, shortened, and the codes of the
+// messageOf returns GitHub's message within err, shortened, and the codes of the
 // errors that it lists.
-func said(err error) (message string, kinds map[string]bool) {
-	kinds = map[string]bool{}
+func messageOf(err error) (message string, codes map[string]bool) {
+	codes = map[string]bool{}
 	if e, ok := errors.AsType[*gh.ErrorResponse](err); ok {
 		message = e.Message
 		for _, one := range e.Errors {
-			kinds[one.Code] = true
+			codes[one.Code] = true
 		}
 	} else if e, ok := errors.AsType[*gh.RateLimitError](err); ok {
 		message = e.Message
@@ -99,23 +100,24 @@ func said(err error) (message string, kinds map[string]bool) {
 	} else if e, ok := errors.AsType[*gh.TwoFactorAuthError](err); ok {
 		message = e.Message
 	}
-	return cut(message, 200), kinds
+	return cut(message, 200), codes
 }
 
-// whither names the host of a redirect; the rest of it may hold a token.
-func whither(resp *http.Response) string {
+// redirectHost returns scheme and host of a redirect. The rest of its address may
+// contain a token.
+func redirectHost(resp *http.Response) string {
 	to, err := resp.Location()
 	if err != nil {
-		return "nowhere"
+		return "an invalid address"
 	}
 	return fmt.Sprintf("%q", to.Scheme+"://"+to.Host)
 }
 
-// rateLimited tells a rate limit from a plain refusal. GitHub sends 403 or 429
-// for both its limits; the secondary one may come without any header of its
-// own, and is then known by its message.
+// rateLimited reports whether an answer is a rate limit. GitHub sends 403 or 429
+// for both of its limits. The secondary one may have no header of its own; then
+// its message shows it.
 func rateLimited(resp *http.Response, cause error, message string) bool {
-	if _, abuse := errors.AsType[*gh.AbuseRateLimitError](cause); abuse { // by the documentation that it names
+	if _, abuse := errors.AsType[*gh.AbuseRateLimitError](cause); abuse { // go-github checks the link to the documentation
 		return true
 	}
 	switch resp.StatusCode {
@@ -129,7 +131,7 @@ func rateLimited(resp *http.Response, cause error, message string) bool {
 	return false
 }
 
-// wait returns how long to leave GitHub alone after a rate limit.
+// wait returns how long a rate limit lasts.
 func (c *Client) wait(h http.Header) time.Duration {
 	now := c.clock(h)
 	if after, ok := retryafter.Read(h, now); ok {
@@ -137,15 +139,15 @@ func (c *Client) wait(h http.Header) time.Duration {
 	}
 	if h.Get("X-RateLimit-Remaining") == "0" {
 		if reset, err := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64); err == nil {
-			// Both times are whole seconds; one more and we are not early.
+			// Both times are rounded to seconds; one more is late enough.
 			return min(max(time.Unix(reset, 0).Sub(now), 0)+time.Second, longestWait)
 		}
 	}
 	return secondaryWait
 }
 
-// clock returns the time by the server's clock, which is the one that its
-// reset times go by.
+// clock returns the time of the server's clock, which the end of a rate limit
+// refers to.
 func (c *Client) clock(h http.Header) time.Time {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		return date

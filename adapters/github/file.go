@@ -15,12 +15,12 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// File returns a file at a commit, as [deploy.Source] says. A file of more
-// than 1 MiB is an error; a folder is as good as nothing there.
+// File returns a file at a commit, as [deploy.Source] specifies. It fails for a
+// file of more than 1 MiB, and with core.ErrNotFound for a folder.
 //
-// The request is made here, because go-github's GetContents takes the file as
-// JSON, which GitHub has up to 1 MB only, and its DownloadContents lists the
-// folder first and fetches from elsewhere, without the context.
+// It does not use go-github's GetContents, which requests the file as JSON:
+// GitHub has that up to 1 MB only. DownloadContents lists the folder first and
+// fetches from another host, without the context.
 func (c *Client) File(ctx context.Context, r core.Repository, commit, path string, token core.Secret) (text []byte, err error) {
 	defer func() { err = redact.New(token).Error(err) }()
 	doing := fmt.Sprintf("read %q of %s", path, r.Slug())
@@ -28,8 +28,8 @@ func (c *Client) File(ctx context.Context, r core.Repository, commit, path strin
 	if err != nil {
 		return nil, err
 	}
-	if commit == "" { // GitHub would take the default branch
-		return nil, fmt.Errorf("github: %s at no commit: %w", doing, core.ErrNotFound)
+	if commit == "" { // GitHub would use the default branch
+		return nil, fmt.Errorf("github: %s: no commit is given: %w", doing, core.ErrNotFound)
 	}
 	client, err := c.api(token, maxFile+1)
 	if err != nil {
@@ -39,7 +39,7 @@ func (c *Client) File(ctx context.Context, r core.Repository, commit, path strin
 	if err != nil {
 		return nil, fmt.Errorf("github: %s: %w", doing, err)
 	}
-	bounded, cancel := short(ctx)
+	bounded, cancel := withCallTimeout(ctx)
 	defer cancel()
 	resp, err := client.BareDo(bounded, req)
 	if err != nil {
@@ -53,9 +53,9 @@ func (c *Client) File(ctx context.Context, r core.Repository, commit, path strin
 	case err != nil:
 		return nil, broken(ctx, doing, err)
 	case len(text) > maxFile:
-		return nil, fmt.Errorf("github: %s: it is larger than 1 MiB", doing)
+		return nil, fmt.Errorf("github: %s: the file is larger than 1 MiB", doing)
 	case notFile(resp.Header, text):
-		return nil, fmt.Errorf("github: %s: it is not a file: %w", doing, core.ErrNotFound)
+		return nil, fmt.Errorf("github: %s: not a file: %w", doing, core.ErrNotFound)
 	}
 	return text, nil
 }
@@ -64,10 +64,9 @@ func accept(mediaType string) gh.RequestOption {
 	return func(req *http.Request) { req.Header.Set("Accept", mediaType) }
 }
 
-// notFile tells whether an answer lists a folder, or describes a submodule or
-// a link that leads nowhere: GitHub has no raw form of them and sends JSON.
-// Its media type alone does not say so, as a proxy may give it to any JSON
-// file.
+// notFile reports whether an answer lists a folder, or describes a submodule or a
+// broken link: GitHub has no raw form of them and sends JSON. The media type is
+// not enough, because a proxy may set it for any JSON file.
 func notFile(h http.Header, text []byte) bool {
 	if kind, _, err := mime.ParseMediaType(h.Get("Content-Type")); err != nil || kind != "application/json" {
 		return false
@@ -76,7 +75,7 @@ func notFile(h http.Header, text []byte) bool {
 		Type   string  `json:"type"`
 		Path   string  `json:"path"`
 		SHA    string  `json:"sha"`
-		GitURL *string `json:"git_url"` // null of a submodule elsewhere
+		GitURL *string `json:"git_url"` // null for a submodule on another host
 	}
 	var listing []content
 	if json.Unmarshal(text, &listing) == nil {

@@ -80,7 +80,7 @@ func TestNobodySendsUsInside(t *testing.T) {
 			if err := c.checkArchive(at); !errors.Is(err, errRefused) {
 				t.Errorf("by its name: got %v, want refused", err)
 			}
-			c.hosts[guard.HostPort(at)] = true
+			c.archiveHosts[guard.HostPort(at)] = true
 			body, err := c.openArchive(t.Context(), "test", at)
 			if err == nil {
 				_ = body.Close()

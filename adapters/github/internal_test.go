@@ -142,7 +142,7 @@ func TestTokenByOrigin(t *testing.T) {
 		got := "not sent"
 		transport := &apiTransport{
 			base: base, token: "secret", log: slog.New(slog.DiscardHandler),
-			patience: patience{idle: time.Minute, next: roundTrip(func(req *http.Request) (*http.Response, error) {
+			timeouts: timeouts{idle: time.Minute, next: roundTrip(func(req *http.Request) (*http.Response, error) {
 				got = req.Header.Get("Authorization")
 				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 			})},

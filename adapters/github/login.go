@@ -10,27 +10,27 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// Login tells whose token it is, as [auth.GitHub] says. The scopes are those
-// of the header X-OAuth-Scopes, which classic tokens have; of a fine-grained
-// token GitHub does not say them, and they are nil.
+// Login returns the user of a token and its scopes, as [auth.GitHub] specifies.
+// The scopes are those of the header X-OAuth-Scopes. GitHub sends it for classic
+// tokens only; scopes is nil for others.
 func (c *Client) Login(ctx context.Context, token core.Secret) (login string, scopes []string, err error) {
 	defer func() { err = redact.New(token).Error(err) }()
 	const doing = "read the user of a token"
 	if token == "" {
-		return "", nil, fmt.Errorf("github: %s: there is none: %w", doing, core.ErrUnauthorized)
+		return "", nil, fmt.Errorf("github: %s: no token is given: %w", doing, core.ErrUnauthorized)
 	}
 	client, err := c.api(token, maxFile)
 	if err != nil {
 		return "", nil, err
 	}
-	bounded, cancel := short(ctx)
+	bounded, cancel := withCallTimeout(ctx)
 	defer cancel()
 	user, resp, err := client.Users.Get(bounded, "")
 	if err != nil {
 		return "", nil, c.failure(ctx, doing, resp, err)
 	}
 	if user.GetLogin() == "" {
-		return "", nil, broken(ctx, doing, errors.New("the answer names no login"))
+		return "", nil, broken(ctx, doing, errors.New("the answer has no login"))
 	}
 	if values := resp.Header.Values("X-OAuth-Scopes"); len(values) > 0 {
 		scopes = []string{}

@@ -12,14 +12,14 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// maxDescription is what GitHub takes of a description, in characters; it
-// answers 422 to more (zalando/zappr#378).
+// maxDescription is the longest description that GitHub accepts, in characters. It
+// answers 422 to a longer one (zalando/zappr#378).
 const maxDescription = 140
 
-// SetStatus sets the commit's status under [Options.StatusContext], as
-// [deploy.Source] says, and that of a deployment where the status names an app
-// and the token may. The token needs the scope repo:status, or public_repo or
-// repo.
+// SetStatus sets the status of a commit with [Options.StatusContext], as
+// [deploy.Source] specifies. If the status names an app it also sets the status of
+// a deployment, if the token may. The token needs the scope repo:status,
+// public_repo or repo.
 func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) (err error) {
 	defer func() { err = redact.New(token).Error(err) }()
 	doing := "set the status of a commit of " + r.Slug()
@@ -40,7 +40,7 @@ func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string
 	if s.TargetURL != "" {
 		status.TargetURL = &s.TargetURL
 	}
-	bounded, cancel := short(ctx)
+	bounded, cancel := withCallTimeout(ctx)
 	defer cancel()
 	_, resp, err := client.Repositories.CreateStatus(bounded, r.Owner, r.Name, commit, status)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string
 	return c.setDeployment(ctx, client, r, commit, s)
 }
 
-// cut shortens text to so many characters.
+// cut shortens text to at most that many characters.
 func cut(text string, most int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	for i := range text {

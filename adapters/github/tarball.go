@@ -13,14 +13,14 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// Tarball opens the commit's tree, as [deploy.Source] says. Reading it fails
-// with an error marked by [core.Transient] where the connection breaks or
-// stands still, and io.ErrUnexpectedEOF is within where less came than was
-// announced. The whole is bounded by ctx only.
+// Tarball opens the tree of a commit, as [deploy.Source] specifies. Reading it
+// fails with a [core.Transient] error if the connection breaks or stalls; the
+// error wraps io.ErrUnexpectedEOF if the body is shorter than announced. Only ctx
+// limits the total time.
 //
-// The request is made here, because go-github's GetArchiveLink takes no answer
-// but 302 while GitHub may answer 200, does not escape the ref, and passes the
-// token on to where it is redirected.
+// It does not use go-github's GetArchiveLink, which accepts no answer but 302
+// while GitHub may answer 200, does not escape the ref, and sends the token to
+// the host that it is redirected to.
 func (c *Client) Tarball(ctx context.Context, r core.Repository, commit string, token core.Secret) (body io.ReadCloser, err error) {
 	defer func() { err = redact.New(token).Error(err) }()
 	doing := "fetch the tarball of " + r.Slug()
@@ -50,8 +50,8 @@ func (c *Client) Tarball(ctx context.Context, r core.Repository, commit string, 
 	return c.openArchive(ctx, doing, to)
 }
 
-// openArchive fetches from the address that GitHub gave out: one that carries
-// its own permission, for five minutes, where the repository is private.
+// openArchive fetches the archive from the address that GitHub returned. For a
+// private repository the address has a token of its own, valid for five minutes.
 func (c *Client) openArchive(ctx context.Context, doing string, at *url.URL) (io.ReadCloser, error) {
 	if err := c.checkArchive(at); err != nil {
 		return nil, fmt.Errorf("github: %s: %w", doing, err)
@@ -73,35 +73,34 @@ func (c *Client) openArchive(ctx context.Context, doing string, at *url.URL) (io
 		err = errors.Join(err, closeErr)
 	}
 	if errors.Is(err, core.ErrUnauthorized) || errors.Is(err, core.ErrForbidden) {
-		// No token was sent, so none was refused: the address was.
+		// No token was sent, so the address is what was refused.
 		return nil, fmt.Errorf("github: %s: %d from the archive: %w", doing, resp.StatusCode, core.ErrNotFound)
 	}
 	return nil, err
 }
 
-// checkArchive tells whether a tarball may come from there.
+// checkArchive returns an error unless a tarball may be fetched from u.
 func (c *Client) checkArchive(u *url.URL) error {
 	switch {
 	case u.Scheme != "https" && (u.Scheme != "http" || c.base.Scheme != "http"):
-		return fmt.Errorf("the archive at %q is not behind https: %w", u.Scheme+"://"+u.Host, errRefused)
-	case u.User != nil, !c.hosts[guard.HostPort(u)]:
-		return fmt.Errorf("the archive's host %q is not one of those allowed: %w", u.Host, errRefused)
+		return fmt.Errorf("the archive at %q is not served over https: %w", u.Scheme+"://"+u.Host, errRefused)
+	case u.User != nil, !c.archiveHosts[guard.HostPort(u)]:
+		return fmt.Errorf("archive host %q is not allowed: %w", u.Host, errRefused)
 	}
 	return nil
 }
 
-// checkBounce is the CheckRedirect of the archive's client.
-func (c *Client) checkBounce(req *http.Request, via []*http.Request) error {
-	// net/http puts the address that redirected here, with its permission in
-	// the query.
+// checkArchiveRedirect is the CheckRedirect of the archive client.
+func (c *Client) checkArchiveRedirect(req *http.Request, via []*http.Request) error {
+	// net/http sets it to the redirecting address, whose query has the token.
 	req.Header.Del("Referer")
-	if len(via) > maxBounce {
-		return fmt.Errorf("the archive redirects too often: %w", errRefused)
+	if len(via) > maxArchiveRedirects {
+		return fmt.Errorf("too many archive redirects: %w", errRefused)
 	}
 	return c.checkArchive(req.URL)
 }
 
-// tarball is the body of an archive.
+// tarball is the body of an archive with this package's errors.
 type tarball struct {
 	io.ReadCloser
 	fail func(err error) error
@@ -111,7 +110,7 @@ func newTarball(ctx context.Context, doing string, body io.ReadCloser) *tarball 
 	return &tarball{body, func(err error) error { return broken(ctx, doing, err) }}
 }
 
-// Read reads on.
+// Read implements [io.Reader].
 func (t *tarball) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -16,17 +16,17 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// errIdle is why a body that stood still was given up.
+// errIdle is the error of a body that was given up after Options.IdleTimeout.
 var errIdle = errors.New("the server stopped sending")
 
-// apiTransport sends the requests of one call to the API: with the token where
-// they go to the API and only there, and following redirects within it.
+// apiTransport sends the requests of one call. It adds the token to requests to
+// the API only, and follows redirects within the API.
 //
 // A RoundTripper should leave redirects to http.Client. This one does not,
-// because the Client repeats a redirected POST as a GET, which GitHub would
-// answer as happily, without anything having been written.
+// because http.Client repeats a redirected POST as a GET, which GitHub answers
+// with success although nothing was written.
 type apiTransport struct {
-	patience
+	timeouts
 	base  *url.URL
 	token core.Secret
 	log   *slog.Logger
@@ -34,16 +34,15 @@ type apiTransport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *apiTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	for moves := 0; ; moves++ {
+	for redirects := 0; ; redirects++ {
 		resp, err := t.send(req)
 		if err != nil {
 			return nil, err
 		}
-		// The request as it was before the token was put in, so that no
-		// error built from the answer can show it.
+		// Without the token, so that no error made of the answer contains it.
 		resp.Request = req
 		next := t.follow(req, resp)
-		if next == nil || moves == maxMoves {
+		if next == nil || redirects == maxRedirects {
 			return resp, nil
 		}
 		if err := resp.Body.Close(); err != nil {
@@ -59,11 +58,11 @@ func (t *apiTransport) send(req *http.Request) (*http.Response, error) {
 		req = req.Clone(req.Context())
 		req.Header.Set("Authorization", "Bearer "+t.token.Reveal())
 	}
-	return t.patience.RoundTrip(req)
+	return t.timeouts.RoundTrip(req)
 }
 
-// follow returns the request repeated where the answer sends it, or nil where
-// the answer is to be taken as it is.
+// follow returns the request for the address that the answer redirects to, or
+// nil if the answer is not a redirect within the API.
 func (t *apiTransport) follow(req *http.Request, resp *http.Response) *http.Request {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -87,9 +86,9 @@ func (t *apiTransport) follow(req *http.Request, resp *http.Response) *http.Requ
 	return next
 }
 
-// within tells whether the URL is one of the API. The host alone does not say
-// so: GitHub Enterprise Server has its archives on the same one, under
-// /_codeload/, and they need no token.
+// within reports whether u is a URL of the API. The host is not enough: GitHub
+// Enterprise Server serves its archives from the same host, below /_codeload/,
+// and they need no token.
 func (t *apiTransport) within(u *url.URL) bool {
 	return u.User == nil && sameOrigin(u, t.base) && strings.HasPrefix(u.Path, t.base.Path)
 }
@@ -98,16 +97,16 @@ func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && guard.HostPort(a) == guard.HostPort(b)
 }
 
-// patience is a RoundTripper that bounds how long and how much is read of an
-// answer.
-type patience struct {
+// timeouts is a RoundTripper that limits the time between two parts of a body,
+// and its size.
+type timeouts struct {
 	next  http.RoundTripper
 	idle  time.Duration
-	limit int64 // bytes of a body that grants; 0 is no bound
+	limit int64 // bytes of the body of a success; 0 is no limit
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
+func (p *timeouts) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	resp, err := p.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
@@ -126,17 +125,18 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// body is the body of an answer, given up where it stands still.
+// body is the body of an answer. Its request is cancelled if nothing comes for a
+// time.
 type body struct {
 	io.ReadCloser
-	reader  io.Reader // of the same, perhaps bounded
+	reader  io.Reader // reads from ReadCloser, up to a limit
 	idle    time.Duration
 	cancel  context.CancelCauseFunc // of the request
 	stalled atomic.Bool
 }
 
-// Read reads on. The time that passes between two calls is the caller's and
-// does not count: it may have a slow reader of its own.
+// Read implements [io.Reader]. The time between two calls does not count: the
+// caller may have a slow reader of its own.
 func (b *body) Read(p []byte) (int, error) {
 	timer := time.AfterFunc(b.idle, func() {
 		b.stalled.Store(true)
