@@ -9,8 +9,8 @@ usage() {
 
 		Checks all modules, or those named: formatting, go vet, golangci-lint, the tests
 		with the race detector, that each module builds and is tidy on its own, the inner
-		ones' tests too, and that its code reaches no known vulnerability, where
-		https://vuln.go.dev is reached.
+		ones' tests too, that the tests leave nothing behind, and that the code reaches no
+		known vulnerability, if https://vuln.go.dev can be reached.
 		Installs what is missing: with apt on Debian; elsewhere it says what to install.
 
 		With CI set in the environment no test result is taken from the cache.
@@ -77,6 +77,46 @@ go vet "${packages[@]}"
 say "golangci-lint"
 "$lint" run "${packages[@]}"
 
+# Everything that the tests make lies in one folder, so that what they leave
+# behind can be found. Apps that run as users of their own pass through it.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/webhooks-test.XXXXXX")
+export TMPDIR
+chmod 711 "$TMPDIR"
+bridges() { compgen -G '/sys/class/net/*/bridge' || true; }
+bridges_before=$(bridges)
+
+# left_processes prints the processes that work in that folder, or have it in
+# their environment or arguments.
+left_processes() {
+	local dir
+	for dir in /proc/[0-9]*; do
+		if [[ $(readlink "$dir/cwd" 2>/dev/null) == "$TMPDIR"* ]] || grep -qaF "$TMPDIR" "$dir/environ" "$dir/cmdline" 2>/dev/null; then
+			printf 'process %s: %s\n' "${dir#/proc/}" "$(tr '\0' ' ' <"$dir/cmdline" 2>/dev/null)"
+		fi
+	done
+}
+
+# left prints all that the tests have left.
+left() {
+	left_processes
+	grep -F "$TMPDIR" /proc/self/mounts 2>/dev/null | sed 's/^/mount /' || true
+	find "$TMPDIR" -mindepth 1 -maxdepth 1 | sed 's/^/file /'
+	comm -13 <(printf '%s\n' "$bridges_before") <(bridges) | sed '/^$/d; s/^/bridge /'
+}
+
+# clean removes it. Only a run that was broken off leaves something to remove.
+clean() {
+	local process
+	left_processes | while IFS=' :' read -r _ process _; do
+		kill -9 "$process" 2>/dev/null || true
+	done
+	rm -rf "$TMPDIR"
+}
+trap clean EXIT
+
+# Only a test that hangs takes so long.
+limit=60m
+
 # A result is taken from the cache while a module's own files are the same. Of
 # tests and tools, which look at all modules, that says nothing.
 inner=() outer=()
@@ -88,11 +128,16 @@ for module in "${modules[@]}"; do
 done
 if ((${#inner[@]} > 0)); then
 	say "go test -race"
-	go test -race ${CI:+-count=1} "${inner[@]}"
+	go test -race -timeout "$limit" ${CI:+-count=1} "${inner[@]}"
 fi
 if ((${#outer[@]} > 0)); then
+	# The packages that drive the program share one.
+	say "Building the program for the tests"
+	export WEBHOOKS_TEST_PROGRAM=$TMPDIR/program/webhooks
+	CGO_ENABLED=1 go build -race -o "$WEBHOOKS_TEST_PROGRAM" ./tools/webhooks
 	say "go test -race, across modules"
-	go test -race -count=1 "${outer[@]}"
+	go test -race -timeout "$limit" -count=1 "${outer[@]}"
+	rm -r "$TMPDIR/program"
 fi
 
 # The workspace hides a missing requirement, and picks the newest version that
@@ -104,9 +149,14 @@ for module in "${modules[@]}"; do
 	./tools/alone.sh "$module" vet ./...
 	./tools/alone.sh "$module" mod tidy -diff
 	case $module in
-	core | providers | httpapi) ./tools/alone.sh "$module" test ${CI:+-count=1} ./... ;;
+	core | providers | httpapi) ./tools/alone.sh "$module" test -timeout "$limit" ${CI:+-count=1} ./... ;;
 	esac
 done
+
+say "leftovers"
+found=$(left)
+[[ -z $found ]] || fail "the tests left something behind:
+$found"
 
 # vulnerable looks for known vulnerabilities that a module's code reaches. The
 # exit code tells one (3) from a database that can't be reached.
