@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// A host that fails again and again is left alone, and it alone; then one
-// request tells whether it is back.
-func TestBreaker(t *testing.T) {
+// A host that keeps failing gets no requests for a time; then one request tests
+// whether it is available again. Other hosts are not affected.
+func TestBreakerPausesAHostThatFails(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]func() (*http.Response, error){
 		"network": func() (*http.Response, error) { return nil, errors.New("connection refused") },
@@ -54,10 +54,10 @@ func TestBreaker(t *testing.T) {
 						}
 					}
 					if refused != times-want {
-						t.Errorf("%s was not asked %d times, want %d", host, refused, times-want)
+						t.Errorf("%s: %d requests were not sent, want %d", host, refused, times-want)
 					}
 					if got := asked[host] - before; got != want {
-						t.Errorf("%s was asked %d times of %d, want %d", host, got, times, want)
+						t.Errorf("%s received %d of %d requests, want %d", host, got, times, want)
 					}
 				}
 				asks("down.example", 30, breakAfter)
@@ -72,8 +72,8 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// What we break off ourselves is no failure of the host.
-func TestBreakerForgivesWhatWeEnd(t *testing.T) {
+// A request that we cancel is not a failure of the host.
+func TestBreakerDoesNotCountCancellation(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	b := &breaker{next: roundTrip(func(*http.Request) (*http.Response, error) {
@@ -90,6 +90,6 @@ func TestBreakerForgivesWhatWeEnd(t *testing.T) {
 		}
 	}
 	if asked != 2*breakAfter {
-		t.Errorf("it was asked %d times", asked)
+		t.Errorf("got %d requests", asked)
 	}
 }

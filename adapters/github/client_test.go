@@ -23,7 +23,7 @@ const (
 
 func repo() core.Repository { return core.Repository{Owner: "octo", Name: "hello"} }
 
-// host is a server that remembers what it was asked.
+// host is a server that records its requests.
 type host struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -64,7 +64,7 @@ func newClient(t *testing.T, options github.Options) *github.Client {
 	return client
 }
 
-// calls are all that a Client does, each giving what it read.
+// calls are all methods of a Client, each returning what it read.
 func calls() map[string]func(context.Context, *github.Client) (string, error) {
 	return map[string]func(context.Context, *github.Client) (string, error){
 		"File": func(ctx context.Context, c *github.Client) (string, error) {
@@ -98,7 +98,7 @@ func answer(w http.ResponseWriter, code int, body string) {
 	_, _ = io.WriteString(w, body)
 }
 
-func TestRefusals(t *testing.T) {
+func TestErrorsOfRefusals(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		code   int
@@ -148,10 +148,10 @@ func TestRefusals(t *testing.T) {
 				}
 				after, passes := core.Retryable(err)
 				if passes != test.passes || after != test.after {
-					t.Errorf("worth another try after %v: %t, want %v, %t: %v", after, passes, test.after, test.passes, err)
+					t.Errorf("retryable after %v: %t, want %v, %t: %v", after, passes, test.after, test.passes, err)
 				}
 				if got := len(server.requests()); got != 1 {
-					t.Errorf("%d requests, want 1: nothing is tried twice here", got)
+					t.Errorf("%d requests, want 1, as this package retries nothing", got)
 				}
 				if strings.Contains(err.Error(), token.Reveal()) {
 					t.Errorf("the token is in the error: %v", err)
@@ -161,8 +161,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What one user's token ran into must not stop the next user's call.
-func TestRateLimitIsForgotten(t *testing.T) {
+// The rate limit of one user's token does not affect the calls of another.
+func TestRateLimitIsPerToken(t *testing.T) {
 	t.Parallel()
 	first := true
 	server := newHost(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -178,7 +178,7 @@ func TestRateLimitIsForgotten(t *testing.T) {
 	})
 	client := newClient(t, github.Options{BaseURL: server.URL})
 	if _, err := client.File(t.Context(), repo(), commit, "package.json", token); err == nil {
-		t.Fatal("no error at the limit")
+		t.Fatal("no error at the rate limit")
 	}
 	if _, err := client.File(t.Context(), repo(), commit, "package.json", "another"); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestNetworkFailures(t *testing.T) {
 			server.Close()
 			_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL}))
 			if _, ok := core.Retryable(err); !ok {
-				t.Errorf("got %v, want an error that passes", err)
+				t.Errorf("got %v, want a temporary error", err)
 			}
 		})
 		t.Run("cut/"+call, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestNetworkFailures(t *testing.T) {
 			server := newHost(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 			_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL}))
 			if _, ok := core.Retryable(err); !ok {
-				t.Errorf("got %v, want an error that passes", err)
+				t.Errorf("got %v, want a temporary error", err)
 			}
 		})
 		t.Run("silent/"+call, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestNetworkFailures(t *testing.T) {
 			server := newHost(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 			_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL, HeaderTimeout: 50 * time.Millisecond}))
 			if _, ok := core.Retryable(err); !ok {
-				t.Errorf("got %v, want an error that passes", err)
+				t.Errorf("got %v, want a temporary error", err)
 			}
 		})
 		t.Run("stalled/"+call, func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestNetworkFailures(t *testing.T) {
 			})
 			_, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL, IdleTimeout: 50 * time.Millisecond}))
 			if _, ok := core.Retryable(err); !ok || !strings.Contains(err.Error(), "stopped sending") {
-				t.Errorf("got %v, want an error that passes and says that it stopped", err)
+				t.Errorf("got %v, want a temporary error that says that the server stopped", err)
 			}
 		})
 		t.Run("canceled/"+call, func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestNetworkFailures(t *testing.T) {
 			})
 			_, err := do(ctx, newClient(t, github.Options{BaseURL: server.URL}))
 			if _, ok := core.Retryable(err); ok || !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v, want the context's end, not worth another try", err)
+				t.Errorf("got %v, want the error of the context, not retryable", err)
 			}
 		})
 	}

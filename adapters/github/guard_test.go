@@ -15,8 +15,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Hosts are named by the operator, not by what is built in.
-func TestNamedHosts(t *testing.T) {
+// Only hosts that the operator configured may have private addresses.
+func TestHostsThatMayBePrivate(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		base  string
@@ -48,9 +48,10 @@ func TestNamedHosts(t *testing.T) {
 	}
 }
 
-// Whatever way leads to a private address, nobody there hears of us: the hosts'
-// allow list is taken out, as if the names on it had been taken over.
-func TestNobodySendsUsInside(t *testing.T) {
+// No request reaches a private address, whichever way leads there. The test
+// disables the list of allowed hosts, as if the names on it resolved to private
+// addresses.
+func TestNoRequestToAPrivateAddress(t *testing.T) {
 	t.Parallel()
 	var heard atomic.Int64
 	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { heard.Add(1) }))
@@ -78,13 +79,13 @@ func TestNobodySendsUsInside(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := c.checkArchive(at); !errors.Is(err, errRefused) {
-				t.Errorf("by its name: got %v, want refused", err)
+				t.Errorf("by name: got %v, want refused", err)
 			}
 			c.archiveHosts[guard.HostPort(at)] = true
 			body, err := c.openArchive(t.Context(), "test", at)
 			if err == nil {
 				_ = body.Close()
-				t.Fatal("it was fetched")
+				t.Fatal("it was fetched from a private address")
 			}
 			if _, again := core.Retryable(err); again && errors.Is(err, errRefused) || strings.Contains(err.Error(), "one-time") {
 				t.Errorf("got %v", err)
@@ -96,13 +97,13 @@ func TestNobodySendsUsInside(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if got := heard.Load(); got != 0 {
-			t.Errorf("%d requests arrived inside", got)
+			t.Errorf("%d requests arrived at a private address", got)
 		}
 	})
 }
 
-// The API's own name may be taken over too, and the token must not follow.
-func TestRebindingTheAPI(t *testing.T) {
+// If the name of the API resolves to a private address, no token is sent there.
+func TestNoTokenToAReboundAPI(t *testing.T) {
 	t.Parallel()
 	c, err := New(Options{})
 	if err != nil {
@@ -118,8 +119,8 @@ func TestRebindingTheAPI(t *testing.T) {
 	}
 }
 
-// The operator's own choice is his.
-func TestNamedHostMayBeInside(t *testing.T) {
+// A host that the operator configured may have a private address.
+func TestConfiguredHostMayBePrivate(t *testing.T) {
 	t.Parallel()
 	inside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"login":"octo"}`))
@@ -140,7 +141,7 @@ func TestNamedHostMayBeInside(t *testing.T) {
 	}
 }
 
-// An environment's proxy would make the connection in our place.
+// A proxy of the environment would connect to addresses that are not checked.
 func TestNoProxyOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	c, err := New(Options{})
@@ -148,6 +149,6 @@ func TestNoProxyOfTheEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.connections.Proxy != nil {
-		t.Error("there is a proxy")
+		t.Error("the transport has a proxy")
 	}
 }

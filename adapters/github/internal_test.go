@@ -92,9 +92,9 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// A body that sends a byte now and then goes on; one that stands still is
-// given up; and time that the reader takes for itself does not count.
-func TestBodyPatience(t *testing.T) {
+// A body that sends a byte now and then is read on, one that stalls is given up,
+// and the time between two reads does not count.
+func TestBodyIdleTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source, sink := io.Pipe()
@@ -111,7 +111,7 @@ func TestBodyPatience(t *testing.T) {
 		}
 		start := time.Now()
 		if _, err := b.Read(one); !errors.Is(err, errIdle) {
-			t.Fatalf("standing still: got %v, want %v", err, errIdle)
+			t.Fatalf("stalled: got %v, want %v", err, errIdle)
 		}
 		if got := time.Since(start); got != 30*time.Second {
 			t.Errorf("gave up after %v, want 30s", got)
@@ -123,8 +123,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// Even a request that should never have been made carries no token elsewhere.
-func TestTokenByOrigin(t *testing.T) {
+// A request to another origin has no token, even one that should not be made.
+func TestTokenIsSentToTheAPIAlone(t *testing.T) {
 	t.Parallel()
 	base, err := parseBase("https://api.github.com")
 	if err != nil {
@@ -167,7 +167,7 @@ func TestTokenByOrigin(t *testing.T) {
 	}
 }
 
-func TestWithin(t *testing.T) {
+func TestURLsWithinTheAPI(t *testing.T) {
 	t.Parallel()
 	base, err := parseBase("https://git.example/api/v3")
 	if err != nil {
@@ -187,7 +187,7 @@ func TestWithin(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := (&apiTransport{base: base}).within(u); got != want {
-			t.Errorf("%s is of the API: %t, want %t", to, got, want)
+			t.Errorf("%s is within the API: %t, want %t", to, got, want)
 		}
 	}
 }
@@ -206,7 +206,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewWithInvalidOptions(t *testing.T) {
 	t.Parallel()
 	for _, options := range []Options{
 		{BaseURL: "github.com"},

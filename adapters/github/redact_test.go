@@ -10,9 +10,9 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/github"
 )
 
-// A GitHub, or a proxy before it, that repeats a request's headers in its error
-// message does not bring the token into an error.
-func TestErrorsHoldNoTokenThatGitHubRepeats(t *testing.T) {
+// If GitHub, or a proxy in front of it, repeats the headers of a request in its
+// error message, the error of the call does not contain the token.
+func TestErrorsWithoutARepeatedToken(t *testing.T) {
 	t.Parallel()
 	for name, code := range map[string]int{"a refusal": 403, "a rate limit": 429, "a failure": 500, "not found": 404, "a redirect": 302} {
 		for call, do := range calls() {
@@ -43,8 +43,8 @@ func TestErrorsHoldNoTokenThatGitHubRepeats(t *testing.T) {
 	}
 }
 
-// The address of an archive permits whoever has it to read the repository.
-func TestErrorsHoldNoPermissionThatTheArchiveRepeats(t *testing.T) {
+// The address of an archive has a token that gives access to the repository.
+func TestErrorsWithoutARepeatedArchiveToken(t *testing.T) {
 	t.Parallel()
 	const permission = "canary-permission"
 	archive := newHost(t, func(w http.ResponseWriter, r *http.Request) {

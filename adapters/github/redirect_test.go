@@ -16,9 +16,9 @@ func redirect(w http.ResponseWriter, code int, to string) {
 	w.WriteHeader(code)
 }
 
-// A redirect to another host gets neither the token nor, but for a tarball
-// from an allowed host, a request.
-func TestTokenStaysAtHome(t *testing.T) {
+// A redirect to another host is not followed, except for a tarball from an
+// allowed host, and never with the token.
+func TestRedirectsToOtherHosts(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		for call, do := range calls() {
@@ -48,7 +48,7 @@ func TestTokenStaysAtHome(t *testing.T) {
 						}
 					}
 					if got := len(elsewhere.requests()); got != wantRequests {
-						t.Errorf("%d requests elsewhere, want %d", got, wantRequests)
+						t.Errorf("%d requests to the other host, want %d", got, wantRequests)
 					}
 					for _, r := range elsewhere.requests() {
 						if r.authorization != "" {
@@ -57,7 +57,7 @@ func TestTokenStaysAtHome(t *testing.T) {
 					}
 					for _, r := range home.requests() {
 						if r.authorization != "Bearer "+token.Reveal() {
-							t.Errorf("at home: authorization %q", r.authorization)
+							t.Errorf("at the API: authorization %q", r.authorization)
 						}
 					}
 				})
@@ -66,8 +66,8 @@ func TestTokenStaysAtHome(t *testing.T) {
 	}
 }
 
-// The archive's host may send on to a further allowed host, and the address
-// with its token goes no further than that.
+// An archive may be redirected to another allowed host. The address with its
+// token is not passed on.
 func TestArchiveRedirects(t *testing.T) {
 	t.Parallel()
 	var referer string
@@ -101,7 +101,7 @@ func TestArchiveRedirects(t *testing.T) {
 		t.Errorf("to an allowed host: got %q, %v", got, err)
 	}
 	if referer != "" {
-		t.Errorf("the address was told to the next host: %s", referer)
+		t.Errorf("the address was sent to the next host: %s", referer)
 	}
 	for _, ref := range []string{"off", "round"} {
 		_, err := readTarball(t.Context(), client, ref)
@@ -118,7 +118,7 @@ func TestArchiveRedirects(t *testing.T) {
 		}
 	}
 	if _, err := readTarball(t.Context(), client, "limited"); !isTransient(err) {
-		t.Errorf("limited: got %v, want an error that passes", err)
+		t.Errorf("limited: got %v, want a temporary error", err)
 	}
 }
 
@@ -127,8 +127,9 @@ func isTransient(err error) bool {
 	return ok
 }
 
-// A renamed repository is found again, and what was posted is posted again.
-func TestMovedRepository(t *testing.T) {
+// A request for a renamed repository is repeated at its new address, a POST as a
+// POST.
+func TestRenamedRepository(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{301, 302, 307, 308} {
 		for call, do := range calls() {
@@ -162,8 +163,8 @@ func TestMovedRepository(t *testing.T) {
 	}
 }
 
-// On GitHub Enterprise Server the archive may be on the API's host; it is no
-// part of the API and needs no token.
+// On GitHub Enterprise Server the archive is on the host of the API. It is not
+// part of the API and gets no token.
 func TestArchiveOnTheSameHost(t *testing.T) {
 	t.Parallel()
 	home := newHost(t, func(w http.ResponseWriter, r *http.Request) {

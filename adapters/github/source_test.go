@@ -57,7 +57,7 @@ func TestFile(t *testing.T) {
 		}
 	}
 	if got := len(server.requests()); got != before {
-		t.Errorf("%d requests for what cannot be", got-before)
+		t.Errorf("%d requests for invalid arguments", got-before)
 	}
 	if _, err := client.File(t.Context(), repo(), commit, "package.json", ""); err != nil {
 		t.Errorf("without a token: %v", err)
@@ -92,7 +92,7 @@ func TestFileSize(t *testing.T) {
 	}
 }
 
-func TestFileIsNone(t *testing.T) {
+func TestFileThatIsNoFile(t *testing.T) {
 	t.Parallel()
 	for body, none := range map[string]bool{
 		`[{"type":"file","path":"a/b","sha":"1","git_url":"https://x"}]`: true,
@@ -119,7 +119,7 @@ func TestTarball(t *testing.T) {
 	for _, direct := range []bool{true, false} {
 		archive := newHost(t, func(w http.ResponseWriter, r *http.Request) {
 			if got := r.Header.Get("Accept-Encoding"); got != "" {
-				t.Errorf("asks for encoding %q of what is compressed", got)
+				t.Errorf("asks for the encoding %q of a compressed archive", got)
 			}
 			answer(w, http.StatusOK, "tar of "+r.URL.Path)
 		})
@@ -143,7 +143,7 @@ func TestTarball(t *testing.T) {
 	}
 }
 
-// However much is missing, the reader says that it is, and that it may pass.
+// Wherever a tarball is cut, reading it fails with a temporary error.
 func TestTruncatedTarball(t *testing.T) {
 	t.Parallel()
 	const whole = 16 << 10
@@ -188,7 +188,7 @@ func TestSetStatus(t *testing.T) {
 	}
 }
 
-// A deployment is made once for a commit and app, and gets the same statuses.
+// A commit and an app have one deployment, with the same statuses as the commit.
 func TestDeployments(t *testing.T) {
 	t.Parallel()
 	known := "[]"
@@ -235,8 +235,9 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
-// A token for commit statuses alone does for them; what passes is told.
-func TestDeploymentsThatMayNotBe(t *testing.T) {
+// A token that may set commit statuses only is enough; temporary errors of
+// deployments are returned.
+func TestDeploymentsThatAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	for status, passes := range map[int]bool{403: false, 404: false, 502: true} {
 		server := newHost(t, func(w http.ResponseWriter, r *http.Request) {
@@ -253,13 +254,13 @@ func TestDeploymentsThatMayNotBe(t *testing.T) {
 	}
 }
 
-// A POST that ends up as a GET is answered 200, and nothing was written.
-func TestSetStatusWantsCreated(t *testing.T) {
+// A POST that became a GET is answered with 200, although nothing was written.
+func TestSetStatusRequires201(t *testing.T) {
 	t.Parallel()
 	server := newHost(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "{}") })
 	err := newClient(t, github.Options{BaseURL: server.URL}).SetStatus(t.Context(), repo(), commit, deploy.CommitStatus{State: "error"}, token)
 	if err == nil {
-		t.Error("200 passed for 201")
+		t.Error("200 was accepted")
 	}
 }
 
@@ -296,7 +297,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// An error body, however long, costs no more than its beginning.
+// Only the beginning of an error body is read.
 func TestEndlessErrorBody(t *testing.T) {
 	t.Parallel()
 	server := newHost(t, func(w http.ResponseWriter, r *http.Request) {
@@ -309,12 +310,12 @@ func TestEndlessErrorBody(t *testing.T) {
 	})
 	for call, do := range calls() {
 		if _, err := do(t.Context(), newClient(t, github.Options{BaseURL: server.URL})); !isTransient(err) {
-			t.Errorf("%s: got %v, want an error that passes", call, err)
+			t.Errorf("%s: got %v, want a temporary error", call, err)
 		}
 	}
 }
 
-// Errors never quote the address of a private archive.
+// Errors do not contain the address of a private archive.
 func TestArchiveErrorsHideTheAddress(t *testing.T) {
 	t.Parallel()
 	archive := newHost(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
@@ -324,6 +325,6 @@ func TestArchiveErrorsHideTheAddress(t *testing.T) {
 	client := newClient(t, github.Options{BaseURL: home.URL, ArchiveHosts: []string{archive.address()}})
 	_, err := readTarball(t.Context(), client, commit)
 	if !isTransient(err) || strings.Contains(err.Error(), "one-time") {
-		t.Errorf("got %v, want an error that passes, without the address", err)
+		t.Errorf("got %v, want a temporary error, without the address", err)
 	}
 }

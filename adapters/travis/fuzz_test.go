@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What Travis CI answers is a key in PEM, the one that it says, or none at all.
+// An answer gives the key in PEM that it has, or an error.
 func FuzzRead(f *testing.F) {
 	const key = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf\n9Cnzj4p4WGeKLs1Pt8QuKUpRKfFLfRYC9AIKjbJTWit+CqvjWYzvQwECAwEAAQ==\n-----END PUBLIC KEY-----"
 	answer := func(key string) []byte {
@@ -26,7 +26,7 @@ func FuzzRead(f *testing.F) {
 		keys, err := read(text)
 		if err != nil {
 			if len(keys) != 0 {
-				t.Fatalf("%q: %v, and yet %d keys", text, err, len(keys))
+				t.Fatalf("%q: %v, and %d keys", text, err, len(keys))
 			}
 			return
 		}
@@ -34,14 +34,14 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("%q: %d keys", text, len(keys))
 		}
 		if block, _ := pem.Decode([]byte(keys[0].Reveal())); block == nil {
-			t.Fatalf("%q: the key %q is no PEM", text, keys[0].Reveal())
+			t.Fatalf("%q: the key %q is not PEM", text, keys[0].Reveal())
 		}
 		written, err := json.Marshal(map[string]any{"config": map[string]any{"notifications": map[string]any{"webhook": map[string]any{"public_key": keys[0].Reveal()}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if again, err := read(written); err != nil || len(again) != 1 || again[0] != keys[0] {
-			t.Fatalf("%q is not read again: %v", keys[0].Reveal(), err)
+			t.Fatalf("%q can not be read again: %v", keys[0].Reveal(), err)
 		}
 	})
 }

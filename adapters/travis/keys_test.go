@@ -13,13 +13,13 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/travis"
 )
 
-// A key of 512 bits, which nobody uses.
+// Keys of 512 bits, made for this test.
 const (
 	oneKey   = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf\n9Cnzj4p4WGeKLs1Pt8QuKUpRKfFLfRYC9AIKjbJTWit+CqvjWYzvQwECAwEAAQ==\n-----END PUBLIC KEY-----"
 	otherKey = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALx5KgLyu0yyWR9c6U2vqkVhWkmmYK+R\nyEIDBmnZ7vxWoYOc7UxAkC1hCMzDQGbOyZ0YcOEpnnpYsBpVQnfaoRkCAwEAAQ==\n-----END PUBLIC KEY-----"
 )
 
-// api stands for Travis CI's.
+// api is a stand-in for the API of Travis CI.
 type api struct {
 	*httptest.Server
 	asked  atomic.Int64
@@ -45,13 +45,13 @@ func newAPI(t *testing.T) *api {
 	return a
 }
 
-// has makes key the one that is told.
+// has sets the key in the answer.
 func (a *api) has(key string) {
 	text, _ := json.Marshal(key)
 	a.answer.Store(`{"config":{"host":"travis-ci.com","notifications":{"webhook":{"public_key":` + string(text) + `}}}}`)
 }
 
-// clock is a time that a test sets.
+// clock is a clock that a test sets.
 type clock struct{ at atomic.Int64 }
 
 func (c *clock) now() time.Time           { return time.Unix(c.at.Load(), 0) }
@@ -68,7 +68,7 @@ func newKeys(t *testing.T, a *api) (*travis.Keys, *clock) {
 	return k, c
 }
 
-// knows checks which key is known, and how often Travis CI was asked by then.
+// knows checks which key is known, and how many requests there were by then.
 func knows(t *testing.T, k *travis.Keys, a *api, missed bool, want string, asked int64) {
 	t.Helper()
 	known, err := k.Known(t.Context(), missed)
@@ -76,10 +76,10 @@ func knows(t *testing.T, k *travis.Keys, a *api, missed bool, want string, asked
 		t.Fatal(err)
 	}
 	if len(known) != 1 || known[0].Reveal() != want {
-		t.Errorf("knows %d keys, not the one wanted", len(known))
+		t.Errorf("knows %d keys, not the wanted one", len(known))
 	}
 	if got := a.asked.Load(); got != asked {
-		t.Errorf("asked %d times, want %d", got, asked)
+		t.Errorf("%d requests, want %d", got, asked)
 	}
 }
 
@@ -93,7 +93,7 @@ func TestKeysAreKeptAndReplaced(t *testing.T) {
 
 	a.has(otherKey)
 	knows(t, k, a, true, otherKey, 2)
-	// Whoever sends us wrong signatures does not have us ask for each.
+	// Wrong signatures do not cause a request each.
 	a.has(oneKey)
 	knows(t, k, a, true, otherKey, 2)
 	clock.pass(time.Minute)
@@ -124,7 +124,7 @@ func TestKeysWithoutAnAnswer(t *testing.T) {
 			if err != nil && !strings.HasPrefix(err.Error(), "travis: ") {
 				t.Errorf("error %v", err)
 			}
-			// It is not asked again at once, and no error twice.
+			// There is no other request at once, and the error is returned once.
 			if known, err = k.Known(t.Context(), true); err != nil || len(known) != 1 {
 				t.Errorf("then knows %d keys, %v", len(known), err)
 			}
@@ -152,19 +152,19 @@ func TestKeysWaitNoLongerThanTheirCaller(t *testing.T) {
 	second, cancelSecond := context.WithCancel(t.Context())
 	cancelSecond()
 	if _, err := k.Known(second, false); err == nil {
-		t.Error("the second caller was not told")
+		t.Error("the second call has no error")
 	}
 	cancelFirst()
 	if err := <-ended; err == nil {
-		t.Error("the first caller was not told")
+		t.Error("the first call has no error")
 	}
 }
 
-func TestURLsThatAreNone(t *testing.T) {
+func TestInvalidURLs(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"ftp://example.com", "https://", "://", "api.travis-ci.com"} {
 		if _, err := travis.New(travis.Options{URL: url}); err == nil {
-			t.Errorf("%q was taken", url)
+			t.Errorf("%q was accepted", url)
 		}
 	}
 }
