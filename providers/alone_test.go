@@ -92,7 +92,7 @@ func main() {
 		panic(err)
 	}
 	event, err := PROVIDER.Provider{}.Parse(delivery)
-	if err != nil || !(PROVIDER.Provider{}).Recognize(delivery) {
+	if err != nil || !(PROVIDER.Provider{}).Resembles(delivery) {
 		panic(err)
 	}
 	fmt.Print(event.Provider, " ", event.Kind, " ", event.Repository.Slug(), " ", event.Branch)

@@ -14,13 +14,14 @@ import (
 const fallbackBranch = "master"
 
 // acceptance turns an event into what is written for it.
-func (s *Service) acceptance(r Request, from sender, event core.Event) Acceptance {
+func (s *Service) acceptance(r Request, p Provider, from sender, event core.Event) Acceptance {
 	now := s.o.Now()
 	digest := sha256.Sum256(r.Delivery.Payload)
+	deliveryID, idSigned := p.DeliveryID(r.Delivery)
 	e := core.Entry{
 		ID: s.o.NewID(), UUID: r.UUID, User: from.user,
 		Provider: event.Provider, Kind: event.Kind, Event: event.Name,
-		DeliveryID: deliveryID(r.Delivery, event.Provider), Repository: event.Repository,
+		DeliveryID: deliveryID, Repository: event.Repository,
 		Ref: event.Ref, Branch: event.Branch, Deploys: deployBranch(r, event), Commit: event.Commit, SkipsCI: event.SkipsCI,
 		Payload:   core.PayloadDigest{SHA256: hex.EncodeToString(digest[:]), Size: len(r.Delivery.Payload)},
 		Signature: from.signature, Proved: from.proved, Email: r.Delivery.Email, Steps: []core.Step{},
@@ -55,7 +56,7 @@ func (s *Service) acceptance(r Request, from sender, event core.Event) Acceptanc
 	if e.Status.Outcome() {
 		e.FinishedAt = now
 	}
-	return Acceptance{Entry: e, Payload: r.Delivery.Payload, Key: key(e, event, from.secret), Place: place}
+	return Acceptance{Entry: e, Payload: r.Delivery.Payload, Key: key(e, event, from.secret, idSigned), Place: place}
 }
 
 // decide is the table of what becomes of an event. A nil place means that the
@@ -123,14 +124,16 @@ func deployBranch(r Request, event core.Event) string {
 // branch of one repository.
 func lane(e core.Entry) string { return e.User + "/" + e.Repository.Key() + "@" + e.Branch }
 
-// key is what makes a delivery the same as an earlier one of the user: what a
-// secret of the user signed, for anyone may send that again with other headers;
-// else the id that GitHub gave it, which a redelivery keeps; else what it is
-// about. Of two webhooks that say the same of a push, those with secrets of
-// their own are told apart.
-func key(e core.Entry, event core.Event, secret string) string {
+// key identifies repeats of a delivery among those of the user: by what a secret
+// of the user signed, its id if that is signed and else the payload, as anyone can
+// send that again with other headers; else by the id that the sender gave it, which a
+// redelivery keeps; else by what it is about. Two webhooks that report the same push,
+// each with its own secret, make two keys.
+func key(e core.Entry, event core.Event, secret string, idSigned bool) string {
 	switch {
-	case e.Provider == core.ProviderGitHub && e.Signature == core.SignatureValid:
+	case secret != "" && idSigned && e.DeliveryID != "":
+		return strings.Join([]string{string(e.Provider), e.DeliveryID, secret}, ":")
+	case secret != "":
 		return strings.Join([]string{string(e.Provider), "sha256", e.Payload.SHA256, secret}, ":")
 	case e.DeliveryID != "":
 		return string(e.Provider) + ":" + e.DeliveryID
@@ -142,15 +145,4 @@ func key(e core.Entry, event core.Event, secret string) string {
 		return strings.Join([]string{string(e.Provider), e.Repository.Key(), e.Ref, event.Before, e.Commit.ID}, ":")
 	}
 	return ""
-}
-
-// deliveryID returns GitHub's id of a delivery, where it is one that may
-// stand in a log: printable, and no longer than a GUID with room to spare.
-// Others have none, whatever somebody puts beside what they signed.
-func deliveryID(d core.Delivery, from core.Provider) string {
-	id := d.Header.Get("X-Github-Delivery")
-	if from != core.ProviderGitHub || len(id) > 100 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return ""
-	}
-	return id
 }

@@ -59,33 +59,40 @@ func TestDeployBranch(t *testing.T) {
 	}
 }
 
-// What makes two deliveries one: the text that was signed; GitHub's id where
-// there is one; then the same push, or the same build in the same state.
+// Two deliveries are one by what was signed, else by the sender's id, else by the
+// same push, or the same build in the same state.
 func TestKey(t *testing.T) {
 	t.Parallel()
 	push := core.Entry{Provider: core.ProviderGitHub, Repository: core.Repository{Owner: "O", Name: "r"}, Ref: "refs/heads/main", Commit: core.Commit{ID: commitA}}
 	event := core.Event{Kind: core.EventPush, Before: "b"}
-	first := key(push, event, "")
-	if renamed := push; key(renamed, core.Event{Kind: core.EventPush, Before: "c"}, "") == first {
+	first := key(push, event, "", false)
+	if renamed := push; key(renamed, core.Event{Kind: core.EventPush, Before: "c"}, "", false) == first {
 		t.Error("a push back to a commit counts as the push before")
 	}
 	delivered := push
 	delivered.DeliveryID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
-	if got := key(delivered, event, ""); got != "github:"+delivered.DeliveryID {
+	if got := key(delivered, event, "", false); got != "github:"+delivered.DeliveryID {
 		t.Errorf("got %q", got)
 	}
 	signed := delivered
-	signed.Signature, signed.Payload.SHA256 = core.SignatureValid, "digest"
-	if got := key(signed, event, "hook"); got != "github:sha256:digest:hook" {
+	signed.Payload.SHA256 = "digest"
+	if got := key(signed, event, "hook", false); got != "github:sha256:digest:hook" {
 		t.Errorf("signed: got %q", got)
+	}
+	if got := key(signed, event, "hook", true); got != "github:"+delivered.DeliveryID+":hook" {
+		t.Errorf("signed with its id: got %q", got)
+	}
+	signed.DeliveryID = ""
+	if got := key(signed, event, "hook", true); got != "github:sha256:digest:hook" {
+		t.Errorf("signed without an id: got %q", got)
 	}
 	passed := core.Event{Kind: core.EventBuild, Build: core.Build{ID: "1", State: core.BuildPassed}}
 	failed := passed
 	failed.Build.State = core.BuildFailed
-	if key(push, passed, "") == key(push, failed, "") {
+	if key(push, passed, "", false) == key(push, failed, "", false) {
 		t.Error("a restarted build counts as the one that failed")
 	}
-	if got := key(push, core.Event{Kind: core.EventPing}, ""); got != "" {
+	if got := key(push, core.Event{Kind: core.EventPing}, "", false); got != "" {
 		t.Errorf("a ping without an id has the key %q", got)
 	}
 }

@@ -10,19 +10,29 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Provider reads the deliveries of one sender. It does no I/O, keeps no state
-// and may be called concurrently. The packages github and travis of module
-// providers are the implementations.
+// Provider reads the deliveries of one kind of sender. It does no I/O, keeps no state
+// and may be called concurrently. The packages of module providers are the
+// implementations.
 type Provider interface {
-	// Name returns who the sender is.
+	// Name returns the provider's name.
 	Name() core.Provider
-	// Recognize tells whether d comes from this sender: by its headers where
-	// they say so, else by the shape of the payload.
+	// Recognize reports whether the headers of d say that it comes from this kind
+	// of sender.
 	Recognize(d core.Delivery) bool
-	// Verify checks d's signature against each of keys: webhook secrets for
-	// GitHub, PEM public keys for Travis CI.
-	Verify(d core.Delivery, keys []core.Secret) core.Signature
-	// Parse reads the event. It fails with core.CodeProviderNotSupported.
+	// Resembles reports whether the payload of d has the shape of one that this
+	// kind of sender sends. It counts only if no provider recognizes the headers,
+	// as of a payload that a person saved and sends again.
+	Resembles(d core.Delivery) bool
+	// DeliveryID returns the id that the sender gave d, and gives it again when it
+	// repeats the delivery: printable ASCII, at most 100 bytes, "" if there is
+	// none. signed reports whether nobody but the sender can have made a d that
+	// verifies with this id.
+	DeliveryID(d core.Delivery) (id string, signed bool)
+	// Verify checks d's signature against each of keys, which are webhook secrets
+	// or, of Travis CI, public keys in PEM. key is the index of the one that it
+	// was made with, -1 if it is not valid.
+	Verify(d core.Delivery, keys []core.Secret) (s core.Signature, key int)
+	// Parse returns the event. It fails with core.CodeProviderNotSupported.
 	Parse(d core.Delivery) (core.Event, error)
 }
 

@@ -70,7 +70,7 @@ func (s *Service) authenticate(ctx context.Context, c core.Credentials) (core.Ac
 // hold already.
 func (s *Service) checkTravis(ctx context.Context, d core.Delivery, p Provider, from *sender) error {
 	// Without a signature nobody needs to be asked for keys.
-	from.signature = p.Verify(d, nil)
+	from.signature, _ = p.Verify(d, nil)
 	for _, missed := range []bool{false, true} {
 		if from.signature == core.SignatureNone || from.signature == core.SignatureValid {
 			break
@@ -79,7 +79,7 @@ func (s *Service) checkTravis(ctx context.Context, d core.Delivery, p Provider, 
 		if err != nil {
 			s.o.Logger.WarnContext(ctx, "travis keys unavailable", "error", err)
 		}
-		from.signature = p.Verify(d, keys)
+		from.signature, _ = p.Verify(d, keys)
 	}
 	switch {
 	case from.signature == core.SignatureInvalid:
@@ -99,20 +99,21 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 	if from.user == "" {
 		return core.NewError(core.CodeBadCreds, "", nil)
 	}
-	var tokens []core.ThirdPartyToken
 	var secrets []core.Secret
+	var ids []string
+	var signer int // in secrets and ids
 	required := false
 	// A signature that doesn't match may be of a secret that was set just now.
 	for _, fresh := range []bool{false, true} {
-		var err error
-		if tokens, err = s.o.Accounts.Tokens(ctx, from.user, fresh); err != nil && !errors.Is(err, core.ErrNotFound) {
+		tokens, err := s.o.Accounts.Tokens(ctx, from.user, fresh)
+		if err != nil && !errors.Is(err, core.ErrNotFound) {
 			return core.NewError(core.CodeAuthServerDown, "", err)
 		}
 		before := secrets
-		if secrets, required = webhookSecrets(tokens); fresh && slices.Equal(secrets, before) {
+		if secrets, ids, required = webhookSecrets(tokens); fresh && slices.Equal(secrets, before) {
 			break
 		}
-		if from.signature = p.Verify(d, secrets); from.signature != core.SignatureInvalid {
+		if from.signature, signer = p.Verify(d, secrets); from.signature != core.SignatureInvalid {
 			break
 		}
 	}
@@ -126,31 +127,21 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 		return core.NewError(core.CodeBadSignature,
 			"You ask for a signature on every delivery, and this one has none; set the webhook's secret on GitHub", nil)
 	case from.signature == core.SignatureValid:
-		from.proved, from.secret = true, signedWith(d, p, tokens)
+		from.proved, from.secret = true, ids[signer]
 	case !from.proved:
 		return core.NewError(core.CodeBadCreds, "", nil)
 	}
 	return nil
 }
 
-// webhookSecrets returns the secrets among tokens, and whether one of them
-// requires a signature.
-func webhookSecrets(tokens []core.ThirdPartyToken) (secrets []core.Secret, required bool) {
+// webhookSecrets returns the secrets among tokens with their ids, and whether one of
+// them requires a signature.
+func webhookSecrets(tokens []core.ThirdPartyToken) (secrets []core.Secret, ids []string, required bool) {
 	for _, t := range tokens {
 		if t.Provider == core.TokenWebhookSecret {
-			secrets = append(secrets, t.Token)
+			secrets, ids = append(secrets, t.Token), append(ids, t.ID)
 			required = required || t.Required
 		}
 	}
-	return secrets, required
-}
-
-// signedWith returns the id of the webhook secret that d is signed with.
-func signedWith(d core.Delivery, p Provider, tokens []core.ThirdPartyToken) string {
-	for _, t := range tokens {
-		if t.Provider == core.TokenWebhookSecret && p.Verify(d, []core.Secret{t.Token}) == core.SignatureValid {
-			return t.ID
-		}
-	}
-	return ""
+	return secrets, ids, required
 }

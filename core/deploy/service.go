@@ -13,7 +13,7 @@ import (
 // Options is what Service and Worker are made of. The ports are required;
 // everything else has a default.
 type Options struct {
-	Providers []Provider // asked in this order
+	Providers []Provider // in this order: one that others imitate comes after them
 	Store     Store
 	Queue     Queue
 	Watcher   Watcher
@@ -109,13 +109,13 @@ func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 	}
 	if provider == nil {
 		return Receipt{}, core.NewError(core.CodeProviderNotSupported,
-			"The payload is neither GitHub's nor Travis CI's; send what their webhooks send", nil)
+			"The delivery is from no sender that is known here; send what the webhooks of a supported sender send", nil)
 	}
 	event, err := provider.Parse(r.Delivery)
 	if err != nil {
 		return Receipt{}, err
 	}
-	acceptance := s.acceptance(r, sender, event)
+	acceptance := s.acceptance(r, provider, sender, event)
 	ctx, cancel := context.WithTimeout(ctx, s.o.StoreTimeout)
 	defer cancel()
 	change, repeat, err := s.known(ctx, acceptance)
@@ -131,9 +131,15 @@ func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 	return Receipt{Change: change}, nil
 }
 
+// recognize returns the provider of a delivery, nil if there is none.
 func (s *Service) recognize(d core.Delivery) Provider {
 	for _, p := range s.o.Providers {
 		if p.Recognize(d) {
+			return p
+		}
+	}
+	for _, p := range s.o.Providers {
+		if p.Resembles(d) {
 			return p
 		}
 	}

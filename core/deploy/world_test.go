@@ -30,22 +30,32 @@ func (p told) Recognize(d core.Delivery) bool {
 	return strings.Contains(string(d.Payload), `"Provider":"`+string(p)+`"`)
 }
 
-func (p told) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+func (told) Resembles(core.Delivery) bool { return false }
+
+// DeliveryID returns the id of GitHub's header; reports of builds have none.
+func (p told) DeliveryID(d core.Delivery) (string, bool) {
+	if p == told(core.ProviderTravis) {
+		return "", false
+	}
+	return d.Header.Get("X-Github-Delivery"), false
+}
+
+func (p told) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	signed := d.Header.Get("Signed-With")
 	switch {
 	case signed == "":
-		return core.SignatureNone
+		return core.SignatureNone, -1
 	case signed == "weak":
-		return core.SignatureWeak
+		return core.SignatureWeak, -1
 	case len(keys) == 0:
-		return core.SignatureUnchecked
+		return core.SignatureUnchecked, -1
 	}
-	for _, key := range keys {
+	for i, key := range keys {
 		if key.Reveal() == signed {
-			return core.SignatureValid
+			return core.SignatureValid, i
 		}
 	}
-	return core.SignatureInvalid
+	return core.SignatureInvalid, -1
 }
 
 func (p told) Parse(d core.Delivery) (core.Event, error) {

@@ -38,29 +38,30 @@ type Provider struct{}
 // Name returns [core.ProviderBitbucket].
 func (Provider) Name() core.Provider { return core.ProviderBitbucket }
 
-// Recognize reports whether d is Bitbucket's: by the header X-Event-Key or, if
-// there is none, by the shape of its payload, which is that of a push.
-func (Provider) Recognize(d core.Delivery) bool {
-	if len(d.Header.Values(headerEvent)) > 0 {
-		return true
-	}
+// Recognize reports whether d is Bitbucket's by the header X-Event-Key.
+func (Provider) Recognize(d core.Delivery) bool { return len(d.Header.Values(headerEvent)) > 0 }
+
+// Resembles reports whether the payload is a push of Bitbucket Cloud or any event of
+// Data Center.
+func (Provider) Resembles(d core.Delivery) bool {
 	p, err := read(d.Payload)
 	return err == nil && p.shape() != ""
 }
 
-// DeliveryID returns the id that Bitbucket gave the request; "" if there is none.
-func (Provider) DeliveryID(d core.Delivery) string {
-	return field.Word(cmp.Or(d.Header.Get(headerRequest), d.Header.Get(headerRequestDC)))
+// DeliveryID returns the id that Bitbucket gave the request, which the signature
+// does not cover.
+func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
+	return field.Word(cmp.Or(d.Header.Get(headerRequest), d.Header.Get(headerRequestDC))), false
 }
 
 // Verify checks the header X-Hub-Signature, the HMAC-SHA256 of the body in hex after
 // "sha256=", against each of keys, in constant time. A malformed signature is
 // invalid. The result is [core.SignatureUnchecked] if there are no keys; an empty
 // key does not count as one.
-func (Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	header := d.Header.Get(headerSignature)
 	if header == "" {
-		return core.SignatureNone
+		return core.SignatureNone, -1
 	}
 	digits, found := strings.CutPrefix(header, "sha256=")
 	if !found {

@@ -56,8 +56,8 @@ func TestPayloadsAreReadAsTheirGoldenFiles(t *testing.T) {
 			}
 			shaped := strings.HasPrefix(name, "repo-push") || strings.HasPrefix(name, "repo-refs") || strings.HasPrefix(name, "pr-")
 			for way, d := range golden.Deliveries(t, nil, payload) {
-				if got := (Provider{}).Recognize(d); got != shaped {
-					t.Errorf("as %s without header: recognized is %t", way, got)
+				if got := (Provider{}).Resembles(d); got != shaped || (Provider{}).Recognize(d) {
+					t.Errorf("as %s without header: it resembles one: %t", way, got)
 				}
 				if got, err := (Provider{}).Parse(d); shaped && (err != nil || !reflect.DeepEqual(got, want)) {
 					t.Errorf("as %s without header: %+v, %v", way, got, err)
@@ -84,7 +84,8 @@ func TestRecognize(t *testing.T) {
 		{"a push of GitHub's", nil, `{"ref":"refs/heads/main","after":"x","repository":{"full_name":"a/b"},"commits":[]}`, false},
 		{"broken", nil, `{"eventKey":"repo:refs_changed"`, false},
 	} {
-		if got := (Provider{}).Recognize(core.Delivery{Header: c.header, Payload: []byte(c.payload)}); got != c.want {
+		d := core.Delivery{Header: c.header, Payload: []byte(c.payload)}
+		if got := (Provider{}).Recognize(d) || (Provider{}).Resembles(d); got != c.want || (Provider{}).Recognize(d) != (c.header != nil) {
 			t.Errorf("%s: %t", c.why, got)
 		}
 	}
@@ -98,8 +99,8 @@ func TestDeliveryID(t *testing.T) {
 	for header, want := range map[string]string{"X-Request-UUID": "a-b", "X-Request-Id": "a-b", "X-Hook-UUID": ""} {
 		d := core.Delivery{Header: textproto.MIMEHeader{}}
 		d.Header.Set(header, "a-b")
-		if got := (Provider{}).DeliveryID(d); got != want {
-			t.Errorf("%s: %q", header, got)
+		if got, signed := (Provider{}).DeliveryID(d); got != want || signed {
+			t.Errorf("%s: %q, %t", header, got, signed)
 		}
 	}
 }

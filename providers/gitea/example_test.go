@@ -31,6 +31,6 @@ func ExampleProvider() {
 	}
 	fmt.Println(event.Kind, event.Repository.Forge, event.Repository.Slug(), event.Branch, event.Commit.ID[:7], event.Commit.Message)
 	// Output:
-	// invalid
+	// invalid -1
 	// push codeberg.org acme/hello main 6dcb09b Say hello
 }

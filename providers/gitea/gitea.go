@@ -26,22 +26,28 @@ type Provider struct{}
 // Name returns [core.ProviderGitea].
 func (Provider) Name() core.Provider { return core.ProviderGitea }
 
-// Recognize reports whether d is from Gitea, Forgejo or Gogs: by the header
-// X-Forgejo-Event, X-Gitea-Event or X-Gogs-Event or, if there is none, by the
-// shape of its payload, which is that of a push with a compare_url.
+// Recognize reports whether d is from Gitea, Forgejo or Gogs by the header
+// X-Forgejo-Event, X-Gitea-Event or X-Gogs-Event.
 func (Provider) Recognize(d core.Delivery) bool {
 	for _, name := range eventHeaders {
 		if len(d.Header.Values(name)) > 0 {
 			return true
 		}
 	}
+	return false
+}
+
+// Resembles reports whether the payload is a push with a compare_url, which
+// GitHub's pushes have not.
+func (Provider) Resembles(d core.Delivery) bool {
 	p, err := read(d.Payload)
 	return err == nil && p.isPush()
 }
 
-// DeliveryID returns the id that the server gave the delivery; "" if there is none.
-func (Provider) DeliveryID(d core.Delivery) string {
-	return field.Word(first(d, deliveryHeaders[:]))
+// DeliveryID returns the id that the server gave the delivery, which the signature
+// does not cover.
+func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
+	return field.Word(first(d, deliveryHeaders[:])), false
 }
 
 // Verify checks the signature against each of keys, in constant time: the
@@ -50,10 +56,10 @@ func (Provider) DeliveryID(d core.Delivery) string {
 // delivery has no signature. A malformed signature is invalid. The result is
 // [core.SignatureUnchecked] if there are no keys; an empty key does not count as
 // one.
-func (Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	digits := strings.TrimPrefix(first(d, signatureHeaders[:]), "sha256=")
 	if digits == "" {
-		return core.SignatureNone
+		return core.SignatureNone, -1
 	}
 	message := d.Body
 	if !bytes.HasPrefix(bytes.TrimSpace(d.Body), []byte("{")) {

@@ -49,7 +49,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, event string, payload []byte) {
 		d := core.Delivery{Header: header("Gitea", "x"), Body: payload, Payload: payload}
 		d.Header["X-Gitea-Event"] = []string{event}
-		Provider{}.Recognize(core.Delivery{Payload: payload})
+		Provider{}.Resembles(core.Delivery{Payload: payload})
 		e, err := Provider{}.Parse(d)
 		switch {
 		case err == nil:

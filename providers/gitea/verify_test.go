@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
 func sign(key, text string) string {
@@ -43,7 +44,7 @@ func TestVerify(t *testing.T) {
 	} {
 		d := deliver(t, header("Forgejo", "push"), payload)
 		d.Header.Set(c.header, c.value)
-		if got := (Provider{}).Verify(d, c.keys); got != c.want {
+		if got := golden.Verify(t, Provider{}, d, c.keys); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 	}
@@ -55,7 +56,7 @@ func TestTheOwnSignatureCounts(t *testing.T) {
 	d := deliver(t, header("Forgejo", "push"), `{}`)
 	d.Header.Set("X-Forgejo-Signature", sign("x", `{}`))
 	d.Header.Set("X-Gitea-Signature", sign("key", `{}`))
-	if got := (Provider{}).Verify(d, []core.Secret{"key"}); got != core.SignatureInvalid {
+	if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); got != core.SignatureInvalid {
 		t.Errorf("got %s", got)
 	}
 }
@@ -68,7 +69,7 @@ func TestTheJSONTextOfAFormIsSigned(t *testing.T) {
 	for text, want := range map[string]core.Signature{payload: core.SignatureValid, form: core.SignatureInvalid} {
 		d := deliver(t, header("Gitea", "push"), form)
 		d.Header.Set("X-Gitea-Signature", sign("key", text))
-		if got := (Provider{}).Verify(d, []core.Secret{"key"}); got != want {
+		if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); got != want {
 			t.Errorf("%s signed: %s, want %s", text, got, want)
 		}
 	}
@@ -80,7 +81,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, signature string, body []byte) {
 		d := core.Delivery{Header: header("Gitea", "push"), Body: body, Payload: body}
 		d.Header["X-Gitea-Signature"] = []string{signature}
-		got := Provider{}.Verify(d, []core.Secret{"key"})
+		got := golden.Verify(t, Provider{}, d, []core.Secret{"key"})
 		valid := strings.EqualFold(strings.TrimPrefix(signature, "sha256="), sign("key", string(body)))
 		if (got == core.SignatureValid) != valid {
 			t.Fatalf("%q of %q: %s", signature, body, got)

@@ -38,6 +38,6 @@ func ExampleProvider_Verify() {
 	fmt.Println(github.Provider{}.Verify(delivery, []core.Secret{"It's a Secret to Everybody"}))
 	fmt.Println(github.Provider{}.Verify(delivery, []core.Secret{"another"}))
 	// Output:
-	// valid
-	// invalid
+	// valid 0
+	// invalid -1
 }

@@ -20,7 +20,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("push", []byte(push(`"commits":[{"id":"`+sha("c")+`"}]`)))
 	f.Fuzz(func(t *testing.T, name string, payload []byte) {
 		d := core.Delivery{Header: event(name), Body: payload, Payload: payload}
-		recognised := Provider{}.Recognize(d)
+		recognised := Provider{}.Resembles(d)
 		e, err := Provider{}.Parse(d)
 		if err != nil {
 			if core.CodeOf(err) != core.CodeProviderNotSupported {

@@ -15,6 +15,7 @@ import (
 // Headers of a delivery, as net/http spells them.
 const (
 	headerEvent        = "X-Github-Event"
+	headerDelivery     = "X-Github-Delivery"
 	headerSignature    = "X-Hub-Signature-256"
 	headerSignatureOld = "X-Hub-Signature"
 )
@@ -31,17 +32,20 @@ type Provider struct {
 // Name returns [core.ProviderGitHub].
 func (Provider) Name() core.Provider { return core.ProviderGitHub }
 
-// Recognize tells whether d is GitHub's: by the header X-GitHub-Event, else,
-// where no header says that Travis CI sent it, by the shape of its payload.
-func (Provider) Recognize(d core.Delivery) bool {
-	if present(d, headerEvent) {
-		return true
-	}
-	if present(d, "Signature") || present(d, "Travis-Repo-Slug") || present(d, "X-Travis-Repo-Slug") {
-		return false
-	}
+// Recognize reports whether d is GitHub's by the header X-GitHub-Event. Gitea and
+// its relatives send that header as well.
+func (Provider) Recognize(d core.Delivery) bool { return present(d, headerEvent) }
+
+// Resembles reports whether the payload has the shape of a push or a ping.
+func (Provider) Resembles(d core.Delivery) bool {
 	_, kind, err := readShape(d.Payload)
 	return err == nil && kind != ""
+}
+
+// DeliveryID returns the header X-GitHub-Delivery, which the signature does not
+// cover.
+func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
+	return field.Word(d.Header.Get(headerDelivery)), false
 }
 
 // Verify checks the header X-Hub-Signature-256, the HMAC-SHA256 of the body as
@@ -49,19 +53,19 @@ func (Provider) Recognize(d core.Delivery) bool {
 // of keys, in constant time. A signature that is malformed is invalid. The old
 // X-Hub-Signature alone, which is SHA-1, proves nothing unless SHA1 is set: it is
 // weak. Where no key is given, any other is unchecked. Empty keys are no keys.
-func (p Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+func (p Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	switch {
 	case present(d, headerSignature):
 		return verify(sha256.New, "sha256=", d.Header.Get(headerSignature), d.Body, keys)
 	case present(d, headerSignatureOld) && p.SHA1:
 		return verify(sha1.New, "sha1=", d.Header.Get(headerSignatureOld), d.Body, keys)
 	case present(d, headerSignatureOld):
-		return core.SignatureWeak
+		return core.SignatureWeak, -1
 	}
-	return core.SignatureNone
+	return core.SignatureNone, -1
 }
 
-func verify(h func() hash.Hash, prefix, header string, body []byte, keys []core.Secret) core.Signature {
+func verify(h func() hash.Hash, prefix, header string, body []byte, keys []core.Secret) (core.Signature, int) {
 	digits, found := strings.CutPrefix(header, prefix)
 	if !found {
 		digits = "" // malformed

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
 // The secret, body and signature of docs.github.com, "Validating webhook
@@ -45,7 +46,7 @@ func TestVerify(t *testing.T) {
 	} {
 		d := core.Delivery{Header: event("push"), Body: []byte(docBody), Payload: []byte("{}")}
 		d.Header.Set("X-Hub-Signature-256", c.signature)
-		if got := (Provider{}).Verify(d, c.keys); got != c.want {
+		if got := golden.Verify(t, Provider{}, d, c.keys); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 	}
@@ -61,15 +62,15 @@ func TestSHA1AloneProvesNothing(t *testing.T) {
 	t.Parallel()
 	d := core.Delivery{Header: event("push"), Body: []byte(docBody)}
 	keys := []core.Secret{docSecret}
-	if got := (Provider{}).Verify(d, keys); got != core.SignatureNone {
+	if got := golden.Verify(t, Provider{}, d, keys); got != core.SignatureNone {
 		t.Errorf("unsigned: %s", got)
 	}
 	d.Header.Set("X-Hub-Signature", "sha1="+strings.Repeat("0", 40))
-	if got := (Provider{}).Verify(d, keys); got != core.SignatureWeak {
+	if got := golden.Verify(t, Provider{}, d, keys); got != core.SignatureWeak {
 		t.Errorf("signed with SHA-1: %s", got)
 	}
 	d.Header.Set("X-Hub-Signature-256", docSignature)
-	if got := (Provider{}).Verify(d, keys); got != core.SignatureValid {
+	if got := golden.Verify(t, Provider{}, d, keys); got != core.SignatureValid {
 		t.Errorf("signed with both: %s", got)
 	}
 }
@@ -96,7 +97,7 @@ func TestSHA1WhereItIsSwitchedOn(t *testing.T) {
 				d.Header.Set(name, value)
 			}
 		}
-		if got := (Provider{SHA1: true}).Verify(d, []core.Secret{docSecret}); got != c.want {
+		if got := golden.Verify(t, Provider{SHA1: true}, d, []core.Secret{docSecret}); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 	}
@@ -112,7 +113,7 @@ func TestTheBodyIsWhatIsSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	if got := (Provider{}).Verify(d, []core.Secret{"key"}); got != core.SignatureValid {
+	if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); got != core.SignatureValid {
 		t.Errorf("a form: %s", got)
 	}
 }

@@ -33,7 +33,7 @@ func ExampleProvider() {
 	}
 	fmt.Println(event.Kind, event.Repository.Forge, event.Repository.Slug(), event.Branch, event.Commit.ID[:7], event.Commit.Message)
 	// Output:
-	// valid
+	// valid 0
 	// push gitlab.com acme/web/hello main 6dcb09b Say hello
 }
 

@@ -30,20 +30,25 @@ type Provider struct {
 // Name returns [core.ProviderGitLab].
 func (Provider) Name() core.Provider { return core.ProviderGitLab }
 
-// Recognize reports whether d is GitLab's: by the header X-Gitlab-Event or, if
-// there is none, by the shape of its payload, which has an object_kind or an
-// event_name and a project.
-func (Provider) Recognize(d core.Delivery) bool {
-	if present(d, headerEvent) {
-		return true
-	}
+// Recognize reports whether d is GitLab's by the header X-Gitlab-Event.
+func (Provider) Recognize(d core.Delivery) bool { return len(d.Header.Values(headerEvent)) > 0 }
+
+// Resembles reports whether the payload has an object_kind or an event_name, and a
+// project.
+func (Provider) Resembles(d core.Delivery) bool {
 	p, err := read(d.Payload)
 	return err == nil && p.kind() != "" && p.hasProject
 }
 
-// DeliveryID returns the id that GitLab gave the delivery, which is the same when
-// it is sent again; "" if there is none.
-func (Provider) DeliveryID(d core.Delivery) string { return field.Word(d.Header.Get(headerDelivery)) }
+// DeliveryID returns the id that GitLab gave the delivery, which is the same when it
+// is sent again. A signature covers it, and who knows a secret token can send
+// anything.
+func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
+	if d.Header.Get(headerSignature) != "" {
+		return field.Word(d.Header.Get(headerID)), true
+	}
+	return field.Word(d.Header.Get(headerDelivery)), true
+}
 
 // Parse reads the event.
 //
@@ -84,5 +89,3 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	}
 	return p.other(), nil
 }
-
-func present(d core.Delivery, header string) bool { return len(d.Header.Values(header)) > 0 }

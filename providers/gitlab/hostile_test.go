@@ -48,7 +48,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		d := core.Delivery{Header: header(""), Body: payload, Payload: payload}
-		Provider{}.Recognize(core.Delivery{Payload: payload})
+		Provider{}.Resembles(core.Delivery{Payload: payload})
 		e, err := Provider{}.Parse(d)
 		switch {
 		case err == nil:

@@ -26,22 +26,22 @@ const tolerance = 5 * time.Minute
 //
 // The result is [core.SignatureUnchecked] if there are no keys; an empty key does
 // not count as one. Comparisons take constant time.
-func (p Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+func (p Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	token, signature := d.Header.Get(headerToken), d.Header.Get(headerSignature)
 	if token == "" && signature == "" {
-		return core.SignatureNone
+		return core.SignatureNone, -1
 	}
 	found := core.SignatureUnchecked
-	for _, key := range keys {
+	for i, key := range keys {
 		switch {
 		case key.Reveal() == "":
 			continue
 		case token != "" && equal(token, key.Reveal()), signature != "" && p.signed(d, signature, key.Reveal()):
-			return core.SignatureValid
+			return core.SignatureValid, i
 		}
 		found = core.SignatureInvalid
 	}
-	return found
+	return found, -1
 }
 
 // equal compares two secrets in a time that depends on neither, not even on their

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
 const (
@@ -37,7 +38,7 @@ func TestVerifyToken(t *testing.T) {
 		if c.token != "" {
 			d.Header.Set("X-Gitlab-Token", c.token)
 		}
-		if got := (Provider{}).Verify(d, c.keys); got != c.want {
+		if got := golden.Verify(t, Provider{}, d, c.keys); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 	}
@@ -63,7 +64,7 @@ func TestVerifySignatureOfTheSpecification(t *testing.T) {
 	d.Header.Set("Webhook-Timestamp", "1614265330")
 	d.Header.Set("Webhook-Signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
 	p := Provider{Now: func() time.Time { return time.Unix(1614265330, 0) }}
-	if got := p.Verify(d, []core.Secret{signing}); got != core.SignatureValid {
+	if got := golden.Verify(t, p, d, []core.Secret{signing}); got != core.SignatureValid {
 		t.Errorf("got %s", got)
 	}
 }
@@ -106,12 +107,12 @@ func TestVerifySignature(t *testing.T) {
 		d.Header.Set("Webhook-Timestamp", c.timestamp)
 		d.Header.Set("Webhook-Signature", c.signature)
 		p := Provider{Now: func() time.Time { return now }}
-		if got := p.Verify(d, c.keys); got != c.want {
+		if got := golden.Verify(t, p, d, c.keys); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 		// A token beside the signature is enough.
 		d.Header.Set("X-Gitlab-Token", token)
-		if got := p.Verify(d, append(c.keys, token)); got != core.SignatureValid {
+		if got := golden.Verify(t, p, d, append(c.keys, token)); got != core.SignatureValid {
 			t.Errorf("%s, with the token: %s", c.why, got)
 		}
 	}
@@ -124,7 +125,7 @@ func FuzzVerify(f *testing.F) {
 		d.Header["Webhook-Id"], d.Header["Webhook-Timestamp"] = []string{id}, []string{timestamp}
 		d.Header["Webhook-Signature"], d.Header["X-Gitlab-Token"] = []string{signature}, []string{token}
 		p := Provider{Now: func() time.Time { return time.Unix(1614265330, 0) }}
-		if got := p.Verify(d, []core.Secret{signing, "another"}); got == core.SignatureValid && token != "another" && token != signing {
+		if got := golden.Verify(t, p, d, []core.Secret{signing, "another"}); got == core.SignatureValid && token != "another" && token != signing {
 			t.Fatalf("valid: %q %q %q %q", id, timestamp, signature, body)
 		}
 	})

@@ -36,7 +36,7 @@ func ExampleProvider_Verify() {
 	header.Set("Signature", "c2lnbmF0dXJl")
 	delivery := core.Delivery{Header: header, Payload: []byte(`{}`)}
 	fmt.Println(travis.Provider{}.Verify(delivery, nil)) // no public key is known
-	// Output: unchecked
+	// Output: unchecked -1
 }
 
 func ExampleParseConfig() {

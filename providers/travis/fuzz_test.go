@@ -20,6 +20,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		d := core.Delivery{Header: textproto.MIMEHeader{}, Body: payload, Payload: payload}
 		Provider{}.Recognize(d)
+		Provider{}.Resembles(d)
 		Provider{}.Verify(d, nil)
 		e, err := Provider{}.Parse(d)
 		if err != nil {

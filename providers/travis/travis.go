@@ -20,20 +20,26 @@ type Provider struct{}
 // Name returns [core.ProviderTravis].
 func (Provider) Name() core.Provider { return core.ProviderTravis }
 
-// Recognize tells whether d is Travis CI's: by its headers, else by the shape
-// of its payload, a build of a repository that has an owner_name. What GitHub's
-// header names is not, nor is the card that Travis CI makes of a build for
-// Microsoft Teams, which does not tell what was built.
+// Recognize reports whether d is Travis CI's by the header Signature or
+// Travis-Repo-Slug. The card that Travis CI makes of a build for Microsoft Teams is
+// not: it does not say what was built.
 func (Provider) Recognize(d core.Delivery) bool {
-	if present(d, "X-Github-Event") {
+	if !present(d, headerSignature) && !present(d, headerSlug) && !present(d, headerSlugOld) {
 		return false
 	}
 	p, err := read(d.Payload)
-	if present(d, headerSignature) || present(d, headerSlug) || present(d, headerSlugOld) {
-		return err != nil || !p.card() // a payload that is broken is still theirs
-	}
+	return err != nil || !p.card()
+}
+
+// Resembles reports whether the payload is that of a build of a repository with an
+// owner_name.
+func (Provider) Resembles(d core.Delivery) bool {
+	p, err := read(d.Payload)
 	return err == nil && p.build()
 }
+
+// DeliveryID returns "": Travis CI's notifications have no id.
+func (Provider) DeliveryID(core.Delivery) (id string, signed bool) { return "", false }
 
 // Parse reads the event, a build: Commit, Branch or Tag, and Build, of which
 // State is what the payload's `state` says; payloads before 2015 lack it and

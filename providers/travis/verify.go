@@ -11,49 +11,47 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Verify checks the header Signature, in base64 the RSA signature (PKCS #1
-// v1.5, SHA-1) of the payload as it was before form encoding
-// (docs.travis-ci.com, "Configuring Build Notifications"), against each of
-// keys: public keys in PEM, "PUBLIC KEY" or "RSA PUBLIC KEY", one or several in
-// each. A signature that is malformed is invalid; where none of keys can be
-// read there is nothing to check with, and it is unchecked.
+// Verify checks the header Signature, in base64 the RSA signature (PKCS #1 v1.5,
+// SHA-1) of the payload before its form encoding (docs.travis-ci.com, "Configuring
+// Build Notifications"), against each of keys: public keys in PEM, "PUBLIC KEY" or
+// "RSA PUBLIC KEY", one or several in each. A malformed signature is invalid. If keys
+// has no public key that can be read, the signature is unchecked.
 //
-// A signature says that Travis CI wrote the payload, not when: one that was
-// seen before must do nothing.
-func (Provider) Verify(d core.Delivery, keys []core.Secret) core.Signature {
+// A valid signature says that Travis CI wrote the payload, not when: a repeated one
+// must have no effect.
+func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	if !present(d, headerSignature) {
-		return core.SignatureNone
+		return core.SignatureNone, -1
 	}
 	signature, err := base64.StdEncoding.DecodeString(d.Header.Get(headerSignature))
 	digest := sha1.Sum(d.Payload) //nolint:gosec // as above
 	found := core.SignatureUnchecked
-	for _, key := range publicKeys(keys) {
-		if err == nil && rsa.VerifyPKCS1v15(key, crypto.SHA1, digest[:], signature) == nil {
-			return core.SignatureValid
-		}
-		found = core.SignatureInvalid
-	}
-	return found
-}
-
-// publicKeys reads what RSA keys there are in texts.
-func publicKeys(texts []core.Secret) (keys []*rsa.PublicKey) {
-	for _, text := range texts {
-		rest := []byte(text.Reveal())
-		for {
-			var block *pem.Block
-			if block, rest = pem.Decode(rest); block == nil {
-				break
+	for i, text := range keys {
+		for _, key := range publicKeys(text) {
+			if err == nil && rsa.VerifyPKCS1v15(key, crypto.SHA1, digest[:], signature) == nil {
+				return core.SignatureValid, i
 			}
-			if key := publicKey(block); key != nil {
-				keys = append(keys, key)
-			}
+			found = core.SignatureInvalid
 		}
 	}
-	return keys
+	return found, -1
 }
 
-// publicKey reads a block, nil where it holds no RSA public key.
+// publicKeys returns the RSA keys in a text.
+func publicKeys(text core.Secret) (keys []*rsa.PublicKey) {
+	rest := []byte(text.Reveal())
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return keys
+		}
+		if key := publicKey(block); key != nil {
+			keys = append(keys, key)
+		}
+	}
+}
+
+// publicKey returns the RSA public key in a block, nil if there is none.
 func publicKey(block *pem.Block) *rsa.PublicKey {
 	switch block.Type {
 	case "PUBLIC KEY":

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
 // signedOnce is `{"a":1}`, signed by a key that nobody has any more.
@@ -42,7 +43,7 @@ func FuzzVerify(f *testing.F) {
 		d := core.Delivery{Header: textproto.MIMEHeader{"Signature": {signature}}, Body: text, Payload: text}
 		given, err := base64.StdEncoding.DecodeString(signature)
 		right := err == nil && bytes.Equal(given, known) && bytes.Equal(text, payload)
-		verify := func(keys ...core.Secret) bool { return Provider{}.Verify(d, keys) == core.SignatureValid }
+		verify := func(keys ...core.Secret) bool { return golden.Verify(t, Provider{}, d, keys) == core.SignatureValid }
 		if got := verify(signedKey); got != right {
 			t.Fatalf("%q of %q is believed: %t, want %t", signature, text, got, right)
 		}

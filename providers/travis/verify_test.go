@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
 func encode(kind string, der []byte) core.Secret {
@@ -65,7 +66,7 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := (Provider{}).Verify(d, []core.Secret{pkix}); got != core.SignatureNone {
+	if got := golden.Verify(t, Provider{}, d, []core.Secret{pkix}); got != core.SignatureNone {
 		t.Errorf("unsigned: %s", got)
 	}
 	for _, c := range []struct {
@@ -87,14 +88,14 @@ func TestVerify(t *testing.T) {
 		{"malformed and no key", "!", nil, core.SignatureUnchecked},
 	} {
 		d.Header.Set("Signature", c.signature)
-		if got := (Provider{}).Verify(d, c.keys); got != c.want {
+		if got := golden.Verify(t, Provider{}, d, c.keys); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 	}
 	d.Header.Set("Signature", good)
 	d.Payload = append([]byte(nil), d.Payload...)
 	d.Payload[len(d.Payload)-2]++
-	if got := (Provider{}).Verify(d, []core.Secret{pkix}); got != core.SignatureInvalid {
+	if got := golden.Verify(t, Provider{}, d, []core.Secret{pkix}); got != core.SignatureInvalid {
 		t.Errorf("another payload: %s", got)
 	}
 }
