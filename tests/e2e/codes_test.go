@@ -153,7 +153,7 @@ func (c *codes) check(out io.Writer) int {
 	return code
 }
 
-// everythingRan tells whether the tests were not chosen among.
+// everythingRan reports whether the tests were not chosen among.
 func everythingRan() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.list", "test.bench", "test.fuzz"} {
 		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {

@@ -221,7 +221,7 @@ func (tr *troubled) flow(h hub, seed uint64) {
 	tr.report["deliveries accepted, with repeats"] = delivered
 	tr.report["deliveries refused or cut off, and sent again"] = tr.refused
 	tr.report["entries"] = len(tr.accepted)
-	tr.report["duplicates"] += 0 // told also where there is none
+	tr.report["duplicates"] += 0 // told also if there is none
 	tr.report["losses"] = len(tr.accepted) - len(outcomes)
 	var lines []string
 	for _, what := range slices.Sorted(maps.Keys(tr.report)) {

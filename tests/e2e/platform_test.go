@@ -77,7 +77,7 @@ func (p *flawed) meets(r *http.Request) (obstacle, bool) {
 	return obstacle{}, false
 }
 
-// left tells whether one of the obstacles was not met as often as it stands.
+// left reports whether one of the obstacles was not met as often as it stands.
 func (p *flawed) left() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -126,10 +126,10 @@ func readPush(payload string) (p publishedPush) {
 	return p
 }
 
-// is tells whether it has the fields of a push.
+// is reports whether it has the fields of a push.
 func (p publishedPush) is() bool { return p.Ref != "" && p.After != "" && p.Repository != nil }
 
-// deploys tells whether the push is to the default branch and leaves it there.
+// deploys reports whether the push is to the default branch and leaves it there.
 func (p publishedPush) deploys() bool {
 	return p.is() && !p.Deleted && p.Ref == "refs/heads/"+p.Repository.DefaultBranch
 }

@@ -43,8 +43,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the program; it returns the exit code: 1 for a failure, 2 for flags
-// that it does not understand.
+// run runs the program and returns its exit code: 1 for a failure, 2 for invalid
+// flags.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var err error
 	if len(args) > 0 && args[0] == "pushed" {
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // usageError is a mistake in the command line.
 type usageError struct{ error }
 
-// parse reads flags; help goes to stdout.
+// parse reads flags and writes help to stdout.
 func parse(flags *flag.FlagSet, args []string, stdout io.Writer) error {
 	flags.SetOutput(io.Discard)
 	err := flags.Parse(args)

@@ -15,8 +15,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// pushed tells the githubsim that serves the folder of a push, and what its
-// webhooks were answered; git shows it to whoever pushed.
+// pushed notifies the githubsim that serves the folder of a push, and prints the
+// answers to its webhooks. git shows them to the person who pushed.
 func pushed(ctx context.Context, args []string, stdout, _ io.Writer) (err error) {
 	flags := flag.NewFlagSet("githubsim pushed", flag.ContinueOnError)
 	dir := flags.String("dir", "", "`folder` of the repositories")
@@ -41,7 +41,7 @@ func pushed(ctx context.Context, args []string, stdout, _ io.Writer) (err error)
 	}
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("telling of the push to %s: %s", flags.Arg(0), resp.Status)
+		return fmt.Errorf("notifying of the push to %s: %s", flags.Arg(0), resp.Status)
 	}
 	var answers []sim.PushedAnswer
 	if err := json.NewDecoder(resp.Body).Decode(&answers); err != nil {

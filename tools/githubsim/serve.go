@@ -16,7 +16,7 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// list is a flag that may be given again.
+// list is a flag that may be repeated.
 type list []string
 
 // String implements [flag.Value].
@@ -54,13 +54,13 @@ func readSettings(args []string, stdout io.Writer) (settings, error) {
 		return c, usageError{errors.New("--dir is missing")}
 	}
 	if flags.NArg() > 0 {
-		return c, usageError{fmt.Errorf("%q is no flag", flags.Arg(0))}
+		return c, usageError{fmt.Errorf("unexpected argument %q", flags.Arg(0))}
 	}
 	return c, nil
 }
 
-// addressFile is where, in the folder of the repositories, a running
-// githubsim writes down its address for `githubsim pushed`.
+// addressFile is the file in the folder of the repositories with the address of
+// the githubsim that serves it, for `githubsim pushed`.
 func addressFile(dir string) string { return filepath.Join(dir, "address") }
 
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
@@ -102,7 +102,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	return nil
 }
 
-// furnish makes the repositories, users and webhooks that the flags name.
+// furnish creates the repositories, users and webhooks that the flags name.
 func furnish(ctx context.Context, server *sim.Server, c settings, stdout io.Writer) error {
 	for _, user := range c.users {
 		login, rest, ok := strings.Cut(user, ":")
@@ -157,7 +157,7 @@ func furnish(ctx context.Context, server *sim.Server, c settings, stdout io.Writ
 	return nil
 }
 
-// outcome tells what a webhook was answered.
+// outcome describes the answer to a webhook.
 func outcome(status int, err error) string {
 	if err != nil {
 		return err.Error()

@@ -11,7 +11,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// apiHandler serves the API's address.
+// apiHandler serves the API.
 func (s *Server) apiHandler() http.Handler {
 	api := http.NewServeMux()
 	api.HandleFunc("GET /user", s.getUser)
@@ -37,7 +37,7 @@ func (s *Server) apiHandler() http.Handler {
 
 type userKey struct{}
 
-// viewer returns whose request it is; nil for nobody's.
+// viewer returns the user of a request; nil for an anonymous one.
 func viewer(ctx context.Context) *user {
 	who, _ := ctx.Value(userKey{}).(*user)
 	return who
@@ -78,7 +78,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// on finds the repository of the path. One that may not be seen is not there.
+// on finds the repository of the path. One that the viewer may not read is not
+// found.
 func (s *Server) on(handle func(http.ResponseWriter, *http.Request, *repository)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		repo, err := s.find(r.PathValue("owner"), r.PathValue("repo"))
@@ -121,11 +122,11 @@ func (s *Server) getRepository(w http.ResponseWriter, r *http.Request, repo *rep
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// PushedPath is where a post-receive hook tells the API's address of a push,
+// PushedPath is the path at which a post-receive hook notifies the API of a push,
 // with the parameter repository=OWNER/NAME; see [Server.Pushed].
 const PushedPath = "/_sim/pushed"
 
-// PushedAnswer is what is answered for one delivery.
+// PushedAnswer is the part of the answer about one delivery.
 type PushedAnswer struct {
 	Event  string `json:"event"`
 	Ref    string `json:"ref"`
@@ -167,7 +168,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(text) // the client has left, or reads it
 }
 
-// refuse answers as GitHub words its refusals.
+// refuse answers with an error in the form of GitHub.
 func refuse(w http.ResponseWriter, status int, message string) {
 	writeJSON(w, status, map[string]string{
 		"message": message, "documentation_url": "https://docs.github.com/rest", "status": strconv.Itoa(status),

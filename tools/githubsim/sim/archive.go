@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// linkLife is how long the address of a private repository's archive is good
-// for (docs.github.com, "Download a repository archive (tar)").
+// linkLife is how long the address of the archive of a private repository is valid
+// (docs.github.com, "Download a repository archive (tar)").
 const linkLife = 5 * time.Minute
 
-// link is the permission within such an address.
+// link is the token in such an address.
 type link struct {
 	repo    *repository
 	expires time.Time
 }
 
 // getTarball answers "Download a repository archive (tar)": a redirect to the
-// archive's address. Whether there is such a ref is found out there.
+// address of the archive, which answers 404 if there is no such ref.
 func (s *Server) getTarball(w http.ResponseWriter, r *http.Request, repo *repository) {
 	ref := r.PathValue("ref")
 	if ref == "" {
@@ -57,7 +57,7 @@ func (s *Server) addLink(repo *repository) (token string) {
 	return token
 }
 
-// archiveHandler serves the archive's address.
+// archiveHandler serves the archives.
 func (s *Server) archiveHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{owner}/{repo}/legacy.tar.gz/{ref...}", s.getArchive)
@@ -84,7 +84,7 @@ func (s *Server) getArchive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := repo.archive(r, folder+"/", commit, w); err != nil {
-		// Too late for a status: cut off, so that nobody takes it for whole.
+		// It is too late for a status. The answer is cut, so that it is not complete.
 		s.options.Logger.Debug("archive cut off", "repo", repo.slug(), "error", err)
 		panic(http.ErrAbortHandler)
 	}
@@ -109,7 +109,7 @@ func (r *repository) archive(req *http.Request, prefix, commit string, w io.Writ
 	}
 	done := false
 	defer func() {
-		if !done { // w panicked: the answer is to be cut off
+		if !done { // w panicked to cut the answer
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 		}

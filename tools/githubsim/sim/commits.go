@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// maxCommits is how many commits a push tells of (docs.github.com, "Webhook
+// maxCommits is the most commits that a push lists (docs.github.com, "Webhook
 // events and payloads").
 const maxCommits = 2048
 
@@ -15,7 +15,7 @@ type personJSON struct {
 	Date  string `json:"date,omitempty"`
 }
 
-// commitJSON is a commit as a push tells it.
+// commitJSON is a commit in the payload of a push.
 type commitJSON struct {
 	ID        string     `json:"id"`
 	TreeID    string     `json:"tree_id"`
@@ -30,7 +30,8 @@ type commitJSON struct {
 	Modified  []string   `json:"modified"`
 }
 
-// pushedCommits returns what a branch got: of a new one, what no ref had.
+// pushedCommits returns the new commits of a branch. Those of a new branch are the
+// ones that no ref had.
 func (s *Server) pushedCommits(ctx context.Context, r *repository, m move) ([]commitJSON, error) {
 	var known []string
 	for _, object := range m.known {
@@ -53,8 +54,8 @@ func (s *Server) pushedCommits(ctx context.Context, r *repository, m move) ([]co
 	return s.commits(ctx, r, listed, distinct)
 }
 
-// revisions returns the commits that lead to a commit and to none of the
-// others, oldest first.
+// revisions returns the ancestors of a commit, and itself, that are not ancestors of
+// the others, oldest first.
 func (r *repository) revisions(ctx context.Context, to string, but []string) ([]string, error) {
 	args := []string{"rev-list", "--topo-order", "--reverse", to}
 	for _, object := range but {
@@ -68,7 +69,7 @@ func (r *repository) revisions(ctx context.Context, to string, but []string) ([]
 	return ids[max(len(ids)-maxCommits, 0):], nil
 }
 
-// commits describes commits. distinct tells which are new; nil is all.
+// commits describes commits. distinct are the new ones; nil is all.
 func (s *Server) commits(ctx context.Context, r *repository, ids []string, distinct map[string]bool) ([]commitJSON, error) {
 	if len(ids) == 0 {
 		return []commitJSON{}, nil

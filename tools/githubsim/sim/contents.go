@@ -14,7 +14,7 @@ const (
 	maxBlob   = 100 << 20 // of a file at all
 )
 
-// contentJSON is an entry of a tree as the API tells it.
+// contentJSON is an entry of a tree in an answer of the API.
 type contentJSON struct {
 	Type        string            `json:"type"`
 	Encoding    string            `json:"encoding,omitempty"`
@@ -32,7 +32,7 @@ type contentJSON struct {
 }
 
 // getContents answers "Get repository content": a folder as a list, a file as
-// JSON or, where it is asked for, raw.
+// JSON or, if requested, raw.
 func (s *Server) getContents(w http.ResponseWriter, r *http.Request, repo *repository) {
 	ctx := r.Context()
 	ref := r.URL.Query().Get("ref")
@@ -116,8 +116,8 @@ func (s *Server) writeFile(w http.ResponseWriter, r *http.Request, repo *reposit
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// wantsRaw tells whether a file is asked for as it is, in any of the names
-// that the media type has had.
+// wantsRaw reports whether the raw file is requested, by any name that the media
+// type has had.
 func wantsRaw(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return strings.Contains(accept, "application/vnd.github.raw") || strings.Contains(accept, "application/vnd.github.v3.raw")

@@ -10,7 +10,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Deployment is one that somebody made, with the statuses that it got.
+// Deployment is a deployment with its statuses.
 type Deployment struct {
 	ID          int64              `json:"id"`
 	SHA         string             `json:"sha"`
@@ -44,7 +44,7 @@ func (s *Server) Deployments(owner, name, sha string) []Deployment {
 	return found
 }
 
-// deploys tells whether the viewer may make deployments, and answers where not
+// deploys reports whether the viewer may create deployments, and answers if not
 // (docs.github.com, "REST API endpoints for deployments": the scope repo or
 // repo_deployment).
 func (s *Server) deploys(w http.ResponseWriter, r *http.Request, repo *repository) bool {
@@ -101,7 +101,7 @@ func (s *Server) postDeployment(w http.ResponseWriter, r *http.Request, repo *re
 		s.broken(w, err)
 		return
 	case wanted.RequiredContexts == nil || len(*wanted.RequiredContexts) > 0:
-		// As of a commit whose checks, ours among them, have not all passed.
+		// As for a commit whose checks, ours among them, have not all passed.
 		refuse(w, http.StatusConflict, "Conflict: Commit status checks failed for "+wanted.Ref+".")
 		return
 	}

@@ -22,6 +22,6 @@
 // The shapes of answers and deliveries follow docs.github.com (REST API
 // 2022-11-28, "Webhook events and payloads") and, for Travis CI, the public
 // repository travis-ci/travis-tasks. Faults are made with [Server.Fail],
-// [Server.Hold] and [Server.RateLimit], and [Server.Requests] tells what was
-// asked, and of which host.
+// [Server.Hold] and [Server.RateLimit]; [Server.Requests] returns the requests so
+// far, with the host of each.
 package sim

@@ -8,19 +8,19 @@ import (
 	"sync"
 )
 
-// Request is one that the Server got.
+// Request is a request to the Server.
 type Request struct {
 	Method, Path  string // the path without the query
 	Query         string
 	Host          string // as the client called the server
-	Archive       bool   // it came to the archive's address
-	Authorization bool   // it carried an Authorization header
-	Login         string // whose token it was
-	Status        int    // of the answer; 0 while there is none, or cut off
+	Archive       bool   // it was for the archive host
+	Authorization bool   // it had an Authorization header
+	Login         string // of the user of the token
+	Status        int    // of the answer; 0 before there is one, or if it was cut
 }
 
-// Requests returns all requests, in the order in which they came. Those that
-// [Server.Pushed] is called by do not count.
+// Requests returns all requests, in the order in which they came, except those to
+// [PushedPath].
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -31,11 +31,10 @@ func (s *Server) Requests() []Request {
 	return all
 }
 
-// Match chooses requests.
+// Match reports whether a request is meant.
 type Match func(r *http.Request) bool
 
-// Matching chooses the requests of a method whose path contains part; "" is
-// any.
+// Matching matches the requests of a method whose path contains part; "" is any.
 func Matching(method, part string) Match {
 	return func(r *http.Request) bool {
 		return (method == "" || r.Method == method) && strings.Contains(r.URL.Path, part)
@@ -49,16 +48,16 @@ type fault struct {
 	header http.Header
 }
 
-// Fail answers the next n requests that match with a status and, over the
-// usual ones, headers. Status 0 cuts the connection instead, within the first
-// KiB of what the answer would have been. It applies to both addresses.
+// Fail answers the next n requests that match with a status and with headers, which
+// replace the usual ones. Status 0 cuts the connection instead, within the first
+// KiB of the usual answer. It applies to the API and the archives.
 func (s *Server) Fail(match Match, n, status int, header http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &fault{match, n, status, header.Clone()})
 }
 
-// fault returns the fault that the request meets, if any.
+// fault returns the fault for a request, or nil.
 func (s *Server) fault(r *http.Request) *fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,8 +78,8 @@ type hold struct {
 	met     bool
 }
 
-// Hold lets the next request that matches wait for its answer until release is
-// called. arrived is closed when it is there. So a test can do something while
+// Hold delays the answer to the next request that matches until release is called.
+// arrived is closed when the request has arrived, so a test can do something while
 // a client waits.
 func (s *Server) Hold(match Match) (arrived <-chan struct{}, release func()) {
 	h := &hold{match: match, arrived: make(chan struct{}), freed: make(chan struct{})}
@@ -91,8 +90,8 @@ func (s *Server) Hold(match Match) (arrived <-chan struct{}, release func()) {
 	return h.arrived, h.free
 }
 
-// wait keeps a request that somebody wants held. It returns false where the
-// client left meanwhile.
+// wait delays a request that a hold matches. It returns false if the client
+// disconnects meanwhile.
 func (s *Server) wait(r *http.Request) bool {
 	s.mu.Lock()
 	at := slices.IndexFunc(s.holds, func(h *hold) bool { return !h.met && h.match(r) })
@@ -120,8 +119,7 @@ func (s *Server) releaseAll() {
 	}
 }
 
-// watch is what every request passes: it is written down, held, and met by
-// the faults.
+// watch records every request, and applies holds and faults to it.
 func (s *Server) watch(archive bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record := &Request{
@@ -159,7 +157,7 @@ func (s *Server) watch(archive bool, next http.Handler) http.Handler {
 	})
 }
 
-// answer remembers the status and can cut the answer off.
+// answer records the status and can cut the answer.
 type answer struct {
 	http.ResponseWriter
 	status int

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// command returns git, run on the repository and untouched by the settings of
-// whoever runs it. No argument that came from outside may begin with a dash:
+// command returns a git command on the repository, without the settings of the
+// user that runs it. No argument that came from outside may begin with a dash;
 // see plainRef.
 func (r *repository) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + r.dir}, args...)...) //nolint:gosec // see above
@@ -36,9 +36,9 @@ func (r *repository) git(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// plainRef tells whether a name may be that of a ref or a commit, and nothing
-// that git would take for an option or calculate with: what
-// git-check-ref-format allows, but for "@".
+// plainRef reports whether a name can be that of a ref or a commit, and is neither
+// an option nor an expression for git: what git-check-ref-format allows, except
+// "@".
 func plainRef(name string) bool {
 	if name == "" || name == "@" || len(name) > 255 || strings.ContainsAny(name, "~^:?*[\\ \x7f") ||
 		strings.Contains(name, "@{") || strings.Contains(name, "//") {
@@ -95,7 +95,7 @@ func (r *repository) refs(ctx context.Context) (map[string]string, error) {
 	return refs, nil
 }
 
-// entry is something in a tree.
+// entry is an entry of a tree.
 type entry struct {
 	mode, kind, object string
 	size               int64 // of a blob
@@ -110,21 +110,21 @@ func (r *repository) tree(ctx context.Context, commit, folder string) ([]entry, 
 	}
 	out, err := r.git(ctx, "ls-tree", "-z", "--long", object)
 	if err != nil {
-		return nil, errNoObject // a file where a folder was asked for
+		return nil, errNoObject // a file, not a folder
 	}
 	var entries []entry
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
 		head, name, _ := strings.Cut(line, "\t")
 		if fields := strings.Fields(head); len(fields) == 4 {
-			size, _ := strconv.ParseInt(fields[3], 10, 64) // "-" of what is no blob
+			size, _ := strconv.ParseInt(fields[3], 10, 64) // "-" unless it is a blob
 			entries = append(entries, entry{fields[0], fields[1], fields[2], size, name, path.Join(folder, name)})
 		}
 	}
 	return entries, nil
 }
 
-// find returns what is at a path, following symbolic links within the
-// repository, as the API does. A link that leads nowhere is returned itself.
+// find returns the entry at a path. It follows symbolic links within the
+// repository, as the API does, and returns a broken link itself.
 func (r *repository) find(ctx context.Context, commit, at string) (entry, error) {
 	for range 8 {
 		folder, name := path.Split(at)
@@ -159,7 +159,7 @@ func (r *repository) find(ctx context.Context, commit, at string) (entry, error)
 
 const modeLink = "120000"
 
-// plainPath tells whether a path is one within a tree.
+// plainPath reports whether a path is inside a tree.
 func plainPath(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || part == "." || part == ".." || strings.ContainsRune(part, 0) {

@@ -22,11 +22,11 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// HookOptions are what a repository's webhook is made with.
+// HookOptions are the settings of a webhook.
 type HookOptions struct {
-	Secret      core.Secret // signs the deliveries; "" leaves them unsigned
-	ContentType string      // "json" or "form"; "" is "form", as it is in GitHub's API
-	Events      []string    // nil is push alone; "*" is all
+	Secret      core.Secret // signs the deliveries; "": they are unsigned
+	ContentType string      // "json" or "form"; default "form", as in GitHub's API
+	Events      []string    // default push; "*" is all
 }
 
 // hook is a repository's webhook.
@@ -41,34 +41,34 @@ func (h hook) wants(event string) bool {
 	return event == "ping" || slices.Contains(h.options.Events, "*") || slices.Contains(h.options.Events, event)
 }
 
-// Delivery is one POST of a webhook, and what came of it.
+// Delivery is one POST of a webhook, and the answer to it.
 type Delivery struct {
 	GUID       string // the header X-GitHub-Delivery
 	Event      string
 	Ref        string // of a push
 	Hook       int64
-	URL        string // with the credentials that it may hold
+	URL        string // including its credentials
 	Redelivery bool
 	Request    http.Header
 	Sent       []byte // the request's body
 	Payload    []byte // the JSON within it
 
-	Status   int // of the answer; 0 where none came
+	Status   int // of the answer; 0 if there was none
 	Response http.Header
 	Body     []byte // of the answer, at most 1 MiB
-	Err      error  // why none came
+	Err      error  // if there was no answer
 }
 
-// Hook makes a webhook of the repository and returns its ping. The URL may
-// hold user:password@, which is sent as Basic authentication (as seen in
-// sandstorm-io/sandstorm#509). Unlike GitHub's, it may name this machine.
+// Hook creates a webhook of the repository and returns its ping. The URL may
+// include user:password@, which is sent as Basic authentication (as seen in
+// sandstorm-io/sandstorm#509). Unlike at GitHub, it may name this machine.
 func (s *Server) Hook(ctx context.Context, owner, name, to string, options HookOptions) (Delivery, error) {
 	r, err := s.find(owner, name)
 	if err != nil {
 		return Delivery{}, err
 	}
 	if u, err := url.Parse(to); err != nil || u.Host == "" {
-		return Delivery{}, errors.New("sim: hook: the address is no URL")
+		return Delivery{}, errors.New("sim: hook: invalid URL")
 	}
 	switch options.ContentType {
 	case "":
@@ -92,8 +92,8 @@ func (s *Server) Hook(ctx context.Context, owner, name, to string, options HookO
 	return s.deliver(ctx, r, h, Delivery{Event: "ping", Payload: payload}), nil
 }
 
-// Send delivers an event of any kind, with the payload as it is given, to the
-// repository's webhooks that want it.
+// Send delivers an event of any kind, with the given payload, to the webhooks of the
+// repository that are subscribed to it.
 func (s *Server) Send(ctx context.Context, owner, name, event string, payload []byte) ([]Delivery, error) {
 	r, err := s.find(owner, name)
 	if err != nil {
@@ -146,8 +146,8 @@ func (s *Server) deliverAll(ctx context.Context, r *repository, d Delivery) []De
 	return all
 }
 
-// deliver makes one POST, as GitHub does: ten seconds, no redirects, no second
-// try.
+// deliver makes one POST, as GitHub does: without redirects or retries, and within
+// Options.DeliveryTimeout.
 func (s *Server) deliver(ctx context.Context, r *repository, h hook, d Delivery) Delivery {
 	if d.GUID == "" {
 		d.GUID = newGUID()
@@ -190,17 +190,17 @@ func sign(algorithm func() hash.Hash, secret core.Secret, body []byte) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// post sends a body and returns the answer. net/http makes Basic
-// authentication of user:password@ in the URL.
+// post sends a body and returns the answer. net/http sends user:password@ in the URL
+// as Basic authentication.
 func post(ctx context.Context, client *http.Client, to string, header http.Header, body []byte) (int, http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, nil, errors.New("sim: the address is no URL")
+		return 0, nil, nil, errors.New("sim: invalid URL")
 	}
 	req.Header = header.Clone()
 	resp, err := client.Do(req)
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // without the URL and what credentials it holds
+		err = wrapped.Err // without the URL, which may include credentials
 	}
 	if err != nil {
 		return 0, nil, nil, fmt.Errorf("sim: post: %w", err)

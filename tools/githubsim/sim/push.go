@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Pushed finds the refs of the repository that changed since it was called
-// last, or the repository was made, and delivers what GitHub would for each:
-// push, and before it create or delete. It returns when all webhooks have
-// answered. Of more than three tags at once GitHub tells nothing.
+// Pushed finds the refs of the repository that changed since its last call, or since
+// the repository was created, and delivers the events that GitHub sends for each:
+// push, and before it create or delete. It returns when all webhooks have answered.
+// For more than three tags at once GitHub sends no events.
 func (s *Server) Pushed(ctx context.Context, owner, name string) ([]Delivery, error) {
 	r, err := s.find(owner, name)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Server) Pushed(ctx context.Context, owner, name string) ([]Delivery, er
 		}
 		news = append(news, event...)
 	}
-	// From here on they count as told: GitHub, too, tries no second time.
+	// From here on they count as delivered: GitHub does not retry either.
 	r.seen = now
 	var all []Delivery
 	for _, d := range news {
@@ -42,7 +42,7 @@ func (s *Server) Pushed(ctx context.Context, owner, name string) ([]Delivery, er
 	return all, nil
 }
 
-// move is what happened to a ref.
+// move is the change of a ref.
 type move struct {
 	ref           string
 	before, after string            // "" for none
@@ -56,7 +56,8 @@ func (m move) short() string {
 
 func (m move) tag() bool { return strings.HasPrefix(m.ref, "refs/tags/") }
 
-// moves compares two looks at the refs: branches first, each by name.
+// moves returns the changes from one state of the refs to another: first branches,
+// each kind by name.
 func moves(before, after map[string]string) []move {
 	all := map[string]bool{}
 	for ref := range before {
@@ -82,7 +83,7 @@ func moves(before, after map[string]string) []move {
 	return append(branches, tags...)
 }
 
-// pushEvents returns the deliveries of a move, not yet addressed.
+// pushEvents returns the deliveries for a move, without their hook.
 func (s *Server) pushEvents(ctx context.Context, r *repository, m move) ([]Delivery, error) {
 	repo, err := s.repositoryJSON(ctx, r)
 	if err != nil {
@@ -136,7 +137,7 @@ type pushJSON struct {
 }
 
 func (s *Server) pushJSON(ctx context.Context, r *repository, m move, repo repositoryJSON) (pushJSON, error) {
-	// The repository of a push is told a little differently.
+	// Some fields of the repository have another form in a push.
 	repo.URL = repo.HTMLURL
 	repo.Owner.Name, repo.Owner.Email = r.owner, emailOf(r.owner)
 	repo.CreatedAt, repo.PushedAt = r.created.Unix(), s.options.Now().Unix()
@@ -162,7 +163,7 @@ func (s *Server) pushJSON(ctx context.Context, r *repository, m move, repo repos
 		return p, nil
 	}
 	head, err := r.resolve(ctx, m.after+"^{commit}")
-	if errors.Is(err, errNoObject) { // a tag of something else
+	if errors.Is(err, errNoObject) { // the tag of another object
 		return p, nil
 	} else if err != nil {
 		return p, err
@@ -185,8 +186,8 @@ func (s *Server) pushJSON(ctx context.Context, r *repository, m move, repo repos
 	return p, err
 }
 
-// base returns the branch that a new ref was made from: one that points where
-// it does, the default branch before others; nil for none.
+// base returns the branch that a new ref was created from: one with the same commit,
+// preferably the default branch; nil if there is none.
 func (m move) base(head, defaultBranch string) *string {
 	for _, ref := range append([]string{"refs/heads/" + defaultBranch}, slices.Sorted(maps.Keys(m.refs))...) {
 		if ref != m.ref && strings.HasPrefix(ref, "refs/heads/") && m.refs[ref] == head {
@@ -196,7 +197,8 @@ func (m move) base(head, defaultBranch string) *string {
 	return nil
 }
 
-// forced tells whether a ref moved to what does not follow from what it was.
+// forced reports whether a ref moved to a commit that is not a descendant of its
+// former one.
 func (r *repository) forced(ctx context.Context, m move) (bool, error) {
 	if m.before == "" || m.after == "" {
 		return false, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// repository is a bare git repository with what GitHub knows about it beside.
+// repository is a bare git repository with its settings at GitHub.
 type repository struct {
 	owner, name   string
 	dir           string
@@ -23,7 +23,7 @@ type repository struct {
 	created       time.Time
 	collaborators []string
 
-	// push is held while a push is found and delivered; it guards seen.
+	// push is locked while a push is detected and delivered; it guards seen.
 	push sync.Mutex
 	seen map[string]string // object by ref, as of the last look
 
@@ -35,10 +35,10 @@ type repository struct {
 
 func (r *repository) slug() string { return r.owner + "/" + r.name }
 
-// CreateRepository makes an empty bare repository whose default branch is main,
-// and returns its folder, to push to. A private one is seen by its owner and
-// those that [Server.Share] adds. It fails with core.ErrConflict where there is
-// one of that name.
+// CreateRepository creates an empty bare repository with the default branch main,
+// and returns its folder, to push to. A private one can be read by its owner and
+// by users that [Server.Share] adds. It fails with core.ErrConflict if the
+// repository exists.
 func (s *Server) CreateRepository(ctx context.Context, owner, name string, private bool) (gitDir string, err error) {
 	if !core.ValidRepositoryPart(owner) || !core.ValidRepositoryPart(name) || strings.HasSuffix(name, ".git") {
 		return "", fmt.Errorf("sim: create repository %q: the name is not valid", owner+"/"+name)
@@ -92,7 +92,7 @@ func (s *Server) SetDefaultBranch(ctx context.Context, owner, name, branch strin
 	return err
 }
 
-// Share lets login read the repository and push to it.
+// Share allows login to read the repository and to push to it.
 func (s *Server) Share(owner, name, login string) error {
 	r, err := s.find(owner, name)
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *Server) find(owner, name string) (*repository, error) {
 	return nil, fmt.Errorf("sim: repository %q: %w", owner+"/"+name, core.ErrNotFound)
 }
 
-// reads tells whether somebody, nil for nobody, may read the repository.
+// reads reports whether a user, nil for an anonymous one, may read the repository.
 func (s *Server) reads(who *user, r *repository) bool {
 	return !r.private || who != nil && who.may("repo") && s.belongs(who, r)
 }
@@ -127,8 +127,8 @@ func (s *Server) belongs(who *user, r *repository) bool {
 		slices.ContainsFunc(r.collaborators, func(login string) bool { return strings.EqualFold(login, who.login) })
 }
 
-// adopt takes up the repositories that an earlier Server left in the folder.
-// What their refs are now counts as seen.
+// adopt opens the repositories of an earlier Server in the folder. Their present
+// refs count as seen.
 func (s *Server) adopt(ctx context.Context) error {
 	dirs, err := filepath.Glob(filepath.Join(s.options.Dir, "*", "*.git"))
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Server) adopt(ctx context.Context) error {
 	return nil
 }
 
-// writePostReceive makes the hook by which git tells of a push.
+// writePostReceive writes the git hook that notifies of a push.
 func (s *Server) writePostReceive(r *repository) error {
 	if s.options.HookProgram == "" {
 		return nil
@@ -183,8 +183,8 @@ func (s *Server) writePostReceive(r *repository) error {
 	return nil
 }
 
-// repositoryJSON is a repository as the API tells it. A push differs in the
-// forms of some fields.
+// repositoryJSON is a repository in answers and payloads. Some fields have another
+// form in a push.
 type repositoryJSON struct {
 	ID            int64    `json:"id"`
 	NodeID        string   `json:"node_id"`
@@ -213,7 +213,7 @@ type repositoryJSON struct {
 	Visibility    string   `json:"visibility"`
 	DefaultBranch string   `json:"default_branch"`
 	MasterBranch  string   `json:"master_branch,omitempty"` // in a push only
-	// CustomProperties holds lists as well as texts, which some readers trip over.
+	// CustomProperties has lists as well as strings, which some parsers fail at.
 	CustomProperties map[string]any `json:"custom_properties"`
 }
 

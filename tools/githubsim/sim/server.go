@@ -13,27 +13,28 @@ import (
 	"time"
 )
 
-// Options are what [New] takes.
+// Options configure a [Server].
 type Options struct {
 	// Dir is the folder of the bare repositories, OWNER/NAME.git below it. It
-	// is made where it is not there.
+	// is created if it does not exist.
 	Dir string
-	// WebURL stands before the addresses of pages; https://github.com where
-	// it is empty.
+	// WebURL is the prefix of the addresses of pages; default
+	// https://github.com.
 	WebURL string
-	// AnonymousLimit is the hourly rate limit without a token. 0 is 5000, as
-	// with one, so that a test does not meet it unasked; GitHub has 60.
+	// AnonymousLimit is the hourly rate limit without a token. The default is
+	// 5000, as with a token, so that a test does not reach it by accident;
+	// GitHub's is 60.
 	AnonymousLimit int
-	// DeliveryTimeout is how long a webhook may take to answer; 10 s, as
-	// github.com has it. GitHub Enterprise Server waits 30 s.
+	// DeliveryTimeout limits the wait for the answer of a webhook; default 10 s,
+	// as at github.com. GitHub Enterprise Server waits 30 s.
 	DeliveryTimeout time.Duration
-	// HookProgram is the path of a githubsim program, for the post-receive
-	// hook of new repositories, which calls it after a push. "" makes no hook,
-	// and whoever pushed calls [Server.Pushed].
+	// HookProgram is the path of a githubsim program that the post-receive hook
+	// of new repositories calls after a push. By default there is no hook, and
+	// the caller of git push calls [Server.Pushed].
 	HookProgram string
 	// Now is the clock.
 	Now func() time.Time
-	// Logger takes a line for each request and delivery, at debug level.
+	// Logger receives a line for each request and delivery, at debug level.
 	Logger *slog.Logger
 }
 
@@ -43,8 +44,8 @@ const (
 	travisTimeout   = 60 * time.Second // Travis CI's
 )
 
-// Server is the stand-in. Its methods may be called concurrently; those that
-// need git or send something need it started.
+// Server is the stand-in. Its methods may be called concurrently. Those that run
+// git or send something must be called after Start.
 type Server struct {
 	options   Options
 	sender    *http.Client // of webhooks: follows no redirect, as GitHub
@@ -56,7 +57,7 @@ type Server struct {
 	serving      sync.WaitGroup
 
 	mu           sync.Mutex
-	archiveHost  string                 // where redirects say that tarballs are
+	archiveHost  string                 // that redirects name
 	tokens       map[string]*user       // by token
 	repositories map[string]*repository // by lower-case slug
 	links        map[string]link        // to archives, by token
@@ -103,9 +104,9 @@ func New(options Options) *Server {
 	}
 }
 
-// Start takes up the repositories that are in the folder and listens on two
-// addresses, such as "127.0.0.1:0": that of the API and that of the archives.
-// It returns when both answer.
+// Start opens the repositories in the folder and listens on two addresses, such as
+// "127.0.0.1:0": one for the API and one for the archives. It returns when both
+// accept connections.
 func (s *Server) Start(ctx context.Context, apiAddr, archiveAddr string) error {
 	dir, err := filepath.Abs(s.options.Dir)
 	if err != nil {
@@ -148,9 +149,9 @@ func (s *Server) serve(listener net.Listener, handler http.Handler) *http.Server
 	return server
 }
 
-// Stop ends both listeners, lets go what is held, and waits for the requests
-// that are being answered, until ctx ends; then it cuts them off. It may be
-// called again, and without Start.
+// Stop closes both listeners, releases all holds, and waits for the running
+// requests until ctx ends; then it closes their connections. It may be called
+// more than once, and without Start.
 func (s *Server) Stop(ctx context.Context) error {
 	s.releaseAll()
 	var errs []error
@@ -170,15 +171,15 @@ func (s *Server) Stop(ctx context.Context) error {
 // URL returns the base URL of the API, such as "http://127.0.0.1:4000/".
 func (s *Server) URL() string { return "http://" + s.apiAddr + "/" }
 
-// ArchiveHost returns the host and port that tarballs come from.
+// ArchiveHost returns the host and port of the archives.
 func (s *Server) ArchiveHost() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.archiveHost
 }
 
-// SetArchiveHost has redirects name another host and port, such as that of a
-// proxy that stands before the archives.
+// SetArchiveHost sets the host and port in redirects to archives, such as those of
+// a proxy for the archives.
 func (s *Server) SetArchiveHost(host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

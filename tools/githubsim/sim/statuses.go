@@ -12,7 +12,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Status is a commit status that somebody set.
+// Status is a commit status.
 type Status struct {
 	ID          int64     `json:"id"`
 	State       string    `json:"state"`

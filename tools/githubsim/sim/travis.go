@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// TravisBuild is the build that a notification tells of.
+// TravisBuild is the build that a notification is about.
 type TravisBuild struct {
 	Owner, Repo, Commit string
 
@@ -25,17 +25,17 @@ type TravisBuild struct {
 	State       string // started, passed, failed, errored or canceled; "" is passed
 	Result      string // the status message, such as Fixed; "" is the usual one for the state
 	Message     string // of the commit
-	BuildID     int64  // 0 is one made of the commit
+	BuildID     int64  // 0: derived from the commit
 	Number      string // "" is 1
-	Type        string // push, pull_request, cron or api; "" is push, or pull_request where there is one
+	Type        string // push, pull_request, cron or api; "" is push, or pull_request if there is one
 	PullRequest int    // its number; 0 for none
 	Tag         string
 
-	PrivateKey *rsa.PrivateKey // signs; nil leaves it unsigned, as an Enterprise server may
+	PrivateKey *rsa.PrivateKey // signs; nil: unsigned, as from some Enterprise servers
 }
 
-// NewTravisKey returns a key to sign with, and its public half in the form in
-// which api.travis-ci.com/config gives it.
+// NewTravisKey returns a key to sign with, and its public key in the form of
+// api.travis-ci.com/config.
 func NewTravisKey() (key *rsa.PrivateKey, publicPEM string, err error) {
 	if key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		return nil, "", fmt.Errorf("sim: travis key: %w", err)
@@ -72,8 +72,8 @@ func TravisNotification(b TravisBuild) (http.Header, []byte, error) {
 }
 
 // NotifyTravis posts a notification and returns the answer; as Travis CI does,
-// it follows redirects, waits for a minute and tries once. user:password@ in
-// the URL becomes Basic authentication.
+// it follows redirects, waits for a minute and does not retry. user:password@ in
+// the URL is sent as Basic authentication.
 func (s *Server) NotifyTravis(ctx context.Context, to string, b TravisBuild) (Delivery, error) {
 	header, body, err := TravisNotification(b)
 	if err != nil {
@@ -88,8 +88,8 @@ func (s *Server) NotifyTravis(ctx context.Context, to string, b TravisBuild) (De
 	return d, nil
 }
 
-// payload is the JSON of a notification; every value that depends on another
-// is made up from it.
+// payload returns the JSON of a notification. Values that are not given are derived
+// from the others.
 func (b TravisBuild) payload() map[string]any {
 	branch, state, kind, number := b.Branch, b.State, b.Type, b.Number
 	if branch == "" {
@@ -113,7 +113,7 @@ func (b TravisBuild) payload() map[string]any {
 	if id == 0 {
 		id = idOf("build", b.Owner+"/"+b.Repo+"@"+b.Commit)
 	}
-	var status any // null while it runs, and of a canceled build
+	var status any // null while it runs, and for a canceled build
 	switch state {
 	case "passed":
 		status = 0
@@ -143,7 +143,7 @@ func (b TravisBuild) payload() map[string]any {
 		tag = b.Tag
 	}
 	config := map[string]any{"language": "node_js", "os": []string{"linux"}}
-	shared := map[string]any{ // by the build and its one job
+	shared := map[string]any{ // of the build and its only job
 		"author_name": b.Owner, "author_email": emailOf(b.Owner), "committer_name": b.Owner, "committer_email": emailOf(b.Owner),
 		"committed_at": began.Format(time.RFC3339), "started_at": began.Format(time.RFC3339), "finished_at": finished,
 		"commit": b.Commit, "branch": branch, "message": b.Message, "compare_url": compare,

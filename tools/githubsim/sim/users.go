@@ -9,42 +9,42 @@ import (
 	"time"
 )
 
-// user is somebody, by one of their tokens.
+// user is a user with one of their tokens.
 type user struct {
 	login  string
-	scopes []string // nil: a fine-grained token, which may do all that its user may
+	scopes []string // nil: a fine-grained token, with all permissions of its user
 }
 
-// may tells whether the token has one of the scopes.
+// may reports whether the token has one of the scopes.
 func (u *user) may(scopes ...string) bool {
 	return u.scopes == nil || slices.ContainsFunc(scopes, func(s string) bool { return slices.Contains(u.scopes, s) })
 }
 
-// AddUser lets token act for login. Scopes are those of a classic token; nil
-// makes it a fine-grained one, of which GitHub tells no scopes. A login may
-// have any number of tokens; a token that was there changes.
+// AddUser adds a token of login. Scopes are those of a classic token; with nil it is
+// a fine-grained one, for which GitHub sends no scopes. A login may have any number
+// of tokens. A token that exists is replaced.
 func (s *Server) AddUser(login, token string, scopes []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens[token] = &user{login: login, scopes: slices.Clone(scopes)}
 }
 
-// RevokeToken makes a token worthless.
+// RevokeToken removes a token.
 func (s *Server) RevokeToken(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.tokens, token)
 }
 
-// RateLimit sets how many requests login has left in this hour; "" stands for
-// those without a token.
+// RateLimit sets the number of requests that login has left in this hour; "" is for
+// requests without a token.
 func (s *Server) RateLimit(login string, remaining int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rateOf(login).remaining = remaining
 }
 
-// rate is what somebody has used of an hour's requests.
+// rate counts the requests of a user in an hour.
 type rate struct {
 	limit, remaining int
 	reset            time.Time
@@ -66,8 +66,8 @@ func (s *Server) rateOf(login string) *rate {
 	return r
 }
 
-// spend takes one request from the rate of login and tells how it then stands
-// and whether there was one left.
+// spend counts one request of login. It returns the rate after it, and whether the
+// request is within the limit.
 func (s *Server) spend(login string, cost int) (rate, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,8 +87,8 @@ func (r rate) write(h http.Header) {
 	h.Set("X-RateLimit-Resource", "core")
 }
 
-// authenticate returns whose the request is, nil for nobody's. ok is false
-// where it carries a token that is none.
+// authenticate returns the user of a request, nil for an anonymous one. ok is false
+// if the request has an unknown token.
 func (s *Server) authenticate(r *http.Request) (who *user, ok bool) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -96,7 +96,7 @@ func (s *Server) authenticate(r *http.Request) (who *user, ok bool) {
 	}
 	token := ""
 	if _, password, basic := r.BasicAuth(); basic {
-		token = password // a token may stand in for the password, a password no longer
+		token = password // GitHub accepts a token as the password, but no password
 	} else if scheme, rest, found := strings.Cut(header, " "); found &&
 		(strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "token")) {
 		token = rest
@@ -134,7 +134,7 @@ func (s *Server) userJSON(login string) userJSON {
 	}
 }
 
-// idOf returns a number for something named, always the same.
+// idOf returns a number for a name, always the same one.
 func idOf(kind, name string) int64 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(kind + "\x00" + strings.ToLower(name)))
