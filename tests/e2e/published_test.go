@@ -115,6 +115,7 @@ func TestPublishedPayloads(t *testing.T) {
 type publishedPush struct {
 	Ref, Before, After string
 	Deleted            bool
+	Commits            []struct{} // of GitHub Enterprise Server's cache_sync: none, unlike of every push
 	Repository         *struct {
 		FullName      string `json:"full_name"`
 		DefaultBranch string `json:"default_branch"`
@@ -127,7 +128,9 @@ func readPush(payload string) (p publishedPush) {
 }
 
 // is reports whether it has the fields of a push.
-func (p publishedPush) is() bool { return p.Ref != "" && p.After != "" && p.Repository != nil }
+func (p publishedPush) is() bool {
+	return p.Ref != "" && p.After != "" && p.Repository != nil && p.Commits != nil
+}
 
 // deploys reports whether the push is to the default branch and leaves it there.
 func (p publishedPush) deploys() bool {

@@ -65,8 +65,7 @@ func TestSecretsThatAreRepeated(t *testing.T) {
 	hub, ofHub := echoing(t, h.URL())
 	platform, ofPlatform := echoing(t, behind.platform)
 	s := run(t, "serve", 1, "--github-url", hub.URL+"/", "--github-archive-hosts", h.ArchiveHost(),
-		"--platform-url", platform.URL, "--platform-key-file", keyFile, "--retry-delays", "10ms",
-		"--base-url", "https://hooks.example.com")
+		"--platform-url", platform.URL, "--platform-key-file", keyFile, "--retry-delays", "10ms")
 	if got := s.send(request{path: "/1/auth/github", body: text(t, object{"credentials": user + ":" + secrets["the GitHub token"]})}); got.status != 200 {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
@@ -77,8 +76,8 @@ func TestSecretsThatAreRepeated(t *testing.T) {
 		code string // "" if the deployment succeeds
 	}{
 		"file":     {ofHub, "/contents/package.json", "deploy:github:no_pkg_json"},
-		"tarball":  {ofHub, "/tarball/", "deploy:github:download_tarball"},
-		"status":   {ofHub, "POST /repos/" + user + "/status/statuses/", ""},
+		"fetch":    {ofHub, "/fetch/tarball/", "deploy:github:download_tarball"},
+		"pending":  {ofHub, "/pending/statuses/", ""},
 		"create":   {ofPlatform, "POST /apps/" + user + "/create", "deploy:nodejitsu:start_app"},
 		"upload":   {ofPlatform, "/upload/snapshots/", "deploy:nodejitsu:upload_tarball"},
 		"activate": {ofPlatform, "/activate", "deploy:nodejitsu:start_app"},
