@@ -124,7 +124,7 @@ func (a *app) call(ctx context.Context, method, path string, body io.Reader) ans
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	req.SetBasicAuth(user, password)
+	req.SetBasicAuth(user, a.s.token)
 	if (method == http.MethodPost || method == http.MethodPut) && !strings.HasPrefix(path, "snapshots/") {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -35,11 +35,6 @@ func TestBadVersions(t *testing.T) {
 			setTimeout(() => { throw new Error('no database at 10.0.0.1') }, 100)`,
 			[]string{"exited with code 1", "opening the database", "Error: no database at 10.0.0.1", "server.js:2"},
 		},
-		"crashes-late": {
-			// It accepts connections, and ends before it has been looked at.
-			`require('http').createServer(() => {}).listen(process.env.PORT, () => process.exit(7))`,
-			[]string{"exited"},
-		},
 		"silent": {
 			`console.log('waiting for Godot'); setInterval(() => {}, 1000)`,
 			[]string{"did not accept connections on PORT within " + impatience.String(), "waiting for Godot"},

@@ -39,7 +39,7 @@ func TestKilledPlatform(t *testing.T) {
 		go func() {
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.api+"/apps/"+user+"/building/snapshots/1.0.0", bytes.NewReader(endless.tgz(t)))
 			if err == nil {
-				req.SetBasicAuth(user, password)
+				req.SetBasicAuth(user, s.token)
 				_, err = read(http.DefaultClient.Do(req)) //nolint:bodyclose // read closes it
 			}
 			ended <- err

@@ -119,7 +119,7 @@ func TestCrashLoopAfterTheSwitch(t *testing.T) {
 		t.Errorf("the reason is %q, want %q", told.App.Reason, want)
 	}
 	view := exec.CommandContext(t.Context(), program, "apps", "view", a.name, "--to", a.s.api, "--user", user) //nolint:gosec // our own program
-	view.Env = append(os.Environ(), "WEBHOOKS_PASSWORD="+password)
+	view.Env = append(os.Environ(), "WEBHOOKS_PASSWORD="+a.s.token)
 	if out, err := view.CombinedOutput(); err != nil || !strings.Contains(string(out), told.App.Reason) {
 		t.Errorf("apps view says %s (%v)", out, err)
 	}

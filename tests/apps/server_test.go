@@ -32,6 +32,7 @@ const patience = 10 * time.Minute
 type server struct {
 	dir, data string
 	flags     []string
+	token     string // of the user: many tests call at a time, and passwords are slow to check
 	cmd       *exec.Cmd
 	exited    chan struct{}
 	api       string // http://host:port
@@ -54,17 +55,27 @@ func serve(ctx context.Context, flags ...string) (*server, error) {
 		err = s.start(ctx)
 	}
 	if err == nil {
-		add := exec.CommandContext(ctx, program, "users", "add", user, "--password-stdin", "--data", s.data)
-		add.Stdin = strings.NewReader(password + "\n")
-		var out []byte
-		if out, err = add.CombinedOutput(); err != nil {
-			err = fmt.Errorf("adding the user: %w\n%s", err, out)
-		}
+		_, err = s.command(ctx, password+"\n", "users", "add", user, "--password-stdin")
+	}
+	if err == nil {
+		s.token, err = s.command(ctx, "", "tokens", "add", user, "tests")
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.remove())
 	}
 	return s, nil
+}
+
+// command runs one command of the program and returns what it prints.
+func (s *server) command(ctx context.Context, stdin string, args ...string) (string, error) {
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, append(args, "--data", s.data)...)
+	cmd.Stdin, cmd.Stderr = strings.NewReader(stdin), &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("webhooks %s: %w\n%s", strings.Join(args, " "), err, stderr.Bytes())
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // ownPlatform returns a platform that no other test uses, for as long as the test
