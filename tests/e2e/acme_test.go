@@ -52,7 +52,7 @@ func (n *notes) String() string {
 	return n.text.String()
 }
 
-// newIssuer returns an issuer that answers once it knows whom to look at.
+// newIssuer returns an issuer that answers after a call of validatesAt.
 func newIssuer(t *testing.T) *issuer {
 	t.Helper()
 	i := &issuer{}
@@ -72,12 +72,13 @@ func newIssuer(t *testing.T) *issuer {
 	return i
 }
 
-// looksAt has hosts proved by TLS-ALPN-01 on a port of this machine.
-func (i *issuer) looksAt(t *testing.T, port int) {
+// validatesAt makes the issuer validate hosts by TLS-ALPN-01 at a port of this
+// machine.
+func (i *issuer) validatesAt(t *testing.T, port int) {
 	t.Helper()
 	store, logger := db.NewMemoryStore(), log.New(&i.log, "", 0)
 	authority := ca.New(logger, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: 7776000}})
-	validator := va.New(logger, port, port, false, everythingIsHere(t), store)
+	validator := va.New(logger, port, port, false, loopbackDNS(t), store)
 	front := wfe.New(logger, store, validator, authority, []string{"pebble.example"}, false, false, 1, 1)
 	handler := front.Handler()
 	i.roots = x509.NewCertPool()
@@ -85,9 +86,9 @@ func (i *issuer) looksAt(t *testing.T, port int) {
 	i.handler.Store(&handler)
 }
 
-// everythingIsHere returns the address of a name server by which each host is
-// this machine.
-func everythingIsHere(t *testing.T) string {
+// loopbackDNS returns the address of a name server that resolves each name to
+// 127.0.0.1.
+func loopbackDNS(t *testing.T) string {
 	t.Helper()
 	var config net.ListenConfig
 	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -115,21 +116,21 @@ func everythingIsHere(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// shown returns the certificate that addr shows for host to who believes in
+// certificateOf returns the certificate that addr presents for host, verified with
 // roots.
-func shown(t *testing.T, addr, host string, roots *x509.CertPool) (*x509.Certificate, error) {
+func certificateOf(t *testing.T, addr, host string, roots *x509.CertPool) (*x509.Certificate, error) {
 	t.Helper()
 	dialer := tls.Dialer{Config: &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // only looked at
+	defer conn.Close() //nolint:errcheck // only inspected
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
 }
 
-// A certificate is ordered from an ACME server when somebody first asks for the
-// host, kept over restarts, and for what is nobody's here none is ordered.
+// A certificate is ordered from an ACME server at the first request for the host
+// and kept over restarts. None is ordered for a host that is not configured.
 func TestACME(t *testing.T) {
 	t.Parallel()
 	const host = "hooks.example.test"
@@ -144,24 +145,24 @@ func TestACME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pebble.looksAt(t, number)
-	if _, err := shown(t, addr, "other.example.test", pebble.roots); err == nil {
-		t.Error("there is a certificate for a host that is nobody's here")
+	pebble.validatesAt(t, number)
+	if _, err := certificateOf(t, addr, "other.example.test", pebble.roots); err == nil {
+		t.Error("there is a certificate for a host that is not configured")
 	}
-	// The server does not let a handshake wait for as long as an order may take;
-	// who comes again finds the certificate.
+	// A handshake does not wait for as long as an order may take. A later one gets
+	// the certificate.
 	var first *x509.Certificate
-	eventually(t, "a certificate is shown", func() bool {
-		first, err = shown(t, addr, host, pebble.roots)
+	eventually(t, "a certificate is presented", func() bool {
+		first, err = certificateOf(t, addr, host, pebble.roots)
 		return err == nil
 	}, func() string { return pebble.log.String() })
 	files, err := os.ReadDir(filepath.Join(s.data, "certificates"))
 	if err != nil || len(files) < 2 {
-		t.Errorf("kept are %v, %v", files, err)
+		t.Errorf("stored are %v, %v", files, err)
 	}
 	for _, file := range files {
 		if info, err := file.Info(); err != nil || info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s is open to others: %v", file.Name(), err)
+			t.Errorf("%s can be read by others: %v", file.Name(), err)
 		}
 	}
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{ServerName: host, RootCAs: pebble.roots, MinVersion: tls.VersionTLS12}}}
@@ -178,23 +179,23 @@ func TestACME(t *testing.T) {
 	}
 
 	s.stop()
-	none := http.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the ACME server is asked again") }))
+	none := http.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("there is another request to the ACME server") }))
 	pebble.handler.Store(&none)
 	s.start()
-	second, err := shown(t, strings.TrimPrefix(s.api, "https://"), host, pebble.roots)
+	second, err := certificateOf(t, strings.TrimPrefix(s.api, "https://"), host, pebble.roots)
 	if err != nil || !second.Equal(first) {
-		t.Errorf("after a restart another one is shown: %v", err)
+		t.Errorf("after a restart another one is presented: %v", err)
 	}
 }
 
-// A certificate that is replaced on the disk is shown without a restart, and
-// connections go on meanwhile.
-func TestCertificatesAreReadAnew(t *testing.T) {
+// A certificate that is replaced on disk is used without a restart, and connections
+// work meanwhile.
+func TestCertificatesAreReloaded(t *testing.T) {
 	t.Parallel()
 	cert, key, roots := authority(t)
 	s := run(t, "serve", 3, "--tls-cert", cert, "--tls-key", key)
 	addr := strings.TrimPrefix(s.api, "https://")
-	first, err := shown(t, addr, "localhost", roots)
+	first, err := certificateOf(t, addr, "localhost", roots)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,16 +210,16 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 		}
 		roots.AppendCertsFromPEM(text)
 	}
-	eventually(t, "the new certificate is shown", func() bool {
+	eventually(t, "the new certificate is presented", func() bool {
 		for _, address := range []string{addr, s.apps} {
-			if _, err := shown(t, address, "localhost", roots); err != nil {
+			if _, err := certificateOf(t, address, "localhost", roots); err != nil {
 				t.Fatalf("while files are replaced: %v", err)
 			}
 		}
-		got, err := shown(t, addr, "localhost", newRoots)
+		got, err := certificateOf(t, addr, "localhost", newRoots)
 		return err == nil && !got.Equal(first)
 	}, s.stderr)
-	if _, err := shown(t, s.apps, "localhost", newRoots); err != nil {
-		t.Errorf("where the apps are: %v", err)
+	if _, err := certificateOf(t, s.apps, "localhost", newRoots); err != nil {
+		t.Errorf("on the port of the apps: %v", err)
 	}
 }

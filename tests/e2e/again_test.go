@@ -10,8 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// asks counts how often the stand-in was asked for something.
-func (h hub) asks(part string) (n int) {
+// requested counts the requests whose path contains part.
+func (h hub) requested(part string) (n int) {
 	for _, r := range h.Requests() {
 		if strings.Contains(r.Path, part) {
 			n++
@@ -20,8 +20,7 @@ func (h hub) asks(part string) (n int) {
 	return n
 }
 
-// delivery is a push of a commit as GitHub would deliver it, for the test to
-// send when and as often as it wants.
+// delivery returns a push of a commit as GitHub delivers it, for the test to send.
 func (r *repository) delivery(t *testing.T, commit, id string, more map[string]string) request {
 	t.Helper()
 	header := map[string]string{"X-GitHub-Event": "push", "X-GitHub-Delivery": id}
@@ -32,19 +31,19 @@ func (r *repository) delivery(t *testing.T, commit, id string, more map[string]s
 	}))}
 }
 
-// async prefers an answer at once.
+// async is the preference for an answer at once.
 func async() map[string]string { return map[string]string{"Prefer": "respond-async"} }
 
-// The same delivery again is the same entry, and deploys nothing a second
-// time, wherever the first one stands; after a failure it is another attempt.
-func TestDeliveredAgain(t *testing.T) {
+// A repeated delivery is the same entry and deploys nothing again, in whichever
+// state the entry is. After a failure it is another attempt.
+func TestRepeatedDelivery(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
 	repo := h.repository("again")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("again"), "index.js": node("first")})
 
-	// While it is at work.
+	// While it is being deployed.
 	arrived, release := h.Hold(sim.Matching("GET", "/contents/package.json"))
 	first := s.send(repo.delivery(t, commit, "one", async())).change(t, 202, "pending")
 	<-arrived
@@ -57,10 +56,10 @@ func TestDeliveredAgain(t *testing.T) {
 	if second["id"] != id || third["id"] != id {
 		t.Errorf("got %v and %v, want %s", second["id"], third["id"], id)
 	}
-	if n := h.asks("/legacy.tar.gz"); n != 1 {
+	if n := h.requested("/legacy.tar.gz"); n != 1 {
 		t.Errorf("the tarball was fetched %d times", n)
 	}
-	// Somebody else's delivery of that id is another matter.
+	// A delivery of another user with that id is another entry.
 	s.run("another password\n", "users", "add", "other", "--password-stdin", "--data", s.data)
 	theirs := repo.delivery(t, commit, "one", async())
 	theirs.credentials = "other:another password"
@@ -92,9 +91,9 @@ func TestDeliveredAgain(t *testing.T) {
 	}
 }
 
-// While one push is deployed a newer one comes: the older never wins, and the
-// newer is what runs.
-func TestNewestWins(t *testing.T) {
+// If a newer push arrives while one is being deployed, the newer one runs in the
+// end, never the older one.
+func TestNewestPushWins(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -116,7 +115,7 @@ func TestNewestWins(t *testing.T) {
 		if app := s.app("newest.localhost"); app.body != "newer "+stage {
 			t.Errorf("%s: the app answers %d %s", stage, app.status, app.body)
 		}
-		// What was skipped comes again: it is still the older one.
+		// The skipped push is delivered again: it is still the older one.
 		s.send(repo.delivery(t, older, "older"+stage, nil)).change(t, 200, "skipped")
 		if app := s.app("newest.localhost"); app.body != "newer "+stage {
 			t.Errorf("%s: the app answers %d %s", stage, app.status, app.body)
@@ -124,8 +123,8 @@ func TestNewestWins(t *testing.T) {
 	}
 }
 
-// What a held entry waits for can be released once, by its owner.
-func TestReleasedOnce(t *testing.T) {
+// A held entry can be released once, by its owner.
+func TestReleaseOfAHeldEntry(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -141,7 +140,7 @@ func TestReleasedOnce(t *testing.T) {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
 
-	// Many at the same time: one of them does it, the others are refused.
+	// Of many at the same time one succeeds, and the others are refused.
 	repo.commit("many", nil)
 	id, _ = answered(repo.pushed()).change(t, 202, "held")["id"].(string)
 	got := make([]answer, 8)

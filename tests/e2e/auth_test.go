@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-func TestWhoMay(t *testing.T) {
+// Requests need the credentials of the right user.
+func TestAuthentication(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	s.run("another password\n", "users", "add", "other", "--password-stdin", "--data", s.data)
@@ -70,8 +71,8 @@ func TestWhoMay(t *testing.T) {
 	}
 }
 
-// A paired account lets a private repository be deployed, and its commit gets
-// a status.
+// With a paired account a private repository is deployed, and its commit gets a
+// status.
 func TestPairedGitHubAccount(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -147,12 +148,12 @@ func TestPairedGitHubAccount(t *testing.T) {
 	}
 }
 
-// What an app guesses is no reason to let the people on its machine wait, and
-// at the platform's door it may not even try.
-func TestAppsThatGuess(t *testing.T) {
+// An app that guesses passwords does not delay logins of people on the same machine.
+// Its requests to the platform's API are refused.
+func TestPasswordGuessingByAnApp(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		return // apps are the server's own user then, which is said in deployer/README.md
+		return // apps run as the user of the server then; see deployer/README.md
 	}
 	s := serve(t)
 	for _, door := range []struct {
@@ -184,9 +185,9 @@ func TestAppsThatGuess(t *testing.T) {
 	}
 }
 
-// Who guesses passwords has to wait; at the platform's own door too. An API
-// token that was right before goes on, as nobody guesses that.
-func TestGuessingPasswords(t *testing.T) {
+// Failed logins are throttled, at the platform's API too. An API token that was
+// accepted before is not, because a token can not be guessed.
+func TestFailedLoginsAreThrottled(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	token := user + ":" + strings.TrimSpace(s.run("", "tokens", "add", user, "hook", "--data", s.data))
@@ -209,9 +210,9 @@ func TestGuessingPasswords(t *testing.T) {
 	door.send(request{path: "/auth"}).failure(t, 429, "too_many_tries")
 }
 
-// The life of an account, by the commands: its password, address and tokens
-// change while the server runs, and what was taken back proves nothing.
-func TestLifeOfAnAccount(t *testing.T) {
+// The commands change the password, the address and the tokens of an account while
+// the server runs. Removed credentials are refused.
+func TestAccountCommands(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	command := func(stdin string, args ...string) string {

@@ -16,11 +16,10 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// provoked is what the tests of this package made the program say.
+// provoked records the error codes that the tests of this package caused.
 var provoked = &codes{seen: map[core.Code]map[int]bool{}}
 
-// codes are the error codes that were answered, each with the HTTP statuses
-// that it came with.
+// codes are the error codes in answers, each with its HTTP statuses.
 type codes struct {
 	mu   sync.Mutex
 	seen map[core.Code]map[int]bool
@@ -29,7 +28,7 @@ type codes struct {
 // codeForm finds the codes in answers, and in the lines of a feed.
 var codeForm = regexp.MustCompile(`"error":"([a-z_]+(?::[a-z_]+)+)"`)
 
-// note takes the codes out of an answer.
+// note records the codes in an answer.
 func (c *codes) note(status int, text string) {
 	for _, found := range codeForm.FindAllStringSubmatch(text, -1) {
 		c.mu.Lock()
@@ -42,7 +41,7 @@ func (c *codes) note(status int, text string) {
 	}
 }
 
-// watch returns body, with what is read of it noted.
+// watch returns body, and records the codes in what is read of it.
 func (c *codes) watch(status int, body io.ReadCloser) io.ReadCloser {
 	return &watched{ReadCloser: body, codes: c, status: status}
 }
@@ -51,14 +50,14 @@ type watched struct {
 	io.ReadCloser
 	codes  *codes
 	status int
-	tail   string // the end of what was read, where a code may have begun
+	tail   string // the end of what was read, which may be the beginning of a code
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
 	text := w.tail + string(p[:n])
 	w.codes.note(w.status, text)
-	const longest = 100 // of a code with what stands around it
+	const longest = 100 // a code with its surroundings
 	w.tail = text[max(len(text)-longest, 0):]
 	return n, err
 }
@@ -114,12 +113,12 @@ func statuses() map[core.Code]int {
 	}
 }
 
-// TestCatalogue holds the table above to the program's catalogue.
+// The table above has the codes of the program's catalogue.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	table := slices.Sorted(maps.Keys(statuses()))
 	catalogue := slices.DeleteFunc(core.Codes(), func(code core.Code) bool {
-		return strings.HasPrefix(string(code), "platform:") // the tests of the platform's API see to those
+		return strings.HasPrefix(string(code), "platform:") // those are for the tests of the platform's API
 	})
 	slices.Sort(catalogue)
 	if !slices.Equal(table, catalogue) {
@@ -127,8 +126,8 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
-// check tells the codes of the catalogue that no test provoked, or that never
-// came with their own status, and returns the exit code.
+// check writes the codes of the catalogue that no test caused, or not with their
+// status, and returns the exit code.
 func (c *codes) check(out io.Writer) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,14 +137,14 @@ func (c *codes) check(out io.Writer) int {
 		// Whether two releases of one entry meet between a read and a write is up
 		// to the machine: the tests of core/deploy make them.
 		if !c.seen[name][wanted[name]] && name != core.CodeConflict {
-			_, _ = fmt.Fprintf(out, "FAIL: no test made the program answer %d %s; seen with it: %v\n",
+			_, _ = fmt.Fprintf(out, "FAIL: no test caused %d %s; seen with this code: %v\n",
 				wanted[name], name, slices.Sorted(maps.Keys(c.seen[name])))
 			code = 1
 		}
 		for status := range c.seen[name] {
 			// A code within a list, a feed or an entry comes with that one's status.
 			if status >= http.StatusBadRequest && status != wanted[name] {
-				_, _ = fmt.Fprintf(out, "FAIL: %s came with %d, want %d\n", name, status, wanted[name])
+				_, _ = fmt.Fprintf(out, "FAIL: %s with status %d, want %d\n", name, status, wanted[name])
 				code = 1
 			}
 		}
@@ -153,7 +152,7 @@ func (c *codes) check(out io.Writer) int {
 	return code
 }
 
-// everythingRan reports whether the tests were not chosen among.
+// everythingRan reports whether all tests of the package ran.
 func everythingRan() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.list", "test.bench", "test.fuzz"} {
 		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {

@@ -16,9 +16,9 @@ func (r *repository) link(target, name string) {
 	}
 }
 
-// Killed in the middle of a deployment, the server ends it after the restart;
-// what ran before runs again.
-func TestKilledInTheMiddle(t *testing.T) {
+// A server that is killed during a deployment completes it after the restart. The
+// version that ran before runs again.
+func TestKilledDuringADeployment(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)

@@ -9,7 +9,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-func TestPushBecomesARunningApp(t *testing.T) {
+// A push deploys an app, and a version that does not start does not replace it.
+func TestPushDeploysAnApp(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -33,7 +34,7 @@ func TestPushBecomesARunningApp(t *testing.T) {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
 
-	// A version that exits at once does not take the place of the one before.
+	// A version that exits at once does not replace the one before.
 	repo.commit("broken", map[string]string{"index.js": "throw new Error('does not start')"})
 	failed := answered(repo.pushed())
 	failure := failed.json(t)
@@ -57,7 +58,8 @@ func TestPushBecomesARunningApp(t *testing.T) {
 	}
 }
 
-func TestHeldForTravis(t *testing.T) {
+// A push of a repository with a .travis.yml is held until Travis CI reports.
+func TestPushHeldForTravis(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -115,7 +117,7 @@ func TestHeldForTravis(t *testing.T) {
 	if app := s.app("tested.localhost"); app.body != "fourth" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
-	// Where only the head skips CI, Travis builds the commit before it.
+	// If only the head skips CI, Travis builds the commit before it.
 	commit = repo.commit("sixth", map[string]string{"index.js": node("sixth")})
 	repo.commit("seventh [skip ci]", map[string]string{"index.js": node("seventh")})
 	last, _ := answered(repo.pushed()).change(t, 202, "held")["id"].(string)
@@ -128,7 +130,8 @@ func TestHeldForTravis(t *testing.T) {
 	}
 }
 
-func TestHoldRunsOut(t *testing.T) {
+// A push is skipped if there is no report in time.
+func TestHoldTimeout(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--hold-timeout", "1s")...)
@@ -141,7 +144,8 @@ func TestHoldRunsOut(t *testing.T) {
 	}
 }
 
-func TestSignedWithASecret(t *testing.T) {
+// A webhook secret authenticates a delivery.
+func TestSignedDelivery(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -168,7 +172,7 @@ func TestSignedWithASecret(t *testing.T) {
 	if app := s.app("signed.localhost"); app.body != "signed" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
-	// A redelivery is the same delivery, and deploys nothing again.
+	// A redelivery has the same id, and deploys nothing again.
 	again, err := h.Redeliver(t.Context(), deliveries[1].GUID)
 	if err != nil || again.Status != 200 {
 		t.Fatalf("the redelivery: %d %s, %v", again.Status, again.Body, err)

@@ -17,8 +17,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// quit ends the process by SIGQUIT, at which it tells of all its goroutines,
-// and returns how many there are.
+// quit ends the process with SIGQUIT, which makes it print its goroutines, and
+// returns their number.
 func (s *server) quit() int {
 	s.t.Helper()
 	before := len(s.stderr())
@@ -26,11 +26,11 @@ func (s *server) quit() int {
 		s.t.Fatal(err)
 	}
 	<-s.exited
-	told := s.stderr()[before:]
-	return strings.Count(told, "\ngoroutine ")
+	printed := s.stderr()[before:]
+	return strings.Count(printed, "\ngoroutine ")
 }
 
-// files is how many files and connections the process has open.
+// files returns how many files and connections the process has open.
 func (s *server) files() int {
 	s.t.Helper()
 	open, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "fd"))
@@ -40,8 +40,8 @@ func (s *server) files() int {
 	return len(open)
 }
 
-// However often it deploys, the server keeps nothing of it open or running.
-func TestNothingLeaks(t *testing.T) {
+// Deployments leave no file, connection or goroutine of the server open.
+func TestDeploymentsLeakNothing(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -71,7 +71,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// A feed goes on longer than an answer may take otherwise.
+// A feed is not cut by the time limit for other answers.
 func TestFeedOutlivesWriteTimeout(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -92,9 +92,9 @@ func TestFeedOutlivesWriteTimeout(t *testing.T) {
 	}
 }
 
-// The second signal ends the server at once, whatever it waits for; nothing
-// is lost by that.
-func TestSecondSignal(t *testing.T) {
+// A second signal ends the server at once, whatever it waits for, and nothing is
+// lost.
+func TestSecondSignalStopsAtOnce(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--shutdown-delay", "1h")...)
@@ -125,8 +125,8 @@ func TestSecondSignal(t *testing.T) {
 	s.kill() // it would drain for an hour
 }
 
-// A signal that comes in the middle of the start is as good as one after it.
-func TestSignalDuringTheStart(t *testing.T) {
+// A signal during the start stops the server like one after it.
+func TestSignalDuringStart(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	s.stop()
@@ -149,12 +149,12 @@ func TestSignalDuringTheStart(t *testing.T) {
 		t.Errorf("it ended by %v: %s", err, log.String())
 	}
 	if _, err := os.Stat(begun); !os.IsNotExist(err) {
-		t.Errorf("the platform's URL is still told: %v", err)
+		t.Errorf("the file with the platform's URL is still there: %v", err)
 	}
 	s.start()
 }
 
-// As many readers as a server may well have are each told of a change, once.
+// A thousand readers of a feed get each change, once.
 func TestManyReaders(t *testing.T) {
 	t.Parallel()
 	const readers = 1000
@@ -165,7 +165,7 @@ func TestManyReaders(t *testing.T) {
 	got := make(chan []string, readers)
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
-	opening := make(chan struct{}, 16) // each has to prove who it is
+	opening := make(chan struct{}, 16) // each has to authenticate
 	for range readers {
 		opened.Add(1)
 		read.Go(func() {

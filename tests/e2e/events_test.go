@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Events that never deploy are accepted, stored with the reason, and can be
+// Events that do not deploy are accepted and stored with the reason, and can be
 // looked up.
 func TestEventsThatDoNotDeploy(t *testing.T) {
 	t.Parallel()
@@ -82,8 +82,8 @@ func TestEventsThatDoNotDeploy(t *testing.T) {
 	}
 }
 
-// Bodies that are no delivery are refused with the code that says why.
-func TestBodiesThatAreNoDelivery(t *testing.T) {
+// Bodies that are not deliveries are refused with a code that says why.
+func TestInvalidBodies(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	deep := strings.Repeat(`{"a":`, 50_000) + "1" + strings.Repeat("}", 50_000)

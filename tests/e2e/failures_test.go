@@ -7,8 +7,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// Each way in which a deployment fails, provoked for real.
-func TestDeploymentsThatFail(t *testing.T) {
+// Each way in which a deployment can fail.
+func TestFailedDeployments(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--retry-delays", "10ms,20ms")...)
@@ -62,8 +62,8 @@ func TestDeploymentsThatFail(t *testing.T) {
 	}
 }
 
-// A build that takes too long is the app's fault, and not tried again.
-func TestBuildThatHangs(t *testing.T) {
+// A build that takes too long is the app's fault and not retried.
+func TestBuildTimeout(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--retry-delays", "1h", "--build-timeout", "1s")...)
@@ -82,8 +82,8 @@ func TestBuildThatHangs(t *testing.T) {
 	}
 }
 
-// A link out of the tree is left out, with a note; a name that no path may have
-// is refused before anything is uploaded, by a reason that names it.
+// A link that leads out of the tree is left out, with a note. A name that is not
+// a valid path is refused before anything is uploaded, with a reason that names it.
 func TestHostileRepository(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -113,8 +113,8 @@ func TestHostileRepository(t *testing.T) {
 	}
 }
 
-// What passes is tried again, and then deployed.
-func TestFailuresThatPass(t *testing.T) {
+// Temporary failures are retried until the deployment succeeds.
+func TestTemporaryFailures(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--retry-delays", "10ms,20ms,30ms,40ms")...)

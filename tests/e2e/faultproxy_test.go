@@ -14,13 +14,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// faultProxy is a TCP proxy that does to what passes it what networks do.
+// faultProxy is a TCP proxy that simulates the faults of a network.
 type faultProxy struct {
 	t     *testing.T
 	proxy *toxiproxy.Proxy
 }
 
-// newFaultProxy returns a proxy without faults to an address.
+// newFaultProxy returns a proxy for an address, without faults yet.
 func newFaultProxy(t *testing.T, name, upstream string) *faultProxy {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
@@ -50,7 +50,7 @@ func (f fault) String() string {
 func faultKinds() map[string]func(r *rand.Rand) object {
 	return map[string]func(r *rand.Rand) object{
 		"down":      func(*rand.Rand) object { return nil },
-		"half_open": func(*rand.Rand) object { return object{"timeout": 0} }, // nothing arrives, and nobody hangs up
+		"half_open": func(*rand.Rand) object { return object{"timeout": 0} }, // nothing arrives, and the connection is not closed
 		"timeout":   func(r *rand.Rand) object { return object{"timeout": 1 + r.IntN(500)} },
 		"reset":     func(r *rand.Rand) object { return object{"timeout": r.IntN(200)} },
 		"latency":   func(r *rand.Rand) object { return object{"latency": 100 + r.IntN(900), "jitter": r.IntN(100)} },
@@ -62,7 +62,7 @@ func faultKinds() map[string]func(r *rand.Rand) object {
 	}
 }
 
-// toxics are the library's names of the kinds that have another one here.
+// toxicOf returns the library's name for a kind of fault.
 func toxicOf(kind string) string {
 	switch kind {
 	case "half_open":
@@ -87,7 +87,7 @@ func newFault(r *rand.Rand, kind string) fault {
 	return f
 }
 
-// inject begins a fault; end ends it.
+// inject starts a fault, and returns a function that ends it.
 func (p *faultProxy) inject(f fault) (end func()) {
 	p.t.Helper()
 	if f.kind == "down" {
@@ -110,13 +110,13 @@ func (p *faultProxy) inject(f fault) (end func()) {
 	}
 }
 
-// up listens again at the same address. Somebody's connection out of this
-// machine may have got its port meanwhile, and gives it back.
+// up listens again at the same address. It waits if an outgoing connection of this
+// machine uses its port meanwhile.
 func (p *faultProxy) up() {
 	eventually(p.t, "the proxy listens again at "+p.addr(), func() bool { return p.proxy.Start() == nil }, p.addr)
 }
 
-// A fault is what it is called, and over when it is ended.
+// Each kind of fault has its effect until it is ended.
 func TestFaultProxy(t *testing.T) {
 	t.Parallel()
 	var lc net.ListenConfig
@@ -144,8 +144,8 @@ func TestFaultProxy(t *testing.T) {
 		}
 	}()
 	p := newFaultProxy(t, "echo", echo.Addr().String())
-	// says tells how much of a text came back within a time.
-	says := func(limit time.Duration) (back string, err error) {
+	// echoed returns how much of a text came back within a time.
+	echoed := func(limit time.Duration) (back string, err error) {
 		var d net.Dialer
 		conn, err := d.DialContext(t.Context(), "tcp", p.addr())
 		if err != nil {
@@ -170,7 +170,7 @@ func TestFaultProxy(t *testing.T) {
 	}
 	for kind := range faultKinds() {
 		f := fault{kind, "downstream", 1, faultKinds()[kind](rand.New(rand.NewPCG(1, 1)))} //nolint:gosec // no secret
-		limit := time.Minute
+		limit := patience
 		switch kind {
 		case "half_open":
 			limit = 200 * time.Millisecond
@@ -178,7 +178,7 @@ func TestFaultProxy(t *testing.T) {
 			f.attributes["bytes"] = 2
 		}
 		end := p.inject(f)
-		back, err := says(limit)
+		back, err := echoed(limit)
 		switch kind {
 		case "latency", "bandwidth", "slices":
 			if back != "hello" || err != nil {
@@ -194,7 +194,7 @@ func TestFaultProxy(t *testing.T) {
 			}
 		}
 		end()
-		if back, err := says(time.Minute); back != "hello" || err != nil {
+		if back, err := echoed(patience); back != "hello" || err != nil {
 			t.Errorf("after %v: got %q, %v", f, back, err)
 		}
 	}

@@ -22,17 +22,17 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 )
 
-// A longer run, or the same again:
+// For a longer run, or another seed:
 //
 //	go test -race ./tests/e2e -run TestFaults -v -faults 500 -seed 7
 var (
 	faultCount = flag.Int("faults", 40, "how many faults TestFaults injects")
-	faultSeed  = flag.Uint64("seed", 1, "what TestFaults and TestInstancesBehindOneRedis choose them by")
+	faultSeed  = flag.Uint64("seed", 1, "what TestFaults and TestServersThatShareARedis choose them by")
 )
 
-// troubled is a server that reaches GitHub, its archives and the platform
-// through proxies, and those who deliver to it meanwhile. On Redis there is a
-// second server that works beside it, and each reaches Redis by a proxy, too.
+// troubled is a server that reaches GitHub, its archives and the platform through
+// proxies, and the senders that deliver to it. With Redis there is a second server
+// that works beside it, and each reaches Redis through a proxy, too.
 type troubled struct {
 	sender
 	servers  []*sender  // the first is sender itself
@@ -64,7 +64,7 @@ func newTroubled(t *testing.T, h hub, seed uint64, onRedis bool) *troubled {
 		"--github-url", "http://" + tr.proxies["GitHub"].addr() + "/", "--github-archive-hosts", tr.proxies["archives"].addr(),
 		"--platform-url", "http://" + tr.proxies["platform"].addr(),
 		"--platform-key-file", filepath.Join(tr.platform.data, "platform", "platform.key"),
-		// Any fault passes: no deployment may be given up for one.
+		// All faults are temporary: no deployment may be given up for one.
 		"--wait", "0s", "--lease", "2s", "--retry-delays", strings.TrimSuffix(strings.Repeat("200ms,", 500), ","),
 	}
 	tr.servers = []*sender{&tr.sender}
@@ -82,7 +82,7 @@ func newTroubled(t *testing.T, h hub, seed uint64, onRedis bool) *troubled {
 	return tr
 }
 
-// watch notes what the platform activates.
+// watch records what the platform activates.
 func (tr *troubled) watch(asked *http.Request, answer *http.Response) {
 	parts := strings.Split(asked.URL.Path, "/") // /apps/USER/APP/snapshots/ID/activate
 	if len(parts) != 7 || parts[6] != "activate" || answer.StatusCode != http.StatusOK {
@@ -93,7 +93,8 @@ func (tr *troubled) watch(asked *http.Request, answer *http.Response) {
 	tr.activated[parts[3]] = append(tr.activated[parts[3]], parts[5])
 }
 
-// fault chooses one, and returns what it is and what does it, for a time.
+// fault chooses a fault, and returns its name and a function that causes it for a
+// time.
 func (tr *troubled) fault() (what string, strike func(lasts <-chan time.Time)) {
 	kinds := slices.Sorted(maps.Keys(faultKinds()))
 	targets := slices.Sorted(maps.Keys(tr.proxies))
@@ -109,14 +110,14 @@ func (tr *troubled) fault() (what string, strike func(lasts <-chan time.Time)) {
 	i := tr.random.IntN(len(tr.servers))
 	s, name := tr.servers[i], "server "+strconv.Itoa(i+1)
 	switch tr.random.IntN(4) {
-	case 0: // longer than its lease: what it held may be somebody else's now
+	case 0: // longer than its lease, so that another server may claim its work
 		return name + ": stopped for longer than its lease", func(<-chan time.Time) {
 			s.signal(syscall.SIGSTOP)
 			<-time.After(2500 * time.Millisecond)
 			s.signal(syscall.SIGCONT)
 		}
 	case 1:
-		return name + ": its disk takes nothing", func(lasts <-chan time.Time) {
+		return name + ": its disk is full", func(lasts <-chan time.Time) {
 			s.disk("0")
 			<-lasts
 			s.disk("unlimited")
@@ -132,8 +133,8 @@ func (s *sender) signal(sig syscall.Signal) {
 	}
 }
 
-// disk says how large a file the server may write. The limit is the soft one,
-// which may be raised again.
+// disk limits the size of the files that the server may write. It is the soft
+// limit, which can be raised again.
 func (s *sender) disk(size string) {
 	limit := exec.CommandContext(s.t.Context(), "prlimit", "--pid", strconv.Itoa(s.server.cmd.Process.Pid), "--fsize="+size+":")
 	if out, err := limit.CombinedOutput(); err != nil {
@@ -141,9 +142,9 @@ func (s *sender) disk(size string) {
 	}
 }
 
-// Whatever happens to the network, to the disk and to the server itself: what
-// was accepted ends in exactly one outcome, which is not an error as all of it
-// passes, and each app ends as its newest commit without having gone back.
+// Whatever happens to the network, the disk and the server itself: each accepted
+// delivery has exactly one outcome, which is not an error because all faults are
+// temporary, and each app ends with its newest commit and never goes back.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for store, onRedis := range map[string]bool{"embedded": false, "Redis": true} {
@@ -155,11 +156,11 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// flow has faults strike a flow of deliveries, and looks at what came of them.
+// flow causes faults during a flow of deliveries, and checks the outcomes.
 func (tr *troubled) flow(h hub, seed uint64) {
 	const apps = 4
 	t := tr.t
-	// Those who push, until the last fault is over.
+	// Each app has a sender that pushes until the last fault is over.
 	over := make(chan struct{})
 	order, newest := map[string]int{}, make([]int, apps)
 	delivered := 0
@@ -221,7 +222,7 @@ func (tr *troubled) flow(h hub, seed uint64) {
 	tr.report["deliveries accepted, with repeats"] = delivered
 	tr.report["deliveries refused or cut off, and sent again"] = tr.refused
 	tr.report["entries"] = len(tr.accepted)
-	tr.report["duplicates"] += 0 // told also if there is none
+	tr.report["duplicates"] += 0 // listed even if there are none
 	tr.report["losses"] = len(tr.accepted) - len(outcomes)
 	var lines []string
 	for _, what := range slices.Sorted(maps.Keys(tr.report)) {
@@ -230,16 +231,16 @@ func (tr *troubled) flow(h hub, seed uint64) {
 	t.Logf("-seed %d:\n%s", seed, strings.Join(lines, "\n"))
 }
 
-// outcome is what a deployment came to.
+// outcome is the outcome of a deployment.
 type outcome struct {
 	status   string
 	snapshot string // APP/ID
 	attempts int
 }
 
-// activations compares what the platform did with what the entries say. It may
-// activate a snapshot as often as its entry was attempted, and never goes back
-// to an older one.
+// activations compares the calls of the platform with the entries. A snapshot may be
+// activated as often as its entry was attempted, and no app goes back to an older
+// one.
 func (tr *troubled) activations(outcomes map[string]outcome, order map[string]int) {
 	tr.t.Helper()
 	attempts := map[string]int{} // by snapshot
@@ -291,9 +292,9 @@ type change struct {
 
 func (c change) ended() bool { return c.Status != "pending" }
 
-// outcomes waits until each accepted delivery has an outcome, and reads the
-// whole feed then. It returns the outcomes by entry; order is that of the
-// commits of an app.
+// outcomes waits until each accepted delivery has an outcome, and then reads the
+// whole feed. It returns the outcomes by entry; order is that of the commits of an
+// app.
 func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
 	tr.t.Helper()
 	feed := "/1/status/" + user + "/changes?since=0&include_docs=true"
@@ -311,7 +312,7 @@ func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
 	tr.changes(feed+"&feed=normal", func(c change) (more bool) {
 		before, again := outcomes[c.Doc.ID]
 		switch {
-		case again && before.status != "skipped": // which a repeat of the delivery may try again
+		case again && before.status != "skipped": // a repeated delivery retries it
 			tr.t.Errorf("entry %s is %s after it was %s", c.Doc.ID, c.Status, before.status)
 		case !c.ended():
 			delete(outcomes, c.Doc.ID)
@@ -335,7 +336,7 @@ func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
 			tr.t.Errorf("entry %s ended as %s: %v", c.Doc.ID, c.Status, c.Doc.Error)
 		}
 		tr.report["outcomes "+c.Status]++
-		tr.report["times taken up after a kill"] += c.Doc.Lost
+		tr.report["attempts lost to a kill"] += c.Doc.Lost
 		for _, step := range c.Doc.Steps {
 			if step.State == "retry" {
 				tr.report["steps tried again"]++
@@ -351,7 +352,7 @@ func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
 	return outcomes
 }
 
-// changes reads a feed to its end, or until nobody wants more of it.
+// changes reads a feed to its end, or until each returns false.
 func (tr *troubled) changes(path string, each func(c change) (more bool)) {
 	tr.t.Helper()
 	feed := tr.server.open(tr.t.Context(), request{path: path})

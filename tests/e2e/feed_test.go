@@ -31,6 +31,7 @@ func lines(t *testing.T, response *http.Response, n int) (changes []map[string]a
 	return changes
 }
 
+// The feed in all its forms.
 func TestFeed(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -59,7 +60,7 @@ func TestFeed(t *testing.T) {
 		t.Fatalf("got %d changes", len(all))
 	}
 	if all[0]["doc"] != nil {
-		t.Error("doc is there unasked")
+		t.Error("there is a doc without include_docs")
 	}
 	// Resumed, nothing is lost and nothing comes twice.
 	first, _ := all[0]["seq"].(string)
@@ -85,7 +86,7 @@ func TestFeed(t *testing.T) {
 		t.Errorf("got id %q", id)
 	}
 
-	// Silence ends it: as a status where nothing was sent, else as a last line.
+	// The timeout ends it: with a status if nothing was sent, else with a last line.
 	silent := s.send(request{path: "/1/status/dscape/changes?timeout=2000"})
 	if silent.status != 408 || silent.json(t)["error"] != "status:changes:timeout" {
 		t.Errorf("got %d %s", silent.status, silent.body)
@@ -120,7 +121,7 @@ func TestFeed(t *testing.T) {
 	}
 }
 
-// A server that stops ends its feeds with a last line, and stops.
+// A server that stops ends its feeds with a last line.
 func TestStopEndsFeeds(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

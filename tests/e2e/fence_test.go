@@ -10,9 +10,9 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 )
 
-// A server is paused while its call of the platform is on its way, for longer
-// than its lease. Another one deploys what is newer, and then the call arrives:
-// it changes nothing, neither at once nor when the app is started again.
+// A server is paused for longer than its lease while its call of the platform is on
+// its way. Another server deploys a newer commit, and then the call arrives. It
+// changes nothing, neither at once nor when the app is started again.
 func TestLateCallOfThePlatform(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"/activate", "/start"} {

@@ -37,7 +37,7 @@ func github(t *testing.T) hub {
 	return hub{s, t}
 }
 
-// flags make a server use the stand-in.
+// flags returns the flags of a server that uses the stand-in.
 func (h hub) flags(more ...string) []string {
 	return append([]string{"--github-url", h.URL(), "--github-archive-hosts", h.ArchiveHost()}, more...)
 }
@@ -50,7 +50,7 @@ type repository struct {
 	remote string
 }
 
-// node is a file that answers with a text, on PORT.
+// node returns an app that answers with a text.
 func node(text string) string {
 	return `const server = require('node:http').createServer((q, r) => r.end('` + text + `'));
 server.listen(process.env.PORT);
@@ -106,7 +106,7 @@ func (r *repository) commit(message string, files map[string]string) string {
 	return r.git("rev-parse", "HEAD")
 }
 
-// hook makes the webhook that a person would make for s, with Basic auth.
+// hook creates a webhook for s, with Basic auth.
 func (r *repository) hook(s *server) {
 	r.h.t.Helper()
 	ping, err := r.h.Hook(r.h.t.Context(), user, r.name, s.deployURL(), sim.HookOptions{ContentType: "json"})
@@ -115,7 +115,7 @@ func (r *repository) hook(s *server) {
 	}
 }
 
-// pushed lets GitHub deliver, and returns the answer.
+// pushed makes GitHub deliver, and returns the delivery with the answer.
 func (r *repository) pushed() sim.Delivery {
 	r.h.t.Helper()
 	deliveries, err := r.h.Pushed(r.h.t.Context(), user, r.name)
@@ -139,7 +139,7 @@ func (s *server) deployURL() string {
 	return u.JoinPath("/1/deploy").String()
 }
 
-// answered is what the server said to a delivery of the stand-in.
+// answered returns the answer to a delivery of the stand-in.
 func answered(d sim.Delivery) answer {
 	provoked.note(d.Status, string(d.Body))
 	return answer{d.Status, d.Response, string(d.Body)}

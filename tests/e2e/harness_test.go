@@ -65,7 +65,7 @@ func (ts tests) Run() int {
 }
 
 // manyAtOnce lets more tests run at a time than there are processors, unless
-// the command line says how many: they wait far more than they work.
+// the command line sets the number: tests wait far more than they work.
 func manyAtOnce() error {
 	flag.Parse()
 	chosen := false
@@ -80,7 +80,7 @@ func manyAtOnce() error {
 type server struct {
 	t     *testing.T
 	role  string // the command
-	tells int    // how many addresses it tells
+	count int    // of the addresses that it prints
 	data  string
 	flags []string
 
@@ -89,10 +89,10 @@ type server struct {
 	api      string // http://host:port
 	apps     string // host:port of the router
 	platform string
-	trust    *x509.CertPool // whose certificates it shows; nil: it speaks no TLS
+	trust    *x509.CertPool // verifies its certificates; nil: it has no TLS
 
 	mu  sync.Mutex
-	log bytes.Buffer // stderr of all its lives
+	log bytes.Buffer // stderr of all its processes
 }
 
 const (
@@ -109,9 +109,9 @@ func serve(t *testing.T, flags ...string) *server {
 }
 
 // run starts the program in a role on a fresh data folder.
-func run(t *testing.T, role string, tells int, flags ...string) *server {
+func run(t *testing.T, role string, count int, flags ...string) *server {
 	t.Helper()
-	// Not t.TempDir: the apps' own users must be able to pass through it.
+	// Not t.TempDir: the users of apps need access to it.
 	dir, err := os.MkdirTemp("", "webhooks-e2e-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
@@ -119,11 +119,11 @@ func run(t *testing.T, role string, tells int, flags ...string) *server {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, role: role, tells: tells, data: filepath.Join(dir, "data"), flags: flags}
+	s := &server{t: t, role: role, count: count, data: filepath.Join(dir, "data"), flags: flags}
 	t.Cleanup(func() {
 		s.stop()
 		if strings.Contains(s.stderr(), "WARNING: DATA RACE") {
-			t.Error("the race detector found something in the server")
+			t.Error("the race detector reports a race in the server")
 		}
 		// A server that was killed could not end its apps.
 		if err := errors.Join(leftovers.Kill(dir), os.RemoveAll(dir)); err != nil {
@@ -137,7 +137,7 @@ func run(t *testing.T, role string, tells int, flags ...string) *server {
 	return s
 }
 
-// start starts the process, with other ports than the life before.
+// start starts the process, with new ports.
 func (s *server) start() {
 	s.t.Helper()
 	args := append([]string{
@@ -148,7 +148,7 @@ func (s *server) start() {
 		// sets it again.
 		"--wait", patience.String(), "--auth-timeout", patience.String(), "--ready-timeout", patience.String(),
 	}, s.flags...)
-	// It outlives the test's own context: it is stopped, and its end is looked at.
+	// It is stopped explicitly, not by the end of the test's context.
 	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), program, args...)
 	s.cmd.Env = append(os.Environ(), "WEBHOOKS_E2E_CANARY=server-environment")
 	stdout, err := s.cmd.StdoutPipe()
@@ -169,7 +169,7 @@ func (s *server) start() {
 			if name, address, ok := strings.Cut(lines.Text(), " "); ok {
 				found[name] = strings.TrimSpace(address)
 			}
-			if len(found) == s.tells {
+			if len(found) == s.count {
 				addresses <- found
 				break
 			}
@@ -191,13 +191,13 @@ func (s *server) start() {
 	}
 }
 
-// kill ends the process as a crash does, and waits until it is gone.
+// kill kills the process and waits for its end.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.exited
 }
 
-// stop ends the process as an operator does.
+// stop stops the process with SIGTERM.
 func (s *server) stop() {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return
@@ -226,7 +226,7 @@ func (s *server) stderr() string {
 	return s.log.String()
 }
 
-// run carries out one command of the program and returns its stdout.
+// run runs one command of the program and returns its stdout.
 func (s *server) run(stdin string, args ...string) string {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), program, args...)
@@ -256,9 +256,9 @@ func (a answer) json(t *testing.T) map[string]any {
 	return object
 }
 
-// request is what a test sends; zero fields are left out.
+// request is a request of a test. Zero fields have defaults.
 type request struct {
-	method      string // default: GET, or POST where there is a body
+	method      string // default: GET, or POST if there is a body
 	path        string
 	body        string
 	header      map[string]string
@@ -312,7 +312,7 @@ func (s *server) open(ctx context.Context, r request) *http.Response {
 	return response
 }
 
-// client returns who can talk to the API.
+// client returns a client for the API.
 func (s *server) client() *http.Client {
 	if s.trust == nil {
 		return http.DefaultClient
@@ -344,8 +344,8 @@ func (s *server) until(id, what string, wanted func(change map[string]any) bool)
 		last = s.send(request{path: "/1/status/" + user + "/changes/" + id}).json(s.t)
 		return wanted(last)
 	}
-	// Every change of the user is a reason to look again; the look before
-	// the loop comes after the subscription, so none is missed.
+	// Each change of the user is a reason to look again. The first look comes after
+	// the subscription, so that no change is missed.
 	feed := s.open(ctx, request{path: "/1/status/" + user + "/changes?since=0"})
 	defer feed.Body.Close() //nolint:errcheck // only read
 	if look() {
@@ -362,7 +362,7 @@ func (s *server) until(id, what string, wanted func(change map[string]any) bool)
 	return nil
 }
 
-// app asks the router for an app's answer, by Host.
+// app requests an app from the router, by Host.
 func (s *server) app(host string) answer {
 	s.t.Helper()
 	scheme := "http"

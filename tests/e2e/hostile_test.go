@@ -16,7 +16,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// witness is an app that tells what it was asked, whole requests only.
+// witness is an app that lists its complete requests.
 const witness = `const seen = [];
 require('node:http').createServer((q, r) => {
   if (q.url === '/seen') return r.end(JSON.stringify(seen));
@@ -28,8 +28,8 @@ require('node:http').createServer((q, r) => {
   });
 }).listen(process.env.PORT);`
 
-// said is what the witness tells of one request.
-type said struct{ Line, Body string }
+// seenRequest is a request as the witness saw it.
+type seenRequest struct{ Line, Body string }
 
 // deployed returns a server that runs the witness at witness.localhost.
 func deployed(t *testing.T) *server {
@@ -45,7 +45,7 @@ func deployed(t *testing.T) *server {
 	return s
 }
 
-func (s *server) seen() (all []said) {
+func (s *server) seen() (all []seenRequest) {
 	s.t.Helper()
 	conn := s.dial(s.apps)
 	all = nil
@@ -73,7 +73,7 @@ func (s *server) dial(addr string) net.Conn {
 // raw sends bytes and reads all answers, until the server closes the connection.
 func (s *server) raw(conn net.Conn, text string) (answers []answer) {
 	s.t.Helper()
-	go func() { _, _ = io.WriteString(conn, text) }() // who is refused may not be read to the end
+	go func() { _, _ = io.WriteString(conn, text) }() // a refused request may not be read to its end
 	all, err := io.ReadAll(conn)
 	if err != nil && len(all) == 0 {
 		s.t.Fatalf("no end after %.200q: %v", text, err)
@@ -105,9 +105,9 @@ func length(n int) string { return fmt.Sprintf("Content-Length: %d\r\n", n) }
 
 func chunk(text string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(text), text) }
 
-// What has two lengths, or a doubtful one, is one request for whoever stands
-// before us and for the app behind us, or none.
-func TestSmuggling(t *testing.T) {
+// A request with two lengths, or an ambiguous one, is the same single request for a
+// proxy in front of the server and for the app behind it, or is refused.
+func TestRequestSmuggling(t *testing.T) {
 	t.Parallel()
 	s := deployed(t)
 	const refused, broken = -1, -2
@@ -209,8 +209,8 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
-// Request lines that a proxy, we and an app may read differently reach the app
-// as they came, or not at all.
+// Request lines that a proxy, the server and an app might read differently reach the
+// app unchanged, or not at all.
 func TestHostileRequestLines(t *testing.T) {
 	t.Parallel()
 	s := deployed(t)
@@ -254,8 +254,8 @@ func TestHostileRequestLines(t *testing.T) {
 	}
 }
 
-// Names that climb, that end early or that never end are nobody's, on the
-// webhooks API and on the platform's.
+// Names that contain path elements, control characters or too much are not found, in
+// the webhooks API and in the platform's.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -286,7 +286,7 @@ func TestHostileNames(t *testing.T) {
 			if strings.Contains(name, "?") || strings.Contains("constructor __proto__ -", name) && route.addr == s.platform {
 				continue
 			}
-			// A name that is no user's may be that of an ssh key, of which there are none here.
+			// What is not the name of a user may be that of an ssh key; there are none.
 			if route.before == "/users/" && strings.Contains("dscape. dscape%2e%2e", name) {
 				continue
 			}
@@ -310,7 +310,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// Bodies at the limit and beyond it, however they are sent.
+// Bodies at the size limit and above it, however they are sent.
 func TestHostileBodies(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 )
 
-// cluster is several servers behind one Redis and one platform, and the one
-// who balances between them.
+// cluster is several servers that share a Redis and a platform, and the load
+// balancer between them.
 type cluster struct {
 	t        *testing.T
 	platform *server
@@ -48,7 +48,7 @@ func newCluster(t *testing.T, h hub, size int, flags ...string) *cluster {
 	return c
 }
 
-// one returns the URL of a server that is up, the next in turn.
+// one returns the URL of the next server that is up.
 func (c *cluster) one() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,8 +74,8 @@ func (c *cluster) restart(i int) {
 	c.up[i] = true
 }
 
-// deliver posts until somebody accepts: where a server does not answer, the
-// same delivery goes to the next one, as a balancer sends it.
+// deliver posts until a server accepts. If one does not answer, the same delivery
+// goes to the next one.
 func (c *cluster) deliver(delivery, body string) (id string, err error) {
 	for {
 		request, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.one()+"/1/deploy", strings.NewReader(body))
@@ -109,11 +109,11 @@ func (c *cluster) deliver(delivery, body string) (id string, err error) {
 	}
 }
 
-// Deliveries of several apps over three servers, two of which are killed and
-// started again, whichever and whenever the seed says: each ends in one outcome,
-// and each app ends as the newest commit, without having gone back on its way, by
-// the entries and by what the platform was called for.
-func TestInstancesBehindOneRedis(t *testing.T) {
+// Deliveries of several apps to three servers, two of which are killed and started
+// again at points that the seed chooses: each has one outcome, and each app ends
+// with its newest commit and never goes back, by the entries and by the calls of
+// the platform.
+func TestServersThatShareARedis(t *testing.T) {
 	t.Parallel()
 	const apps, commits, again = 4, 60, 4 // every fourth is delivered twice: 300 in all
 	h := github(t)
@@ -134,7 +134,7 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 		}
 	}
 
-	// The faults come at counts of what was accepted, whoever accepted it.
+	// The faults come after a number of accepted deliveries.
 	t.Logf("-seed %d", *faultSeed)
 	random := rand.New(rand.NewPCG(*faultSeed, 0))
 	who, at := random.Perm(len(c.servers)), 0
@@ -150,7 +150,7 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 	deliveries := 0
 	count := func(id string) {
 		mu.Lock()
-		defer mu.Unlock() // also where a server does not start
+		defer mu.Unlock() // also if a server does not start
 		accepted[id] = true
 		deliveries++
 		if fault := faults[deliveries]; fault != nil {
@@ -187,7 +187,7 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 		t.Fatalf("%d deliveries made %d entries, want %d and %d", deliveries, len(accepted), want, apps*commits)
 	}
 
-	// The feed of a server that was never killed tells all of it.
+	// The feed of the server that was never killed has all changes.
 	s := c.servers[who[2]]
 	outcomes, newest := map[string]int{}, map[string]int{}
 	entries := map[string]attempted{} // by order
@@ -226,7 +226,7 @@ func TestInstancesBehindOneRedis(t *testing.T) {
 		}
 		entries[fmt.Sprintf("%016d", change.Doc.Order)] = attempted{order[change.Doc.Commit.ID], change.Doc.Attempts}
 		if !accepted[change.Doc.ID] {
-			t.Errorf("nobody delivered entry %s", change.Doc.ID)
+			t.Errorf("entry %s was not delivered", change.Doc.ID)
 		}
 		if outcomes[change.Doc.ID]++; outcomes[change.Doc.ID] > 1 {
 			t.Errorf("entry %s has a second outcome, %s", change.Doc.ID, change.Status)
@@ -316,7 +316,7 @@ func (p *platformCalls) check(t *testing.T, entries map[string]attempted) {
 		slices.SortFunc(all, func(a, b *platformCall) int { return a.begin - b.begin })
 		for i, c := range all {
 			if _, known := entries[c.entry]; !known {
-				t.Errorf("%s was deployed by nobody's entry %q", app, c.entry)
+				t.Errorf("%s was deployed by an unknown entry, %q", app, c.entry)
 			}
 			if i == 0 {
 				continue
@@ -327,7 +327,7 @@ func (p *platformCalls) check(t *testing.T, entries map[string]attempted) {
 		}
 	}
 	if len(spans) == 0 {
-		t.Error("the platform was never called")
+		t.Error("the platform was not called")
 	}
 }
 

@@ -26,12 +26,12 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/bolt"
 )
 
-// letters is a mailbox for everybody.
+// letters is a mailbox for all addresses.
 type letters chan string
 
 func (l letters) NewSession(*smtp.Conn) (smtp.Session, error) { return &letter{box: l}, nil }
 
-// letter is one on its way.
+// letter is a letter that is being received.
 type letter struct {
 	box letters
 	to  string
@@ -50,16 +50,16 @@ func (l *letter) Data(r io.Reader) error {
 	return err
 }
 
-// AuthMechanisms names the one that tells no password where there is no TLS.
+// AuthMechanisms names the one that does not send the password, as there is no TLS.
 func (l *letter) AuthMechanisms() []string { return []string{"CRAM-MD5"} }
 
-// Auth takes everybody for who he says that he is.
-func (l *letter) Auth(string) (sasl.Server, error) { return new(credulous), nil }
+// Auth accepts all credentials.
+func (l *letter) Auth(string) (sasl.Server, error) { return new(acceptAll), nil }
 
-// credulous believes any answer to its challenge.
-type credulous struct{ asked bool }
+// acceptAll accepts any answer to its challenge.
+type acceptAll struct{ asked bool }
 
-func (c *credulous) Next([]byte) (challenge []byte, done bool, err error) {
+func (c *acceptAll) Next([]byte) (challenge []byte, done bool, err error) {
 	if c.asked {
 		return nil, true, nil
 	}
@@ -70,7 +70,7 @@ func (c *credulous) Next([]byte) (challenge []byte, done bool, err error) {
 func (l *letter) Reset()        {}
 func (l *letter) Logout() error { return nil }
 
-// mailbox returns a mail server's address and what comes to it.
+// mailbox returns the address of a mail server and the letters to it.
 func mailbox(t *testing.T) (addr string, box letters) {
 	t.Helper()
 	box = make(letters, 10)
@@ -94,7 +94,7 @@ func mailbox(t *testing.T) (addr string, box letters) {
 	return l.Addr().String(), box
 }
 
-// next waits for something that must come.
+// next waits for the next value of a channel.
 func next[T any](t *testing.T, what string, from <-chan T) T {
 	t.Helper()
 	select {
@@ -106,10 +106,9 @@ func next[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// What became of a deployment is told by mail, where the form of GitHub's
-// former service hook asks for it, and by a webhook of ours, which is tried
-// again.
-func TestOutcomesAreTold(t *testing.T) {
+// The outcome of a deployment is sent by mail, if the form of GitHub's former
+// service hook asks for it, and posted to a webhook, with retries.
+func TestNotifications(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	addr, box := mailbox(t)
@@ -187,16 +186,16 @@ func TestOutcomesAreTold(t *testing.T) {
 	}
 }
 
-// absent is who is to be told of outcomes, and is away until back is set.
-type absent struct {
+// unavailable is a receiver of notifications that fails until back is set.
+type unavailable struct {
 	url   string
 	back  atomic.Bool
 	posts chan string // the id of each post that came
 }
 
-func newAbsent(t *testing.T) *absent {
+func newUnavailable(t *testing.T) *unavailable {
 	t.Helper()
-	a := &absent{posts: make(chan string, 10)}
+	a := &unavailable{posts: make(chan string, 10)}
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.back.Load() {
 			w.WriteHeader(http.StatusBadGateway)
@@ -208,11 +207,11 @@ func newAbsent(t *testing.T) *absent {
 	return a
 }
 
-// Who was away when the server was killed is told by its next life, once, and
-// nobody else sees the outcome a second time.
-func TestOutcomeIsToldAfterAKill(t *testing.T) {
+// A notification that failed before the server was killed is sent after the restart,
+// once, and the feed has the outcome once.
+func TestNotificationAfterAKill(t *testing.T) {
 	t.Parallel()
-	h, hook := github(t), newAbsent(t)
+	h, hook := github(t), newUnavailable(t)
 	s := serve(t, h.flags("--retry-delays", "1h", "--notify-urls", hook.url)...)
 	repo := h.repository("killed")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("killed"), "index.js": node("killed")})
@@ -221,7 +220,7 @@ func TestOutcomeIsToldAfterAKill(t *testing.T) {
 	s.kill()
 	hook.back.Store(true)
 	s.start()
-	if again := next(t, "the post of the next life", hook.posts); again != first {
+	if again := next(t, "the post after the restart", hook.posts); again != first {
 		t.Errorf("got %s and then %s", first, again)
 	}
 	outcomes := 0
@@ -244,11 +243,11 @@ func TestOutcomeIsToldAfterAKill(t *testing.T) {
 	}
 }
 
-// Where several servers share a Redis, another one tells what a server that was
-// killed could not tell any more.
-func TestOutcomeIsToldByAnotherServer(t *testing.T) {
+// If several servers share a Redis, another one sends the notifications of a server
+// that was killed.
+func TestNotificationByAnotherServer(t *testing.T) {
 	t.Parallel()
-	h, hook := github(t), newAbsent(t)
+	h, hook := github(t), newUnavailable(t)
 	c := newCluster(t, h, 2, "--retry-delays", "1h", "--notify-urls", hook.url)
 	c.kill(1) // so that the first one deploys
 	repo := h.repository("killed")

@@ -21,7 +21,7 @@ func text(t *testing.T, o any) string {
 	return string(encoded)
 }
 
-// push is what GitHub says of a push, as far as anything here reads it.
+// push returns the payload of a push, with the fields that the program reads.
 func push(changes object) object {
 	payload := object{
 		"ref": "refs/heads/main", "before": strings.Repeat("a", 40), "after": strings.Repeat("b", 40),
@@ -38,7 +38,7 @@ func push(changes object) object {
 	return payload
 }
 
-// build is what Travis CI says of a build.
+// build returns the payload of a report of Travis CI.
 func build(changes object) object {
 	payload := object{
 		"id": 1, "number": "1", "type": "push", "state": "passed", "status": 0, "result": 0,

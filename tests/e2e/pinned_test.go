@@ -9,9 +9,9 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// Where the operator names the keys of Travis CI, no other one is believed,
-// whatever Travis' API tells, and each of them is.
-func TestPinnedKeysOfTravis(t *testing.T) {
+// If the operator pins keys of Travis CI, each of them is accepted and no other one,
+// whatever the API of Travis CI says.
+func TestPinnedTravisKeys(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	dir := t.TempDir()

@@ -12,23 +12,23 @@ import (
 	"testing"
 )
 
-// flawed is the way to a real platform, on which a test may put obstacles.
+// flawed is a proxy for a platform that a test can make fail.
 type flawed struct {
 	*httptest.Server
 	mu        sync.Mutex
 	obstacles []obstacle
 }
 
-// obstacle answers n requests of a method with part in their path.
+// obstacle answers n requests of a method whose path contains part.
 type obstacle struct {
 	method, part string
 	n            int
-	status       int // 0: it takes them and never answers
+	status       int // 0: they get no answer
 	body         string
 }
 
-// flawedPlatform returns the way to the embedded platform of another server,
-// and the flags that make a server take it.
+// flawedPlatform returns a proxy for the embedded platform of another server, and
+// the flags of a server that uses it.
 func flawedPlatform(t *testing.T, behind *server) (p *flawed, flags []string) {
 	t.Helper()
 	to, err := url.Parse(behind.platform)
@@ -77,7 +77,7 @@ func (p *flawed) meets(r *http.Request) (obstacle, bool) {
 	return obstacle{}, false
 }
 
-// left reports whether one of the obstacles was not met as often as it stands.
+// left reports whether one of the obstacles was met less than n times.
 func (p *flawed) left() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,11 +89,11 @@ func (p *flawed) left() bool {
 	return false
 }
 
-// always is as often as a test can ask.
+// always is more requests than a test makes.
 const always = 1000
 
-// Who somebody is can't be found out, or the answer makes no sense.
-func TestAccountsThatFail(t *testing.T) {
+// The accounts can not be reached, or give an invalid answer.
+func TestAuthenticationFailures(t *testing.T) {
 	t.Parallel()
 	behind := serve(t)
 	p, flags := flawedPlatform(t, behind)
@@ -145,9 +145,9 @@ func TestAccountsThatFail(t *testing.T) {
 	}
 }
 
-// The platform's failures that pass are waited for; those that stay are told
-// with the step's code, and with what the platform said.
-func TestPlatformThatFails(t *testing.T) {
+// Temporary failures of the platform are retried. Others fail the deployment with
+// the code of the step and the platform's message.
+func TestPlatformFailures(t *testing.T) {
 	t.Parallel()
 	behind := serve(t)
 	p, flags := flawedPlatform(t, behind)
@@ -156,7 +156,7 @@ func TestPlatformThatFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		obstacle
 		status int
-		code   string // "": it passes
+		code   string // "": it is temporary
 		detail string
 	}{
 		"passes-create":  {obstacle{"GET", "/apps/dscape/passes-create", 2, 502, ""}, 200, "", ""},
@@ -174,7 +174,7 @@ func TestPlatformThatFails(t *testing.T) {
 			got := s.send(repo.delivery(t, commit, "", nil))
 			if test.code == "" {
 				if got.change(t, 200, "ok"); p.left() {
-					t.Error("the platform was not asked that often")
+					t.Error("the platform got fewer requests")
 				}
 				if app := behind.app(name + ".localhost"); app.body != name {
 					t.Errorf("the app answers %d %s", app.status, app.body)
@@ -188,7 +188,7 @@ func TestPlatformThatFails(t *testing.T) {
 			}
 		})
 	}
-	// The accounts fail while a deployment is at work, after it was accepted.
+	// The accounts fail during a deployment, after it was accepted.
 	repo := h.repository("no-keys")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("no-keys"), "index.js": node("x")})
 	p.put()

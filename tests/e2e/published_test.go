@@ -55,8 +55,8 @@ func published(t *testing.T) map[string][]string {
 	return payloads
 }
 
-// Each of GitHub's examples gets a sensible answer in either form, and only
-// what names a branch to deploy is tried.
+// Each of GitHub's published payloads gets the right answer, as JSON and as a form,
+// and only pushes to the default branch are deployed.
 func TestPublishedPayloads(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -86,10 +86,10 @@ func TestPublishedPayloads(t *testing.T) {
 				case event == "push" && push.deploys():
 					code = "deploy:github:no_pkg_json" // its repository is not there
 				}
-				got.told(t, name, want, code)
+				got.wants(t, name, want, code)
 			}
-			// Without the header, as a person posts a saved payload, it is told by
-			// its fields alone: a push, a ping, or nothing that we know.
+			// Without the header, as if a person posts a saved payload, its fields
+			// decide: it is a push, a ping, or unknown.
 			want, code := "ignored", ""
 			switch {
 			case event == "ping":
@@ -101,21 +101,21 @@ func TestPublishedPayloads(t *testing.T) {
 			}
 			if push.is() {
 				if posted[push.key()] {
-					continue // what is posted again may not be the newest any more
+					continue // a repeated one may not be the newest any more
 				}
 				posted[push.key()] = true
 			}
-			s.send(request{path: "/1/deploy", body: payload}).told(t, event+" "+strconv.Itoa(i)+" without its header", want, code)
+			s.send(request{path: "/1/deploy", body: payload}).wants(t, event+" "+strconv.Itoa(i)+" without its header", want, code)
 		}
 	}
 	t.Logf("%d deliveries", deliveries)
 }
 
-// publishedPush is what of a payload tells a push.
+// publishedPush has the fields of a payload that make it a push.
 type publishedPush struct {
 	Ref, Before, After string
 	Deleted            bool
-	Commits            []struct{} // of GitHub Enterprise Server's cache_sync: none, unlike of every push
+	Commits            []struct{} // nil in cache_sync of GitHub Enterprise Server
 	Repository         *struct {
 		FullName      string `json:"full_name"`
 		DefaultBranch string `json:"default_branch"`
@@ -123,7 +123,7 @@ type publishedPush struct {
 }
 
 func readPush(payload string) (p publishedPush) {
-	_ = json.Unmarshal([]byte(payload), &p) // what has other types is no push
+	_ = json.Unmarshal([]byte(payload), &p) // a field of another type is not that of a push
 	return p
 }
 
@@ -137,12 +137,12 @@ func (p publishedPush) deploys() bool {
 	return p.is() && !p.Deleted && p.Ref == "refs/heads/"+p.Repository.DefaultBranch
 }
 
-// key is the same for what is pushed again.
+// key is the same for a repeated push.
 func (p publishedPush) key() string { return p.Repository.FullName + p.Ref + p.Before + p.After }
 
-// told wants a change of a status, or a failure with a code, and the HTTP status
-// that goes with it.
-func (a answer) told(t *testing.T, name, status, code string) {
+// wants checks that the answer is a change with a status, or a failure with a code,
+// and the HTTP status that belongs to it.
+func (a answer) wants(t *testing.T, name, status, code string) {
 	t.Helper()
 	want := http.StatusOK
 	if code != "" {

@@ -27,8 +27,8 @@ func (s *server) ready(status int) {
 	}, s.stderr)
 }
 
-// Without its Redis a server accepts nothing, and says so; when Redis is back
-// it goes on by itself, with what was accepted before.
+// Without its Redis a server refuses deliveries. When Redis is back, the server goes
+// on by itself with what it had accepted.
 func TestRedisDown(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -69,22 +69,22 @@ func TestRedisDown(t *testing.T) {
 	}
 	said := s.stderr()
 	if strings.Count(said, "redis is unavailable") != 1 || strings.Count(said, "redis is available again") != 1 {
-		t.Errorf("the log does not say once that it begins and ends:\n%s", said)
+		t.Errorf("the log does not have one line for the beginning and one for the end:\n%s", said)
 	}
 	if strings.Contains(said, "connection pool") {
-		t.Errorf("the log is not ours alone:\n%s", said)
+		t.Errorf("the log has lines of a library:\n%s", said)
 	}
 }
 
-// A Redis that is there, and can't or does not do what it is asked for: the
-// sender gets its answer all the same, of what was refused nothing is there
-// afterwards, and all is well again without a restart.
+// A Redis that is connected but does not carry out commands: the sender gets an
+// answer, nothing of a refused delivery is stored, and the server recovers without
+// a restart.
 func TestRedisRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		begin func(*testing.T, *redistest.Server)
 		end   func(*redistest.Server)
-		says  string // the log, of why
+		says  string // in the log
 	}{
 		"full": {
 			func(_ *testing.T, store *redistest.Server) { store.Do("CONFIG", "SET", "maxmemory", "1") },
@@ -113,7 +113,7 @@ func TestRedisRefuses(t *testing.T) {
 			}
 			s.send(ping("before")).change(t, 200, "ok")
 			test.begin(t, store)
-			// It goes on only after all of these were answered.
+			// All of these are answered while it lasts.
 			refused := s.send(ping("refused"))
 			refused.failure(t, 503, "deploy:db:failed_to_store_payload")
 			if refused.header.Get("Retry-After") == "" {
@@ -138,24 +138,24 @@ func TestRedisRefuses(t *testing.T) {
 			}
 			said := s.stderr()
 			if strings.Count(said, "redis is unavailable") != 1 || strings.Count(said, "redis is available again") != 1 || !strings.Contains(said, test.says) {
-				t.Errorf("the log does not say once that it begins, why, and that it ends:\n%s", said)
+				t.Errorf("the log does not have one line for the beginning with its reason and one for the end:\n%s", said)
 			}
 		})
 	}
 }
 
-// A Redis that is empty all of a sudden: the log says so, who reads the feed is
-// told that something is missing, and what comes is accepted.
-func TestRedisIsEmptied(t *testing.T) {
+// If Redis loses its data, the log says so, readers of the feed learn that changes
+// are missing, and new deliveries are accepted.
+func TestRedisLosesItsData(t *testing.T) {
 	t.Parallel()
 	s, store := onRedis(t)
 	ping := request{path: "/1/deploy", body: `{"zen":"x","hook_id":1}`, header: event("ping")}
 	seq, _ := s.send(ping).change(t, 200, "ok")["seq"].(string)
 	store.Do("FLUSHALL")
-	// Until the server has looked, there is nothing new.
+	// Until the server has noticed, there is nothing new.
 	resumed := request{path: "/1/status/" + user + "/changes?feed=normal&since=" + seq}
 	var got answer
-	eventually(t, "the server has looked", func() bool {
+	eventually(t, "the server has noticed", func() bool {
 		got = s.send(resumed)
 		return got.status != 200 || got.body != ""
 	}, s.stderr)
@@ -170,9 +170,8 @@ func TestRedisIsEmptied(t *testing.T) {
 	}
 }
 
-// A deployment whose Redis goes away in the middle ends all the same: at once,
-// or as the next attempt.
-func TestRedisDownInTheMiddle(t *testing.T) {
+// A deployment that loses its Redis is completed, at once or by the next attempt.
+func TestRedisDownDuringADeployment(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s, store := onRedis(t, h.flags("--wait", "0s", "--lease", "2s", "--retry-delays", "100ms")...)
@@ -200,9 +199,9 @@ func TestRedisDownInTheMiddle(t *testing.T) {
 // not stopped can renew however busy the machine is.
 const longLease = "10s"
 
-// A server that was paused for longer than its lease finds its deployment done
-// by another, and changes nothing of it.
-func TestPausedServer(t *testing.T) {
+// A server that was paused for longer than its lease finds its deployment completed
+// by another server, and changes nothing.
+func TestServerPausedBeyondItsLease(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	c := newCluster(t, h, 1, "--lease", longLease)
@@ -226,7 +225,7 @@ func TestPausedServer(t *testing.T) {
 	if err := paused.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	// It works on, and a deployment of its own shows that it has had the time.
+	// It resumes. A deployment of its own shows that it has had the time to do harm.
 	second := repo.commit("second", map[string]string{"index.js": node("second")})
 	own := paused.send(repo.delivery(t, second, "", async())).change(t, 202, "pending")
 	ownID, _ := own["id"].(string)
@@ -240,9 +239,8 @@ func TestPausedServer(t *testing.T) {
 	}
 }
 
-// Somebody who reads the feed at one server sees what another does, across a
-// restart of Redis.
-func TestFeedAcrossServersAndRedis(t *testing.T) {
+// The feed of one server has the changes of another, across restarts of Redis.
+func TestFeedAcrossServers(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s, store := onRedis(t, h.flags()...)
@@ -278,7 +276,7 @@ func TestFeedAcrossServersAndRedis(t *testing.T) {
 		s.ready(200)
 		other.ready(200)
 	}
-	// What was seen is what is kept: nothing twice, nothing left out.
+	// The reader saw what is stored: no gap, no repeat.
 	var kept []string
 	page := s.send(request{path: "/1/status/" + user + "/changes?since=0&feed=normal"})
 	for line := range strings.Lines(page.body) {

@@ -8,9 +8,9 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// Requests that are wrong by themselves are refused, each with its code and a
-// reason that names what is wrong.
-func TestRequestsThatAreWrong(t *testing.T) {
+// Invalid requests are refused, each with its code and a reason that names the
+// mistake.
+func TestInvalidRequests(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	ping := `{"zen":"x","hook_id":1}`
@@ -94,8 +94,8 @@ func TestRequestsThatAreWrong(t *testing.T) {
 	}
 }
 
-// Every route is there with and without the trailing slash, and redirects
-// nobody: GitHub would not follow.
+// Every route works with and without a trailing slash, and without a redirect,
+// which GitHub would not follow.
 func TestTrailingSlashes(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -118,7 +118,7 @@ func TestTrailingSlashes(t *testing.T) {
 	}
 }
 
-// Pairing is proved at GitHub, and fails with a reason that helps.
+// GitHub verifies the token of a pairing. A refusal has a reason that helps.
 func TestPairing(t *testing.T) {
 	t.Parallel()
 	h := github(t)

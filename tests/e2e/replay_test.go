@@ -6,10 +6,9 @@ import (
 	"testing"
 )
 
-// A delivery that somebody captured is sent again with another id, which the
-// signature does not cover, or without one: that brings back nothing that ran
-// before.
-func TestCapturedDelivery(t *testing.T) {
+// A captured delivery that is sent again with another id, which the signature does
+// not cover, or without one, deploys nothing again.
+func TestReplayedDelivery(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -44,7 +43,7 @@ func TestCapturedDelivery(t *testing.T) {
 	if app := s.app("captured.localhost"); app.body != "newer" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
-	if n := h.asks("/captured/legacy.tar.gz"); n != 2 {
+	if n := h.requested("/captured/legacy.tar.gz"); n != 2 {
 		t.Errorf("the tarball was fetched %d times", n)
 	}
 }

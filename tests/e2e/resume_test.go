@@ -10,9 +10,8 @@ import (
 	"testing"
 )
 
-// A reader that was cut off by a crash goes on where it was: nothing is lost,
-// and nothing comes twice.
-func TestFeedOverACrash(t *testing.T) {
+// A reader that a crash disconnected resumes without a gap or a repeat.
+func TestFeedResumesAfterACrash(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--wait", "0s")...)
@@ -29,7 +28,7 @@ func TestFeedOverACrash(t *testing.T) {
 	arrived, release := h.Hold(func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/contents/package.json") })
 	id, _ := s.send(repo.delivery(t, commit, "one", nil)).change(t, 202, "pending")["id"].(string)
 	<-arrived
-	see(lines(t, feed, 2)) // accepted, and taken up
+	see(lines(t, feed, 2)) // accepted, and claimed
 	s.kill()
 	release()
 	s.start()
@@ -55,7 +54,7 @@ func TestFeedOverACrash(t *testing.T) {
 	}
 }
 
-// What a reader of the feed may choose.
+// The parameters of the feed.
 func TestFeedParameters(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -142,7 +141,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A body that does not say how large it is is not read beyond the limit.
+// A body without a length is read up to the limit only.
 func TestEndlessBody(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

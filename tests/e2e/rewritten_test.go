@@ -4,9 +4,8 @@ import (
 	"testing"
 )
 
-// A branch that was set back deploys what it was set back to; a commit that is
-// gone by the time it is fetched fails, and keeps nothing after it from being
-// deployed.
+// A branch that was reset deploys its older commit. A commit that is gone when it
+// is fetched fails, and later pushes are deployed.
 func TestRewrittenBranch(t *testing.T) {
 	t.Parallel()
 	h := github(t)

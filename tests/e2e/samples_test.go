@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The two deliveries of 2012, as they are, in each way that they may arrive.
+// The two sample payloads of 2012, unchanged, in each way that they can be sent.
 func TestSamplesOf2012(t *testing.T) {
 	t.Parallel()
 	h := github(t)

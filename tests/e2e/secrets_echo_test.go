@@ -46,10 +46,9 @@ func echoing(t *testing.T, to string) (*httptest.Server, *atomic.Value) {
 	return server, &chosen
 }
 
-// A GitHub, a platform, or a proxy before them that repeats a request in its
-// error message brings no credential into the log, an answer, the feed or the
-// store.
-func TestSecretsThatAreRepeated(t *testing.T) {
+// If GitHub, a platform, or a proxy in front of them repeats a request in its error
+// message, no credential gets into the log, an answer, the feed or the store.
+func TestRepeatedCredentials(t *testing.T) {
 	t.Parallel()
 	secrets := marked{"the GitHub token": "ghp_canarycomesback42", "the password": password}
 	h := github(t)

@@ -20,11 +20,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// processes are the arguments and the environments of all processes, while
-// they were looked at.
+// processes are the arguments and the environments of all processes during a
+// test.
 type processes struct{ arguments, environments bytes.Buffer }
 
-// watchProcesses looks at all processes until stop.
+// watchProcesses records all processes until stop.
 func watchProcesses(ctx context.Context) (stop func() *processes) {
 	ctx, cancel := context.WithCancel(ctx)
 	seen := &processes{}
@@ -58,7 +58,7 @@ func watchProcesses(ctx context.Context) (stop func() *processes) {
 	}
 }
 
-// heard is what somebody that the server calls is told.
+// heard is a server that records what it is sent.
 type heard struct {
 	*httptest.Server
 	all           notes
@@ -66,7 +66,7 @@ type heard struct {
 	posts         chan string // bodies
 }
 
-// listening returns somebody who hears requests and answers them by handler.
+// listening returns a server that records requests and answers them with handler.
 func listening(t *testing.T, handler http.Handler) *heard {
 	t.Helper()
 	h := &heard{posts: make(chan string, 1000)}
@@ -89,14 +89,14 @@ func listening(t *testing.T, handler http.Handler) *heard {
 	return h
 }
 
-// until waits for a post that says so.
+// until waits for a post that contains says.
 func (h *heard) until(t *testing.T, says string) {
 	t.Helper()
-	for !strings.Contains(next(t, "a post with "+says, h.posts), says) { //nolint:revive // waiting is all
+	for !strings.Contains(next(t, "a post with "+says, h.posts), says) { //nolint:revive // it only waits
 	}
 }
 
-// forwarded has what a handler hears go on to another server.
+// forwarded returns a handler that forwards requests to another server.
 func forwarded(t *testing.T, to string) http.Handler {
 	t.Helper()
 	u, err := url.Parse(to)
@@ -106,7 +106,7 @@ func forwarded(t *testing.T, to string) http.Handler {
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }}
 }
 
-// kept is all that a Redis has, unpacked.
+// kept returns all data of a Redis, uncompressed.
 func kept(t *testing.T, addr, password string) []byte {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: addr, Password: password})
@@ -121,7 +121,7 @@ func kept(t *testing.T, addr, password string) []byte {
 		for _, value := range values {
 			text, err := decoder.DecodeAll([]byte(value), nil)
 			if err != nil {
-				text = []byte(value) // it was not packed
+				text = []byte(value) // it was not compressed
 			}
 			all.Write(append(text, '\n'))
 		}
@@ -159,7 +159,7 @@ func kept(t *testing.T, addr, password string) []byte {
 				}
 			}
 		default:
-			t.Errorf("%s is a %s, which nobody looks into", key, kind)
+			t.Errorf("%s is a %s, which this test does not read", key, kind)
 		}
 		if err != nil {
 			t.Errorf("%s: %v", key, err)

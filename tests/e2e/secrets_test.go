@@ -21,11 +21,11 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 )
 
-// marked are secrets, each with a mark that stands nowhere else.
+// marked are secrets by name, each with a text that occurs nowhere else.
 type marked map[string]string
 
-// forms are how a secret may look where it should not be: as it is, in hex and
-// in URLs, and within base64, at whichever of the three places in a group.
+// forms returns the forms that a secret may have: unchanged, in hex, in a URL, and
+// within Base64, at each of the three positions in a group.
 func (m marked) forms() map[string][]byte {
 	all := map[string][]byte{}
 	for name, secret := range m {
@@ -40,17 +40,16 @@ func (m marked) forms() map[string][]byte {
 	return all
 }
 
-// key returns a new key in base64, of the same form as those that tokens are
-// encrypted with, and its bytes.
+// key returns a new key for encryption in Base64, and its bytes.
 func key() (text, raw string) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
 	return base64.StdEncoding.EncodeToString(random), string(random)
 }
 
-// No secret that the server is given is seen again: not in its log, its
-// answers, its feed, its files, its Redis, nor the arguments or environment of
-// a process; not by an app, and by nobody whom the server tells something.
+// No secret that the server is given appears in its log, its answers, its feed, its
+// files, its Redis, or the arguments or environment of a process; no app and no
+// other server gets one that is not meant for it.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	for _, store := range []string{"embedded", "redis"} {
@@ -105,7 +104,7 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 	}
 	s := run(t, "serve", 3, flags...)
 	s.trust = roots
-	var told bytes.Buffer // all that anybody was told
+	var told bytes.Buffer // all answers and output
 	add := func(stdin string, args ...string) {
 		told.WriteString(s.run(stdin+"\n", append(args, "--data", s.data)...))
 	}
@@ -145,8 +144,8 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 		r.header["X-Hub-Signature-256"] = "sha256=" + hex.EncodeToString(mac(secrets["the webhook secret"], r.body))
 		return r
 	}
-	// npm's children, the app, and what an app that fails leaves in the log all
-	// tell what they were started with.
+	// The children of npm, the app, and an app that fails all print their
+	// environment.
 	good := delivery("1", "first", map[string]string{
 		"package.json": `{"name":"kept","version":"1.0.0","scripts":{"start":"node index.js","postinstall":"node -p 'JSON.stringify(process.env)'"}}`,
 		"index.js": `console.log(process.env)
@@ -195,7 +194,7 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 		"what GitHub hears": []byte(hub.all.String()), "what GitHub is shown": []byte(hub.authorization.String()),
 		"what the hook hears": []byte(hook.all.String() + hook.authorization.String()),
 	}
-	open := map[string]string{ // what is no secret is found: so the places are those
+	open := map[string]string{ // these are no secrets, and show that the places are right
 		filepath.Join(s.data, "platform", "platform.db"): "dscape@example.org",
 		"what was told": "start_app", "the app's log": "PORT", "the log": "deployment failed",
 		"the arguments of a process": "--seal-keys-file", "the environment of a process": "PORT=",

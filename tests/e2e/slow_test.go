@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Who begins a request and does not go on is cut off by the program's own
-// limits, on each of its ports.
+// An incomplete request is ended by the program's own time limits, on each port.
 func TestSlowSenders(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

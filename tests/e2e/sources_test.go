@@ -11,8 +11,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// Repositories, and answers of GitHub, of which no app can be made.
-func TestSourcesThatFail(t *testing.T) {
+// Repositories, and answers of GitHub, that no app can be deployed from.
+func TestUnusableSources(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--retry-delays", "10ms,20ms")...)
@@ -69,8 +69,7 @@ func TestSourcesThatFail(t *testing.T) {
 	}
 }
 
-// What GitHub delivers of branches and tags, for real: only pushes to the one
-// branch deploy.
+// GitHub's events for branches and tags: only pushes to one branch are deployed.
 func TestRefs(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -132,8 +131,8 @@ func TestRefs(t *testing.T) {
 	app("feature")
 }
 
-// The signature of a delivery counts where its user has a secret.
-func TestSignaturesOfGitHub(t *testing.T) {
+// The signature of a delivery is verified if its user has a secret.
+func TestGitHubSignatures(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	ping := func(query, signature string, anonymous bool) answer {
@@ -168,7 +167,7 @@ func TestSignaturesOfGitHub(t *testing.T) {
 	ping("", "", false).change(t, 200, "ok")
 }
 
-// A token that GitHub takes back keeps nobody from deploying what is public.
+// A public repository is deployed although GitHub refuses the user's token.
 func TestRevokedToken(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -186,8 +185,8 @@ func TestRevokedToken(t *testing.T) {
 	}
 }
 
-// Two users may not have one app's address; the second is told so.
-func TestSubdomainThatIsTaken(t *testing.T) {
+// Two users can not have the same address for an app; the second one is refused.
+func TestSubdomainInUse(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -203,7 +202,7 @@ func TestSubdomainThatIsTaken(t *testing.T) {
 	}
 }
 
-// A deployment that takes the server down with it, time and again, is given up.
+// A deployment that ends the server again and again is given up.
 func TestInterruptedTooOften(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -224,7 +223,7 @@ func TestInterruptedTooOften(t *testing.T) {
 	if failed["error"] != "deploy:worker:interrupted" {
 		t.Errorf("got %v", failed)
 	}
-	// It is another attempt of the same entry when it comes again.
+	// Another delivery of it is another attempt of the same entry.
 	release()
 	again := s.send(repo.delivery(t, commit, "one", nil)).change(t, 200, "ok")
 	if base := filepath.Base(id); filepath.Base(again["id"].(string)) != base {
@@ -232,7 +231,7 @@ func TestInterruptedTooOften(t *testing.T) {
 	}
 }
 
-// manyFolders is a tree of more entries than are deployed, in few files.
+// manyFolders is a tree with more entries than are allowed, of few files.
 func manyFolders() map[string]string {
 	files := map[string]string{}
 	for i := range 850 {

@@ -22,7 +22,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// path is the file that entries are kept in.
+// path returns the file of the store.
 func (s *server) path() string { return filepath.Join(s.data, "webhooks.db") }
 
 // ping sends a ping and wants it accepted.
@@ -31,10 +31,9 @@ func (s *server) ping() map[string]any {
 	return s.send(request{path: "/1/deploy", body: `{"zen":"x","hook_id":1}`, header: event("ping")}).change(s.t, 200, "ok")
 }
 
-// A store that can't write takes nothing, says so, and has nothing afterwards
-// that was not acknowledged. What it holds can still be read. When there is
-// room again it goes on by itself.
-func TestDiskIsFull(t *testing.T) {
+// A store that can not write refuses deliveries and stores nothing that it did not
+// acknowledge. It can still be read, and recovers when there is room again.
+func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags()...)
@@ -71,7 +70,7 @@ func TestDiskIsFull(t *testing.T) {
 	if id, _ := before["id"].(string); list.header.Get("X-Total-Count") != "1" || !strings.Contains(list.body, id[strings.LastIndex(id, "/")+1:]) {
 		t.Errorf("got %v %s", list.header, list.body)
 	}
-	if n := h.asks("/full/"); n != 0 {
+	if n := h.requested("/full/"); n != 0 {
 		t.Errorf("GitHub was asked %d times for what was not accepted", n)
 	}
 	s.send(repo.delivery(t, commit, "one", nil)).change(t, 200, "ok")
@@ -95,7 +94,7 @@ func (s *server) damage(from, to string) {
 	s.start()
 }
 
-// What can't be read is told as that, and is nobody's mistake but ours.
+// Damaged data is reported as an internal error.
 func TestDamagedStore(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--retry-delays", "10ms")
@@ -170,9 +169,9 @@ func (s *server) fill(o bolt.Options, batches ...[]string) {
 	s.start()
 }
 
-// A since that lies before what is kept, or behind all that was ever there,
-// can't be resumed from; the answer says from where one can.
-func TestFeedThatWasCut(t *testing.T) {
+// A feed can not be resumed before the oldest change that is kept, or after the
+// newest one. The answer says from where it can.
+func TestFeedBeforeTheOldestChange(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	first, _ := s.ping()["seq"].(string)
@@ -191,8 +190,8 @@ func TestFeedThatWasCut(t *testing.T) {
 	}
 }
 
-// A reader that is so slow that changes are dropped before it comes to them
-// is told, in its last line, and can go on from what it saw.
+// A reader that is so slow that changes are dropped before it reads them learns of it
+// in the last line. It can resume from the last change that it has read.
 func TestReaderThatIsTooSlow(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

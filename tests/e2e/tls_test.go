@@ -53,7 +53,7 @@ func authority(t *testing.T) (cert, key string, roots *x509.CertPool) {
 	return cert, key, roots
 }
 
-// The API and the apps speak TLS, and nothing else on their ports.
+// The API and the apps are served with TLS only.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	h := github(t)

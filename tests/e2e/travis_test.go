@@ -91,8 +91,8 @@ func (a answer) failure(t *testing.T, status int, code string) map[string]any {
 	return failure
 }
 
-// Travis CI's signature is proof of what Travis says: it releases what is
-// held, without anybody's password, and nothing more.
+// A report with the signature of Travis CI releases the held push of its commit,
+// without credentials of a user, and does nothing else.
 func TestTravisSignature(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -167,7 +167,7 @@ func TestTravisSignature(t *testing.T) {
 	}
 }
 
-// What becomes of a held push with each outcome that a build can have.
+// What each result of a build does to a held push.
 func TestReportsOnHeldPushes(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -268,8 +268,8 @@ func TestReportsOnHeldPushes(t *testing.T) {
 	}
 }
 
-// A report with its user's credentials deploys by itself where no push waits.
-// Its signature, which nobody can check here, is ignored, and that is told.
+// A report with the credentials of a user deploys by itself if no push is held. A
+// signature that can not be checked is ignored, with a note.
 func TestReportThatDeploys(t *testing.T) {
 	t.Parallel()
 	h := github(t)

@@ -8,9 +8,9 @@ import (
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
-// A delivery's request waits for the outcome as long as the client, or else
-// the operator, wants it; the deployment goes on either way.
-func TestHowLongItWaits(t *testing.T) {
+// The request of a delivery waits for the outcome as long as the client prefers, or
+// else as the operator configured. The deployment goes on either way.
+func TestWaitForTheOutcome(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--wait", "50ms")...)
@@ -47,8 +47,8 @@ func TestHowLongItWaits(t *testing.T) {
 	}
 }
 
-// What GitHub asks to wait for is waited for, and does not count as a try.
-func TestGitHubAsksToWait(t *testing.T) {
+// A wait that GitHub asks for does not count as a failed attempt.
+func TestGitHubRateLimit(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--wait", "0s", "--retry-delays", "10ms")...)
@@ -96,9 +96,9 @@ func TestGitHubAsksToWait(t *testing.T) {
 	}
 }
 
-// A server that stops answers those who wait, and another takes up what it
-// had begun.
-func TestStoppedInTheMiddle(t *testing.T) {
+// A server that stops answers the requests that wait, and another one resumes its
+// deployments.
+func TestStoppedDuringADeployment(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--shutdown-timeout", "100ms")...)
