@@ -88,3 +88,20 @@ func TestCatalogue(t *testing.T) {
 		t.Errorf("an unknown code says %q, want %q", got, want)
 	}
 }
+
+func TestEveryReasonSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for _, row := range seedCodes(t) {
+		code := core.Code(row.code)
+		if strings.HasSuffix(row.code, "*") {
+			continue
+		}
+		remedy := core.Remedy(code)
+		if remedy == "" {
+			t.Errorf("%s has no remedy", code)
+		}
+		if got, want := core.NewError(code, "", nil).Reason, row.reason+". "+remedy; got != want {
+			t.Errorf("%s says %q, want %q", code, got, want)
+		}
+	}
+}

@@ -21,10 +21,10 @@ type Error struct {
 }
 
 // NewError returns an Error with the given code. An empty reason stands for
-// the catalogue's.
+// the catalogue's sentence and remedy.
 func NewError(code Code, reason string, cause error) *Error {
 	if reason == "" {
-		reason = Reason(code)
+		reason = message(code)
 	}
 	return &Error{Code: code, Reason: reason, Cause: cause}
 }

@@ -19,7 +19,7 @@ func TestError(t *testing.T) {
 	if got := core.CodeOf(err); got != core.CodeUploadTarball {
 		t.Errorf("CodeOf = %q", got)
 	}
-	if got, want := core.AsError(err).Reason, core.Reason(core.CodeUploadTarball); got != want {
+	if got, want := core.AsError(err).Reason, core.Reason(core.CodeUploadTarball)+". "+core.Remedy(core.CodeUploadTarball); got != want {
 		t.Errorf("without a reason it says %q, want the catalogue's %q", got, want)
 	}
 	if got := core.NewError(core.CodeUploadTarball, "Mine", nil).Reason; got != "Mine" {

@@ -73,7 +73,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 		if status == http.StatusInternalServerError && !slices.Contains(internal, code) && !strings.HasPrefix(string(code), "deploy:tar:") {
 			t.Errorf("%s has no status code of its own", code)
 		}
-		if status < 400 || body["error"] != string(code) || body["reason"] != core.Reason(code) || body["uuid"] != uuid || len(body) != 3 {
+		if status < 400 || body["error"] != string(code) || body["reason"] != core.NewError(code, "", nil).Reason || body["uuid"] != uuid || len(body) != 3 {
 			t.Errorf("%s is answered with %d %v", code, status, body)
 		}
 		if got, want := header.Get("WWW-Authenticate") != "", status == http.StatusUnauthorized; got != want {

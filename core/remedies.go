@@ -1,0 +1,47 @@
+package core
+
+// Remedy returns what to do about a failure of that code, as a sentence. It is
+// "" if the code's sentence says that itself.
+func Remedy(code Code) string { return remedies[code] }
+
+// message returns the code's sentence with its remedy.
+func message(code Code) string {
+	if remedy := Remedy(code); remedy != "" {
+		return Reason(code) + ". " + remedy
+	}
+	return Reason(code)
+}
+
+// remedies has what the sentences of the public codes of 2012, which may not
+// change, leave open.
+var remedies = map[Code]string{
+	CodeFailedToStorePayload: "Nothing was stored; send the delivery again after the time in Retry-After",
+	CodeProviderNotSupported: "Send what the webhooks of a supported sender send, as application/json or as the form field payload",
+	CodeNoPackageJSON:        "Check that package.json is in the top folder of the repository at that commit; for a private repository pair an account with POST /1/auth/github, then redeliver the webhook",
+	CodeBadCreds:             "Send user:password or user:apiToken, or name the user with ?user= and sign the delivery with one of the user's webhook secrets",
+	CodeDownloadTarball:      "Redeliver the webhook later; if it fails again, check that the paired account may read the repository",
+	CodeUploadTarball:        "The detail has the platform's answer, or the end of the build's output; mend that and push again",
+	CodeStartApp:             "The detail has the app's last lines; what ran before goes on running",
+	CodeNoPayload:            "Send the JSON payload as the body or as the form field payload; with curl: -d @file",
+
+	CodeNotYou:         "Use the path with your own user name",
+	CodeAuthServerDown: "Try again later; the log of the server says what the platform answered",
+	CodeUnauthorized:   "Check both; an API token is sent in place of the password",
+	CodeNoUsername:     "The platform returned an account without a name",
+
+	CodeStatusNotFound:  "Check the id, or the name of the application, in the list of entries at /1/status/USER/webhooks",
+	CodeStatusGetByID:   "Try again later; the log of the server has the cause",
+	CodeStatusQueryFail: "Try again later; the log of the server has the cause",
+
+	CodeChangesTimeout: "Nothing changed in the time that the parameter timeout allows; resume with since and the last seq",
+	CodeChangesFatal:   "Resume with since and the last seq",
+
+	CodeGetUserFailed:       "Try again later; the log of the server says what the platform answered",
+	CodeUpdateUserFailed:    "The token was not kept; try again later",
+	CodeNoCredentials:       `Send {"credentials":"githubUser:token"} as the body`,
+	CodeBadCredentials:      "A personal access token takes the place of the password",
+	CodeGitHubPairingFailed: "Send a personal access token of that GitHub account, not its password",
+
+	CodeTarCorrupt:   "Redeliver the webhook",
+	CodeTarNoPackage: "Push a commit that has a package.json",
+}
