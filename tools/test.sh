@@ -77,6 +77,14 @@ go vet "${packages[@]}"
 say "golangci-lint"
 "$lint" run "${packages[@]}"
 
+# The program runs on other systems than Linux too; only its embedded platform
+# does not.
+for system in linux/arm64 darwin/arm64 windows/amd64; do
+	say "go vet for $system"
+	GOOS=${system%/*} GOARCH=${system#*/} CGO_ENABLED=0 go vet ./tools/webhooks/... ./httpapi/client
+	GOOS=${system%/*} GOARCH=${system#*/} CGO_ENABLED=0 go build -o "$(cache)/cross" ./tools/webhooks
+done
+
 # Everything that the tests make lies in one folder, so that what they leave
 # behind can be found. Apps that run as users of their own pass through it.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/webhooks-test.XXXXXX")

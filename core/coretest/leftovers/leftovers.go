@@ -19,7 +19,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -107,7 +106,9 @@ func Kill(dir string) error {
 			return fmt.Errorf("processes do not end: %v", found)
 		}
 		for _, p := range found {
-			_ = syscall.Kill(p.pid, syscall.SIGKILL) // it may have ended
+			if running, err := os.FindProcess(p.pid); err == nil {
+				_ = running.Kill() // it may have ended
+			}
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/fx"
 
-	"github.com/nodejitsu/webhooks/deployer/platform"
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -39,7 +38,7 @@ func announceModule(role Role, cfg config.Config, lines *announcements) fx.Optio
 		}))
 	}
 	if cfg.PlatformURL == "" {
-		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, p *platform.Platform) {
+		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, p embedded) {
 			*lines = append(*lines, func() string {
 				_, port, _ := net.SplitHostPort(p.RouterAddr()) // a listener's own address
 				return fmt.Sprintf("apps     %s://SUBDOMAIN.%s:%s\nplatform %s", c.scheme(), cfg.AppsDomain, port, p.URL())

@@ -11,7 +11,6 @@ import (
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 	"github.com/nodejitsu/webhooks/httpapi"
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
@@ -38,7 +37,7 @@ func httpModule(cfg config.Config) fx.Option {
 			func(lc fx.Lifecycle, api *httpapi.API, c *Certificates, fail context.CancelCauseFunc, log *slog.Logger) *serve.Server {
 				s := serve.New(serve.Options{
 					Name: "listen", Addr: cfg.Listen, TLS: c.TLS,
-					MaxConns: cfg.MaxConnections, FileShare: apiFileShare, Trusted: cfg.Proxies(), Untrusted: drones.IsApp,
+					MaxConns: cfg.MaxConnections, FileShare: apiFileShare, Trusted: cfg.Proxies(), Untrusted: isApp,
 					ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, // feeds and deliveries extend it
 					Overload: api.Overload(), OnStop: api.EndFeeds, Fail: fail, Logger: log,
 				})

@@ -2,11 +2,8 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"go.uber.org/fx"
 
@@ -14,27 +11,44 @@ import (
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
-	"github.com/nodejitsu/webhooks/deployer/platform"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// Endpoint says where the platform is and what proves that we may. It is asked
-// at each call, as the embedded platform learns both when it starts.
+// Endpoint returns the URL of the platform and the key that is shared with it.
+// Each call asks for them, because the embedded platform has both only after its
+// start.
 type Endpoint struct {
 	URL func() string
 	Key func() core.Secret
 }
 
-// platformModule provides the platform's Endpoint and accounts: those of the
-// embedded platform, started with the process, unless the settings name another.
+// accounts are those of a platform.
+type accounts interface {
+	deploy.Accounts
+	auth.Accounts
+}
+
+// embedded is the platform that runs in this process.
+type embedded interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	URL() string
+	RouterAddr() string
+	Key() core.Secret
+	Serves(host string) bool
+	accounts() accounts
+}
+
+// platformModule provides the Endpoint and the accounts of the platform that is
+// configured, or of the embedded one, which it starts.
 func platformModule(cfg config.Config) fx.Option {
 	if cfg.PlatformURL != "" {
 		return fx.Module("platform", fx.Provide(
 			func() (Endpoint, error) {
 				key, err := cfg.PlatformKey()
 				if err == nil && key == "" {
-					err = errors.New("platform-key-file: the file is empty")
+					err = errors.New("--platform-key-file: the file is empty")
 				}
 				return Endpoint{URL: func() string { return cfg.PlatformURL }, Key: func() core.Secret { return key }}, err
 			},
@@ -44,48 +58,26 @@ func platformModule(cfg config.Config) fx.Option {
 	return fx.Module("platform",
 		fx.Provide(
 			fx.Annotate(
-				func(c *Certificates, logins *throttle.Throttle, fail context.CancelCauseFunc, log *slog.Logger) (*platform.Platform, error) {
-					p, err := newPlatform(cfg, c.TLS, logins, fail, log)
+				func(c *Certificates, logins *throttle.Throttle, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
+					p, err := newEmbedded(cfg, c.TLS, logins, fail, log)
 					if err == nil {
 						serves := p.Serves
 						c.serves.Store(&serves)
 					}
 					return p, err
 				},
-				fx.OnStart((*platform.Platform).Start),
-				fx.OnStop((*platform.Platform).Stop),
+				fx.OnStart(func(ctx context.Context, p embedded) error { return p.Start(ctx) }),
+				fx.OnStop(func(ctx context.Context, p embedded) error { return p.Stop(ctx) }),
 			),
-			func(p *platform.Platform) Endpoint { return Endpoint{URL: p.URL, Key: p.Key} },
-			func(p *platform.Platform) (deploy.Accounts, auth.Accounts) { return p.Accounts(), p.Accounts() },
+			func(p embedded) Endpoint { return Endpoint{URL: p.URL, Key: p.Key} },
+			func(p embedded) (deploy.Accounts, auth.Accounts) { return p.accounts(), p.accounts() },
 		),
-		fx.Invoke(func(*platform.Platform) {}),
+		fx.Invoke(func(embedded) {}),
 	)
 }
 
-func newPlatform(cfg config.Config, certificates *tls.Config, logins *throttle.Throttle, fail func(error), log *slog.Logger) (*platform.Platform, error) {
-	dir, err := filepath.Abs(cfg.PlatformDir())
-	if err != nil {
-		return nil, err
-	}
-	var key core.Secret
-	if cfg.PlatformKeyFile != "" {
-		if key, err = cfg.PlatformKey(); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
-	}
-	keys, err := cfg.SealKeys(os.Environ())
-	if err != nil {
-		return nil, err
-	}
-	return platform.New(platform.Options{
-		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.ReadyTimeout, Drain: cfg.DrainTimeout,
-		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
-		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
-	}), nil
-}
-
-// clientModule provides the port that the platform's apps are reached by: over
-// HTTP whether it is embedded or not.
+// clientModule provides the port of the platform's apps, which are called over
+// HTTP even if the platform is embedded.
 func clientModule() fx.Option {
 	return fx.Module("client",
 		fx.Provide(

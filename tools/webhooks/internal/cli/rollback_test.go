@@ -1,3 +1,7 @@
+//go:build linux
+
+// The embedded platform, which these tests call, needs Linux.
+
 package cli_test
 
 import (

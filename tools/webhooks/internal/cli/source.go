@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -137,8 +136,7 @@ func git(ctx context.Context, streams IO, args ...string) (string, error) {
 	var out bytes.Buffer
 	failure := &tail{limit: 2 << 10}
 	cmd.Stdout, cmd.Stderr = &out, failure
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal to open, for ssh either
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	detach(cmd)
 	cmd.WaitDelay = gitGrace
 	err := cmd.Run()
 	switch {

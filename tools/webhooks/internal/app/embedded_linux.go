@@ -1,0 +1,46 @@
+package app
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform"
+	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+// newEmbedded returns the embedded platform.
+func newEmbedded(cfg config.Config, certificates *tls.Config, logins *throttle.Throttle, fail func(error), log *slog.Logger) (embedded, error) {
+	dir, err := filepath.Abs(cfg.PlatformDir())
+	if err != nil {
+		return nil, err
+	}
+	var key core.Secret
+	if cfg.PlatformKeyFile != "" {
+		if key, err = cfg.PlatformKey(); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	keys, err := cfg.SealKeys(os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	return process{platform.New(platform.Options{
+		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.ReadyTimeout, Drain: cfg.DrainTimeout,
+		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
+		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
+	})}, nil
+}
+
+// process is the embedded platform, with its accounts as an interface.
+type process struct{ *platform.Platform }
+
+func (p process) accounts() accounts { return p.Accounts() }
+
+// isApp reports whether a user of this machine is an app's.
+func isApp(uid uint32) bool { return drones.IsApp(uid) }
