@@ -1,5 +1,5 @@
-// Package tests holds what crosses modules: the direction of their imports, and
-// what can only be seen from outside, by driving the built program.
+// Package tests contains the tests that cross modules: of the direction of imports,
+// and of the built program from outside.
 //
-// It is never released and nothing imports it, so it may require what it likes.
+// The module is never released or imported, so it may require any other module.
 package tests

@@ -17,11 +17,11 @@ import (
 
 const webhooks = "github.com/nodejitsu/webhooks/"
 
-// An arrow allows the packages of one folder to import others.
+// An arrow lists what the packages of a folder may import.
 type arrow struct {
 	from string   // a folder: the arrow is for the packages in and below it
 	to   []string // prefixes of import paths, of ours without "github.com/nodejitsu/webhooks/"
-	why  string   // the reason, told when something else is imported
+	why  string   // the reason, shown if something else is imported
 }
 
 // arrows returns every arrow of the design. The standard library is always
@@ -60,7 +60,7 @@ func arrows() []arrow {
 	}
 }
 
-// A listed package is what go list says about one.
+// A listed package is the output of go list for a package.
 type listed struct {
 	ImportPath, Name                   string
 	Standard, DepOnly                  bool
@@ -98,14 +98,14 @@ func TestImportsFollowTheArrows(t *testing.T) {
 	}
 }
 
-// A module's go.mod lists what its tests need, too, and whoever requires the
-// module gets that into theirs. So tests keep to the arrows among our modules;
-// those of core and providers also do without other people's.
+// The go.mod of a module also lists the requirements of its tests, and they become
+// requirements of every module that requires it. So tests follow the arrows between
+// our modules; those of core and providers use no other modules at all.
 func TestImportsOfTestsFollowTheArrows(t *testing.T) {
 	t.Parallel()
 	for _, dir := range moduleDirs(t) {
 		if dir == "tests" || dir == "tools" {
-			continue // they may know all
+			continue // they may import all modules
 		}
 		for _, p := range list(t, dir, "./...") {
 			if p.Standard || p.DepOnly {
@@ -124,8 +124,8 @@ func TestImportsOfTestsFollowTheArrows(t *testing.T) {
 	}
 }
 
-// The promise of the two inner modules is about everything that comes with
-// them, not only about what they name themselves.
+// The rule for the two inner modules applies to everything that they link, not only
+// to their own imports.
 func TestInnerModulesBringNothingAlong(t *testing.T) {
 	t.Parallel()
 	for pattern, allowed := range map[string][]string{
@@ -142,14 +142,13 @@ func TestInnerModulesBringNothingAlong(t *testing.T) {
 		dir, rest, _ := strings.Cut(pattern, "/")
 		for _, p := range list(t, dir, "./"+rest) {
 			if !p.Standard && !slices.ContainsFunc(allowed, func(prefix string) bool { return below(p.ImportPath, prefix) }) {
-				t.Errorf("%s brings %s along: allowed are the standard library and %v", pattern, p.ImportPath, allowed)
+				t.Errorf("%s links %s: allowed are the standard library and %v", pattern, p.ImportPath, allowed)
 			}
 		}
 	}
 }
 
-// The rules above pass on a tree without breaches; this shows that they would
-// not pass on one with them.
+// The rules above hold for this tree; this test shows that they find violations.
 func TestArrowsForbid(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -192,12 +191,12 @@ func TestArrowsForbid(t *testing.T) {
 		}
 	}
 	if a, found := arrowFrom("billing"); found {
-		t.Errorf("an unknown module is held to the arrow of %q", a.from)
+		t.Errorf("an unknown module got the arrow of %q", a.from)
 	}
 }
 
-// A helper for tests, or the stand-in for GitHub, that is imported by mistake
-// ends up in the program, with its flags and its size.
+// A test helper, or the stand-in for GitHub, that is imported by mistake would be
+// linked into the program, with its flags and its size.
 func TestProgramHasNoTestHelpers(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(t, "tools", "./webhooks") {
@@ -206,12 +205,12 @@ func TestProgramHasNoTestHelpers(t *testing.T) {
 		case p.ImportPath == "testing" || strings.HasPrefix(p.ImportPath, "testing/"),
 			strings.HasPrefix(p.ImportPath, "github.com/stretchr/"),
 			!p.Standard && strings.HasSuffix(name, "test"), strings.HasPrefix(p.ImportPath, webhooks+"tools/githubsim"):
-			t.Errorf("tools/webhooks links %s: that is for tests", p.ImportPath)
+			t.Errorf("tools/webhooks links %s, which is for tests", p.ImportPath)
 		}
 	}
 }
 
-// A name that says nothing about what is inside fills up with everything.
+// A package with a name such as util collects unrelated code.
 func TestPackagesAreNamedForWhatTheyHold(t *testing.T) {
 	t.Parallel()
 	empty := []string{"util", "utils", "common", "model", "models", "helper", "helpers", "misc", "shared", "types", "base", "lib"}
@@ -221,18 +220,18 @@ func TestPackagesAreNamedForWhatTheyHold(t *testing.T) {
 				continue
 			}
 			if slices.Contains(empty, p.Name) || slices.Contains(empty, path.Base(p.ImportPath)) {
-				t.Errorf("package %s in %s: name it for what it holds", p.Name, p.folder())
+				t.Errorf("package %s in %s: name it for its purpose", p.Name, p.folder())
 			}
 		}
 	}
 }
 
-// internal works by path: in the root it would be open to all seven modules,
-// and tie their versions together.
+// Packages in an internal folder of the root could be imported by all modules, which
+// would tie their versions together.
 func TestRootHoldsNoPackages(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat(filepath.Join("..", "internal")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("there is a folder internal in the root (%v): put it into the module that it belongs to", err)
+		t.Errorf("there is a folder internal in the root (%v): move it into a module", err)
 	}
 	files, err := filepath.Glob(filepath.Join("..", "*.go"))
 	if err != nil || len(files) != 0 {
@@ -240,7 +239,7 @@ func TestRootHoldsNoPackages(t *testing.T) {
 	}
 }
 
-// arrowFrom returns the arrow of the innermost folder that holds folder.
+// arrowFrom returns the arrow of the innermost folder that contains folder.
 func arrowFrom(folder string) (arrow, bool) {
 	best, found := arrow{}, false
 	for _, a := range arrows() {
@@ -262,13 +261,13 @@ func (a arrow) allows(imported string) bool {
 	return slices.ContainsFunc(a.to, func(prefix string) bool { return below(folder, prefix) })
 }
 
-// below reports whether folder is prefix or lies below it. A prefix that ends
-// in a slash has no folder of its own.
+// below reports whether folder is prefix or is below it. A prefix that ends in a
+// slash matches only what is below it.
 func below(folder, prefix string) bool {
 	return folder == prefix || strings.HasPrefix(folder, strings.TrimSuffix(prefix, "/")+"/")
 }
 
-// moduleDirs returns the folders of all modules, as go.work has them.
+// moduleDirs returns the folders of all modules in go.work.
 func moduleDirs(t *testing.T) []string {
 	t.Helper()
 	var work struct{ Use []struct{ DiskPath string } }

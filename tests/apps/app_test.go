@@ -23,7 +23,7 @@ import (
 // files are those of an app, by path.
 type files map[string]string
 
-// example returns the files of a folder in testdata, and those given.
+// example returns the files of a folder in testdata, and more.
 func example(t *testing.T, name string, more files) files {
 	t.Helper()
 	found := files{}
@@ -100,19 +100,18 @@ func create(t *testing.T, s *server, name string) *app {
 		}
 		a.ok(a.call(ctx, http.MethodDelete, "", nil))
 		if left := a.processes(""); len(left) > 0 {
-			t.Errorf("processes are left of a destroyed app: %v", left)
+			t.Errorf("a destroyed app has processes: %v", left)
 		}
 	})
 	return a
 }
 
-// call asks the platform's API for something of the app: a path below it, or
-// its "logs".
+// call calls the platform's API for the app: a path below it, or its "logs".
 func (a *app) call(ctx context.Context, method, path string, body io.Reader) answer {
 	a.t.Helper()
 	limit := patience
 	if strings.HasPrefix(path, "snapshots/") {
-		limit = 4 * patience // a build waits for others, too
+		limit = 4 * patience // a build also waits for others
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -145,7 +144,7 @@ func read(resp *http.Response, err error) (answer, error) {
 	return answer{resp.StatusCode, string(text), resp.Trailer}, err
 }
 
-// ok holds a call to have succeeded.
+// ok fails the test unless a call succeeded.
 func (a *app) ok(got answer) {
 	a.t.Helper()
 	if got.status/100 != 2 {
@@ -153,7 +152,7 @@ func (a *app) ok(got answer) {
 	}
 }
 
-// upload builds the next snapshot. failure is why that failed, "" if it did not.
+// upload builds the next snapshot. failure is the reason if the build failed.
 func (a *app) upload(f files) (id, output, failure string) {
 	a.t.Helper()
 	a.last++
@@ -163,7 +162,7 @@ func (a *app) upload(f files) (id, output, failure string) {
 	return id, got.body, got.trailer.Get("X-Build-Failure")
 }
 
-// start makes a snapshot the active one, and runs it in the place of another.
+// start activates a snapshot and starts it in place of the one that runs.
 func (a *app) start(id string) answer {
 	a.t.Helper()
 	a.ok(a.call(a.t.Context(), http.MethodPost, "snapshots/"+id+"/activate", nil))
@@ -189,7 +188,7 @@ func (a *app) stop() {
 	a.ok(a.call(a.t.Context(), http.MethodPost, "stop", nil))
 }
 
-// running returns the snapshot that runs.
+// running returns the state of the app and the snapshot that runs.
 func (a *app) running() string {
 	a.t.Helper()
 	got := a.call(a.t.Context(), http.MethodGet, "", nil)
@@ -206,13 +205,13 @@ func (a *app) running() string {
 	return told.App.State + " " + strings.TrimSuffix(told.App.Running.Filename, ".tgz")
 }
 
-// host is where browsers find the app.
+// host returns the address of the app for a browser.
 func (a *app) host() string {
 	_, port, _ := net.SplitHostPort(a.s.apps)
 	return net.JoinHostPort(a.name+".localhost", port)
 }
 
-// client returns one that finds the app without a DNS.
+// client returns a client that reaches the app without DNS.
 func (a *app) client(keepAlive bool) *http.Client {
 	router := a.s.apps
 	transport := &http.Transport{
@@ -225,7 +224,7 @@ func (a *app) client(keepAlive bool) *http.Client {
 	return &http.Client{Transport: transport, Timeout: patience}
 }
 
-// get asks the app itself.
+// get requests a path of the app.
 func (a *app) get(path string) answer {
 	a.t.Helper()
 	return a.send(http.MethodGet, path)
@@ -244,7 +243,7 @@ func (a *app) send(method, path string) answer {
 	return got
 }
 
-// answers holds the app to answer with a text.
+// answers checks that the app answers with a text.
 func (a *app) answers(body string) {
 	a.t.Helper()
 	if got := a.get("/"); got.status != http.StatusOK || got.body != body {
@@ -252,7 +251,7 @@ func (a *app) answers(body string) {
 	}
 }
 
-// until looks again and again, until there is what the test waits for.
+// until polls until there is what the test waits for.
 func until(t *testing.T, what string, there func() bool) {
 	t.Helper()
 	limit, again := time.After(patience), time.NewTicker(50*time.Millisecond)

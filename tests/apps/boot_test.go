@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// steady is an app that tells which of its lives it is in.
+// steady is an app that answers with a text that is new in each process.
 const steady = `
 	const life = String(Math.random())
 	require('http').createServer((req, res) => res.end(life)).listen(process.env.PORT)`
 
-// impatience is how long an app may take to start where a test waits for that to
-// be too long.
+// impatience is the limit for an app to start, in tests that wait for it.
 const impatience = time.Minute
 
-// impatient returns a platform that gives an app so long.
+// impatient returns a platform with this limit.
 func impatient(t *testing.T) *server {
 	t.Helper()
 	return ownPlatform(t, "--ready-timeout", impatience.String())
 }
 
-// A version that does not start never replaces one that runs.
-func TestBadVersions(t *testing.T) {
+// A version that does not start does not replace the one that runs.
+func TestVersionsThatDoNotStart(t *testing.T) {
 	t.Parallel()
 	s := impatient(t)
 	for name, test := range map[string]struct {
@@ -60,7 +59,7 @@ func TestBadVersions(t *testing.T) {
 			}
 			for _, text := range test.said {
 				if !strings.Contains(got.body, text) {
-					t.Errorf("the start does not tell %q: %s", text, got.body)
+					t.Errorf("the answer to the start does not contain %q: %s", text, got.body)
 				}
 			}
 			a.answers(life)
@@ -68,7 +67,7 @@ func TestBadVersions(t *testing.T) {
 				t.Errorf("running is %q", running)
 			}
 			if left := a.processes(bad); len(left) > 0 {
-				t.Errorf("processes are left of the bad version: %v", left)
+				t.Errorf("the bad version has processes: %v", left)
 			}
 			if fixed := a.deploy(script(steady)); a.running() != "started "+fixed {
 				t.Errorf("running is %q", a.running())
@@ -77,8 +76,8 @@ func TestBadVersions(t *testing.T) {
 	}
 }
 
-// withHealth is an app that answers its health path with these statuses in
-// turn, the last one for ever.
+// withHealth returns an app that answers its health path with these statuses in
+// turn, and then always with the last one.
 func withHealth(statuses string) files {
 	f := script(`
 		const statuses = [` + statuses + `]
@@ -92,8 +91,8 @@ func withHealth(statuses string) files {
 	return f
 }
 
-// A version whose health path never answers well does not replace one that
-// runs; one that needs its time does, once it is ready.
+// A version whose health path fails does not replace the one that runs. A version
+// that is not healthy at once replaces it when it is.
 func TestHealthPath(t *testing.T) {
 	t.Parallel()
 	a := create(t, impatient(t), "health")
@@ -114,7 +113,7 @@ func TestHealthPath(t *testing.T) {
 	if running := a.running(); running != "started "+good {
 		t.Errorf("running is %q", running)
 	}
-	// The way back is to a snapshot, with the health path that it has.
+	// A rollback is to a snapshot, with its own health path.
 	plain := a.deploy(script(steady))
 	if got := a.start(good); got.status != http.StatusOK || a.running() != "started "+good {
 		t.Errorf("the start answers %d %s after %s", got.status, got.body, plain)

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// happened is what a client of the chat tells.
+// happened is an event of a client of the chat.
 type happened struct {
 	Client  int
 	Event   string // welcome, websocket, said, disconnect or error
@@ -70,7 +70,7 @@ func (a *app) chat() *chat {
 	return c
 }
 
-// expect reads on until each of what is wanted has happened, in any order; a
+// expect reads events until each of the wanted ones has happened, in any order. A
 // wanted Version or Text of "" is any.
 func (c *chat) expect(wanted ...happened) {
 	c.t.Helper()
@@ -92,7 +92,8 @@ func (c *chat) expect(wanted ...happened) {
 	}
 }
 
-// say has one client say a text, which the other must hear from the version.
+// say makes each client say a text, which the other one must receive from the
+// version.
 func (c *chat) say(version, text string) {
 	c.t.Helper()
 	for client := range 2 {
@@ -113,7 +114,7 @@ func TestSocketIOChat(t *testing.T) {
 
 	a.deploy(example(t, "chat", files{"version.txt": "2"}))
 	a.answers("2")
-	c.say("1", "still here") // a conversation has its time to end
+	c.say("1", "still here") // connections have time to end
 	c.expect(happened{0, "disconnect", "", ""}, happened{1, "disconnect", "", ""},
 		happened{0, "welcome", "2", ""}, happened{1, "welcome", "2", ""}, happened{1, "websocket", "", ""})
 	c.say("2", "here again")

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Nothing is left of a platform that was killed, and what ran runs again, once.
+// After a platform was killed, the next start leaves no process of the former one,
+// and what ran before runs again, once.
 func TestKilledPlatform(t *testing.T) {
 	t.Parallel()
 	s := ownPlatform(t)
@@ -49,15 +50,15 @@ func TestKilledPlatform(t *testing.T) {
 
 		s.kill()
 		if err := <-ended; err == nil {
-			t.Error("an upload ended well whose platform was killed")
+			t.Error("an upload succeeded although its platform was killed")
 		}
 		cancel()
 		if err := s.start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		// Zombies are not its own to collect: their parent is who started the tests.
+		// Zombies do not count: the process that started the tests is their parent.
 		if found := slices.DeleteFunc(left(were), func(p process) bool { return p.zombie }); len(found) > 0 {
-			t.Errorf("processes are left of the platform that was killed: %v", found)
+			t.Errorf("processes of the killed platform are left: %v", found)
 		}
 		found := all()
 		now := a.lives(2)
@@ -71,7 +72,7 @@ func TestKilledPlatform(t *testing.T) {
 			t.Errorf("a stopped app answers %d %s, with %v", got.status, got.body, stopped.processes(""))
 		}
 		if found := building.processes(""); len(found) > 0 {
-			t.Errorf("a build goes on that nobody waits for: %v", found)
+			t.Errorf("an abandoned build still runs: %v", found)
 		}
 	}
 	if id := building.deploy(script(steady)); building.running() != "started "+id {
@@ -79,7 +80,7 @@ func TestKilledPlatform(t *testing.T) {
 	}
 }
 
-// lives returns the answers of the app's drones when there are n.
+// lives returns the answers of n drones of the app.
 func (a *app) lives(n int) []string {
 	a.t.Helper()
 	var found []string

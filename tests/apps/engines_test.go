@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// onNode is an app that tells its node's version, and that of the `node` that
-// a script of its own would find, at its start and in its build.
+// onNode returns an app that answers with the version of its node, and of the node
+// that its scripts find, at its start and in its build.
 func onNode(engine string) files {
 	f := script(`
 		const found = require('child_process').execFileSync('node', ['--version'], { encoding: 'utf8' }).trim()
@@ -38,7 +38,7 @@ func TestEngines(t *testing.T) {
 		}
 	}
 
-	// What was fetched is not fetched again.
+	// A version of Node.js that was fetched is kept.
 	id, output, failure = a.upload(onNode(">=18.1 <19"))
 	if failure != "" || strings.Contains(output, "Fetching") {
 		t.Errorf("the second build: %s\n%s", failure, output)

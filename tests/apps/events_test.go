@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// stream is one of server-sent events.
+// stream is a stream of server-sent events.
 type stream struct {
 	t     *testing.T
 	lines *bufio.Scanner
@@ -35,7 +35,7 @@ func (a *app) stream() *stream {
 	return &stream{a.t, bufio.NewScanner(resp.Body), cancel}
 }
 
-// expect reads on until one of the lines comes, and returns it.
+// expect reads until one of the lines comes, and returns it.
 func (s *stream) expect(wanted ...string) string {
 	s.t.Helper()
 	for s.lines.Scan() {
@@ -52,7 +52,7 @@ func TestServerSentEvents(t *testing.T) {
 	a := create(t, shared, "events")
 	first := a.deploy(example(t, "events", files{"version.txt": "1"}))
 	s, other := a.stream(), a.stream()
-	// Each is said when the one before has come: nothing is waited for.
+	// Each text is sent when the one before has arrived.
 	for _, text := range []string{"/one", "/two", "/three"} {
 		a.send(http.MethodPost, text)
 		s.expect("data: 1 " + text)
@@ -63,7 +63,7 @@ func TestServerSentEvents(t *testing.T) {
 	other.close()
 	until(t, "the app to learn that a reader has gone", func() bool { return a.get("/").body == "1 1" })
 
-	// At a switch a stream has its time, is told the end, and then ends.
+	// After a switch a stream goes on for a time, gets a last event, and ends.
 	a.deploy(example(t, "events", files{"version.txt": "2"}))
 	a.answers("2 0")
 	s.expect(": still here")
@@ -82,6 +82,6 @@ func TestServerSentEvents(t *testing.T) {
 		t.Errorf("a stopped app answers %d %s", got.status, got.body)
 	}
 	if left := a.processes(""); len(left) > 0 {
-		t.Errorf("processes are left of a stopped app: %v", left)
+		t.Errorf("a stopped app has processes: %v", left)
 	}
 }

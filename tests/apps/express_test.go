@@ -61,12 +61,12 @@ func TestExpressSite(t *testing.T) {
 	stop()
 	workers.Wait()
 	if len(l.faults) > 0 {
-		t.Errorf("%d of %d requests went wrong:\n%s", len(l.faults), l.count(0), strings.Join(l.faults[:min(10, len(l.faults))], "\n"))
+		t.Errorf("%d of %d requests failed:\n%s", len(l.faults), l.count(0), strings.Join(l.faults[:min(10, len(l.faults))], "\n"))
 	}
 	t.Logf("%d requests over %d redeployments", l.count(0), versions-1)
 }
 
-// refusesUploads holds the site to refuse bodies that are too large, which it
+// refusesUploads checks that the site refuses bodies that are too large, which it
 // does without reading them.
 func (a *app) refusesUploads() {
 	a.t.Helper()
@@ -86,10 +86,10 @@ func (a *app) refusesUploads() {
 	}
 }
 
-// load keeps asking a site for things.
+// load keeps requesting pages of a site.
 type load struct {
 	a              *app
-	floor, ceiling atomic.Int64 // versions: that was answered to run, that may run
+	floor, ceiling atomic.Int64 // the oldest and the newest version that may answer
 	switching      atomic.Bool  // there is more load while this is so
 
 	mu     sync.Mutex
@@ -103,8 +103,8 @@ func (l *load) count(version int) int {
 	return l.seen[version]
 }
 
-// work sends request after request: over one connection where i is even, else
-// over one each.
+// work sends requests: over one connection if i is even, else over one connection
+// each.
 func (l *load) work(ctx context.Context, i int) {
 	client := l.a.client(i%2 == 0)
 	pace := time.NewTicker(5 * time.Millisecond)
@@ -138,8 +138,8 @@ func (l *load) work(ctx context.Context, i int) {
 	}
 }
 
-// ask sends the nth request and returns the version that answered, which all
-// parts of the answer must agree on.
+// ask sends the nth request and returns the version that answered. All parts of the
+// answer must be of that version.
 func (l *load) ask(ctx context.Context, client *http.Client, n int) (version int, err error) {
 	method, path, sent := http.MethodGet, "/", ""
 	switch n % 3 {

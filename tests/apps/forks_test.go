@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// Whatever an app starts ends with it, and what its build starts with that.
+// All processes that an app starts end with it, and those of its build with that.
 func TestForks(t *testing.T) {
 	t.Parallel()
 	a := create(t, shared, "forks")
 	wanted := []string{"sleep 1001", "sleep 1002", "sleep 1003", "sleep 1004"}
 	if os.Getuid() == 0 {
-		// Then drones are known by what none of them can drop.
+		// Then drones are recognized by something that none of them can drop.
 		wanted = append(wanted, "sleep 1005")
 		a.env(`{"UNMARKED":"1"}`)
 	}
@@ -32,7 +32,7 @@ func TestForks(t *testing.T) {
 			t.Fatalf("the build failed: %s\n%s", failure, output)
 		}
 		if found := a.processes(id); len(found) > 0 {
-			t.Errorf("processes are left of the build: %v", found)
+			t.Errorf("the build has left processes: %v", found)
 		}
 		return id
 	}
@@ -54,10 +54,10 @@ func TestForks(t *testing.T) {
 
 	a.stop()
 	if found := left(slices.Concat(were, now)); len(found) > 0 {
-		t.Errorf("processes are left after stop: %v", found)
+		t.Errorf("there are processes after the stop: %v", found)
 	}
 	if found := a.processes(""); len(found) > 0 {
-		t.Errorf("processes are left after stop: %v", found)
+		t.Errorf("there are processes after the stop: %v", found)
 	}
 }
 
@@ -68,5 +68,5 @@ func missing(found []process, wanted []string) []string {
 	})
 }
 
-// String names a process.
+// String describes a process.
 func (p process) String() string { return fmt.Sprintf("%d %q in %s", p.pid, p.args, p.dir) }

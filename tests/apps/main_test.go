@@ -22,8 +22,8 @@ import (
 // What TestMain makes once, before any test.
 var (
 	program  string  //nolint:gochecknoglobals // the built webhooks
-	registry string  //nolint:gochecknoglobals // URL of npm's packages, out of its cache
-	shared   *server //nolint:gochecknoglobals // for tests that do no harm to the platform itself
+	registry string  //nolint:gochecknoglobals // URL of a registry with the packages of npm's cache
+	shared   *server //nolint:gochecknoglobals // for tests that do not disturb the platform itself
 )
 
 func TestMain(m *testing.M) { os.Exit(leftovers.Run(tests{m})) }
@@ -71,7 +71,7 @@ func run(m *testing.M) (code int, err error) {
 }
 
 // manyAtOnce lets more tests run at a time than there are processors, unless
-// the command line says how many: they wait far more than they work.
+// the command line sets the number: tests wait far more than they work.
 func manyAtOnce() error {
 	flag.Parse()
 	chosen := false
@@ -82,7 +82,7 @@ func manyAtOnce() error {
 	return flag.Set("test.parallel", strconv.Itoa(8*runtime.GOMAXPROCS(0)))
 }
 
-// serveRegistry starts the registry, which ends when end is called.
+// serveRegistry starts the registry. end stops it.
 func serveRegistry(ctx context.Context) (end func() error, err error) {
 	npm, err := exec.LookPath("npm")
 	if err == nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// leaks takes memory until there is none, in one of two ways, and tells how
-// many MiB it has.
+// leaks is an app that allocates memory without end, in one of two ways, and logs
+// how many MiB it has.
 const leaks = `
 	const life = String(Math.random())
 	const kept = []
@@ -27,8 +27,8 @@ const leaks = `
 		if (way) setInterval(() => { way(); console.log('rss', process.memoryUsage().rss >> 20) }, 10)
 	}).listen(process.env.PORT)`
 
-// An app that takes all memory is ended and started again, and nobody else
-// notices.
+// An app that uses up its memory is ended and started again, without an effect on
+// other apps.
 func TestMemoryLeak(t *testing.T) {
 	t.Parallel()
 	a, neighbour := create(t, shared, "leaks"), create(t, shared, "neighbour")
@@ -59,19 +59,19 @@ func TestMemoryLeak(t *testing.T) {
 	stop()
 	watch.Wait()
 	if asked == 0 {
-		t.Error("the neighbour was not asked")
+		t.Error("there was no request to the other app")
 	}
 
 	log := a.call(t.Context(), http.MethodGet, "logs", nil).body
 	if n := strings.Count(log, "it starts again in"); n != 2 {
-		t.Errorf("the log tells %d times of another start: %s", n, log)
+		t.Errorf("the log has %d restarts: %s", n, log)
 	}
 	var peak []int
 	for _, m := range regexp.MustCompile(`"rss (\d+)"`).FindAllStringSubmatch(log, -1) {
 		mib, _ := strconv.Atoi(m[1]) // digits
 		peak = append(peak, mib)
 	}
-	// A process may have 1 GiB of data; its code and what it shares come on top.
+	// A process may have 1 GiB of data; code and shared memory are added to that.
 	if len(peak) == 0 || slices.Max(peak) < 256 || slices.Max(peak) > 1200 {
 		t.Errorf("the app had %v MiB", peak)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A production build, made by a script of the app's own at its installation.
+// A production build by a script of the app at its installation.
 func TestNextSite(t *testing.T) {
 	t.Parallel()
 	a := create(t, shared, "next")

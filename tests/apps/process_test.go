@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// process is one of the machine's.
+// process is a process of the machine.
 type process struct {
 	pid    int
-	start  string // when, in clock ticks: with the pid it names a process for good
+	start  string // time of the start in clock ticks: unique together with the pid
 	zombie bool
 	args   string
 	dir    string // where it works
 }
 
-// processes returns those that work in the built folder of a snapshot; "" is
-// all snapshots of the app.
+// processes returns the processes that work in the folder of a snapshot, or of any
+// snapshot of the app if it is "".
 func (a *app) processes(snapshot string) []process {
 	a.t.Helper()
 	dir := filepath.Join(a.s.data, "platform", "builds", user, a.name, snapshot)
@@ -31,7 +31,7 @@ func (a *app) processes(snapshot string) []process {
 		if err != nil {
 			continue
 		}
-		// "… (deleted)" where the folder is gone; unreadable where the process is.
+		// "… (deleted)" if the folder is gone; unreadable if the process is.
 		at, err := os.Readlink(filepath.Join("/proc", entry.Name(), "cwd"))
 		if err == nil && strings.HasPrefix(at+"/", dir+"/") || strings.HasPrefix(at, dir+" ") {
 			p := process{pid: pid, dir: at}
@@ -43,7 +43,7 @@ func (a *app) processes(snapshot string) []process {
 	return found
 }
 
-// read reads what there is to know, the folder apart; false if it is gone.
+// read reads all fields but the folder. It returns false if the process is gone.
 func (p *process) read() bool {
 	dir := filepath.Join("/proc", strconv.Itoa(p.pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat")) //nolint:gosec // a number
@@ -61,7 +61,7 @@ func (p *process) read() bool {
 	return true
 }
 
-// left returns which of the processes are there still, zombies among them.
+// left returns which of the processes still exist, including zombies.
 func left(were []process) []process {
 	var found []process
 	for _, p := range were {

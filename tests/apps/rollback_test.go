@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A rollback is a switch like any other: to the folder that was built then.
+// A rollback is a switch to the folder that was built before, without a build.
 func TestRollback(t *testing.T) {
 	t.Parallel()
 	a := create(t, shared, "rollback")
@@ -49,12 +49,12 @@ func TestRollback(t *testing.T) {
 			case <-again.C:
 			case <-done:
 				if looks == 0 {
-					t.Error("nobody looked at the processes")
+					t.Error("the processes were not watched")
 				}
 				return
 			}
 			for _, p := range a.processes("") {
-				// The server's own words are those of a process that it is about to start.
+				// A process that the server is about to start has the arguments of the server.
 				if strings.Contains(p.args, "npm") && !strings.HasPrefix(p.args, program) {
 					t.Errorf("npm runs: %v", p)
 				}
@@ -79,8 +79,8 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-// dies is an app that ends some time after it has begun to listen, and from the
-// first time it is asked to on, at each start.
+// dies is an app that crashes some time after its first request, and from then on
+// some time after each start.
 const dies = `
 	const fs = require('fs')
 	const mark = process.env.HOME + '/dies'
@@ -88,9 +88,9 @@ const dies = `
 	require('http').createServer((req, res) => { res.end(); fs.writeFileSync(mark, ''); die() })
 		.listen(process.env.PORT, () => { if (fs.existsSync(mark)) die() })`
 
-// A version that starts well, and soon crashes again and again, gives way to
-// the one before; the user and the operator are told.
-func TestCrashLoopAfterTheSwitch(t *testing.T) {
+// A version that starts and then keeps crashing is rolled back to the one before.
+// The user and the operator are informed.
+func TestCrashLoopIsRolledBack(t *testing.T) {
 	t.Parallel()
 	a := create(t, shared, "dies")
 	good := a.deploy(script(steady + `; console.log('good')`))
@@ -113,7 +113,7 @@ func TestCrashLoopAfterTheSwitch(t *testing.T) {
 		t.Fatalf("%v in %s", err, got.body)
 	}
 	if app := told.App; app.Active.ID != good || app.Crashed.Snapshot != bad || app.Crashed.Drones != 1 || !strings.Contains(app.Crashed.Reason, "exited with code 1") {
-		t.Errorf("the app is told as %s", got.body)
+		t.Errorf("the app is described as %s", got.body)
 	}
 	if want := "snapshot " + bad + " crashed, and " + good + ", which ran before, runs again"; !strings.Contains(told.App.Reason, want) {
 		t.Errorf("the reason is %q, want %q", told.App.Reason, want)
@@ -128,13 +128,13 @@ func TestCrashLoopAfterTheSwitch(t *testing.T) {
 	}
 	for _, text := range []string{"drone given up", "rolled back"} {
 		if !strings.Contains(a.s.stderr(), text) {
-			t.Errorf("the server's log does not tell %q", text)
+			t.Errorf("the server's log does not contain %q", text)
 		}
 	}
 	if left := a.processes(bad); len(left) > 0 {
-		t.Errorf("processes are left of the bad version: %v", left)
+		t.Errorf("the bad version has processes: %v", left)
 	}
-	// The next start is of what is the active one.
+	// The next start is that of the active snapshot.
 	a.ok(a.call(t.Context(), http.MethodPost, "restart", nil))
 	if running := a.running(); running != "started "+good {
 		t.Errorf("running is %q", running)

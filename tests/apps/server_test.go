@@ -39,13 +39,13 @@ type server struct {
 	apps      string // host:port of the router
 
 	mu  sync.Mutex
-	log bytes.Buffer // stderr of all its lives
+	log bytes.Buffer // stderr of all its processes
 }
 
 // serve starts a platform on a fresh data folder and adds the user. flags are
 // added to its command line.
 func serve(ctx context.Context, flags ...string) (*server, error) {
-	// Not in a folder of the test's: the apps' own users must pass through it.
+	// Not t.TempDir: the users of apps need access to it.
 	dir, err := os.MkdirTemp("", "webhooks-apps-")
 	if err != nil {
 		return nil, err
@@ -97,9 +97,9 @@ func ownPlatform(t *testing.T, flags ...string) *server {
 	return s
 }
 
-// start starts the process, with other ports than the life before.
+// start starts the process, with new ports.
 func (s *server) start(ctx context.Context) error {
-	// It outlives the test's own context: it is stopped, and its end is looked at.
+	// It is stopped explicitly, not by the end of the test's context.
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), program, append([]string{
 		"platform", "--data", s.data, "--platform-listen", "127.0.0.1:0", "--apps-listen", "127.0.0.1:0",
 		"--npm-registry", registry, "--ready-timeout", patience.String(),
@@ -140,13 +140,13 @@ func (s *server) start(ctx context.Context) error {
 	return fmt.Errorf("the platform did not start:\n%s", s.stderr())
 }
 
-// kill ends the process as a crash does, and waits until it is gone.
+// kill kills the process and waits for its end.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.exited
 }
 
-// remove ends the process as an operator does, and removes its folder.
+// remove stops the process with SIGTERM and removes its folder.
 func (s *server) remove() error {
 	var err error
 	if s.exited != nil {
@@ -159,7 +159,7 @@ func (s *server) remove() error {
 		}
 	}
 	if _, race, found := strings.Cut(s.stderr(), "WARNING: DATA RACE"); found {
-		err = errors.Join(err, errors.New("the race detector found something in the platform:"+race))
+		err = errors.Join(err, errors.New("the race detector reports a race in the platform:"+race))
 	}
 	// A server that was killed could not end its apps.
 	return errors.Join(err, leftovers.Kill(s.dir), os.RemoveAll(s.dir))

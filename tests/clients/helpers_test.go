@@ -1,5 +1,5 @@
-// Package clients holds the embedded platform to the clients that were
-// published for the hosted one: they are installed as they are and must work.
+// Package clients tests the embedded platform with the clients that were published
+// for the hosted one, unmodified.
 package clients
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
-// library is what npm installs.
+// library is the npm package that is tested.
 const library = "nodejitsu-api@0.6.6"
 
 // patience is how long something may take that must happen. Only what hangs
@@ -71,7 +71,7 @@ func (ts tests) Run() int {
 func serve(t *testing.T, o platform.Options) *platform.Platform {
 	t.Helper()
 	dir := t.TempDir()
-	// Where the tests are root, each app has a user, who must pass.
+	// If the tests run as root, each app has a user, who needs access.
 	for _, d := range []string{filepath.Dir(dir), dir} {
 		if err := os.Chmod(d, 0o711); err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func serve(t *testing.T, o platform.Options) *platform.Platform {
 	return p
 }
 
-// client is the library in a process of its own.
+// client runs the library in a process of its own.
 type client struct {
 	t     *testing.T
 	in    io.Writer
@@ -102,7 +102,7 @@ type client struct {
 	chunk func(string) // called for each part of an upload's output
 }
 
-// connect returns a client of somebody on the platform.
+// connect returns a client of a user of the platform.
 func connect(t *testing.T, p *platform.Platform, username, password string) *client {
 	t.Helper()
 	driver, err := filepath.Abs(filepath.Join("testdata", "driver.js"))
@@ -113,7 +113,7 @@ func connect(t *testing.T, p *platform.Platform, username, password string) *cli
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It outlives the test's own context: it ends by itself, which is looked at.
+	// It ends by itself, not by the end of the test's context.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	cmd := exec.CommandContext(ctx, "node", driver, installed)
 	c := &client{t: t, log: &bytes.Buffer{}, chunk: func(string) {}}
@@ -163,7 +163,7 @@ func (c *client) send(line any) {
 	}
 }
 
-// answer is what a call of the library came to.
+// answer is the result of a call of the library.
 type answer struct {
 	t        *testing.T
 	call     string
@@ -171,7 +171,7 @@ type answer struct {
 	Result   json.RawMessage   `json:"result"`
 	Status   int               `json:"status"`   // of an upload
 	Trailers map[string]string `json:"trailers"` // of an upload
-	Sent     struct {          // of an upload, as the library tells it
+	Sent     struct {          // of an upload, in events of the library
 		Start, Data int64
 		End         bool
 	} `json:"sent"`
@@ -186,7 +186,7 @@ type failure struct {
 	Result  json.RawMessage `json:"result"`
 }
 
-// call makes a call, such as "apps.view", and returns how it ended.
+// call makes a call, such as "apps.view", and returns its result.
 func (c *client) call(name string, args ...any) answer {
 	c.t.Helper()
 	on, method, _ := strings.Cut(name, ".")
@@ -232,7 +232,7 @@ func (c *client) list(into any, name string, args ...any) {
 	}
 }
 
-// refused makes a call that must be refused, and returns what is said.
+// refused makes a call that must be refused, and returns the message.
 func (c *client) refused(status int, as, name string, args ...any) (message string) {
 	c.t.Helper()
 	a := c.call(name, args...)
@@ -249,7 +249,7 @@ func (c *client) refused(status int, as, name string, args ...any) (message stri
 	return said.Message
 }
 
-// user makes a user with the password "password", by the library, and returns
+// user creates a user with the password "password" through the library, and returns
 // a client of it.
 func user(t *testing.T, p *platform.Platform, name string) *client {
 	t.Helper()
@@ -287,7 +287,7 @@ func pack(t *testing.T, files map[string]string) string {
 	return path
 }
 
-// hello is an app that answers with a text.
+// hello returns an app that answers with a text.
 func hello(t *testing.T, text string) string {
 	t.Helper()
 	return pack(t, map[string]string{

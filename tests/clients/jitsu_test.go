@@ -21,7 +21,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
-// The jitsu command as it was published last, and the newest Node.js that it
+// The last published version of the jitsu command, and the newest Node.js that it
 // runs on.
 const (
 	jitsuPackage = "jitsu@0.15.0"
@@ -49,14 +49,14 @@ var installJitsu = sync.OnceValues(func() (dir string, err error) {
 	return dir, os.Rename(filepath.Join(dir, "node_modules", node), filepath.Join(dir, "node"))
 })
 
-// jitsu is the command of somebody with a home and the folder of an app.
+// jitsu runs the command with a home and the folder of an app.
 type jitsu struct {
 	t            *testing.T
 	install      string
 	home, folder string
 }
 
-// newJitsu returns the command, which knows the platform and nobody's name.
+// newJitsu returns the command, configured for the platform and without a login.
 func newJitsu(t *testing.T, p *platform.Platform) *jitsu {
 	t.Helper()
 	install, err := installJitsu()
@@ -87,7 +87,7 @@ func (j *jitsu) write(path, text string) {
 	}
 }
 
-// app makes these the files of the app.
+// app writes the files of the app.
 func (j *jitsu) app(files map[string]string) {
 	j.t.Helper()
 	for name, text := range files {
@@ -95,12 +95,12 @@ func (j *jitsu) app(files map[string]string) {
 	}
 }
 
-// prompt answers each question as it is asked; what is sent before would be
-// taken for one answer.
+// prompt answers each question when it is asked. What is sent before would be read
+// as one answer.
 type prompt struct {
 	mu      sync.Mutex
 	said    bytes.Buffer
-	looked  int // of said
+	looked  int // bytes of said that were searched
 	answers []string
 	to      io.WriteCloser
 }
@@ -109,12 +109,12 @@ func (p *prompt) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.said.Write(b)
-	// The name of what is asked ends with a colon; what is proposed may follow.
+	// A question ends with a colon, after which a default may follow.
 	_, question, asked := bytes.Cut(p.said.Bytes()[p.looked:], []byte("prompt: "))
 	if asked && bytes.Contains(question, []byte(":")) {
 		p.looked = p.said.Len()
 		if len(p.answers) == 0 {
-			_ = p.to.Close() // a question that nobody expected
+			_ = p.to.Close() // an unexpected question
 			return len(b), nil
 		}
 		_, _ = io.WriteString(p.to, p.answers[0]+"\n")
@@ -123,7 +123,7 @@ func (p *prompt) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// try carries out a command and tells what it said and whether it was ok.
+// try runs a command and returns its output and whether it succeeded.
 func (j *jitsu) try(answers []string, args ...string) (said string, ok bool) {
 	j.t.Helper()
 	ctx, cancel := context.WithTimeout(j.t.Context(), patience)
@@ -146,7 +146,7 @@ func (j *jitsu) try(answers []string, args ...string) (said string, ok bool) {
 	return said, err == nil && strings.Contains(said, "Nodejitsu ok")
 }
 
-// run carries out a command that must be ok and say all of want.
+// run runs a command that must succeed and print all of want.
 func (j *jitsu) run(answers []string, want []string, args ...string) string {
 	j.t.Helper()
 	said, ok := j.try(answers, args...)
@@ -157,7 +157,7 @@ func (j *jitsu) run(answers []string, want []string, args ...string) string {
 	return said
 }
 
-// server is an app that needs a package of npm and says what it sees.
+// server is an app that uses an npm package and answers with what it sees.
 func server(version string) map[string]string {
 	return map[string]string{
 		"package.json": `{"name":"demo","subdomain":"demo","version":"` + version + `","scripts":{"start":"node server.js"},
@@ -167,7 +167,7 @@ func server(version string) map[string]string {
 	}
 }
 
-// The jitsu command, as it is, from the login to the end of an app.
+// The unmodified jitsu command, from the login to the removal of an app.
 func TestJitsu(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
@@ -253,7 +253,7 @@ func TestJitsu(t *testing.T) {
 	j.run([]string{"password"}, []string{"mine", "jitsu"}, "tokens", "list")
 	j.run([]string{"password"}, []string{"Token mine Destroyed"}, "tokens", "destroy", "mine")
 
-	// A version that does not start takes nothing's place.
+	// A version that does not start does not replace the one that runs.
 	broken := server("1.2.0")
 	broken["server.js"] = `console.error('I can not'); process.exit(1)`
 	j.app(broken)
@@ -276,7 +276,7 @@ func TestJitsu(t *testing.T) {
 	}
 }
 
-// Deploying and starting where a datacenter is named.
+// Deploying and starting with a datacenter.
 func TestJitsuCloud(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
@@ -300,8 +300,8 @@ func TestJitsuCloud(t *testing.T) {
 	answers("1.1.0 1m ")
 }
 
-// Who can't get in sets a password by the operator's code. What the platform
-// has not is told, and nothing breaks down.
+// A user without a password sets one with a code of the operator. Commands that the
+// platform does not support fail with a message.
 func TestJitsuConfirm(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})

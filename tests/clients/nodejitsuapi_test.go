@@ -105,7 +105,7 @@ func active(answer map[string]any) any {
 	return snapshot["id"]
 }
 
-// The library reads where the datacenters are, and sends each write there.
+// The library reads the address of the datacenter, and sends each write there.
 func TestClouds(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
@@ -138,7 +138,7 @@ func TestClouds(t *testing.T) {
 	if _, body := get(t, p, "app"); body != "one" {
 		t.Errorf("after it the app answers %q", body)
 	}
-	// The first call of a client that knows nothing yet.
+	// The first call of a new client.
 	me.end()
 	me = connect(t, p, "me", "password")
 	me.ok("apps.stop", "app")
@@ -147,7 +147,7 @@ func TestClouds(t *testing.T) {
 	}
 }
 
-// gate stands for npm's registry: it knows no package, and says so only when
+// gate is a stand-in for npm's registry without packages, which answers only after
 // it is opened.
 func gate(t *testing.T) (url string, open func()) {
 	t.Helper()
@@ -176,7 +176,7 @@ func TestBuildsThatFail(t *testing.T) {
 	seen := ""
 	me.chunk = func(text string) {
 		if seen += text; strings.Contains(seen, "Installing the dependencies") {
-			open() // not before: npm waits for it
+			open() // not earlier: npm waits for it
 		}
 	}
 	failed := me.call("snapshots.create", "app", "v1", pack(t, map[string]string{
@@ -207,7 +207,7 @@ func TestBuildsThatFail(t *testing.T) {
 	me.refused(400, "invalid", "snapshots.create", "app", "V1", text)
 }
 
-// The library sends all of a snapshot before it reads why it isn't wanted.
+// The library sends a whole snapshot before it reads why it is refused.
 func TestLargeSnapshots(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
@@ -262,7 +262,7 @@ func TestUsers(t *testing.T) {
 	me.refused(403, "forbidden", "users.view", "you")
 	me.refused(403, "forbidden", "apps.list", "you")
 	operator.refused(409, "conflict", "users.create", map[string]string{"username": "me", "password": "p"})
-	// Who can't get in gets a code from the operator, who is told.
+	// A user without a password gets a code from the operator, who is notified.
 	me.refused(403, "wrong_code", "users.confirm", map[string]string{"username": "me", "inviteCode": "1"})
 	locked := connect(t, p, "me", "forgotten")
 	if got := locked.ok("users.forgot", "me"); got["ok"] != true || !strings.Contains(fmt.Sprint(got["message"]), "operator") {
@@ -289,7 +289,7 @@ func TestUsers(t *testing.T) {
 	you.ok("users.auth")
 }
 
-// The library knows no 501, and passes the answer on as if it were a result.
+// The library does not handle 501, and returns the answer as a result.
 func TestWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
@@ -307,7 +307,7 @@ func TestWhatIsMissing(t *testing.T) {
 	if got := me.ok("databases.destroy", "one"); got["error"] != "not_implemented" || !strings.Contains(fmt.Sprint(got["message"]), "no databases") {
 		t.Errorf("databases.destroy: %v", got)
 	}
-	// Of these it passes on a part of the answer alone.
+	// Of these it returns a part of the answer only.
 	var list []any
 	if me.list(&list, "databases.list"); len(list) > 0 {
 		t.Errorf("databases.list: %v", list)
@@ -360,7 +360,7 @@ func TestLogs(t *testing.T) {
 	}
 	before := time.Now().Add(-time.Second)
 	me.ok("apps.start", "app")
-	me.ok("apps.stop", "app") // then all that it wrote is read
+	me.ok("apps.stop", "app") // then all of its output is read
 	var lines []struct {
 		Time                 float64
 		Service, Description string
@@ -405,7 +405,7 @@ func TestLiveLogs(t *testing.T) {
 	}
 }
 
-// The library refuses an answer without that header, whatever it says.
+// The library refuses every answer without that header.
 func TestPoweredBy(t *testing.T) {
 	t.Parallel()
 	p := serve(t, platform.Options{})
