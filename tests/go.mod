@@ -14,6 +14,7 @@ require (
 	github.com/nodejitsu/webhooks/adapters v0.1.0
 	github.com/nodejitsu/webhooks/core v0.1.0
 	github.com/nodejitsu/webhooks/deployer v0.1.0
+	github.com/nodejitsu/webhooks/httpapi v0.1.0
 	github.com/nodejitsu/webhooks/tools v0.1.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/rs/zerolog v1.33.0

@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"encoding/json"
-	"errors"
+	"context"
 	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -20,6 +18,8 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/httpapi/client"
 )
 
 // For a longer run, or another seed:
@@ -233,7 +233,7 @@ func (tr *troubled) flow(h hub, seed uint64) {
 
 // outcome is the outcome of a deployment.
 type outcome struct {
-	status   string
+	status   core.Status
 	snapshot string // APP/ID
 	attempts int
 }
@@ -270,37 +270,14 @@ func (tr *troubled) activations(outcomes map[string]outcome, order map[string]in
 	}
 }
 
-// change is a line of the feed, as far as these tests read it.
-type change struct {
-	Status string `json:"status"`
-	App    string `json:"app_name"`
-	Doc    struct {
-		ID       string `json:"id"`
-		Attempts int    `json:"attempts"`
-		Lost     int    `json:"lost"`
-		Snapshot string `json:"snapshot"`
-		Commit   struct {
-			ID string `json:"id"`
-		} `json:"commit"`
-		Steps []struct {
-			State string `json:"state"`
-		} `json:"steps"`
-		Error  any    `json:"error"`
-		Reason string `json:"reason"`
-	} `json:"doc"`
-}
-
-func (c change) ended() bool { return c.Status != "pending" }
-
 // outcomes waits until each accepted delivery has an outcome, and then reads the
 // whole feed. It returns the outcomes by entry; order is that of the commits of an
 // app.
 func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
 	tr.t.Helper()
-	feed := "/1/status/" + user + "/changes?since=0&include_docs=true"
 	ended := map[string]bool{}
-	tr.changes(feed+"&timeout=600000", func(c change) (more bool) {
-		ended[c.Doc.ID] = c.ended()
+	tr.changes(client.FeedOptions{}, func(c client.Change) (more bool) {
+		ended[c.Doc.ID] = c.Status != core.StatusPending
 		for _, id := range tr.accepted {
 			if !ended[id] {
 				return true
@@ -309,12 +286,12 @@ func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
 		return false
 	})
 	outcomes, runs := map[string]outcome{}, map[string]int{}
-	tr.changes(feed+"&feed=normal", func(c change) (more bool) {
+	tr.changes(client.FeedOptions{Once: true}, func(c client.Change) (more bool) {
 		before, again := outcomes[c.Doc.ID]
 		switch {
-		case again && before.status != "skipped": // a repeated delivery retries it
+		case again && before.status != core.StatusSkipped: // a repeated delivery retries it
 			tr.t.Errorf("entry %s is %s after it was %s", c.Doc.ID, c.Status, before.status)
-		case !c.ended():
+		case c.Status == core.StatusPending:
 			delete(outcomes, c.Doc.ID)
 			return true
 		case again:
@@ -323,22 +300,22 @@ func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
 		at := order[c.Doc.Commit.ID]
 		outcomes[c.Doc.ID] = outcome{c.Status, c.App + "/" + c.Doc.Snapshot, c.Doc.Attempts}
 		switch c.Status {
-		case "ok":
+		case core.StatusOK:
 			if before, there := runs[c.App]; there && at <= before {
 				tr.t.Errorf("%s went back from commit %d to %d", c.App, before, at)
 			}
 			runs[c.App] = at
-		case "skipped":
+		case core.StatusSkipped:
 			if c.Doc.Reason == "" {
 				tr.t.Errorf("entry %s does not say why it was skipped", c.Doc.ID)
 			}
 		default:
 			tr.t.Errorf("entry %s ended as %s: %v", c.Doc.ID, c.Status, c.Doc.Error)
 		}
-		tr.report["outcomes "+c.Status]++
+		tr.report["outcomes "+string(c.Status)]++
 		tr.report["attempts lost to a kill"] += c.Doc.Lost
 		for _, step := range c.Doc.Steps {
-			if step.State == "retry" {
+			if step.State == core.StepRetry {
 				tr.report["steps tried again"]++
 			}
 		}
@@ -353,18 +330,17 @@ func (tr *troubled) outcomes(order map[string]int) map[string]outcome {
 }
 
 // changes reads a feed to its end, or until each returns false.
-func (tr *troubled) changes(path string, each func(c change) (more bool)) {
+func (tr *troubled) changes(o client.FeedOptions, each func(c client.Change) (more bool)) {
 	tr.t.Helper()
-	feed := tr.server.open(tr.t.Context(), request{path: path})
-	defer feed.Body.Close() //nolint:errcheck // only read
-	for lines := json.NewDecoder(feed.Body); ; {
-		var c change
-		switch err := lines.Decode(&c); {
-		case errors.Is(err, io.EOF):
-			return
-		case err != nil || c.Doc.ID == "":
-			tr.t.Fatalf("the feed %s ended: %v, %+v", path, err, c)
-		case !each(c):
+	ctx, cancel := context.WithTimeout(tr.t.Context(), 10*time.Minute)
+	defer cancel()
+	o.Since, o.Docs = "0", core.DocAlways
+	o.Disconnected = func(err error, _ time.Duration) { tr.t.Errorf("the feed was cut off: %v", err) }
+	for c, err := range tr.server.asUser().Feed(ctx, o) {
+		if err != nil {
+			tr.t.Fatalf("read feed: %v", err)
+		}
+		if !each(c) {
 			return
 		}
 	}

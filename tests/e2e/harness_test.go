@@ -27,7 +27,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
+	"github.com/nodejitsu/webhooks/httpapi/client"
 	"github.com/nodejitsu/webhooks/tests/internal/built"
 )
 
@@ -344,22 +346,25 @@ func (s *server) until(id, what string, wanted func(change map[string]any) bool)
 		last = s.send(request{path: "/1/status/" + user + "/changes/" + id}).json(s.t)
 		return wanted(last)
 	}
-	// Each change of the user is a reason to look again. The first look comes after
-	// the subscription, so that no change is missed.
-	feed := s.open(ctx, request{path: "/1/status/" + user + "/changes?since=0"})
-	defer feed.Body.Close() //nolint:errcheck // only read
-	if look() {
-		return last
-	}
-	lines := bufio.NewScanner(feed.Body)
-	lines.Buffer(nil, 8<<20)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), id) && look() {
-			return last
+	for change, err := range s.asUser().Feed(ctx, client.FeedOptions{Since: "0"}) {
+		if err != nil {
+			s.t.Fatalf("entry %s: wanted %s, last seen %v: %v", id, what, last, err)
+		}
+		if change.EntryID() == id && look() {
+			break
 		}
 	}
-	s.t.Fatalf("entry %s: wanted %s, last seen %v (%v)", id, what, last, lines.Err())
-	return nil
+	return last
+}
+
+// asUser returns a client of the API that acts as the user.
+func (s *server) asUser() *client.Client {
+	s.t.Helper()
+	c, err := client.New(client.Options{URL: s.api, User: user, Password: core.Secret(password), HTTP: s.client()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
 }
 
 // app requests an app from the router, by Host.

@@ -1,14 +1,17 @@
 package e2e
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/httpapi/client"
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
@@ -248,23 +251,23 @@ func TestFeedAcrossServers(t *testing.T) {
 		"--platform-key-file", s.data+"/platform/platform.key")...)
 	repo := h.repository("feed")
 	repo.commit("begin", map[string]string{"package.json": packageJSON("feed")})
-	feed := s.open(t.Context(), request{path: "/1/status/" + user + "/changes?since=0"})
-	defer feed.Body.Close() //nolint:errcheck // only read
-	lines := bufio.NewScanner(feed.Body)
+	changes, closeFeed := iter.Pull2(s.asUser().Feed(t.Context(), client.FeedOptions{
+		Since: "0", Disconnected: func(err error, _ time.Duration) { t.Errorf("the feed was cut off: %v", err) },
+	}))
+	defer closeFeed()
 	var seqs []string
 	until := func(commit string) {
 		t.Helper()
-		for lines.Scan() {
-			var change struct{ Seq, Status, Commit string }
-			if err := json.Unmarshal(lines.Bytes(), &change); err != nil {
-				continue // a heartbeat
+		for {
+			change, err, _ := changes()
+			if err != nil {
+				t.Fatal(err)
 			}
-			seqs = append(seqs, change.Seq)
-			if change.Status == "ok" && strings.HasSuffix(change.Commit, commit) {
+			seqs = append(seqs, change.Seq.String())
+			if change.Status == core.StatusOK && strings.HasSuffix(change.Commit, commit) {
 				return
 			}
 		}
-		t.Fatalf("the feed ended: %v", lines.Err())
 	}
 	for i := range 3 {
 		commit := repo.commit(commitText(i), map[string]string{"index.js": node(commitText(i))})
@@ -278,12 +281,11 @@ func TestFeedAcrossServers(t *testing.T) {
 	}
 	// The reader saw what is stored: no gap, no repeat.
 	var kept []string
-	page := s.send(request{path: "/1/status/" + user + "/changes?since=0&feed=normal"})
-	for line := range strings.Lines(page.body) {
-		var change struct{ Seq string }
-		if json.Unmarshal([]byte(line), &change) == nil && change.Seq != "" {
-			kept = append(kept, change.Seq)
+	for change, err := range s.asUser().Feed(t.Context(), client.FeedOptions{Since: "0", Once: true}) {
+		if err != nil {
+			t.Fatal(err)
 		}
+		kept = append(kept, change.Seq.String())
 	}
 	if strings.Join(seqs, " ") != strings.Join(kept, " ") {
 		t.Errorf("saw %v, kept are %v", seqs, kept)
