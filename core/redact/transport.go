@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -67,7 +68,7 @@ func With(ctx context.Context, secrets ...core.Secret) context.Context {
 
 func from(ctx context.Context) []string {
 	texts, _ := ctx.Value(contextKey{}).([]string)
-	return texts[:len(texts):len(texts)]
+	return slices.Clip(texts)
 }
 
 // Request returns a Redactor of the credentials that a request sends, as

@@ -90,7 +90,7 @@ func TestTransportCleansARefusalThatRepeatsTheRequest(t *testing.T) {
 
 func TestTransportCleansAnAnswerThatIsNotHTTP(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func makeFolder() (string, error) {
 		return "", err
 	}
 	// An app that runs as a user of its own must be able to pass.
-	if err := os.Chmod(dir, 0o711); err != nil {
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // see above
 		return "", err
 	}
 	// Node.js would keep compiled code in the temporary folder.
@@ -68,11 +68,7 @@ func makeFolder() (string, error) {
 // before graceful has passed.
 func check(dir string, graceful time.Duration) error {
 	var all []error
-	found := processes(dir)
-	for begin := time.Now(); len(found) > 0 && time.Since(begin) < graceful; found = processes(dir) {
-		time.Sleep(10 * time.Millisecond) // one that was killed takes a moment to end
-	}
-	for _, p := range found {
+	for _, p := range ended(dir, graceful, func(process) {}) {
 		all = append(all, fmt.Errorf("process %s", p))
 	}
 	all = append(all, Kill(dir))
@@ -97,18 +93,35 @@ func check(dir string, graceful time.Duration) error {
 
 // Kill ends all processes of a folder, and waits until they have ended.
 func Kill(dir string) error {
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+	left := ended(dir, patience, func(p process) {
+		if running, err := os.FindProcess(p.pid); err == nil {
+			_ = running.Kill() // it may have ended
+		}
+	})
+	if len(left) > 0 {
+		return fmt.Errorf("processes do not end: %v", left)
+	}
+	return nil
+}
+
+// ended waits until no process of a folder is left, but no longer than limit. It
+// returns those that are left. Meanwhile it calls each for every process, again
+// and again.
+func ended(dir string, limit time.Duration, each func(process)) []process {
+	again, late := time.NewTicker(10*time.Millisecond), time.After(limit)
+	defer again.Stop()
+	for {
 		found := processes(dir)
 		if len(found) == 0 {
 			return nil
 		}
-		if time.Since(begin) > patience {
-			return fmt.Errorf("processes do not end: %v", found)
-		}
 		for _, p := range found {
-			if running, err := os.FindProcess(p.pid); err == nil {
-				_ = running.Kill() // it may have ended
-			}
+			each(p)
+		}
+		select {
+		case <-again.C:
+		case <-late:
+			return found
 		}
 	}
 }

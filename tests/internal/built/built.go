@@ -20,7 +20,7 @@ func Program(ctx context.Context, dir string) (string, error) {
 		return path, nil
 	}
 	path := filepath.Join(dir, "webhooks")
-	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "nomsgpack", "-o", path, "github.com/nodejitsu/webhooks/tools/webhooks")
+	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "nomsgpack", "-o", path, "github.com/nodejitsu/webhooks/tools/webhooks") //nolint:gosec // a path of the test's own
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the program: %w\n%s", err, out)
