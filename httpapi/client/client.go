@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // Options configures a Client. URL, User and Password are required.
@@ -42,6 +43,13 @@ func New(o Options) (*Client, error) {
 	if o.HTTP == nil {
 		o.HTTP = http.DefaultClient
 	}
+	// A proxy in front of the service may repeat a request in its answer.
+	clean := *o.HTTP
+	if clean.Transport == nil {
+		clean.Transport = http.DefaultTransport
+	}
+	clean.Transport = &redact.Transport{Next: clean.Transport}
+	o.HTTP = &clean
 	return &Client{o: o, base: strings.TrimRight(o.URL, "/")}, nil
 }
 

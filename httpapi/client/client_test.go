@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -227,5 +228,28 @@ func TestFeedEnds(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: got %v", err)
+	}
+}
+
+// If a proxy in front of the service repeats a request in its answer, the error
+// does not contain the credentials.
+func TestErrorsWithoutRepeatedCredentials(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]string{
+			"error": "http:internal", "reason": "you sent " + r.Header.Get("Authorization") + ", " + password,
+		})
+	}))
+	t.Cleanup(server.Close)
+	c, err := client.New(client.Options{URL: server.URL, User: "dscape", Password: core.Secret("canary-password")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Entry(t.Context(), "1")
+	if err == nil || !strings.Contains(err.Error(), "you sent Basic ***, ***") {
+		t.Errorf("got %v", err)
 	}
 }
