@@ -249,7 +249,7 @@ func TestErrorsWithoutRepeatedCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = c.Entry(t.Context(), "1")
-	if err == nil || !strings.Contains(err.Error(), "you sent Basic ***, ***") {
+	if err == nil || !strings.Contains(err.Error(), "you sent ***, ***") {
 		t.Errorf("got %v", err)
 	}
 }
