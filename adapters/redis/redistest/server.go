@@ -3,8 +3,10 @@ package redistest
 import (
 	"bufio"
 	"context"
+	"math/rand/v2"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,14 +59,22 @@ func startServer(t testing.TB, k kind, args ...string) *Server {
 	return nil
 }
 
+// freeAddr returns an address of 127.0.0.1 that is not in use. Its port is below
+// those that Linux chooses for outgoing connections, so that none of them uses it
+// between a Kill and a Restart.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(10_000+rand.IntN(22_000))) //nolint:gosec // not a secret
+		var l net.Listener
+		if l, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr); err == nil {
+			_ = l.Close() // it was never used
+			return addr
+		}
 	}
-	defer l.Close() //nolint:errcheck // a listener that nobody used
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // start reports whether the server accepts connections.
@@ -73,8 +83,8 @@ func (s *Server) start() bool {
 	select {
 	case ready := <-s.run(s.commandLine()...):
 		return ready
-	case <-time.After(time.Minute):
-		s.t.Fatal("redis-server did not become ready within a minute")
+	case <-time.After(patience):
+		s.t.Fatalf("redis-server did not become ready within %s", patience)
 		return false
 	}
 }
@@ -148,9 +158,12 @@ func (s *Server) Kill() {
 // Restart starts it again on the same port and folder, after a Kill.
 func (s *Server) Restart() {
 	s.t.Helper()
-	if !s.start() {
-		s.t.Fatal("redis-server did not start again")
-	}
+	until(s.t, func() (missing string) {
+		if !s.start() {
+			return "redis-server does not start again"
+		}
+		return ""
+	})
 	if s.kind == sentinel {
 		s.hasten()
 	}
@@ -237,8 +250,9 @@ func (s *Server) do(words ...string) {
 	}
 }
 
-// patience is how long until waits. It is for a machine that has much to do.
-const patience = 2 * time.Minute
+// patience is how long something may take that must happen. Only what hangs takes
+// so long, however busy the machine is.
+const patience = 10 * time.Minute
 
 // until asks again and again, and fails the test where it never gets a yes.
 // missing says what is not so yet.
