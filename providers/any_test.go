@@ -24,7 +24,7 @@ func ExampleAny() {
 		return nil
 	}))
 
-	r := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(`{
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/webhooks", strings.NewReader(`{
 		"object_kind": "push", "ref": "refs/heads/main", "after": "6dcb09b5b57875f334f61aebed695e2e4193db5e",
 		"project": {"path_with_namespace": "acme/hello"}
 	}`))
@@ -91,7 +91,7 @@ func TestNoDeliveryIsTakenForAnothers(t *testing.T) {
 		}
 		provider, _, _ := strings.Cut(filepath.ToSlash(path), "/")
 		for _, header := range []http.Header{headers(provider, filepath.Base(path)), nil} {
-			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(string(payload)))
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(string(payload)))
 			r.Header = header
 			d, err := receiver.Receive(httptest.NewRecorder(), r)
 			switch {

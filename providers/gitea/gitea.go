@@ -2,6 +2,7 @@ package gitea
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"strings"
 
@@ -11,12 +12,11 @@ import (
 	"github.com/nodejitsu/webhooks/providers/internal/signature"
 )
 
-// Headers of a delivery, as net/http spells them, in the order in which they
-// count: the server's own first.
-var (
-	eventHeaders     = [...]string{"X-Forgejo-Event", "X-Gitea-Event", "X-Gogs-Event"}
-	deliveryHeaders  = [...]string{"X-Forgejo-Delivery", "X-Gitea-Delivery", "X-Gogs-Delivery"}
-	signatureHeaders = [...]string{"X-Forgejo-Signature", "X-Gitea-Signature", "X-Gogs-Signature", "X-Hub-Signature-256"}
+// What the names of the servers' own headers begin with, as net/http spells them.
+const (
+	forgejo = "X-Forgejo-"
+	gitea   = "X-Gitea-"
+	gogs    = "X-Gogs-"
 )
 
 // Provider reads the deliveries of Gitea, Forgejo and Gogs. The zero value is ready
@@ -29,12 +29,7 @@ func (Provider) Name() core.Provider { return core.ProviderGitea }
 // Recognize reports whether d is from Gitea, Forgejo or Gogs by the header
 // X-Forgejo-Event, X-Gitea-Event or X-Gogs-Event.
 func (Provider) Recognize(d core.Delivery) bool {
-	for _, name := range eventHeaders {
-		if len(d.Header.Values(name)) > 0 {
-			return true
-		}
-	}
-	return false
+	return len(d.Header.Values(forgejo+"Event"))+len(d.Header.Values(gitea+"Event"))+len(d.Header.Values(gogs+"Event")) > 0
 }
 
 // Resembles reports whether the payload is a push with a compare_url, which
@@ -47,7 +42,7 @@ func (Provider) Resembles(d core.Delivery) bool {
 // DeliveryID returns the id that the server gave the delivery, which the signature
 // does not cover.
 func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
-	return field.Word(first(d, deliveryHeaders[:])), false
+	return field.Word(header(d, "Delivery")), false
 }
 
 // Verify checks the signature against each of keys, in constant time: the
@@ -57,7 +52,7 @@ func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
 // [core.SignatureUnchecked] if there are no keys; an empty key does not count as
 // one.
 func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
-	digits := strings.TrimPrefix(first(d, signatureHeaders[:]), "sha256=")
+	digits := cmp.Or(header(d, "Signature"), strings.TrimPrefix(d.Header.Get("X-Hub-Signature-256"), "sha256="))
 	if digits == "" {
 		return core.SignatureNone, -1
 	}
@@ -92,7 +87,7 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	if err != nil {
 		return core.Event{}, err
 	}
-	name := field.Word(first(d, eventHeaders[:]))
+	name := field.Word(header(d, "Event"))
 	if name == "" && p.isPush() {
 		name = "push"
 	}
@@ -111,12 +106,8 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	return p.other(name), nil
 }
 
-// first returns the first value among headers that is not empty.
-func first(d core.Delivery, headers []string) string {
-	for _, name := range headers {
-		if value := d.Header.Get(name); value != "" {
-			return value
-		}
-	}
-	return ""
+// header returns the first header that is not empty of those that the servers have
+// under the same name, the server's own first.
+func header(d core.Delivery, name string) string {
+	return cmp.Or(d.Header.Get(forgejo+name), d.Header.Get(gitea+name), d.Header.Get(gogs+name))
 }

@@ -16,8 +16,8 @@ var _ deploy.Provider = Provider{}
 
 var update = flag.Bool("update", false, "write the golden files") //nolint:gochecknoglobals // a flag
 
-// header returns the headers with which a server sends an event.
-func header(server, event string) textproto.MIMEHeader {
+// serverHeader returns the headers with which a server sends an event.
+func serverHeader(server, event string) textproto.MIMEHeader {
 	servers := map[string][]string{"Forgejo": {"Forgejo", "Gitea", "Gogs", "GitHub"}, "Gitea": {"Gitea", "Gogs", "GitHub"}, "Gogs": {"Gogs"}}
 	h := textproto.MIMEHeader{}
 	for _, name := range servers[server] {
@@ -46,14 +46,14 @@ func TestPayloadsAreReadAsTheirGoldenFiles(t *testing.T) {
 		event, _, _ := strings.Cut(name, "-")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want, err := Provider{}.Parse(deliver(t, header("Gitea", event), string(payload)))
+			want, err := Provider{}.Parse(deliver(t, serverHeader("Gitea", event), string(payload)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			golden.CheckEvent(t, want)
 			golden.Check(t, name, want, *update)
 			for _, server := range []string{"Forgejo", "Gitea", "Gogs"} {
-				for way, d := range golden.Deliveries(t, header(server, event), payload) {
+				for way, d := range golden.Deliveries(t, serverHeader(server, event), payload) {
 					if got, err := (Provider{}).Parse(d); err != nil || !reflect.DeepEqual(got, want) || !(Provider{}).Recognize(d) {
 						t.Errorf("from %s as %s: %+v, %v", server, way, got, err)
 					}
@@ -134,7 +134,7 @@ func TestParse(t *testing.T) {
 		{"a status of warning", "status", `{"sha":"` + sha("a") + `","state":"warning",` + repository + `}`, func(e core.Event) bool { return e.Build.State == core.BuildFailed }},
 		{"a status of a new state", "status", `{"sha":"` + sha("a") + `","state":"new",` + repository + `}`, func(e core.Event) bool { return e.Build.State == core.BuildStarted }},
 	} {
-		e, err := Provider{}.Parse(deliver(t, header("Gitea", c.event), c.payload))
+		e, err := Provider{}.Parse(deliver(t, serverHeader("Gitea", c.event), c.payload))
 		if err != nil || !c.check(e) {
 			t.Errorf("%s: %+v, %v", c.why, e, err)
 		}
@@ -156,7 +156,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a run without repository", "workflow_run", `{"workflow_run":{"head_sha":"` + sha("a") + `"}}`, "repository"},
 		{"a status without commit", "status", `{` + repository + `}`, "commit"},
 	} {
-		e, err := Provider{}.Parse(deliver(t, header("Gitea", c.event), c.payload))
+		e, err := Provider{}.Parse(deliver(t, serverHeader("Gitea", c.event), c.payload))
 		failure := core.AsError(err)
 		if failure == nil || failure.Code != core.CodeProviderNotSupported || !strings.Contains(failure.Reason, c.reason) {
 			t.Errorf("%s: %+v, %v", c.why, e, err)

@@ -24,7 +24,7 @@ func TestFieldsThatDecideOccurOnce(t *testing.T) {
 		for _, path := range paths {
 			plain, escaped := golden.Twice(t, payloads[name], path)
 			for _, payload := range [][]byte{plain, escaped} {
-				_, err := Provider{}.Parse(deliver(t, header("Gitea", name), string(payload)))
+				_, err := Provider{}.Parse(deliver(t, serverHeader("Gitea", name), string(payload)))
 				if failure := core.AsError(err); failure == nil || !strings.Contains(failure.Reason, "twice") {
 					t.Errorf("%s: %s twice: %v", name, path, err)
 				}
@@ -37,7 +37,7 @@ func TestHostilePayloads(t *testing.T) {
 	t.Parallel()
 	golden.Hostile(t, golden.Payloads(t), func(name string, payload []byte) (core.Event, error) {
 		event, _, _ := strings.Cut(name, "-")
-		return Provider{}.Parse(core.Delivery{Header: header("Gitea", event), Body: payload, Payload: payload})
+		return Provider{}.Parse(core.Delivery{Header: serverHeader("Gitea", event), Body: payload, Payload: payload})
 	})
 }
 
@@ -47,7 +47,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(event, payload)
 	}
 	f.Fuzz(func(t *testing.T, event string, payload []byte) {
-		d := core.Delivery{Header: header("Gitea", "x"), Body: payload, Payload: payload}
+		d := core.Delivery{Header: serverHeader("Gitea", "x"), Body: payload, Payload: payload}
 		d.Header["X-Gitea-Event"] = []string{event}
 		Provider{}.Resembles(core.Delivery{Payload: payload})
 		e, err := Provider{}.Parse(d)

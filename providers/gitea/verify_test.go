@@ -42,7 +42,7 @@ func TestVerify(t *testing.T) {
 		{"none in GitHub's form", "X-Hub-Signature-256", "sha256=", keys, core.SignatureNone},
 		{"SHA-1 alone", "X-Hub-Signature", "sha1=" + strings.Repeat("0", 40), keys, core.SignatureNone},
 	} {
-		d := deliver(t, header("Forgejo", "push"), payload)
+		d := deliver(t, serverHeader("Forgejo", "push"), payload)
 		d.Header.Set(c.header, c.value)
 		if got := golden.Verify(t, Provider{}, d, c.keys); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
@@ -53,7 +53,7 @@ func TestVerify(t *testing.T) {
 // The server's own signature counts, also if another one beside it would do.
 func TestTheOwnSignatureCounts(t *testing.T) {
 	t.Parallel()
-	d := deliver(t, header("Forgejo", "push"), `{}`)
+	d := deliver(t, serverHeader("Forgejo", "push"), `{}`)
 	d.Header.Set("X-Forgejo-Signature", sign("x", `{}`))
 	d.Header.Set("X-Gitea-Signature", sign("key", `{}`))
 	if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); got != core.SignatureInvalid {
@@ -67,7 +67,7 @@ func TestTheJSONTextOfAFormIsSigned(t *testing.T) {
 	const payload = "{\n  \"ref\": \"refs/heads/größer & more\"\n}"
 	form := "payload=" + url.QueryEscape(payload)
 	for text, want := range map[string]core.Signature{payload: core.SignatureValid, form: core.SignatureInvalid} {
-		d := deliver(t, header("Gitea", "push"), form)
+		d := deliver(t, serverHeader("Gitea", "push"), form)
 		d.Header.Set("X-Gitea-Signature", sign("key", text))
 		if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); got != want {
 			t.Errorf("%s signed: %s, want %s", text, got, want)
@@ -79,10 +79,10 @@ func FuzzVerify(f *testing.F) {
 	f.Add(sign("key", "{}"), []byte("{}"))
 	f.Add("sha256=", []byte("payload={}"))
 	f.Fuzz(func(t *testing.T, signature string, body []byte) {
-		d := core.Delivery{Header: header("Gitea", "push"), Body: body, Payload: body}
+		d := core.Delivery{Header: serverHeader("Gitea", "push"), Body: body, Payload: body}
 		d.Header["X-Gitea-Signature"] = []string{signature}
 		got := golden.Verify(t, Provider{}, d, []core.Secret{"key"})
-		valid := strings.EqualFold(strings.TrimPrefix(signature, "sha256="), sign("key", string(body)))
+		valid := strings.EqualFold(signature, sign("key", string(body)))
 		if (got == core.SignatureValid) != valid {
 			t.Fatalf("%q of %q: %s", signature, body, got)
 		}

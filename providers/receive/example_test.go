@@ -1,6 +1,7 @@
 package receive_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -34,7 +35,7 @@ func ExampleReceiver_Receive() {
 		fmt.Println(more.Username, "pushed to", d.Event.Branch)
 	})
 
-	r := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(`{
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/webhooks", strings.NewReader(`{
 		"object_kind": "push", "ref": "refs/heads/main", "after": "6dcb09b5b57875f334f61aebed695e2e4193db5e",
 		"project": {"path_with_namespace": "acme/hello"}, "user_username": "ada"
 	}`))

@@ -32,7 +32,7 @@ func sign(key, body string) string {
 
 // request is a request as GitHub makes it.
 func request(body string, header ...string) *http.Request {
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("X-GitHub-Event", "push")
 	r.Header.Set("X-GitHub-Delivery", "d1")
 	for i := 0; i < len(header); i += 2 {
