@@ -19,7 +19,7 @@ func (p payload) other(name string) core.Event {
 func (r repository) repository() core.Repository {
 	if r.fullName == "" {
 		return field.GroupedRepository(core.Repository{
-			Forge: field.Forge(r.self), Owner: r.projectKey, Name: r.slug, URL: r.self, Private: !r.public,
+			Owner: r.projectKey, Name: r.slug, URL: r.self, Private: !r.public,
 		})
 	}
 	owner, name, _ := strings.Cut(r.fullName, "/")

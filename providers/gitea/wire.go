@@ -126,7 +126,6 @@ func readRepository(s *jsonscan.Scanner) core.Repository {
 	}
 	owner, _, _ := strings.Cut(fullName, "/")
 	r.Owner = cmp.Or(login, username, owner) // Gogs had no login once
-	r.Forge = field.Forge(r.URL)
 	return field.Repository(r)
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/nodejitsu/webhooks/providers/internal/gitpush"
 )
 
+// forge is the forge of a repository whose web address is unknown.
+const forge = "github.com"
+
 // push returns the event of a push.
 func (p payload) push() (core.Event, error) {
 	other := p.other(core.EventPush, "push")
@@ -23,16 +26,17 @@ func (p payload) push() (core.Event, error) {
 
 // other returns what any event says.
 func (p payload) other(kind core.EventKind, name string) core.Event {
-	return core.Event{
-		Provider: core.ProviderGitHub, Kind: kind, Name: name,
-		Repository: field.Repository(core.Repository{
-			Owner:         cmp.Or(p.repository.owner.login, p.repository.owner.name),
-			Name:          p.repository.name,
-			URL:           cmp.Or(p.repository.htmlURL, p.repository.url),
-			Private:       p.repository.private,
-			DefaultBranch: cmp.Or(p.repository.defaultBranch, p.repository.masterBranch),
-		}),
+	r := field.Repository(core.Repository{
+		Owner:         cmp.Or(p.repository.owner.login, p.repository.owner.name),
+		Name:          p.repository.name,
+		URL:           cmp.Or(p.repository.htmlURL, p.repository.url),
+		Private:       p.repository.private,
+		DefaultBranch: cmp.Or(p.repository.defaultBranch, p.repository.masterBranch),
+	})
+	if r.Name != "" && r.Forge == "" {
+		r.Forge = forge
 	}
+	return core.Event{Provider: core.ProviderGitHub, Kind: kind, Name: name, Repository: r}
 }
 
 // skipsCI reports whether Travis CI builds nothing of the push: it builds the last

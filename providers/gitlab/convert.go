@@ -30,11 +30,14 @@ func (p payload) repository() core.Repository {
 	if slash < 0 {
 		return core.Repository{}
 	}
-	return field.GroupedRepository(core.Repository{
-		Forge: cmp.Or(field.Forge(address), field.Forge(p.instance)),
+	r := field.GroupedRepository(core.Repository{
 		Owner: path[:slash], Name: path[slash+1:], URL: address,
 		Private: p.project.private, DefaultBranch: p.project.defaultBranch,
 	})
+	if r.Forge == "" && r.Name != "" {
+		_, r.Forge = field.Address(p.instance)
+	}
+	return r
 }
 
 // pathOf returns the path of the project at a web address, without the path that

@@ -13,7 +13,7 @@ import (
 func (p payload) event() (core.Event, error) {
 	e := core.Event{
 		Provider: core.ProviderTravis, Kind: core.EventBuild,
-		Repository: field.Repository(core.Repository{Owner: p.repository.owner, Name: p.repository.name, URL: p.repository.url}),
+		Repository: field.Repository(core.Repository{Forge: p.forge(), Owner: p.repository.owner, Name: p.repository.name, URL: p.repository.url}),
 		Commit: core.Commit{
 			ID:        field.Commit(p.commit),
 			Message:   field.Prose(p.message, field.MaxProse),
@@ -46,6 +46,13 @@ func (p payload) event() (core.Event, error) {
 		e.Commits = append(e.Commits, head)
 	}
 	return e, nil
+}
+
+// forge returns the forge of the repository: that of the compared commits. The
+// repository's own address may be that of its home page.
+func (p payload) forge() string {
+	_, forge := field.Address(p.compareURL)
+	return cmp.Or(forge, "github.com")
 }
 
 // words returns the build's state in Travis CI's words.

@@ -28,7 +28,8 @@ func Commit(text string) string {
 }
 
 // Repository returns r, or the zero Repository if its owner or its name is
-// invalid. The owner is one part, as on GitHub.
+// invalid. The owner is one part, as on GitHub. If r has no forge, it is that of
+// its URL.
 func Repository(r core.Repository) core.Repository {
 	return repository(r, core.ValidRepositoryPart)
 }
@@ -42,7 +43,10 @@ func repository(r core.Repository, validOwner func(string) bool) core.Repository
 	if !validOwner(r.Owner) || !core.ValidRepositoryPart(r.Name) {
 		return core.Repository{}
 	}
-	r.URL = Link(r.URL)
+	var forge string
+	if r.URL, forge = Address(r.URL); r.Forge == "" {
+		r.Forge = forge
+	}
 	if !ValidRef(r.DefaultBranch) {
 		r.DefaultBranch = ""
 	}
@@ -81,14 +85,25 @@ func Prose(text string, limit int) string {
 
 // Link returns text if it is an http or https URL without credentials, else "".
 func Link(text string) string {
-	if len(text) > MaxLink {
-		return ""
+	link, _ := Address(text)
+	return link
+}
+
+// Address returns the web address of a repository, as [Link] does, and the forge that
+// it is on: the host in lower case, with the port if there is one.
+func Address(text string) (link, forge string) {
+	if text == "" || len(text) > MaxLink {
+		return "", ""
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return ""
+		return "", ""
 	}
-	return text
+	forge = strings.ToLower(u.Host)
+	if len(forge) > MaxLabel || strings.ContainsFunc(forge, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		forge = ""
+	}
+	return text, forge
 }
 
 // Time parses a time of a payload: RFC 3339, or the form of GitHub's payloads

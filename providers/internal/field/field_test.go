@@ -27,7 +27,7 @@ func TestCommitHasOneForm(t *testing.T) {
 
 func TestRepositoryIsWholeOrNone(t *testing.T) {
 	t.Parallel()
-	good := core.Repository{Owner: "dscape", Name: "hello.js", URL: "https://github.com/dscape/hello.js", Private: true, DefaultBranch: "main"}
+	good := core.Repository{Forge: "github.com", Owner: "dscape", Name: "hello.js", URL: "https://github.com/dscape/hello.js", Private: true, DefaultBranch: "main"}
 	if got := Repository(good); got != good {
 		t.Errorf("changed to %+v", got)
 	}
@@ -136,5 +136,30 @@ func TestRefusalsTellWhatToDo(t *testing.T) {
 	}
 	if e := core.AsError(Refuse("Do this")); e.Code != core.CodeProviderNotSupported || e.Reason != "Do this" {
 		t.Errorf("%+v", e)
+	}
+}
+
+func TestForgeIsTheHostOfTheAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"https://GitHub.com/a/b": "github.com", "http://git.example.com:3000/x/a/b": "git.example.com:3000", "https://[::1]:8080/a/b": "[::1]:8080",
+		"": "", "git@github.com:a/b": "", "https://user@github.com/a/b": "", "https://bücher.example/a/b": "",
+		"https://" + strings.Repeat("a", MaxLabel+1) + "/a/b": "",
+	} {
+		if _, got := Address(address); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+	r := core.Repository{Owner: "o", Name: "n", URL: "https://git.example.com/o/n"}
+	if got := Repository(r).Forge; got != "git.example.com" {
+		t.Errorf("without a forge: %q", got)
+	}
+	r.Forge = "other.example.com"
+	if got := Repository(r).Forge; got != "other.example.com" {
+		t.Errorf("with a forge: %q", got)
+	}
+	r.Owner = "a/b"
+	if got := GroupedRepository(r); got.Owner != "a/b" || Repository(r) != (core.Repository{}) {
+		t.Errorf("an owner that is a path: %+v, %+v", got, Repository(r))
 	}
 }

@@ -15,19 +15,29 @@ func TestCommitsAreListedFromTheNewest(t *testing.T) {
 	if got := c.List("", number(7), "", number(7)); !slices.Equal(got, []string{number(7)}) {
 		t.Errorf("without collected ids: %v", got)
 	}
-	long := strings.Repeat("aB", 32)
-	for _, text := range []string{number(0), "junk", "", number(1), strings.Repeat("0", 40), strings.Repeat("g", 40), long, number(2)} {
+	upper := strings.Repeat("aB", 20)
+	for _, text := range []string{number(0), "junk", "", number(1), strings.Repeat("0", 40), strings.Repeat("g", 40), strings.Repeat("aB", 32), upper, number(2)} {
 		c.Add([]byte(text))
 	}
-	want := []string{number(9), number(1), number(2), strings.ToLower(long), number(0)}
+	want := []string{number(9), number(1), number(2), strings.ToLower(upper), number(0)}
 	if got := c.List(number(9), number(1)); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
+func TestLongIDsAreListed(t *testing.T) {
+	t.Parallel()
+	var c Commits
+	c.Add([]byte(strings.Repeat("aB", 32)))
+	c.Add([]byte(number(1))) // of another repository
+	if got := c.List(); !slices.Equal(got, []string{strings.Repeat("ab", 32)}) {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestTheLastCommitsAreKept(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{MaxCommits - 1, MaxCommits, MaxCommits + 1, 3*MaxCommits + 5} {
+	for _, n := range []int{1, 7, 8, 9, 33, MaxCommits - 1, MaxCommits, MaxCommits + 1, 3*MaxCommits + 5} {
 		var c Commits
 		for i := range n {
 			c.Add([]byte(number(i)))

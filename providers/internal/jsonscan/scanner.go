@@ -193,7 +193,7 @@ func (s *Scanner) key() []byte {
 func (s *Scanner) at(c byte) bool { return s.pos < len(s.text) && s.text[s.pos] == c }
 
 func (s *Scanner) space() {
-	for s.pos < len(s.text) {
+	for s.pos < len(s.text) && s.text[s.pos] <= ' ' {
 		switch s.text[s.pos] {
 		case ' ', '\n', '\r', '\t':
 			s.pos++

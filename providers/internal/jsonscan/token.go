@@ -3,6 +3,7 @@ package jsonscan
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -39,19 +40,21 @@ func (s *Scanner) quoted() []byte {
 	return nil
 }
 
-// plain returns the index of the first of eight bytes from i on, in steps of
-// eight, among which one ends a string, begins an escape sequence or is
-// invalid in a string.
+// plain returns the index of the first byte from i on that ends a string, begins an
+// escape sequence or is invalid in a string. If there is none in whole words of eight
+// bytes, it returns the index of the first byte after them.
 func plain(text []byte, i int) int {
 	const (
 		ones = 0x0101010101010101
 		high = 0x8080808080808080
 	)
 	for ; i+8 <= len(text); i += 8 {
+		// The lowest byte that is found is the first one that is less than a space, a
+		// quote or a backslash; borrows can make only bytes above it look like one.
 		w := binary.LittleEndian.Uint64(text[i:])
 		quote, slash := w^'"'*ones, w^'\\'*ones
-		if (w-0x20*ones)&^w&high|(quote-ones)&^quote&high|(slash-ones)&^slash&high != 0 {
-			break
+		if found := ((w-0x20*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & high; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
 		}
 	}
 	return i
