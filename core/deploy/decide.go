@@ -59,6 +59,21 @@ func (s *Service) acceptance(r Request, p Provider, from sender, event core.Even
 	return Acceptance{Entry: e, Payload: r.Delivery.Payload, Key: key(e, event, from.secret, idSigned), Place: place}
 }
 
+// selectEvent returns the one event of a delivery that counts: the push to the branch
+// that may be deployed if there is one, else the first event. A delivery has at most
+// one such push, because a sender reports each ref of a push once.
+func selectEvent(event core.Event, branch string) core.Event {
+	selected := event
+	for _, e := range append([]core.Event{event}, event.Others...) {
+		if e.Kind == core.EventPush && e.Branch == branch {
+			selected = e
+			break
+		}
+	}
+	selected.Others = nil
+	return selected
+}
+
 // decide is the table of what becomes of an event. A nil place means that the
 // entry is finished as it is.
 func decide(event core.Event, branch string) (core.Status, string, *Place) {

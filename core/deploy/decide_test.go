@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -55,6 +56,30 @@ func TestDeployBranch(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestSelectEvent(t *testing.T) {
+	t.Parallel()
+	push := func(branch string) core.Event { return core.Event{Kind: core.EventPush, Branch: branch} }
+	tag := core.Event{Kind: core.EventPush, Tag: "main"}
+	build := core.Event{Kind: core.EventBuild, Branch: "main"}
+	for _, c := range []struct {
+		first  core.Event
+		others []core.Event
+		want   core.Event
+	}{
+		{push("docs"), nil, push("docs")},
+		{push("main"), []core.Event{push("docs")}, push("main")},
+		{tag, []core.Event{push("docs"), push("main")}, push("main")},
+		{build, []core.Event{push("main")}, push("main")},
+		{tag, []core.Event{push("docs"), build}, tag},
+	} {
+		event := c.first
+		event.Others = c.others
+		if got := selectEvent(event, "main"); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v: got %+v, want %+v", event, got, c.want)
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	acceptance := s.acceptance(r, provider, sender, event)
+	acceptance := s.acceptance(r, provider, sender, selectEvent(event, deployBranch(r, event)))
 	ctx, cancel := context.WithTimeout(ctx, s.o.StoreTimeout)
 	defer cancel()
 	change, repeat, err := s.known(ctx, acceptance)
