@@ -62,9 +62,18 @@ type Change struct {
 	Status   core.Status   `json:"status"`
 	Provider core.Provider `json:"provider"`
 	Commit   string        `json:"commit"` // OWNER/NAME/ID
-	Error    core.Code     `json:"error"`
-	Reason   string        `json:"reason"`
-	Doc      *core.Entry   `json:"doc"` // nil unless it was requested
+	Error    core.Code     `json:"error,omitempty"`
+	Reason   string        `json:"reason,omitempty"`
+	Doc      *core.Entry   `json:"doc,omitempty"` // nil unless it was requested
+}
+
+// MarshalJSON returns the change as the API writes it.
+func (c Change) MarshalJSON() ([]byte, error) {
+	type plain Change // without this method
+	return json.Marshal(struct {
+		Seq string `json:"seq"`
+		plain
+	}{c.Seq.String(), plain(c)})
 }
 
 // UnmarshalJSON reads a change; its seq is text.

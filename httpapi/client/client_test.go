@@ -66,6 +66,9 @@ func TestDeploy(t *testing.T) {
 	change, err := c.Deploy(t.Context(), []byte(`{"a":1}`), client.DeployOptions{
 		Branch: "main", Header: http.Header{"X-Github-Event": {"push"}}, Wait: 1500 * time.Millisecond,
 	})
+	if text, err := json.Marshal(change); err != nil || !strings.HasPrefix(string(text), `{"seq":"7-0","id":"http://host/`) {
+		t.Errorf("got %s, %v", text, err)
+	}
 	if err != nil || change.Status != core.StatusHeld || change.EntryID() != entryID || change.Seq != (core.Seq{Millis: 7}) || change.Doc.Status != core.StatusHeld {
 		t.Errorf("got %+v, %v", change, err)
 	}

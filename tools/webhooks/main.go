@@ -1,5 +1,5 @@
-// Command webhooks is the continuous-deployment server and everything an
-// operator needs around it. See `webhooks --help`.
+// Command webhooks is the continuous-deployment server, and the commands for
+// operating and using it. See `webhooks --help`.
 package main
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/cli"
 )
 
-// version is the program's, stamped by the release: -ldflags "-X main.version=…".
-var version = "devel" //nolint:gochecknoglobals // the linker can only set a variable
+// version is set by the linker when a release is built: -ldflags "-X main.version=…".
+var version string //nolint:gochecknoglobals // the linker can only set a variable
 
 func main() {
 	os.Exit(cli.Run(context.Background(), cli.IO{

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,10 +15,10 @@ import (
 func newApps(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apps",
-		Short: "See, start, stop and change your apps on a platform",
-		Long: `Calls a platform as one of its users. Say who you are by --user or WEBHOOKS_USER;
-the password, or an API token, stands in WEBHOOKS_PASSWORD or the file that
---password-file names, or you are asked. --to names a platform elsewhere.`,
+		Short: "List, start, stop and change your apps on a platform",
+		Long: `Calls a platform as one of its users. Set your user name by --user or
+WEBHOOKS_USER, and your password or API token by WEBHOOKS_PASSWORD or
+--password-file; otherwise you are prompted. --to sets the platform's URL.`,
 		Example: `  webhooks apps list --user dscape
   webhooks apps env set hello GREETING=hi --user dscape
   webhooks apps restart hello --user dscape`,
@@ -30,10 +29,11 @@ the password, or an API token, stands in WEBHOOKS_PASSWORD or the file that
 
 func newAppsList(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List your apps",
-		Long:    "Lists your apps: the name, the state, how many drones run of how many shall, the snapshot that runs, and the URL.",
-		Example: "  webhooks apps list --user dscape",
+		Use:   "list",
+		Short: "List your apps",
+		Long: `Lists your apps: name, state, drones that run and are wanted, the snapshot that
+runs, and the URL.`,
+		Example: "  webhooks apps list --user dscape\n  webhooks apps list --user dscape --output json",
 		Args:    exactly(0),
 	}
 	out := outputFlag(cmd)
@@ -46,7 +46,7 @@ func newAppsList(streams IO) *cobra.Command {
 			return s.json(append([]nodejitsu.App{}, apps...))
 		}
 		if len(apps) == 0 {
-			s.say("%s has no apps yet; make one by `webhooks deploy`", s.user)
+			s.say("%s has no apps; create one by `webhooks deploy`", s.user)
 			return nil
 		}
 		rows := [][]string{{"APP", "STATE", "DRONES", "SNAPSHOT", "URL"}}
@@ -60,10 +60,10 @@ func newAppsList(streams IO) *cobra.Command {
 func newAppsView(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "view APP",
-		Short: "Show all about an app",
-		Long: `Shows an app with its snapshots, the newest first; the active one is what the next
-start takes. Of the environment only the names are shown: for the values see
-` + "`webhooks apps env list`" + `, or --output json.`,
+		Short: "Show an app",
+		Long: `Shows an app with its snapshots, the newest first; the next start uses the active
+one. Of the environment only the names are shown; for the values see
+` + "`webhooks apps env list`" + ` or use --output json.`,
 		Example: "  webhooks apps view hello --user dscape",
 		Args:    exactly(1),
 	}
@@ -76,18 +76,18 @@ start takes. Of the environment only the names are shown: for the values see
 func newAppsCreate(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create APP",
-		Short: "Make an app without deploying it",
-		Long: "Makes an app that has no snapshot yet, to set its environment before it is first deployed; " +
-			"`webhooks deploy` makes what is not there by itself.",
+		Short: "Create an app without deploying it",
+		Long: `Creates an app without a snapshot, for example to set its environment before the
+first deployment. ` + "`webhooks deploy`" + ` creates a missing app itself.`,
 		Example: "  webhooks apps create hello --subdomain hi --domain hello.example.com --user dscape",
 		Args:    exactly(1),
 	}
-	subdomain := cmd.Flags().String("subdomain", "", "subdomain where it is reached; default: its name")
-	domains := cmd.Flags().StringSlice("domain", nil, "further domain where it is reached")
+	subdomain := cmd.Flags().String("subdomain", "", "subdomain of the app; default: its name")
+	domains := cmd.Flags().StringSlice("domain", nil, "another domain of the app")
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
-		app, err := appArgument(args[0])
-		if err != nil {
+		app := args[0]
+		if err := checkName("an app", app); err != nil {
 			return err
 		}
 		fields := map[string]any{"name": app}
@@ -106,7 +106,7 @@ func newAppsCreate(streams IO) *cobra.Command {
 
 func newAppsStart(streams IO) *cobra.Command {
 	return newAppsCommand(streams, "start", "started", "Start an app's active snapshot",
-		"Starts the active snapshot in the place of what runs, without losing a request, and returns when it answers.",
+		"Starts the active snapshot in place of the one that runs, without losing a request, and returns when it answers.",
 		func(ctx context.Context, s *session, app string) error {
 			_, err := s.client.StartApp(ctx, s.user, app)
 			return err
@@ -115,13 +115,13 @@ func newAppsStart(streams IO) *cobra.Command {
 
 func newAppsStop(streams IO) *cobra.Command {
 	return newAppsCommand(streams, "stop", "stopped", "Stop an app",
-		"Ends an app's drones, and returns when none is left.",
+		"Ends the drones of an app, and returns when all have ended.",
 		func(ctx context.Context, s *session, app string) error { return s.client.StopApp(ctx, s.user, app) })
 }
 
 func newAppsRestart(streams IO) *cobra.Command {
-	return newAppsCommand(streams, "restart", "restarted", "Start anew what runs",
-		"Starts what runs anew, with the environment of now and without losing a request, and returns when it answers.",
+	return newAppsCommand(streams, "restart", "restarted", "Restart an app",
+		"Restarts an app with its current environment, without losing a request, and returns when it answers.",
 		func(ctx context.Context, s *session, app string) error { return s.client.RestartApp(ctx, s.user, app) })
 }
 
@@ -131,8 +131,8 @@ func newAppsCommand(streams IO, use, done, short, long string, do func(ctx conte
 	}
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
-		app, err := appArgument(args[0])
-		if err != nil {
+		app := args[0]
+		if err := checkName("an app", app); err != nil {
 			return err
 		}
 		if err := do(ctx, s, app); err != nil {
@@ -144,18 +144,19 @@ func newAppsCommand(streams IO, use, done, short, long string, do func(ctx conte
 
 func newAppsDestroy(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "destroy APP",
-		Short:   "Stop an app and remove it",
-		Long:    "Stops an app and removes it with its snapshots, its environment and its log. It can't be undone, so you are asked, unless --yes is given.",
+		Use:   "destroy APP",
+		Short: "Stop an app and remove it",
+		Long: `Stops an app and removes it with its snapshots, its environment and its log. This
+cannot be undone: you are asked to confirm it, unless --yes is set.`,
 		Example: "  webhooks apps destroy hello --user dscape\n  webhooks apps destroy hello --yes --user ci",
 		Args:    exactly(1),
 	}
-	yes := cmd.Flags().Bool("yes", false, "do not ask")
+	yes := cmd.Flags().Bool("yes", false, "do not ask for confirmation")
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			if !*yes {
-				sure, err := confirmed(ctx, s.streams, fmt.Sprintf("Destroy %s of %s, with its %d snapshots and its log?", app.Name, s.user, len(app.Snapshots)))
+				sure, err := confirmed(ctx, s.streams, fmt.Sprintf("Destroy %s of %s, with its log and %d snapshots?", app.Name, s.user, len(app.Snapshots)))
 				if err != nil {
 					return err
 				}
@@ -177,9 +178,10 @@ func newAppsDestroy(streams IO) *cobra.Command {
 
 func newAppsDrones(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "drones APP NUMBER",
-		Short:   "Say how many processes of an app run",
-		Long:    "Sets how many drones, which are processes that share its requests, an app has. If it runs, the command returns when so many answer.",
+		Use:   "drones APP NUMBER",
+		Short: "Set the number of processes of an app",
+		Long: `Sets the number of drones of an app, which are processes that share its requests.
+If the app runs, the command returns when that many answer.`,
 		Example: "  webhooks apps drones hello 3 --user dscape",
 		Args:    exactly(2),
 	}
@@ -187,7 +189,7 @@ func newAppsDrones(streams IO) *cobra.Command {
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		number, err := strconv.Atoi(args[1])
 		if err != nil || number < 1 {
-			return &usageError{fmt.Errorf("%q is no number of drones; there must be 1 or more", args[1])}
+			return &usageError{fmt.Errorf("invalid number of drones %.100q: want 1 or more", args[1])}
 		}
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			if err := s.client.SetCloud(ctx, s.user, app.Name, []nodejitsu.Cloud{{Drones: number}}); err != nil {
@@ -198,10 +200,9 @@ func newAppsDrones(streams IO) *cobra.Command {
 	})
 }
 
-// withApp reads the app that an argument names.
-func (s *session) withApp(ctx context.Context, argument string, do func(app nodejitsu.App) error) error {
-	name, err := appArgument(argument)
-	if err != nil {
+// withApp calls do with the app that an argument names.
+func (s *session) withApp(ctx context.Context, name string, do func(app nodejitsu.App) error) error {
+	if err := checkName("an app", name); err != nil {
 		return err
 	}
 	app, err := s.client.App(ctx, s.user, name)
@@ -211,7 +212,7 @@ func (s *session) withApp(ctx context.Context, argument string, do func(app node
 	return do(app)
 }
 
-// after prints what became of an app.
+// after prints the state of an app after a change.
 func (s *session) after(ctx context.Context, name, done string, asJSON bool) error {
 	app, err := s.client.App(ctx, s.user, name)
 	if err != nil {
@@ -246,19 +247,20 @@ func (s *session) show(app nodejitsu.App, asJSON bool) error {
 	rows = append(rows, []string{"changed", moment(app.MTime)})
 	snapshots := ordered(app.Snapshots)
 	for i := range snapshots {
-		one := snapshots[len(snapshots)-1-i]
-		about := one.ID + ", " + moment(one.CTime)
-		if one.Active {
+		snapshot := snapshots[len(snapshots)-1-i]
+		about := snapshot.ID + ", " + moment(snapshot.CTime)
+		if snapshot.Active {
 			about += ", active"
 		}
-		if one.Running {
-			about += ", runs"
+		if snapshot.Running {
+			about += ", running"
 		}
 		rows = append(rows, []string{"snapshot", about})
 	}
 	return s.table(rows)
 }
 
+// moment formats a time of the platform.
 func moment(t nodejitsu.Time) string {
 	if t.IsZero() {
 		return "?"
@@ -266,6 +268,7 @@ func moment(t nodejitsu.Time) string {
 	return t.UTC().Format(time.DateTime) + " UTC"
 }
 
+// drones formats how many drones run, and how many are wanted.
 func drones(app nodejitsu.App) string {
 	if app.MaxDrones == 0 {
 		return strconv.Itoa(app.Drones)
@@ -279,26 +282,3 @@ func idOf(s *nodejitsu.Snapshot) string {
 	}
 	return s.ID
 }
-
-// print writes to stdout; what the platform tells is cleaned.
-func (s *session) print(format string, args ...any) error {
-	_, err := fmt.Fprint(s.streams.Stdout, printable(fmt.Sprintf(format, args...)))
-	return err
-}
-
-// table writes rows in columns.
-func (s *session) table(rows [][]string) error {
-	w := tabwriter.NewWriter(s.streams.Stdout, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		for i, cell := range row {
-			row[i] = strings.ReplaceAll(strings.ReplaceAll(printable(cell), "\t", " "), "\n", " ")
-		}
-		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
-			return err
-		}
-	}
-	return w.Flush()
-}
-
-// json writes a value for programs.
-func (s *session) json(value any) error { return writeJSON(s.streams.Stdout, value) }

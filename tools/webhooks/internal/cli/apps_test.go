@@ -31,7 +31,7 @@ func TestApps(t *testing.T) {
 		}
 	}
 
-	if stdout, stderr := b.must("apps", "list"); stdout != "" || !strings.Contains(stderr, "dscape has no apps yet") {
+	if stdout, stderr := b.must("apps", "list"); stdout != "" || !strings.Contains(stderr, "dscape has no apps") {
 		t.Errorf("got %q and %q", stdout, stderr)
 	}
 	if stdout, _ := b.must("apps", "list", "--output", "json"); strings.TrimSpace(stdout) != "[]" {
@@ -45,7 +45,7 @@ func TestApps(t *testing.T) {
 	says("hello  started  1 of 1  1.0.0-", "apps", "list")
 	says("http://hi.localhost:", "apps", "list")
 	says("domains   hello.example.com\n", "apps", "view", "hello")
-	says(", active, runs\n", "apps", "view", "hello")
+	says(", active, running\n", "apps", "view", "hello")
 
 	// The environment.
 	env := filepath.Join(t.TempDir(), "env")
@@ -68,7 +68,7 @@ func TestApps(t *testing.T) {
 	if got := b.get("hi", "/"); got != "one, hi" {
 		t.Errorf("got %q", got)
 	}
-	fails(1, `there is no variable "NONE"`, "apps", "env", "delete", "hello", "GREETING", "NONE")
+	fails(1, `no variable "NONE"`, "apps", "env", "delete", "hello", "GREETING", "NONE")
 	b.must("apps", "env", "delete", "hello", "GREETING", "EMPTY", "--restart")
 	if got := b.get("hi", "/"); got != "one" {
 		t.Errorf("got %q", got)
@@ -98,7 +98,7 @@ func TestApps(t *testing.T) {
 	// Destroying is asked for.
 	fails(2, "--yes", "apps", "destroy", "hello")
 	for _, answer := range []string{"\n", "n\n", "hello\n"} {
-		if code, _, stderr := b.call(answer, "apps", "destroy", "hello"); code != 1 || !strings.Contains(stderr, "Destroy hello of dscape, with its 1 snapshots and its log? [y/N] nothing was destroyed\n") {
+		if code, _, stderr := b.call(answer, "apps", "destroy", "hello"); code != 1 || !strings.Contains(stderr, "Destroy hello of dscape, with its log and 1 snapshots? [y/N] nothing was destroyed\n") {
 			t.Errorf("%q: got code %d and %q", answer, code, stderr)
 		}
 	}

@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// sequence matches what tells a terminal to do something (ECMA-48): a control
-// sequence, a string of commands with its end, or another escape.
+// sequence matches the commands for a terminal (ECMA-48): a control sequence, a
+// command string with its end, or another escape.
 var sequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]?" +
 	"|(?:\x1b[\\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\x07\x1b\u009c\n]*(?:\x07|\x1b\\\\|\u009c)?" +
 	"|\x1b[ -/]*[0-~]?")
 
-// printable returns a text without what would control the terminal that it is
-// shown on; tabs and ends of lines stay.
+// printable returns a text without control characters, which would control the
+// terminal that shows it; tabs and newlines stay.
 func printable(text string) string {
 	text = strings.ToValidUTF8(text, "\ufffd")
 	text = sequence.ReplaceAllString(text, "")
@@ -24,24 +24,25 @@ func printable(text string) string {
 		case r == '\t' || r == '\n':
 			return r
 		case r < ' ' || 0x7f <= r && r <= 0x9f, // C0, DEL and C1
-			0x202a <= r && r <= 0x202e, 0x2066 <= r && r <= 0x2069: // what turns the direction of writing
+			0x202a <= r && r <= 0x202e, 0x2066 <= r && r <= 0x2069: // direction of writing
 			return -1
 		}
 		return r
 	}, text)
 }
 
-// maxPending is how much of a line is kept until its end comes, in bytes.
+// maxPending is the size of the part of a line, in bytes, that is kept until its
+// end is written.
 const maxPending = 16 << 10
 
-// cleaner passes on what is written to it, line by line and printable.
+// cleaner writes whole printable lines.
 type cleaner struct {
 	w       io.Writer
 	pending []byte
 }
 
-// Write passes on the lines that have ended, and of a line that is too long what
-// there is.
+// Write writes the lines of p that have ended, and the part of a line that is too
+// long to keep.
 func (c *cleaner) Write(p []byte) (int, error) {
 	end := bytes.LastIndexByte(p, '\n') + 1
 	if end > 0 {
@@ -50,7 +51,7 @@ func (c *cleaner) Write(p []byte) (int, error) {
 	c.pending = append(c.pending, p...)
 	if len(c.pending)-end > maxPending {
 		end = len(c.pending)
-		for back := 1; back < utf8.UTFMax; back++ { // the last rune may go on
+		for back := 1; back < utf8.UTFMax; back++ { // the last rune may be incomplete
 			if utf8.RuneStart(c.pending[len(c.pending)-back]) {
 				end = len(c.pending) - back
 				break
@@ -67,7 +68,7 @@ func (c *cleaner) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush passes on a line that has no end, and ends it.
+// flush writes a last line that has no end, with one.
 func (c *cleaner) flush() error {
 	if len(c.pending) == 0 {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/cli"
 )
 
-// run carries out a command line without a terminal or an environment.
+// run runs a command line without a terminal or an environment.
 func run(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -39,9 +40,9 @@ func TestWrongCalls(t *testing.T) {
 		"argument of serve":        {[]string{"serve", "now"}, 2, "webhooks serve takes 0 argument(s), not 1"},
 		"no name":                  {[]string{"users", "add"}, 2, "webhooks users add takes 1 argument(s), not 0"},
 		"invalid setting":          {[]string{"serve", "--workers", "0"}, 2, "--workers: must be at least 1, not 0"},
-		"no server":                {[]string{"users", "list", "--data", data}, 1, "start one with `webhooks serve`"},
+		"no server":                {[]string{"users", "list", "--data", data}, 1, "start one by `webhooks serve`"},
 		"no terminal":              {[]string{"users", "add", "dscape", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, "--password-stdin"},
-		"name that can't be":       {[]string{"users", "add", "../x", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, `"../x" can't name a user`},
+		"invalid name":             {[]string{"users", "add", "../x", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, `invalid name of a user "../x"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +60,14 @@ func TestWrongCalls(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	code, stdout, _ := run(t, "", "--version")
+	code, stdout, stderr := run(t, "", "version")
+	if code != 0 || !strings.HasPrefix(stdout, "webhooks v1.2.3, commit ") || !strings.Contains(stdout, runtime.Version()) || stderr != "" {
+		t.Errorf("code %d, %q and %q", code, stdout, stderr)
+	}
+	if code, stdout, _ := run(t, "", "version", "--output", "json"); code != 0 || !strings.Contains(stdout, `"version": "v1.2.3"`) {
+		t.Errorf("code %d, %q", code, stdout)
+	}
+	code, stdout, _ = run(t, "", "--version")
 	if code != 0 || stdout != "webhooks version v1.2.3\n" {
 		t.Errorf("got code %d and %q", code, stdout)
 	}

@@ -12,57 +12,59 @@ import (
 	"golang.org/x/term"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// maxCredential is the longest password or token that is read, in bytes.
+// maxCredential is the size of the longest password or token, in bytes.
 const maxCredential = 4 << 10
 
 // credential returns the password or API token of a user: from a file, the
-// environment, or who sits at the terminal. It is never an argument: that would
-// stand in the process list.
+// environment or a prompt. It is never an argument, which others could see in
+// the process list.
 func credential(ctx context.Context, streams IO, file, user, host string) (core.Secret, error) {
 	switch {
 	case file == "-":
-		return oneLine(streams.Stdin)
+		return firstLine(streams.Stdin)
 	case file != "":
 		opened, err := os.Open(file)
 		if err != nil {
-			return "", fmt.Errorf("--password-file: %w", err)
+			return core.Secret(""), fmt.Errorf("--password-file: %w", err)
 		}
 		defer opened.Close() //nolint:errcheck // only read
-		return oneLine(opened)
+		return firstLine(opened)
 	}
-	if value := variable(streams, "WEBHOOKS_PASSWORD"); value != "" {
+	if value := config.Variable(streams.Environ, "PASSWORD"); value != "" {
 		return core.Secret(value), nil
 	}
 	terminal, ok := terminalOf(streams.Stdin)
 	if !ok {
-		return "", &usageError{errors.New("stdin is no terminal to ask for your password; give it by WEBHOOKS_PASSWORD or --password-file")}
+		return core.Secret(""), &usageError{errors.New("cannot prompt for your password, because stdin is not a terminal: use WEBHOOKS_PASSWORD or --password-file")}
 	}
 	before, err := term.GetState(terminal)
 	if err != nil {
-		return "", err
+		return core.Secret(""), err
 	}
 	_, _ = fmt.Fprintf(streams.Stderr, "Password of %s at %s: ", user, host)
-	given, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(terminal) })
+	typed, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(terminal) })
 	_, _ = fmt.Fprintln(streams.Stderr)
 	if ctx.Err() != nil {
-		return "", errors.Join(ctx.Err(), term.Restore(terminal, before))
+		return core.Secret(""), errors.Join(ctx.Err(), term.Restore(terminal, before))
 	}
-	if err == nil && len(given) == 0 {
+	if err == nil && len(typed) == 0 {
 		err = &usageError{errors.New("the password is empty")}
 	}
-	return core.Secret(given), err
+	return core.Secret(typed), err
 }
 
-func oneLine(r io.Reader) (core.Secret, error) {
+// firstLine reads a password.
+func firstLine(r io.Reader) (core.Secret, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, maxCredential)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("--password-file: %w", err)
+		return core.Secret(""), fmt.Errorf("--password-file: %w", err)
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", &usageError{errors.New("--password-file: its first line, the password, is empty")}
+		return core.Secret(""), &usageError{errors.New("--password-file: the first line, which is the password, is empty")}
 	}
 	return core.Secret(line), nil
 }
@@ -77,7 +79,7 @@ func terminalOf(stream any) (descriptor int, ok bool) {
 	return descriptor, term.IsTerminal(descriptor)
 }
 
-// confirmed asks a question that takes y or n, and n by default.
+// confirmed asks a question that is answered by y or n; n is the default.
 func confirmed(ctx context.Context, streams IO, question string) (bool, error) {
 	_, _ = fmt.Fprintf(streams.Stderr, "%s [y/N] ", question)
 	answer, err := interruptible(ctx, func() (string, error) {
@@ -85,7 +87,7 @@ func confirmed(ctx context.Context, streams IO, question string) (bool, error) {
 	})
 	if errors.Is(err, io.EOF) && answer == "" {
 		_, _ = fmt.Fprintln(streams.Stderr)
-		return false, &usageError{errors.New("nobody answers; give --yes where nobody is asked")}
+		return false, &usageError{errors.New("no answer on stdin: use --yes in a script")}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
@@ -94,24 +96,24 @@ func confirmed(ctx context.Context, streams IO, question string) (bool, error) {
 	return answer == "y" || answer == "yes", nil
 }
 
-// interruptible calls read, which a person may let wait for ever, until ctx
-// ends. read then goes on, but the process ends, as what it was to tell is
-// missing.
+// interruptible calls read, which may block forever, and returns its result or
+// the end of ctx. In that case read goes on until the process ends, which is
+// soon, because the command lacks its input.
 func interruptible[T any](ctx context.Context, read func() (T, error)) (T, error) {
-	type outcome struct {
+	type result struct {
 		value T
 		err   error
 	}
-	done := make(chan outcome, 1)
+	done := make(chan result, 1)
 	go func() {
 		value, err := read()
-		done <- outcome{value, err}
+		done <- result{value, err}
 	}()
 	select {
-	case o := <-done:
-		return o.value, o.err
+	case r := <-done:
+		return r.value, r.err
 	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
+		var zero T
+		return zero, ctx.Err()
 	}
 }

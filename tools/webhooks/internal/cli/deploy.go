@@ -16,6 +16,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/pack"
 )
 
@@ -23,18 +24,18 @@ func newDeploy(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deploy [FOLDER|GIT-URL]",
 		Short: "Deploy an app from a folder or a git repository, without a push",
-		Long: `Packs a folder, by default this one, uploads it to a platform, shows how it is
-built, starts the app and prints its URL, alone on stdout. An app that is not
-there yet is created.
+		Long: `Packs a folder, by default the current one, uploads it to a platform, shows the
+build, starts the app and prints its URL, alone on stdout. A missing app is
+created.
 
-The folder is packed as ` + "`npm pack`" + ` does, with the lockfile: .npmignore, else
-.gitignore, says what is left out, and node_modules, .git and .npmrc never go
-along. package.json must name the app, or --app does. A repository is cloned
-first, as shallow as can be, by https, ssh or file; behind # or by --ref stands
-a branch, a tag or the id of a commit.
+The folder is packed as by ` + "`npm pack`" + `, with the lockfile: .npmignore, or else
+.gitignore, lists what is left out; node_modules, .git and .npmrc are always left
+out. package.json must name the app, unless --app does. A repository is cloned
+first, as shallow as possible, by https, ssh or file; after # or by --ref you may
+set a branch, a tag or the id of a commit.
 
-Where the build or the start fails, the exit code is 1, and the version that ran
-before goes on running.`,
+If the build or the start fails, the exit code is 1, and the version that ran
+before is still running.`,
 		Example: `  webhooks deploy --user dscape
   webhooks deploy ./site --user dscape --app site-staging --to https://platform.example.com
   webhooks deploy 'https://github.com/dscape/hello.git#v1.2.0' --user dscape
@@ -44,12 +45,12 @@ before goes on running.`,
 	d := &deployment{}
 	cmd.Flags().StringVar(&d.app, "app", "", "name of the app; default: the name in package.json")
 	cmd.Flags().StringVar(&d.ref, "ref", "", "branch, tag or id of a commit of the repository")
-	limit := cmd.Flags().Duration("timeout", 30*time.Minute, "limit of all of it")
+	limit := cmd.Flags().Duration("timeout", 30*time.Minute, "time limit for the whole deployment")
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
 		ctx, cancel := context.WithTimeout(ctx, *limit)
 		defer cancel()
 		run := *d
-		run.session, run.from, run.begun = s, ".", time.Now()
+		run.session, run.from, run.started = s, ".", time.Now()
 		if len(args) == 1 {
 			run.from = args[0]
 		}
@@ -68,12 +69,12 @@ func atMostOne(cmd *cobra.Command, args []string) error {
 type deployment struct {
 	*session
 	from, app, ref string
-	begun          time.Time
+	started        time.Time
 }
 
 func (d *deployment) deploy(ctx context.Context) (err error) {
 	if d.app != "" {
-		if _, err := appArgument(d.app); err != nil {
+		if err := checkName("an app", d.app); err != nil {
 			return err
 		}
 	}
@@ -86,7 +87,7 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 	}
 	folder, err := pack.Open(ctx, src.dir, pack.Limits{})
 	if err != nil {
-		return packed(err)
+		return &messageError{printable(strings.TrimPrefix(err.Error(), "pack: ")), err}
 	}
 	defer folder.Close() //nolint:errcheck // only read
 	pkg, err := d.describe(folder.Manifest)
@@ -101,7 +102,7 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	snapshot := deploymentID(folder.Manifest.Version, src.commit, d.begun)
+	snapshot := deploymentID(folder.Manifest.Version, src.commit, d.started)
 	if err := d.build(ctx, folder, pkg, snapshot); err != nil {
 		return d.buildFailed(err, before)
 	}
@@ -110,16 +111,16 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 	if err != nil {
 		return d.startFailed(ctx, err, before, snapshot)
 	}
-	d.say("Deployed %s as %s in %s", pkg.Name, snapshot, took(d.begun))
+	d.say("Deployed %s as %s in %s", pkg.Name, snapshot, took(d.started))
 	if address == "" {
-		d.say("The platform does not tell where %s answers; see `webhooks apps view %[1]s`", pkg.Name)
+		d.say("The platform does not report the URL of %s; see `webhooks apps view %[1]s`", pkg.Name)
 		return nil
 	}
 	_, err = fmt.Fprintln(d.streams.Stdout, printable(address))
 	return err
 }
 
-// source returns the folder, after cloning it where it is a repository.
+// source returns the folder, or a clone of the repository.
 func (d *deployment) source(ctx context.Context) (source, error) {
 	repo, ok, err := parseRepository(d.from, d.ref)
 	if err != nil {
@@ -132,19 +133,14 @@ func (d *deployment) source(ctx context.Context) (source, error) {
 	return repo.clone(ctx, d.streams)
 }
 
-func packed(err error) error {
-	return &told{printable(strings.TrimPrefix(err.Error(), "pack: ")), err}
-}
-
-// describe returns the app as the platform is told of it.
+// describe returns the app as it is described to the platform.
 func (d *deployment) describe(m pack.Manifest) (deploy.Package, error) {
 	if d.app == "" {
 		switch {
 		case m.Name == "":
-			return deploy.Package{}, errors.New("package.json has no name; name the app by --app")
+			return deploy.Package{}, errors.New("package.json has no name: name the app by --app")
 		case !core.ValidName(m.Name):
-			return deploy.Package{}, fmt.Errorf("the name %.100q in package.json can't be an app's; give another by --app: "+
-				"lower-case letters, digits, '.', '_' and '-', at most %d, beginning with a letter or digit", m.Name, core.MaxName)
+			return deploy.Package{}, fmt.Errorf("package.json: %w; set another name by --app", errors.Unwrap(checkName("an app", m.Name)))
 		}
 		return deploy.Package{Name: m.Name, Fields: m.Fields}, nil
 	}
@@ -161,7 +157,7 @@ func (d *deployment) describe(m pack.Manifest) (deploy.Package, error) {
 	return deploy.Package{Name: d.app, Fields: text}, err
 }
 
-// create makes the app where there is none, and returns what there is.
+// create creates the app if it is missing, and returns it as it was before.
 func (d *deployment) create(ctx context.Context, pkg deploy.Package) (nodejitsu.App, error) {
 	before, err := d.client.App(ctx, d.user, pkg.Name)
 	if !errors.Is(err, core.ErrNotFound) {
@@ -171,108 +167,102 @@ func (d *deployment) create(ctx context.Context, pkg deploy.Package) (nodejitsu.
 	return nodejitsu.App{}, nodejitsu.NewPlatform(d.client).Create(ctx, d.user, pkg)
 }
 
-// build uploads the folder while it is packed, and shows how it is built.
+// build uploads the folder while it is packed, and shows the build.
 func (d *deployment) build(ctx context.Context, folder *pack.Folder, pkg deploy.Package, snapshot string) error {
 	_, terminal := terminalOf(d.streams.Stderr)
-	shown := newUpload(d.streams.Stderr, terminal && variable(d.streams, "TERM") != "dumb", folder.Size)
+	term, _ := config.Lookup(d.streams.Environ, "TERM")
+	progress := newUpload(d.streams.Stderr, terminal && term != "dumb", folder.Size)
 	r, w := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = w.CloseWithError(folder.Write(ctx, w, shown.add)) // it never fails
+		_ = w.CloseWithError(folder.Write(ctx, w, progress.add)) // it never fails
 	}()
-	body, out := &sent{r: r, shown: shown}, &cleaner{w: d.streams.Stderr}
-	err := nodejitsu.NewPlatform(d.client).Upload(ctx, d.user, pkg.Name, snapshot, body, &built{w: out, shown: shown})
-	_ = r.CloseWithError(errEnough) // it never fails
+	body, out := &uploadBody{r: r, progress: progress}, &cleaner{w: d.streams.Stderr}
+	err := nodejitsu.NewPlatform(d.client).Upload(ctx, d.user, pkg.Name, snapshot, body, &buildOutput{w: out, progress: progress})
+	_ = r.CloseWithError(errors.New("the platform has stopped reading")) // it never fails
 	<-done
-	shown.end(err == nil)
-	if flushed := out.flush(); err == nil {
-		err = flushed
+	progress.end(err == nil)
+	if flushErr := out.flush(); err == nil {
+		err = flushErr
 	}
-	if err == nil && !body.begun {
+	if err == nil && !body.read {
 		d.say("This commit was built already, as %s", snapshot)
 	}
 	return err
 }
 
-var errEnough = errors.New("the platform reads no further")
-
-// sent is the body of the upload. It begins when the platform wants it.
-type sent struct {
-	r     io.Reader
-	shown *upload
-	begun bool
+// uploadBody starts the progress when the platform reads the body.
+type uploadBody struct {
+	r        io.Reader
+	progress *upload
+	read     bool
 }
 
-// Read reads on.
-func (s *sent) Read(p []byte) (int, error) {
-	s.begun = true
-	s.shown.start()
-	return s.r.Read(p)
+// Read reads from the body.
+func (b *uploadBody) Read(p []byte) (int, error) {
+	b.read = true
+	b.progress.start()
+	return b.r.Read(p)
 }
 
-// built takes what the build prints. When it begins, the upload is over.
-type built struct {
-	w     io.Writer
-	shown *upload
+// buildOutput ends the progress of the upload when the build prints something.
+type buildOutput struct {
+	w        io.Writer
+	progress *upload
 }
 
-// Write passes it on.
-func (b *built) Write(p []byte) (int, error) {
-	b.shown.end(true)
+// Write writes output of the build.
+func (b *buildOutput) Write(p []byte) (int, error) {
+	b.progress.end(true)
 	return b.w.Write(p)
 }
 
 func (d *deployment) buildFailed(err error, before nodejitsu.App) error {
 	refused, ok := errors.AsType[*nodejitsu.Error](err)
 	if !ok || refused.Status != 0 {
-		return err // nothing was built
+		return err // there was no build
 	}
-	if _, passing := core.Retryable(err); passing {
-		return &told{printable(refused.Message) + "\nThe platform is at fault, not the app: deploy again later", err}
+	if _, temporary := core.Retryable(err); temporary {
+		return &messageError{printable(refused.Message) + "\nThis is a failure of the platform, not of the app: deploy again later", err}
 	}
-	return &told{"the build failed: " + printable(refused.Message) +
-		"\nWhat it printed last stands above. Mend that and deploy again" + goesOn(before), err}
+	return &messageError{"the build failed: " + printable(refused.Message) +
+		"\nIts last output is above. Correct the problem and deploy again" + stillRunning(before), err}
 }
 
-// startFailed tells what an app wrote last, and makes the snapshot active again
-// that was: the next start must not take the one that does not start.
+// startFailed returns the last output of an app that did not start. It makes the
+// snapshot active again that was active before, so that the next start does not
+// use the one that fails.
 func (d *deployment) startFailed(ctx context.Context, err error, before nodejitsu.App, snapshot string) error {
-	refused, ok := startRefused(err)
+	refused, ok := startFailure(err)
 	if !ok {
 		return err
 	}
 	if before.Active != nil && before.Active.ID != snapshot {
 		if failure := d.client.ActivateSnapshot(ctx, d.user, before.Name, before.Active.ID); failure != nil {
-			d.say("%s is still the one that the next start takes: %s", snapshot, trimmed(failure))
+			d.say("warning: %s is still the active snapshot, which the next start uses: %s", snapshot, cleaned(failure))
 		}
 	}
-	return &told{notStarted(refused) + goesOn(before), err}
+	return &messageError{"the app did not start: " + strings.TrimRight(printable(refused.Message), "\n") +
+		"\nAn app must keep running and listen on the port in $PORT. Correct the problem and deploy again" + stillRunning(before), err}
 }
 
-// startRefused tells whether it is the app's fault that a start failed.
-func startRefused(err error) (*nodejitsu.Error, bool) {
+// startFailure returns the error of a start that failed because of the app.
+func startFailure(err error) (*nodejitsu.Error, bool) {
 	refused, ok := errors.AsType[*nodejitsu.Error](err)
-	_, passing := core.Retryable(err)
-	return refused, ok && !passing && refused.Doing == "start app" && refused.Status >= http.StatusInternalServerError
+	_, temporary := core.Retryable(err)
+	return refused, ok && !temporary && refused.Doing == "start app" && refused.Status >= http.StatusInternalServerError
 }
 
-// notStarted says why an app does not start, with its last lines, and what to
-// do.
-func notStarted(refused *nodejitsu.Error) string {
-	return "the app did not start: " + strings.TrimRight(printable(refused.Message), "\n") +
-		"\nAn app must go on running and listen on the port in $PORT. Mend what its last lines tell and deploy again"
-}
-
-func goesOn(before nodejitsu.App) string {
+func stillRunning(before nodejitsu.App) string {
 	if before.Running == nil {
 		return ""
 	}
-	return fmt.Sprintf(";\nuntil then %s goes on running", before.Running.ID)
+	return fmt.Sprintf(";\n%s is still running", before.Running.ID)
 }
 
-// deploymentID names a snapshot: of a commit as a push of it would be named, so
-// that it is built once; else by the time, so that each is one to go back to.
+// deploymentID names a snapshot: of a commit as a push of it does, so that the
+// commit is built once; else by the time, so that each deployment has its own.
 func deploymentID(version, commit string, at time.Time) string {
 	const commitDigits = 12
 	unique := ""
@@ -297,7 +287,7 @@ func deploymentID(version, commit string, at time.Time) string {
 	return clean + "-" + unique
 }
 
-// some lists a few of many.
+// some lists at most a few names.
 func some(names []string) string {
 	const few = 5
 	if len(names) <= few {

@@ -62,7 +62,7 @@ func TestDeployFolder(t *testing.T) {
 	if !strings.HasPrefix(stdout, "http://other.localhost:") || b.get("other", "/") != "two" {
 		t.Errorf("got %q and %q", stdout, stderr)
 	}
-	if code, _, stderr := b.call("", "deploy", dir); code != 1 || !strings.Contains(stderr, `"Not A Name" in package.json can't be an app's; give another by --app`) {
+	if code, _, stderr := b.call("", "deploy", dir); code != 1 || !strings.Contains(stderr, `invalid name of an app "Not A Name": want lower-case letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit; set another name by --app`) {
 		t.Errorf("got code %d and %q", code, stderr)
 	}
 }
@@ -147,24 +147,24 @@ func TestDeployRefusesURLs(t *testing.T) {
 		args []string
 		says string
 	}{
-		"ext":            {[]string{"ext::sh -c touch% " + canary}, "by https://, ssh:// or file:// only"},
-		"fd":             {[]string{"fd::7"}, "by https://, ssh:// or file:// only"},
-		"nested":         {[]string{"file::ext::x"}, "by https://, ssh:// or file:// only"},
-		"http":           {[]string{"http://127.0.0.1:1/x.git"}, "by https://, ssh:// or file:// only"},
-		"git":            {[]string{"git://127.0.0.1:1/x.git"}, "by https://, ssh:// or file:// only"},
-		"dash":           {[]string{"--", "--upload-pack=touch " + canary + "://x"}, "by https://, ssh:// or file:// only"},
-		"host's dash":    {[]string{"ssh://-oProxyCommand=touch%20x/x"}, "no"},
-		"no host":        {[]string{"https:///x"}, "names no repository"},
-		"file's host":    {[]string{"file://elsewhere/x"}, "names no repository"},
-		"credentials":    {[]string{"https://me:hunter2@127.0.0.1:1/x.git"}, "must not hold credentials"},
-		"token":          {[]string{"https://hunter2@127.0.0.1:1/x.git"}, "must not hold credentials"},
-		"ssh's password": {[]string{"ssh://git:hunter2@127.0.0.1:1/x.git"}, "must not hold credentials"},
+		"ext":            {[]string{"ext::sh -c touch% " + canary}, "want https://, ssh:// or file://"},
+		"fd":             {[]string{"fd::7"}, "want https://, ssh:// or file://"},
+		"nested":         {[]string{"file::ext::x"}, "want https://, ssh:// or file://"},
+		"http":           {[]string{"http://127.0.0.1:1/x.git"}, "want https://, ssh:// or file://"},
+		"git":            {[]string{"git://127.0.0.1:1/x.git"}, "want https://, ssh:// or file://"},
+		"dash":           {[]string{"--", "--upload-pack=touch " + canary + "://x"}, "want https://, ssh:// or file://"},
+		"host's dash":    {[]string{"ssh://-oProxyCommand=touch%20x/x"}, "invalid URL of a repository"},
+		"no host":        {[]string{"https:///x"}, "it has no host or no path"},
+		"file's host":    {[]string{"file://elsewhere/x"}, "it has no host or no path"},
+		"credentials":    {[]string{"https://me:hunter2@127.0.0.1:1/x.git"}, "must not contain credentials"},
+		"token":          {[]string{"https://hunter2@127.0.0.1:1/x.git"}, "must not contain credentials"},
+		"ssh's password": {[]string{"ssh://git:hunter2@127.0.0.1:1/x.git"}, "must not contain credentials"},
 		"short form":     {[]string{"git@example.com:me/x.git"}, "ssh://git@example.com/me/x.git"},
-		"ref's dash":     {[]string{"https://127.0.0.1:1/x.git", "--ref=--upload-pack=x"}, "is no branch"},
-		"ref as a range": {[]string{"https://127.0.0.1:1/x.git#a..b"}, "is no branch"},
-		"refspec":        {[]string{"https://127.0.0.1:1/x.git#a:b"}, "is no branch"},
+		"ref's dash":     {[]string{"https://127.0.0.1:1/x.git", "--ref=--upload-pack=x"}, "invalid branch, tag or commit"},
+		"ref as a range": {[]string{"https://127.0.0.1:1/x.git#a..b"}, "invalid branch, tag or commit"},
+		"refspec":        {[]string{"https://127.0.0.1:1/x.git#a:b"}, "invalid branch, tag or commit"},
 		"two refs":       {[]string{"https://127.0.0.1:1/x.git#a", "--ref=b"}, "once"},
-		"folder's ref":   {[]string{".", "--ref=b"}, "--ref is for a repository's URL"},
+		"folder's ref":   {[]string{".", "--ref=b"}, "--ref needs the URL of a repository"},
 	} {
 		args := append([]string{"deploy", "--user", "dscape", "--to", "http://127.0.0.1:1", "--password-file", "-"}, test.args...)
 		code, _, stderr := run(t, "secret\n", args...)
@@ -206,8 +206,8 @@ func TestDeployFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fails(unbuildable, nil, "the build failed: ", "until then "+good.Running.ID+" goes on running\n")
-	fails(crashing, nil, "the app did not start: ", "until then "+good.Running.ID+" goes on running\n")
+	fails(unbuildable, nil, "the build failed: ", ""+good.Running.ID+" is still running\n")
+	fails(crashing, nil, "the app did not start: ", ""+good.Running.ID+" is still running\n")
 	if b.get("hello", "/") != "good" {
 		t.Error("the version before does not go on")
 	}
@@ -217,7 +217,7 @@ func TestDeployFailures(t *testing.T) {
 	}
 
 	fails(map[string]string{"server.js": ""}, nil, "there is no package.json; name the folder that has the app's")
-	fails(map[string]string{"package.json": "{}"}, nil, "package.json has no name; name the app by --app")
+	fails(map[string]string{"package.json": "{}"}, nil, "package.json has no name: name the app by --app")
 	fails(map[string]string{"package.json": "{]"}, nil, "package.json is no JSON object")
 	badEnv := maps.Clone(hello("x"))
 	badEnv["package.json"] = `{"name":"hello","env":{"A":{}}}`
@@ -225,7 +225,7 @@ func TestDeployFailures(t *testing.T) {
 	if _, err := b.client.App(t.Context(), "dscape", "fresh"); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	if code, _, stderr := b.call("wrong\n", "deploy", folder(t, hello("x")), "--password-file", "-"); code != 1 || !strings.Contains(stderr, "refuses dscape: check the name, and the password or API token") {
+	if code, _, stderr := b.call("wrong\n", "deploy", folder(t, hello("x")), "--password-file", "-"); code != 1 || !strings.Contains(stderr, "refuses the credentials of dscape: check the user name, and the password or API token") {
 		t.Errorf("wrong password: code %d and %q", code, stderr)
 	}
 	if code, _, stderr := b.call("", "deploy", "/nowhere", "--timeout", time.Minute.String()); code != 1 || !strings.Contains(stderr, "/nowhere") {

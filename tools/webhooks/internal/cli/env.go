@@ -20,8 +20,9 @@ func newAppsEnv(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "List, set and delete the variables of an app's environment",
-		Long: `Keeps the environment that an app is started with. What package.json says in env is
-laid over it by each deployment. A change is there after the next start.`,
+		Long: `Changes the environment that an app is started with. Each deployment overwrites
+the variables that package.json has in env. A change takes effect at the next
+start.`,
 		Example: `  webhooks apps env list hello --user dscape
   webhooks apps env set hello GREETING=hi --restart --user dscape`,
 	}
@@ -46,9 +47,9 @@ func newAppsEnvSet(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set APP NAME=VALUE…",
 		Short: "Set variables",
-		Long: `Sets variables of an app's environment and leaves the others as they are. What is
-secret is better read from a file by --file, or from stdin by --file -, a
-NAME=VALUE on each line: arguments stand in the process list.`,
+		Long: `Sets variables of an app's environment; the others stay as they are. Read secrets
+from a file by --file, or from stdin by --file -, with a NAME=VALUE on each line:
+others can see arguments in the process list.`,
 		Example: `  webhooks apps env set hello GREETING=hi COLOUR=blue --user dscape
   webhooks apps env set hello --file .env --restart --user dscape`,
 		Args: atLeast(1),
@@ -57,22 +58,22 @@ NAME=VALUE on each line: arguments stand in the process list.`,
 	restart := restartFlag(cmd)
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
-		given := nodejitsu.Env{}
+		changes := nodejitsu.Env{}
 		if *file != "" {
-			if err := readEnv(given, streams, *file); err != nil {
+			if err := readEnv(changes, streams, *file); err != nil {
 				return err
 			}
 		}
 		for _, pair := range args[1:] {
-			if err := setPair(given, pair); err != nil {
+			if err := setPair(changes, pair); err != nil {
 				return &usageError{err}
 			}
 		}
-		if len(given) == 0 {
-			return &usageError{errors.New("name a variable with its value, as NAME=VALUE, or a file by --file")}
+		if len(changes) == 0 {
+			return &usageError{errors.New("nothing to set: want NAME=VALUE, or a file by --file")}
 		}
 		return s.changeEnv(ctx, args[0], *restart, out.json(), func(env nodejitsu.Env) error {
-			maps.Copy(env, given)
+			maps.Copy(env, changes)
 			return nil
 		})
 	})
@@ -82,7 +83,7 @@ func newAppsEnvDelete(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "delete APP NAME…",
 		Short:   "Delete variables",
-		Long:    "Deletes variables of an app's environment and leaves the others as they are. One that is not there is a failure, and then none is deleted.",
+		Long:    "Deletes variables of an app's environment; the others stay as they are. If one of them does not exist, none is deleted.",
 		Example: "  webhooks apps env delete hello GREETING --user dscape",
 		Args:    atLeast(2),
 	}
@@ -92,7 +93,7 @@ func newAppsEnvDelete(streams IO) *cobra.Command {
 		return s.changeEnv(ctx, args[0], *restart, out.json(), func(env nodejitsu.Env) error {
 			for _, name := range args[1:] {
 				if _, ok := env[name]; !ok {
-					return fmt.Errorf("there is no variable %.100q; see `webhooks apps env list %s`", name, args[0])
+					return fmt.Errorf("no variable %.100q; see `webhooks apps env list %s`", name, args[0])
 				}
 			}
 			for _, name := range args[1:] {
@@ -104,20 +105,20 @@ func newAppsEnvDelete(streams IO) *cobra.Command {
 }
 
 func restartFlag(cmd *cobra.Command) *bool {
-	return cmd.Flags().Bool("restart", false, "restart the app where it runs, so that it has the change at once")
+	return cmd.Flags().Bool("restart", false, "restart the app if it runs, so that the change takes effect")
 }
 
 func atLeast(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			return &usageError{fmt.Errorf("%s takes %d arguments or more, not %d; see `%[1]s --help`", cmd.CommandPath(), n, len(args))}
+			return &usageError{fmt.Errorf("%s takes at least %d arguments, not %d; see `%[1]s --help`", cmd.CommandPath(), n, len(args))}
 		}
 		return nil
 	}
 }
 
-// changeEnv changes the environment of an app, which the platform takes only as
-// a whole.
+// changeEnv changes the environment of an app, which can only be written as a
+// whole.
 func (s *session) changeEnv(ctx context.Context, argument string, restart, asJSON bool, change func(nodejitsu.Env) error) error {
 	return s.withApp(ctx, argument, func(app nodejitsu.App) error {
 		env := nodejitsu.Env{}
@@ -134,7 +135,7 @@ func (s *session) changeEnv(ctx context.Context, argument string, restart, asJSO
 				return err
 			}
 		case app.Running != nil:
-			s.say("%s has the change after `webhooks apps restart %[1]s`", app.Name)
+			s.say("The change takes effect after `webhooks apps restart %s`", app.Name)
 		}
 		if asJSON {
 			return s.json(env)
@@ -159,12 +160,12 @@ func (s *session) showEnv(env nodejitsu.Env, asJSON bool) error {
 
 func sortedNames(env nodejitsu.Env) []string { return slices.Sorted(maps.Keys(env)) }
 
-// maxEnvFile is the largest file of variables, in bytes; the platform takes no
-// more in all.
+// maxEnvFile is the size of the largest file of variables, in bytes, which is the
+// limit of the platform for all variables.
 const maxEnvFile = 64 << 10
 
-// readEnv reads a file of variables. Empty lines and those that begin with #
-// are passed over; quotes are not taken off, as nothing here is a shell.
+// readEnv reads a file of variables. Empty lines and lines that begin with # are
+// ignored; quotes are part of the value, because this is not a shell.
 func readEnv(env nodejitsu.Env, streams IO, file string) error {
 	in := streams.Stdin
 	if file != "-" {
@@ -181,13 +182,13 @@ func readEnv(env nodejitsu.Env, streams IO, file string) error {
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimSuffix(lines.Text(), "\r")
 		if read += len(line) + 1; read > maxEnvFile {
-			return fmt.Errorf("--file: it is larger than %d KiB", maxEnvFile>>10)
+			return fmt.Errorf("--file: the file is larger than %d KiB", maxEnvFile>>10)
 		}
 		if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
 		if err := setPair(env, line); err != nil {
-			return fmt.Errorf("--file: line %d: it is no NAME=VALUE", number) // the line may be a secret
+			return fmt.Errorf("--file: line %d: want NAME=VALUE", number) // the line may be a secret
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -199,7 +200,7 @@ func readEnv(env nodejitsu.Env, streams IO, file string) error {
 func setPair(env nodejitsu.Env, pair string) error {
 	name, value, ok := strings.Cut(pair, "=")
 	if !ok || name == "" || strings.ContainsAny(name, " \t") {
-		return errors.New("a variable is written as NAME=VALUE, without spaces in its name")
+		return errors.New("invalid variable: want NAME=VALUE, without spaces in the name")
 	}
 	env[name] = value
 	return nil

@@ -12,29 +12,29 @@ const (
 	// overlap is how far behind the newest line is read again: the
 	// lines of several drones do not come in the order of their times.
 	overlap = 10 * time.Second
-	// page is how many lines are read at once, the most that the platform gives.
+	// page is the number of lines that are read at once, the limit of the platform.
 	page = 10_000
-	// pageText is what a page may hold in bytes before the platform cuts it off.
+	// pageText is the size of a page, in bytes, at which the platform cuts it off.
 	pageText = 4 << 20
-	// maxPages bounds what is read at once: more than the platform keeps.
+	// maxPages limits one reading to more than the platform keeps.
 	maxPages = 64
 )
 
-// reading returns at most n lines of a log, the last ones of the time that is
-// asked for, the newest first; a zero time is no bound.
+// reading returns the last n lines of a log between two times, the newest first;
+// a zero time is no limit.
 type reading func(ctx context.Context, from, until time.Time, n int) ([]nodejitsu.LogLine, error)
 
-// follower reads a log on, each line once. The API tells no position in the
-// log, so it is the time of the newest line, and which lines of the overlap
-// before it were seen: how often each, as a line may well be written twice in a
-// millisecond.
+// follower reads the new lines of a log, each once. The API has no position in
+// the log, so the follower remembers the time of the newest line, and how often
+// it has seen each line of the overlap before that: the same line may be written
+// twice in a millisecond.
 type follower struct {
 	read   reading
 	newest time.Time
 	seen   map[nodejitsu.LogLine]int
 }
 
-// last returns the last n lines, the oldest first; next goes on from there.
+// last returns the last n lines, the oldest first; next continues there.
 func (f *follower) last(ctx context.Context, n int) ([]nodejitsu.LogLine, error) {
 	older, err := f.read(ctx, time.Time{}, time.Time{}, max(n, 1))
 	if err != nil {
@@ -85,8 +85,8 @@ func (f *follower) from() time.Time {
 	return f.newest.Add(-overlap)
 }
 
-// since returns all lines from a time on, the oldest first, page by page, from
-// the newest to the oldest.
+// since returns all lines from a time on, the oldest first. It reads page by
+// page, from the newest to the oldest.
 func (f *follower) since(ctx context.Context, from time.Time) ([]nodejitsu.LogLine, error) {
 	var lines []nodejitsu.LogLine // the newest first
 	var until time.Time
@@ -99,8 +99,8 @@ func (f *follower) since(ctx context.Context, from time.Time) ([]nodejitsu.LogLi
 			lines = append(lines, part...)
 			break
 		}
-		// Of the oldest millisecond there may be more: it is read again with what
-		// is before it, unless there is nothing else here.
+		// The next page may have more lines of the oldest millisecond, so it is read
+		// again with them, unless this page has nothing else.
 		oldest := slices.MinFunc(part, func(a, b nodejitsu.LogLine) int { return a.Time.Compare(b.Time) }).Time
 		whole := slices.DeleteFunc(slices.Clone(part), func(l nodejitsu.LogLine) bool { return l.Time.Equal(oldest) })
 		if until = oldest.Add(time.Millisecond - time.Nanosecond); len(whole) == 0 {
@@ -112,7 +112,7 @@ func (f *follower) since(ctx context.Context, from time.Time) ([]nodejitsu.LogLi
 	return lines, nil
 }
 
-// full tells whether a page may have been cut off.
+// full reports whether a page may have been cut off.
 func full(part []nodejitsu.LogLine) bool {
 	text := 0
 	for _, line := range part {

@@ -18,13 +18,13 @@ func newKeys(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
 		Short: "Replace the key that access tokens are encrypted with",
-		Long: `Access tokens for GitHub and webhook secrets are encrypted where they are kept.
-The keys stand in a file, one on each line: the first one encrypts, all decrypt.
-At its start the platform encrypts anew what another key had; after that the
-other keys can be removed.
+		Long: `The platform stores access tokens for GitHub and webhook secrets encrypted. The
+keys are in a file, one on each line: the first one encrypts, all decrypt. When
+the platform starts, it encrypts again whatever another key has encrypted; after
+that you can remove the other keys.
 
-Without --seal-keys-file it is the file of the data folder. Whoever has both that
-folder and its backup has the tokens: keep the file elsewhere.`,
+Without --seal-keys-file the file is in the data folder, and a copy of that folder
+is enough to read the tokens: keep the file elsewhere.`,
 		Example: `  webhooks keys list
   webhooks keys rotate`,
 	}
@@ -34,7 +34,8 @@ folder and its backup has the tokens: keep the file elsewhere.`,
 func newKeysList(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List the keys, each by the begin of its SHA-256",
+		Short:   "List the keys by SHA-256 prefix",
+		Long:    "Lists the keys of the file by SHA-256 prefix, in their order. No key is shown.",
 		Example: `  webhooks keys list`,
 		Args:    exactly(0),
 	}
@@ -63,7 +64,8 @@ func newKeysList(streams IO) *cobra.Command {
 func newKeysRotate(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rotate",
-		Short:   "Put a new key before the others",
+		Short:   "Add a new key before the others",
+		Long:    "Adds a new key at the beginning of the file. Restart the server to use it.",
 		Example: `  webhooks keys rotate --seal-keys-file /etc/webhooks/seal.keys   # then restart the server`,
 		Args:    exactly(0),
 	}
@@ -81,7 +83,7 @@ func newKeysRotate(streams IO) *cobra.Command {
 		if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(streams.Stdout, "The new key is the first one in "+path+". Restart the server; then the others can be removed.")
+		_, err = fmt.Fprintln(streams.Stdout, "Added a new key to "+path+". Restart the server; then you can remove the other keys.")
 		return err
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
-// How often a log that is followed is asked for, and after a failure.
+// The pause between two readings of a log, and its limit after failures.
 const (
 	logPause    = 500 * time.Millisecond
 	logMaxPause = 10 * time.Second
@@ -23,31 +23,31 @@ const (
 func newLogs(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs APP",
-		Short: "Show what an app wrote, and go on as it writes",
-		Long: `Prints the last lines that an app wrote, the oldest first, each with its time, the
-stream (out, or err, where the platform's own words stand as well) and the number
-of the drone. With --follow it goes on with what the app writes, each line once,
-until Ctrl-C, and waits where the platform is away.
+		Short: "Show the log of an app, and follow it",
+		Long: `Prints the last lines of an app's log, the oldest first, each with its time, the
+stream (out, or err, which has the platform's own messages too) and the number of
+the drone. With --follow it prints new lines, each once, until Ctrl-C, and waits
+while the platform is unavailable.
 
-Whatever would control your terminal is taken out of the lines, unless --raw is
-given: an app may write what somebody else has sent it.`,
+Control characters for your terminal are removed from the lines, unless --raw is
+set: an app may log what others have sent to it.`,
 		Example: `  webhooks logs hello --user dscape
   webhooks logs hello -f -n 20 --user dscape
   webhooks logs hello -n 1000 --output json --user dscape`,
 		Args: exactly(1),
 	}
 	l := &logs{}
-	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on until Ctrl-C")
-	cmd.Flags().IntVarP(&l.rows, "lines", "n", 100, "how many of the last lines are printed")
-	cmd.Flags().BoolVar(&l.raw, "raw", false, "leave the lines as the app wrote them")
+	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "print new lines until Ctrl-C")
+	cmd.Flags().IntVarP(&l.rows, "lines", "n", 100, "number of lines to print first")
+	cmd.Flags().BoolVar(&l.raw, "raw", false, "keep control characters")
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
-		app, err := appArgument(args[0])
-		if err != nil {
+		app := args[0]
+		if err := checkName("an app", app); err != nil {
 			return err
 		}
 		if l.rows < 0 || l.rows > page {
-			return &usageError{fmt.Errorf("--lines: %d is not between 0 and %d", l.rows, page)}
+			return &usageError{fmt.Errorf("--lines: must be between 0 and %d, not %d", page, l.rows)}
 		}
 		run := *l
 		run.session, run.app, run.json = s, app, out.json()
@@ -75,34 +75,34 @@ func (l *logs) print(ctx context.Context) error {
 	pause := logPause
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
-	for away := false; ; timer.Reset(pause) {
+	for unavailable := false; ; timer.Reset(pause) {
 		select {
 		case <-ctx.Done():
-			return nil // as was asked for
+			return nil // Ctrl-C
 		case <-timer.C:
 		}
 		lines, err := f.next(ctx)
-		after, passing := core.Retryable(err)
+		after, temporary := core.Retryable(err)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case passing:
-			if !away {
-				l.say("%s; trying again", trimmed(err))
+		case temporary:
+			if !unavailable {
+				l.say("%s; trying again", cleaned(err))
 			}
-			away, pause = true, min(max(2*pause, after), logMaxPause)
+			unavailable, pause = true, min(max(2*pause, after), logMaxPause)
 			continue
 		case err != nil:
 			return err
 		}
-		away, pause = false, logPause
+		unavailable, pause = false, logPause
 		if err := l.write(lines); err != nil {
 			return err
 		}
 	}
 }
 
-// read asks the platform.
+// read reads lines from the platform.
 func (l *logs) read(ctx context.Context, from, until time.Time, n int) ([]nodejitsu.LogLine, error) {
 	ctx, cancel := context.WithTimeout(ctx, shortCall)
 	defer cancel()
@@ -129,21 +129,21 @@ type wireLine struct {
 }
 
 func (l *logs) line(w *bufio.Writer, line nodejitsu.LogLine) error {
-	told := wireLine{Time: line.Time.UTC(), Drone: line.Drone, Stream: "out", Text: line.Text}
+	shown := wireLine{Time: line.Time.UTC(), Drone: line.Drone, Stream: "out", Text: line.Text}
 	if line.Stderr {
-		told.Stream = "err"
+		shown.Stream = "err"
 	}
 	if !l.raw {
-		told.Text = strings.ReplaceAll(printable(told.Text), "\n", " ")
+		shown.Text = strings.ReplaceAll(printable(shown.Text), "\n", " ")
 	}
 	if l.json {
-		text, err := json.Marshal(told)
+		text, err := json.Marshal(shown)
 		if err != nil {
 			return err
 		}
 		_, err = w.Write(append(text, '\n'))
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s %s.%d %s\n", told.Time.Format("2006-01-02T15:04:05.000Z"), told.Stream, told.Drone, told.Text)
+	_, err := fmt.Fprintf(w, "%s %s.%d %s\n", shown.Time.Format("2006-01-02T15:04:05.000Z"), shown.Stream, shown.Drone, shown.Text)
 	return err
 }

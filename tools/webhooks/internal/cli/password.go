@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"golang.org/x/term"
@@ -13,44 +12,46 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// readPassword asks for a new password twice where a person types, and takes
-// one line of stdin where fromStdin says so. A password is never an argument:
-// it would stand in the process list.
+// readPassword reads a new password: the first line of stdin if fromStdin is
+// set, else what a person types twice. A password is never an argument, which
+// others could see in the process list.
 func readPassword(streams IO, fromStdin bool) (core.Secret, error) {
 	if fromStdin {
 		line, err := bufio.NewReader(streams.Stdin).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
-			return "", err
+			return core.Secret(""), err
 		}
-		return acceptable(strings.TrimRight(line, "\r\n"))
+		return newPassword(strings.TrimRight(line, "\r\n"))
 	}
-	terminal, ok := streams.Stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) { //nolint:gosec // a descriptor is small
-		return "", &usageError{errors.New("stdin is no terminal to ask for a password; give it on stdin with --password-stdin")}
+	terminal, ok := terminalOf(streams.Stdin)
+	if !ok {
+		return core.Secret(""), &usageError{errors.New("cannot prompt for a password, because stdin is not a terminal: use --password-stdin")}
 	}
-	ask := func(prompt string) (string, error) {
-		_, _ = fmt.Fprint(streams.Stderr, prompt)
-		text, err := term.ReadPassword(int(terminal.Fd())) //nolint:gosec // a descriptor is small
+	prompt := func(text string) (string, error) {
+		_, _ = fmt.Fprint(streams.Stderr, text)
+		typed, err := term.ReadPassword(terminal)
 		_, _ = fmt.Fprintln(streams.Stderr)
-		return string(text), err
+		return string(typed), err
 	}
-	first, err := ask("Password: ")
+	first, err := prompt("Password: ")
 	if err != nil {
-		return "", err
+		return core.Secret(""), err
 	}
-	second, err := ask("Again: ")
+	second, err := prompt("Repeat it: ")
 	if err != nil {
-		return "", err
+		return core.Secret(""), err
 	}
 	if first != second {
-		return "", errors.New("the two passwords differ; nothing was changed")
+		return core.Secret(""), errors.New("the two passwords differ; nothing was changed")
 	}
-	return acceptable(first)
+	return newPassword(first)
 }
 
-func acceptable(password string) (core.Secret, error) {
-	if len(password) < 8 {
-		return "", &usageError{errors.New("the password has less than 8 characters; choose a longer one")}
+const minPassword = 8 // characters
+
+func newPassword(password string) (core.Secret, error) {
+	if len([]rune(password)) < minPassword {
+		return core.Secret(""), &usageError{fmt.Errorf("the password has fewer than %d characters: choose a longer one", minPassword)}
 	}
 	return core.Secret(password), nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,138 +19,165 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/httpapi/client"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// Long enough for what a call may have to wait for, such as a deployment of the
-// same app that is under way.
+// Time limits of calls. A long one may wait for another deployment of the app.
 const (
 	shortCall = time.Minute
 	longCall  = 10 * time.Minute
 )
 
-// session is a command that calls a platform as one of its users.
-type session struct {
-	streams IO
-	client  *nodejitsu.Client
-	user    string
-	to      string // the platform's URL
-}
-
-// remote is how a command finds the platform and who calls.
+// remote is a service that commands call as one of its users.
 type remote struct {
-	user, to, passwordFile string
+	what     string // in messages: "platform"
+	flag     string // sets its URL: "to"
+	variable string // sets it too, with the prefix WEBHOOKS_
+	// configured returns the URL by the settings of a server on this machine.
+	configured func(config.Config) string
+
+	user, url, passwordFile string // values of the flags
 }
 
-// asUser makes cmd call a platform as one of its users, for at most limit; 0 is
-// no limit. Ctrl-C ends the call.
+// session is a call of a platform.
+type session struct {
+	caller
+	client *nodejitsu.Client
+}
+
+// asUser makes cmd call a platform as one of its users, at most as long as
+// limit; 0 is no limit. Ctrl-C ends the call.
 func asUser(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx context.Context, s *session, args []string) error) *cobra.Command {
-	r := &remote{}
-	cmd.Flags().StringVar(&r.user, "user", "", "who you are on the platform; default: WEBHOOKS_USER")
-	cmd.Flags().StringVar(&r.to, "to", "", "URL of the platform's API; default: WEBHOOKS_TO, or "+usualPlatform())
+	r := &remote{
+		what: "platform", flag: "to", variable: "TO",
+		configured: func(c config.Config) string { return cmp.Or(c.PlatformURL, listening("http", c.PlatformListen)) },
+	}
+	return r.calls(cmd, streams, limit, func(ctx context.Context, c caller, password core.Secret, args []string) error {
+		s := &session{caller: c, client: nodejitsu.New(nodejitsu.Options{
+			Endpoint: func() string { return c.url }, Username: c.user, Password: func() core.Secret { return password },
+			Proxy: http.ProxyFromEnvironment,
+		})}
+		defer s.client.Close()
+		return s.explain(do(ctx, s, args))
+	})
+}
+
+// apiSession is a call of the webhooks API.
+type apiSession struct {
+	caller
+	api *client.Client
+}
+
+// onAPI makes cmd call the webhooks API as one of its users, as asUser does.
+func onAPI(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx context.Context, s *apiSession, args []string) error) *cobra.Command {
+	r := &remote{
+		what: "webhooks service", flag: "url", variable: "URL",
+		configured: func(c config.Config) string {
+			scheme := "http"
+			if c.TLSCert != "" || len(c.ACMEDomains) > 0 {
+				scheme = "https"
+			}
+			return cmp.Or(c.BaseURL, listening(scheme, c.Listen))
+		},
+	}
+	return r.calls(cmd, streams, limit, func(ctx context.Context, c caller, password core.Secret, args []string) error {
+		api, err := client.New(client.Options{URL: c.url, User: c.user, Password: password})
+		if err != nil {
+			return err
+		}
+		s := &apiSession{caller: c, api: api}
+		return s.explain(do(ctx, s, args))
+	})
+}
+
+// calls makes cmd call the service.
+func (r *remote) calls(cmd *cobra.Command, streams IO, limit time.Duration, do func(context.Context, caller, core.Secret, []string) error) *cobra.Command {
+	cmd.Flags().StringVar(&r.user, "user", "", "your user name; default: WEBHOOKS_USER")
+	cmd.Flags().StringVar(&r.url, r.flag, "", fmt.Sprintf("URL of the %s; default: WEBHOOKS_%s, or %s", r.what, r.variable, r.configured(defaults())))
 	cmd.Flags().StringVar(&r.passwordFile, "password-file", "",
-		"file with the password or an API token, - for stdin; default: WEBHOOKS_PASSWORD, or you are asked")
+		"file with the password or an API token, - for stdin; default: WEBHOOKS_PASSWORD, or a prompt")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, release := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer release()
-		defer context.AfterFunc(ctx, release)() // a second one ends the process
-		s, err := r.session(ctx, streams)
-		if err != nil {
-			return interrupted(ctx, cmd.Context(), streams, err)
+		defer context.AfterFunc(ctx, release)() // a second signal ends the process
+		c, password, err := r.caller(ctx, streams)
+		if err == nil {
+			callCtx, cancel := ctx, context.CancelFunc(func() {})
+			if limit > 0 {
+				callCtx, cancel = context.WithTimeout(ctx, limit)
+			}
+			err = do(callCtx, c, password, args)
+			cancel()
 		}
-		defer s.client.Close()
-		if limit > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, limit)
-			defer cancel()
+		if err != nil && ctx.Err() != nil && cmd.Context().Err() == nil {
+			_, _ = fmt.Fprintln(streams.Stderr, "webhooks: interrupted")
+			return exitCode(130) // as in a shell
 		}
-		return interrupted(ctx, cmd.Context(), streams, s.explain(do(ctx, s, args)))
+		return err
 	}
 	return cmd
 }
 
-// interrupted says no more of an error than that a signal was its cause.
-func interrupted(ctx, outer context.Context, streams IO, err error) error {
-	if err == nil || outer.Err() != nil || !errors.Is(ctx.Err(), context.Canceled) {
-		return err
-	}
-	_, _ = fmt.Fprintln(streams.Stderr, "webhooks: interrupted")
-	return exitCode(130) // as a shell has it
-}
-
-// usualPlatform is where `webhooks serve` has its platform, unless it is told.
-func usualPlatform() string {
-	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	config.Declare(set)
-	return listening(set.Lookup("platform-listen").DefValue)
-}
-
-// listening returns the URL of an address that something listens on.
-func listening(address string) string {
-	host, port, err := net.SplitHostPort(address)
+// caller returns who calls which URL, with which password.
+func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, error) {
+	address, err := r.address(streams)
 	if err != nil {
-		return "http://" + address
+		return caller{}, core.Secret(""), err
 	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port)
-}
-
-func (r *remote) session(ctx context.Context, streams IO) (*session, error) {
-	to, err := r.platform(streams)
-	if err != nil {
-		return nil, err
-	}
-	user := r.user
+	user := cmp.Or(r.user, config.Variable(streams.Environ, "USER"))
 	if user == "" {
-		user = variable(streams, "WEBHOOKS_USER")
+		return caller{}, core.Secret(""), &usageError{errors.New("set your user name by --user or WEBHOOKS_USER")}
 	}
-	if user == "" {
-		return nil, &usageError{errors.New("say who you are on the platform, by --user or WEBHOOKS_USER")}
+	if err := checkName("a user", user); err != nil {
+		return caller{}, core.Secret(""), err
 	}
-	if user, err = name("a user", user); err != nil {
-		return nil, err
+	if address.Scheme == "http" && !local(address.Hostname()) {
+		_, _ = fmt.Fprintf(streams.Stderr, "warning: your password is sent to %s unencrypted; use https if possible\n", address.Host)
 	}
-	if to.Scheme == "http" && !local(to.Hostname()) {
-		_, _ = fmt.Fprintf(streams.Stderr, "warning: your password goes to %s unencrypted; use https where you can\n", to.Host)
-	}
-	password, err := credential(ctx, streams, r.passwordFile, user, to.Host)
-	if err != nil {
-		return nil, err
-	}
-	return &session{
-		streams: streams, user: user, to: to.String(),
-		client: nodejitsu.New(nodejitsu.Options{
-			Endpoint: to.String, Username: user, Password: func() core.Secret { return password },
-			Proxy: http.ProxyFromEnvironment,
-		}),
-	}, nil
+	password, err := credential(ctx, streams, r.passwordFile, user, address.Host)
+	return caller{streams: streams, user: user, url: address.String()}, password, err
 }
 
-// platform returns the URL of the platform, which has no credentials.
-func (r *remote) platform(streams IO) (*url.URL, error) {
-	text, setting := r.to, "--to"
+// address returns the URL of the service. It contains no credentials.
+func (r *remote) address(streams IO) (*url.URL, error) {
+	text, source := r.url, "--"+r.flag
 	if text == "" {
-		text, setting = variable(streams, "WEBHOOKS_TO"), "WEBHOOKS_TO"
+		text, source = config.Variable(streams.Environ, r.variable), "WEBHOOKS_"+r.variable
 	}
-	if text == "" { // as the settings have it that a server on this machine has
+	if text == "" {
 		cfg, err := load(config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError)), streams)
 		if err != nil {
 			return nil, err
 		}
-		if text, setting = cfg.PlatformURL, "platform-url"; text == "" {
-			text = listening(cfg.PlatformListen)
-		}
+		text, source = r.configured(cfg), "the settings"
 	}
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, &usageError{fmt.Errorf("%s is no URL of a platform; write it as http://127.0.0.1:8001 or https://platform.example.com", setting)}
+		return nil, &usageError{fmt.Errorf("invalid URL of the %s in %s: want http(s)://host[:port][/path]", r.what, source)}
 	case u.User != nil:
-		return nil, &usageError{fmt.Errorf("%s must not hold a user or a password; give them by --user, and WEBHOOKS_PASSWORD or --password-file", setting)}
+		return nil, &usageError{fmt.Errorf("the URL of the %s in %s must not contain a user or a password: use --user, and WEBHOOKS_PASSWORD or --password-file", r.what, source)}
 	}
 	return u, nil
+}
+
+// defaults returns the settings of a server that nobody has configured.
+func defaults() config.Config {
+	cfg, _ := config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError)).Load(nil) // defaults are valid
+	return cfg
+}
+
+// listening returns the URL of a server that listens on an address.
+func listening(scheme, address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return scheme + "://" + address
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 func local(host string) bool {
@@ -157,54 +185,44 @@ func local(host string) bool {
 	return err == nil && ip.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// variable returns a variable of the environment, "" where it is not set.
-func variable(streams IO, name string) string {
-	value := ""
-	for _, pair := range streams.Environ {
-		if key, text, _ := strings.Cut(pair, "="); key == name {
-			value = text
-		}
-	}
-	return value
-}
-
-// say tells the person how far it is.
-func (s *session) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.streams.Stderr, format+"\n", args...)
-}
-
-// told is an error in words for a person.
-type told struct {
-	text string
-	err  error
-}
-
-func (t *told) Error() string { return t.text }
-func (t *told) Unwrap() error { return t.err }
-
-// explain says what an error of the platform means for who called, and what to
-// do. What the platform says may be an app's words, and is cleaned.
+// explain returns an error of the platform in words for the caller. The message
+// of a platform may contain the output of an app, so it is cleaned.
 func (s *session) explain(err error) error {
-	if _, explained := errors.AsType[*told](err); err == nil || explained {
+	if err == nil || explained(err) {
 		return err
 	}
-	_, refused := errors.AsType[*nodejitsu.Error](err)
-	_, passing := core.Retryable(err)
+	_, answered := errors.AsType[*nodejitsu.Error](err)
+	_, temporary := core.Retryable(err)
 	switch {
 	case errors.Is(err, core.ErrUnauthorized):
-		return &told{fmt.Sprintf("the platform at %s refuses %s: check the name, and the password or API token", s.to, s.user), err}
+		return &messageError{fmt.Sprintf("the platform at %s refuses the credentials of %s: check the user name, and the password or API token", s.url, s.user), err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &told{fmt.Sprintf("the platform at %s took too long; it may still go on, see `webhooks apps view`", s.to), err}
-	case passing && !refused:
-		return &told{fmt.Sprintf("%s; does a platform run at %s? Name another one by --to", trimmed(err), s.to), err}
+		return &messageError{fmt.Sprintf("timeout: the platform at %s may still be working; see `webhooks apps view`", s.url), err}
+	case temporary && !answered:
+		return &messageError{fmt.Sprintf("%s; is there a platform at %s? Set another URL by --to", cleaned(err), s.url), err}
 	}
-	return &told{trimmed(err), err}
+	return &messageError{cleaned(err), err}
 }
 
-// trimmed returns what an error says without where it was made, cleaned.
-func trimmed(err error) string {
+// cleaned returns the text of an error of the platform.
+func cleaned(err error) string {
 	return printable(strings.TrimPrefix(err.Error(), "nodejitsu: "))
 }
 
-// appArgument reads the argument that names an app.
-func appArgument(text string) (string, error) { return name("an app", text) }
+// explain returns an error of the API in words for the caller.
+func (s *apiSession) explain(err error) error {
+	if err == nil || explained(err) {
+		return err
+	}
+	failure, answered := errors.AsType[*client.Error](err)
+	_, temporary := core.Retryable(err)
+	switch {
+	case answered && failure.Status == http.StatusUnauthorized:
+		return &messageError{fmt.Sprintf("the service at %s refuses the credentials of %s: check the user name, and the password or API token", s.url, s.user), err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &messageError{fmt.Sprintf("timeout: no answer of the service at %s", s.url), err}
+	case temporary && !answered:
+		return &messageError{fmt.Sprintf("%s; is there a webhooks service at %s? Set another URL by --url", printable(err.Error()), s.url), err}
+	}
+	return &messageError{printable(err.Error()), err}
+}

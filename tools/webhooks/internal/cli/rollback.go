@@ -17,15 +17,15 @@ func newRollback(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback APP [SNAPSHOT]",
 		Short: "Go back to an earlier snapshot of an app",
-		Long: `Starts the snapshot before the active one, or the one that is named, in the place
-of what runs: it is built already, so that takes seconds, and no request is lost.
-It prints from which snapshot to which, and the time it took. ` + "`webhooks apps view`" + `
-lists the snapshots. Where it does not start, what ran goes on and stays active.`,
+		Long: `Starts the snapshot before the active one, or the named one, in place of the one
+that runs. It is built already, so this takes seconds, and no request is lost.
+` + "`webhooks apps view`" + ` lists the snapshots. If the snapshot does not start, nothing
+changes.`,
 		Example: `  webhooks rollback hello --user dscape
   webhooks rollback hello 1.0.0-3f2a9c1d77aa --user dscape`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return &usageError{fmt.Errorf("%s takes an app and maybe a snapshot; see `%[1]s --help`", cmd.CommandPath())}
+				return &usageError{fmt.Errorf("%s takes an app and optionally a snapshot; see `%[1]s --help`", cmd.CommandPath())}
 			}
 			return nil
 		},
@@ -43,13 +43,13 @@ lists the snapshots. Where it does not start, what ran goes on and stays active.
 }
 
 func (s *session) rollback(ctx context.Context, app nodejitsu.App, wanted string, asJSON bool) error {
-	begun := time.Now()
-	// Not every platform tells the snapshots with the app.
+	start := time.Now()
+	// Not every platform returns the snapshots with the app.
 	all, err := s.client.Snapshots(ctx, s.user, app.Name)
 	if err != nil {
 		return err
 	}
-	from, to, err := turn(ordered(all), wanted)
+	from, to, err := rollbackTarget(ordered(all), wanted)
 	if err != nil {
 		return fmt.Errorf("%w; see `webhooks apps view %s`", err, app.Name)
 	}
@@ -58,30 +58,31 @@ func (s *session) rollback(ctx context.Context, app nodejitsu.App, wanted string
 	}
 	started, err := s.client.StartApp(ctx, s.user, app.Name)
 	if err != nil {
-		return s.stay(ctx, app.Name, from, to, err)
+		return s.undoRollback(ctx, app.Name, from, to, err)
 	}
 	if asJSON {
-		return s.json(map[string]any{"app": app.Name, "from": from, "to": to, "seconds": time.Since(begun).Seconds(), "url": started.URL})
+		return s.json(map[string]any{"app": app.Name, "from": from, "to": to, "seconds": time.Since(start).Seconds(), "url": started.URL})
 	}
-	return s.print("rolled back %s from %s to %s in %s\n", app.Name, cmp.Or(from, "nothing"), to, took(begun))
+	return s.print("rolled back %s from %s to %s in %s\n", app.Name, cmp.Or(from, "nothing"), to, took(start))
 }
 
-// stay makes the snapshot active again from which a rollback failed.
-func (s *session) stay(ctx context.Context, app, from, to string, err error) error {
-	refused, ok := startRefused(err)
+// undoRollback makes the snapshot active again that was active before a
+// rollback that failed with err.
+func (s *session) undoRollback(ctx context.Context, app, from, to string, err error) error {
+	refused, ok := startFailure(err)
 	if !ok || from == "" || from == to {
 		return err
 	}
 	if failure := s.client.ActivateSnapshot(ctx, s.user, app, from); failure != nil {
 		return errors.Join(err, failure)
 	}
-	return &told{fmt.Sprintf("%s did not start: %s\nWhat ran before goes on; roll back to another snapshot, see `webhooks apps view %s`",
+	return &messageError{fmt.Sprintf("%s did not start: %s\nThe version before it is still running. Roll back to another snapshot: see `webhooks apps view %s`",
 		to, printable(refused.Message), app), err}
 }
 
-// turn finds the snapshot that is active and the one to go back to: the wanted
-// one, else the one before.
-func turn(all []nodejitsu.Snapshot, wanted string) (from, to string, err error) {
+// rollbackTarget returns the active snapshot and the one to go back to: the
+// wanted one, or the one before the active one.
+func rollbackTarget(all []nodejitsu.Snapshot, wanted string) (from, to string, err error) {
 	active := slices.IndexFunc(all, func(s nodejitsu.Snapshot) bool { return s.Active })
 	if active < 0 {
 		active = slices.IndexFunc(all, func(s nodejitsu.Snapshot) bool { return s.Running })
@@ -94,18 +95,18 @@ func turn(all []nodejitsu.Snapshot, wanted string) (from, to string, err error) 
 		return "", "", errors.New("the app has no snapshots")
 	case wanted != "":
 		if !slices.ContainsFunc(all, func(s nodejitsu.Snapshot) bool { return s.ID == wanted }) {
-			return "", "", fmt.Errorf("there is no snapshot %.100q", wanted)
+			return "", "", fmt.Errorf("no snapshot %.100q", wanted)
 		}
 		return from, wanted, nil
 	case active < 0:
-		return "", "", errors.New("no snapshot is active, so name the one to start")
+		return "", "", errors.New("no snapshot is active: name the snapshot to start")
 	case active == 0:
-		return "", "", fmt.Errorf("there is no snapshot before %s", from)
+		return "", "", fmt.Errorf("no snapshot before %s", from)
 	}
 	return from, all[active-1].ID, nil
 }
 
-// ordered returns snapshots in the order of their making.
+// ordered returns snapshots in the order of their creation.
 func ordered(all []nodejitsu.Snapshot) []nodejitsu.Snapshot {
 	return slices.SortedStableFunc(slices.Values(all), func(a, b nodejitsu.Snapshot) int { return a.CTime.Compare(b.CTime.Time) })
 }

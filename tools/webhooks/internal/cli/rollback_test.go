@@ -50,14 +50,14 @@ func TestRollback(t *testing.T) {
 	}
 	turned(ids[2], ids[1], "two")
 	turned(ids[1], ids[0], "one")
-	fails("there is no snapshot before "+ids[0], "hello")
-	fails(`there is no snapshot "9.9.9"; see`, "hello", "9.9.9")
+	fails("no snapshot before "+ids[0], "hello")
+	fails(`no snapshot "9.9.9"; see`, "hello", "9.9.9")
 	turned(ids[0], ids[2], "three", ids[2])
 
 	// One that does not start leaves all as it was.
 	b.must("apps", "env", "set", "hello", "BROKEN=1")
 	fails(ids[1]+" did not start: ", "hello")
-	fails("not today\nWhat ran before goes on;", "hello")
+	fails("not today\nThe version before it is still running.", "hello")
 	if got := b.get("hello", "/"); got != "three" {
 		t.Errorf("the app answers %q", got)
 	}

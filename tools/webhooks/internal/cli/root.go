@@ -63,7 +63,7 @@ app, and streams each step.`,
 		Example: `  webhooks serve                       # API on :8080, apps on :8000
   webhooks users add dscape            # a user who may deploy
   webhooks deploy --user dscape        # this folder, without a push`,
-		Version:       version,
+		Version:       versionOf(version).Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -80,7 +80,8 @@ app, and streams each step.`,
 	})
 	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newKeys(streams),
 		newAdmin(streams), newConfig(streams),
-		newDeploy(streams), newApps(streams), newLogs(streams), newRollback(streams))
+		newStatus(streams), newTail(streams), newEntry(streams), newRelease(streams),
+		newDeploy(streams), newApps(streams), newLogs(streams), newRollback(streams), newVersion(streams, version))
 }
 
 // group adds commands below cmd, which by itself prints its help. An unknown

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -14,10 +15,10 @@ import (
 func newSecrets(streams IO) *cobra.Command {
 	secrets := &cobra.Command{
 		Use:   "secrets",
-		Short: "Make, list and remove the secrets that GitHub signs deliveries with",
-		Long: `A webhook secret lets GitHub deploy for a user without a password: the webhook's
-URL is .../1/deploy?user=NAME, and the secret proves who sent it. A user may
-have several, so that one can take the place of another.`,
+		Short: "Add, list and remove the secrets that GitHub signs deliveries with",
+		Long: `A webhook secret lets GitHub deploy for a user without a password: the URL of the
+webhook is .../1/deploy?user=NAME, and the signature authenticates the sender. A
+user may have several secrets, so that you can replace one without an outage.`,
 		Example: `  webhooks secrets add dscape github
   webhooks secrets add dscape github --required   # refuse deliveries that are not signed
   webhooks secrets remove dscape github`,
@@ -28,11 +29,12 @@ have several, so that one can take the place of another.`,
 func newSecretsAdd(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "add USER NAME",
-		Short:   "Make a webhook secret and print it, this once",
+		Short:   "Add a webhook secret and print it",
+		Long:    "Adds a webhook secret and prints it. It is not shown again.",
 		Example: "  webhooks secrets add dscape github",
 		Args:    exactly(2),
 	}
-	required := cmd.Flags().Bool("required", false, "refuse GitHub's deliveries that are not signed, even with Basic auth")
+	required := cmd.Flags().Bool("required", false, "refuse deliveries of GitHub that are not signed, even with Basic auth")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user, id, err := userAndName(args, "a secret")
 		if err != nil {
@@ -53,13 +55,13 @@ func newSecretsAdd(streams IO) *cobra.Command {
 func newSecretsList(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list USER",
-		Short:   "List a user's webhook secrets by name",
+		Short:   "List the names of a user's webhook secrets",
 		Example: "  webhooks secrets list dscape",
 		Args:    exactly(1),
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, err := name("a user", args[0])
-		if err != nil {
+		user := args[0]
+		if err := checkName("a user", user); err != nil {
 			return err
 		}
 		tokens, err := c.ThirdPartyTokens(ctx, user)
@@ -99,11 +101,7 @@ func newSecretsRemove(streams IO) *cobra.Command {
 	})
 }
 
-// userAndName reads the two arguments USER NAME.
+// userAndName returns the two arguments USER NAME.
 func userAndName(args []string, what string) (user, id string, err error) {
-	if user, err = name("a user", args[0]); err != nil {
-		return "", "", err
-	}
-	id, err = name(what, args[1])
-	return user, id, err
+	return args[0], args[1], cmp.Or(checkName("a user", args[0]), checkName(what, args[1]))
 }

@@ -12,9 +12,10 @@ func newServe(streams IO) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server: the webhooks API and the embedded platform",
 		Long: `Runs the webhooks API and, unless --platform-url names another, the embedded
-platform that builds and runs the apps. The addresses are printed when all of
-it listens. Each setting may also stand in the environment (--github-url is
-WEBHOOKS_GITHUB_URL) or in a YAML file named by --config.`,
+platform, which builds and runs the apps. It prints its addresses when it accepts
+connections on all of them. Each setting is a flag, an environment variable
+(--github-url is WEBHOOKS_GITHUB_URL) or a key of the YAML file that --config
+names, in this order. The embedded platform needs Linux.`,
 		Example: `  webhooks serve
   webhooks serve --listen 127.0.0.1:9000 --data ./data --log-format console
   webhooks serve --apps-domain apps.example.com --base-url https://webhooks.example.com`,
@@ -27,9 +28,9 @@ func newPlatform(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "platform",
 		Short: "Run the platform alone, for webhooks servers elsewhere",
-		Long: `Runs the platform that builds and runs apps, without the webhooks API. A server
-elsewhere uses it by --platform-url and a copy of its key file
-(DATA/platform/platform.key, made at the first start).`,
+		Long: `Runs the platform, which builds and runs apps, without the webhooks API. A server
+elsewhere uses it by --platform-url and --platform-key-file, a copy of the
+platform's key file (DATA/platform/platform.key, written at the first start).`,
 		Example: `  webhooks platform --platform-listen 10.0.0.5:8001 --data /srv/platform
   webhooks platform --platform-listen 10.0.0.5:8001 --platform-key-file key`,
 		Args: exactly(0),
@@ -37,7 +38,7 @@ elsewhere uses it by --platform-url and a copy of its key file
 	return runs(cmd, streams, app.RolePlatform)
 }
 
-// runs makes cmd run the process in a role until it is told to stop.
+// runs makes cmd run a server in a role until a signal stops it.
 func runs(cmd *cobra.Command, streams IO, role app.Role) *cobra.Command {
 	settings := config.Declare(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

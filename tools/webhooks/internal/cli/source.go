@@ -20,25 +20,25 @@ import (
 type source struct {
 	dir    string
 	commit string       // its id, of a repository that was cloned
-	remove func() error // removes what was cloned
+	remove func() error // removes the clone; nil if there is none
 }
 
-// repository is a git repository elsewhere.
+// repository is a remote git repository.
 type repository struct {
 	url string
-	ref string // branch, tag or the id of a commit; "" for what is checked out there
+	ref string // branch, tag or id of a commit; "" for HEAD
 }
 
-// parseRepository tells whether text is the URL of a repository, and reads it.
-// Only what git reaches by https, ssh or file is one: others of its transports
-// run programs that the URL names, or are not safe on their way.
+// parseRepository reports whether text is the URL of a repository, and parses it.
+// It accepts https, ssh and file only: other transports of git run a program that
+// the URL names, or are not encrypted.
 func parseRepository(text, ref string) (r repository, ok bool, err error) {
 	if !strings.Contains(text, "://") && !strings.Contains(text, "::") {
 		if _, err := os.Lstat(text); err != nil && shortForm.MatchString(text) {
-			return repository{}, true, &usageError{fmt.Errorf("write the repository as a URL, such as ssh://%s", strings.Replace(text, ":", "/", 1))}
+			return repository{}, true, &usageError{fmt.Errorf("invalid repository: want a URL, such as ssh://%s", strings.Replace(text, ":", "/", 1))}
 		}
 		if ref != "" {
-			return repository{}, false, &usageError{errors.New("--ref is for a repository's URL; of a folder, what stands in it is deployed")}
+			return repository{}, false, &usageError{errors.New("--ref needs the URL of a repository; a folder is deployed as it is")}
 		}
 		return repository{}, false, nil
 	}
@@ -46,31 +46,31 @@ func parseRepository(text, ref string) (r repository, ok bool, err error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return repository{}, true, &usageError{errors.New("that is no URL of a repository")}
+		return repository{}, true, &usageError{errors.New("invalid URL of a repository")}
 	case u.Scheme != "https" && u.Scheme != "ssh" && u.Scheme != "file" || u.Opaque != "":
-		return repository{}, true, &usageError{errors.New("a repository is cloned by https://, ssh:// or file:// only")}
+		return repository{}, true, &usageError{errors.New("invalid URL of a repository: want https://, ssh:// or file://")}
 	case u.User != nil && (u.Scheme != "ssh" || hasPassword(u.User)):
-		return repository{}, true, &usageError{errors.New("the repository's URL must not hold credentials; git asks its credential helper, and ssh its agent")}
+		return repository{}, true, &usageError{errors.New("the URL of the repository must not contain credentials: git uses its credential helper, and ssh its agent")}
 	case u.Scheme == "file" && (u.Host != "" || u.Path == ""), u.Scheme != "file" && u.Hostname() == "", strings.HasPrefix(u.Host, "-"):
-		return repository{}, true, &usageError{errors.New("the repository's URL names no repository")}
+		return repository{}, true, &usageError{errors.New("invalid URL of a repository: it has no host or no path")}
 	}
 	if fragment != "" {
 		if ref != "" {
-			return repository{}, true, &usageError{errors.New("name the branch, tag or commit once: behind # or by --ref")}
+			return repository{}, true, &usageError{errors.New("set the branch, tag or commit once: after # or by --ref")}
 		}
 		if ref, err = url.PathUnescape(fragment); err != nil {
 			ref = fragment
 		}
 	}
 	if ref != "" && (!plainRef.MatchString(ref) || strings.Contains(ref, "..") || strings.Contains(ref, "@{")) {
-		return repository{}, true, &usageError{fmt.Errorf("%.100q is no branch, tag or id of a commit", ref)}
+		return repository{}, true, &usageError{fmt.Errorf("invalid branch, tag or commit %.100q", ref)}
 	}
 	return repository{url: address, ref: ref}, true, nil
 }
 
 var (
 	shortForm = regexp.MustCompile(`^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^\s]+$`)
-	// plainRef is stricter than git: what it holds means nothing else to git.
+	// plainRef is stricter than git, so that a ref has no other meaning to it.
 	plainRef = regexp.MustCompile(`^[\pL\pN_][^\pC\s~^:?*\[\\]{0,254}$`)
 )
 
@@ -102,13 +102,13 @@ func (r repository) clone(ctx context.Context, streams IO) (_ source, err error)
 	}
 	commit := strings.TrimSpace(id)
 	if !core.ValidCommit(commit) {
-		return source{}, errors.New("git: it told no commit")
+		return source{}, errors.New("git: unexpected output of rev-parse")
 	}
 	return source{dir: dir, commit: commit, remove: remove}, nil
 }
 
-// commands returns what git is called with. A commit that is named by its id
-// can't be cloned, only fetched.
+// commands returns the arguments for git. A commit that is named by its id cannot
+// be cloned, only fetched.
 func (r repository) commands(dir string) [][]string {
 	if core.ValidCommit(r.ref) {
 		return [][]string{
@@ -124,11 +124,11 @@ func (r repository) commands(dir string) [][]string {
 	return [][]string{append(args, "--", r.url, dir)}
 }
 
-// gitGrace is how long what git has started may take to end.
+// gitGrace is the time limit for processes that git has started to end.
 const gitGrace = 5 * time.Second
 
-// git runs git without a terminal: it asks nothing. What it says of a failure
-// is in the error.
+// git runs git without a terminal, so that it does not prompt. The error of a
+// failure has the message of git.
 func git(ctx context.Context, streams IO, args ...string) (string, error) {
 	safe := []string{"-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "submodule.recurse=false"}
 	cmd := exec.CommandContext(ctx, "git", append(safe, args...)...) //nolint:gosec // no shell; each argument is checked
@@ -143,17 +143,17 @@ func git(ctx context.Context, streams IO, args ...string) (string, error) {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return "", errors.New("git is not installed, and a repository is cloned by it")
+		return "", errors.New("git is not installed: it is needed to clone a repository")
 	case err != nil:
-		return "", &told{fmt.Sprintf("git: %s\nIs the repository there, and may you read it without being asked for a password? git asks nothing here",
+		return "", &messageError{fmt.Sprintf("git: %s\nDoes the repository exist, and can you read it without a password prompt? git does not prompt here",
 			strings.TrimSpace(printable(string(failure.text)))), err}
 	}
 	return out.String(), nil
 }
 
-// gitEnviron returns an environment in which git asks nobody, reaches nothing
-// but what parseRepository allows, and knows nothing of a repository that we may
-// have been called from, as by a hook, nor of our own credentials.
+// gitEnviron returns an environment in which git does not prompt, uses only the
+// transports that parseRepository accepts, and has neither our credentials nor
+// the settings of a repository whose hook may have called us.
 func gitEnviron(environ []string) []string {
 	env := slices.DeleteFunc(slices.Clone(environ), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
@@ -168,13 +168,13 @@ func gitEnviron(environ []string) []string {
 		"SSH_ASKPASS_REQUIRE=never", "GCM_INTERACTIVE=never", "LC_ALL=C")
 }
 
-// tail keeps the last bytes that are written to it.
+// tail keeps the last bytes of what is written to it.
 type tail struct {
 	limit int
 	text  []byte
 }
 
-// Write keeps p, or its end.
+// Write appends p.
 func (t *tail) Write(p []byte) (int, error) {
 	t.text = append(t.text, p...)
 	if over := len(t.text) - t.limit; over > 0 {

@@ -12,8 +12,8 @@ import (
 func newTokens(streams IO) *cobra.Command {
 	tokens := &cobra.Command{
 		Use:   "tokens",
-		Short: "Make, list and remove a user's API tokens",
-		Long:  "An API token stands in for the password, as in `curl -u dscape:TOKEN`, and can't change the account.",
+		Short: "Add, list and remove the API tokens of a user",
+		Long:  "An API token is used in place of the password, as in `curl -u dscape:TOKEN`. It cannot change the account.",
 		Example: `  webhooks tokens add dscape travis
   webhooks tokens list dscape
   webhooks tokens remove dscape travis`,
@@ -24,7 +24,8 @@ func newTokens(streams IO) *cobra.Command {
 func newTokensAdd(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "add USER NAME",
-		Short:   "Make an API token and print it, this once",
+		Short:   "Add an API token and print it",
+		Long:    "Adds an API token and prints it. It is not shown again.",
 		Example: "  webhooks tokens add dscape travis",
 		Args:    exactly(2),
 	}
@@ -45,13 +46,13 @@ func newTokensAdd(streams IO) *cobra.Command {
 func newTokensList(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list USER",
-		Short:   "List a user's API tokens by name",
+		Short:   "List the names of a user's API tokens",
 		Example: "  webhooks tokens list dscape",
 		Args:    exactly(1),
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, err := name("a user", args[0])
-		if err != nil {
+		user := args[0]
+		if err := checkName("a user", user); err != nil {
 			return err
 		}
 		tokens, err := c.Tokens(ctx, user)

@@ -13,8 +13,8 @@ import (
 func newUsers(streams IO) *cobra.Command {
 	users := &cobra.Command{
 		Use:   "users",
-		Short: "Add, list and remove those who may deploy",
-		Long:  "Keeps the users of a running server's platform. Run it on the server's machine, as a user who may read its data folder.",
+		Short: "Add, list and remove users, who may deploy",
+		Long:  "Changes the users of the platform of a running server. Run it on the machine of the server, as an operating system user who may read its data folder.",
 		Example: `  webhooks users add dscape
   pwgen 20 1 | webhooks users add ci --password-stdin
   webhooks users list`,
@@ -30,11 +30,11 @@ func newUsersAdd(streams IO) *cobra.Command {
 		Example: "  webhooks users add dscape --email dscape@example.com",
 		Args:    exactly(1),
 	}
-	email := cmd.Flags().String("email", "", "the user's address")
+	email := cmd.Flags().String("email", "", "mail address of the user")
 	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, err := name("a user", args[0])
-		if err != nil {
+		user := args[0]
+		if err := checkName("a user", user); err != nil {
 			return err
 		}
 		password, err := readPassword(streams, *stdin)
@@ -52,7 +52,7 @@ func newUsersAdd(streams IO) *cobra.Command {
 func newUsersList(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List the users by name",
+		Short:   "List the users",
 		Example: "  webhooks users list",
 		Args:    exactly(0),
 	}
@@ -80,8 +80,8 @@ func newUsersPasswd(streams IO) *cobra.Command {
 	}
 	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, err := name("a user", args[0])
-		if err != nil {
+		user := args[0]
+		if err := checkName("a user", user); err != nil {
 			return err
 		}
 		if _, err := c.User(ctx, user); err != nil {
@@ -102,14 +102,14 @@ func newUsersPasswd(streams IO) *cobra.Command {
 func newUsersInvite(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "invite NAME",
-		Short:   "Make a code by which a user sets a password",
-		Long:    "Makes a code by which a user sets a password once, within a day: with `jitsu users confirm NAME CODE`. An older code holds no longer.",
+		Short:   "Create a code with which a user sets a password",
+		Long:    "Creates a code with which a user can set a password once, within a day: by `jitsu users confirm NAME CODE`. Older codes become invalid.",
 		Example: "  webhooks users invite dscape",
 		Args:    exactly(1),
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, err := name("a user", args[0])
-		if err != nil {
+		user := args[0]
+		if err := checkName("a user", user); err != nil {
 			return err
 		}
 		code, err := c.InviteUser(ctx, user)
@@ -124,23 +124,23 @@ func newUsersInvite(streams IO) *cobra.Command {
 func newUsersEmail(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "email NAME ADDRESS",
-		Short:   "Set a user's address",
-		Long:    "Sets the address that mail of a user's deployments goes to, where the settings have it sent.",
+		Short:   "Set a user's mail address",
+		Long:    "Sets the address for mail about the deployments of a user. The settings --email-success and --email-errors say which mail is sent.",
 		Example: "  webhooks users email dscape dscape@example.com",
 		Args:    exactly(2),
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, err := name("a user", args[0])
-		if err != nil {
+		user := args[0]
+		if err := checkName("a user", user); err != nil {
 			return err
 		}
 		if _, err := mail.ParseAddress(args[1]); err != nil {
-			return &usageError{fmt.Errorf("%q is no address; write such as dscape@example.com", args[1])}
+			return &usageError{fmt.Errorf("invalid mail address %q: want the form dscape@example.com", args[1])}
 		}
 		if err := c.UpdateUser(ctx, nodejitsu.User{Username: user, Email: args[1]}); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(streams.Stdout, "changed the address of %s\n", user)
+		_, err := fmt.Fprintf(streams.Stdout, "changed the mail address of %s\n", user)
 		return err
 	})
 }
@@ -149,19 +149,19 @@ func newUsersRemove(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "remove NAME",
 		Short:   "Remove a user with all apps and tokens",
-		Long:    "Removes a user, stops and removes all the user's apps, and forgets the tokens. It can't be undone.",
+		Long:    "Removes a user with all tokens, and stops and removes all of the user's apps. This cannot be undone.",
 		Example: "  webhooks users remove dscape",
 		Args:    exactly(1),
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, err := name("a user", args[0])
-		if err != nil {
+		user := args[0]
+		if err := checkName("a user", user); err != nil {
 			return err
 		}
 		if err := c.DestroyUser(ctx, user); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(streams.Stdout, "removed %s\n", user)
+		_, err := fmt.Fprintf(streams.Stdout, "removed %s\n", user)
 		return err
 	})
 }

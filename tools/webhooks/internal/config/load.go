@@ -81,7 +81,7 @@ func (s *Settings) Load(environ []string) (Config, error) {
 	set := map[string]bool{}
 	s.flags.Visit(func(f *pflag.Flag) { set[f.Name] = true })
 	for _, name := range s.names {
-		text, ok := lookup(environ, variableOf(name))
+		text, ok := Lookup(environ, variableOf(name))
 		if !ok || set[name] {
 			continue
 		}
@@ -172,12 +172,12 @@ func (s *Settings) Values() [][2]string {
 // Variable returns the value of the program's environment variable of that name
 // without the prefix, or "".
 func Variable(environ []string, name string) string {
-	value, _ := lookup(environ, envPrefix+name)
+	value, _ := Lookup(environ, envPrefix+name)
 	return value
 }
 
-// lookup returns the value of a variable; the last one counts, as in os/exec.
-func lookup(environ []string, name string) (value string, ok bool) {
+// Lookup returns the value of a variable; the last one counts, as in os/exec.
+func Lookup(environ []string, name string) (value string, ok bool) {
 	for _, pair := range environ {
 		if key, text, _ := strings.Cut(pair, "="); key == name {
 			value, ok = text, true
