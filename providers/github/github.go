@@ -1,7 +1,7 @@
 package github
 
 import (
-	"crypto/sha1" //nolint:gosec // for servers that know no better, where that is switched on
+	"crypto/sha1" //nolint:gosec // for old servers, if it is switched on
 	"crypto/sha256"
 	"hash"
 	"strings"
@@ -20,12 +20,12 @@ const (
 	headerSignatureOld = "X-Hub-Signature"
 )
 
-// Provider reads GitHub's deliveries. The zero value is ready, and all its
+// Provider reads GitHub's deliveries. The zero value is ready to use, and all its
 // methods may be called concurrently.
 type Provider struct {
-	// SHA1 has a delivery that is signed by X-Hub-Signature alone proved by
-	// that, as old GitHub Enterprise servers send no other. HMAC-SHA1 is not
-	// broken, but nobody should rely on it who need not.
+	// SHA1 accepts the signature in X-Hub-Signature, which is an HMAC-SHA1, if there
+	// is no other: old GitHub Enterprise servers send that one alone. HMAC-SHA1 is
+	// not broken, but do not rely on it without need.
 	SHA1 bool
 }
 
@@ -48,11 +48,12 @@ func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
 	return field.Word(d.Header.Get(headerDelivery)), false
 }
 
-// Verify checks the header X-Hub-Signature-256, the HMAC-SHA256 of the body as
-// it arrived (docs.github.com, "Validating webhook deliveries"), against each
-// of keys, in constant time. A signature that is malformed is invalid. The old
-// X-Hub-Signature alone, which is SHA-1, proves nothing unless SHA1 is set: it is
-// weak. Where no key is given, any other is unchecked. Empty keys are no keys.
+// Verify checks the header X-Hub-Signature-256, the HMAC-SHA256 of the body as it
+// arrived (docs.github.com, "Validating webhook deliveries"), against each of keys, in
+// constant time. A malformed signature is invalid. The result is
+// [core.SignatureWeak] if there is only the old X-Hub-Signature, unless SHA1 is set,
+// and [core.SignatureUnchecked] if there are no keys; an empty key does not count as
+// one.
 func (p Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	switch {
 	case present(d, headerSignature):
@@ -75,20 +76,18 @@ func verify(h func() hash.Hash, prefix, header string, body []byte, keys []core.
 
 // Parse reads the event.
 //
-// Of a push: Commit is what to deploy, `after` for a branch and the commit that
-// the tag points to for a tag (`after` may be a tag object); its message and
-// author are those of head_commit, even where that has another id, as in
-// payloads of 2012. Commits holds every id of the push that another sender may
-// call it by, at most 256, the newest. Deleted, Before, Tag and Branch are as
-// core.Event has them; only "refs/heads/" is cut off a branch, which may hold
-// slashes.
+// Of a push: Commit is what to deploy, `after` for a branch and the commit that the tag
+// points to for a tag (`after` may be a tag object). Its message and author are those
+// of head_commit, even if that has another id, as in payloads of 2012. Commits are the
+// ids by which other senders may know the push, at most 256, the newest. A branch is
+// the ref without "refs/heads/" and may contain slashes.
 //
-// Any event but push and ping is core.EventOther by the name in the header.
-// It fails with core.CodeProviderNotSupported where the payload is no JSON
-// object, and where a push lacks a valid repository, ref or commit.
+// Any event except push and ping is core.EventOther by the name in the header. Parse
+// fails with core.CodeProviderNotSupported if the payload is not a JSON object, and if
+// a push has no valid repository, ref or commit.
 func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	if jsonscan.New(d.Payload).Kind() != jsonscan.Object {
-		return core.Event{}, field.Refuse("The payload is no JSON object; send what GitHub sends")
+		return core.Event{}, field.Refuse("The payload is not a JSON object; send what GitHub sends")
 	}
 	if !present(d, headerEvent) {
 		return parseShape(d.Payload)
@@ -111,7 +110,7 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	}
 }
 
-// parseShape reads an event that no header names.
+// parseShape reads an event without a header.
 func parseShape(text []byte) (core.Event, error) {
 	p, kind, err := readShape(text)
 	switch {

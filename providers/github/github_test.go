@@ -272,7 +272,7 @@ func TestALongMessageIsCut(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ why, payload, reason string }{
-		{"a list", `[]`, "no JSON object"},
+		{"a list", `[]`, "not a JSON object"},
 		{"broken", "{" + push(), "not valid JSON"},
 		{"cut off", push()[:60], "not valid JSON"},
 		{"more behind it", push() + `{}`, "not valid JSON"},

@@ -17,9 +17,9 @@ type payload struct {
 	commits            gitpush.Commits
 	listsCommits       bool // the list is not empty
 	commitsSkipCI      bool // all commits of the list, also those not kept, skip CI
-	hasCommits         bool // commits or head_commit is there, if only as null
+	hasCommits         bool // commits or head_commit is present, perhaps as null
 	repository         repository
-	hasRepository      bool // there is one, and it is an object
+	hasRepository      bool // it is present and an object
 	zen                string
 }
 
@@ -29,22 +29,22 @@ type repository struct {
 	htmlURL, url  string // of a push, url is the web page too
 	private       bool
 	defaultBranch string
-	masterBranch  string // its name until 2013, and still there in pushes
+	masterBranch  string // its name until 2013, and still in pushes
 	pushedAt      string // a date, as in all events but pushes of today
 	pushedAtUnix  int64  // seconds, as in pushes of today
 }
 
 type owner struct {
 	login string
-	name  string // of a push the login too; payloads of 2012 have this alone
+	name  string // of a push, the login; payloads of 2012 have this alone
 }
 
-// readPush reads all fields that a push, or a ping, is told by.
+// readPush reads the fields of a push and of a ping.
 func readPush(text []byte) (payload, error) {
 	return read(text, "ref", "before", "after", "deleted", "head_commit", "commits", "repository", "zen")
 }
 
-// readOther reads what any event may have.
+// readOther reads the fields that any event may have.
 func readOther(text []byte) (payload, error) { return read(text, "repository") }
 
 // read reads the wanted fields of a payload.

@@ -12,23 +12,23 @@ import (
 // expressions between slashes (docs.travis-ci.com, "Building Specific
 // Branches").
 type Branches struct {
-	Only   []string // where there are any, no others are built, and Except counts for nothing
+	Only   []string // if there are any, no others are built and Except does not count
 	Except []string
 }
 
-// pagesBranch is not built unless Only has it, because of what GitHub makes of it.
+// pagesBranch is the branch of GitHub Pages, which is not built unless Only has it.
 const pagesBranch = "gh-pages"
 
-// What is tried of the expressions in a file that anyone may have written: so
-// many, of that length, and compiled no larger. The rest counts as not known.
+// The limits for the regular expressions of a file, which anyone may have written: their
+// number, length and compiled size. The result of one above a limit is unknown.
 const (
 	maxExpressions  = 100
 	maxExpression   = 200
 	maxInstructions = 2000
 )
 
-// Include tells whether branch is built. A regular expression that Go can't
-// read, being Ruby's, is taken as one that lets branch be built.
+// Include reports whether branch is built. A regular expression that Go cannot
+// parse, because it is Ruby's, counts as one that includes branch.
 func (b Branches) Include(branch string) bool {
 	if len(b.Only) > 0 {
 		return anyMatches(b.Only, branch, true)
@@ -36,8 +36,8 @@ func (b Branches) Include(branch string) bool {
 	return branch != pagesBranch && !anyMatches(b.Except, branch, false)
 }
 
-// anyMatches tells whether one of patterns is branch's name or matches it;
-// unknown is the answer for an expression that can't be tried.
+// anyMatches reports whether one of patterns is branch's name or matches it;
+// unknown is the result for an expression that cannot be matched.
 func anyMatches(patterns []string, branch string, unknown bool) bool {
 	tried := 0
 	for _, pattern := range patterns {
@@ -82,8 +82,8 @@ func expressionMatches(expression, flags, branch string, unknown bool) bool {
 	return r.MatchString(branch)
 }
 
-// readBranches reads `branches`: a mapping with only and except, or, short for
-// only, what may stand there.
+// readBranches reads `branches`: a mapping with only and except, or the value of only
+// itself.
 func readBranches(root *yaml.Node) Branches {
 	n := value(root, "branches")
 	if n.Kind != yaml.MappingNode {
@@ -92,15 +92,15 @@ func readBranches(root *yaml.Node) Branches {
 	return Branches{Only: patterns(value(n, "only")), Except: patterns(value(n, "except"))}
 }
 
-// patterns reads a list of branches, or a text with one or, between commas,
-// several.
+// patterns reads a list of branches, or a string with one or several, separated by
+// commas.
 func patterns(n *yaml.Node) (list []string) {
 	for _, item := range items(n) {
 		if item.Kind != yaml.ScalarNode || item.Tag == tagNull {
 			continue
 		}
 		if strings.HasPrefix(item.Value, "/") {
-			list = append(list, item.Value) // a comma may be the expression's
+			list = append(list, item.Value) // a comma may be part of the expression
 			continue
 		}
 		for name := range strings.SplitSeq(item.Value, ",") {

@@ -22,7 +22,7 @@ func (p payload) event() (core.Event, error) {
 			Timestamp: field.Time(p.committedAt),
 		},
 		Build: core.Build{
-			ID: field.Word(p.id), Number: field.Word(p.number), State: p.stands(), Type: p.buildType(),
+			ID: field.Word(p.id), Number: field.Word(p.number), State: p.buildState(), Type: p.buildType(),
 			PullRequest: p.ofPullRequest(), Message: field.Prose(p.words(), field.MaxLabel), URL: field.Link(p.buildURL),
 		},
 	}
@@ -33,13 +33,13 @@ func (p payload) event() (core.Event, error) {
 	}
 	switch ref := cmp.Or(e.Branch, e.Tag); {
 	case e.Repository.Name == "":
-		return core.Event{}, field.Refuse("The build names no valid repository; send what Travis CI sends, with repository.owner_name and repository.name")
+		return core.Event{}, field.Refuse("The build has no valid repository; send what Travis CI sends, with repository.owner_name and repository.name")
 	case e.Commit.ID == "":
-		return core.Event{}, field.Refuse("The build names no valid commit; send what Travis CI sends, with the commit's whole id in commit")
+		return core.Event{}, field.Refuse("The build has no valid commit; send what Travis CI sends, with the commit's whole id in commit")
 	case ref != "" && !field.ValidRef(ref):
-		return core.Event{}, field.Refuse("The build names no valid branch or tag; send what Travis CI sends")
+		return core.Event{}, field.Refuse("The build has no valid branch or tag; send what Travis CI sends")
 	case e.Build.State == "":
-		return core.Event{}, field.Refuse("The payload doesn't tell how the build stands; send what Travis CI sends, with state, or with status and status_message")
+		return core.Event{}, field.Refuse("The build has no known state; send what Travis CI sends, with state, or with status and status_message")
 	}
 	e.Commits = []string{e.Commit.ID}
 	if head := field.Commit(p.headCommit); e.Build.PullRequest && head != "" && head != e.Commit.ID {
@@ -58,9 +58,9 @@ func (p payload) forge() string {
 // words returns the build's state in Travis CI's words.
 func (p payload) words() string { return cmp.Or(p.statusMessage, p.resultMessage) }
 
-// stands returns how the build stands, "" where the payload does not tell or
+// buildState returns the state of the build, "" if the payload does not say it or
 // contradicts itself.
-func (p payload) stands() core.BuildState {
+func (p payload) buildState() core.BuildState {
 	switch strings.ToLower(p.state) {
 	case "created", "queued", "received", "started":
 		return core.BuildStarted
@@ -75,7 +75,7 @@ func (p payload) stands() core.BuildState {
 	}
 	switch strings.ToLower(p.words()) {
 	case "passed", "fixed":
-		// The words alone are not enough: old code could say both.
+		// The words alone are not enough: old versions sent them with both results.
 		if cmp.Or(p.status, p.result) == "0" && cmp.Or(p.result, p.status) == "0" {
 			return core.BuildPassed
 		}
@@ -91,8 +91,8 @@ func (p payload) stands() core.BuildState {
 	return ""
 }
 
-// buildType returns the type of the build, "" only where none was told: a type
-// that is no word must not pass for a payload that is too old to have one.
+// buildType returns the type of the build, "" only if the payload has none: one with
+// an invalid type must not count as one that is too old to have a type.
 func (p payload) buildType() string {
 	if p.kind == "" {
 		return ""
@@ -100,8 +100,8 @@ func (p payload) buildType() string {
 	return cmp.Or(field.Word(p.kind), "unknown")
 }
 
-// ofPullRequest tells whether the build is of a pull request. Payloads before
-// 2014 tell only by compare_url, "https://github.com/OWNER/NAME/pull/N".
+// ofPullRequest reports whether the build is of a pull request. Payloads from before
+// 2014 say so only by compare_url, "https://github.com/OWNER/NAME/pull/N".
 func (p payload) ofPullRequest() bool {
 	if p.pullRequest || p.kind == "pull_request" {
 		return true

@@ -57,5 +57,5 @@ notifications:
 	fmt.Println(config.Notifies("wip"))
 	// Output:
 	// true .travis.yml declares a webhook for builds that pass
-	// false .travis.yml keeps the branch "wip" from being built
+	// false .travis.yml excludes the branch "wip" from builds
 }

@@ -8,18 +8,18 @@ import (
 
 const tagNull = "!!null"
 
-// maxSize is how large a document may become as its aliases are resolved, in
-// the measure of expanded; without aliases no file of MaxConfig comes near.
+// maxSize is the maximum size of a document with its aliases resolved, as expanded
+// measures it. A file of MaxConfig without aliases is much smaller.
 const maxSize = 2 << 20
 
-// expanded returns how large n is with its aliases resolved, a bound for the
-// work that reading it is: one for each node, and one for two bytes of text,
-// which may be split. It is more than maxSize where it would never end.
+// expanded returns the size of n with its aliases resolved, a bound for the work of
+// reading it: one for each node, and one for two bytes of text, which may be split. It
+// is more than maxSize for an alias that contains itself.
 func expanded(n *yaml.Node, known map[*yaml.Node]int) int {
 	if size, found := known[n]; found {
 		return size
 	}
-	known[n] = maxSize + 1 // what it counts as within itself
+	known[n] = maxSize + 1 // its size within itself
 	size := 1 + len(n.Value)/2
 	if n.Alias != nil {
 		size += expanded(n.Alias, known)
@@ -31,7 +31,7 @@ func expanded(n *yaml.Node, known map[*yaml.Node]int) int {
 	return size
 }
 
-// resolve returns what n stands for, where it is an alias.
+// resolve returns the node that n is an alias of, or n itself.
 func resolve(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -39,8 +39,8 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// items returns the elements of a list, or n itself as the only one; none for
-// what is not there.
+// items returns the elements of a list, or n itself as the only one, or nothing for
+// the zero Node.
 func items(n *yaml.Node) []*yaml.Node {
 	switch n.Kind {
 	case 0:
@@ -55,8 +55,8 @@ func items(n *yaml.Node) []*yaml.Node {
 	return []*yaml.Node{n}
 }
 
-// value returns the last value that a mapping has under one of keys, its own
-// before what it merges in ("<<"); the zero Node where there is none.
+// value returns the last value that a mapping has under one of keys, its own before
+// those that it merges in ("<<"); the zero Node if there is none.
 func value(n *yaml.Node, keys ...string) *yaml.Node {
 	found, merged := &yaml.Node{}, &yaml.Node{}
 	if n.Kind != yaml.MappingNode {
@@ -84,13 +84,13 @@ func value(n *yaml.Node, keys ...string) *yaml.Node {
 	return found
 }
 
-// word returns a word in the one form that it is compared in; Ruby's symbols
-// have a colon before them.
+// word returns a word in the form in which words are compared. A colon before it, as
+// Ruby's symbols have, is removed.
 func word(text string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(strings.TrimSpace(text)), ":"), "-", "_")
 }
 
-// truth reads a boolean as YAML 1.1 has them, which Travis CI reads.
+// truth reads a boolean of YAML 1.1, which Travis CI reads.
 func truth(n *yaml.Node) (is, ok bool) {
 	if n.Kind != yaml.ScalarNode {
 		return false, false

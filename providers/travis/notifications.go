@@ -7,15 +7,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// undirected returns a webhook that leads nowhere yet, called when Travis CI
-// calls those of which the file says nothing. The documentation gives "change"
-// for on_start; the code calls it only where the file says always.
+// undirected returns a webhook without a URL, with Travis CI's defaults. For on_start
+// the documentation says "change", but the code notifies only for "always".
 func undirected() Webhook {
 	return Webhook{OnSuccess: Always, OnFailure: Always, OnStart: Never, OnCancel: Always, OnError: Always}
 }
 
-// readNotifications reads `notifications`, a mapping or a list of mappings.
-// Anything else, such as false, is about mail.
+// readNotifications reads `notifications`, a mapping or a list of mappings. Anything
+// else, such as false, is about email.
 func readNotifications(root *yaml.Node) (webhooks []Webhook) {
 	notifications := value(root, "notifications", "notification")
 	for _, section := range items(notifications) {
@@ -26,8 +25,8 @@ func readNotifications(root *yaml.Node) (webhooks []Webhook) {
 	return webhooks
 }
 
-// readSection reads one mapping under `notifications`. Its on_success and
-// on_failure hold for the webhooks that have none of their own.
+// readSection reads one mapping under `notifications`. Its on_success and on_failure
+// apply to the webhooks without their own.
 func readSection(section *yaml.Node) (webhooks []Webhook) {
 	inherited := undirected()
 	inherited.OnSuccess = readFrequency(section, "on_success", inherited.OnSuccess)
@@ -49,13 +48,13 @@ func readSection(section *yaml.Node) (webhooks []Webhook) {
 	return webhooks
 }
 
-// readTargets reads where a webhook leads: a text with one or more URLs, a list
-// of such, an encrypted one, or a mapping with any of these under `urls` or `url`.
+// readTargets reads the URLs of a webhook: a string with one or more, a list of such
+// strings, an encrypted one, or a mapping with any of these under `urls` or `url`.
 func (w *Webhook) readTargets(n *yaml.Node) {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if _, is := truth(n); is || n.Tag == tagNull {
-			return // on or off, without saying where to
+			return // on or off, without a URL
 		}
 		// The separator was white space in 2011, and is a comma today.
 		w.URLs = append(w.URLs, strings.FieldsFunc(n.Value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })...)
@@ -74,18 +73,18 @@ func (w *Webhook) readTargets(n *yaml.Node) {
 	}
 }
 
-// off tells whether a mapping is switched off, or is for Microsoft Teams,
-// which gets a card that is not for us.
+// off reports whether a mapping is switched off, or is for Microsoft Teams, which gets
+// a card instead of a notification.
 func off(n *yaml.Node) bool {
-	enabled, said := truth(value(n, "enabled"))
+	enabled, set := truth(value(n, "enabled"))
 	disabled, _ := truth(value(n, "disabled"))
 	teams, _ := truth(value(n, "msteams"))
-	return said && !enabled || disabled || teams
+	return set && !enabled || disabled || teams
 }
 
-// readFrequency reads when to notify: a word or a boolean, or the first of a
-// list of them. The old spellings ":change" (a Ruby symbol) and "changed" are
-// Travis CI's to forgive.
+// readFrequency reads when to notify: a word or a boolean, or the first of a list of
+// them. Like Travis CI it accepts the old spellings ":change" (a Ruby symbol) and
+// "changed".
 func readFrequency(n *yaml.Node, key string, otherwise Frequency) Frequency {
 	list := items(value(n, key))
 	if len(list) == 0 {
@@ -106,9 +105,9 @@ func readFrequency(n *yaml.Node, key string, otherwise Frequency) Frequency {
 	return otherwise
 }
 
-// unread returns what of the file decides whether a webhook is called and takes
-// Travis CI to understand: conditions, and files of this or other repositories
-// that are merged into it.
+// unread returns the keys that also decide whether a webhook is called and that only
+// Travis CI can evaluate: conditions, and files of this or other repositories that are
+// merged into the file.
 func unread(root *yaml.Node) (keys []string) {
 	for _, key := range []string{"import", "if"} {
 		if value(root, key).Kind != 0 {

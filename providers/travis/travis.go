@@ -13,7 +13,7 @@ const (
 	headerSlugOld   = "X-Travis-Repo-Slug" // a week of October 2013
 )
 
-// Provider reads Travis CI's notifications. The zero value is ready, and all
+// Provider reads Travis CI's notifications. The zero value is ready to use, and all
 // its methods may be called concurrently.
 type Provider struct{}
 
@@ -41,22 +41,21 @@ func (Provider) Resembles(d core.Delivery) bool {
 // DeliveryID returns "": Travis CI's notifications have no id.
 func (Provider) DeliveryID(core.Delivery) (id string, signed bool) { return "", false }
 
-// Parse reads the event, a build: Commit, Branch or Tag, and Build, of which
-// State is what the payload's `state` says; payloads before 2015 lack it and
-// are read by their message: passed is only "Passed" or "Fixed" with a status
-// of 0 (travis-ci/travis-tasks, lib/travis/addons/util/result_message.rb).
+// Parse reads the event, a build: Commit, Branch or Tag, and Build. Build.State is the
+// payload's `state`. Payloads from before 2015 have none and are read by their message:
+// "Passed" and "Fixed" with a status of 0 are passed (travis-ci/travis-tasks,
+// lib/travis/addons/util/result_message.rb).
 //
-// A build is of a pull request where pull_request, pull_request_number or type
-// say so, and in payloads that have none of them where compare_url leads to one.
-// Name is the type of the build ("push", "pull_request", "cron", "api"), or
-// "build" before that was told. Ref and PushedAt stay empty.
+// A build is of a pull request if pull_request, pull_request_number or type say so, and
+// in payloads without these if compare_url is that of one. Name is the type of the
+// build ("push", "pull_request", "cron", "api"), or "build" in payloads without a type.
+// Ref and PushedAt are empty.
 //
-// It fails with core.CodeProviderNotSupported where the payload is no JSON
-// object, names no valid repository or commit, or does not tell how the build
-// stands.
+// Parse fails with core.CodeProviderNotSupported if the payload is not a JSON object or
+// has no valid repository, commit or state.
 func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	if jsonscan.New(d.Payload).Kind() != jsonscan.Object {
-		return core.Event{}, field.Refuse("The payload is no JSON object; send what Travis CI sends")
+		return core.Event{}, field.Refuse("The payload is not a JSON object; send what Travis CI sends")
 	}
 	p, err := read(d.Payload)
 	if err != nil {

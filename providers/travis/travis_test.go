@@ -212,7 +212,7 @@ func TestBuild(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ why, payload, reason string }{
-		{"a list", `[]`, "no JSON object"},
+		{"a list", `[]`, "not a JSON object"},
 		{"cut off", build()[:50], "not valid JSON"},
 		{"more behind it", build() + "{}", "not valid JSON"},
 		{"deep", `{"matrix":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + "}", "nested"},

@@ -12,21 +12,21 @@ type payload struct {
 	kind          string // `type`, since October 2013
 	state         string // since 2015
 	status        string // "0", "1", or "" for null
-	result        string // the same; before May 2012 there is status alone
+	result        string // the same; payloads from before May 2012 have status alone
 	statusMessage string
 	resultMessage string // the same
 	buildURL      string
 	pullRequest   bool
 
 	commit, headCommit      string // headCommit since 2015, of a pull request
-	branch, tag             string // the branch is the tag's name where there is a tag
+	branch, tag             string // of a tag, the branch is the tag's name
 	message, committedAt    string
 	authorName, authorEmail string
 	compareURL              string
 
 	repository repository
 	hasMatrix  bool
-	hasCard    bool // what only a card for Microsoft Teams has
+	hasCard    bool // it has a field that only a card for Microsoft Teams has
 }
 
 type repository struct{ owner, name, url string }
@@ -118,8 +118,8 @@ func readRepository(s *jsonscan.Scanner) (r repository) {
 	return r
 }
 
-// truthy reads a value that says yes by being there: pull_request was not a
-// boolean until July 2017, and pull_request_number may be text.
+// truthy reads a value that means yes if it is present: pull_request was not a
+// boolean until July 2017, and pull_request_number may be a string.
 func truthy(s *jsonscan.Scanner) bool {
 	switch s.Kind() {
 	case jsonscan.True:
@@ -134,12 +134,12 @@ func truthy(s *jsonscan.Scanner) bool {
 	}
 }
 
-// build tells whether the payload looks like a notification of a build.
+// build reports whether the payload looks like a notification of a build.
 func (p payload) build() bool {
-	stands := p.state != "" || p.statusMessage != "" || p.resultMessage != ""
-	return p.repository.owner != "" && p.repository.name != "" && stands && (p.hasMatrix || p.number != "" || p.buildURL != "")
+	hasState := p.state != "" || p.statusMessage != "" || p.resultMessage != ""
+	return p.repository.owner != "" && p.repository.name != "" && hasState && (p.hasMatrix || p.number != "" || p.buildURL != "")
 }
 
-// card tells whether the payload looks like what Travis CI posts to Microsoft
+// card reports whether the payload looks like what Travis CI posts to Microsoft
 // Teams: a "MessageCard", or a message with attachments.
 func (p payload) card() bool { return p.hasCard && p.repository == repository{} }

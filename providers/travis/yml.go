@@ -12,18 +12,18 @@ import (
 // MaxConfig is the largest .travis.yml that is read, in bytes.
 const MaxConfig = 1 << 20
 
-// Config is what a .travis.yml says of webhook notifications.
+// Config is what a .travis.yml says about webhook notifications.
 type Config struct {
-	Webhooks []Webhook // in the order of the file; without those that are off or lead nowhere
+	Webhooks []Webhook // in the order of the file, without those that are switched off or have no URL
 	Branches Branches
-	Unread   []string // what the file has and decides by, too, and is not read here: "import", "if", "notifications.webhooks.if"
+	Unread   []string // keys that decide as well and are not read here: "import", "if", "notifications.webhooks.if"
 }
 
-// Webhook is a webhook notification as Travis CI reads it, with the defaults
-// for what the file leaves out (travis-ci/travis-yml, schema/def/notification;
+// Webhook is a webhook notification as Travis CI reads it, with the defaults for what
+// the file does not say (travis-ci/travis-yml, schema/def/notification;
 // travis-ci/travis-hub, lib/travis/addons). Conditions (`if`) are not read.
 type Webhook struct {
-	URLs      []string // as the file has them; they may hold credentials
+	URLs      []string // as the file has them; they may contain credentials
 	Encrypted bool     // there is a URL that only Travis CI can read
 	OnSuccess Frequency
 	OnFailure Frequency
@@ -38,20 +38,20 @@ type Frequency string
 // The frequencies.
 const (
 	Always Frequency = "always"
-	Change Frequency = "change" // where the build before it stood otherwise
+	Change Frequency = "change" // if the result differs from that of the build before
 	Never  Frequency = "never"
 )
 
-// ParseConfig reads a .travis.yml, of several documents the first. It is as
-// lenient as Travis CI: a key that comes twice counts as it comes last, and
-// what is of another type than it should be is left out. It fails where the
-// file is larger than [MaxConfig], no YAML, no mapping at its top, or becomes
-// enormous as its aliases are resolved; the error is for a person to read.
+// ParseConfig reads a .travis.yml, of several documents the first. It is as lenient as
+// Travis CI: of a key that occurs twice the last value counts, and a value of the wrong
+// type is ignored. It fails if the file is larger than [MaxConfig], is not valid YAML,
+// is not a mapping, or becomes too large when its aliases are resolved. The error is for
+// a person to read.
 func ParseConfig(yml []byte) (c Config, err error) {
 	if len(yml) > MaxConfig {
 		return Config{}, fmt.Errorf("travis: .travis.yml has %d bytes; at most %d are read", len(yml), MaxConfig)
 	}
-	defer func() { // the YAML parser's bugs must not be ours: anyone may send a file
+	defer func() { // a bug of the YAML parser must not end the program
 		if p := recover(); p != nil {
 			c, err = Config{}, fmt.Errorf("travis: reading .travis.yml: %v", p)
 		}
@@ -64,35 +64,35 @@ func ParseConfig(yml []byte) (c Config, err error) {
 		return Config{}, nil // empty
 	}
 	if expanded(&document, map[*yaml.Node]int{}) > maxSize {
-		return Config{}, errors.New("travis: reading .travis.yml: its aliases repeat themselves too often")
+		return Config{}, errors.New("travis: reading .travis.yml: its aliases expand to too much")
 	}
 	root := resolve(document.Content[0])
 	switch {
 	case root.Tag == tagNull:
 		return Config{}, nil
 	case root.Kind != yaml.MappingNode:
-		return Config{}, errors.New("travis: reading .travis.yml: it is no mapping")
+		return Config{}, errors.New("travis: reading .travis.yml: it is not a mapping")
 	}
 	return Config{Webhooks: readNotifications(root), Branches: readBranches(root), Unread: unread(root)}, nil
 }
 
-// Notifies tells whether a build of branch that passes can be notified to some
-// webhook, as far as the file tells: one is declared that is not for failures
-// only, and the branch is built ("" is a branch that is not known, and built).
-// reason says why or why not, without the webhook's address.
+// Notifies reports whether a passed build of branch can be notified to a webhook,
+// according to the file: one is declared that is not for failures only, and the branch
+// is built ("" is an unknown branch, which counts as built). reason says why or why not,
+// without the webhook's address.
 //
-// That it can be does not mean that it will: Travis CI may not be on for the
-// repository, with the frequency [Change] a pass after a pass is not told, and
-// what Unread names may say otherwise; the reason names it as well.
+// A build that can be notified may not be: Travis CI may be disabled for the repository,
+// with the frequency [Change] a pass after a pass is not notified, and what Unread lists
+// may exclude it; the reason lists that as well.
 func (c Config) Notifies(branch string) (notifies bool, reason string) {
 	notifies, reason = c.declares(branch)
 	if len(c.Unread) > 0 {
-		reason += "; not looked at: " + strings.Join(c.Unread, ", ")
+		reason += "; not evaluated: " + strings.Join(c.Unread, ", ")
 	}
 	return notifies, reason
 }
 
-// declares tells what the file says as far as it is read.
+// declares is Notifies without regard to Unread.
 func (c Config) declares(branch string) (notifies bool, reason string) {
 	if len(c.Webhooks) == 0 {
 		return false, ".travis.yml declares no webhook"
@@ -107,7 +107,7 @@ func (c Config) declares(branch string) (notifies bool, reason string) {
 		return false, ".travis.yml declares a webhook, but not for builds that pass"
 	}
 	if branch != "" && !c.Branches.Include(branch) {
-		return false, ".travis.yml keeps the branch " + strconv.Quote(branch) + " from being built"
+		return false, ".travis.yml excludes the branch " + strconv.Quote(branch) + " from builds"
 	}
 	if frequency == Change {
 		return true, ".travis.yml declares a webhook for builds that pass after one that did not"

@@ -77,15 +77,15 @@ func TestWhichConfigsNotifyAPass(t *testing.T) {
 	}
 }
 
-// What takes Travis CI to understand is not looked at, and that is told.
-func TestConditionsAndImportsAreTold(t *testing.T) {
+// What only Travis CI can evaluate is not evaluated, and the reason says so.
+func TestConditionsAndImportsAreReported(t *testing.T) {
 	t.Parallel()
 	for yml, want := range map[string]string{
 		"notifications: {webhooks: http://a.example}":                 "",
-		"if: branch = x\nnotifications: {webhooks: http://a.example}": "; not looked at: if",
-		"import: x.yml": "; not looked at: import",
-		"notifications: [{webhooks: [http://a.example, {urls: http://b.example, if: x}]}]": "; not looked at: notifications.webhooks.if",
-		"{if: x, import: y, notifications: {webhooks: {urls: http://a.example, if: z}}}":   "; not looked at: import, if, notifications.webhooks.if",
+		"if: branch = x\nnotifications: {webhooks: http://a.example}": "; not evaluated: if",
+		"import: x.yml": "; not evaluated: import",
+		"notifications: [{webhooks: [http://a.example, {urls: http://b.example, if: x}]}]": "; not evaluated: notifications.webhooks.if",
+		"{if: x, import: y, notifications: {webhooks: {urls: http://a.example, if: z}}}":   "; not evaluated: import, if, notifications.webhooks.if",
 		"notifications: {email: {if: x}, webhooks: http://a.example}\njobs: [{if: x}]":     "",
 	} {
 		c, err := ParseConfig([]byte(yml))

@@ -1,5 +1,5 @@
-// Package golden is for the tests of the providers: it reads the payloads in
-// testdata and compares the events that they are read as.
+// Package golden is for the tests of the providers: it reads the payloads in testdata,
+// compares the events that they are parsed to, and makes hostile ones.
 package golden
 
 import (
@@ -15,8 +15,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Payloads returns the payloads in testdata by their names: "push" is
-// testdata/push.json.
+// Payloads returns the payloads in testdata by name: "push" is testdata/push.json.
 func Payloads(tb testing.TB) map[string][]byte {
 	tb.Helper()
 	paths, err := filepath.Glob("testdata/*.json")
@@ -40,8 +39,8 @@ func Payload(tb testing.TB, path string) []byte {
 	return text
 }
 
-// Check compares got, as JSON, with testdata/NAME.golden, which it writes
-// where update is set.
+// Check compares got, as JSON, with testdata/NAME.golden, which it writes if update is
+// set.
 func Check(t *testing.T, name string, got any, update bool) {
 	t.Helper()
 	text, err := json.MarshalIndent(got, "", "  ")
@@ -60,9 +59,9 @@ func Check(t *testing.T, name string, got any, update bool) {
 	}
 }
 
-// Deliveries returns payload in the ways that it may arrive in: as JSON, with
-// the newlines stripped that `curl -d @file` strips, behind a byte order mark,
-// and in a form as GitHub, its service hook of 2012 and Travis CI send it.
+// Deliveries returns payload in the ways in which it may arrive: as JSON, without the
+// newlines that `curl -d @file` removes, after a byte order mark, and in a form as
+// GitHub, its service hook of 2012 and Travis CI send it.
 func Deliveries(tb testing.TB, header textproto.MIMEHeader, payload []byte) map[string]core.Delivery {
 	tb.Helper()
 	escaped := url.QueryEscape(string(payload))
