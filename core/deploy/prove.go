@@ -110,7 +110,7 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 			return core.NewError(core.CodeAuthServerDown, "", err)
 		}
 		before := secrets
-		if secrets, ids, required = webhookSecrets(tokens); fresh && slices.Equal(secrets, before) {
+		if secrets, ids, required = webhookSecrets(tokens); fresh && slices.EqualFunc(secrets, before, core.Secret.Equal) {
 			break
 		}
 		if from.signature, signer = p.Verify(d, secrets); from.signature != core.SignatureInvalid {

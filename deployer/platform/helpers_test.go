@@ -103,8 +103,8 @@ func (b *bench) as(username string, password core.Secret) *nodejitsu.Client {
 // user makes a user with the password "password".
 func (b *bench) user(name string) *nodejitsu.Client {
 	b.t.Helper()
-	b.ok(b.service.CreateUser(b.t.Context(), nodejitsu.User{Username: name, Password: "password"}))
-	return b.as(name, "password")
+	b.ok(b.service.CreateUser(b.t.Context(), nodejitsu.User{Username: name, Password: core.NewSecret("password")}))
+	return b.as(name, core.NewSecret("password"))
 }
 
 func (b *bench) ok(err error) {

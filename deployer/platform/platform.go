@@ -116,7 +116,7 @@ func (p *Platform) start(ctx context.Context) error {
 	if p.db, err = open(filepath.Join(p.o.Dir, "platform.db")); err != nil {
 		return err
 	}
-	if p.key = p.o.Key; p.key == "" {
+	if p.key = p.o.Key; p.key.IsZero() {
 		if p.key, err = loadKey(p.o.Dir); err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (p *Platform) listen(ctx context.Context) error {
 // openAccounts opens the users with their tokens.
 func (p *Platform) openAccounts(ctx context.Context) (*accounts.Accounts, error) {
 	text := p.o.SealKeys
-	if text == "" {
+	if text.IsZero() {
 		var err error
 		if text, err = load(filepath.Join(p.o.Dir, SealFile), seal.NewKey); err != nil {
 			return nil, err

@@ -38,7 +38,7 @@ type demo struct {
 // demonstrate runs the demo. It returns nil only if everything worked, and
 // leaves nothing behind.
 func demonstrate(ctx context.Context, o options) (err error) {
-	d := &demo{options: o, password: core.Secret(rand.Text())}
+	d := &demo{options: o, password: core.NewSecret(rand.Text())}
 	d.dir, err = os.MkdirTemp("", "webhooks-demo-")
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	users, err := accounts.New(accounts.Options{DB: db, Seal: keys, ServiceUser: core.ServiceUser, Key: "the key"})
+	users, err := accounts.New(accounts.Options{DB: db, Seal: keys, ServiceUser: core.ServiceUser, Key: core.NewSecret("the key")})
 	if err != nil {
 		t.Fatal(err)
 	}
