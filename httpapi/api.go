@@ -84,6 +84,7 @@ type API struct {
 
 	draining atomic.Bool
 	feeds    atomic.Int64
+	live     liveFeeds
 	ending   context.Context // ends with the feeds
 	end      context.CancelFunc
 	buffers  sync.Pool // of *[]byte: what feeds write from
@@ -95,6 +96,7 @@ func New(o Options) *API {
 	a.bodies = semaphore.NewWeighted(a.o.BodyMemory)
 	a.ending, a.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends by EndFeeds alone
 	a.buffers.New = func() any { return new([]byte) }
+	a.live = liveFeeds{a: a, views: map[viewKey]*view{}}
 	a.baseURL, a.invalid = parseBaseURL(o.BaseURL)
 
 	e := a.engine
@@ -133,9 +135,21 @@ func (a *API) Drain(ctx context.Context, d time.Duration) {
 	}
 }
 
-// EndFeeds ends all feeds, each with a last line, and the waiting of
-// deliveries for their outcomes. New feeds are refused from then on.
-func (a *API) EndFeeds() { a.end() }
+// EndFeeds ends all feeds, each with a last line, and the waiting of deliveries
+// for their outcomes. It returns when the feeds have ended that net/http does
+// not know of, or ctx ends. New feeds are refused from then on.
+func (a *API) EndFeeds(ctx context.Context) {
+	a.end()
+	ended := make(chan struct{})
+	go func() { // ends with the feeds, of which each write has a time limit
+		a.live.wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
 
 // handler answers a request, or returns why it does not.
 type handler func(c *gin.Context) error

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -90,18 +91,23 @@ type failure struct {
 	Oldest string    `json:"oldest,omitempty"` // seq of the oldest change kept, where those before are gone
 }
 
-// failureOf returns what a client is told of err, and makes the access log
-// tell its code.
+// failureOf returns the body of the response for err. The access log gets its code.
 func (a *API) failureOf(c *gin.Context, err error) failure {
+	f := a.failure(c.Request.Context(), uuidOf(c), err)
+	f.ID = c.GetString(keyEntryURL)
+	c.Set(keyCode, string(f.Error))
+	return f
+}
+
+// failure returns what a client is told of err, and logs what it is not told.
+func (a *API) failure(ctx context.Context, uuid string, err error) failure {
 	e := core.AsError(err)
-	f := failure{Error: e.Code, Reason: e.Reason, UUID: uuidOf(c), ID: c.GetString(keyEntryURL)}
+	f := failure{Error: e.Code, Reason: e.Reason, UUID: uuid}
 	if gone, ok := errors.AsType[*status.GoneError](err); ok {
 		f.Oldest = gone.Oldest.String()
 	}
-	c.Set(keyCode, string(e.Code))
-	if statusOf(e.Code) >= http.StatusInternalServerError && e.Cause != nil && c.Request.Context().Err() == nil {
-		a.o.Logger.ErrorContext(c.Request.Context(), "request failed",
-			"uuid", f.UUID, "code", string(e.Code), "error", e.Cause)
+	if statusOf(e.Code) >= http.StatusInternalServerError && e.Cause != nil && ctx.Err() == nil {
+		a.o.Logger.ErrorContext(ctx, "request failed", "uuid", f.UUID, "code", string(e.Code), "error", e.Cause)
 	}
 	return f
 }
