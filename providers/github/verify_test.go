@@ -58,7 +58,7 @@ func sign(key string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-func TestSHA1AloneProvesNothing(t *testing.T) {
+func TestSHA1AloneIsWeak(t *testing.T) {
 	t.Parallel()
 	d := core.Delivery{Header: event("push"), Body: []byte(docBody)}
 	keys := []core.Secret{core.NewSecret(docSecret)}
@@ -75,7 +75,7 @@ func TestSHA1AloneProvesNothing(t *testing.T) {
 	}
 }
 
-func TestSHA1WhereItIsSwitchedOn(t *testing.T) {
+func TestSHA1IfItIsSwitchedOn(t *testing.T) {
 	t.Parallel()
 	mac := hmac.New(sha1.New, []byte(docSecret))
 	mac.Write([]byte(docBody))
@@ -87,7 +87,7 @@ func TestSHA1WhereItIsSwitchedOn(t *testing.T) {
 		{"right", right, "", core.SignatureValid},
 		{"wrong", "sha1=" + strings.Repeat("0", 40), "", core.SignatureInvalid},
 		{"the other's prefix", "sha256=" + right[5:], "", core.SignatureInvalid},
-		{"SHA-256 counts where it is there", right, "sha256=" + strings.Repeat("0", 64), core.SignatureInvalid},
+		{"SHA-256 counts if there is one", right, "sha256=" + strings.Repeat("0", 64), core.SignatureInvalid},
 		{"SHA-256 alone", "", docSignature, core.SignatureValid},
 		{"none", "", "", core.SignatureNone},
 	} {

@@ -10,7 +10,7 @@ import (
 	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
-// signedOnce is `{"a":1}`, signed by a key that nobody has any more.
+// signedOnce is `{"a":1}`, signed by a key that was thrown away.
 const (
 	signedKey = `-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAsmEQFSgEEgYHWcmKAmf/
