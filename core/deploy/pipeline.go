@@ -58,13 +58,13 @@ func (a *attempt) deploy(ctx context.Context) error {
 	if err := a.step(ctx, core.StepCreate, a.o.StepTimeout, a.create); err != nil {
 		return err
 	}
-	if err := a.step(ctx, core.StepUpload, a.o.BuildTimeout, a.upload); err != nil {
+	if err := a.step(ctx, core.StepUpload, a.o.UploadTimeout, a.upload); err != nil {
 		return err
 	}
 	if err := a.checkStanding(ctx); err != nil {
 		return err
 	}
-	return a.step(ctx, core.StepStart, a.o.BuildTimeout, a.start)
+	return a.step(ctx, core.StepStart, a.o.UploadTimeout, a.start)
 }
 
 // readTokens asks for the user's keys to GitHub. Without an answer public

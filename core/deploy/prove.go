@@ -21,7 +21,7 @@ type sender struct {
 // here, so nothing of the payload is read before. The sender waits only so long,
 // so all that is asked for it has one time limit.
 func (s *Service) prove(ctx context.Context, r Request, p Provider) (sender, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.o.ProveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.o.AuthTimeout)
 	defer cancel()
 	from := sender{user: r.User, signature: core.SignatureNone}
 	if r.Credentials != nil {

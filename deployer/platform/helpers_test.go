@@ -49,7 +49,7 @@ func prepare(t *testing.T, o platform.Options) *bench {
 		}
 		o.Dir = filepath.Join(dir, "data")
 	}
-	o.Ready = cmp.Or(o.Ready, patience)
+	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, patience)
 	b := &bench{t: t, o: o, Platform: platform.New(o)}
 	b.service = b.client(core.ServiceUser, func() core.Secret { return b.Key() })
 	return b

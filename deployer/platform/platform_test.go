@@ -176,7 +176,7 @@ func TestWhoMay(t *testing.T) {
 func TestUploadsAtOnce(t *testing.T) {
 	t.Parallel()
 	npm := newRegistry(t)
-	b := setup(t, platform.Options{Registry: npm.url})
+	b := setup(t, platform.Options{NpmRegistry: npm.url})
 	me := b.user("me")
 	var uploads sync.WaitGroup
 	installing := make(chan string, 2)
@@ -231,7 +231,7 @@ func (w *watcher) Write(p []byte) (int, error) {
 // start may take.
 func TestLeavingEndsAStart(t *testing.T) {
 	t.Parallel()
-	b := setup(t, platform.Options{Ready: 100 * patience})
+	b := setup(t, platform.Options{ReadyTimeout: 100 * patience})
 	me := b.user("me")
 	b.app(me, "me", "app", nil)
 	b.upload(me, "me", "app", "v1", pack(t, map[string]string{

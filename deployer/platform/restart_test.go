@@ -131,7 +131,7 @@ func TestTakenPorts(t *testing.T) {
 	b.stop()
 	for setting, change := range map[string]func(*platform.Options){
 		"platform-listen": func(o *platform.Options) { o.Listen = taken.Addr().String() },
-		"apps-listen":     func(o *platform.Options) { o.RouterListen = taken.Addr().String() },
+		"apps-listen":     func(o *platform.Options) { o.AppsListen = taken.Addr().String() },
 	} {
 		o := b.o
 		change(&o)
@@ -181,7 +181,7 @@ func TestStartAndStop(t *testing.T) {
 // All addresses are listened on, and one of them is told.
 func TestUnspecifiedAddress(t *testing.T) {
 	t.Parallel()
-	b := setup(t, platform.Options{Listen: "0.0.0.0:0", RouterListen: ":0", Domain: "apps.example.org"})
+	b := setup(t, platform.Options{Listen: "0.0.0.0:0", AppsListen: ":0", AppsDomain: "apps.example.org"})
 	if !strings.HasPrefix(b.URL(), "http://localhost:") || !strings.HasPrefix(b.RouterAddr(), "localhost:") {
 		t.Fatalf("it is at %q, %q", b.URL(), b.RouterAddr())
 	}
@@ -197,7 +197,7 @@ func TestUnspecifiedAddress(t *testing.T) {
 func TestStopEndsABuild(t *testing.T) {
 	t.Parallel()
 	npm := newRegistry(t)
-	b := setup(t, platform.Options{Registry: npm.url})
+	b := setup(t, platform.Options{NpmRegistry: npm.url})
 	me := b.user("me")
 	b.app(me, "me", "app", nil)
 	uploaded := make(chan error, 1)

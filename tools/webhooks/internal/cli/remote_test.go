@@ -48,7 +48,7 @@ func setup(t *testing.T) *bench {
 			t.Fatal(err)
 		}
 	}
-	b := &bench{t: t, Platform: platform.New(platform.Options{Dir: filepath.Join(dir, "data"), Ready: patience})}
+	b := &bench{t: t, Platform: platform.New(platform.Options{Dir: filepath.Join(dir, "data"), ReadyTimeout: patience})}
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
