@@ -5,7 +5,6 @@ module github.com/nodejitsu/webhooks/deployer
 go 1.26.8
 
 require (
-	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/alexedwards/argon2id v1.0.0
 	github.com/coder/websocket v1.8.15
 	github.com/klauspost/compress v1.20.3

@@ -46,7 +46,7 @@ func arrows() []arrow {
 		{"adapters/internal", nil, "what adapters share must not bring a library into all of them"},
 		{"adapters", nil, "what is no adapter needs nothing, and each adapter has an arrow of its own, so that nobody gets another's library"},
 		{"deployer/nodejitsu", []string{"core", "github.com/cenkalti/backoff/v5", "github.com/klauspost/compress", "github.com/sony/gobreaker/v2", "golang.org/x/time"}, "the client reaches every platform over HTTP, the embedded one too"},
-		{"deployer/platform", []string{"core", "httpapi/serve", "github.com/coder/websocket", "go.etcd.io/bbolt", "github.com/Masterminds/semver/v3", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows nothing of webhooks beyond the words of core, and its listeners are made of httpapi/serve, which brings no library"},
+		{"deployer/platform", []string{"core", "httpapi/serve", "github.com/coder/websocket", "go.etcd.io/bbolt", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows nothing of webhooks beyond the words of core, and its listeners are made of httpapi/serve, which brings no library"},
 		{"deployer", nil, "what is neither client nor platform needs nothing, for it would come with both"},
 		{"httpapi", []string{"core", "github.com/gin-gonic/gin", "github.com/google/uuid", "github.com/prometheus/client_golang", "golang.org/x/"}, "HTTP maps to use cases; which adapters stand behind them is none of its business"},
 		{"httpapi/serve", nil, "the platform uses it too, so it must not bring a library, nor anything of the API"},

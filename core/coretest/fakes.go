@@ -215,10 +215,11 @@ func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) 
 }
 
 // Upload implements deploy.Platform.
-func (p *Platform) Upload(ctx context.Context, user, app, snapshot string, body io.Reader, out io.Writer) error {
+func (p *Platform) Upload(ctx context.Context, user string, pkg deploy.Package, snapshot string, body io.Reader, out io.Writer) error {
 	if err := errors.Join(ctx.Err(), p.next("Upload")); err != nil {
 		return err
 	}
+	app := pkg.Name
 	id := user + "/" + app + "/" + snapshot
 	p.mu.Lock()
 	_, there := p.snapshots[id]

@@ -74,9 +74,9 @@ type atUpload struct {
 	begin func()
 }
 
-func (p *atUpload) Upload(ctx context.Context, user, app, snapshot string, body io.Reader, out io.Writer) error {
+func (p *atUpload) Upload(ctx context.Context, user string, pkg deploy.Package, snapshot string, body io.Reader, out io.Writer) error {
 	p.begin()
-	return p.Platform.Upload(ctx, user, app, snapshot, body, out)
+	return p.Platform.Upload(ctx, user, pkg, snapshot, body, out)
 }
 
 // A store that goes away in the middle: for a moment, and the deployment goes

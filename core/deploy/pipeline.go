@@ -199,7 +199,7 @@ func (a *attempt) upload(ctx context.Context) (string, error) {
 	a.mu.Lock()
 	a.output = tail{}
 	a.mu.Unlock()
-	err := a.o.Platform.Upload(ctx, a.entry.User, a.entry.App, a.entry.Snapshot, body, &buildOutput{ctx, a})
+	err := a.o.Platform.Upload(ctx, a.entry.User, a.steps.pkg, a.entry.Snapshot, body, &buildOutput{ctx, a})
 	notes, failure := body.Close()
 	if failure != nil {
 		return "", failure // the source's, of which the platform's is only the echo
@@ -208,9 +208,19 @@ func (a *attempt) upload(ctx context.Context) (string, error) {
 		a.note(text)
 	}
 	if err != nil {
-		return "", core.NewError(core.CodeUploadTarball, "", err)
+		return "", uploadError(err)
 	}
 	return a.entry.Snapshot, nil
+}
+
+// uploadError returns the failure that an error of the platform is. Why a build
+// failed is said by it.
+func uploadError(err error) error {
+	e := core.NewError(core.CodeUploadTarball, "", err)
+	if built, ok := errors.AsType[*core.Error](err); ok && built.Code == core.CodePlatformBuildFailed && built.Reason != "" {
+		e.Reason, e.Detail = "The build failed: "+built.Reason, built.Detail
+	}
+	return e
 }
 
 // checkStanding asks once more, right before what can't be undone, whether the

@@ -196,7 +196,7 @@ type Platform interface {
 	// build prints goes to out as it comes. It reads body only where the app
 	// does not have that snapshot, built, already. A failed build is an
 	// error that is no core.Transient.
-	Upload(ctx context.Context, user, app, snapshot string, body io.Reader, out io.Writer) error
+	Upload(ctx context.Context, user string, p Package, snapshot string, body io.Reader, out io.Writer) error
 	// Start updates the app from p, activates the snapshot and starts it. It
 	// returns when the app answers, with the URL where it does; else its
 	// error tells the app's last lines, and what ran before goes on. It fails
@@ -229,6 +229,7 @@ func (o Order) Compare(p Order) int {
 // Package is what a package.json says that a platform wants to know.
 type Package struct {
 	Name   string // the app's name
+	Root   string // folder of the repository that has the package.json; "" for the top
 	Fields []byte // the whole package.json, a JSON object
 }
 

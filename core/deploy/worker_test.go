@@ -52,7 +52,7 @@ type endless struct {
 	took chan time.Duration
 }
 
-func (p *endless) Upload(ctx context.Context, _, _, _ string, _ io.Reader, _ io.Writer) error {
+func (p *endless) Upload(ctx context.Context, _ string, _ deploy.Package, _ string, _ io.Reader, _ io.Writer) error {
 	begin := time.Now()
 	<-ctx.Done()
 	p.took <- time.Since(begin)

@@ -123,7 +123,7 @@ func appCalls() []call {
 		{
 			"UploadSnapshot", func(ctx context.Context, c *nodejitsu.Client) (any, error) {
 				var out strings.Builder
-				err := c.UploadSnapshot(ctx, "maciej", "a", "1.0.0-9f", strings.NewReader("a tgz"), &out)
+				err := c.UploadSnapshot(ctx, "maciej", "a", "1.0.0-9f", "", strings.NewReader("a tgz"), &out)
 				return out.String(), err
 			},
 			"POST /apps/maciej/a/snapshots/1.0.0-9f a tgz", "npm did it\n", "npm did it\n",
@@ -355,7 +355,7 @@ func TestCallRefusesNames(t *testing.T) {
 	for _, name := range []string{"", ".", ".."} {
 		_, err := c.App(t.Context(), "maciej", name)
 		tellsNothing(t, err)
-		err = c.UploadSnapshot(t.Context(), "maciej", "a", name, strings.NewReader(""), io.Discard)
+		err = c.UploadSnapshot(t.Context(), "maciej", "a", name, "", strings.NewReader(""), io.Discard)
 		tellsNothing(t, err)
 		_, err = c.User(t.Context(), name)
 		tellsNothing(t, err)

@@ -28,7 +28,7 @@ func Example() {
 
 	ctx := context.Background()
 	tgz := strings.NewReader("package/package.json and the rest, packed")
-	if err := client.UploadSnapshot(ctx, "maciej", "hello", "1.0.0-9f3c", tgz, os.Stdout); err != nil {
+	if err := client.UploadSnapshot(ctx, "maciej", "hello", "1.0.0-9f3c", "", tgz, os.Stdout); err != nil {
 		fmt.Println(err)
 		return
 	}

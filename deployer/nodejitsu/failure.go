@@ -19,6 +19,16 @@ type Error struct {
 	Name    string    // the field error, such as "not_found"; "" if there is none
 	Message string    // the field message, for a person; "" if there is none
 	Code    core.Code // of core's catalogue; only the embedded platform sends it
+	Detail  string    // what the app said last; only the embedded platform sends it
+}
+
+// Unwrap returns the error as one of core's catalogue, nil if the platform sent
+// no code of it.
+func (e *Error) Unwrap() error {
+	if e.Code == "" {
+		return nil
+	}
+	return &core.Error{Code: e.Code, Reason: e.Message, Detail: e.Detail}
 }
 
 // nameInternal is how the embedded platform names a failure of its own.

@@ -210,7 +210,7 @@ func TestNetworkFails(t *testing.T) {
 			if _, again := core.Retryable(err); !again {
 				t.Errorf("not to be tried again: %v", err)
 			}
-			err = c.UploadSnapshot(t.Context(), "maciej", "a", "1", strings.NewReader("a tgz"), io.Discard)
+			err = c.UploadSnapshot(t.Context(), "maciej", "a", "1", "", strings.NewReader("a tgz"), io.Discard)
 			if _, again := core.Retryable(err); !again {
 				t.Errorf("not to be tried again: %v", err)
 			}

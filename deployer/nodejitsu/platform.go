@@ -52,8 +52,8 @@ func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) 
 }
 
 // Upload implements deploy.Platform.
-func (p *Platform) Upload(ctx context.Context, user, app, snapshot string, body io.Reader, out io.Writer) error {
-	known, err := p.client.Snapshots(ctx, user, app)
+func (p *Platform) Upload(ctx context.Context, user string, pkg deploy.Package, snapshot string, body io.Reader, out io.Writer) error {
+	known, err := p.client.Snapshots(ctx, user, pkg.Name)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (p *Platform) Upload(ctx context.Context, user, app, snapshot string, body 
 			return nil
 		}
 	}
-	return p.client.UploadSnapshot(ctx, user, app, snapshot, body, out)
+	return p.client.UploadSnapshot(ctx, user, pkg.Name, snapshot, pkg.Root, body, out)
 }
 
 // Start implements deploy.Platform. The env of package.json is laid over the

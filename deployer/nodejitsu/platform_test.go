@@ -92,17 +92,17 @@ func TestUpload(t *testing.T) {
 		"POST /apps/maciej/a/snapshots/3": "built\n",
 	}))
 	var out strings.Builder
-	if err := p.Upload(t.Context(), "maciej", "a", "2", never(t), &out); err != nil || out.String() != "" {
+	if err := p.Upload(t.Context(), "maciej", deploy.Package{Name: "a"}, "2", never(t), &out); err != nil || out.String() != "" {
 		t.Error(out.String(), err)
 	}
-	if err := p.Upload(t.Context(), "maciej", "a", "3", strings.NewReader("a tgz"), &out); err != nil || out.String() != "built\n" {
+	if err := p.Upload(t.Context(), "maciej", deploy.Package{Name: "a"}, "3", strings.NewReader("a tgz"), &out); err != nil || out.String() != "built\n" {
 		t.Error(out.String(), err)
 	}
 	const want = "GET /apps/maciej/a/snapshots \nGET /apps/maciej/a/snapshots \nPOST /apps/maciej/a/snapshots/3 a tgz"
 	if got := bodies(a); got != want {
 		t.Errorf("sent %s", got)
 	}
-	check(t, p.Upload(t.Context(), "maciej", "none", "3", never(t), io.Discard), meaning{is: core.ErrNotFound})
+	check(t, p.Upload(t.Context(), "maciej", deploy.Package{Name: "none"}, "3", never(t), io.Discard), meaning{is: core.ErrNotFound})
 }
 
 // starter answers what a start asks; app is told before, started after.

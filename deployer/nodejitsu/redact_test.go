@@ -78,7 +78,7 @@ func TestBuildOutputHoldsNoCredentialThatThePlatformRepeats(t *testing.T) {
 		w.Header().Set("X-Build-Failure", strings.ReplaceAll(text, "\n", " "))
 	})
 	var out bytes.Buffer
-	err := newClient(t, server.URL).UploadSnapshot(t.Context(), "maciej", "app", "1", strings.NewReader("tgz"), &out)
+	err := newClient(t, server.URL).UploadSnapshot(t.Context(), "maciej", "app", "1", "", strings.NewReader("tgz"), &out)
 	tellsNothing(t, err)
 	tellsNothing(t, errors.New("nodejitsu: "+out.String()))
 	if !strings.HasPrefix(out.String(), "Building\nyou sent *** and ") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/redact"
@@ -26,6 +27,7 @@ const (
 	trailerFailure = "X-Build-Failure" // the reason; the build failed
 	trailerRetry   = "X-Build-Retry"   // ours: the platform is at fault, so try again
 	trailerCode    = "X-Build-Code"    // ours: the failure's code
+	trailerDetail  = "X-Build-Detail"  // ours: the last lines that matter, percent-encoded
 )
 
 // Snapshots returns an app's snapshots, those that were built.
@@ -37,21 +39,24 @@ func (c *Client) Snapshots(ctx context.Context, user, app string) ([]Snapshot, e
 	return answer.Snapshots, err
 }
 
-// UploadSnapshot sends body, a tgz with one top folder package/, and has it
-// built. What the build prints is written to out as it comes. A build that
+// UploadSnapshot sends body, a tgz with one top folder package/, and has the app
+// in its folder root built; "" is the top. What the build prints is written to out as it comes. A build that
 // failed is an [Error] without a status.
 //
 // body is not closed, and not read after the call, which therefore waits for a
 // read that is under way: one that may take long must end with ctx. Where
 // reading it fails, so does the upload, with that error, unless the platform had
 // refused it by then.
-func (c *Client) UploadSnapshot(ctx context.Context, user, app, id string, body io.Reader, out io.Writer) error {
+func (c *Client) UploadSnapshot(ctx context.Context, user, app, id, root string, body io.Reader, out io.Writer) error {
 	r := request{doing: "upload snapshot", method: http.MethodPost, path: appPath(user, app, "snapshots", id)}
 	source := newSource(body)
 	defer source.end()
 	req, err := c.request(ctx, r, source)
 	if err != nil {
 		return err
+	}
+	if root != "" {
+		req.URL.RawQuery = url.Values{"root": {root}}.Encode()
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
 	req.Header.Set("Expect", "100-continue") // a snapshot that is refused needs no sending
@@ -89,6 +94,9 @@ func outcome(ctx context.Context, doing string, resp *http.Response, out io.Writ
 		return nil
 	}
 	failed := &Error{Doing: doing, Message: reason, Code: core.Code(resp.Trailer.Get(trailerCode))}
+	if detail, err := url.PathUnescape(resp.Trailer.Get(trailerDetail)); err == nil {
+		failed.Detail = credentials.Text(detail)
+	}
 	if resp.Trailer.Get(trailerRetry) != "" {
 		return core.Transient(failed, 0)
 	}

@@ -27,7 +27,7 @@ func builder(t *testing.T, handler http.HandlerFunc) *nodejitsu.Client {
 // upload sends body and returns what was printed.
 func upload(ctx context.Context, c *nodejitsu.Client, body io.Reader) (string, error) {
 	var out strings.Builder
-	err := c.UploadSnapshot(ctx, "maciej", "a", "1.0.0-9f", body, &out)
+	err := c.UploadSnapshot(ctx, "maciej", "a", "1.0.0-9f", "", body, &out)
 	return out.String(), err
 }
 
@@ -72,7 +72,7 @@ func TestUploadPassesOutputOnAsItComes(t *testing.T) {
 		seen <- string(p)
 		return len(p), nil
 	})
-	if err := c.UploadSnapshot(t.Context(), "maciej", "a", "1", strings.NewReader("a tgz"), out); err != nil {
+	if err := c.UploadSnapshot(t.Context(), "maciej", "a", "1", "", strings.NewReader("a tgz"), out); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -190,7 +190,7 @@ func TestUploadCancelledWhileBuilding(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	out := writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil })
-	err := c.UploadSnapshot(ctx, "maciej", "a", "1", strings.NewReader("a tgz"), out)
+	err := c.UploadSnapshot(ctx, "maciej", "a", "1", "", strings.NewReader("a tgz"), out)
 	check(t, err, meaning{})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -211,7 +211,7 @@ func TestUploadOutputThatFails(t *testing.T) {
 	})
 	full := errors.New("the disk is full")
 	out := writerFunc(func([]byte) (int, error) { return 0, full })
-	err := c.UploadSnapshot(t.Context(), "maciej", "a", "1", strings.NewReader("a tgz"), out)
+	err := c.UploadSnapshot(t.Context(), "maciej", "a", "1", "", strings.NewReader("a tgz"), out)
 	check(t, err, meaning{})
 	if !errors.Is(err, full) {
 		t.Error(err)

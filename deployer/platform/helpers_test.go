@@ -124,7 +124,7 @@ func (b *bench) app(c *nodejitsu.Client, user, app string, fields map[string]any
 func (b *bench) upload(c *nodejitsu.Client, user, app, id string, tgz []byte) string {
 	b.t.Helper()
 	var out bytes.Buffer
-	if err := c.UploadSnapshot(b.t.Context(), user, app, id, bytes.NewReader(tgz), &out); err != nil {
+	if err := c.UploadSnapshot(b.t.Context(), user, app, id, "", bytes.NewReader(tgz), &out); err != nil {
 		b.t.Fatalf("%v\n%s", err, out.String())
 	}
 	return out.String()

@@ -103,7 +103,7 @@ func TestBrokenVersion(t *testing.T) {
 	}
 	b.answers("app", "good")
 	var refused *nodejitsu.Error
-	err := me.UploadSnapshot(t.Context(), "me", "app", "none", strings.NewReader("no archive"), io.Discard)
+	err := me.UploadSnapshot(t.Context(), "me", "app", "none", "", strings.NewReader("no archive"), io.Discard)
 	if _, again := core.Retryable(err); !errors.As(err, &refused) || refused.Message == "" || again {
 		t.Errorf("an upload that is no archive: %v", err)
 	}
@@ -127,7 +127,7 @@ func TestWhoMay(t *testing.T) {
 	}
 	_, err = you.App(ctx, "me", "app")
 	fails("another's app", err, core.ErrForbidden)
-	fails("another's upload", you.UploadSnapshot(ctx, "me", "app", "v1", bytes.NewReader(hello(t, "you")), io.Discard), core.ErrForbidden)
+	fails("another's upload", you.UploadSnapshot(ctx, "me", "app", "v1", "", bytes.NewReader(hello(t, "you")), io.Discard), core.ErrForbidden)
 	_, err = you.StartApp(ctx, "me", "app")
 	fails("another's start", err, core.ErrForbidden)
 	_, err = you.Logs(ctx, "me", "app", 1)
@@ -184,10 +184,10 @@ func TestUploadsAtOnce(t *testing.T) {
 		b.app(me, "me", app, nil)
 		uploads.Go(func() {
 			out := &watcher{text: "Installing the dependencies", found: func() { installing <- app }}
-			if err := me.UploadSnapshot(t.Context(), "me", app, "v1", bytes.NewReader(dependent(t)), out); err != nil {
+			if err := me.UploadSnapshot(t.Context(), "me", app, "v1", "", bytes.NewReader(dependent(t)), out); err != nil {
 				t.Errorf("%s: %v\n%s", app, err, out.all.String())
 			}
-			if !strings.Contains(out.all.String(), "The dependencies are installed") {
+			if !strings.Contains(out.all.String(), "added 1 package") {
 				t.Errorf("%s: the build printed %q", app, out.all.String())
 			}
 		})

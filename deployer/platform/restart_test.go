@@ -202,7 +202,7 @@ func TestStopEndsABuild(t *testing.T) {
 	b.app(me, "me", "app", nil)
 	uploaded := make(chan error, 1)
 	go func() {
-		uploaded <- me.UploadSnapshot(t.Context(), "me", "app", "v1", bytes.NewReader(dependent(t)), io.Discard)
+		uploaded <- me.UploadSnapshot(t.Context(), "me", "app", "v1", "", bytes.NewReader(dependent(t)), io.Discard)
 	}()
 	npm.await(t, "/dep") // which gets no answer
 	b.stop()

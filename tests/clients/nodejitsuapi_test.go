@@ -45,7 +45,7 @@ func TestDeployment(t *testing.T) {
 
 	first := hello(t, "one")
 	uploaded := me.call("snapshots.create", "app", "v1", first)
-	if uploaded.Error != nil || uploaded.Status != 200 || len(uploaded.Trailers) != 0 || !strings.Contains(uploaded.output, "Running on Node.js") {
+	if uploaded.Error != nil || uploaded.Status != 200 || len(uploaded.Trailers) != 0 || !strings.Contains(uploaded.output, "Using Node.js") {
 		t.Fatalf("snapshots.create: %+v", uploaded)
 	}
 	if info, err := os.Stat(first); err != nil || uploaded.Sent.Start != info.Size() || uploaded.Sent.Data < info.Size() || !uploaded.Sent.End {

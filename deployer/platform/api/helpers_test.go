@@ -161,7 +161,7 @@ func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (
 	if err := os.WriteFile(filepath.Join(s.Dir, "server.js"), []byte(js), 0o600); err != nil {
 		return builds.Result{}, err
 	}
-	return builds.Result{Node: node, Version: "20.0.0", Package: builds.Package{Start: "node server.js"}}, nil
+	return builds.Result{Dir: s.Dir, Node: node, NodeVersion: "20.0.0", Web: "node server.js"}, nil
 }
 
 // text is a log that is written concurrently.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ const (
 	trailerFailure = "X-Build-Failure" // why the build failed
 	trailerRetry   = "X-Build-Retry"   // "1" if the platform is at fault
 	trailerCode    = "X-Build-Code"    // the failure's code
+	trailerDetail  = "X-Build-Detail"  // the last lines that matter, percent-encoded
 )
 
 func (a *API) listSnapshots(c *call) error {
@@ -54,7 +56,7 @@ func (a *API) uploadSnapshot(c *call) error {
 		return err
 	}
 	out := &output{c: c, flush: true}
-	built, err := a.o.Apps.Upload(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"), &input{c: c}, out)
+	built, err := a.o.Apps.Upload(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"), c.r.URL.Query().Get("root"), &input{c: c}, out)
 	e, refused := errors.AsType[*core.Error](err)
 	switch {
 	case err == nil && built:
@@ -67,10 +69,11 @@ func (a *API) uploadSnapshot(c *call) error {
 	case c.ctx().Err() != nil:
 		return err
 	case refused:
-		return out.fail(e.Reason, e.Code)
+		_, again := core.Retryable(err)
+		return out.fail(e, again || e.Code != core.CodePlatformBuildFailed)
 	}
 	a.o.Logger.ErrorContext(c.ctx(), "platform failed", "route", c.r.Pattern, "error", err)
-	return out.fail("The platform failed while it built the snapshot; its log says why. Try again later", core.CodePlatformInternal)
+	return out.fail(core.Errorf(core.CodePlatformInternal, "The platform failed while it built the snapshot; its log says why. Try again later"), true)
 }
 
 // output is an answer's body of any length. It begins with the first write.
@@ -101,21 +104,23 @@ func (o *output) begin() error {
 	h := o.c.w.Header()
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
-		h.Set("Trailer", trailerFailure+", "+trailerRetry+", "+trailerCode)
+		h.Set("Trailer", trailerFailure+", "+trailerRetry+", "+trailerCode+", "+trailerDetail)
 	}
 	o.c.w.WriteHeader(http.StatusOK)
 	return nil
 }
 
 // fail ends the answer with the trailers of a failure.
-func (o *output) fail(reason string, code core.Code) error {
+func (o *output) fail(e *core.Error, again bool) error {
 	if err := o.begin(); err != nil {
 		return err
 	}
-	o.c.w.Header().Set(trailerFailure, oneLine(reason))
-	o.c.w.Header().Set(trailerCode, string(code))
-	if code != core.CodePlatformBuildFailed {
-		o.c.w.Header().Set(trailerRetry, "1")
+	h := o.c.w.Header()
+	h.Set(trailerFailure, oneLine(e.Reason))
+	h.Set(trailerCode, string(e.Code))
+	h.Set(trailerDetail, url.PathEscape(e.Detail))
+	if again {
+		h.Set(trailerRetry, "1")
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 const upload = "POST /apps/me/app/snapshots/v1"
@@ -30,7 +30,7 @@ func TestBuildsTellHowTheyEnded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
-	failure := &builds.Failure{Reason: "npm failed:\nno ünicode\there\r\x1b"}
+	failure := core.Errorf(core.CodePlatformBuildFailed, "npm failed:\nno ünicode\there\r\x1b")
 	for _, c := range []struct {
 		what, prints   string
 		err            error

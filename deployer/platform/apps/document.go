@@ -34,8 +34,17 @@ type snapshot struct {
 	CTime       time.Time `json:"ctime"`
 	Node        string    `json:"node"`
 	NodeVersion string    `json:"node_version"`
-	Start       string    `json:"start"`
-	Health      string    `json:"health,omitempty"`
+
+	// How it is run; see builds.Result.
+	Dir       string            `json:"dir,omitempty"` // of the app, below the built folder
+	Path      []string          `json:"path,omitempty"`
+	Env       map[string]string `json:"env,omitempty"` // over what people set
+	Start     string            `json:"start"`
+	Processes map[string]string `json:"processes,omitempty"`
+	Release   string            `json:"release,omitempty"`
+	Static    string            `json:"static,omitempty"`
+	Fallback  string            `json:"fallback,omitempty"`
+	Health    string            `json:"health,omitempty"`
 }
 
 func (d document) snapshot(id string) (s snapshot, ok bool) {

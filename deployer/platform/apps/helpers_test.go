@@ -41,7 +41,7 @@ func (b builder) Build(_ context.Context, s builds.Snapshot, _ io.Writer) (build
 	if err := os.WriteFile(filepath.Join(s.Dir, "server.js"), text, 0o600); err != nil {
 		return builds.Result{}, err
 	}
-	return builds.Result{Node: b.node, Version: "20.0.0", Package: builds.Package{Start: "server.js"}}, nil
+	return builds.Result{Dir: s.Dir, Node: b.node, NodeVersion: "20.0.0", Web: "server.js"}, nil
 }
 
 // bench is Apps under test, with an app me/app.
@@ -124,7 +124,7 @@ func (b *bench) ok(err error) {
 // upload makes a snapshot of the file of an app.
 func (b *bench) upload(id, file string) {
 	b.t.Helper()
-	_, err := b.Upload(b.t.Context(), "me", "app", id, strings.NewReader(file), io.Discard)
+	_, err := b.Upload(b.t.Context(), "me", "app", id, "", strings.NewReader(file), io.Discard)
 	b.ok(err)
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -167,13 +169,17 @@ func (a *Apps) Sweep() error {
 	if err != nil {
 		return err
 	}
-	known, nodes := map[string]bool{}, map[string]bool{}
+	known := map[string]bool{}
+	var paths []string
 	for _, d := range documents {
 		for _, s := range d.Snapshots {
-			known[key(d.User, d.Name)+"/"+s.ID], nodes[s.Node] = true, true
+			known[key(d.User, d.Name)+"/"+s.ID] = true
+			paths = append(append(paths, s.Node), s.Path...)
 		}
 	}
 	return a.o.Snapshots.Sweep(
 		func(user, app, id string) bool { return known[key(user, app)+"/"+id] },
-		func(node string) bool { return nodes[node] })
+		func(dir string) bool {
+			return slices.ContainsFunc(paths, func(path string) bool { return strings.HasPrefix(path, dir+"/") })
+		})
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -60,8 +62,8 @@ func (a *Apps) run(ctx context.Context, user, app string, o Order, choose func(n
 func (a *Apps) switchTo(ctx context.Context, d document, s snapshot, drone int) error {
 	err := a.o.Drones.Switch(ctx, drones.Spec{
 		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: d.Subdomain,
-		Dir: a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), Node: s.Node, Start: s.Start, Health: s.Health,
-		Env: d.Env, Drones: drone,
+		Dir: filepath.Join(a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), s.Dir), Node: s.Node, Path: s.Path, Start: s.Start, Health: s.Health,
+		Env: overlaid(d.Env, s.Env), Drones: drone,
 	})
 	if failed, ok := errors.AsType[*drones.StartError](err); ok {
 		return &core.Error{Code: core.CodePlatformStartFailed, Reason: failed.Reason, Detail: lastLines(failed)}
@@ -70,6 +72,20 @@ func (a *Apps) switchTo(ctx context.Context, d document, s snapshot, drone int) 
 		return core.NewError(core.CodePlatformBusy, "", nil)
 	}
 	return wrapped("starting an app", err)
+}
+
+// overlaid returns an environment with another one over it.
+func overlaid(below, over map[string]string) map[string]string {
+	env := maps.Clone(over)
+	if env == nil {
+		env = map[string]string{}
+	}
+	for name, value := range below {
+		if _, ok := env[name]; !ok {
+			env[name] = value
+		}
+	}
+	return env
 }
 
 // lastLines returns the last lines that an app wrote which did not start.

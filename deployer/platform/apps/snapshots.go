@@ -5,20 +5,22 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// Upload makes a snapshot of the tgz in body and builds it; what the build
+// Upload makes a snapshot of the tgz in body and builds the app in its folder
+// root, "" for the top; what the build
 // prints is written to out as it comes. Where the app has it already, body is
 // not read, and built is true. A failed build leaves nothing.
-func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader, out io.Writer) (built bool, err error) {
+func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.Reader, out io.Writer) (built bool, err error) {
 	if built, err = a.has(user, app, id); built || err != nil {
 		return built, err
 	}
@@ -39,16 +41,22 @@ func (a *Apps) Upload(ctx context.Context, user, app, id string, body io.Reader,
 	if built, err = a.has(user, app, id); built || err != nil {
 		return built, err
 	}
-	done, err := a.o.Snapshots.Build(ctx, archive, user, app, id, out)
-	if reason, ok := builds.Blame(err); ok {
-		return false, core.Errorf(core.CodePlatformBuildFailed, "%s", reason)
+	d, err := a.find(user, app)
+	if err != nil {
+		return false, err
 	}
+	done, err := a.o.Snapshots.Build(ctx, archive, snapshots.Request{User: user, App: app, ID: id, Root: root, Env: d.Env}, out)
 	if err != nil {
 		return false, wrapped("building a snapshot", err)
 	}
+	below, err := filepath.Rel(a.o.Snapshots.BuiltDir(user, app, id), done.Dir)
+	if err != nil {
+		return false, errors.Join(wrapped("building a snapshot", err), a.o.Snapshots.Remove(user, app, id))
+	}
 	s := snapshot{
-		ID: id, MD5: archive.MD5, Size: archive.Size, CTime: a.o.Now().UTC(),
-		Node: done.Node, NodeVersion: done.NodeVersion, Start: done.Start, Health: done.Health,
+		ID: id, MD5: archive.MD5, Size: archive.Size, CTime: a.o.Now().UTC(), Node: done.Node, NodeVersion: done.NodeVersion,
+		Dir: below, Path: done.Path, Env: done.Env, Start: done.Web, Processes: done.Processes, Release: done.Release,
+		Static: done.Static, Fallback: done.Fallback, Health: done.Health,
 	}
 	var old []snapshot
 	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {

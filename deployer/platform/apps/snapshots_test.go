@@ -36,7 +36,7 @@ func TestSnapshotsThatAreKept(t *testing.T) {
 	if got, want := b.snapshots(), "active*! d e"; got != want {
 		t.Errorf("the app has %s, want %s", got, want)
 	}
-	built, err := b.Upload(t.Context(), "me", "app", "d", strings.NewReader(""), io.Discard)
+	built, err := b.Upload(t.Context(), "me", "app", "d", "", strings.NewReader(""), io.Discard)
 	if b.ok(err); !built {
 		t.Error("what is kept is built again")
 	}

@@ -8,111 +8,94 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
 // Snapshot is what to build.
 type Snapshot struct {
-	Tgz io.ReadSeeker // a gzipped tar with one top folder, package/
-	Dir string        // where to; must not exist or be empty, its parent must exist
+	Tgz  io.ReadSeeker // a gzipped tar with one top folder, package/
+	Dir  string        // where to; must not exist or be empty, its parent must exist
+	Root string        // folder of the app below Dir; "" for Dir itself
 
-	// Credential is the user that owns Dir and runs npm; nil: the server's own.
-	// No other user may then read Dir.
+	// Env is the app's environment, as people set it. The values of what is
+	// named like a credential are not shown in the output.
+	Env map[string]string
+
+	// Credential is the user that owns Dir and runs the package manager; nil: the
+	// server's own. No other user may then read Dir.
 	Credential *syscall.Credential
 
-	// Home is the folder that npm has as its home, with its cache, for all builds
-	// of an app; its parent must exist. "": one of Credential's in Options.Cache,
-	// which an app must not have where its uid may have been another's before.
+	// Home is the home folder of all builds of an app, with the caches of package
+	// managers; its parent must exist. "": one of Credential's in Options.Cache,
+	// which an app must not have whose uid may have been another's before.
 	Home string
 
-	// Trees is where Dir's dependencies are shared with later builds, a folder
-	// beside Dir, of the same app; "": they are not.
-	Trees Trees
+	Dependencies depcache.Cache // of the app, beside Dir; "": none
+	Caches       string         // folder of what build tools keep between builds of the app, beside Dir; "": none
 }
 
 // Result is a build that succeeded.
 type Result struct {
-	Node    string // path of the node to run the app with
-	Version string // of that node, such as "20.20.2"
-	Package Package
+	Dir         string            // of the app, within the Snapshot's
+	Node        string            // path of the node to run the app with
+	NodeVersion string            // such as "20.20.2"
+	Path        []string          // folders of programs that the app may run, as its package manager
+	Env         map[string]string // that the app is started with, over what people set: package.json's env, and what npm sets
+
+	Web       string            // shell command that serves; "" if nothing does
+	Processes map[string]string // commands of other processes, by name
+	Release   string            // command that runs once before the switch; "" for none
+	Static    string            // folder below Dir of a static site, which needs no process; "" if it is none
+	Fallback  string            // file below Static that answers unknown paths; "" for none
+	Health    string            // path that answers 2xx or 3xx once the app is ready; "" for none
 }
 
 // Builder builds snapshots. It may be used by several goroutines at once.
 type Builder struct {
-	o     Options
-	fetch chan struct{} // held by the one build that fetches a node
+	o        Options
+	fetching chan struct{} // held by the one build that fetches something
+
+	published map[string]published // by package; guarded by fetching
+
+	settingsOnce sync.Mutex
+	settings     *settings // nil: not read yet
 }
 
 // New returns a Builder. It reads and runs nothing yet.
 func New(o Options) *Builder {
-	return &Builder{o: o.withDefaults(), fetch: make(chan struct{}, 1)}
+	return &Builder{o: o.withDefaults(), fetching: make(chan struct{}, 1), published: map[string]published{}}
 }
 
 // errTimeout is why a build's context ended that took too long.
 var errTimeout = errors.New("the time limit has passed")
 
-// Build unpacks s.Tgz into s.Dir, without its top folder, and installs its
-// dependencies there. What happens is written to out as text while it happens;
-// an error in writing it does not end the build. Where Build fails it removes
-// s.Dir. [Blame] tells whether the app's author or the server is at fault.
+// Build unpacks s.Tgz into s.Dir, without its top folder, and builds the app in
+// it. What happens is written to out as text while it happens; an error in
+// writing it does not end the build. If Build fails it removes s.Dir.
+//
+// It fails with [core.CodePlatformBuildFailed] if the app's author can mend it;
+// as a [core.Transient] error, if trying again may help.
 func (b *Builder) Build(ctx context.Context, s Snapshot, out io.Writer) (Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.o.Timeout, errTimeout)
 	defer cancel()
-	result, err := b.build(ctx, s, &output{w: out, left: b.o.MaxOutput})
+	result, err := b.build(ctx, s, newOutput(out, b.o.MaxOutput))
 	if err == nil {
 		return result, nil
 	}
 	if errors.Is(context.Cause(ctx), errTimeout) {
-		err = &Failure{Reason: fmt.Sprintf("the build took longer than %v and was ended", b.o.Timeout), Cause: err}
+		err = core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build took longer than %v and was ended", b.o.Timeout), err)
 	}
 	if removeErr := os.RemoveAll(s.Dir); removeErr != nil {
-		b.o.Logger.Error("can't remove a failed build", "dir", s.Dir, "error", removeErr)
+		b.o.Logger.Error("failed build not removed", "dir", s.Dir, "error", removeErr)
 	}
 	return Result{}, err
 }
 
-func (b *Builder) build(ctx context.Context, s Snapshot, out *output) (Result, error) {
-	tools, err := b.tools()
-	if err != nil {
-		return Result{}, err
-	}
-	if err := fresh(s); err != nil {
-		return Result{}, err
-	}
-	out.say("Unpacking the snapshot")
-	leftOut, err := unpack(ctx, s.Tgz, s.Dir, b.o, s.Credential)
-	if err != nil {
-		return Result{}, err
-	}
-	for _, o := range leftOut {
-		out.say("%q was left out: %s", o.Name, o.Reason)
-	}
-	pkg, err := ReadPackage(s.Dir)
-	if err != nil {
-		return Result{}, err
-	}
-	node, err := b.node(ctx, tools, pkg.Node, out)
-	if err != nil {
-		return Result{}, err
-	}
-	if pkg.Node == "" {
-		out.say("Running on Node.js %s", node.version)
-	} else {
-		out.say("Running on Node.js %s, as engines.node is %q", node.version, pkg.Node)
-	}
-	result := Result{Node: node.path, Version: node.version.String(), Package: pkg}
-	if !pkg.install {
-		out.say("There are no dependencies to install")
-		return result, nil
-	}
-	if err := (installation{b, s, tools, node, out}).install(ctx); err != nil {
-		return Result{}, err
-	}
-	out.say("The dependencies are installed")
-	return result, nil
-}
-
-// fresh makes the folder, or sees that it is empty.
+// fresh makes the folder, or checks that it is empty.
 func fresh(s Snapshot) error {
 	mode := os.FileMode(0o755)
 	if s.Credential != nil {
@@ -136,9 +119,9 @@ func fresh(s Snapshot) error {
 	return nil
 }
 
-// tools are the programs that a build uses.
+// tools are the programs of this machine that a build uses.
 type tools struct {
-	node string // runs npm
+	node string
 	npm  string
 }
 
@@ -162,4 +145,12 @@ func (b *Builder) tools() (tools, error) {
 		return tools{}, fmt.Errorf("builds: finding npm: %w", err)
 	}
 	return t, nil
+}
+
+// npmScript returns the script that npm is.
+func (t tools) npmScript() string {
+	if script, err := filepath.EvalSymlinks(t.npm); err == nil {
+		return script
+	}
+	return t.npm
 }

@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"net/url"
 	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"strings"
 
@@ -12,36 +12,61 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// credentials returns a Redactor of what npm may send to a registry: what the
-// operator's settings and the .npmrc of the app in dir say. A registry that
-// repeats them in its error message must not bring them into the log.
-func (b *Builder) credentials(dir string) *redact.Redactor {
-	found := b.credentialsIn("registry", b.o.Registry)
-	for name, value := range b.o.Env {
-		found = append(found, b.credentialsIn(name, value)...)
+// secrets returns a Redactor of what must not appear in the output: the values
+// in the app's environment that are named like credentials, and what package
+// managers may send to a registry, by the operator's settings and the .npmrc of
+// the app. A registry may repeat them in its error message.
+func (g *building) secrets() *redact.Redactor {
+	found := g.credentialsIn("registry", g.o.Registry)
+	for _, env := range []map[string]string{g.o.Env, g.env} {
+		for name, value := range env {
+			found = append(found, g.credentialsIn(name, value)...)
+		}
 	}
-	for _, file := range []string{filepath.Join(dir, ".npmrc"), b.o.Env["npm_config_userconfig"]} {
-		if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() || info.Size() > maxPackage {
-			continue
-		}
-		text, err := os.ReadFile(file) //nolint:gosec // a regular file of the app or the operator
-		if err != nil {
-			continue // npm can't read it either
-		}
-		for line := range strings.Lines(string(text)) {
+	for _, text := range g.npmrcs() {
+		for line := range strings.Lines(text) {
 			name, value, _ := strings.Cut(line, "=")
-			found = append(found, b.credentialsIn(strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"'`))...)
+			found = append(found, g.credentialsIn(strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"'`))...)
 		}
 	}
 	return redact.New(found...)
 }
 
+// npmrcs returns the .npmrc of the app and of its workspace, and the operator's.
+func (g *building) npmrcs() []string {
+	var texts []string
+	if root, err := os.OpenRoot(g.Dir); err == nil {
+		defer root.Close() //nolint:errcheck // only read
+		for _, dir := range []string{g.project.App.Dir, g.project.Workspace.Dir} {
+			if text, err := readFile(root, path.Join(dir, ".npmrc"), maxNpmrc); err == nil {
+				texts = append(texts, string(text))
+			}
+		}
+	}
+	if name := g.o.Env["npm_config_userconfig"]; name != "" {
+		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() <= maxNpmrc {
+			if text, err := os.ReadFile(name); err == nil { //nolint:gosec // a regular file of the operator
+				texts = append(texts, string(text))
+			}
+		}
+	}
+	return texts
+}
+
+const maxNpmrc = 1 << 20 // bytes
+
 // variable matches npm's way to name a variable of the environment.
 var variable = regexp.MustCompile(`\$\{[^{}]+\}`)
 
 // credentialsIn returns those in a setting.
-func (b *Builder) credentialsIn(name, value string) []core.Secret {
-	value = variable.ReplaceAllStringFunc(value, func(v string) string { return b.o.Env[v[2:len(v)-1]] })
+func (g *building) credentialsIn(name, value string) []core.Secret {
+	value = variable.ReplaceAllStringFunc(value, func(v string) string {
+		name := strings.TrimSuffix(v[2:len(v)-1], "?")
+		if value, ok := g.env[name]; ok {
+			return value
+		}
+		return g.o.Env[name]
+	})
 	var found []core.Secret
 	if u, err := url.Parse(value); err == nil && u.User != nil {
 		password, _ := u.User.Password()

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // leastSize is what a file, folder or link counts for at least: an empty one
@@ -76,7 +78,7 @@ func (m *meter) check(ctx context.Context) error {
 	for _, dir := range append([]string{m.home}, m.dirs...) {
 		n, err := size(ctx, dir)
 		if errors.Is(err, errDeep) {
-			return &Failure{Reason: "the build was ended: " + errDeep.Error(), Cause: err}
+			return core.NewError(core.CodePlatformBuildFailed, "the build was ended: "+errDeep.Error(), err)
 		}
 		if err != nil {
 			return fmt.Errorf("builds: measuring what a build writes: %w", err)
@@ -84,7 +86,7 @@ func (m *meter) check(ctx context.Context) error {
 		total += n
 	}
 	if total > m.limit {
-		return &Failure{Reason: fmt.Sprintf("the build wrote more than %s to the disk, which is all that the platform allows, and was ended", bytesText(m.limit))}
+		return failed("the build wrote more than %s to the disk, which is all that the platform allows, and was ended", bytesText(m.limit))
 	}
 	return nil
 }
@@ -128,11 +130,11 @@ func bytesText(n int64) string {
 }
 
 // meter returns what measures a run; its home is measured now.
-func (b *Builder) meter(ctx context.Context, r npmRun, home, tmp string) (*meter, error) {
-	if !r.metered {
+func (b *Builder) meter(ctx context.Context, c command, home, tmp string) (*meter, error) {
+	if !c.metered {
 		return nil, nil
 	}
-	m := &meter{limit: b.o.MaxDisk, every: b.o.DiskInterval, dirs: []string{r.dir, tmp}, home: home}
+	m := &meter{limit: b.o.MaxDisk, every: b.o.DiskInterval, dirs: []string{c.app, tmp}, home: home}
 	var err error
 	m.held, err = size(ctx, home)
 	if errors.Is(err, errDeep) || err == nil && m.held > m.limit {
@@ -140,7 +142,7 @@ func (b *Builder) meter(ctx context.Context, r npmRun, home, tmp string) (*meter
 		// builds must not put there, bit by bit, what one may not.
 		m.held = 0
 		if err = os.RemoveAll(home); err == nil {
-			_, err = b.home(r)
+			_, err = b.home(ctx, c)
 		}
 	}
 	if err != nil {

@@ -25,7 +25,7 @@ func TestBuildEndsWhatFillsTheDisk(t *testing.T) {
 			tgz := app(t, fmt.Sprintf(`{"name":"a","scripts":{"postinstall":%q}}`, script), ".npmrc", "foreground-scripts=true\n")
 			watch := &watcher{found: make(chan string, 1), mark: "PID "}
 			_, err := b.Build(t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as}, watch)
-			reason, ok := builds.Blame(err)
+			reason, ok := blamed(err)
 			if !ok {
 				t.Fatalf("error %v", err)
 			}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +18,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
 // entry is one of an archive.
@@ -86,7 +89,9 @@ type bench struct {
 	dir   string // to be built in; does not exist
 	cache string
 	home  string              // the cache's, if not set
-	trees builds.Trees        // none, if not set
+	deps  depcache.Cache      // none, if not set
+	root  string              // of the app
+	env   map[string]string   // of the app
 	as    *syscall.Credential // where the tests are root
 	out   bytes.Buffer
 }
@@ -102,14 +107,16 @@ func setup(t testing.TB, o builds.Options) *bench {
 	}
 	b := &bench{t: t, dir: filepath.Join(top, "app"), cache: o.Cache, Builder: builds.New(o)}
 	if os.Getuid() == 0 {
-		b.as = &syscall.Credential{Uid: 50_999, Gid: 50_999, Groups: []uint32{}}
+		// Another one than that of tests that run on this machine at the same time.
+		uid := 51_000 + uint32(os.Getpid()%9000) //nolint:gosec // a uid
+		b.as = &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}
 	}
 	return b
 }
 
 func (b *bench) build(tgz []byte) (builds.Result, error) {
 	b.t.Helper()
-	return b.Build(b.t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as, Home: b.home, Trees: b.trees}, &b.out)
+	return b.Build(b.t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Root: b.root, Env: b.env, Credential: b.as, Home: b.home, Dependencies: b.deps}, &b.out)
 }
 
 func (b *bench) mustBuild(tgz []byte) builds.Result {
@@ -125,14 +132,23 @@ func (b *bench) mustBuild(tgz []byte) builds.Result {
 func (b *bench) failure(tgz []byte) string {
 	b.t.Helper()
 	_, err := b.build(tgz)
-	reason, ok := builds.Blame(err)
+	reason, ok := blamed(err)
 	if !ok {
-		b.t.Fatalf("error %v, want a Failure; output:\n%s", err, b.out.String())
+		b.t.Fatalf("error %v, want the app's failure; output:\n%s", err, b.out.String())
 	}
 	if _, err := os.Lstat(b.dir); !os.IsNotExist(err) {
 		b.t.Errorf("the failed build left its folder: %v", err)
 	}
 	return reason
+}
+
+// blamed returns the reason of a failure that the app's author can mend.
+func blamed(err error) (reason string, ok bool) {
+	e, ok := errors.AsType[*core.Error](err)
+	if _, again := core.Retryable(err); !ok || again || e.Code != core.CodePlatformBuildFailed {
+		return "", false
+	}
+	return e.Reason, true
 }
 
 func (b *bench) read(name string) string {

@@ -1,151 +1,193 @@
 package builds
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
+	"path"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 )
 
-// maxLock is the largest lockfile that is read for its key, in bytes.
-const maxLock = 32 << 20
+const (
+	modules = "node_modules"
+	maxLock = 64 << 20 // bytes of a lockfile that is read for its key
+)
 
-// lockfiles are the lockfiles of npm, the one that it prefers first.
-var lockfiles = []string{"npm-shrinkwrap.json", "package-lock.json"} //nolint:gochecknoglobals // a table
-
-// installFields are what `npm ci` reads of package.json, besides its scripts.
+// installFields are what package managers read of package.json to install,
+// besides its scripts.
 var installFields = []string{ //nolint:gochecknoglobals // a table
-	"dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta",
-	"bundleDependencies", "bundledDependencies", "overrides", "workspaces", "allowScripts",
-	"engines", "devEngines", "os", "cpu", "libc",
+	"name", "dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta",
+	"dependenciesMeta", "bundleDependencies", "bundledDependencies", "overrides", "resolutions", "workspaces", "allowScripts",
+	"engines", "devEngines", "os", "cpu", "libc", "pnpm", "packageManager", "installConfig",
 }
 
-// lifecycle are the scripts of an app's own that npm runs after it installed.
-// See docs.npmjs.com, "npm ci" in "scripts".
-var lifecycle = []string{ //nolint:gochecknoglobals // a table
-	"install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare",
+// installFiles are what package managers read besides package.json.
+var installFiles = []string{ //nolint:gochecknoglobals // a table
+	"npm-shrinkwrap.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml",
+	".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", ".pnpmfile.cjs", ".pnpmfile.mjs", "pnpmfile.js",
 }
 
-// want is what a build asks of a tree of dependencies.
-type want struct {
-	key     string // of the tree
-	lock    string // name of the lockfile
-	scripts bool   // the app has scripts of its own that run after an install
-}
-
-// identity is all that the content of a tree follows from. Its hash is the key.
+// identity is all that the installed dependencies follow from.
 type identity struct {
-	Layout   int // of the trees; another one after each change of what is kept
+	Layout   int // of what is kept; another one after each change of it
 	Node     string
 	Arch     string
 	User     int64 // -1: the server's own
-	Registry string
-	Env      map[string]string
-	Fields   map[string]json.RawMessage
-	Scripts  map[string]string
-	Files    map[string][]byte // nil where there is none
+	Manager  string
+	Args     []string
+	Env      []map[string]string
+	Settings settings
+	Packages map[string]map[string]json.RawMessage // by folder
+	Scripts  map[string]map[string]string          // those that an install runs, by folder
+	Files    map[string][]byte
 }
 
-// wants returns what the app in dir asks for; false where its dependencies
-// can't be shared. They can where the lockfile names each package by a hash of
-// its content, as then the tree is that of any other build with that lockfile:
-// not so for folders (file:, workspaces), for what git has (npm builds it
-// with scripts), and for a lockfile of npm 6 and before, which tells too little.
-// A preinstall script may change what there is to install, so it is no case
-// either.
-func (b *Builder) wants(dir string, n node, as *syscall.Credential) (want, bool) {
-	root, err := os.OpenRoot(dir)
+// key returns the key of the dependencies; false if they can't be reused. They
+// can if the lockfile names each package by its content, or by git's name of
+// it, as then they are those of any other build with that lockfile. So they
+// can't if a package is a folder that is copied, or if scripts of the app's own
+// decide what there is to install, or are to be run in several folders.
+func (g *building) key() (string, bool) {
+	root, err := os.OpenRoot(g.Dir)
 	if err != nil {
-		return want{}, false
+		return "", false
 	}
 	defer root.Close() //nolint:errcheck // only read
 	i := identity{
-		Layout: 1, Node: n.version.String(), Arch: runtime.GOARCH, User: -1,
-		Registry: b.o.Registry, Env: b.o.Env,
-		Fields: map[string]json.RawMessage{}, Scripts: map[string]string{}, Files: map[string][]byte{},
+		Layout: 2, Node: g.node.version.String(), Arch: runtime.GOARCH, User: -1,
+		Manager: g.manager.Name + "@" + g.manager.Version, Args: g.plan.Install,
+		Env: []map[string]string{g.o.Env, g.plan.Env, g.env}, Packages: map[string]map[string]json.RawMessage{}, Scripts: map[string]map[string]string{}, Files: map[string][]byte{},
 	}
-	if as != nil {
-		i.User = int64(as.Uid)
+	if g.settings != nil {
+		i.Settings = *g.settings
 	}
-	var w want
-	for _, name := range append([]string{".npmrc"}, lockfiles...) {
-		text, err := readFile(root, name, maxLock)
+	if g.Credential != nil {
+		i.User = int64(g.Credential.Uid)
+	}
+	if !g.plain() {
+		return "", false
+	}
+	for _, m := range append([]project.Member{g.project.App, g.project.Workspace}, g.project.Members...) {
+		i.Packages[m.Dir], i.Scripts[m.Dir] = m.Package.Fields(installFields...), m.Package.Lifecycle()
+	}
+	for _, name := range installFiles {
+		text, err := readFile(root, path.Join(g.project.Workspace.Dir, name), maxLock)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return want{}, false
+			return "", false
 		}
 		i.Files[name] = text
-		if w.lock == "" && name != ".npmrc" {
-			w.lock = name
-		}
 	}
-	text, err := readFile(root, "package.json", maxPackage)
-	var fields map[string]json.RawMessage
-	if err != nil || json.Unmarshal(bytes.TrimPrefix(text, []byte(bom)), &fields) != nil {
-		return want{}, false
+	if !pinned(g.manager.Name, i.Files[g.manager.Lockfile]) {
+		return "", false
 	}
-	for _, name := range installFields {
-		if field := fields[name]; field != nil {
-			i.Fields[name] = field
-		}
-	}
-	scripts := object(fields["scripts"])
-	if word(scripts["preinstall"]) != "" || !empty(fields["workspaces"]) || !pinned(i.Files[w.lock]) {
-		return want{}, false
-	}
-	for _, name := range lifecycle {
-		if text := word(scripts[name]); text != "" {
-			i.Scripts[name], w.scripts = text, true
-		}
-	}
-	if _, err := root.Lstat("binding.gyp"); err == nil {
-		w.scripts = true // npm then runs node-gyp
-	}
-	text, err = json.Marshal(i)
-	if err != nil {
-		return want{}, false
-	}
-	sum := sha256.Sum256(text)
-	w.key = hex.EncodeToString(sum[:])
-	return w, true
+	key, err := depcache.Key(i)
+	return key, err == nil
 }
 
-// locked is a package in a lockfile. See docs.npmjs.com, "package-lock.json".
-type locked struct {
-	Link             bool   `json:"link"`
-	InBundle         bool   `json:"inBundle"`
-	Resolved         string `json:"resolved"`
-	Integrity        string `json:"integrity"`
-	HasInstallScript bool   `json:"hasInstallScript"`
+// plain reports whether the app's own scripts leave the dependencies alone.
+func (g *building) plain() bool {
+	p := g.project
+	if g.manager.Lockfile == "" || p.Native || p.Workspace.Package.Script("preinstall") != "" {
+		return false
+	}
+	for _, m := range p.Members {
+		if m.Dir != p.Workspace.Dir && len(m.Package.Lifecycle()) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
-// pinned tells whether a lockfile names each package by its content, and has
-// some. Those that are bundled come in another one's archive.
-func pinned(text []byte) bool {
+// places returns where dependencies are installed, below the build's folder.
+func (g *building) places() []string {
+	at := g.project.Workspace.Dir
+	places := []string{path.Join(at, modules)}
+	for _, m := range g.project.Members {
+		if place := path.Join(m.Dir, modules); !slices.Contains(places, place) {
+			places = append(places, place)
+		}
+	}
+	if g.manager.Berry() {
+		for _, name := range []string{".pnp.cjs", ".pnp.data.json", ".pnp.loader.mjs", ".yarn/cache", ".yarn/unplugged", ".yarn/install-state.gz", ".yarn/build-state.yml"} {
+			places = append(places, path.Join(at, name))
+		}
+	}
+	return places
+}
+
+// copied matches a dependency that is a folder of the repository, copied.
+var copied = regexp.MustCompile(`\b(file|portal|directory):`)
+
+// pinned reports whether a lockfile names each package by its content, and has
+// some.
+func pinned(manager string, text []byte) bool {
+	if manager != project.Npm {
+		return len(text) > 0 && !copied.Match(text)
+	}
+	return pinnedByNpm(text)
+}
+
+// gitCommit is the end of a package's address in a repository of git.
+var gitCommit = regexp.MustCompile(`#[0-9a-f]{40}$`)
+
+// pinnedByNpm is pinned for a lockfile of npm 7 or later; those before tell
+// too little (docs.npmjs.com, "package-lock.json").
+func pinnedByNpm(text []byte) bool {
 	var lock struct {
-		Packages map[string]locked `json:"packages"`
+		Packages map[string]struct {
+			Link, InBundle, HasInstallScript bool
+			Resolved, Integrity              string
+		}
 	}
 	if json.Unmarshal(text, &lock) != nil {
 		return false
 	}
 	some := false
 	for place, p := range lock.Packages {
-		if place == "" {
-			continue // the app itself
-		}
 		remote := p.Resolved == "" || strings.HasPrefix(p.Resolved, "https://") || strings.HasPrefix(p.Resolved, "http://")
-		if p.Link || !strings.HasPrefix(place, modules+"/") || !p.InBundle && (p.Integrity == "" || !remote) {
+		switch {
+		case place == "" || p.Link:
+			// The app itself, or a link to a folder of the repository.
+		case !strings.HasPrefix(place, modules+"/"):
+			if p.HasInstallScript || strings.Contains(place, "/"+modules+"/") && !p.InBundle && p.Integrity == "" {
+				return false
+			}
+		case p.InBundle || p.Integrity != "" && remote || gitCommit.MatchString(p.Resolved):
+			// A bundled one comes in another one's archive.
+			some = true
+		default:
 			return false
 		}
-		some = true
 	}
 	return some
+}
+
+// readFile reads a regular file of at most limit bytes.
+func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
+	// An app that runs has the same user, and may have put a pipe there.
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > limit {
+		return nil, errors.New("it is not a file, or too large")
+	}
+	return io.ReadAll(io.LimitReader(file, limit))
 }

@@ -1,21 +1,17 @@
 package builds
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 
-	"github.com/Masterminds/semver/v3"
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/npmsemver"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 )
 
 // fetchTries is how many versions of a range are tried: not each one was
@@ -25,86 +21,75 @@ const fetchTries = 3
 // node is an installed Node.js.
 type node struct {
 	path    string
-	version *semver.Version
+	version npmsemver.Version
 }
 
-// asRange is what a range may be made of, and asTag a name for a version,
-// such as "lts". Anything else, as a URL or a path, is not for npm to see.
-var (
-	asRange = regexp.MustCompile(`^[0-9A-Za-z.*^~<>=|+ -]{0,256}$`)
-	asTag   = regexp.MustCompile(`^[a-z][a-z-]*$`)
-)
-
-// meets returns what tells whether a version is in the range, as npm reads it.
-func meets(text string) (func(*semver.Version) bool, error) {
-	// npm ignores the spaces after an operator, and takes "1.x || " for any.
-	if text == "" || strings.HasSuffix(strings.TrimSpace(text), "||") || strings.HasPrefix(strings.TrimSpace(text), "||") {
-		text = "*"
-	}
-	constraint, err := semver.NewConstraint(text)
-	if err != nil {
-		return nil, err
-	}
-	return constraint.Check, nil
-}
-
-// node returns a Node.js of the range: the server's own where it is in it, else
-// one that is installed, else one that npm's registry ships.
-func (b *Builder) node(ctx context.Context, t tools, text string, out *output) (node, error) {
-	tag := asTag.MatchString(text) && text != "x"
-	meets, err := meets(text)
-	if !asRange.MatchString(text) || err != nil && !tag {
-		return node{}, unmet(text, "is no range of versions", err)
-	}
-	if err != nil {
-		meets = func(*semver.Version) bool { return false }
-	}
+// node returns the Node.js that an app asks for: the server's own if it is
+// one, else another that is installed, else one that the npm registry has.
+func (b *Builder) node(ctx context.Context, t tools, asked project.Node, out *output) (node, error) {
 	for _, path := range append([]string{t.node}, b.o.Nodes...) {
-		if n, err := version(ctx, path); err == nil && meets(n.version) {
+		n, err := version(ctx, path)
+		if err == nil && asked.Matches(n.version) {
 			return n, nil
-		} else if err != nil && path == t.node {
+		}
+		if err != nil && path == t.node {
 			return node{}, fmt.Errorf("builds: asking node for its version: %w", err)
 		}
 	}
-	select {
-	case b.fetch <- struct{}{}:
-	case <-ctx.Done():
-		return node{}, fmt.Errorf("builds: waiting for a Node.js to be fetched: %w", context.Cause(ctx))
-	}
-	defer func() { <-b.fetch }()
-	for _, v := range b.fetched() {
-		if meets(v) {
-			if n, err := version(ctx, b.nodePath(v)); err == nil {
-				return n, nil
-			}
-		}
-	}
-	out.say("Looking for a Node.js %s", text)
-	versions, err := b.published(ctx, t, text)
+	release, err := b.acquire(ctx)
 	if err != nil {
 		return node{}, err
 	}
-	for _, v := range versions[:min(len(versions), fetchTries)] {
-		if n, err := version(ctx, b.nodePath(v)); err == nil {
-			return n, nil
-		}
-		out.say("Fetching Node.js %s", v)
-		if err = b.get(ctx, t, v); err == nil {
-			return version(ctx, b.nodePath(v))
-		}
-		if ctx.Err() != nil {
-			return node{}, err
-		}
-		b.o.Logger.Warn("can't fetch node", "version", v.String(), "error", err)
-		if _, refused := errors.AsType[*exec.ExitError](err); !refused {
-			return node{}, err
-		}
-	}
-	return node{}, unmet(text, "is met by no Node.js that is installed here or that npm has for this machine", nil)
+	defer release()
+	return b.fetchNode(ctx, asked, out)
 }
 
-func unmet(text, why string, cause error) error {
-	return &Failure{Reason: fmt.Sprintf("engines.node in package.json is %.256q, which %s", text, why), Cause: cause}
+// fetchNode returns a Node.js that was fetched before, or fetches one. The
+// caller has acquired the cache.
+func (b *Builder) fetchNode(ctx context.Context, asked project.Node, out *output) (node, error) {
+	name := nodePackage()
+	for _, v := range b.kept(name) {
+		if n, err := version(ctx, b.nodePath(v)); err == nil && asked.Matches(v) {
+			return n, nil
+		}
+	}
+	versions, err := b.versions(ctx, name)
+	if err != nil && !errors.Is(err, errNoPackage) {
+		return node{}, err
+	}
+	tries := 0
+	for _, v := range versions {
+		if !asked.Matches(v) {
+			continue
+		}
+		if tries++; tries > fetchTries {
+			break
+		}
+		if _, err := b.fetch(ctx, name, v.String(), out); errors.Is(err, errNoPackage) {
+			continue
+		} else if err != nil {
+			return node{}, err
+		}
+		return version(ctx, b.nodePath(v))
+	}
+	what := fmt.Sprintf("%s is %.256q", asked.Source, asked.Text)
+	if asked.Text == "" {
+		what = "a release in long-term support is wanted"
+	}
+	return node{}, core.Errorf(core.CodePlatformBuildFailed, "%s, and there is no such Node.js, neither installed here nor in the npm registry for this machine; ask for another one", what)
+}
+
+// nodePackage is the npm package that has the binary for this machine.
+func nodePackage() string {
+	arch := map[string]string{"amd64": "x64", "arm": "armv7l", "386": "x86"}[runtime.GOARCH]
+	if arch == "" {
+		arch = runtime.GOARCH
+	}
+	return "node-linux-" + arch
+}
+
+func (b *Builder) nodePath(v npmsemver.Version) string {
+	return filepath.Join(inside(b.packageDir(nodePackage(), v.String()), nodePackage()), "bin", "node")
 }
 
 // version asks the node at path.
@@ -115,140 +100,19 @@ func version(ctx context.Context, path string) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	v, err := semver.NewVersion(strings.TrimSpace(string(text)))
-	if err != nil {
-		return node{}, err
+	v, ok := npmsemver.ParseVersion(strings.TrimSpace(string(text)))
+	if !ok {
+		return node{}, fmt.Errorf("%s has the version %.50q", path, text)
 	}
 	return node{path: path, version: v}, nil
 }
 
-func (b *Builder) nodes() string { return filepath.Join(b.o.Cache, "node") }
-
-// platformPackage is the npm package that holds the binary for this machine.
-func platformPackage() string {
-	arch := map[string]string{"amd64": "x64", "arm": "armv7l", "386": "x86"}[runtime.GOARCH]
-	if arch == "" {
-		arch = runtime.GOARCH
+// acquire waits until nobody else fetches something into the cache.
+func (b *Builder) acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case b.fetching <- struct{}{}:
+		return func() { <-b.fetching }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("builds: waiting for what another build fetches: %w", context.Cause(ctx))
 	}
-	return "node-linux-" + arch
-}
-
-func (b *Builder) nodePath(v *semver.Version) string {
-	return filepath.Join(b.nodes(), v.String(), "node_modules", platformPackage(), "bin", "node")
-}
-
-// fetched returns the versions that were fetched before, newest first.
-func (b *Builder) fetched() []*semver.Version {
-	entries, err := os.ReadDir(b.nodes())
-	if err != nil {
-		return nil // none yet
-	}
-	var versions []*semver.Version
-	for _, entry := range entries {
-		if v, err := semver.StrictNewVersion(entry.Name()); err == nil {
-			versions = append(versions, v)
-		}
-	}
-	return newestFirst(versions)
-}
-
-// Sweep removes what a server left in the cache that was killed, and the Node.js
-// versions that were fetched and are used no more: used tells whether something
-// is still to run with one, by [Result.Node]. Nothing may be built meanwhile.
-func (b *Builder) Sweep(used func(node string) bool) error {
-	failures := []error{os.RemoveAll(b.temps())}
-	entries, err := os.ReadDir(b.nodes())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		failures = append(failures, err)
-	}
-	for _, entry := range entries {
-		v, err := semver.StrictNewVersion(entry.Name())
-		if err != nil || !used(b.nodePath(v)) {
-			failures = append(failures, os.RemoveAll(filepath.Join(b.nodes(), entry.Name())))
-		}
-	}
-	if err := errors.Join(failures...); err != nil {
-		return fmt.Errorf("builds: sweeping the cache: %w", err)
-	}
-	return nil
-}
-
-func newestFirst(versions []*semver.Version) []*semver.Version {
-	slices.SortFunc(versions, func(a, b *semver.Version) int { return b.Compare(a) })
-	return versions
-}
-
-// published returns the released versions in the range that the registry has,
-// newest first. `npm view --json` prints a text, a list, nothing, or an object
-// with an error.
-func (b *Builder) published(ctx context.Context, t tools, text string) ([]*semver.Version, error) {
-	if text == "" {
-		text = "*"
-	}
-	var stdout, stderr bytes.Buffer
-	runErr := b.npm(ctx, npmRun{
-		tools: t, node: t.node, dir: b.o.Cache, stdout: &stdout, stderr: &stderr,
-		args: quiet("view", "node@"+text, "version", "--json"),
-	})
-	if ctx.Err() != nil {
-		return nil, runErr
-	}
-	var answer struct {
-		Error struct {
-			Code    string `json:"code"`
-			Summary string `json:"summary"`
-		} `json:"error"`
-	}
-	if json.Unmarshal(stdout.Bytes(), &answer) == nil && answer.Error.Code != "" {
-		switch answer.Error.Code {
-		case "E404", "ETARGET", "EINVALIDTAGNAME":
-			return nil, nil
-		}
-		return nil, fmt.Errorf("builds: asking the npm registry for Node.js %s: %s: %s", text, answer.Error.Code, answer.Error.Summary)
-	}
-	if runErr != nil {
-		return nil, fmt.Errorf("builds: asking the npm registry for Node.js %s: %w: %.500s", text, runErr, stderr.String())
-	}
-	var names []string
-	if json.Unmarshal(stdout.Bytes(), &names) != nil {
-		names = []string{word(stdout.Bytes())}
-	}
-	var versions []*semver.Version
-	for _, name := range names {
-		if v, err := semver.StrictNewVersion(name); err == nil && v.Prerelease() == "" {
-			versions = append(versions, v)
-		}
-	}
-	return newestFirst(versions), nil
-}
-
-// get fetches a version into the cache. Its package has no scripts of its own
-// to run, and may run none.
-func (b *Builder) get(ctx context.Context, t tools, v *semver.Version) error {
-	if err := os.MkdirAll(b.nodes(), 0o755); err != nil { //nolint:gosec // apps run it
-		return fmt.Errorf("builds: making the folder for Node.js: %w", err)
-	}
-	next, err := os.MkdirTemp(b.nodes(), "next-")
-	if err != nil {
-		return fmt.Errorf("builds: making the folder for Node.js: %w", err)
-	}
-	var stderr bytes.Buffer
-	err = b.npm(ctx, npmRun{
-		tools: t, node: t.node, dir: next, stdout: &stderr, stderr: &stderr,
-		args: quiet("install", "--prefix", next, "--ignore-scripts", "--no-save", "--no-package-lock",
-			platformPackage()+"@"+v.String()),
-	})
-	if err == nil {
-		err = os.Chmod(next, 0o755) //nolint:gosec // apps run it
-	}
-	if err == nil {
-		err = os.RemoveAll(filepath.Join(b.nodes(), v.String())) // an unusable one
-	}
-	if err == nil {
-		err = os.Rename(next, filepath.Join(b.nodes(), v.String()))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("builds: fetching Node.js %s: %w: %.500s", v, err, stderr.String()), os.RemoveAll(next))
-	}
-	return nil
 }

@@ -11,28 +11,28 @@ import (
 
 // Options are the settings of a [Builder]; only Cache has no default.
 type Options struct {
-	// Cache is the folder for what outlives a build: a home with npm's cache for
-	// each user that builds, and the Node.js versions that were fetched. Where
-	// snapshots have a credential, it and each folder above it must be open to
-	// that user (o+x).
+	// Cache is the folder for what outlives a build: a home for each user that
+	// builds, and the Node.js versions and package managers that were fetched. If
+	// snapshots have a credential, it and each folder above it must be open to that
+	// user (o+x).
 	Cache string
 
-	Node  string   // path of the node that runs npm, and apps of its range; default: from PATH
+	Node  string   // path of the node that runs npm, and apps that don't ask for another; default: from PATH
 	Npm   string   // path of npm; default: from PATH
 	Nodes []string // paths of further nodes that apps may run on
 
-	Registry string            // URL of the npm registry; default: npm's own
-	Env      map[string]string // added to npm's environment, such as NODE_EXTRA_CA_CERTS
+	Registry string            // URL of the npm registry; default: that of npm's settings
+	Env      map[string]string // added to the environment of builds
 
 	Timeout     time.Duration // for a whole build; default 10 minutes
 	Grace       time.Duration // between SIGTERM and SIGKILL; default 5 seconds
 	MaxUnpacked int64         // bytes an archive may unpack to; default 512 MiB
 	MaxEntries  int           // files, folders and links in an archive; default 50,000
-	MaxOutput   int64         // bytes of npm's output that are passed on; default 1 MiB
+	MaxOutput   int64         // bytes of output that are passed on; default 1 MiB
 
 	// MaxDisk is how many bytes a build may write: its folder, its temporary
-	// folder, and what npm's cache grows by. Files are counted while npm runs; what
-	// scripts put in folders that are open to everybody, as /tmp, is not seen.
+	// folder, and what its home grows by. Files are counted while programs run;
+	// what scripts put in folders that are open to everybody, as /tmp, is not seen.
 	MaxDisk      int64         // default 2 GiB
 	DiskInterval time.Duration // between two looks at it; default 1 second
 

@@ -8,20 +8,26 @@ import (
 	"sync"
 )
 
-// output is what a build tells, bounded, and remembers of npm's errors.
+// output is what a build prints, bounded. It remembers the last lines of the
+// program that runs, as a failure's cause is in them.
 type output struct {
 	w io.Writer
 
 	mu     sync.Mutex
 	left   int64
-	cut    bool // and that was told
+	cut    bool // and that was said
 	broken bool
 	line   []byte   // that goes on
-	errors []string // npm's first error lines, without their prefix
+	last   []string // lines of the program
+	no     bool     // it was denied to write something
 }
 
-// maxErrors is how many of npm's error lines are told in a failure.
-const maxErrors = 3
+const (
+	maxLines = 400 // that are remembered
+	maxLine  = 500 // bytes of a line that are
+)
+
+func newOutput(w io.Writer, limit int64) *output { return &output{w: w, left: limit} }
 
 // say writes a line of our own.
 func (o *output) say(format string, args ...any) {
@@ -30,12 +36,12 @@ func (o *output) say(format string, args ...any) {
 	o.pass(fmt.Appendf(nil, format+"\n", args...))
 }
 
-// Write takes npm's output. It never fails, as npm would then end: whoever
-// watches may have gone, the build goes on.
+// Write accepts what a program prints. It never fails, as the program would
+// end then: whoever watches may have gone, the build goes on.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.look(p)
+	o.remember(p)
 	text := p[:min(int64(len(p)), o.left)]
 	o.left -= int64(len(text))
 	if len(text) > 0 {
@@ -43,7 +49,7 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	if len(text) < len(p) && !o.cut {
 		o.cut = true
-		o.pass([]byte("\n… npm says more than is shown here\n"))
+		o.pass([]byte("\n… more is printed than is shown here\n"))
 	}
 	return len(p), nil
 }
@@ -55,32 +61,51 @@ func (o *output) pass(p []byte) {
 	}
 }
 
-// look finds the error lines. A line that goes on is kept as far as it is told.
-func (o *output) look(p []byte) {
-	for len(p) > 0 && len(o.errors) < maxErrors {
-		i := bytes.IndexByte(p, '\n')
-		part := p
-		if i >= 0 {
-			part = p[:i]
-		}
-		o.line = append(o.line, part[:min(len(part), 300-len(o.line))]...)
-		if i < 0 {
+// begin forgets the lines of the program before.
+func (o *output) begin() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.line, o.last, o.no = nil, nil, false
+}
+
+func (o *output) remember(p []byte) {
+	for len(p) > 0 {
+		part, rest, ended := bytes.Cut(p, []byte{'\n'})
+		o.line = append(o.line, part[:min(len(part), maxLine-len(o.line))]...)
+		if !ended {
 			return
 		}
-		p = p[i+1:]
-		text := string(o.line)
-		o.line = o.line[:0]
-		for _, prefix := range []string{"npm error ", "npm ERR! "} {
-			if rest, ok := strings.CutPrefix(text, prefix); ok && strings.TrimSpace(rest) != "" {
-				o.errors = append(o.errors, strings.TrimSpace(rest))
-			}
-		}
+		o.end()
+		p = rest
 	}
 }
 
-// failures returns npm's first error lines as one.
-func (o *output) failures() string {
+// end ends a line.
+func (o *output) end() {
+	text := strings.TrimRight(strings.ToValidUTF8(string(o.line), "\ufffd"), " \r\t")
+	o.line = o.line[:0]
+	o.last = append(o.last, text)
+	if len(o.last) > maxLines {
+		// What package managers say first of a failure is kept.
+		o.last = append(o.last[:maxLines/4], o.last[maxLines/4+1:]...)
+	}
+	o.no = o.no || strings.Contains(text, "EACCES") || strings.Contains(text, "EPERM") || strings.Contains(text, "ermission denied")
+}
+
+// lines returns the lines of the program that ran last.
+func (o *output) lines() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return strings.ToValidUTF8(strings.Join(o.errors, "; "), "\ufffd")
+	if len(o.line) > 0 {
+		o.end()
+	}
+	return o.last
+}
+
+// denied reports whether the program that ran last was denied to write
+// something.
+func (o *output) denied() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.no
 }

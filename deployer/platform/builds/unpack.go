@@ -55,11 +55,11 @@ func unpackError(err error) error {
 	e, refused := errors.AsType[*core.Error](err)
 	switch {
 	case refused && e.Code == core.CodeTarNoPackage:
-		return &Failure{Reason: "the snapshot contains no files", Cause: err}
+		return core.NewError(core.CodePlatformBuildFailed, "the snapshot contains no files", err)
 	case refused:
-		return &Failure{Reason: "the snapshot is refused: " + cmp.Or(e.Detail, "it is not a gzipped tar, or is damaged"), Cause: err}
+		return core.NewError(core.CodePlatformBuildFailed, "the snapshot is refused: "+cmp.Or(e.Detail, "it is not a gzipped tar, or is damaged"), err)
 	case errors.Is(err, safetar.ErrTruncated):
-		return &Failure{Reason: "the snapshot is cut off", Cause: err}
+		return core.NewError(core.CodePlatformBuildFailed, "the snapshot is cut off", err)
 	}
 	return fmt.Errorf("builds: reading the snapshot: %w", err)
 }

@@ -33,7 +33,7 @@ func TestUnpack(t *testing.T) {
 		entry{name: "package/twin", kind: tar.TypeLink, link: "package/server.js"},
 		entry{name: "package/naïve ☃.txt", text: "ok"},
 	))
-	if result.Package.Name != "a" || result.Package.Start != "node server.js" || result.Version == "" {
+	if result.Dir != b.dir || result.Web != "node server.js" || result.NodeVersion == "" {
 		t.Errorf("result %+v", result)
 	}
 	for name, want := range map[string]string{"server.js": "1", "bin/deep/up": "1", "here/up": "1", "twin": "1", "naïve ☃.txt": "ok"} {
@@ -67,7 +67,7 @@ func TestUnpack(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	mention(t, b.out.String(), "no dependencies to install", "Running on Node.js "+result.Version)
+	mention(t, b.out.String(), "no dependencies to install", "Using Node.js "+result.NodeVersion)
 }
 
 // The rules are tested by package safetar; this shows that they are in force,
@@ -154,7 +154,7 @@ func TestRefusedBeforeItIsUnpacked(t *testing.T) {
 		}
 	}}
 	_, err := b.Build(t.Context(), builds.Snapshot{Tgz: source, Dir: b.dir, Credential: b.as}, &b.out)
-	reason, _ := builds.Blame(err)
+	reason, _ := blamed(err)
 	mention(t, reason, "more than 2000")
 	if !watched {
 		t.Error("the archive was not read")
@@ -192,7 +192,7 @@ func TestSnapshotCannotBeRead(t *testing.T) {
 	b := setup(t, builds.Options{})
 	gone := errors.New("input/output error")
 	_, err := b.Build(t.Context(), builds.Snapshot{Tgz: broken{bytes.NewReader(whole[:len(whole)/2]), gone}, Dir: b.dir}, io.Discard)
-	if _, blamed := builds.Blame(err); blamed || !errors.Is(err, gone) {
+	if _, ok := blamed(err); ok || !errors.Is(err, gone) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -217,7 +217,7 @@ func TestFolderMustBeFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := b.build(app(t, pkg))
-	if _, blamed := builds.Blame(err); blamed || err == nil {
+	if _, ok := blamed(err); ok || err == nil {
 		t.Errorf("error %v", err)
 	}
 }

@@ -92,9 +92,7 @@ func environ(o Options, spec Spec, port int, own folders) []string {
 	env["SUBDOMAIN"] = spec.Subdomain
 	env["HOME"] = own.home
 	env["TMPDIR"] = own.tmp
-	env["PATH"] = strings.Join([]string{
-		filepath.Dir(spec.Node), filepath.Join(spec.Dir, "node_modules", ".bin"), systemPath,
-	}, ":")
+	env["PATH"] = strings.Join(slices.Concat([]string{filepath.Dir(spec.Node)}, spec.Path, []string{systemPath}), ":")
 	list := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, name+"="+env[name])

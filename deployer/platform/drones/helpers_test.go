@@ -108,7 +108,7 @@ func (b *bench) app(name, file string) drones.Spec {
 	if err := os.WriteFile(filepath.Join(dir, file), code, 0o644); err != nil { //nolint:gosec // apps must read it
 		b.t.Fatal(err)
 	}
-	return drones.Spec{User: "me", App: name, Snapshot: "1", Subdomain: name + "-sub", Dir: dir, Node: b.node, Start: "node " + file}
+	return drones.Spec{User: "me", App: name, Snapshot: "1", Subdomain: name + "-sub", Dir: dir, Node: b.node, Path: []string{filepath.Join(dir, "node_modules", ".bin")}, Start: "node " + file}
 }
 
 func (b *bench) mustSwitch(spec drones.Spec) {

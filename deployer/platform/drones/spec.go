@@ -13,6 +13,7 @@ type Spec struct {
 	Subdomain string            `json:"subdomain"`
 	Dir       string            `json:"dir"`              // the built folder; the drones' working folder
 	Node      string            `json:"node"`             // path of the node binary
+	Path      []string          `json:"path,omitempty"`   // folders of programs that the app finds besides node's and the system's
 	Start     string            `json:"start"`            // a shell command, or the path of a file for node
 	Health    string            `json:"health,omitempty"` // path that answers 2xx or 3xx once a drone is ready; "": it is when it accepts connections
 	Env       map[string]string `json:"env,omitempty"`

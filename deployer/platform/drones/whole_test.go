@@ -49,7 +49,7 @@ func TestBuiltSnapshotRuns(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	b.mustSwitch(drones.Spec{User: "me", App: "app", Dir: dir, Node: result.Node, Start: result.Package.Start})
+	b.mustSwitch(drones.Spec{User: "me", App: "app", Dir: dir, Node: result.Node, Start: result.Web})
 	if got := b.get("app", "/"); got != "built\n" {
 		t.Errorf("answer %q", got)
 	}

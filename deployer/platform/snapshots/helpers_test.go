@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
@@ -19,7 +20,6 @@ import (
 // archive is "fail" it fails.
 type builder struct {
 	seen    []builds.Snapshot
-	start   string        // that it finds
 	begun   chan struct{} // told at each beginning, where it is not nil
 	proceed chan struct{} // waited for, where it is not nil
 	after   func(builds.Snapshot) error
@@ -70,7 +70,7 @@ func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (
 	_, _ = io.WriteString(out, "building "+string(text))
 	switch string(text) {
 	case "fail":
-		return builds.Result{}, &builds.Failure{Reason: "it is no app"}
+		return builds.Result{}, core.Errorf(core.CodePlatformBuildFailed, "it is not an app")
 	case "break":
 		return builds.Result{}, errNoBuild
 	}
@@ -79,7 +79,7 @@ func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (
 			return builds.Result{}, err
 		}
 	}
-	return builds.Result{Node: "/bin/node", Version: "20.0.0", Package: builds.Package{Start: b.start}}, nil
+	return builds.Result{Dir: s.Dir, Node: "/bin/node", NodeVersion: "20.0.0"}, nil
 }
 
 // bench is a Store under test.
@@ -119,9 +119,9 @@ func (b *bench) receive(text string) *snapshots.Archive {
 }
 
 // put receives and builds a snapshot.
-func (b *bench) put(user, app, id, text string) snapshots.Built {
+func (b *bench) put(user, app, id, text string) builds.Result {
 	b.t.Helper()
-	built, err := b.Build(b.t.Context(), b.receive(text), user, app, id, io.Discard)
+	built, err := b.Build(b.t.Context(), b.receive(text), snapshots.Request{User: user, App: app, ID: id}, io.Discard)
 	if err != nil {
 		b.t.Fatal(err)
 	}

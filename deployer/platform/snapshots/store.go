@@ -15,6 +15,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/atomicfile"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
 // Options are what [New] takes; Dir, Builds and Builder are required.
@@ -24,7 +25,7 @@ type Options struct {
 
 	Builder interface {
 		Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error)
-		Sweep(used func(node string) bool) error
+		Sweep(used func(dir string) bool) error
 	}
 	// Credential returns the user that an app is built and run as, nil for the
 	// server's own. A nil function is one that returns nil.
@@ -40,13 +41,11 @@ type Store struct {
 	queue *queue
 }
 
-// Built is a folder that can be run.
-type Built struct {
-	Dir         string
-	Node        string // path of the node to run it with
-	NodeVersion string
-	Start       string // what to run; "" where the app doesn't tell
-	Health      string // path that tells when it is ready; "" for none
+// Request is what a snapshot is built as.
+type Request struct {
+	User, App, ID string
+	Root          string            // folder of the app below the snapshot's top; "" for the top
+	Env           map[string]string // of the app, as people set it
 }
 
 // New returns a Store. It touches nothing yet.
@@ -70,21 +69,21 @@ func (s *Store) BuiltDir(user, app, id string) string {
 	return filepath.Join(s.o.Builds, user, app, id)
 }
 
-// trees is where an app's builds share their dependencies. No snapshot has a
-// name that begins with a dot.
-func (s *Store) trees(user, app string) builds.Trees {
-	return builds.Trees(filepath.Join(s.o.Builds, user, app, treesName))
+// dependencies is where an app's builds share their dependencies. No snapshot
+// has a name that begins with a dot.
+func (s *Store) dependencies(user, app string) depcache.Cache {
+	return depcache.Cache(filepath.Join(s.o.Builds, user, app, dependenciesName))
 }
 
-// home is npm's home in an app's builds. It goes with the app, as the app's
+// home is the home folder of an app's builds. It goes with the app, as the app's
 // uid may be another's then.
 func (s *Store) home(user, app string) string {
 	return filepath.Join(s.o.Builds, user, app, homeName)
 }
 
 const (
-	treesName = ".dependencies"
-	homeName  = ".home"
+	dependenciesName = ".dependencies"
+	homeName         = ".home"
 )
 
 // Prepare makes the folders and removes what was being received.
@@ -180,54 +179,47 @@ func (a *Archive) Discard() error {
 
 // Build builds an archive to the snapshot's folder, in the place of what is
 // there, and keeps it. Its output goes to out as it comes, as does that it has
-// to wait for other builds. Where it fails, nothing of the snapshot is left;
-// builds.Blame tells whose fault it is.
-func (s *Store) Build(ctx context.Context, a *Archive, user, app, id string, out io.Writer) (Built, error) {
-	err := s.queue.take(ctx, user, func() { _, _ = io.WriteString(out, "Waiting for other builds\n") }) // who left need not know
+// to wait for other builds. If it fails, nothing of the snapshot is left. It
+// fails as [builds.Builder.Build] does.
+func (s *Store) Build(ctx context.Context, a *Archive, r Request, out io.Writer) (builds.Result, error) {
+	err := s.queue.take(ctx, r.User, func() { _, _ = io.WriteString(out, "Waiting for other builds\n") }) // who left need not know
 	if err != nil {
-		return Built{}, fmt.Errorf("snapshots: waiting for other builds: %w", err)
+		return builds.Result{}, fmt.Errorf("snapshots: waiting for other builds: %w", err)
 	}
-	defer s.queue.release(user)
-	built, err := s.build(ctx, a, user, app, id, out)
+	defer s.queue.release(r.User)
+	result, err := s.build(ctx, a, r, out)
 	if err == nil {
-		err = s.keep(a, user, app, id)
+		err = s.keep(a, r.User, r.App, r.ID)
 	}
 	if err != nil {
-		return Built{}, errors.Join(err, s.Remove(user, app, id))
+		return builds.Result{}, errors.Join(err, s.Remove(r.User, r.App, r.ID))
 	}
-	return built, nil
+	return result, nil
 }
 
-func (s *Store) build(ctx context.Context, a *Archive, user, app, id string, out io.Writer) (Built, error) {
-	dir := s.BuiltDir(user, app, id)
-	if err := s.Remove(user, app, id); err != nil {
-		return Built{}, err
+func (s *Store) build(ctx context.Context, a *Archive, r Request, out io.Writer) (builds.Result, error) {
+	dir := s.BuiltDir(r.User, r.App, r.ID)
+	if err := s.Remove(r.User, r.App, r.ID); err != nil {
+		return builds.Result{}, err
 	}
-	as, err := s.o.Credential(user, app)
+	as, err := s.o.Credential(r.User, r.App)
 	if err != nil {
-		return Built{}, fmt.Errorf("snapshots: building: %w", err)
+		return builds.Result{}, fmt.Errorf("snapshots: building: %w", err)
 	}
 	for _, above := range []string{filepath.Dir(filepath.Dir(dir)), filepath.Dir(dir)} {
 		if err := passable(above); err != nil {
-			return Built{}, fmt.Errorf("snapshots: making the folder: %w", err)
+			return builds.Result{}, fmt.Errorf("snapshots: making the folder: %w", err)
 		}
 	}
 	file, err := os.Open(a.path)
 	if err != nil {
-		return Built{}, fmt.Errorf("snapshots: building: %w", err)
+		return builds.Result{}, fmt.Errorf("snapshots: building: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // only read
-	result, err := s.o.Builder.Build(ctx, builds.Snapshot{
-		Tgz: file, Dir: dir, Credential: as, Home: s.home(user, app), Trees: s.trees(user, app),
+	return s.o.Builder.Build(ctx, builds.Snapshot{
+		Tgz: file, Dir: dir, Root: r.Root, Env: r.Env, Credential: as,
+		Home: s.home(r.User, r.App), Dependencies: s.dependencies(r.User, r.App),
 	}, out)
-	if err != nil {
-		return Built{}, err
-	}
-	start, err := startOf(dir, result.Package.Start)
-	if err != nil {
-		return Built{}, err
-	}
-	return Built{Dir: dir, Node: result.Node, NodeVersion: result.Version, Start: start, Health: result.Package.Health}, nil
 }
 
 // keep moves the archive to its place, durably.
@@ -255,7 +247,7 @@ func (s *Store) Open(user, app, id string) (*os.File, error) {
 // one of the app has.
 func (s *Store) Remove(user, app, id string) error {
 	err := removed(s.archive(user, app, id), s.BuiltDir(user, app, id))
-	return errors.Join(err, s.trees(user, app).Prune())
+	return errors.Join(err, s.dependencies(user, app).Prune())
 }
 
 // RemoveApp removes all snapshots of an app.

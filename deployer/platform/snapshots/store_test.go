@@ -15,26 +15,25 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
 func TestBuildKeepsTheSnapshot(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.builder.start = "node x"
 	archive := b.receive("x=1")
 	if archive.Size != 3 || archive.MD5 != "a255512f9d61a6777bd5a304235bd26d" {
 		t.Errorf("archive %+v", archive)
 	}
 	var out bytes.Buffer
-	built, err := b.Build(t.Context(), archive, "me", "app", "1.0.0", &out)
+	built, err := b.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "1.0.0"}, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(b.builds, "me", "app", "1.0.0")
-	want := snapshots.Built{Dir: dir, Node: "/bin/node", NodeVersion: "20.0.0", Start: "node x"}
-	if built != want || b.BuiltDir("me", "app", "1.0.0") != dir {
-		t.Errorf("built %+v, want %+v", built, want)
+	if built.Dir != dir || built.Node != "/bin/node" || built.NodeVersion != "20.0.0" || b.BuiltDir("me", "app", "1.0.0") != dir {
+		t.Errorf("built %+v in %s", built, b.BuiltDir("me", "app", "1.0.0"))
 	}
 	if out.String() != "building x=1" {
 		t.Errorf("output %q", out.String())
@@ -85,11 +84,11 @@ func TestBuildTellsWhatIsShared(t *testing.T) {
 	b.put("me", "other", "1", "x=1")
 	for i, app := range []string{"app", "other"} {
 		got, dir := b.builder.seen[i], filepath.Join(b.builds, "me", app)
-		if got.Dir != dir+"/1" || got.Home != dir+"/.home" || got.Trees != builds.Trees(dir+"/.dependencies") || got.Credential != as {
+		if got.Dir != dir+"/1" || got.Home != dir+"/.home" || got.Dependencies != depcache.Cache(dir+"/.dependencies") || got.Credential != as {
 			t.Errorf("app %s is built with %+v", app, got)
 		}
 	}
-	if _, err := b.Build(t.Context(), b.receive("x"), "me", "lost", "1", io.Discard); !errors.Is(err, errNoBuild) {
+	if _, err := b.Build(t.Context(), b.receive("x"), snapshots.Request{User: "me", App: "lost", ID: "1"}, io.Discard); !errors.Is(err, errNoBuild) {
 		t.Errorf("without a user: %v", err)
 	}
 }
@@ -136,9 +135,8 @@ func TestFailedBuildLeavesNothing(t *testing.T) {
 		b := setup(t)
 		b.put("me", "app", "kept", "x=1")
 		archive := b.receive(text)
-		_, err := b.Build(t.Context(), archive, "me", "app", "bad", io.Discard)
-		reason, ok := builds.Blame(err)
-		if ok != (text == "fail") || ok && reason != "it is no app" || !ok && !errors.Is(err, errNoBuild) {
+		_, err := b.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "bad"}, io.Discard)
+		if theirs := core.CodeOf(err) == core.CodePlatformBuildFailed; theirs != (text == "fail") || !theirs && !errors.Is(err, errNoBuild) {
 			t.Errorf("%s: %v", text, err)
 		}
 		if err := archive.Discard(); err != nil {
@@ -157,7 +155,7 @@ func TestBuildThatCantBeKeptLeavesNothing(t *testing.T) {
 		return nil
 	}
 	archive := b.receive("x=1")
-	if _, err := b.Build(t.Context(), archive, "me", "app", "1", io.Discard); err == nil {
+	if _, err := b.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "1"}, io.Discard); err == nil {
 		t.Error("no error")
 	}
 	if err := archive.Discard(); err != nil {
@@ -198,7 +196,7 @@ func TestBuildsOfOneUserLeaveAPlace(t *testing.T) {
 		printed, failed = make(printer, 5), make(chan error, 1)
 		archive := b.receive("x=1")
 		all.Go(func() {
-			_, err := b.Build(ctx, archive, user, "app", id, printed)
+			_, err := b.Build(ctx, archive, snapshots.Request{User: user, App: "app", ID: id}, printed)
 			failed <- err
 		})
 		return printed, failed

@@ -9,13 +9,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
 // Sweep removes what is on the disk and is no snapshot that known says there
-// is, nor a node that used says one runs with. Nothing may be received or built
-// meanwhile.
-func (s *Store) Sweep(known func(user, app, id string) bool, used func(node string) bool) error {
+// is, nor a folder of programs that used says one runs with. Nothing may be
+// received or built meanwhile.
+func (s *Store) Sweep(known func(user, app, id string) bool, used func(dir string) bool) error {
 	err := errors.Join(
 		sweep(s.o.Dir, func(user, app, name string) bool {
 			id, ok := strings.CutSuffix(name, ".tgz")
@@ -62,7 +62,7 @@ func sweepApp(dir string, kept func(name string) bool) error {
 			failures = append(failures, os.RemoveAll(filepath.Join(dir, name)))
 		}
 	}
-	return errors.Join(append(failures, builds.Trees(filepath.Join(dir, treesName)).Sweep())...)
+	return errors.Join(append(failures, depcache.Cache(filepath.Join(dir, dependenciesName)).Sweep())...)
 }
 
 // list returns the names in a folder, without those that begin with a dot,

@@ -179,7 +179,7 @@ func (d *deployment) build(ctx context.Context, folder *pack.Folder, pkg deploy.
 		_ = w.CloseWithError(folder.Write(ctx, w, progress.add)) // it never fails
 	}()
 	body, out := &uploadBody{r: r, progress: progress}, &cleaner{w: d.streams.Stderr}
-	err := nodejitsu.NewPlatform(d.client).Upload(ctx, d.user, pkg.Name, snapshot, body, &buildOutput{w: out, progress: progress})
+	err := nodejitsu.NewPlatform(d.client).Upload(ctx, d.user, pkg, snapshot, body, &buildOutput{w: out, progress: progress})
 	_ = r.CloseWithError(errors.New("the platform has stopped reading")) // it never fails
 	<-done
 	progress.end(err == nil)

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,61 +16,66 @@ import (
 	"syscall"
 	"time"
 
+	"path/filepath"
+
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
 )
 
-// systemPath is where npm and the scripts it runs find the system's programs.
+// systemPath is where package managers and the scripts they run find the
+// system's programs.
 const systemPath = "/usr/local/bin:/usr/bin:/bin"
 
 // pipeLimit is how long a pipe is read after the last process of the group
 // has ended: somebody who left the group may have it.
 const pipeLimit = 2 * time.Second
 
-// npmRun is one run of npm.
-type npmRun struct {
-	tools
-	node           string // that scripts find as node
+// command is a program to be run in a build.
+type command struct {
+	args           []string
 	dir            string
+	env            map[string]string   // over what every command has
+	path           []string            // folders of programs, before the system's
 	home           string              // "": one in the cache
 	as             *syscall.Credential // nil: the server's user
-	metered        bool                // what it writes is bounded
-	args           []string
+	metered        bool                // what it writes is bounded, in app
+	app            string              // the folder that is built
 	stdout, stderr io.Writer
 }
 
-// npm runs npm and ends all that it started.
-func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
+// run runs a command and ends all that it started.
+func (b *Builder) run(ctx context.Context, c command) (err error) {
 	if err := group.Adopt(); err != nil {
 		return err
 	}
-	home, err := b.home(r)
+	home, err := b.home(ctx, c)
 	if err != nil {
-		return fmt.Errorf("builds: making a home for npm: %w", err)
+		return fmt.Errorf("builds: making a home: %w", err)
 	}
-	tmp, err := b.temp(r.as)
+	tmp, err := b.temp(c.as)
 	if err != nil {
-		return fmt.Errorf("builds: making a temporary folder for npm: %w", err)
+		return fmt.Errorf("builds: making a temporary folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 
 	limits := group.Limits{Files: b.o.Files, Memory: b.o.Memory}
-	if r.as != nil {
+	if c.as != nil {
 		limits.Processes = b.o.Processes
 	}
-	args := limits.Wrap(append(r.npmCommand(), r.args...)...)
+	args := limits.Wrap(c.args...)
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // building apps is what this is for; group.End ends it
-	cmd.Dir = r.dir
-	cmd.Env = b.environ(r, home, tmp)
-	cmd.Stdout, cmd.Stderr = r.stdout, r.stderr
+	cmd.Dir = c.dir
+	cmd.Env = b.environ(c, home, tmp)
+	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
 	cmd.WaitDelay = pipeLimit
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: r.as}
-	meter, err := b.meter(ctx, r, home, tmp)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
+	meter, err := b.meter(ctx, c, home, tmp)
 	if err != nil {
 		return err
 	}
 	g, err := b.o.Start(cmd, b.o.Mark()+rand.Text(), group.Limits{Memory: b.o.Memory, Processes: b.o.Processes})
 	if err != nil {
-		return fmt.Errorf("builds: starting npm: %w", err)
+		return fmt.Errorf("builds: starting %s: %w", filepath.Base(c.args[0]), err)
 	}
 	runs, end := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
@@ -79,7 +83,7 @@ func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
 	grace := b.o.Grace
 	select {
 	case <-g.Exited():
-		grace = 0 // what npm left running has no business any more
+		grace = 0 // what it left running has no business any more
 	case <-runs.Done():
 		if ctx.Err() == nil {
 			grace = 0 // it would go on writing
@@ -90,38 +94,27 @@ func (b *Builder) npm(ctx context.Context, r npmRun) (err error) {
 	end(nil)
 	watching.Wait()
 	if cause != nil {
-		return fmt.Errorf("builds: running npm: %w", cause)
+		return fmt.Errorf("builds: running %s: %w", filepath.Base(c.args[0]), cause)
 	}
 	if full := meter.check(ctx); full != nil {
-		return full // and what npm said follows from it
+		return full // and what was printed follows from it
 	}
-	if r.metered && g.OutOfMemory() {
-		return &Failure{Reason: fmt.Sprintf("the build needed more than %s of memory, which is all that the platform allows, and was ended", bytesText(b.o.Memory)), Cause: err}
+	if c.metered && g.OutOfMemory() {
+		return core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build needed more than %s of memory, which is all that the platform allows, and was ended; build less at a time", bytesText(b.o.Memory)), err)
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
-		return nil // npm itself has succeeded
+		return nil // the program itself has succeeded
 	}
 	return err
 }
 
-// npmCommand returns what runs npm. It is a script for node, and must run on
-// a node of today even where the app's own is old.
-func (r npmRun) npmCommand() []string {
-	if script, err := filepath.EvalSymlinks(r.npm); err == nil && filepath.Ext(script) == ".js" {
-		return []string{r.tools.node, script}
-	}
-	return []string{r.npm}
-}
-
-// environ returns npm's environment: nothing of the server's own.
-func (b *Builder) environ(r npmRun, home, tmp string) []string {
+// environ returns a command's environment: nothing of the server's own.
+func (b *Builder) environ(c command, home, tmp string) []string {
 	env := map[string]string{"LANG": "C.UTF-8", "NODE_ENV": "production", "CI": "true"}
-	if b.o.Registry != "" {
-		env["npm_config_registry"] = b.o.Registry
-	}
 	maps.Copy(env, b.o.Env)
+	maps.Copy(env, c.env)
 	env["HOME"], env["TMPDIR"] = home, tmp
-	env["PATH"] = strings.Join([]string{filepath.Dir(r.node), filepath.Dir(r.npm), systemPath}, ":")
+	env["PATH"] = strings.Join(append(slices.Clone(c.path), systemPath), ":")
 	list := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, name+"="+env[name])
@@ -129,16 +122,16 @@ func (b *Builder) environ(r npmRun, home, tmp string) []string {
 	return list
 }
 
-// home returns a run's home, which it makes where it is missing. It holds
-// npm's cache and settings: shared between users, one of them could plant
-// there what another installs. One of another user is an app's whose uid was
-// given on, and goes.
-func (b *Builder) home(r npmRun) (string, error) {
-	home := r.home
+// home returns a command's home, which it makes if it is missing. It holds
+// caches and settings: shared between users, one of them could plant there what
+// another installs. One of another user is an app's whose uid was reused, and is
+// removed.
+func (b *Builder) home(ctx context.Context, c command) (string, error) {
+	home := c.home
 	if home == "" {
 		name := "server"
-		if r.as != nil {
-			name = strconv.FormatUint(uint64(r.as.Uid), 10)
+		if c.as != nil {
+			name = strconv.FormatUint(uint64(c.as.Uid), 10)
 		}
 		homes := filepath.Join(b.o.Cache, "homes")
 		if err := os.MkdirAll(homes, 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
@@ -147,8 +140,8 @@ func (b *Builder) home(r npmRun) (string, error) {
 		home = filepath.Join(homes, name)
 	}
 	info, err := os.Lstat(home)
-	if err == nil && r.as != nil {
-		if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != r.as.Uid {
+	if err == nil && c.as != nil {
+		if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != c.as.Uid {
 			err = os.RemoveAll(home)
 		}
 	}
@@ -158,17 +151,20 @@ func (b *Builder) home(r npmRun) (string, error) {
 	if err := os.Mkdir(home, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err
 	}
-	return home, own(home, r.as)
+	if err := own(home, c.as); err != nil {
+		return "", err
+	}
+	return home, b.configure(ctx, home, c.as)
 }
 
 func (b *Builder) temps() string { return filepath.Join(b.o.Cache, "tmp") }
 
-// temp makes a temporary folder for one run.
+// temp makes a temporary folder for one command.
 func (b *Builder) temp(as *syscall.Credential) (string, error) {
 	if err := os.MkdirAll(b.temps(), 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
 		return "", err
 	}
-	tmp, err := os.MkdirTemp(b.temps(), "npm-")
+	tmp, err := os.MkdirTemp(b.temps(), "build-")
 	if err != nil {
 		return "", err
 	}

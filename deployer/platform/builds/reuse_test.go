@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
 const (
@@ -84,7 +85,8 @@ func sharing(t testing.TB, o builds.Options) (b *bench, next func(name string)) 
 	if err := os.MkdirAll(top, 0o755); err != nil { //nolint:gosec // the app's user must pass
 		t.Fatal(err)
 	}
-	b.trees = builds.Trees(filepath.Join(top, ".dependencies"))
+	b.deps = depcache.Cache(filepath.Join(top, ".dependencies"))
+	b.home = filepath.Join(top, ".home")
 	next = func(name string) {
 		b.dir = filepath.Join(top, name)
 		b.out.Reset()
@@ -96,7 +98,7 @@ func sharing(t testing.TB, o builds.Options) (b *bench, next func(name string)) 
 // names returns what is in the folder of the trees.
 func (b *bench) names() []string {
 	b.t.Helper()
-	entries, err := os.ReadDir(string(b.trees))
+	entries, err := os.ReadDir(string(b.deps))
 	if err != nil && !os.IsNotExist(err) {
 		b.t.Fatal(err)
 	}
@@ -147,8 +149,8 @@ func TestRebuildReusesDependencies(t *testing.T) {
 	next("second")
 	b.mustBuild(s.app(t, map[string]any{"version": "2.0.0", "scripts": map[string]string{"start": "node x"}},
 		"x.js", "", "node_modules/left/left.js", "'mine'", "node_modules/other.js", ""))
-	mention(t, b.out.String(), reusing, "The dependencies are installed")
-	if strings.Contains(b.out.String(), "npm") || len(s.seen) != asked {
+	mention(t, b.out.String(), reusing)
+	if strings.Contains(b.out.String(), "npm ci") || len(s.seen) != asked {
 		t.Errorf("npm was run; the registry was asked for %v; output:\n%s", s.seen[asked:], b.out.String())
 	}
 	second := stat(t, filepath.Join(b.dir, left))
@@ -156,7 +158,7 @@ func TestRebuildReusesDependencies(t *testing.T) {
 		t.Error("the builds have a file each")
 	}
 	if names := b.names(); len(names) != 1 {
-		t.Errorf("trees %v, want one", names)
+		t.Errorf("entries %v, want one", names)
 	}
 	b.mustDo(`test "$(node -p 'require("left")')" = left && test ! -e node_modules/other.js`)
 	b.mustDo("mkdir node_modules/.cache && rm -r node_modules/left") // its own folders, as before
@@ -171,7 +173,7 @@ func TestRebuildReusesDependencies(t *testing.T) {
 		return
 	}
 	for _, script := range []string{
-		"echo evil >> " + left, "chmod 666 " + left, "cd '" + string(b.trees) + "'", "ls '" + string(b.trees) + "'",
+		"echo evil >> " + left, "chmod 666 " + left, "cd '" + string(b.deps) + "'", "ls '" + string(b.deps) + "'",
 	} {
 		if said, err := b.do(script); err == nil {
 			t.Errorf("the app may do %q: %s", script, said)
@@ -194,7 +196,7 @@ func TestRebuildInstallsWhatChanged(t *testing.T) {
 		{s.app(t, nil, ".npmrc", "loglevel=notice\n"), installing},
 		{s.app(t, map[string]any{"optionalDependencies": map[string]string{}}), installing},
 		{s.app(t, map[string]any{"scripts": map[string]string{"postinstall": "true"}}), installing},
-		{s.app(t, map[string]any{"scripts": map[string]string{"postinstall": "true "}}), installing},
+		{s.app(t, map[string]any{"scripts": map[string]string{"postinstall": "true; true"}}), installing},
 		{other.app(t, nil), installing},
 		{s.app(t, nil), reusing},
 	} {
@@ -210,36 +212,50 @@ func TestRebuildInstallsWhatChanged(t *testing.T) {
 	mention(t, b.failure(s.app(t, map[string]any{"dependencies": map[string]string{"left": "1.0.0", "right": "1.0.0"}})), "npm ci failed")
 }
 
-// Scripts may read the app's files, and write to the packages: as a generator
-// does of a schema, and what patches modules. So they run in each build, on
-// what no script has touched.
+// Scripts may read the app's files, as a generator does of a schema: they run
+// in each build. Those that change other packages have these for themselves.
 func TestRebuildRunsScripts(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.add(t, "generator", map[string]any{"scripts": map[string]string{
-		"postinstall": `cat "$INIT_CWD/schema" >> generated && mkdir -p ../.made && cat generated > ../.made/client`,
-	}}, entry{name: "package/generated", text: "of "})
-	fields := map[string]any{"scripts": map[string]string{"postinstall": "echo patched >> node_modules/left/left.js"}}
+		"postinstall": `cat "$INIT_CWD/schema" > generated && mkdir -p ../.made && cat generated > ../.made/client`,
+	}}, entry{name: "package/generated", text: "nothing"})
 	b, next := sharing(t, builds.Options{Registry: s.url})
 	for i, schema := range []string{"one", "two", "three"} {
 		next(schema)
-		b.mustBuild(s.app(t, fields, "schema", schema))
-		if got := b.read("node_modules/.made/client"); got != "of "+schema {
+		b.mustBuild(s.app(t, map[string]any{"scripts": map[string]string{"postinstall": "echo app >> made-by-app"}}, "schema", schema))
+		if got := b.read("node_modules/.made/client"); got != schema {
 			t.Errorf("the script of a package made %q of %q", got, schema)
 		}
-		if got := b.read("node_modules/left/left.js"); strings.Count(got, "patched") != 1 {
+		if got := b.read("made-by-app"); got != "app\n" {
 			t.Errorf("the app's script made %q", got)
 		}
 		if reused := strings.Contains(b.out.String(), reusing); reused != (i > 0) {
 			t.Errorf("build %d:\n%s", i, b.out.String())
 		}
 	}
-	if names := b.names(); len(names) != 1 {
-		t.Errorf("trees %v, want one", names)
-	}
 	next("fails")
-	fields["scripts"] = map[string]string{"postinstall": "echo made; exit 3"}
-	mention(t, b.failure(s.app(t, fields, "schema", "")), "npm install failed")
+	reason := b.failure(s.app(t, map[string]any{"scripts": map[string]string{"postinstall": "echo made; exit 3"}}, "schema", ""))
+	mention(t, reason, "failed")
+}
+
+func TestRebuildWhenScriptsChangePackages(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	b, next := sharing(t, builds.Options{Registry: s.url})
+	if b.as == nil {
+		t.Log("as this user, a script may change what is shared if it changes the mode first")
+	}
+	for i, name := range []string{"one", "two", "three"} {
+		next(name)
+		b.mustBuild(s.app(t, map[string]any{"scripts": map[string]string{"postinstall": "echo patched >> node_modules/left/left.js"}}))
+		if got := b.read("node_modules/left/left.js"); strings.Count(got, "patched") != 1 {
+			t.Errorf("the app's script made %q", got)
+		}
+		if refused := strings.Contains(b.out.String(), "installing them anew"); refused != (i == 1) {
+			t.Errorf("build %d:\n%s", i, b.out.String())
+		}
+	}
 }
 
 func TestRebuildsAtOnce(t *testing.T) {
@@ -252,93 +268,38 @@ func TestRebuildsAtOnce(t *testing.T) {
 		all.Go(func() {
 			dir := filepath.Join(filepath.Dir(b.dir), fmt.Sprint("build", i))
 			var out bytes.Buffer
-			if _, err := b.Build(t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: dir, Credential: b.as, Trees: b.trees}, &out); err != nil {
+			if _, err := b.Build(t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: dir, Credential: b.as, Dependencies: b.deps}, &out); err != nil {
 				t.Errorf("%v\n%s", err, out.String())
 			}
 			if _, err := os.Stat(filepath.Join(dir, "node_modules", "left", "left.js")); err != nil {
 				t.Error(err)
 			}
-			if err := b.trees.Prune(); err != nil {
+			if err := b.deps.Prune(); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
 	if names := b.names(); len(names) != 1 {
-		t.Errorf("trees %v, want one", names)
+		t.Errorf("entries %v, want one", names)
 	}
 }
 
-func TestRebuildMendsATree(t *testing.T) {
+func TestRebuildWithHalfAnEntry(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	var log bytes.Buffer
 	b, next := sharing(t, builds.Options{Registry: s.url, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	b.mustBuild(s.app(t, nil))
-	if err := os.RemoveAll(filepath.Join(string(b.trees), b.names()[0], "node_modules")); err != nil {
+	if err := os.RemoveAll(filepath.Join(string(b.deps), b.names()[0], "tree")); err != nil {
 		t.Fatal(err)
 	}
 	next("second")
 	b.mustBuild(s.app(t, nil))
 	mention(t, b.out.String(), installing)
-	mention(t, log.String(), "can't reuse dependencies")
+	mention(t, log.String(), "dependencies of an earlier build not reused")
 	next("third")
 	b.mustBuild(s.app(t, nil))
 	mention(t, b.out.String(), reusing)
 	b.mustDo(`test "$(node -p 'require("left")')" = left`)
-}
-
-func TestTreesPrune(t *testing.T) {
-	t.Parallel()
-	s := newShop(t)
-	b, next := sharing(t, builds.Options{Registry: s.url})
-	var trees []string
-	for i, name := range []string{"one", "two", "three"} {
-		next(name)
-		b.mustBuild(s.app(t, map[string]any{"engines": map[string]string{"node": strings.Repeat(" ", i/2) + "*"}}))
-		trees = b.names()
-	}
-	if len(trees) != 2 {
-		t.Fatalf("trees %v, want one of the first two builds and one of the third", trees)
-	}
-	for _, step := range []struct {
-		gone string
-		left int
-	}{{"one", 2}, {"three", 1}, {"two", 0}} {
-		if err := os.RemoveAll(filepath.Join(filepath.Dir(b.dir), step.gone)); err != nil {
-			t.Fatal(err)
-		}
-		if err := b.trees.Prune(); err != nil {
-			t.Fatal(err)
-		}
-		if names := b.names(); len(names) != step.left {
-			t.Errorf("without %s there are the trees %v, want %d", step.gone, names, step.left)
-		}
-	}
-}
-
-func TestTreesSweep(t *testing.T) {
-	t.Parallel()
-	s := newShop(t)
-	b, next := sharing(t, builds.Options{Registry: s.url})
-	b.mustBuild(s.app(t, nil))
-	for _, name := range []string{"next-1/node_modules/left", "old-2/x", strings.Repeat("a", 64) + "/node_modules"} {
-		if err := os.MkdirAll(filepath.Join(string(b.trees), name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := b.trees.Sweep(); err != nil {
-		t.Fatal(err)
-	}
-	if names := b.names(); len(names) != 1 {
-		t.Errorf("trees %v, want the one that is used", names)
-	}
-	next("second")
-	b.mustBuild(s.app(t, nil))
-	mention(t, b.out.String(), reusing)
-	for _, none := range []builds.Trees{"", builds.Trees(filepath.Join(t.TempDir(), "missing"))} {
-		if err := none.Sweep(); err != nil {
-			t.Error(err)
-		}
-	}
 }

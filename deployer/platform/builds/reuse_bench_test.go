@@ -12,10 +12,10 @@ import (
 // BenchmarkRebuild compares builds of an app with 80 packages of 20 files,
 // from a registry on this machine, all with what npm has in its cache:
 //
-//	cold      npm does all of it, as without Trees
-//	first     npm installs, and the tree is kept
-//	reused    the tree is there
-//	scripts   the same, for an app with a script of its own, which gets copies
+//	cold      npm does all of it, as without a cache
+//	first     npm installs, and the dependencies are kept
+//	reused    they are there
+//	scripts   the same, for an app with a script of its own
 func BenchmarkRebuild(b *testing.B) {
 	s := newShop(b)
 	for i := range 80 {
@@ -39,15 +39,15 @@ func BenchmarkRebuild(b *testing.B) {
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			bench, next := sharing(b, builds.Options{Registry: s.url})
-			trees := bench.trees
+			deps := bench.deps
 			if !test.shares {
-				bench.trees = ""
+				bench.deps = ""
 			}
 			bench.mustBuild(test.tgz) // fills npm's cache
 			for n := 0; b.Loop(); n++ {
 				b.StopTimer()
 				if !test.keeps {
-					if err := os.RemoveAll(string(trees)); err != nil {
+					if err := os.RemoveAll(string(deps)); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -1,0 +1,195 @@
+package project
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Start is how a built app is started.
+type Start struct {
+	Web       string            // shell command of the process that serves; "" if none does
+	Processes map[string]string // commands of the others, by name
+	Release   string            // command that runs once before the switch; "" if none does
+	Static    string            // folder of a static site, below the app's; "" if it is none
+	Fallback  string            // file in it that answers unknown paths; "" for none
+	Env       map[string]string // what npm would set for the command
+	Source    string            // where Web is from
+	Notes     []string
+}
+
+// starts are commands that run scripts.start by a package manager, which need
+// not stand between the platform and the app.
+var starts = []string{"npm start", "npm run start", "yarn start", "yarn run start", "pnpm start", "pnpm run start"} //nolint:gochecknoglobals // a table
+
+// Start returns how the app that was built in the folder dir is started: by
+// the Procfile's web, else scripts.start, else server.js, else main. An app
+// without any of them that has an index.html is a static site.
+func (p Project) Start(dir string) (Start, error) {
+	root, err := os.OpenRoot(filepath.Join(dir, p.App.Dir))
+	if err != nil {
+		return Start{}, fmt.Errorf("project: opening the app's folder: %w", err)
+	}
+	defer root.Close() //nolint:errcheck // only read
+	s := Start{Env: p.environment(filepath.Join(dir, p.App.Dir)), Fallback: p.App.Package.Fallback}
+	if static := path.Clean(p.App.Package.Static); p.App.Package.Static != "" {
+		if info, err := root.Stat(static); err != nil || !info.IsDir() {
+			return Start{}, failure("webhooks.static in package.json is %.100q, but there is no such folder after the build", p.App.Package.Static)
+		}
+		s.Static, s.Source = static, "webhooks.static in package.json"
+	}
+	p.processes(&s)
+	web := p.Procfile["web"]
+	switch {
+	case s.Static != "":
+	case web != "" && !slices.Contains(starts, strings.Join(strings.Fields(web), " ")):
+		s.Web, s.Source = web, "web in the Procfile"
+	case p.App.Package.Script("start") != "":
+		p.startScript(root, &s)
+	default:
+		p.file(root, &s)
+	}
+	return s, nil
+}
+
+// processes notes the other processes of the Procfile.
+func (p Project) processes(s *Start) {
+	s.Release = p.Procfile["release"]
+	for name, command := range p.Procfile {
+		if name == "web" || name == "release" {
+			continue
+		}
+		if s.Processes == nil {
+			s.Processes = map[string]string{}
+		}
+		s.Processes[name] = command
+	}
+}
+
+// startScript has scripts.start started as `npm start` does it, with prestart before
+// it, and nothing after it, as it does not end.
+func (p Project) startScript(root *os.Root, s *Start) {
+	pkg := p.App.Package
+	s.Web, s.Source = pkg.Script("start"), "scripts.start"
+	if isScript(root, s.Web) {
+		s.Web = "node " + s.Web
+	}
+	s.Env["npm_lifecycle_event"], s.Env["npm_lifecycle_script"] = "start", s.Web
+	if p.Manager.PnP {
+		s.Web = "yarn run start"
+	}
+	if before := pkg.Script("prestart"); before != "" {
+		run := fmt.Sprintf("npm_lifecycle_event=prestart npm_lifecycle_script=%[1]s sh -c %[1]s", quoted(before))
+		if p.Manager.PnP {
+			run = "yarn run prestart"
+		}
+		s.Web = run + " && exec sh -c " + quoted(s.Web)
+		s.Source = "scripts.prestart and scripts.start"
+	}
+	if pkg.Script("poststart") != "" {
+		s.Notes = append(s.Notes, "scripts.poststart is not run, as an app that serves does not end")
+	}
+}
+
+// file has a file started, or a folder served.
+func (p Project) file(root *os.Root, s *Start) {
+	run := "node "
+	if p.Manager.PnP {
+		run = "yarn node "
+	}
+	main := path.Clean(strings.TrimPrefix(p.App.Package.Main, "./"))
+	for _, name := range []string{"server.js", main, main + ".js", main + "/index.js"} {
+		if isPlain(name) && isFile(root, name) {
+			s.Web, s.Source = run+name, name
+			return
+		}
+	}
+	for _, name := range []string{".", "dist", "build", "out", "public", "_site"} {
+		if isFile(root, path.Join(name, "index.html")) {
+			s.Static, s.Source = name, path.Join(name, "index.html")
+			return
+		}
+	}
+	// What old apps rely on.
+	for _, name := range []string{"app.js", "index.js"} {
+		if isFile(root, name) {
+			s.Web, s.Source = run+name, name
+			return
+		}
+	}
+}
+
+// environment returns the variables that npm sets for the scripts of the app in
+// dir (docs.npmjs.com, "scripts", "Environment").
+func (p Project) environment(dir string) map[string]string {
+	pkg := p.App.Package
+	env := map[string]string{
+		"npm_package_name": pkg.Name, "npm_package_version": pkg.Version, "npm_package_main": pkg.Main,
+		"npm_package_json": filepath.Join(dir, manifestName), "npm_command": "start", "INIT_CWD": dir,
+	}
+	for name, value := range pkg.Config {
+		env["npm_package_config_"+name] = value
+	}
+	for name, value := range pkg.Engines {
+		env["npm_package_engines_"+name] = value
+	}
+	if p.Manager.Berry() {
+		env["YARN_ENABLE_TELEMETRY"] = "0"
+	}
+	maps.DeleteFunc(env, func(name, value string) bool { return value == "" || strings.ContainsAny(name, "=\x00") })
+	return env
+}
+
+// quoted returns a text as one word of a shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+func isFile(root *os.Root, name string) bool {
+	info, err := root.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// isPlain reports whether a shell reads name as one word and node as a path.
+func isPlain(name string) bool {
+	if !fs.ValidPath(name) || name == "." || name[0] == '-' {
+		return false
+	}
+	for _, c := range name {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && !strings.ContainsRune("._-/@+,", c) {
+			return false
+		}
+	}
+	return true
+}
+
+// isScript reports whether scripts.start is the path of a file for node, as the
+// platform of 2012 had it, rather than a shell command.
+func isScript(root *os.Root, start string) bool {
+	name := path.Clean(start)
+	if !isPlain(name) {
+		return false
+	}
+	switch path.Ext(name) {
+	case ".js", ".cjs", ".mjs":
+		return true
+	}
+	if !isFile(root, name) {
+		// node finds server.js by the name server; a shell would find nothing.
+		return isFile(root, name+".js")
+	}
+	text, err := readFile(root, name, maxPackage)
+	if err != nil || len(text) == 0 {
+		return false
+	}
+	first, _, _ := bytes.Cut(text[:min(len(text), 64)], []byte{'\n'})
+	if bytes.HasPrefix(first, []byte("#!")) {
+		return bytes.Contains(first, []byte("node"))
+	}
+	return !bytes.Contains(text[:min(len(text), 64)], []byte{0})
+}

@@ -1,0 +1,129 @@
+package project_test
+
+import (
+	"maps"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
+)
+
+func TestStart(t *testing.T) {
+	t.Parallel()
+	type want struct{ web, static, release string }
+	for name, test := range map[string]struct {
+		files files
+		want  want
+	}{
+		"Procfile":             {files{"package.json": `{"scripts":{"start":"x"}}`, "Procfile": "web: node web.js --port $PORT\nrelease: node migrate.js\n", "server.js": ""}, want{web: "node web.js --port $PORT", release: "node migrate.js"}},
+		"Procfile, npm start":  {files{"package.json": `{"scripts":{"start":"node x"}}`, "Procfile": "web:  npm  start\n"}, want{web: "node x"}},
+		"scripts.start":        {files{"package.json": `{"scripts":{"start":" node x "},"main":"m.js"}`, "server.js": "", "m.js": ""}, want{web: "node x"}},
+		"prestart":             {files{"package.json": `{"scripts":{"prestart":"echo 'hi'","start":"node x"}}`}, want{web: `npm_lifecycle_event=prestart npm_lifecycle_script='echo '\''hi'\''' sh -c 'echo '\''hi'\''' && exec sh -c 'node x'`}},
+		"a path":               {files{"package.json": `{"scripts":{"start":"bin/x.mjs"}}`, "bin/x.mjs": ""}, want{web: "node bin/x.mjs"}},
+		"a path of an old app": {files{"package.json": `{"scripts":{"start":"./server"}}`, "server.js": ""}, want{web: "node ./server"}},
+		"a script for node":    {files{"package.json": `{"scripts":{"start":"bin/run"}}`, "bin/run": "#!/usr/bin/env node\n"}, want{web: "node bin/run"}},
+		"a script for others":  {files{"package.json": `{"scripts":{"start":"bin/run"}}`, "bin/run": "#!/bin/sh\n"}, want{web: "bin/run"}},
+		"a program":            {files{"package.json": `{"scripts":{"start":"bin/run"}}`, "bin/run": "\x7fELF\x00"}, want{web: "bin/run"}},
+		"server.js":            {files{"package.json": `{"main":"m.js"}`, "server.js": "", "m.js": ""}, want{web: "node server.js"}},
+		"main":                 {files{"package.json": `{"main":"./lib/m"}`, "lib/m.js": "", "index.html": ""}, want{web: "node lib/m.js"}},
+		"main, a folder":       {files{"package.json": `{"main":"lib"}`, "lib/index.js": ""}, want{web: "node lib/index.js"}},
+		"main, missing":        {files{"package.json": `{"main":"lib"}`, "app.js": "", "index.js": ""}, want{web: "node app.js"}},
+		"main, evil":           {files{"package.json": `{"main":"x; rm -rf ~"}`, "x; rm -rf ~": "", "index.js": ""}, want{web: "node index.js"}},
+		"main, an option":      {files{"package.json": `{"main":"-e"}`, "-e": ""}, want{}},
+		"index.js":             {files{"package.json": `{}`, "index.js": ""}, want{web: "node index.js"}},
+		"nothing":              {files{"package.json": `{}`}, want{}},
+		"static":               {files{"package.json": `{}`, "index.html": "", "app.js": ""}, want{static: "."}},
+		"static, dist":         {files{"package.json": `{"main":"index.js","scripts":{"dev":"vite"}}`, "dist/index.html": "", "public/index.html": ""}, want{static: "dist"}},
+		"static, _site":        {files{"package.json": `{}`, "_site/index.html": ""}, want{static: "_site"}},
+		"static by name":       {files{"package.json": `{"webhooks":{"static":"./www/","fallback":"index.html"},"scripts":{"start":"x"}}`, "www/a.txt": ""}, want{static: "www"}},
+		"PnP":                  {files{"package.json": `{"scripts":{"prestart":"a","start":"b"}}`, "yarn.lock": berryLock}, want{web: "yarn run prestart && exec sh -c 'yarn run start'"}},
+		"PnP, server.js":       {files{"package.json": `{}`, "yarn.lock": berryLock, "server.js": ""}, want{web: "yarn node server.js"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := test.files.write(t)
+			p, err := project.Read(dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := p.Start(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := (want{s.Web, s.Static, s.Release}); got != test.want {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+			if test.want != (want{}) && s.Source == "" {
+				t.Error("it doesn't say where that is from")
+			}
+		})
+	}
+}
+
+func TestStaticFolderThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	dir := files{"package.json": `{"webhooks":{"static":"dist"}}`}.write(t)
+	p, err := project.Read(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Start(dir); core.CodeOf(err) != core.CodePlatformBuildFailed || !strings.Contains(err.Error(), `"dist"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProcesses(t *testing.T) {
+	t.Parallel()
+	dir := files{"package.json": `{"scripts":{"start":"x","poststart":"y"}}`, "apps/a/package.json": `{}`, "apps/a/Procfile": "\xef\xbb\xbf# ours\nworker: node worker.js\r\nclock-1:node clock.js\n\n"}.write(t)
+	p, err := project.Read(dir, "apps/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Start(dir)
+	if want := map[string]string{"worker": "node worker.js", "clock-1": "node clock.js"}; err != nil || !maps.Equal(s.Processes, want) || s.Web != "" {
+		t.Errorf("got %v and %q (%v), want %v", s.Processes, s.Web, err, want)
+	}
+	if p, err = project.Read(dir, ""); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = p.Start(dir); err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "poststart") {
+		t.Errorf("notes %q (%v)", s.Notes, err)
+	}
+}
+
+// npm's variables are those that npm sets itself, and prestart comes first.
+func TestStartAsNpmDoes(t *testing.T) {
+	t.Parallel()
+	const show = `node -e 'const e=process.env;console.log([e.npm_lifecycle_event,e.npm_package_name,e.npm_package_version,e.npm_package_config_port,e.npm_package_engines_node,e.npm_package_json,e.npm_lifecycle_script].join())'`
+	dir := files{"package.json": `{"name":"@o/app","version":"1.2.3","config":{"port":8080},"engines":{"node":">=4"},"scripts":{"prestart":` + quoted(show) + `,"start":` + quoted(show) + `}}`}.write(t)
+	p, err := project.Read(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Start(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(env map[string]string, name string, args ...string) string {
+		cmd := exec.CommandContext(t.Context(), name, args...) //nolint:gosec // the test's own
+		cmd.Dir = dir
+		cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + t.TempDir()}
+		for name, value := range env {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	ours, npms := run(s.Env, "sh", "-c", s.Web), run(nil, "npm", "start", "--silent")
+	if ours != npms || strings.Count(ours, "@o/app,1.2.3,8080,>=4") != 2 {
+		t.Errorf("got\n%swhere npm has\n%s", ours, npms)
+	}
+}
+
+// quoted returns a text as JSON.
+func quoted(text string) string { return `"` + strings.ReplaceAll(text, `"`, `\"`) + `"` }

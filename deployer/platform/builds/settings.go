@@ -1,0 +1,151 @@
+package builds
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// settings are what this machine's npm is told about reaching the registry, for
+// the package managers of builds. They are a user's settings, so that those in a
+// repository prevail.
+type settings struct {
+	npmrc, yarnrc string
+	env           map[string]string
+}
+
+// npmKeys are the settings that are passed on, with yarn's name for them.
+var npmKeys = []struct{ npm, yarn string }{ //nolint:gochecknoglobals // a table
+	{"registry", "npmRegistryServer"}, {"proxy", "httpProxy"}, {"https-proxy", "httpsProxy"}, {"noproxy", ""},
+	{"cafile", "httpsCaFilePath"}, {"ca", ""}, {"strict-ssl", "enableStrictSsl"},
+}
+
+// passedOn are the variables of the server's environment that say the same to
+// other programs.
+var passedOn = []string{"NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} //nolint:gochecknoglobals // a table
+
+// readSettings asks npm for its settings, once.
+func (b *Builder) readSettings(ctx context.Context) (settings, error) {
+	b.settingsOnce.Lock()
+	defer b.settingsOnce.Unlock()
+	if b.settings != nil {
+		return *b.settings, nil
+	}
+	t, err := b.tools()
+	if err != nil {
+		return settings{}, err
+	}
+	cmd := exec.CommandContext(ctx, t.node, t.npmScript(), "config", "list", "--json") //nolint:gosec // the operator's own
+	cmd.Dir = os.TempDir()
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	answer, err := cmd.Output()
+	var found map[string]any
+	if err == nil {
+		err = json.Unmarshal(answer, &found)
+	}
+	if err != nil {
+		return settings{}, fmt.Errorf("builds: asking npm for its settings: %w: %.500s", err, said.String())
+	}
+	if b.o.Registry != "" {
+		found["registry"] = b.o.Registry
+	}
+	s := write(found)
+	for _, name := range passedOn {
+		if value := os.Getenv(name); value != "" {
+			s.env[name] = value
+		}
+	}
+	b.settings = &s
+	return s, nil
+}
+
+// write makes settings files of npm's settings.
+func write(found map[string]any) settings {
+	s := settings{env: map[string]string{}}
+	if registry, _ := found["registry"].(string); strings.TrimSuffix(registry, "/") == "https://registry.npmjs.org" {
+		delete(found, "registry")
+	}
+	if strict, ok := found["strict-ssl"].(bool); ok && strict {
+		delete(found, "strict-ssl")
+	}
+	var npm, yarn strings.Builder
+	for _, key := range npmKeys {
+		values, ok := found[key.npm].([]any)
+		if !ok {
+			values = []any{found[key.npm]}
+		}
+		for _, value := range values {
+			if value == nil || value == "" {
+				continue
+			}
+			name := key.npm
+			if ok {
+				name += "[]"
+			}
+			fmt.Fprintf(&npm, "%s=%s\n", name, oneLine(fmt.Sprint(value)))
+			if text, err := json.Marshal(value); err == nil && key.yarn != "" && !ok {
+				fmt.Fprintf(&yarn, "%s: %s\n", key.yarn, text)
+			}
+		}
+	}
+	if registry, _ := found["registry"].(string); strings.HasPrefix(registry, "http://") {
+		if u, err := url.Parse(registry); err == nil {
+			fmt.Fprintf(&yarn, "unsafeHttpWhitelist: [%q]\n", u.Hostname())
+		}
+	}
+	s.npmrc, s.yarnrc = npm.String(), yarn.String()
+	return s
+}
+
+// oneLine writes a certificate's lines as npm reads them.
+func oneLine(text string) string {
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	quoted, _ := json.Marshal(text) // a text always can be
+	return string(quoted)
+}
+
+// configure writes the settings to a home. An app that runs has the same user,
+// and may have put a link there.
+func (b *Builder) configure(ctx context.Context, home string, as *syscall.Credential) error {
+	s, err := b.readSettings(ctx)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(home)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // what is written is closed by itself
+	for name, text := range map[string]string{".npmrc": s.npmrc, ".yarnrc.yml": s.yarnrc} {
+		if err := root.RemoveAll(name); err != nil {
+			return err
+		}
+		if text == "" {
+			continue
+		}
+		file, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = file.WriteString(text)
+		if err == nil && as != nil {
+			err = file.Chown(int(as.Uid), int(as.Gid))
+		}
+		if closeErr := file.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
