@@ -83,6 +83,7 @@ var (
 	ErrUnauthorized = errors.New("credentials refused")
 	ErrForbidden    = errors.New("not allowed")
 	ErrGone         = errors.New("no longer kept")
+	ErrOverloaded   = errors.New("too much to do at the moment")
 )
 
 // Transient marks err as passing: the same call may succeed later, after

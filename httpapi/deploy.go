@@ -32,6 +32,9 @@ func (a *API) deploy(c *gin.Context) error {
 // deliver reads a delivery and hands it over. When it returns, the delivery's
 // body is not held in memory any more.
 func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
+	if err := a.o.Deploy.Admit(); err != nil {
+		return receipt, err
+	}
 	query, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
 		return receipt, invalid(core.CodeDeployParams, "the query string", "pairs of the form name=value, percent-encoded")

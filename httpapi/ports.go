@@ -11,6 +11,8 @@ import (
 
 // Deploy takes deliveries; *deploy.Service is one.
 type Deploy interface {
+	// Admit fails if another delivery would be refused now.
+	Admit() error
 	// Deliver accepts a delivery. When it returns without an error, the entry
 	// is durable.
 	Deliver(ctx context.Context, r deploy.Request) (deploy.Receipt, error)

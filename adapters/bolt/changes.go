@@ -1,42 +1,27 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
 // Changes implements status.Feed.
 func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit int) (found []core.EncodedChange, err error) {
+	prefix := join(user, "")
 	err = s.view(ctx, func(t table) error {
-		var f feed
-		if _, err := load(t.bucket("feeds"), userKey(user), &f); err != nil {
-			return err
-		}
-		trimmed, err := parseSeq(f.Trimmed)
-		if err != nil {
-			return err
-		}
-		if !since.IsZero() && since.Compare(trimmed) < 0 {
+		if !since.IsZero() && since.Compare(t.user(user).trimmed) < 0 {
 			return core.ErrGone
 		}
-		log := t.bucket("changes").Bucket(userKey(user))
-		if log == nil {
-			return nil
-		}
-		cursor := log.Cursor()
-		after := core.Seq{Millis: since.Millis, N: since.N + 1}
-		for key, value := cursor.Seek(seqKey(after)); key != nil && len(found) < limit; key, value = cursor.Next() {
-			change := core.Change{Seq: parseSeqKey(key)}
-			if err := json.Unmarshal(value, &change.Entry); err != nil {
-				return err
-			}
-			encoded, err := core.EncodeChange(change)
+		after := appendSeq(bytes.Clone(prefix), core.Seq{Millis: since.Millis, N: since.N + 1})
+		cursor := t.bucket(bucketChanges).Cursor()
+		for key, value := cursor.Seek(after); bytes.HasPrefix(key, prefix) && len(found) < limit; key, value = cursor.Next() {
+			r, err := parseRecord(value)
 			if err != nil {
 				return err
 			}
-			found = append(found, encoded)
+			found = append(found, r.change())
 		}
 		return nil
 	})
@@ -45,17 +30,17 @@ func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit 
 
 // Bounds implements status.Feed.
 func (s *Store) Bounds(ctx context.Context, user string) (oldest, newest core.Seq, err error) {
+	prefix := join(user, "")
 	err = s.view(ctx, func(t table) error {
-		log := t.bucket("changes").Bucket(userKey(user))
-		if log == nil {
+		u := t.user(user)
+		if u.changes == 0 {
 			return nil
 		}
-		if key, _ := log.Cursor().First(); key != nil {
-			oldest = parseSeqKey(key)
+		key, _ := t.bucket(bucketChanges).Cursor().Seek(prefix)
+		if !bytes.HasPrefix(key, prefix) || len(key) != len(prefix)+16 {
+			return errDamaged
 		}
-		if key, _ := log.Cursor().Last(); key != nil {
-			newest = parseSeqKey(key)
-		}
+		oldest, newest = parseSeq(key[len(prefix):]), u.last
 		return nil
 	})
 	return oldest, newest, wrap("bounds of", user, err)

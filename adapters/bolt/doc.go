@@ -1,31 +1,42 @@
 // Package bolt keeps entries, queue and change logs in one file, by
 // go.etcd.io/bbolt: the store that webhooks uses by default, for one process.
 //
-// Every write is one transaction, synced to disk before it is acknowledged;
-// writes that come together share one. The buckets:
+// Every write is part of a transaction, and durable when it returns. Writes that
+// are made at the same time share a transaction, and so its sync.
 //
-//	bucket    key                              value
-//	meta      "format"                         the version of this table
-//	meta      "order"                          Order of the entry that was accepted last (8 bytes)
-//	meta      "accepted"                       when that was (8 bytes, Unix milliseconds)
-//	meta      "delayed"                        when an entry was last queued for later (8 bytes, Unix nanoseconds)
-//	entries   id                               JSON: seq and entry
-//	payloads  id                               the payload as it came
-//	keys      user 0 key                       id, and when the key was made
-//	users     user 0 Order (8 bytes)           id
-//	apps      user 0 app 0 Order               id
-//	commits   repository 0 commit 0 Order      id
-//	places    id                               JSON: lane, app, when ready, when queued, lease
-//	queue     time ready (8 bytes) Order       id: what waits to be claimed
-//	claims    id                               –   what is claimed
-//	lanes     lane                             JSON: newest entry, when pushed
-//	joined    user/app                         JSON: newest entry
-//	feeds     user                             JSON: last and trimmed seq, count
-//	changes   user → bucket: seq (16 bytes)    JSON: entry
-//	outbox    id                               –   whose outcome is to be told
+// # The file
 //
-// Every index sorts by the order of acceptance. The file is locked by its process;
-// whatever was claimed when it is opened was left by one that died, and may
-// be claimed again at once. Leases and the queue go by a clock that nobody sets,
-// so that a machine whose clock is mended loses no claim.
+// Entries are known by their Order, the number that the store gave them when it
+// accepted them, so all that is written about new entries goes to the end of its
+// bucket. Numbers have 8 bytes, the most significant first; times are Unix
+// nanoseconds; 0 stands for a zero byte.
+//
+//	bucket    key                         value
+//	meta      "format"                    the version of this table
+//	meta      "last"                      Order and time of the last acceptance
+//	meta      "delayed"                   when an entry was last queued for later
+//	entries   Order                       the entry, see record
+//	ids       id                          Order
+//	payloads  Order                       the payload as it came
+//	keys      user 0 key                  Order, and when the key was made
+//	users     user                        last and trimmed Seq; number of changes and of entries
+//	index     user 0 app 0 Order          –   app is "" for all entries of the user
+//	counts    user 0 app 0 block          number of keys in index whose Order is in the block
+//	commits   repository 0 commit 0 Order –
+//	queue     when ready, Order           –   what can be claimed
+//	waiting   lane 0 when ready, Order    –   what waits in a lane
+//	claims    Order                       see claim
+//	lanes     lane                        Order of the newest entry, and when it was pushed
+//	apps      user/app                    Order of the newest entry that claimed the app
+//	changes   user 0 Seq                  the entry at that revision, see record
+//	outbox    id                          –
+//
+// Of the entries that wait in a lane, only the first is in the queue, and none
+// while the lane is claimed. So it makes no difference how many wait.
+//
+// # Time
+//
+// The queue and leases go by a clock that nobody sets, so that a machine whose
+// clock is corrected loses no claim. The file is locked by its process: claims
+// that another process made, which must have ended, count as expired.
 package bolt

@@ -3,7 +3,6 @@ package bolt
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,73 +13,118 @@ import (
 )
 
 // Accept implements deploy.Store.
-func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (change core.Change, repeat bool, err error) {
+func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change, repeat bool, err error) {
 	e := a.Entry
-	err = s.update(ctx, func(t table) error {
+	encoded, err := core.EncodeEntry(e)
+	if err != nil {
+		return core.Change{}, false, wrap("accept", e.ID, err)
+	}
+	r := record{
+		revision: e.Revision + 1, attempts: int64(e.Attempts), updated: nanos(e.UpdatedAt), created: nanos(e.CreatedAt),
+		id: e.ID, user: e.User, app: e.App, key: a.Key, entry: encoded,
+	}
+	if !e.Status.Outcome() {
+		r.state = live
+	}
+	commits := commitPrefixes(e)
+	var order int64
+	var seq core.Seq
+	var first core.EncodedChange // of a repeat
+	err = s.admit(ctx, len(encoded)+len(a.Payload), func(t table) error {
 		now := s.o.Now()
-		if id := t.keyed(e.User, a.Key, now.Add(-s.o.KeepKeys)); id != "" {
-			change, err = t.change(id)
-			repeat = true
-			return err
+		if found, ok := t.keyed(e.User, a.Key, nanos(now.Add(-s.o.KeepKeys))); ok {
+			repeat, first = true, found.change()
+			return nil
 		}
-		if t.bucket("entries").Get([]byte(e.ID)) != nil {
+		if t.get(bucketIDs, []byte(e.ID)) != nil {
 			return core.ErrConflict
 		}
-		if e.Order, err = t.nextOrder(now); err != nil {
+		repeat = false
+		accepted := r // this function may be called again
+		accepted.order = t.lastOrder() + 1
+		if err := t.accept(&accepted, commits, a.Payload, nanos(now)); err != nil {
 			return err
 		}
-		change, err = t.write(e, nil, now, s.o.MaxChanges)
-		if err != nil {
-			return err
-		}
-		if err := t.bucket("payloads").Put([]byte(e.ID), a.Payload); err != nil {
-			return err
-		}
-		if a.Key != "" {
-			made := binary.BigEndian.AppendUint64(nil, uint64(max(now.Unix(), 0))) //nolint:gosec // not negative
-			if err := t.bucket("keys").Put(join(e.User, a.Key), append(made, e.ID...)); err != nil {
+		if a.Place != nil {
+			if err := t.enqueue(&accepted, s.bySteady(*a.Place), nanos(now), nanos(s.steady())); err != nil {
 				return err
 			}
 		}
-		if a.Place == nil {
-			return nil
-		}
-		return t.enqueue(e.ID, place{Order: e.Order}, s.bySteady(*a.Place), now, s.steady())
+		u := t.user(e.User)
+		u.entries++
+		err := t.save(&accepted, u, nanos(now), s.o.MaxChanges)
+		order, seq = accepted.order, accepted.seq
+		return err
 	})
 	if err != nil {
 		return core.Change{}, false, wrap("accept", e.ID, err)
 	}
-	if !repeat {
-		s.watchers.Wake(e.User)
-		s.signal()
+	if repeat {
+		c, err = first.Decode()
+		return c, true, wrap("accept", e.ID, err)
 	}
-	return change, repeat, nil
+	s.watchers.Wake(e.User)
+	s.signal()
+	e = e.Clone()
+	e.Order, e.Revision = order, r.revision
+	return core.Change{Seq: seq, Entry: e}, false, nil
 }
 
-// nextOrder returns the Order of an entry that is accepted at now.
-func (t table) nextOrder(now time.Time) (int64, error) {
-	order := t.number("order") + 1
-	if err := t.setNumber("order", order); err != nil {
-		return 0, err
+// lastOrder returns the Order of the entry that was accepted last, or one that is
+// higher.
+func (t table) lastOrder() int64 { return max(number(t.get(bucketMeta, []byte(metaLast))), t.floor) }
+
+// accept writes the payload of a new entry, and what leads to the entry.
+func (t table) accept(r *record, commits [][]byte, payload []byte, now int64) error {
+	order := orderKey(r.order)
+	if err := t.put(bucketMeta, []byte(metaLast), appendNumber(orderKey(r.order), now)); err != nil {
+		return err
 	}
-	return order, t.setNumber("accepted", now.UnixMilli())
+	if err := t.appendTo(bucketIDs, []byte(r.id), order); err != nil {
+		return err
+	}
+	if err := t.appendTo(bucketPayloads, order, payload); err != nil {
+		return err
+	}
+	if r.key != "" {
+		if err := t.put(bucketKeys, join(r.user, r.key), appendNumber(orderKey(r.order), now)); err != nil {
+			return err
+		}
+	}
+	for _, prefix := range commits {
+		if err := t.put(bucketCommits, appendNumber(prefix, r.order), nil); err != nil {
+			return err
+		}
+	}
+	if err := t.putIndex(r.user, "", r.order); err != nil || r.app == "" {
+		return err
+	}
+	return t.putIndex(r.user, r.app, r.order)
 }
 
-// keyed returns the id of the user's entry with that key, "" where there is
-// none, or none any more, or it was made before since.
-func (t table) keyed(user, key string, since time.Time) string {
+// commitPrefixes begin the keys that an entry is found by with its commits.
+func commitPrefixes(e core.Entry) [][]byte {
+	repository := e.Repository.Key()
+	prefixes := make([][]byte, 0, 1+len(e.Commits))
+	for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
+		if commit != "" {
+			prefixes = append(prefixes, join(repository, commit, ""))
+		}
+	}
+	return prefixes
+}
+
+// keyed returns the user's entry with that key, unless it was made before since.
+func (t table) keyed(user, key string, since int64) (record, bool) {
 	if key == "" {
-		return ""
+		return record{}, false
 	}
-	value := t.bucket("keys").Get(join(user, key))
-	if len(value) < 8 || keyTime(value).Before(since) || t.bucket("entries").Get(value[8:]) == nil {
-		return ""
+	value := t.get(bucketKeys, join(user, key))
+	if len(value) != 16 || number(value[8:]) < since {
+		return record{}, false
 	}
-	return string(value[8:])
-}
-
-func keyTime(value []byte) time.Time {
-	return time.Unix(int64(binary.BigEndian.Uint64(value)), 0) //nolint:gosec // written from an int64
+	r, err := t.record(number(value))
+	return r, err == nil // a key whose entry is gone finds nothing
 }
 
 // Update implements deploy.Store.
@@ -90,8 +134,11 @@ func (s *Store) Update(ctx context.Context, e core.Entry, claim int) (core.Chang
 
 // Requeue implements deploy.Store.
 func (s *Store) Requeue(ctx context.Context, e core.Entry, claim int, to deploy.Place) (core.Change, error) {
-	return s.save(ctx, "requeue", e, claim, func(t table, p place) error {
-		return t.enqueue(e.ID, p, s.bySteady(to), s.o.Now(), s.steady())
+	return s.save(ctx, "requeue", e, claim, func(t table, r *record) error {
+		if err := t.release(r); err != nil {
+			return err
+		}
+		return t.enqueue(r, s.bySteady(to), nanos(s.o.Now()), nanos(s.steady()))
 	})
 }
 
@@ -102,38 +149,45 @@ func (s *Store) Hold(ctx context.Context, e core.Entry, claim int, until time.Ti
 
 // Finish implements deploy.Store.
 func (s *Store) Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
-	return s.save(ctx, "finish", e, claim, func(t table, p place) error {
-		p.Queued, p.LeaseEnd, p.App = false, time.Time{}, ""
-		return t.putPlace(e.ID, p)
-	})
+	return s.save(ctx, "finish", e, claim, table.release)
 }
 
-// save writes e as its entry's next revision and then calls move, if it is not
-// nil, which changes the entry's place in the queue.
-func (s *Store) save(ctx context.Context, doing string, e core.Entry, claim int, move func(table, place) error) (change core.Change, err error) {
+// save writes e as its entry's next revision. move, if it is not nil, changes the
+// entry's place in the queue.
+func (s *Store) save(ctx context.Context, doing string, e core.Entry, claim int, move func(table, *record) error) (core.Change, error) {
+	encoded, err := core.EncodeEntry(e)
+	if err != nil {
+		return core.Change{}, wrap(doing, e.ID, err)
+	}
+	var seq core.Seq
 	err = s.update(ctx, func(t table) error {
-		before, err := t.change(e.ID)
+		r, err := t.find(e.ID)
 		if err != nil {
 			return err
 		}
-		if before.Entry.Revision != e.Revision {
-			return fmt.Errorf("revision %d is not %d: %w", e.Revision, before.Entry.Revision, core.ErrConflict)
+		if r.revision != e.Revision {
+			return fmt.Errorf("revision %d is not %d: %w", e.Revision, r.revision, core.ErrConflict)
 		}
 		if claim != 0 {
-			if _, err := t.held(e.ID, claim, s.steady()); err != nil {
+			if _, err := t.claimed(r, claim, nanos(s.steady())); err != nil {
 				return err
 			}
 		}
-		change, err = t.write(e, &before.Entry, s.o.Now(), s.o.MaxChanges)
-		if err != nil || move == nil {
+		if err := t.changeApp(&r, e.App); err != nil {
 			return err
 		}
-		p, err := t.place(e.ID)
-		if err != nil {
-			return err
+		r.revision, r.attempts, r.updated, r.entry = e.Revision+1, int64(e.Attempts), nanos(e.UpdatedAt), encoded
+		if r.state &^= live; !e.Status.Outcome() {
+			r.state |= live
 		}
-		p.Order = e.Order
-		return move(t, p)
+		if move != nil {
+			if err := move(t, &r); err != nil {
+				return err
+			}
+		}
+		err = t.save(&r, t.user(r.user), nanos(s.o.Now()), s.o.MaxChanges)
+		seq = r.seq
+		return err
 	})
 	if err != nil {
 		return core.Change{}, wrap(doing, e.ID, err)
@@ -142,69 +196,128 @@ func (s *Store) save(ctx context.Context, doing string, e core.Entry, claim int,
 	if move != nil {
 		s.signal()
 	}
-	return change, nil
+	e = e.Clone()
+	e.Revision++
+	return core.Change{Seq: seq, Entry: e}, nil
+}
+
+// changeApp moves an entry to another app in the index.
+func (t table) changeApp(r *record, app string) error {
+	if r.app == app {
+		return nil
+	}
+	if r.app != "" {
+		if err := t.deleteIndex(r.user, r.app, r.order); err != nil {
+			return err
+		}
+	}
+	if r.app = app; app == "" {
+		return nil
+	}
+	return t.putIndex(r.user, app, r.order)
 }
 
 // Find implements deploy.Store.
-func (s *Store) Find(ctx context.Context, id string) (change core.Change, err error) {
-	err = s.view(ctx, func(t table) error {
-		change, err = t.change(id)
-		return err
-	})
-	return change, wrap("find", id, err)
-}
-
-// ByCommit implements deploy.Store.
-func (s *Store) ByCommit(ctx context.Context, repository string, commits []string) (found []core.Change, err error) {
-	const most = 100
-	err = s.view(ctx, func(t table) error {
-		byOrder := map[int64]core.Change{}
-		for _, commit := range commits {
-			taken := 0
-			err := ids(t.bucket("commits"), join(repository, commit), func(id string) (bool, error) {
-				change, err := t.change(id)
-				byOrder[change.Entry.Order] = change
-				taken++
-				return taken < most, err
-			})
-			if err != nil {
-				return err
-			}
-		}
-		orders := slices.SortedFunc(maps.Keys(byOrder), func(a, b int64) int { return cmp.Compare(b, a) })
-		for _, order := range orders[:min(len(orders), most)] {
-			found = append(found, byOrder[order])
-		}
-		return nil
-	})
-	return found, wrap("entries of", repository, err)
+func (s *Store) Find(ctx context.Context, id string) (core.Change, error) {
+	return s.find(ctx, id, func(record) bool { return true })
 }
 
 // Entry implements status.Log.
 func (s *Store) Entry(ctx context.Context, user, id string) (core.Change, error) {
-	change, err := s.Find(ctx, id)
-	if err == nil && change.Entry.User != user {
-		return core.Change{}, wrap("entry", id, core.ErrNotFound)
+	return s.find(ctx, id, func(r record) bool { return r.user == user })
+}
+
+func (s *Store) find(ctx context.Context, id string, wanted func(record) bool) (c core.Change, err error) {
+	var found core.EncodedChange
+	err = s.view(ctx, func(t table) error {
+		r, err := t.find(id)
+		if err == nil && !wanted(r) {
+			err = core.ErrNotFound
+		}
+		found = r.change()
+		return err
+	})
+	if err == nil {
+		c, err = found.Decode()
 	}
-	return change, err
+	return c, wrap("find", id, err)
+}
+
+// Payload returns an entry's payload as it came, or core.ErrNotFound.
+func (s *Store) Payload(ctx context.Context, id string) (payload []byte, err error) {
+	err = s.view(ctx, func(t table) error {
+		order := t.get(bucketIDs, []byte(id))
+		stored := t.get(bucketPayloads, order)
+		if stored == nil {
+			return core.ErrNotFound
+		}
+		payload = append([]byte{}, stored...)
+		return nil
+	})
+	return payload, wrap("payload", id, err)
+}
+
+// ByCommit implements deploy.Store.
+func (s *Store) ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error) {
+	const most = 100
+	var found []core.EncodedChange
+	err := s.view(ctx, func(t table) error {
+		orders := map[int64]bool{}
+		for _, commit := range commits {
+			prefix, n := join(repository, commit, ""), 0
+			backward(t.bucket(bucketCommits).Cursor(), prefix, nil, func(key, _ []byte) bool {
+				orders[number(key[len(prefix):])] = true
+				n++
+				return n < most
+			})
+		}
+		newest := slices.SortedFunc(maps.Keys(orders), func(a, b int64) int { return cmp.Compare(b, a) })
+		return t.changes(newest[:min(len(newest), most)], &found)
+	})
+	if err != nil {
+		return nil, wrap("entries of", repository, err)
+	}
+	changes, err := decode(found)
+	return changes, wrap("entries of", repository, err)
+}
+
+// changes appends the changes of entries to found.
+func (t table) changes(orders []int64, found *[]core.EncodedChange) error {
+	for _, order := range orders {
+		r, err := t.record(order)
+		if err != nil {
+			return err
+		}
+		*found = append(*found, r.change())
+	}
+	return nil
+}
+
+func decode(found []core.EncodedChange) (changes []core.Change, err error) {
+	for _, c := range found {
+		change, err := c.Decode()
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
 }
 
 // Entries implements status.Log.
 func (s *Store) Entries(ctx context.Context, user, app string, skip, limit int) (page []core.Entry, total int, err error) {
+	var found []core.EncodedChange
 	err = s.view(ctx, func(t table) error {
-		bucket, prefix := t.bucket("users"), join(user)
-		if app != "" {
-			bucket, prefix = t.bucket("apps"), join(user, app)
-		}
-		return ids(bucket, prefix, func(id string) (bool, error) {
-			total++
-			if total <= skip || len(page) >= limit {
-				return true, nil
-			}
-			change, err := t.change(id)
-			page = append(page, change.Entry)
-			return true, err
-		})
+		var orders []int64
+		orders, total = t.page(user, app, skip, limit)
+		return t.changes(orders, &found)
 	})
+	if err != nil {
+		return nil, 0, wrap("entries of", user, err)
+	}
+	changes, err := decode(found)
+	for _, c := range changes {
+		page = append(page, c.Entry)
+	}
 	return page, total, wrap("entries of", user, err)
 }

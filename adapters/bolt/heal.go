@@ -2,10 +2,8 @@ package bolt
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // The pauses between two tries to write again.
@@ -14,37 +12,35 @@ const (
 	longestPause = 5 * time.Second
 )
 
-// heal brings a store back whose disk did not take a transaction, as one that
-// is full for a while: it opens the file anew, as that alone tells what is on
-// disk, until it can write to it. Until then nothing is written, and what is
-// there can be read.
+// heal waits until the disk takes writes again, after one that failed: it opens
+// the file anew, as only that shows what is on the disk. Until then nothing is
+// written, and what is in the file can be read. It returns when ctx ends, too.
 func (s *Store) heal(ctx context.Context) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		if !s.refuse(ctx, pause) {
 			return
 		}
 		if err := s.reopen(); err != nil {
-			s.found(err)
+			s.state.Begin(err)
 			continue
 		}
-		s.o.Logger.Info("the store writes again", "path", s.o.Path)
-		s.found(nil)
+		s.state.End()
 		s.signal()
 		return
 	}
 }
 
-// refuse refuses writes, which came before it was known that they are in vain,
-// for a while; false where ctx ends.
+// refuse fails writes that were made before the outage was known, for a while. It
+// returns false when ctx ends.
 func (s *Store) refuse(ctx context.Context, while time.Duration) bool {
 	timer := time.NewTimer(while)
 	defer timer.Stop()
 	for {
+		for _, w := range s.waiting.take() {
+			w.fail(s.state.Err())
+		}
 		select {
-		case w := <-s.writes:
-			if w.state.CompareAndSwap(waiting, running) {
-				w.done <- s.Check(ctx)
-			}
+		case <-s.waiting.wake:
 		case <-timer.C:
 			return true
 		case <-ctx.Done():
@@ -53,31 +49,13 @@ func (s *Store) refuse(ctx context.Context, while time.Duration) bool {
 	}
 }
 
-// reopen opens the file anew and writes to it. The claims stay: this process
-// made them, and is at work.
+// reopen opens the file anew and writes to it. The claims stay: this process made
+// them, and works under them.
 func (s *Store) reopen() error {
-	if err := s.readAnew(); err != nil {
-		return err
-	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("meta")).Put([]byte("format"), []byte(format))
-	})
-	if err != nil {
-		return fmt.Errorf("bolt: writing to %s: %w", s.o.Path, err)
-	}
-	return nil
-}
-
-func (s *Store) readAnew() error {
 	s.opened.Lock()
 	defer s.opened.Unlock()
-	if err := s.db.Close(); err != nil {
-		s.o.Logger.Warn("closing the store failed", "path", s.o.Path, "error", err)
+	if err := errors.Join(s.close(), s.open()); err != nil {
+		return err
 	}
-	db, err := s.open()
-	if err != nil {
-		return err // who reads is told that it is not open
-	}
-	s.db = db
-	return nil
+	return s.prepare()
 }

@@ -1,10 +1,14 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -14,88 +18,137 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// disk hands out the store's file, and may break under it: then no write to the
-// file succeeds, nor opening it for that.
+// disk opens the store's file, and can be full: then no write to the file succeeds.
 type disk struct {
-	broken atomic.Bool
-	file   *os.File
+	mu   sync.Mutex
+	full bool
+	file *os.File
 }
 
 func (d *disk) open(path string, flags int, mode os.FileMode) (*os.File, error) {
-	if d.broken.Load() {
-		return nil, &os.PathError{Op: "open", Path: path, Err: syscall.EIO}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.full {
+		if _, err := os.Stat(path); err != nil {
+			return nil, &os.PathError{Op: "open", Path: path, Err: syscall.ENOSPC}
+		}
+		flags = os.O_RDONLY
 	}
 	file, err := os.OpenFile(path, flags, mode) //nolint:gosec // the test's own
 	d.file = file
 	return file, err
 }
 
-// broke has the file that is open take no write any more, once nobody writes.
-func (d *disk) broke(t *testing.T) {
+// fill makes the disk full. Nobody may write meanwhile.
+func (d *disk) fill(t *testing.T) {
 	t.Helper()
-	synctest.Wait() // or whoever writes would close the file meanwhile
-	d.broken.Store(true)
-	reading, err := os.Open(d.file.Name())
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = true
+	if d.file == nil {
+		return
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reading.Close() //nolint:errcheck // only read
-	if err := syscall.Dup3(int(reading.Fd()), int(d.file.Fd()), syscall.O_CLOEXEC); err != nil {
+	defer full.Close() //nolint:errcheck // nothing is written to it
+	if err := syscall.Dup3(int(full.Fd()), int(d.file.Fd()), syscall.O_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// A disk that fails for a while is waited for: what was on it is there, what it
-// did not take is not, and claims that were at work go on.
-func TestDiskThatFailsForAWhile(t *testing.T) {
+// makeRoom ends that.
+func (d *disk) makeRoom() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = false
+}
+
+// onDisk is a store on a disk, with its log.
+func onDisk(t *testing.T, d *disk, path string) (*Store, *bytes.Buffer) {
+	t.Helper()
+	var log bytes.Buffer
+	s := New(Options{Path: path, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	s.openFile = d.open
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s, &log
+}
+
+func acceptOne(t *testing.T, s *Store, id string) error {
+	t.Helper()
+	_, _, err := s.Accept(t.Context(), deploy.Acceptance{
+		Entry: core.Entry{ID: id, User: "u", Status: core.StatusPending, Steps: []core.Step{}}, Place: &deploy.Place{Lane: id},
+	})
+	return err
+}
+
+// untilItWrites waits until the store writes again. That may take a while: if
+// another test has just forked, the child holds the lock of our file until it is a
+// program of its own.
+func untilItWrites(t *testing.T, s *Store) {
+	t.Helper()
+	for err := s.Check(t.Context()); err != nil; err = s.Check(t.Context()) {
+		if t.Context().Err() != nil {
+			t.Fatalf("the store does not write again: %v", err)
+		}
+		<-time.After(longestPause)
+		synctest.Wait()
+	}
+}
+
+// wantLog wants each text once in the log.
+func wantLog(t *testing.T, log *bytes.Buffer, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if n := strings.Count(log.String(), text); n != 1 {
+			t.Errorf("%q was logged %d times:\n%s", text, n, log)
+		}
+	}
+}
+
+const logBegins, logEnds = "the store can't be written; deliveries are refused until it can", "the store can be written again"
+
+// A disk becomes full, and has room again: what was on it is there, what it did not
+// take is not, and claims go on.
+func TestDiskIsFullForAWhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
-		s := New(Options{Path: filepath.Join(t.TempDir(), "store.db")})
-		s.openFile = d.open
-		if err := s.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		accept := func(id string) error {
-			_, _, err := s.Accept(t.Context(), deploy.Acceptance{
-				Entry: core.Entry{ID: id, User: "u", Status: core.StatusPending, Steps: []core.Step{}}, Place: &deploy.Place{Lane: id},
-			})
-			return err
-		}
-		if err := accept("before"); err != nil {
+		s, log := onDisk(t, d, filepath.Join(t.TempDir(), "store.db"))
+		if err := acceptOne(t, s, "before"); err != nil {
 			t.Fatal(err)
 		}
 		claim, found, _, err := s.Claim(t.Context(), time.Hour)
 		if err != nil || !found {
 			t.Fatal(found, err)
 		}
-		d.broke(t)
-		if err := accept("lost"); err == nil {
-			t.Error("what the disk did not take was acknowledged")
+		d.fill(t)
+		if err := acceptOne(t, s, "lost"); err == nil {
+			t.Error("the store says that it was written")
 		}
-		for range 3 {
-			<-time.After(time.Minute)
+		for i := range 3 {
+			<-time.After(40 * time.Second)
 			if err := s.Check(t.Context()); err == nil {
-				t.Error("it says that all is well")
+				t.Error("the store says that it can be written")
 			}
-			if err := accept("refused"); err == nil {
-				t.Error("it writes on")
+			if err := acceptOne(t, s, fmt.Sprint("refused", i)); err == nil {
+				t.Error("the store says that it was written")
+			}
+			if _, err := s.Find(t.Context(), "before"); err != nil {
+				t.Errorf("it can't be read: %v", err)
 			}
 		}
-		d.broken.Store(false)
-		// Not at once where another test has just forked: until that is a program
-		// of its own, it holds the lock of our file, too.
-		for err := s.Check(t.Context()); err != nil; err = s.Check(t.Context()) {
-			if t.Context().Err() != nil {
-				t.Fatalf("it does not write again: %v", err)
-			}
-			<-time.After(longestPause)
-			synctest.Wait()
-		}
+		d.makeRoom()
+		untilItWrites(t, s)
+		wantLog(t, log, logBegins, logEnds, "failed_calls=3")
 		if _, err := s.Find(t.Context(), "lost"); !errors.Is(err, core.ErrNotFound) {
-			t.Errorf("what was not acknowledged is there: %v", err)
+			t.Errorf("what was refused is there: %v", err)
 		}
-		if err := accept("after"); err != nil {
+		if err := acceptOne(t, s, "after"); err != nil {
 			t.Error(err)
 		}
 		if _, err := s.Renew(t.Context(), claim, time.Hour); err != nil {
@@ -110,19 +163,93 @@ func TestDiskThatFailsForAWhile(t *testing.T) {
 	})
 }
 
-// A store may be stopped while it waits for its disk.
-func TestStopWhileTheDiskFails(t *testing.T) {
+// A store starts on a full disk: what is there can be read, and it can be written
+// as soon as there is room.
+func TestStartOnFullDisk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "store.db")
+		d := &disk{}
+		s, _ := onDisk(t, d, path)
+		if err := acceptOne(t, s, "before"); err != nil {
+			t.Fatal(err)
+		}
+		if _, found, _, err := s.Claim(t.Context(), time.Hour); err != nil || !found {
+			t.Fatal(found, err)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d.full = true
+		s, log := onDisk(t, d, path)
+		if err := s.Check(t.Context()); err == nil {
+			t.Error("the store says that it can be written")
+		}
+		if err := acceptOne(t, s, "refused"); err == nil {
+			t.Error("the store says that it was written")
+		}
+		if c, err := s.Find(t.Context(), "before"); err != nil || c.Entry.Attempts != 1 {
+			t.Errorf("it can't be read: %+v, %v", c, err)
+		}
+		if page, total, err := s.Entries(t.Context(), "u", "", 0, 10); err != nil || len(page) != 1 || total != 1 {
+			t.Errorf("it can't be read: %d of %d, %v", len(page), total, err)
+		}
+		if all, err := s.Changes(t.Context(), "u", core.Seq{}, 10); err != nil || len(all) != 2 {
+			t.Errorf("it can't be read: %d changes, %v", len(all), err)
+		}
+		d.makeRoom()
+		untilItWrites(t, s)
+		wantLog(t, log, logBegins, logEnds)
+		if err := acceptOne(t, s, "after"); err != nil {
+			t.Error(err)
+		}
+		// What the process before had claimed can be claimed again at once.
+		if c, found, _, err := s.Claim(t.Context(), time.Hour); err != nil || !found || !c.Lost || c.Change.Entry.ID != "before" {
+			t.Errorf("claimed %q, %t, %v", c.Change.Entry.ID, found, err)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A new store on a full disk makes its file as soon as there is room.
+func TestNewStoreOnFullDisk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "store.db")
+		d := &disk{full: true}
+		s, log := onDisk(t, d, path)
+		if err := acceptOne(t, s, "refused"); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("got %v, want that the disk is full", err)
+		}
+		if _, err := s.Find(t.Context(), "refused"); err == nil || errors.Is(err, core.ErrNotFound) {
+			t.Errorf("got %v, want that it can't be read", err)
+		}
+		if err := s.Clean(t.Context()); err == nil {
+			t.Error("there was nothing to clean")
+		}
+		d.makeRoom()
+		untilItWrites(t, s)
+		wantLog(t, log, logBegins, logEnds)
+		if err := acceptOne(t, s, "after"); err != nil {
+			t.Error(err)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A store may be stopped while its disk is full.
+func TestStopWhileDiskIsFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
-		s := New(Options{Path: filepath.Join(t.TempDir(), "store.db")})
-		s.openFile = d.open
-		if err := s.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		d.broke(t)
+		s, _ := onDisk(t, d, filepath.Join(t.TempDir(), "store.db"))
+		d.fill(t)
 		if err := s.update(t.Context(), put("x")); err == nil {
-			t.Error("it was acknowledged")
+			t.Error("the store says that it was written")
 		}
 		<-time.After(time.Minute)
 		if err := s.Stop(t.Context()); err != nil {
@@ -132,4 +259,23 @@ func TestStopWhileTheDiskFails(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// What was begun when the disk became full is no store, and is removed.
+func TestFileThatWasBegun(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := New(Options{Path: path})
+	s.openFile = func(path string, _ int, mode os.FileMode) (*os.File, error) {
+		if err := os.WriteFile(path, []byte("begun"), mode); err != nil {
+			return nil, err
+		}
+		return nil, &os.PathError{Op: "write", Path: path, Err: syscall.ENOSPC}
+	}
+	if err := s.open(); !full(err) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is still there: %v", err)
+	}
 }

@@ -1,22 +1,30 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
-	"strings"
+	"errors"
+	"slices"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// janitor drops what has been kept long enough, once an hour.
+const (
+	cleanEvery = time.Minute
+	// What one transaction of the janitor reads, or removes, at most: it runs beside
+	// deliveries, which must not wait for it.
+	readPass   = 1000
+	removePass = 50
+)
+
+// janitor removes what has been kept long enough, until ctx ends.
 func (s *Store) janitor(ctx context.Context) {
 	for {
-		if err := s.Clean(ctx); err != nil && ctx.Err() == nil {
-			s.o.Logger.Warn("cleaning the store failed", "error", err)
+		if err := s.Clean(ctx); err != nil && ctx.Err() == nil && s.Check(ctx) == nil {
+			s.o.Logger.Warn("cleaning of the store failed", "error", err)
 		}
-		timer := time.NewTimer(time.Hour)
+		timer := time.NewTimer(cleanEvery)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -26,148 +34,258 @@ func (s *Store) janitor(ctx context.Context) {
 	}
 }
 
-// pass is how much one transaction of the janitor removes at most, so that
-// nobody waits long for it.
-const pass = 100
-
-// Clean drops what Options says is not kept any more: outcomes and their
-// payloads, keys and changes. Live entries stay.
+// Clean removes what Options says is not kept any more: outcomes and their
+// payloads, and changes. Live entries stay. It reads beside writes, goes only as
+// far as there is something to remove, and removes a little at a time.
 func (s *Store) Clean(ctx context.Context) error {
-	for _, clean := range []func(table, time.Time) (removed int, err error){
-		s.cleanEntries, s.cleanPayloads, s.cleanKeys, s.cleanChanges,
-	} {
-		for {
-			var removed int
-			err := s.update(ctx, func(t table) (err error) {
-				removed, err = clean(t, s.o.Now())
-				return err
-			})
+	_, err := s.clean(ctx)
+	return wrap("clean", s.o.Path, err)
+}
+
+// clean returns how many entries it has read.
+func (s *Store) clean(ctx context.Context) (read int, err error) {
+	for _, clean := range []func(context.Context) (int, error){s.cleanEntries, s.cleanPayloads, s.cleanUsers} {
+		n, err := clean(ctx)
+		if read += n; err != nil {
+			return read, err
+		}
+	}
+	return read, nil
+}
+
+// cleanEntries removes outcomes that are too old.
+func (s *Store) cleanEntries(ctx context.Context) (read int, err error) {
+	return s.eachOld(ctx, bucketEntries, s.o.KeepEntries, s.forget)
+}
+
+// cleanPayloads removes the payloads of outcomes that are too old.
+func (s *Store) cleanPayloads(ctx context.Context) (read int, err error) {
+	return s.eachOld(ctx, bucketPayloads, s.o.KeepPayloads, func(ctx context.Context, old []revision) error {
+		return s.remove(ctx, old, func(t table, r record) error { return t.delete(bucketPayloads, orderKey(r.order)) })
+	})
+}
+
+// revision is an entry as it was when the janitor saw it.
+type revision struct{ order, revision int64 }
+
+// eachOld calls remove with the outcomes of entries that were made longer than
+// keep ago and that have a key in bucket, the first accepted first.
+func (s *Store) eachOld(ctx context.Context, bucket string, keep time.Duration, remove func(context.Context, []revision) error) (read int, err error) {
+	scan := oldScan{now: nanos(s.o.Now()), keep: int64(keep)}
+	for more := true; more; {
+		err := s.view(ctx, func(t table) error {
+			more = false
+			cursor, end := t.bucket(bucket).Cursor(), read+readPass
+			for key, _ := cursor.Seek(orderKey(scan.next)); key != nil; key, _ = cursor.Next() {
+				if more = read == end; more {
+					break
+				}
+				read++
+				r, err := t.record(number(key))
+				if err != nil {
+					return err
+				}
+				if !scan.add(r) {
+					break
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			err = remove(ctx, scan.old)
+		}
+		if err != nil {
+			return read, err
+		}
+		scan.old = nil
+	}
+	return read, nil
+}
+
+// oldScan finds old outcomes among entries in the order of their acceptance, and
+// ends at the first entry that is young. Little depends on what the clock said
+// when an entry was made: one that was made in the future, by a clock that was
+// ahead, is as old as the next that is old.
+type oldScan struct {
+	now, keep   int64
+	next        int64      // the Order to go on from
+	future, old []revision // outcomes
+}
+
+// add adds an entry to old if it is, and returns false if it is young.
+func (scan *oldScan) add(r record) bool {
+	if r.created <= scan.now && r.created > scan.now-scan.keep {
+		return false
+	}
+	if r.state&live == 0 {
+		scan.future = append(scan.future, revision{r.order, r.revision})
+	}
+	if r.created <= scan.now {
+		scan.old = append(scan.old, scan.future...)
+		scan.future = scan.future[:0]
+	}
+	scan.next = r.order + 1
+	return true
+}
+
+// cleanUsers removes outcomes that are too many for their user, and changes that
+// are too old.
+func (s *Store) cleanUsers(ctx context.Context) (read int, err error) {
+	from := []byte{}
+	for from != nil {
+		users := map[string]user{}
+		err := s.view(ctx, func(t table) error {
+			cursor := t.bucket(bucketUsers).Cursor()
+			key, _ := cursor.Seek(from)
+			for ; key != nil && len(users) < readPass; key, _ = cursor.Next() {
+				name := string(key[1:])
+				users[name] = t.user(name)
+			}
+			from = append([]byte(nil), key...)
+			return nil
+		})
+		if err != nil {
+			return read, err
+		}
+		for name, u := range users {
+			n, err := s.cleanMany(ctx, name, u)
+			if read += n; err == nil {
+				err = s.cleanChanges(ctx, name, u)
+			}
 			if err != nil {
-				return wrap("clean", "", err)
+				return read, err
 			}
-			if removed < pass {
-				break
+		}
+	}
+	return read, nil
+}
+
+// cleanMany removes the outcomes of a user that are not among the newest
+// MaxEntries entries.
+func (s *Store) cleanMany(ctx context.Context, name string, u user) (read int, err error) {
+	prefix := join(name, "", "")
+	from, over := prefix, int(u.entries)-s.o.MaxEntries
+	for read < over && bytes.HasPrefix(from, prefix) {
+		var old []revision
+		err := s.view(ctx, func(t table) error {
+			cursor, end := t.bucket(bucketIndex).Cursor(), min(read+readPass, over)
+			key, _ := cursor.Seek(from)
+			for ; bytes.HasPrefix(key, prefix) && read < end; key, _ = cursor.Next() {
+				read++
+				r, err := t.record(number(key[len(prefix):]))
+				if err != nil {
+					return err
+				}
+				if r.state&live == 0 {
+					old = append(old, revision{r.order, r.revision})
+				}
 			}
+			from = bytes.Clone(key)
+			return nil
+		})
+		if err == nil {
+			err = s.forget(ctx, old)
+		}
+		if err != nil {
+			return read, err
+		}
+	}
+	return read, nil
+}
+
+// cleanChanges removes the changes of a user that are too old.
+func (s *Store) cleanChanges(ctx context.Context, name string, u user) error {
+	before := core.Seq{Millis: uint64(max(s.o.Now().Add(-s.o.KeepChanges).UnixMilli(), 0))} //nolint:gosec // not negative
+	oldest, _, err := s.Bounds(ctx, name)
+	if err != nil || u.changes == 0 || oldest.Compare(before) >= 0 {
+		return err
+	}
+	for removed := int64(removePass); removed == removePass; {
+		err := s.pause(ctx, func() error {
+			return s.update(ctx, func(t table) error {
+				u := t.user(name)
+				kept := u.changes
+				err := t.trim(name, &u, func(oldest core.Seq, n int64) bool { return n < removePass && oldest.Compare(before) < 0 })
+				removed = kept - u.changes
+				return errors.Join(err, t.putUser(name, u))
+			})
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// cleanEntries removes outcomes that are too old, or too many for their user.
-func (s *Store) cleanEntries(t table, now time.Time) (int, error) {
-	var old []core.Entry
-	kept := map[string]int{}
-	cursor := t.bucket("users").Cursor()
-	for key, value := cursor.Last(); key != nil && len(old) < pass; key, value = cursor.Prev() {
-		user, _, _ := strings.Cut(string(key), "\x00")
-		id := string(value)
-		kept[user]++
-		if kept[user] <= s.o.MaxEntries && !idBefore(id, now.Add(-s.o.KeepEntries)) {
-			continue
-		}
-		change, err := t.change(id)
-		if err != nil {
-			return 0, err
-		}
-		if e := change.Entry; e.Status.Outcome() && (kept[user] > s.o.MaxEntries || e.CreatedAt.Before(now.Add(-s.o.KeepEntries))) {
-			old = append(old, e)
-		}
-	}
-	for _, e := range old {
-		if err := t.forget(e); err != nil {
-			return 0, err
-		}
-	}
-	return len(old), nil
-}
-
-// idBefore guesses from an id, a version 7 UUID, whether it may be older than
-// when; what it says no to is not.
-func idBefore(id string, when time.Time) bool {
-	var millis int64
-	if len(id) < 12 {
-		return true
-	}
-	for _, c := range id[:12] {
-		digit := strings.IndexRune("0123456789abcdef", c)
-		if digit < 0 {
-			return true
-		}
-		millis = millis<<4 | int64(digit)
-	}
-	return millis <= when.UnixMilli()
-}
-
-func (s *Store) cleanPayloads(t table, now time.Time) (int, error) {
-	return remove(t.bucket("payloads"), func(key, _ []byte) (bool, error) {
-		if !idBefore(string(key), now.Add(-s.o.KeepPayloads)) {
-			return false, nil
-		}
-		change, err := t.change(string(key))
-		return change.Entry.Status.Outcome() && change.Entry.CreatedAt.Before(now.Add(-s.o.KeepPayloads)), err
-	})
-}
-
-func (s *Store) cleanKeys(t table, now time.Time) (int, error) {
-	return remove(t.bucket("keys"), func(_, value []byte) (bool, error) {
-		if len(value) < 8 || keyTime(value).Before(now.Add(-s.o.KeepKeys)) {
-			return true, nil
-		}
-		// A key whose entry is gone would find nothing.
-		return t.bucket("entries").Get(value[8:]) == nil, nil
-	})
-}
-
-// remove deletes up to pass keys of b that old names.
-func remove(b *bbolt.Bucket, old func(key, value []byte) (bool, error)) (int, error) {
-	var keys [][]byte
-	cursor := b.Cursor()
-	for key, value := cursor.First(); key != nil && len(keys) < pass; key, value = cursor.Next() {
-		is, err := old(key, value)
-		if err != nil {
-			return 0, err
-		}
-		if is {
-			keys = append(keys, append([]byte{}, key...))
-		}
-	}
-	for _, key := range keys {
-		if err := b.Delete(key); err != nil {
-			return 0, err
-		}
-	}
-	return len(keys), nil
-}
-
-func (s *Store) cleanChanges(t table, now time.Time) (int, error) {
-	before := core.Seq{Millis: uint64(max(now.Add(-s.o.KeepChanges).UnixMilli(), 0))} //nolint:gosec // not negative
-	feeds := map[string]feed{}
-	err := t.bucket("feeds").ForEach(func(user, _ []byte) error {
-		var f feed
-		_, err := load(t.bucket("feeds"), user, &f)
-		feeds[string(user)] = f
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	removed := 0
-	for user, f := range feeds {
-		log := t.bucket("changes").Bucket([]byte(user))
-		if log == nil {
-			continue
-		}
-		count := f.Count
-		err := trim(log, &f, func(oldest core.Seq) bool {
-			return oldest.Compare(before) < 0 && removed+count-f.Count < pass
+// forget removes entries, and all that leads to them.
+func (s *Store) forget(ctx context.Context, old []revision) error {
+	for part := range slices.Chunk(old, removePass) {
+		commits := map[int64][][]byte{} // decoded before the transaction that writes
+		var found []core.EncodedChange
+		err := s.view(ctx, func(t table) error {
+			for _, o := range part {
+				if err := t.changes([]int64{o.order}, &found); ignoreNotFound(err) != nil {
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil {
-			return 0, err
+			return err
 		}
-		removed += count - f.Count
-		if err := store(t.bucket("feeds"), []byte(user), f); err != nil {
-			return 0, err
+		changes, err := decode(found)
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			commits[c.Entry.Order] = commitPrefixes(c.Entry)
+		}
+		if err := s.remove(ctx, part, func(t table, r record) error { return t.forget(r, commits[r.order]) }); err != nil {
+			return err
 		}
 	}
-	return removed, nil
+	return nil
+}
+
+// remove calls do with the entries that are still what they were, a few in a
+// transaction.
+func (s *Store) remove(ctx context.Context, old []revision, do func(t table, r record) error) error {
+	for part := range slices.Chunk(old, removePass) {
+		err := s.pause(ctx, func() error {
+			return s.update(ctx, func(t table) error {
+				for _, o := range part {
+					r, err := t.record(o.order)
+					if errors.Is(err, core.ErrNotFound) || err == nil && r.revision != o.revision {
+						continue
+					}
+					if err == nil {
+						err = do(t, r)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pause calls do and then waits for as long as it took, so that the janitor has at
+// most half of the disk's time.
+func (s *Store) pause(ctx context.Context, do func() error) error {
+	began := time.Now()
+	err := do()
+	timer := time.NewTimer(time.Since(began))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, ctx.Err())
+	}
 }

@@ -28,13 +28,13 @@ func (o *outbox) Add(ctx context.Context, id string, lease time.Duration) error 
 	o.mu.Lock()
 	o.leases[id] = o.s.steady().Add(lease)
 	o.mu.Unlock()
-	err := o.s.update(ctx, func(t table) error { return t.bucket("outbox").Put([]byte(id), nil) })
+	err := o.s.update(ctx, func(t table) error { return t.put(bucketOutbox, []byte(id), nil) })
 	return wrap("add to outbox", id, err)
 }
 
 // Done implements deploy.Outbox.
 func (o *outbox) Done(ctx context.Context, id string) error {
-	err := o.s.update(ctx, func(t table) error { return t.bucket("outbox").Delete([]byte(id)) })
+	err := o.s.update(ctx, func(t table) error { return t.delete(bucketOutbox, []byte(id)) })
 	if err == nil {
 		o.mu.Lock()
 		delete(o.leases, id)
@@ -55,7 +55,7 @@ func (o *outbox) Claim(ctx context.Context, working []string, lease time.Duratio
 		}
 	}
 	err = o.s.view(ctx, func(t table) error {
-		cursor := t.bucket("outbox").Cursor()
+		cursor := t.bucket(bucketOutbox).Cursor()
 		for id, _ := cursor.First(); id != nil && len(claimed) < maxClaimed; id, _ = cursor.Next() {
 			switch leased := o.leases[string(id)]; {
 			case leased.After(end): // the clock was set back

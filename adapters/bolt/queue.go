@@ -1,386 +1,368 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// putPlace writes an entry's place and where it is found by: in the queue
-// where it waits, among the claims where it is claimed.
-func (t table) putPlace(id string, p place) error {
-	var before place
-	there, err := load(t.bucket("places"), []byte(id), &before)
+// turn is when an entry can be claimed: those that are ready at once go by Order.
+type turn struct{ at, order int64 }
+
+func (a turn) before(b turn) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
+
+func (a turn) append(dst []byte) []byte { return appendNumber(appendNumber(dst, a.at), a.order) }
+
+func parseTurn(key []byte) turn { return turn{number(key), number(key[8:])} }
+
+func (r *record) turn() turn { return turn{r.at, r.order} }
+
+// lanePrefix begins the keys of a lane in waiting. No other lane's begins it.
+func lanePrefix(lane string) []byte {
+	return append(appendNumber(make([]byte, 0, 24+len(lane)), int64(len(lane))), lane...)
+}
+
+// first returns the first entry that waits in a lane, if one does and the lane is
+// not claimed: the one that is in the queue.
+func (t table) first(lane string) (first turn, found bool, err error) {
+	if claimed, err := t.laneClaimed(lane); err != nil || claimed {
+		return turn{}, false, err
+	}
+	first, found = t.head(lane)
+	return first, found, nil
+}
+
+// head returns the first entry that waits in a lane.
+func (t table) head(lane string) (turn, bool) {
+	prefix := lanePrefix(lane)
+	key, _ := t.bucket(bucketWaiting).Cursor().Seek(prefix)
+	if !bytes.HasPrefix(key, prefix) {
+		return turn{}, false
+	}
+	return parseTurn(key[len(prefix):]), true
+}
+
+// changeLane calls change, which changes what waits in a lane or whether it is
+// claimed, and then has in the queue what is the first entry of the lane now. For
+// entries without a lane, "", it only calls change.
+func (t table) changeLane(lane string, change func() error) error {
+	before, queued, err := t.first(lane)
 	if err != nil {
 		return err
 	}
-	if there {
-		if err := t.bucket("queue").Delete(before.queueKey()); err != nil {
-			return err
-		}
-		if err := t.bucket("claims").Delete([]byte(id)); err != nil {
-			return err
-		}
-	}
-	switch {
-	case !p.LeaseEnd.IsZero():
-		err = t.bucket("claims").Put([]byte(id), nil)
-	case p.Queued:
-		err = t.bucket("queue").Put(p.queueKey(), []byte(id))
-	}
-	if err != nil {
+	if err := change(); err != nil {
 		return err
 	}
-	return store(t.bucket("places"), []byte(id), p)
-}
-
-// place returns an entry's place; the zero place where it never had one.
-func (t table) place(id string) (p place, err error) {
-	_, err = load(t.bucket("places"), []byte(id), &p)
-	return p, err
-}
-
-// eachClaim calls f with all that is claimed, whether the lease has run out
-// or not. f may change the place.
-func (t table) eachClaim(f func(id string, p place) error) error {
-	var claimed []string
-	err := t.bucket("claims").ForEach(func(key, _ []byte) error {
-		claimed = append(claimed, string(key))
+	after, queue, err := t.first(lane)
+	if err != nil || queued == queue && before == after {
+		return err
+	}
+	if queued {
+		if err := t.delete(bucketQueue, before.append(nil)); err != nil {
+			return err
+		}
+	}
+	if !queue {
 		return nil
+	}
+	return t.put(bucketQueue, after.append(nil), nil)
+}
+
+// wait puts an entry into the queue or, if it is in a lane, among those that wait
+// there; dequeue removes it again. They must be called within changeLane.
+func (t table) wait(r *record) error {
+	r.state |= queued
+	if r.lane == "" {
+		return t.put(bucketQueue, r.turn().append(nil), nil)
+	}
+	return t.put(bucketWaiting, r.turn().append(lanePrefix(r.lane)), nil)
+}
+
+func (t table) dequeue(r *record) error {
+	if r.state&queued == 0 {
+		return nil
+	}
+	r.state &^= queued
+	if r.lane == "" {
+		return t.delete(bucketQueue, r.turn().append(nil))
+	}
+	return t.delete(bucketWaiting, r.turn().append(lanePrefix(r.lane)))
+}
+
+// release ends the claim of an entry, and takes it out of the queue.
+func (t table) release(r *record) error {
+	if r.state&(queued|claimed) == 0 {
+		return nil
+	}
+	return t.changeLane(r.lane, func() error {
+		if err := t.dequeue(r); err != nil || r.state&claimed == 0 {
+			return err
+		}
+		r.state &^= claimed
+		return t.delete(bucketClaims, orderKey(r.order))
 	})
-	if err != nil {
-		return err
-	}
-	for _, id := range claimed {
-		p, err := t.place(id)
-		if err != nil {
-			return err
-		}
-		if err := f(id, p); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-// enqueue puts an entry into the queue, and into its lane if it enters one. steady
-// is the time by the clock that the queue goes by.
-func (t table) enqueue(id string, p place, to deploy.Place, now, steady time.Time) error {
-	p.Queued, p.At, p.QueuedAt, p.LeaseEnd, p.App = true, to.At, time.Time{}, time.Time{}, ""
-	if !p.At.IsZero() {
-		p.QueuedAt = steady
-		if err := t.setNumber("delayed", max(t.number("delayed"), steady.UnixNano())); err != nil {
-			return err
-		}
-	}
-	if to.Lane != "" {
-		p.Lane = to.Lane
-		if err := t.enter(id, p, to.PushedAt, now); err != nil {
-			return err
-		}
-	}
-	return t.putPlace(id, p)
-}
-
-// enter makes an entry the newest of its lane unless another one is newer, see
-// deploy.Place, and makes the one that was the newest ready.
-func (t table) enter(id string, p place, pushedAt, now time.Time) error {
-	var n newest
-	if _, err := load(t.bucket("lanes"), []byte(p.Lane), &n); err != nil {
-		return err
-	}
-	if n.PushedAt.After(now) {
-		n.PushedAt = time.Time{}
-	}
-	if pushedAt.After(now) {
-		pushedAt = now.Truncate(time.Second) // as senders' times are
-	}
-	if p.Order < n.Order || !pushedAt.IsZero() && pushedAt.Before(n.PushedAt) {
-		return nil
-	}
-	if n.ID != "" && n.ID != id {
-		before, err := t.place(n.ID)
-		if err != nil {
-			return err
-		}
-		if before.Queued && before.LeaseEnd.IsZero() {
-			before.At = time.Time{}
-			if err := t.putPlace(n.ID, before); err != nil {
+// enqueue puts an entry that is neither queued nor claimed into the queue, and into
+// its lane if it enters one. steady is the time by the clock that the queue goes by.
+func (t table) enqueue(r *record, to deploy.Place, now, steady int64) error {
+	r.at, r.queuedAt = nanos(to.At), 0
+	if r.at != 0 {
+		r.queuedAt = steady
+		if delayed := number(t.get(bucketMeta, []byte(metaDelayed))); delayed < steady {
+			if err := t.put(bucketMeta, []byte(metaDelayed), orderKey(steady)); err != nil {
 				return err
 			}
 		}
 	}
-	n.ID, n.Order = id, p.Order
-	if !pushedAt.IsZero() {
-		n.PushedAt = pushedAt
+	if to.Lane != "" {
+		r.lane = to.Lane
 	}
-	return store(t.bucket("lanes"), []byte(p.Lane), n)
+	return t.changeLane(r.lane, func() error {
+		if to.Lane != "" {
+			if err := t.enter(r, nanos(to.PushedAt), now); err != nil {
+				return err
+			}
+		}
+		return t.wait(r)
+	})
+}
+
+// enter makes an entry the newest of its lane unless another one is newer, see
+// deploy.Place, and makes the one that was the newest ready.
+func (t table) enter(r *record, pushed, now int64) error {
+	value := t.get(bucketLanes, []byte(r.lane))
+	var newest, newestPushed int64
+	if len(value) == 16 {
+		newest, newestPushed = number(value), number(value[8:])
+	}
+	if newestPushed > now {
+		newestPushed = 0
+	}
+	if pushed > now {
+		pushed = now - now%int64(time.Second) // as senders' times are
+	}
+	if r.order < newest || pushed != 0 && pushed < newestPushed {
+		return nil
+	}
+	if newest != 0 && newest != r.order {
+		if err := t.makeReady(newest, r.lane); err != nil {
+			return err
+		}
+	}
+	if pushed == 0 {
+		pushed = newestPushed
+	}
+	return t.put(bucketLanes, []byte(r.lane), appendNumber(orderKey(r.order), pushed))
+}
+
+// makeReady makes an entry ready at once, if it waits in the lane for later. It must
+// be called within changeLane.
+func (t table) makeReady(order int64, lane string) error {
+	r, err := t.record(order)
+	if err != nil || r.state&queued == 0 || r.lane != lane || r.at == 0 {
+		return ignoreNotFound(err)
+	}
+	if err := t.dequeue(&r); err != nil {
+		return err
+	}
+	r.at, r.queuedAt = 0, 0
+	if err := t.wait(&r); err != nil {
+		return err
+	}
+	return t.put(bucketEntries, orderKey(order), r.bytes())
 }
 
 // newest returns what deploy.Claim.Newest says.
-func (t table) newest(id string, p place) (string, error) {
-	var n newest
-	if p.App != "" {
-		if _, err := load(t.bucket("joined"), []byte(p.App), &n); err != nil || n.ID != id {
-			return n.ID, err
-		}
+func (t table) newest(c claim) (string, error) {
+	newest := int64(0)
+	if c.app != "" {
+		newest = number(t.get(bucketApps, []byte(c.app)))
 	}
-	if p.Lane == "" {
+	if c.lane != "" && (newest == 0 || newest == c.order) {
+		newest = number(t.get(bucketLanes, []byte(c.lane)))
+	}
+	if newest == 0 {
 		return "", nil
 	}
-	_, err := load(t.bucket("lanes"), []byte(p.Lane), &n)
-	return n.ID, err
+	r, err := t.record(newest)
+	return r.id, ignoreNotFound(err)
 }
 
-// clockSetBack ends delays and leases that a clock which was ahead made: an entry
-// that was queued later than now becomes ready, and no lease lasts longer than
-// one that begins now. It reports whether there may be any; without write it
-// changes nothing.
-func (t table) clockSetBack(now time.Time, lease time.Duration, write bool) (found bool, err error) {
-	var ahead []string
-	err = t.eachClaim(func(id string, p place) error {
-		if p.LeaseEnd.After(now.Add(lease)) {
-			ahead = append(ahead, id)
-		}
-		return nil
-	})
-	delayed := t.number("delayed") > now.UnixNano()
-	if err != nil || !write || len(ahead) == 0 && !delayed {
-		return len(ahead) > 0 || delayed, err
+// nextReady finds the entry that became ready first in a lane that is not claimed.
+func (t table) nextReady(now int64) (order int64, found bool, next int64, err error) {
+	all, err := t.claims()
+	if err != nil {
+		return 0, false, 0, err
 	}
-	for _, id := range ahead {
-		p, err := t.place(id)
-		if err != nil {
-			return true, err
-		}
-		p.LeaseEnd = now.Add(lease)
-		if err := t.putPlace(id, p); err != nil {
-			return true, err
+	taken := map[string]bool{}
+	for _, c := range all {
+		if !c.expired(now) {
+			taken[c.lane] = c.lane != ""
+			next = soonest(next, c.ends)
 		}
 	}
-	if delayed {
-		return true, t.endDelays(now)
-	}
-	return true, nil
-}
-
-// endDelays makes what was queued later than now ready.
-func (t table) endDelays(now time.Time) error {
-	var waiting []string
-	cursor := t.bucket("queue").Cursor()
-	key, id := cursor.Seek(place{At: now}.queueKey())
-	for ; key != nil; key, id = cursor.Next() {
-		waiting = append(waiting, string(id))
-	}
-	for _, id := range waiting {
-		p, err := t.place(id)
-		if err != nil {
-			return err
+	var best turn
+	consider := func(candidate turn) {
+		switch {
+		case candidate.at > now:
+			next = soonest(next, candidate.at)
+		case !found || candidate.before(best):
+			best, found = candidate, true
 		}
-		if !p.QueuedAt.After(now) {
+	}
+	for _, c := range all {
+		if !c.expired(now) || taken[c.lane] {
 			continue
 		}
-		p.At, p.QueuedAt = time.Time{}, time.Time{}
-		if err := t.putPlace(id, p); err != nil {
-			return err
+		// It can be claimed again, whenever it was to be ready; and what waits in its
+		// lane is not in the queue.
+		r, err := t.record(c.order)
+		if err != nil {
+			return 0, false, 0, err
+		}
+		consider(turn{min(r.at, now), r.order})
+		if head, waits := t.head(c.lane); waits && c.lane != "" {
+			consider(head)
 		}
 	}
-	return t.setNumber("delayed", now.UnixNano())
+	if key, _ := t.bucket(bucketQueue).Cursor().First(); key != nil {
+		consider(parseTurn(key))
+	}
+	return best.order, found, next, nil
+}
+
+func soonest(a, b int64) int64 {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
 }
 
 // Claim implements deploy.Queue.
 func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim, found bool, next time.Time, err error) {
 	// Looking costs no sync; only a find is written.
-	now, setBack := s.steady(), false
+	now, setBack, at := nanos(s.steady()), false, int64(0)
 	err = s.view(ctx, func(t table) error {
 		if setBack, err = t.clockSetBack(now, lease, false); err != nil || setBack {
 			return err
 		}
-		_, found, next, err = t.nextReady(now)
+		_, found, at, err = t.nextReady(now)
 		return err
 	})
 	if err != nil || !found && !setBack {
-		return deploy.Claim{}, false, s.byCaller(next), wrap("claim", "", err)
+		return deploy.Claim{}, false, s.byCaller(timeOf(at)), wrap("claim", "", err)
 	}
+	var change core.EncodedChange
+	var user string
 	err = s.update(ctx, func(t table) error {
-		now := s.steady()
+		now := nanos(s.steady())
 		if _, err := t.clockSetBack(now, lease, true); err != nil {
 			return err
 		}
-		var id string
-		id, found, next, err = t.nextReady(now)
+		var order int64
+		order, found, at, err = t.nextReady(now)
 		if err != nil || !found {
 			return err
 		}
-		c, err = t.claim(id, s.o.Now(), now.Add(lease), s.o.MaxChanges)
-		return err
+		r, err := t.record(order)
+		if err != nil {
+			return err
+		}
+		c.Lost = r.state&claimed != 0
+		if c.Newest, err = t.claim(&r, now+int64(lease), nanos(s.o.Now()), s.o.MaxChanges); err != nil {
+			return err
+		}
+		change, user = r.change(), r.user
+		return nil
 	})
 	if err != nil || !found {
-		return deploy.Claim{}, false, s.byCaller(next), wrap("claim", "", err)
+		return deploy.Claim{}, false, s.byCaller(timeOf(at)), wrap("claim", "", err)
 	}
-	s.watchers.Wake(c.Change.Entry.User)
-	return c, true, time.Time{}, nil
+	s.watchers.Wake(user)
+	c.Change, err = change.Decode()
+	c.Attempt = c.Change.Entry.Attempts
+	return c, err == nil, time.Time{}, wrap("claim", "", err)
 }
 
-// nextReady finds the entry that became ready first in a lane that is not claimed.
-func (t table) nextReady(now time.Time) (id string, found bool, next time.Time, err error) {
-	taken := map[string]bool{}
-	var at time.Time // when the find became ready
-	soonest := func(when time.Time) {
-		if next.IsZero() || when.Before(next) {
-			next = when
+// claim claims an entry and saves that. It returns what deploy.Claim.Newest says.
+func (t table) claim(r *record, ends, now int64, most int) (newest string, err error) {
+	c := claim{order: r.order, run: t.run, ends: ends, lane: r.lane}
+	err = t.changeLane(r.lane, func() error {
+		if err := t.dequeue(r); err != nil {
+			return err
 		}
-	}
-	var lost []string
-	err = t.eachClaim(func(claimed string, p place) error {
-		if p.LeaseEnd.After(now) {
-			soonest(p.LeaseEnd)
-			taken[p.Lane] = p.Lane != ""
-			return nil
-		}
-		lost = append(lost, claimed)
-		return nil
+		r.state |= claimed
+		return t.putClaim(c)
 	})
 	if err != nil {
-		return "", false, next, err
+		return "", err
 	}
-	for _, candidate := range lost {
-		p, err := t.place(candidate)
-		if err != nil {
-			return "", false, next, err
-		}
-		if !taken[p.Lane] && (!found || p.At.Before(at)) {
-			id, found, at = candidate, true, p.At
-		}
+	r.attempts++
+	r.revision++
+	r.updated = now
+	if err := t.save(r, t.user(r.user), now, most); err != nil {
+		return "", err
 	}
-	cursor := t.bucket("queue").Cursor()
-	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
-		ready := time.Unix(0, int64(binary.BigEndian.Uint64(key))).UTC() //nolint:gosec // written from an int64
-		if ready.After(now) {
-			soonest(ready)
-			break
-		}
-		if found && !ready.Before(at) {
-			break
-		}
-		candidate := string(value)
-		p, err := t.place(candidate)
-		if err != nil {
-			return "", false, next, err
-		}
-		if !taken[p.Lane] {
-			return candidate, true, next, nil
-		}
-	}
-	return id, found, next, nil
-}
-
-// claim takes an entry until leaseEnd.
-func (t table) claim(id string, now, leaseEnd time.Time, most int) (deploy.Claim, error) {
-	before, err := t.change(id)
-	if err != nil {
-		return deploy.Claim{}, err
-	}
-	p, err := t.place(id)
-	if err != nil {
-		return deploy.Claim{}, err
-	}
-	lost := !p.LeaseEnd.IsZero()
-	p.LeaseEnd, p.App = leaseEnd, ""
-	if err := t.putPlace(id, p); err != nil {
-		return deploy.Claim{}, err
-	}
-	e := before.Entry
-	e.Attempts++
-	e.UpdatedAt = now
-	change, err := t.write(e, &before.Entry, now, most)
-	if err != nil {
-		return deploy.Claim{}, err
-	}
-	newest, err := t.newest(id, p)
-	return deploy.Claim{Change: change, Attempt: e.Attempts, Lost: lost, Newest: newest}, err
-}
-
-// held returns the place of what the claim of that attempt holds still.
-func (t table) held(id string, attempt int, now time.Time) (place, error) {
-	p, err := t.place(id)
-	if err != nil {
-		return place{}, err
-	}
-	change, err := t.change(id)
-	if err != nil {
-		return place{}, err
-	}
-	if p.LeaseEnd.IsZero() || change.Entry.Attempts != attempt {
-		return place{}, core.ErrConflict
-	}
-	if p.LeaseEnd.After(now) {
-		return p, nil
-	}
-	return p, t.eachClaim(func(other string, o place) error {
-		same := p.Lane != "" && o.Lane == p.Lane || p.App != "" && o.App == p.App
-		if other != id && same && o.LeaseEnd.After(now) {
-			return core.ErrConflict // it ran out, and the lane or the app is another's
-		}
-		return nil
-	})
+	return t.newest(c)
 }
 
 // Renew implements deploy.Queue.
 func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) (newest string, err error) {
-	id := c.Change.Entry.ID
-	err = s.update(ctx, func(t table) error {
-		now := s.steady()
-		p, err := t.held(id, c.Attempt, now)
-		if err != nil {
+	err = s.underClaim(ctx, c, func(t table, held claim, now int64) error {
+		held.ends = now + int64(lease)
+		if err := t.putClaim(held); err != nil {
 			return err
 		}
-		p.LeaseEnd = now.Add(lease)
-		if err := t.putPlace(id, p); err != nil {
-			return err
-		}
-		newest, err = t.newest(id, p)
+		newest, err = t.newest(held)
 		return err
 	})
-	return newest, wrap("renew", id, err)
+	return newest, wrap("renew", c.Change.Entry.ID, err)
 }
 
 // ClaimApp implements deploy.Queue.
-func (s *Store) ClaimApp(ctx context.Context, c deploy.Claim, app string) (newestID string, busy bool, err error) {
-	id, name := c.Change.Entry.ID, c.Change.Entry.User+"/"+app
-	err = s.update(ctx, func(t table) error {
-		now := s.steady()
-		p, err := t.held(id, c.Attempt, now)
-		if err != nil {
-			return err
-		}
+func (s *Store) ClaimApp(ctx context.Context, c deploy.Claim, app string) (newest string, busy bool, err error) {
+	name := c.Change.Entry.User + "/" + app
+	err = s.underClaim(ctx, c, func(t table, held claim, now int64) error {
+		all, err := t.claims()
 		busy = false
-		err = t.eachClaim(func(other string, p place) error {
-			busy = busy || other != id && p.App == name && p.LeaseEnd.After(now)
-			return nil
-		})
+		for _, other := range all {
+			busy = busy || other.order != held.order && other.app == name && !other.expired(now)
+		}
 		if err != nil || busy {
 			return err
 		}
-		p.App = name
-		if err := t.putPlace(id, p); err != nil {
+		held.app = name
+		if err := t.putClaim(held); err != nil {
 			return err
 		}
-		var n newest
-		if _, err := load(t.bucket("joined"), []byte(name), &n); err != nil {
-			return err
-		}
-		if n.Order < c.Change.Entry.Order {
-			n = newest{ID: id, Order: c.Change.Entry.Order}
-			if err := store(t.bucket("joined"), []byte(name), n); err != nil {
+		if number(t.get(bucketApps, []byte(name))) < held.order {
+			if err := t.put(bucketApps, []byte(name), orderKey(held.order)); err != nil {
 				return err
 			}
 		}
-		newestID, err = t.newest(id, p)
+		newest, err = t.newest(held)
 		return err
 	})
-	return newestID, busy, wrap("claim app", id, err)
+	return newest, busy, wrap("claim app", c.Change.Entry.ID, err)
+}
+
+// underClaim calls do in a transaction, with the claim as it is stored, or fails
+// with core.ErrConflict if it was lost.
+func (s *Store) underClaim(ctx context.Context, c deploy.Claim, do func(t table, held claim, now int64) error) error {
+	return s.update(ctx, func(t table) error {
+		now := nanos(s.steady())
+		r, err := t.find(c.Change.Entry.ID)
+		if err != nil {
+			return err
+		}
+		held, err := t.claimed(r, c.Attempt, now)
+		if err != nil {
+			return err
+		}
+		return do(t, held, now)
+	})
 }

@@ -4,82 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/availability"
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
-	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
 )
 
-// Options says where the file is and how long things are kept. Zero durations
-// and counts have defaults.
-type Options struct {
-	Path   string // of the file; its folder is made where it is missing
-	Now    func() time.Time
-	Logger *slog.Logger
-
-	KeepEntries  time.Duration // outcomes; 1 year. Live entries are always kept
-	KeepPayloads time.Duration // 30 days
-	KeepKeys     time.Duration // how long a repeat is known as one; 7 days
-	KeepChanges  time.Duration // 7 days
-	MaxEntries   int           // outcomes of one user; 10,000
-	MaxChanges   int           // changes of one user; 10,000
-}
-
-func (o Options) withDefaults() Options {
-	const day = 24 * time.Hour
-	orDefault(&o.KeepEntries, 365*day)
-	orDefault(&o.KeepPayloads, 30*day)
-	orDefault(&o.KeepKeys, 7*day)
-	orDefault(&o.KeepChanges, 7*day)
-	orDefault(&o.MaxEntries, 10_000)
-	orDefault(&o.MaxChanges, 10_000)
-	if o.Now == nil {
-		o.Now = func() time.Time { return time.Now().UTC() }
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	return o
-}
-
-func orDefault[T comparable](value *T, fallback T) {
-	var zero T
-	if *value == zero {
-		*value = fallback
-	}
-}
-
 // Store is the embedded store. Its methods may be called concurrently between
 // Start and Stop; before and after they fail.
 type Store struct {
-	o     Options
-	ready chan struct{}
-
+	o      Options
+	ready  chan struct{}
 	steady func() time.Time // a clock that nobody sets
+	run    int64            // number of this run, see claim
 
-	opened sync.RWMutex // held for reading while db is read, for writing while it is opened anew
-	db     *bbolt.DB
+	opened sync.RWMutex // held for reading while db is used, for writing while it is replaced
+	db     *bbolt.DB    // nil: the file can't be opened
+	floor  int64        // every new Order is higher
 
-	writes  chan *write
-	gone    chan struct{} // closed when nobody takes writes any more
+	waiting waiting
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
+	state    *availability.State // whether the file can be written
+	overload *availability.State
 	watchers watchers.Watchers
 	outbox   *outbox
 
-	mu     sync.Mutex
-	broken error // why nothing is written now
-
-	openFile func(path string, flags int, mode os.FileMode) (*os.File, error) // nil but in tests
+	// Set by tests alone.
+	openFile  func(path string, flags int, mode os.FileMode) (*os.File, error)
+	noJanitor bool
 }
 
 var (
@@ -95,8 +60,20 @@ var (
 func New(o Options) *Store {
 	o = o.withDefaults()
 	s := &Store{
-		o: o, steady: steadied(o.Now), ready: make(chan struct{}, 1), writes: make(chan *write), gone: make(chan struct{}),
-		broken: errClosed,
+		o: o, steady: steadied(o.Now), ready: make(chan struct{}, 1), run: rand.Int64(), //nolint:gosec // it must differ, and need not be secret
+		waiting: waiting{maxDeliveries: o.MaxWaiting, maxBytes: o.MaxWaitingBytes, wake: make(chan struct{}, 1)},
+		state: &availability.State{
+			Logger: o.Logger, Level: slog.LevelError, Attrs: []any{"path", o.Path},
+			Begins: "the store can't be written; deliveries are refused until it can",
+			Lasts:  "the store still can't be written",
+			Ends:   "the store can be written again",
+		},
+		overload: &availability.State{
+			Logger: o.Logger, Level: slog.LevelWarn,
+			Begins: "the store is overloaded; deliveries are refused",
+			Lasts:  "the store is still overloaded",
+			Ends:   "the store is not overloaded any more",
+		},
 	}
 	s.outbox = &outbox{s: s, leases: map[string]time.Time{}}
 	return s
@@ -105,120 +82,151 @@ func New(o Options) *Store {
 var errClosed = errors.New("the store is not open")
 
 // format is the version of the table in doc.go.
-const format = "1"
+const format = "2"
 
-// Start opens the file, making it where there is none. It fails where another
-// process has it open, and where a newer version wrote it.
+// Start opens the file, or makes it if it is missing. It fails if another process
+// has it open, or if another version of the program wrote it.
+//
+// If the disk takes no writes, as it is full, Start succeeds: what is in the file
+// can be read, and until the disk takes writes again, Check and all writes fail.
 func (s *Store) Start(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o700); err != nil {
-		return fmt.Errorf("bolt: making the folder of the store: %w", err)
-	}
-	db, err := s.open()
-	if err != nil {
+	err := s.open()
+	if err != nil && !full(err) {
 		return err
 	}
-	if err := db.Update(func(tx *bbolt.Tx) error { return s.prepare(table{tx}) }); err != nil {
-		return errors.Join(fmt.Errorf("bolt: %s: %w", s.o.Path, err), db.Close())
+	if err == nil {
+		err = s.prepare()
 	}
-	s.db = db
-	s.setBroken(nil)
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
+	switch {
+	case errors.Is(err, errFormat):
+		return errors.Join(err, s.close())
+	case err != nil:
+		s.state.Begin(err)
+	}
+	s.waiting.open()
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() { s.writer(ctx) })
-	s.running.Go(func() { s.janitor(ctx) })
+	if !s.noJanitor {
+		s.running.Go(func() { s.janitor(ctx) })
+	}
 	s.signal()
 	return nil
 }
 
-// open opens the file, which one process may have open at a time.
-func (s *Store) open() (*bbolt.DB, error) {
-	return openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType, OpenFile: s.openFile})
+// full reports whether err says that there is no room on the disk.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// prepare makes the buckets, ends the claims of a process that died and compares
-// the clock with what it said before.
-func (s *Store) prepare(t table) error {
-	tx := t.tx
-	for _, name := range []string{"meta", "entries", "payloads", "keys", "users", "apps", "commits", "places", "queue", "claims", "lanes", "joined", "feeds", "changes", "outbox"} {
-		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-			return err
-		}
+// open opens the file, which one process may have open at a time.
+func (s *Store) open() error {
+	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o700); err != nil {
+		return fmt.Errorf("bolt: making the folder of the store: %w", err)
 	}
-	meta := tx.Bucket([]byte("meta"))
-	switch found := string(meta.Get([]byte("format"))); found {
-	case "":
-		if err := meta.Put([]byte("format"), []byte(format)); err != nil {
-			return err
-		}
-	case format:
-	default:
-		return fmt.Errorf("the file has format %q, and this program knows %q; use the version that wrote it", found, format)
+	_, missing := os.Stat(s.o.Path)
+	db, err := openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType, OpenFile: s.openFile})
+	if err != nil && missing != nil {
+		return errors.Join(err, ignoreNotExist(os.Remove(s.o.Path))) // it was begun, and is no store
 	}
+	if err != nil {
+		return err
+	}
+	s.db = db
+	return nil
+}
+
+func ignoreNotExist(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+var errFormat = errors.New("the file has another format")
+
+// prepare makes the buckets of a new file and compares the clock with what it was
+// before. It writes in any case, and so finds out whether that is possible.
+func (s *Store) prepare() error {
 	now := s.o.Now()
-	if accepted := time.UnixMilli(t.number("accepted")).UTC(); accepted.After(now) {
-		s.o.Logger.Warn("the clock was set back: the newest entry lies ahead of it",
-			"accepted_at", accepted, "now", now, "ahead", accepted.Sub(now).String())
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists([]byte(bucketMeta))
+		if err != nil {
+			return err
+		}
+		if found := meta.Get([]byte(metaFormat)); found != nil && string(found) != format {
+			return fmt.Errorf("%w: %q, and this version of the program knows %q; use the one that wrote it", errFormat, found, format)
+		}
+		for _, name := range buckets() {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
+		}
+		if last := meta.Get([]byte(metaLast)); len(last) == 16 && s.floor == 0 {
+			if accepted := timeOf(number(last[8:])); accepted.After(now) {
+				s.o.Logger.Warn("the clock was set back: the newest entry lies ahead of it",
+					"accepted_at", accepted, "now", now, "ahead", accepted.Sub(now).String())
+			}
+		}
+		return meta.Put([]byte(metaFormat), []byte(format))
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("bolt: %s: %w", s.o.Path, err), s.closeNew())
 	}
 	// A store that is new, or an older copy of one, gives no Order that entries had
 	// before: a clock that is wrong makes a gap in the numbers and nothing worse.
-	if err := t.setNumber("order", max(t.number("order"), now.UnixMilli())); err != nil {
-		return err
+	if s.floor == 0 {
+		s.floor = now.UnixMilli()
 	}
-	return t.eachClaim(func(id string, p place) error {
-		p.LeaseEnd = time.Unix(0, 1).UTC()
-		return t.putPlace(id, p)
-	})
+	return nil
 }
 
-// Stop closes the file when the writes at work are done. It may be called
-// without Start, and twice.
-func (s *Store) Stop(context.Context) error {
-	if s.stop == nil {
+// closeNew closes a file that has no buckets, of which nothing can be read.
+func (s *Store) closeNew() error {
+	empty := false
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		empty = tx.Bucket([]byte(bucketMeta)) == nil
+		return nil
+	})
+	if err == nil && empty {
+		err = s.close()
+	}
+	return err
+}
+
+// close closes the file, if it is open.
+func (s *Store) close() error {
+	if s.db == nil {
 		return nil
 	}
-	s.setBroken(errClosed)
-	s.stop()
-	s.running.Wait()
-	s.stop = nil
-	if err := s.db.Close(); err != nil {
+	err := s.db.Close()
+	s.db = nil
+	if err != nil {
 		return fmt.Errorf("bolt: closing %s: %w", s.o.Path, err)
 	}
 	return nil
 }
 
-// Check tells whether the store can write, as far as is known.
-func (s *Store) Check(context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.broken
-}
-
-func (s *Store) setBroken(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.broken = err
-}
-
-// found notes whether the open store can write.
-func (s *Store) found(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !errors.Is(s.broken, errClosed) {
-		s.broken = err
-	}
-}
-
-// Payload returns an entry's payload as it came, or core.ErrNotFound.
-func (s *Store) Payload(ctx context.Context, id string) (payload []byte, err error) {
-	err = s.view(ctx, func(t table) error {
-		stored := t.bucket("payloads").Get([]byte(id))
-		if stored == nil {
-			return core.ErrNotFound
-		}
-		payload = append([]byte{}, stored...)
+// Stop closes the file when the writes that have begun are done. It may be called
+// without Start, and twice.
+func (s *Store) Stop(context.Context) error {
+	if s.stop == nil {
 		return nil
-	})
-	return payload, wrap("payload", id, err)
+	}
+	s.waiting.close()
+	s.stop()
+	s.running.Wait()
+	s.stop = nil
+	s.opened.Lock()
+	defer s.opened.Unlock()
+	return s.close()
+}
+
+// Check reports whether the store can write, as far as is known.
+func (s *Store) Check(context.Context) error {
+	if !s.waiting.isOpen() {
+		return errClosed
+	}
+	return s.state.Err()
 }
 
 // Watch implements deploy.Watcher and status.Feed.
@@ -234,16 +242,18 @@ func (s *Store) view(ctx context.Context, f func(table) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	closed := errors.Is(s.broken, errClosed)
-	s.mu.Unlock()
-	if closed {
+	if !s.waiting.isOpen() {
 		return errClosed
 	}
 	s.opened.RLock()
 	defer s.opened.RUnlock()
-	return s.db.View(func(tx *bbolt.Tx) error { return f(table{tx}) })
+	if s.db == nil {
+		return fmt.Errorf("%w: %w", errClosed, s.state.Err())
+	}
+	return s.db.View(func(tx *bbolt.Tx) error { return f(s.table(tx)) })
 }
+
+func (s *Store) table(tx *bbolt.Tx) table { return table{tx: tx, run: s.run, floor: s.floor} }
 
 func wrap(doing, what string, err error) error {
 	if err == nil {

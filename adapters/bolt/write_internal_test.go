@@ -37,7 +37,7 @@ func (g *group) add(do func(table) error) *write {
 
 func (g *group) commit(s *Store) (results []error) {
 	all := *g
-	_ = s.commit(append([]*write{}, all...)) // which its writes are told, too
+	s.commit(append([]*write{}, all...))
 	for _, w := range all {
 		select {
 		case err := <-w.done:
@@ -50,14 +50,14 @@ func (g *group) commit(s *Store) (results []error) {
 }
 
 func put(key string) func(table) error {
-	return func(t table) error { return t.bucket("meta").Put([]byte(key), []byte("there")) }
+	return func(t table) error { return t.put(bucketMeta, []byte(key), []byte("there")) }
 }
 
 func there(t *testing.T, s *Store, key string) bool {
 	t.Helper()
 	found := false
 	err := s.view(t.Context(), func(t table) error {
-		found = t.bucket("meta").Get([]byte(key)) != nil
+		found = t.get(bucketMeta, []byte(key)) != nil
 		return nil
 	})
 	if err != nil {
@@ -97,7 +97,7 @@ func TestWriteFailsAlone(t *testing.T) {
 	g.add(put("before"))
 	g.add(func(t table) error { return errors.Join(put("half")(t), broken) })
 	g.add(func(table) error { return core.ErrConflict })
-	g.add(put("cancelled")).state.Store(cancelled)
+	g.add(put("cancelled")).state.Store(stateCancelled)
 	g.add(put("after"))
 	results := g.commit(s)
 	for i, want := range []error{nil, broken, core.ErrConflict, nil, nil} {
@@ -129,7 +129,7 @@ func TestCommitFails(t *testing.T) {
 	}
 	var g group
 	g.add(put("small"))
-	g.add(func(t table) error { return t.bucket("meta").Put([]byte("large"), make([]byte, 16<<20)) })
+	g.add(func(t table) error { return t.put(bucketMeta, []byte("large"), make([]byte, 16<<20)) })
 	for i, err := range g.commit(s) {
 		if err == nil {
 			t.Errorf("write %d was acknowledged", i)

@@ -12,6 +12,9 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
+// Admit implements deploy.Store.
+func (s *Store) Admit() error { return nil }
+
 // Accept implements deploy.Store.
 func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change, repeat bool, err error) {
 	e := a.Entry

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -63,7 +64,7 @@ func New(o Options) *Store {
 	return &Store{
 		o: o, client: client, finder: finder, scripts: scripts(), packer: newPacker(),
 		ready: make(chan struct{}, 1), doubts: make(chan struct{}, 1), health: health{outage: &availability.State{
-			Logger: o.Logger,
+			Logger: o.Logger, Level: slog.LevelError,
 			Begins: "redis is unavailable; deliveries are refused until it is back",
 			Lasts:  "redis is still unavailable",
 			Ends:   "redis is available again",

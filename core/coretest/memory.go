@@ -80,6 +80,9 @@ func NewMemory(now func() time.Time, keepChanges int) *Memory {
 	}
 }
 
+// Admit implements deploy.Store.
+func (m *Memory) Admit() error { return nil }
+
 // Accept implements deploy.Store.
 func (m *Memory) Accept(ctx context.Context, a deploy.Acceptance) (core.Change, bool, error) {
 	if err := ctx.Err(); err != nil {

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -358,6 +359,32 @@ func TestStoreThatFailsAccepts(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
+}
+
+// A store that has too much to do is no failure: the sender is asked to come again.
+func TestStoreIsOverloaded(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.Store = overloadedStore{w.store}
+		service := deploy.New(w.options)
+		_, err := service.Deliver(w.t.Context(), w.request(w.push(commit1)))
+		for _, err := range []error{err, service.Admit()} {
+			if got, want := core.CodeOf(err), core.CodeHTTPUnavailable; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		if err := deploy.New(deploy.Options{Store: w.store}).Admit(); err != nil {
+			t.Errorf("of a store that has not: %v", err)
+		}
+	})
+}
+
+type overloadedStore struct{ deploy.Store }
+
+func (overloadedStore) Admit() error { return core.ErrOverloaded }
+
+func (overloadedStore) Accept(context.Context, deploy.Acceptance) (core.Change, bool, error) {
+	return core.Change{}, false, fmt.Errorf("accept: %w", core.ErrOverloaded)
 }
 
 func TestWaitReturnsWithTheOutcome(t *testing.T) {

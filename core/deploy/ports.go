@@ -47,10 +47,15 @@ type Provider interface {
 // not the stored one or if the claim was lost (see Queue.Renew), and with
 // core.ErrNotFound.
 type Store interface {
+	// Admit returns core.ErrOverloaded if the store has so much to write that
+	// Accept would fail with it now: so a delivery can be refused before its
+	// payload is read. It does not wait.
+	Admit() error
 	// Accept writes a new entry with Revision 1 and the next Order, its payload,
 	// its key, its place in the queue and its first change. If the user already
 	// has a live key a.Key, nothing is written: the entry of that key is returned
-	// and repeat is true.
+	// and repeat is true. It fails with core.ErrOverloaded, at once, if more
+	// deliveries wait to be written than may.
 	Accept(ctx context.Context, a Acceptance) (c core.Change, repeat bool, err error)
 	// Update saves progress: the entry keeps its place in the queue and its claim.
 	Update(ctx context.Context, e core.Entry, claim int) (core.Change, error)

@@ -31,18 +31,18 @@ type Options struct {
 	// those that it returned before.
 	TravisKeys func(ctx context.Context, missed bool) ([]core.Secret, error)
 
-	HoldTimeout   time.Duration   // how long to wait for Travis CI; 30 min
-	Lease         time.Duration   // how long a claim lasts unrenewed; 30 s
-	RetryDelays   []time.Duration // between tries after transient failures; 5 s to 30 min
-	GiveUp        time.Duration   // age at which a deployment is not parked any more; 24 h
-	Workers       int             // deployments at a time; 4
-	AuthTimeout   time.Duration   // for finding out who sent a delivery; 3 s
-	StoreTimeout  time.Duration   // for one call of the Store; 2 s
-	StepTimeout   time.Duration   // for a step that reads or writes little; 1 min
-	UploadTimeout time.Duration   // for upload and build, and for the start; 20 min
-	Archive       safetar.Limits  // of a commit's tree
-	Gzip          Gzip            // of tarballs
-	BaseURL       string          // of this service, for links shown elsewhere; "": no links
+	Hold         time.Duration   // how long to wait for Travis CI; 30 min
+	Lease        time.Duration   // how long a claim lasts unrenewed; 30 s
+	RetryDelays  []time.Duration // between tries after transient failures; 5 s to 30 min
+	GiveUp       time.Duration   // age at which a deployment is not parked any more; 24 h
+	Workers      int             // deployments at a time; 4
+	ProveTimeout time.Duration   // for finding out who sent a delivery; 3 s
+	StoreTimeout time.Duration   // for one call of the Store; 2 s
+	StepTimeout  time.Duration   // for a step that reads or writes little; 1 min
+	BuildTimeout time.Duration   // for upload and build, and for the start; 20 min
+	Archive      safetar.Limits  // of a commit's tree
+	Gzip         Gzip            // of tarballs
+	BaseURL      string          // of this service, for links shown elsewhere; "": no links
 
 	Now    func() time.Time // UTC
 	NewID  func() string    // 32 hex digits that sort by time; required
@@ -51,14 +51,14 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	orDefault(&o.HoldTimeout, 30*time.Minute)
+	orDefault(&o.Hold, 30*time.Minute)
 	orDefault(&o.Lease, 30*time.Second)
 	orDefault(&o.GiveUp, 24*time.Hour)
 	orDefault(&o.Workers, 4)
-	orDefault(&o.AuthTimeout, 3*time.Second)
+	orDefault(&o.ProveTimeout, 3*time.Second)
 	orDefault(&o.StoreTimeout, 2*time.Second)
 	orDefault(&o.StepTimeout, time.Minute)
-	orDefault(&o.UploadTimeout, 20*time.Minute)
+	orDefault(&o.BuildTimeout, 20*time.Minute)
 	if o.RetryDelays == nil {
 		o.RetryDelays = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
 	}
@@ -90,14 +90,30 @@ type Service struct{ o Options }
 // New returns a Service.
 func New(o Options) *Service { return &Service{o.withDefaults()} }
 
+// Admit fails with http:unavailable if there are so many deliveries to be stored
+// that another one would be refused; so it can be before it is read.
+func (s *Service) Admit() error { return storeError(s.o.Store.Admit()) }
+
+// storeError returns what a sender is told of an error of the Store.
+func storeError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, core.ErrOverloaded):
+		return core.NewError(core.CodeHTTPUnavailable, "", nil) // which the store logs, once for all of them
+	}
+	return core.NewError(core.CodeFailedToStorePayload, "", err)
+}
+
 // Deliver proves who sent a delivery, reads its event and accepts it: when it
 // returns without an error, the entry is durable and, where there is something
 // to do, queued. A delivery that was accepted before is answered with its
 // entry, which is taken up again where it had failed or was skipped.
 //
 // It fails with the codes deploy:auth:*, mw:auth:auth_server_down,
-// deploy:provider:not_supported, deploy:params:invalid, and
-// deploy:db:failed_to_store_payload, after which nothing happens.
+// deploy:provider:not_supported, deploy:params:invalid, and with
+// deploy:db:failed_to_store_payload and, as Admit does, http:unavailable, after
+// which nothing happens.
 func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 	if r.User != "" && !core.ValidName(r.User) {
 		return Receipt{}, core.NewError(core.CodeDeployParams, "The parameter user is no valid user name", nil)
@@ -123,7 +139,7 @@ func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 		change, repeat, err = s.o.Store.Accept(ctx, acceptance)
 	}
 	if err != nil {
-		return Receipt{}, core.NewError(core.CodeFailedToStorePayload, "", err)
+		return Receipt{}, storeError(err)
 	}
 	if repeat {
 		return s.repeat(ctx, change, acceptance, r.Credentials != nil)

@@ -9,8 +9,8 @@ import (
 	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
-// Every payload is read or refused with a code, and an event can be stored: it is
-// valid, bounded, and can be encoded as JSON.
+// Whatever arrives is read or refused with a code, and what was read can be
+// kept: it is valid, bounded, and JSON has a form for it.
 func FuzzParse(f *testing.F) {
 	for name, payload := range golden.Payloads(f) {
 		f.Add(name, payload)
@@ -20,7 +20,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("push", []byte(push(`"commits":[{"id":"`+sha("c")+`"}]`)))
 	f.Fuzz(func(t *testing.T, name string, payload []byte) {
 		d := core.Delivery{Header: event(name), Body: payload, Payload: payload}
-		resembles := Provider{}.Resembles(d)
+		recognised := Provider{}.Resembles(d)
 		e, err := Provider{}.Parse(d)
 		if err != nil {
 			if core.CodeOf(err) != core.CodeProviderNotSupported {
@@ -29,10 +29,10 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if !json.Valid(payload) {
-			t.Fatal("read what is not JSON")
+			t.Fatal("read what is no JSON")
 		}
-		if name == "" && !resembles {
-			t.Fatal("read a payload that resembles none of GitHub")
+		if name == "" && !recognised {
+			t.Fatal("read what was not recognised")
 		}
 		check(t, e)
 	})

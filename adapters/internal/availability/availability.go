@@ -4,6 +4,7 @@
 package availability
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,14 +17,15 @@ const every = time.Minute
 // used concurrently. Its fields must be set before use.
 type State struct {
 	Logger *slog.Logger
-	// The messages: of an error when the outage begins, of a warning while it
-	// lasts, and of an information when it ends.
+	Level  slog.Level // of the lines while it lasts
+	// The messages when an outage begins, while it lasts and when it ends.
 	Begins, Lasts, Ends string
 	Attrs               []any // of every line
 
 	mu     sync.Mutex
 	err    error     // nil: there is no outage
 	since  time.Time // when the outage began
+	last   time.Time // when it was noticed last
 	logged time.Time // when the last line was logged
 	failed int       // calls that failed in this outage
 }
@@ -36,13 +38,14 @@ func (s *State) Begin(err error) bool {
 	began := s.err == nil
 	s.err = err
 	now := time.Now()
+	s.last = now
 	switch {
 	case began:
 		s.since, s.logged, s.failed = now, now, 0
-		s.Logger.Error(s.Begins, append([]any{"error", err}, s.Attrs...)...)
+		s.Logger.Log(context.Background(), s.Level, s.Begins, append([]any{"error", err}, s.Attrs...)...)
 	case now.Sub(s.logged) >= every:
 		s.logged = now
-		s.Logger.Warn(s.Lasts, append([]any{"error", err, "lasts", s.lasts(now), "failed_calls", s.failed}, s.Attrs...)...)
+		s.Logger.Log(context.Background(), s.Level, s.Lasts, append([]any{"error", err, "lasts", s.lasts(now), "failed_calls", s.failed}, s.Attrs...)...)
 	}
 	return began
 }
@@ -76,6 +79,16 @@ func (s *State) End() bool {
 	s.err = nil
 	s.Logger.Info(s.Ends, append([]any{"lasted", s.lasts(time.Now()), "failed_calls", s.failed}, s.Attrs...)...)
 	return true
+}
+
+// EndAfter is End if the outage was not noticed for d.
+func (s *State) EndAfter(d time.Duration) {
+	s.mu.Lock()
+	over := s.err != nil && time.Since(s.last) >= d
+	s.mu.Unlock()
+	if over {
+		s.End()
+	}
 }
 
 func (s *State) lasts(now time.Time) string {

@@ -22,7 +22,7 @@ func TestState(t *testing.T) {
 			}
 			return a
 		}})
-		s := &availability.State{Logger: slog.New(handler), Begins: "begins", Lasts: "lasts", Ends: "ends", Attrs: []any{"path", "p"}}
+		s := &availability.State{Logger: slog.New(handler), Level: slog.LevelWarn, Begins: "begins", Lasts: "lasts", Ends: "ends", Attrs: []any{"path", "p"}}
 		if s.Fail() != nil || s.Err() != nil || s.End() {
 			t.Error("there is an outage before one began")
 		}
@@ -39,7 +39,7 @@ func TestState(t *testing.T) {
 		if !s.End() || s.End() || s.Err() != nil {
 			t.Error("the outage did not end once")
 		}
-		want := `level=ERROR msg=begins error=refused path=p
+		want := `level=WARN msg=begins error=refused path=p
 level=WARN msg=lasts error=refused lasts=1m0s failed_calls=40 path=p
 level=WARN msg=lasts error=refused lasts=2m0s failed_calls=80 path=p
 level=INFO msg=ends lasted=2m30s failed_calls=100 path=p
@@ -48,6 +48,15 @@ level=INFO msg=ends lasted=2m30s failed_calls=100 path=p
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 		s.Begin(refused)
+		s.EndAfter(time.Second)
+		if s.Err() == nil {
+			t.Error("the second outage ended at once")
+		}
+		time.Sleep(time.Second)
+		s.EndAfter(time.Second)
+		if s.Err() != nil {
+			t.Error("the second outage did not end")
+		}
 		if n := strings.Count(out.String(), "begins"); n != 2 {
 			t.Errorf("the second outage was logged %d times", n-1)
 		}

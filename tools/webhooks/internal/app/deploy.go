@@ -56,8 +56,8 @@ func deployOptions(cfg config.Config) deploy.Options {
 	return deploy.Options{
 		Providers:    []deploy.Provider{github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{}},
 		TravisConfig: travisConfig,
-		AuthTimeout:  cfg.AuthTimeout, HoldTimeout: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
-		Workers: cfg.Workers, UploadTimeout: cfg.UploadTimeout, BaseURL: cfg.BaseURL,
+		ProveTimeout: cfg.AuthTimeout, Hold: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
+		Workers: cfg.Workers, BuildTimeout: cfg.UploadTimeout, BaseURL: cfg.BaseURL,
 		Gzip:  fastGzip(),
 		NewID: newID, Jitter: rand.Float64,
 	}

@@ -92,11 +92,11 @@ func newRedis(cfg config.Config, log *slog.Logger) (*redis.Store, error) {
 
 func secretIn(setting, path string) (core.Secret, error) {
 	if path == "" {
-		return core.Secret{}, nil
+		return "", nil
 	}
 	secret, err := config.SecretFile(path)
 	if err != nil {
-		return core.Secret{}, fmt.Errorf("%s: %w", setting, err)
+		return "", fmt.Errorf("%s: %w", setting, err)
 	}
 	return secret, nil
 }
