@@ -29,8 +29,8 @@ build, starts the app and prints its URL, alone on stdout. A missing app is
 created.
 
 The folder is packed as by ` + "`npm pack`" + `, with the lockfile: .npmignore, or else
-.gitignore, lists what is left out; node_modules, .git and .npmrc are always left
-out. package.json must name the app, unless --app does. A repository is cloned
+.gitignore, lists what is left out; .git is always left out, and node_modules but
+for bundled packages. .npmrc goes along without credentials. package.json must name the app, unless --app does. A repository is cloned
 first, as shallow as possible, by https, ssh or file; after # or by --ref you may
 set a branch, a tag or the id of a commit.
 
@@ -97,6 +97,12 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 	d.say("Packing %d files, %s", len(folder.Files), size(folder.Size))
 	if len(folder.LeftOut) > 0 {
 		d.say("Left out, as npm does: %s", printable(some(folder.LeftOut)))
+	}
+	if folder.Cleaned {
+		d.say("Left out of .npmrc: its credentials; refer to a variable, as in _authToken=${NPM_TOKEN}, and set it with webhooks apps env set")
+	}
+	if len(folder.Missing) > 0 {
+		d.say("Left out, though scripts.start names it: %s; it is ignored by .npmignore, .gitignore or files in package.json", printable(some(folder.Missing)))
 	}
 	before, err := d.create(ctx, pkg)
 	if err != nil {

@@ -23,13 +23,13 @@ func TestDeployFolder(t *testing.T) {
 	b := setup(t)
 	files := hello("one")
 	files["package.json"] = `{"name":"hello","version":"1.0.0","subdomain":"hi","scripts":{"start":"node server.js","install":"echo built by npm"}}`
-	files["node_modules/dep/index.js"], files[".npmrc"] = "", "registry=http://127.0.0.1:1/"
+	files["node_modules/dep/index.js"], files[".npmrc"] = "", "registry=http://127.0.0.1:1/\n//127.0.0.1:1/:_authToken=canary\n"
 	dir := folder(t, files)
 	stdout, stderr := b.must("deploy", dir)
 	if !regexp.MustCompile(`^http://hi\.localhost:\d+\n$`).MatchString(stdout) {
 		t.Errorf("got %q, want the URL alone", stdout)
 	}
-	for _, want := range []string{"Packing 2 files", "Left out, as npm does: .npmrc\n", "Creating the app hello\n", "Uploading ", "Uploaded ", "built by npm\n", "Starting 1.0.0-", "Deployed hello as 1.0.0-"} {
+	for _, want := range []string{"Packing 3 files", "Left out of .npmrc: its credentials", "Creating the app hello\n", "Uploading ", "Uploaded ", "built by npm\n", "Starting 1.0.0-", "Deployed hello as 1.0.0-"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q is not told in %q", want, stderr)
 		}

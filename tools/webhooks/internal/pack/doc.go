@@ -6,25 +6,27 @@
 //	defer folder.Close()
 //	err = folder.Write(ctx, w, nil)
 //
-// # What is taken
+// # What is packed
 //
-// Regular files alone, as npm does: what is a link, or no file at all, is left
-// out. So is, wherever it stands, what npm never packs: node_modules, the
-// folders of version control, .npmrc, and the remains of editors and systems.
+// Regular files alone, as npm does: links are left out, and so is, wherever it
+// is, what npm never packs: node_modules, the folders of version control, and
+// what editors and systems leave behind.
 //
 // Of the rest a folder's .npmignore says what is left out, in the form of
-// gitignore(5), or its .gitignore where there is none; those of folders below
-// speak for themselves. Where package.json has `files`, that list stands in the
-// place of the root's. package.json, the lockfile, `main` and `bin`, a readme
-// and a licence are taken whatever these say.
+// gitignore(5), or its .gitignore if there is none; those of folders below are
+// for themselves. If package.json has `files`, that list replaces the root's.
+// package.json, the lockfile, `main` and `bin`, a readme and a licence are packed
+// whatever these say, and so are the installed packages that
+// `bundleDependencies` names, with what they need.
 //
-// It differs from npm where a deployment does: the lockfile is taken, to install
-// by, and a node_modules never is, nor what stands beside a `main` in a folder
-// that is left out.
+// It differs from npm for the sake of a deployment: the lockfile is packed, to
+// install by; .npmrc is, without credentials; other folders node_modules never
+// are, nor what is beside a `main` in a folder that is left out. What the start
+// command names and is left out is reported.
 //
 // # The archive
 //
-// The same files make the same bytes: they stand in order, with one time for
+// The same files make the same bytes: they are in order, with one time for
 // all, without owners, and with the modes 0644 and 0755. Nothing is kept in
 // memory but the list of files.
 package pack

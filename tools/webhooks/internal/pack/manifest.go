@@ -20,6 +20,10 @@ type Manifest struct {
 
 	files []string // nil where there are none
 	loads []string // main, and what is in bin
+
+	bundle []string // names of the packages that are packed from node_modules
+	start  string   // the command
+	builds bool     // there is a script that builds it on the platform
 }
 
 // parse reads a package.json. What else stands in it is the platform's to judge.
@@ -41,6 +45,9 @@ func parse(text []byte) (Manifest, error) {
 	for _, name := range loosely[map[string]string](fields["bin"]) {
 		m.loads = append(m.loads, name)
 	}
+	m.bundle = bundle(fields, text)
+	scripts := loosely[map[string]string](fields["scripts"])
+	m.start, m.builds = scripts["start"], scripts["build"] != "" || scripts["heroku-postbuild"] != "" || scripts["prestart"] != ""
 	return m, nil
 }
 

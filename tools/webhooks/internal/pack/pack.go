@@ -35,6 +35,8 @@ type File struct {
 	Path       string // below the folder, with slashes
 	Size       int64  // bytes, when the folder was opened
 	Executable bool
+
+	text []byte // that is packed in the place of the file's, if it is not nil
 }
 
 // Folder is a folder that can be packed. It is not for concurrent use.
@@ -42,7 +44,9 @@ type Folder struct {
 	Manifest Manifest
 	Files    []File   // by path
 	Size     int64    // bytes of all files
-	LeftOut  []string // paths of what one may miss: links, and .npmrc
+	LeftOut  []string // paths of what one may miss: links, and a .npmrc below the folder
+	Missing  []string // paths of files that the start command names, and that are left out
+	Cleaned  bool     // .npmrc has credentials, which are left out
 
 	root *os.Root
 }
@@ -76,8 +80,12 @@ func (f *Folder) list(ctx context.Context, limits Limits) error {
 	if f.Manifest, err = parse(text); err != nil {
 		return fmt.Errorf("pack: %w", err)
 	}
-	l := &lister{ctx: ctx, folder: f, limits: limits, kept: f.Manifest.kept()}
-	return l.walk(".", nil, false)
+	l := &lister{ctx: ctx, folder: f, limits: limits, kept: f.Manifest.kept(), bundled: f.bundled()}
+	if err := l.walk(".", nil, false); err != nil {
+		return err
+	}
+	f.Missing = f.unpacked()
+	return nil
 }
 
 // oldest is the time of every file in an archive, the same as npm's: some tools
@@ -108,11 +116,6 @@ func (f *Folder) Write(ctx context.Context, w io.Writer, told func(n int64)) err
 }
 
 func (f *Folder) add(ctx context.Context, archive *tar.Writer, file File, told func(int64)) error {
-	opened, err := open(f.root, file.Path)
-	if err != nil {
-		return err
-	}
-	defer opened.Close() //nolint:errcheck // only read
 	header := &tar.Header{
 		Typeflag: tar.TypeReg, Name: path.Join(top, file.Path), Size: file.Size, Mode: 0o644, ModTime: oldest(),
 	}
@@ -122,6 +125,15 @@ func (f *Folder) add(ctx context.Context, archive *tar.Writer, file File, told f
 	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}
+	if file.text != nil {
+		_, err := archive.Write(file.text)
+		return err
+	}
+	opened, err := open(f.root, file.Path)
+	if err != nil {
+		return err
+	}
+	defer opened.Close() //nolint:errcheck // only read
 	// What was appended meanwhile, as to a log, is not taken.
 	n, err := io.Copy(archive, io.LimitReader(&reader{ctx: ctx, r: opened, told: told}, file.Size))
 	if err == nil && n < file.Size {

@@ -78,9 +78,17 @@ func TestWhatIsTaken(t *testing.T) {
 		}, ".env.example lib.js lib/a.js package.json server.js", true},
 		"never": {map[string]string{
 			"package.json": manifest, "node_modules/dep/index.js": "", ".git/config": "",
-			".npmrc": "", "lib/.npmrc": "", ".DS_Store": "", "a.orig": "", ".a.js.swp": "", "._a": "", ".svn/x": "", "CVS/x": "", ".hg/x": "",
+			"lib/.npmrc": "", ".DS_Store": "", "a.orig": "", ".a.js.swp": "", "._a": "", ".svn/x": "", "CVS/x": "", ".hg/x": "",
 			"npm-debug.log": "", "a.js": "",
 		}, "a.js package.json", true},
+		"bundled": {map[string]string{
+			"package.json":                `{"name":"app","version":"1.0.0","dependencies":{"a":"1","@o/b":"1","c":"1"},"bundleDependencies":["a","@o/b"]}`,
+			"node_modules/a/package.json": `{"name":"a","version":"1.0.0","dependencies":{"d":"1"}}`, "node_modules/a/lib/x.js": "",
+			"node_modules/@o/b/package.json":   `{"name":"@o/b","version":"1.0.0"}`,
+			"node_modules/c/package.json":      `{"name":"c","version":"1.0.0"}`,
+			"node_modules/d/package.json":      `{"name":"d","version":"1.0.0"}`,
+			"node_modules/@o/other/index.json": `{}`, ".gitignore": "node_modules\n",
+		}, "node_modules/@o/b/package.json node_modules/a/lib/x.js node_modules/a/package.json node_modules/d/package.json package.json", true},
 		"node_modules below, unlike npm": {map[string]string{
 			"package.json": manifest, "lib/node_modules/x.js": "", "lib/Node_Modules/x.js": "", "lib/a.js": "",
 		}, "lib/a.js package.json", false},
@@ -260,9 +268,79 @@ func TestRefusals(t *testing.T) {
 
 func TestLeftOutIsTold(t *testing.T) {
 	t.Parallel()
-	f := open(t, tree(t, map[string]string{"package.json": "{}", ".npmrc": "", "link": "->package.json", "node_modules/x": ""}))
-	if !slices.Equal(f.LeftOut, []string{".npmrc", "link"}) {
-		t.Errorf("got %q", f.LeftOut)
+	f := open(t, tree(t, map[string]string{"package.json": "{}", "lib/.npmrc": "", "link": "->package.json", "node_modules/x": ""}))
+	if !slices.Equal(f.LeftOut, []string{"lib/.npmrc", "link"}) || len(f.Missing) != 0 || f.Cleaned {
+		t.Errorf("got %q, %q, %t", f.LeftOut, f.Missing, f.Cleaned)
+	}
+}
+
+// What the start command names and the ignore files leave out.
+func TestMissingIsTold(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		".gitignore":   {map[string]string{"package.json": `{"scripts":{"start":"NODE_ENV=production node ./dist/index.js --x"}}`, ".gitignore": "dist\n", "dist/index.js": ""}, []string{"dist/index.js"}},
+		"files":        {map[string]string{"package.json": `{"files":["lib"],"scripts":{"start":"node lib/a && node 'server'"}}`, "lib/a.js": "", "server.js": ""}, []string{"server.js"}},
+		"packed":       {map[string]string{"package.json": `{"scripts":{"start":"node dist"}}`, "dist/index.js": ""}, nil},
+		"built there":  {map[string]string{"package.json": `{"scripts":{"start":"node dist/index.js","build":"tsc"}}`, ".gitignore": "dist\n", "dist/index.js": ""}, nil},
+		"not here":     {map[string]string{"package.json": `{"scripts":{"start":"next start"}}`}, nil},
+		"out of here":  {map[string]string{"package.json": `{"scripts":{"start":"node ../x.js /etc/passwd"}}`}, nil},
+		"in a package": {map[string]string{"package.json": `{"scripts":{"start":"node node_modules/x/bin.js"}}`, "node_modules/x/bin.js": ""}, []string{"node_modules/x/bin.js"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if f := open(t, tree(t, test.files)); !slices.Equal(f.Missing, test.want) {
+				t.Errorf("got %q, want %q", f.Missing, test.want)
+			}
+		})
+	}
+}
+
+// npm's settings go along, and nobody's credentials with them.
+func TestNpmrcWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	const settings = "legacy-peer-deps=true\n@acme:registry=https://npm.acme.example/\n//npm.acme.example/:_authToken=${NPM_TOKEN}\n"
+	const secrets = "//npm.acme.example/:_authToken=canary\n_auth = Y2FuYXJ5\n//x/:_password=\"canary\"\n//x/:username=canary\nregistry=https://me:canary@r.example/\n//x/:_authToken=canary${A}\nkey=canary\n"
+	f := open(t, tree(t, map[string]string{"package.json": "{}", ".npmrc": settings + secrets}))
+	if !f.Cleaned {
+		t.Error("it doesn't say that something is left out")
+	}
+	if got := unpack(t, f)[".npmrc"]; got != settings {
+		t.Errorf("got %q, want %q", got, settings)
+	}
+	f = open(t, tree(t, map[string]string{"package.json": "{}", ".npmrc": settings}))
+	if f.Cleaned || unpack(t, f)[".npmrc"] != settings {
+		t.Error("settings without credentials are changed")
+	}
+}
+
+// unpack returns the content of each file in the archive.
+func unpack(t *testing.T, f *pack.Folder) map[string]string {
+	t.Helper()
+	var packed bytes.Buffer
+	if err := f.Write(t.Context(), &packed, nil); err != nil {
+		t.Fatal(err)
+	}
+	zip, err := gzip.NewReader(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for in := tar.NewReader(zip); ; {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[strings.TrimPrefix(h.Name, "package/")] = string(text)
 	}
 }
 

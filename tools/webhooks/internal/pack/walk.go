@@ -19,12 +19,13 @@ const (
 
 // lister finds the files of a folder.
 type lister struct {
-	ctx    context.Context //nolint:containedctx // the lister lives no longer than the call
-	folder *Folder
-	limits Limits
-	kept   ruleSet // what is taken whatever the others say
-	seen   int     // files and folders that are packed
-	looked int     // entries of folders that were read
+	ctx     context.Context //nolint:containedctx // the lister lives no longer than the call
+	folder  *Folder
+	limits  Limits
+	kept    ruleSet         // what is taken whatever the others say
+	bundled map[string]bool // folders of packages that are packed from node_modules
+	seen    int             // files and folders that are packed
+	looked  int             // entries of folders that were read
 }
 
 // walk lists dir. sets are the rules of the folders above; out tells that dir
@@ -88,13 +89,20 @@ func (l *lister) rules(dir string) (ruleSet, error) {
 }
 
 func (l *lister) entry(name string, entry fs.DirEntry, sets []ruleSet, out bool) error {
-	if never(entry.Name()) {
-		if strings.EqualFold(entry.Name(), ".npmrc") {
+	folder := entry.IsDir()
+	switch {
+	case l.bundled[name]:
+		return l.walk(name, nil, false) // whatever is said of node_modules
+	case l.leadsToBundled(name):
+		return l.walk(name, sets, true)
+	case name == npmrcName && !folder:
+		return l.npmrc()
+	case never(entry.Name()):
+		if strings.EqualFold(entry.Name(), npmrcName) {
 			l.folder.LeftOut = append(l.folder.LeftOut, name)
 		}
 		return nil
 	}
-	folder := entry.IsDir()
 	out, reached := decide(append(slices.Clip(sets), l.kept), name, folder, out)
 	switch {
 	case folder && (!out || reached):
@@ -109,6 +117,33 @@ func (l *lister) entry(name string, entry fs.DirEntry, sets []ruleSet, out bool)
 		return nil
 	}
 	return l.file(name, entry)
+}
+
+// leadsToBundled reports whether a bundled package is below the folder.
+func (l *lister) leadsToBundled(name string) bool {
+	for dir := range l.bundled {
+		if strings.HasPrefix(dir, name+"/") && strings.Contains("/"+name+"/", "/"+modules+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// npmrc has npm's settings packed, without credentials.
+func (l *lister) npmrc() error {
+	text, err := readSmall(l.folder.root, npmrcName)
+	if errors.Is(err, errNoFile) {
+		l.folder.LeftOut = append(l.folder.LeftOut, npmrcName)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pack: reading %s: %w", npmrcName, err)
+	}
+	clean, removed := withoutCredentials(string(text))
+	l.folder.Cleaned = removed
+	l.folder.Size += int64(len(clean))
+	l.folder.Files = append(l.folder.Files, File{Path: npmrcName, Size: int64(len(clean)), text: []byte(clean)})
+	return l.count()
 }
 
 func (l *lister) file(name string, entry fs.DirEntry) error {
