@@ -19,6 +19,7 @@ type Options struct {
 	Watcher   Watcher
 	Accounts  Accounts
 	Source    Source
+	Forges    []string // the hosts whose repositories Source reads; "github.com" alone
 	Platform  Platform
 	Notifiers []Notifier // told of each outcome of a deployment
 	Outbox    Outbox     // keeps what they are still to be told; nil: nothing does
@@ -51,6 +52,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Forges == nil {
+		o.Forges = []string{"github.com"}
+	}
 	orDefault(&o.Hold, 30*time.Minute)
 	orDefault(&o.Lease, 30*time.Second)
 	orDefault(&o.GiveUp, 24*time.Hour)
@@ -129,6 +133,9 @@ func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 	}
 	event, err := provider.Parse(r.Delivery)
 	if err != nil {
+		return Receipt{}, err
+	}
+	if err := s.checkForge(event.Repository); err != nil {
 		return Receipt{}, err
 	}
 	acceptance := s.acceptance(r, provider, sender, selectEvent(event, deployBranch(r, event)))

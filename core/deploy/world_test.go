@@ -86,7 +86,7 @@ func inWorld(t *testing.T, f func(w *world)) {
 		w := &world{
 			t: t, store: coretest.NewMemory(nil, 0), source: coretest.NewSource(),
 			platform: coretest.NewPlatform(), accounts: coretest.NewAccounts(),
-			repo: core.Repository{Owner: "dscape", Name: "hello", DefaultBranch: "main"},
+			repo: core.Repository{Forge: "github.com", Owner: "dscape", Name: "hello", DefaultBranch: "main"},
 		}
 		w.accounts.AddUser("dscape", "secret")
 		for _, commit := range []string{commit1, commit2, commit3} {
@@ -140,7 +140,7 @@ func (w *world) push(commit string) core.Event {
 func (w *world) build(commit string, state core.BuildState) core.Event {
 	return core.Event{
 		Provider: core.ProviderTravis, Kind: core.EventBuild, Name: "push",
-		Repository: core.Repository{Owner: w.repo.Owner, Name: w.repo.Name}, Branch: "main",
+		Repository: core.Repository{Forge: w.repo.Forge, Owner: w.repo.Owner, Name: w.repo.Name}, Branch: "main",
 		Commit: core.Commit{ID: commit}, Commits: []string{commit},
 		Build: core.Build{ID: "1", Number: "1", State: state, Type: "push"},
 	}

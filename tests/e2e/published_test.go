@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,6 +83,8 @@ func TestPublishedPayloads(t *testing.T) {
 				name := event + " " + strconv.Itoa(i) + " as " + way
 				want, code := "ignored", ""
 				switch {
+				case push.elsewhere():
+					code = "deploy:provider:not_supported"
 				case event == "ping":
 					want = "ok"
 				case event == "push" && push.deploys():
@@ -92,6 +96,8 @@ func TestPublishedPayloads(t *testing.T) {
 			// decide: it is a push, a ping, or unknown.
 			want, code := "ignored", ""
 			switch {
+			case push.elsewhere():
+				code = "deploy:provider:not_supported"
 			case event == "ping":
 				want = "ok"
 			case push.deploys():
@@ -117,6 +123,9 @@ type publishedPush struct {
 	Deleted            bool
 	Commits            []struct{} // nil in cache_sync of GitHub Enterprise Server
 	Repository         *struct {
+		Name          string
+		HTMLURL       string `json:"html_url"`
+		URL           string
 		FullName      string `json:"full_name"`
 		DefaultBranch string `json:"default_branch"`
 	}
@@ -135,6 +144,16 @@ func (p publishedPush) is() bool {
 // deploys reports whether the push is to the default branch and leaves it there.
 func (p publishedPush) deploys() bool {
 	return p.is() && !p.Deleted && p.Ref == "refs/heads/"+p.Repository.DefaultBranch
+}
+
+// elsewhere reports whether the repository is on another forge than github.com, as the
+// examples of GitHub Enterprise servers are.
+func (p publishedPush) elsewhere() bool {
+	if p.Repository == nil || p.Repository.Name == "" {
+		return false
+	}
+	u, err := url.Parse(cmp.Or(p.Repository.HTMLURL, p.Repository.URL))
+	return err == nil && u.Host != "" && u.Host != "github.com"
 }
 
 // key is the same for a repeated push.

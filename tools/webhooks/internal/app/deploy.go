@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,7 +17,10 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/providers/bitbucket"
+	"github.com/nodejitsu/webhooks/providers/gitea"
 	"github.com/nodejitsu/webhooks/providers/github"
+	"github.com/nodejitsu/webhooks/providers/gitlab"
 	"github.com/nodejitsu/webhooks/providers/travis"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -54,13 +60,37 @@ func deployModule(cfg config.Config) fx.Option {
 // deployOptions returns the options that are settings, without the ports.
 func deployOptions(cfg config.Config) deploy.Options {
 	return deploy.Options{
-		Providers:    []deploy.Provider{github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{}},
+		// Those that others imitate come after them.
+		Providers: []deploy.Provider{
+			gitlab.Provider{}, bitbucket.Provider{}, gitea.Provider{}, github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{},
+		},
+		Forges:       forges(cfg.GitHubURL),
 		TravisConfig: travisConfig,
 		ProveTimeout: cfg.AuthTimeout, Hold: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
 		Workers: cfg.Workers, BuildTimeout: cfg.UploadTimeout, BaseURL: cfg.BaseURL,
 		Gzip:  fastGzip(),
 		NewID: newID, Jitter: rand.Float64,
 	}
+}
+
+// forges returns the hosts whose repositories GitHub's API at a URL serves, which is
+// the default if the URL is empty. An API on this machine is a simulator, or a proxy,
+// of github.com.
+func forges(api string) []string {
+	u, err := url.Parse(api)
+	if err != nil || u.Host == "" {
+		return []string{"github.com"}
+	}
+	host := strings.TrimPrefix(strings.ToLower(u.Host), "api.")
+	if loopback(u.Hostname()) {
+		return []string{"github.com", host}
+	}
+	return []string{host}
+}
+
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
 // travisKeys are those that the settings pin, else what Travis CI tells.
