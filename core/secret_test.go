@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -14,13 +15,15 @@ import (
 func TestSecretIsNeverShown(t *testing.T) {
 	t.Parallel()
 	const value = "hunter2"
-	given := core.Credentials{Username: "dscape", Password: value}
-	token := core.ThirdPartyToken{ID: "github", Token: value}
+	secret := core.NewSecret(value)
+	credentials := core.Credentials{Username: "dscape", Password: secret}
+	token := core.ThirdPartyToken{ID: "github", Token: secret}
+	hidden := struct{ field core.Secret }{secret} // fmt calls no method of an unexported field
 	var shown strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		fmt.Fprintf(&shown, verb+verb+verb+verb, core.Secret(value), given, &given, token)
+		fmt.Fprintf(&shown, strings.Repeat(verb, 5), secret, credentials, &credentials, token, hidden)
 	}
-	for _, v := range []any{core.Secret(value), given, map[string]core.Secret{"password": value}} {
+	for _, v := range []any{secret, credentials, map[string]core.Secret{"password": secret}} {
 		text, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
@@ -28,8 +31,7 @@ func TestSecretIsNeverShown(t *testing.T) {
 		shown.Write(text)
 	}
 	for _, handler := range []slog.Handler{slog.NewJSONHandler(&shown, nil), slog.NewTextHandler(&shown, nil)} {
-		slog.New(handler).Info("x", "password", core.Secret(value), "credentials", given, "error",
-			fmt.Errorf("x: %w", errors.New(core.Secret(value).String())))
+		slog.New(handler).Info("x", "password", secret, "credentials", credentials, "error", fmt.Errorf("x: %w", errors.New(secret.String())))
 	}
 	text := shown.String()
 	for _, leak := range []string{value, fmt.Sprintf("%x", value), fmt.Sprintf("%X", value)} {
@@ -38,9 +40,29 @@ func TestSecretIsNeverShown(t *testing.T) {
 		}
 	}
 	if !strings.Contains(text, "***") {
-		t.Errorf("nothing stands in its place in %s", text)
+		t.Errorf("no mask in %s", text)
 	}
-	if got := core.Secret(value).Reveal(); got != value {
-		t.Errorf("Reveal gave %q", got)
+	var decoded core.Credentials
+	if err := json.Unmarshal([]byte(`{"Password":"hunter2"}`), &decoded); err != nil || !decoded.Password.Equal(secret) {
+		t.Errorf("decoding: %v", err)
+	}
+	if got := secret.Reveal(); got != value {
+		t.Errorf("Reveal: got %q", got)
+	}
+}
+
+func TestSecretEqual(t *testing.T) {
+	t.Parallel()
+	if !(core.Secret{}).IsZero() || !core.NewSecret("").IsZero() || core.NewSecret("a").IsZero() {
+		t.Error("IsZero is wrong")
+	}
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{{"a", "a", true}, {"", "", true}, {"a", "b", false}, {"a", "", false}, {"a", "ab", false}} {
+		a, b := core.NewSecret(c.a), core.NewSecret(c.b)
+		if a.Equal(b) != c.want || reflect.DeepEqual(a, b) != c.want {
+			t.Errorf("%q and %q: got %t, want %t", c.a, c.b, a.Equal(b), c.want)
+		}
 	}
 }

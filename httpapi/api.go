@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/httpapi/serve"
+	"github.com/nodejitsu/webhooks/httpapi/serve/episode"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
@@ -34,7 +34,7 @@ type Options struct {
 	MaxWait      time.Duration // what a client may ask for instead; 60 s
 	WriteTimeout time.Duration // for one write to the reader of a feed; 10 s
 	MaxFeeds     int           // feeds at a time; 10,000
-	BodyMemory   int64         // bytes that the bodies of requests take at a time; 256 MiB
+	BodyMemory   int64         // bytes that the bodies of requests, with all copies of them, take at a time; 256 MiB
 
 	// Logins throttles clients that guess credentials; default: one of its own.
 	Logins *throttle.Throttle
@@ -80,10 +80,15 @@ type API struct {
 	invalid error  // of Options
 	engine  *gin.Engine
 
-	bodies *semaphore.Weighted // bytes
+	bodies memoryBudget
+
+	throttled429, shed503 *episode.Episode // what is logged of refused requests
+	failedMu              sync.Mutex
+	failed                map[core.Code]*episode.Episode // and of those that failed
 
 	draining atomic.Bool
 	feeds    atomic.Int64
+	live     liveFeeds
 	ending   context.Context // ends with the feeds
 	end      context.CancelFunc
 	buffers  sync.Pool // of *[]byte: what feeds write from
@@ -92,9 +97,13 @@ type API struct {
 // New returns an API. [API.Validate] reports an invalid base URL, which is not used.
 func New(o Options) *API {
 	a := &API{o: o.withDefaults(), engine: gin.New()}
-	a.bodies = semaphore.NewWeighted(a.o.BodyMemory)
+	a.bodies.total = a.o.BodyMemory
+	a.failed = map[core.Code]*episode.Episode{}
+	a.throttled429 = episode.New(a.o.Logger, slog.LevelWarn, "logins throttled")
+	a.shed503 = episode.New(a.o.Logger, slog.LevelWarn, "requests refused as unavailable")
 	a.ending, a.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends by EndFeeds alone
 	a.buffers.New = func() any { return new([]byte) }
+	a.live = liveFeeds{a: a, views: map[viewKey]*view{}}
 	a.baseURL, a.invalid = parseBaseURL(o.BaseURL)
 
 	e := a.engine
@@ -133,9 +142,21 @@ func (a *API) Drain(ctx context.Context, d time.Duration) {
 	}
 }
 
-// EndFeeds ends all feeds, each with a last line, and the waiting of
-// deliveries for their outcomes. New feeds are refused from then on.
-func (a *API) EndFeeds() { a.end() }
+// EndFeeds ends all feeds, each with a last line, and the waiting of deliveries
+// for their outcomes. It returns when the feeds have ended that net/http does
+// not know of, or ctx ends. New feeds are refused from then on.
+func (a *API) EndFeeds(ctx context.Context) {
+	a.end()
+	ended := make(chan struct{})
+	go func() { // ends with the feeds, of which each write has a time limit
+		a.live.wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
 
 // handler answers a request, or returns why it does not.
 type handler func(c *gin.Context) error

@@ -68,27 +68,27 @@ func (a *API) pairGitHub(c *gin.Context) error {
 // JSON decoder are not passed on, as they may repeat what they stumbled over.
 func pairCredentials(body []byte) (core.Secret, error) {
 	if len(body) == 0 {
-		return "", nil
+		return core.Secret{}, nil
 	}
 	const form = `; send {"credentials":"githubUser:token"}`
 	found, ok := fieldsOf(body, "credentials")
 	if !ok {
-		return "", core.NewError(core.CodeBadCredentials, "The body is not a JSON object"+form, nil)
+		return core.Secret{}, core.NewError(core.CodeBadCredentials, "The body is not a JSON object"+form, nil)
 	}
 	if len(found) > 1 {
-		return "", core.NewError(core.CodeBadCredentials, "The credentials come twice"+form, nil)
+		return core.Secret{}, core.NewError(core.CodeBadCredentials, "The credentials come twice"+form, nil)
 	}
 	if len(found) == 0 || string(found[0]) == "null" {
-		return "", nil
+		return core.Secret{}, nil
 	}
 	var text string
 	if json.Unmarshal(found[0], &text) != nil {
-		return "", core.NewError(core.CodeBadCredentials, "The credentials are not a string"+form, nil)
+		return core.Secret{}, core.NewError(core.CodeBadCredentials, "The credentials are not a string"+form, nil)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return isControl(r) || r == utf8.RuneError }) {
-		return "", core.NewError(core.CodeBadCredentials, "The credentials hold what is no text"+form, nil)
+		return core.Secret{}, core.NewError(core.CodeBadCredentials, "The credentials hold what is no text"+form, nil)
 	}
-	return core.Secret(text), nil
+	return core.NewSecret(text), nil
 }
 
 // fieldsOf returns the values that an object has for a key, each time that it

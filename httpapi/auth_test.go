@@ -56,7 +56,7 @@ func TestPairGitHubBody(t *testing.T) {
 	} {
 		api := newAPI(t, func(o *httpapi.Options) {
 			o.Auth = fakeAuth{pair: func(_ string, credentials core.Secret, _ string) (auth.Pairing, error) {
-				if credentials != "" {
+				if !credentials.IsZero() {
 					t.Errorf("%s: the use case was given something", c.name)
 				}
 				return auth.Pairing{}, core.NewError(core.CodeNoCredentials, "", nil)

@@ -15,19 +15,26 @@ import (
 )
 
 const (
-	// firstBuffer is what a body is read into at first. More is taken as it
-	// comes: what a sender announces costs him nothing.
+	// firstBuffer is what a body is read into at first. More is reserved as it
+	// comes: what a sender announces costs it nothing.
 	firstBuffer = 32 << 10
-	// spareBuffer is room behind a body for its end to be seen.
+	// trustedFrom is how much of a body must have come until its announced length
+	// is believed, and reserved at once. So bodies that are large can't all wait
+	// for each other's memory.
+	trustedFrom = 1 << 20
+	// spareBuffer is room after a body for its end to be seen.
 	spareBuffer = 512
+	// bodyCopies is how many bytes a byte of a body counts for: itself, its copy
+	// in the store's transaction or in a decoded form, and one that the garbage
+	// collector has still to free.
+	bodyCopies = 3
 	// bodyPatience is how long a body waits for memory.
-	bodyPatience = time.Second
+	bodyPatience = 5 * time.Second
 )
 
 // readBody returns the request's body, at most limit bytes of it; of a larger
-// one nothing more is read. The bodies that are read at a time share the
-// memory of Options.BodyMemory: release, which is never nil, gives back what
-// this one has of it.
+// one nothing more is read. All bodies share the memory of Options.BodyMemory:
+// release, which is never nil, gives back what this one has reserved of it.
 func (a *API) readBody(c *gin.Context, limit int64) (body []byte, release func(), err error) {
 	release = func() {}
 	for _, encoding := range c.Request.Header.Values("Content-Encoding") {
@@ -43,25 +50,30 @@ func (a *API) readBody(c *gin.Context, limit int64) (body []byte, release func()
 	if length > limit {
 		return nil, release, tooLarge
 	}
-	if length < 0 {
+	announced := length >= 0
+	if !announced {
 		length = limit
 	}
-	var taken int64
+	var reserved int64
 	release = func() {
-		a.bodies.Release(taken)
-		taken = 0
+		a.bodies.release(reserved)
+		reserved = 0
 	}
 	reader := http.MaxBytesReader(c.Writer, c.Request.Body, limit)
 	for {
 		if len(body) == cap(body) {
 			size := min(max(firstBuffer, 2*int64(cap(body))), length+spareBuffer)
-			if !a.takeMemory(c.Request.Context(), size) {
+			if announced && len(body) >= trustedFrom {
+				size = length + spareBuffer
+			}
+			// Only what is added waits: the smaller buffer is one of the copies.
+			added := a.reserve(c.Request.Context(), bodyCopies*(size-int64(cap(body))))
+			if added == 0 {
 				c.Header("Connection", "close") // what is left of the body is not read
 				return nil, release, core.NewError(core.CodeHTTPUnavailable, "", nil)
 			}
+			reserved += added
 			body = append(make([]byte, 0, size), body...)
-			a.bodies.Release(taken)
-			taken = size
 		}
 		n, err := reader.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
@@ -77,10 +89,9 @@ func (a *API) readBody(c *gin.Context, limit int64) (body []byte, release func()
 	}
 }
 
-// takeMemory takes n bytes of what bodies share, as soon as they are free;
-// false where that is not soon.
-func (a *API) takeMemory(ctx context.Context, n int64) bool {
+// reserve reserves memory for bodies; 0 if there is none in time.
+func (a *API) reserve(ctx context.Context, n int64) int64 {
 	ctx, cancel := context.WithTimeout(ctx, bodyPatience)
 	defer cancel()
-	return a.bodies.Acquire(ctx, n) == nil
+	return a.bodies.acquire(ctx, n)
 }

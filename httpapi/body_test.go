@@ -17,20 +17,20 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi"
 )
 
-// Anyone may send bodies and withhold their ends: what they take together is
-// bounded, whatever they announce, and given back when they are gone.
+// Anybody can send bodies and withhold their ends: the memory of all of them is
+// bounded, whatever they announce, and released when they are gone.
 func TestBodiesShareTheirMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		api := newAPI(t, func(o *httpapi.Options) {
-			o.BodyMemory = 1 << 20
+			o.BodyMemory = 3 << 20 // a body counts three times
 			o.Deploy = fakeDeploy{deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
 				return deploy.Receipt{Change: changeOf(core.StatusOK)}, nil
 			}}
 		})
 		post := func(body io.Reader) *httptest.ResponseRecorder {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/?user=nobody", body)
-			r.ContentLength = core.MaxPayload // believed by nobody
+			r.ContentLength = core.MaxPayload // which is not believed
 			return serve(api, r)
 		}
 		var ends []*io.PipeWriter
@@ -43,9 +43,9 @@ func TestBodiesShareTheirMemory(t *testing.T) {
 			synctest.Wait()
 		}
 		for range 100 {
-			withhold(20 << 10) // which takes 32 KiB each, so thirty-two of them all there is
+			withhold(20 << 10) // each reserves 32 KiB, so thirty-two of them reserve everything
 		}
-		<-time.After(2 * time.Second)
+		<-time.After(6 * time.Second)
 		synctest.Wait()
 		if n := len(codes); n != 68 {
 			t.Errorf("%d of 100 were refused, want all but thirty-two", n)
@@ -60,7 +60,7 @@ func TestBodiesShareTheirMemory(t *testing.T) {
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("Connection") != "close" {
 			t.Errorf("got %d, %v", w.Code, w.Header())
 		}
-		if took := time.Since(began); took != time.Second {
+		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("it was refused after %s", took)
 		}
 		for _, end := range ends {
@@ -69,6 +69,47 @@ func TestBodiesShareTheirMemory(t *testing.T) {
 		synctest.Wait()
 		if w := post(strings.NewReader("{" + strings.Repeat(" ", 300<<10) + "}")); w.Code != http.StatusOK {
 			t.Errorf("when they are gone: got %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// Large bodies are read one after the other if the memory is enough for one,
+// and small ones don't wait for them.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const size = 4 << 20
+		entered, leave := make(chan struct{}, 10), make(chan struct{})
+		api := newAPI(t, func(o *httpapi.Options) {
+			o.BodyMemory = 40 << 20
+			o.Deploy = fakeDeploy{deliver: func(_ context.Context, r deploy.Request) (deploy.Receipt, error) {
+				if len(r.Delivery.Body) > size/2 {
+					entered <- struct{}{}
+					<-leave
+				}
+				return deploy.Receipt{Change: changeOf(core.StatusOK)}, nil
+			}}
+		})
+		post := func(size int) int {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/?user=nobody", strings.NewReader("{"+strings.Repeat(" ", size-2)+"}"))
+			return serve(api, r).Code
+		}
+		codes := make(chan int, 10)
+		for range 5 {
+			go func() { codes <- post(size) }()
+		}
+		synctest.Wait()
+		if n := len(entered); n < 1 || n > 3 {
+			t.Errorf("%d large bodies are there at once", n)
+		}
+		if code := post(1000); code != http.StatusOK {
+			t.Errorf("a small one got %d", code)
+		}
+		close(leave)
+		for range 5 {
+			if code := <-codes; code != http.StatusOK {
+				t.Errorf("got %d", code)
+			}
 		}
 	})
 }

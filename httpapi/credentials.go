@@ -44,7 +44,7 @@ func credentials(h http.Header) (*core.Credentials, error) {
 	if !found || user == "" || !utf8.Valid(decoded) || strings.ContainsFunc(string(decoded), isControl) {
 		return nil, errMalformed
 	}
-	return &core.Credentials{Username: user, Password: core.Secret(password)}, nil
+	return &core.Credentials{Username: user, Password: core.NewSecret(password)}, nil
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }

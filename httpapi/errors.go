@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -12,10 +14,10 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/status"
+	"github.com/nodejitsu/webhooks/httpapi/serve/episode"
 )
 
-// statuses is the one place that knows the status code of an error: those of
-// the seed document as it has them, and those of our own codes.
+// statuses is the one place that knows the status code of each error.
 var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that nothing changes
 	core.CodeFailedToStorePayload: http.StatusServiceUnavailable,
 	core.CodeProviderNotSupported: http.StatusBadRequest,
@@ -78,7 +80,7 @@ func statusOf(code core.Code) int {
 	return http.StatusInternalServerError
 }
 
-// retryAfter is what a 503 asks for where nothing better is known.
+// retryAfter is what a 503 asks for if nothing better is known.
 const retryAfter = 5 * time.Second
 
 // failure is the body of an error.
@@ -86,28 +88,45 @@ type failure struct {
 	Error  core.Code `json:"error"`
 	Reason string    `json:"reason"`
 	UUID   string    `json:"uuid"`
-	ID     string    `json:"id,omitempty"`     // the entry's URL, where there is one
-	Oldest string    `json:"oldest,omitempty"` // seq of the oldest change kept, where those before are gone
+	ID     string    `json:"id,omitempty"`     // the entry's URL, if there is one
+	Oldest string    `json:"oldest,omitempty"` // seq of the oldest change kept, if those before are gone
 }
 
-// failureOf returns what a client is told of err, and makes the access log
-// tell its code.
+// failureOf returns the body of the response for err. The access log gets its code.
 func (a *API) failureOf(c *gin.Context, err error) failure {
+	f := a.failure(c.Request.Context(), uuidOf(c), err)
+	f.ID = c.GetString(keyEntryURL)
+	c.Set(keyCode, string(f.Error))
+	return f
+}
+
+// failure returns what a client is told of err, and logs what it is not told.
+func (a *API) failure(ctx context.Context, uuid string, err error) failure {
 	e := core.AsError(err)
-	f := failure{Error: e.Code, Reason: e.Reason, UUID: uuidOf(c), ID: c.GetString(keyEntryURL)}
+	f := failure{Error: e.Code, Reason: e.Reason, UUID: uuid}
 	if gone, ok := errors.AsType[*status.GoneError](err); ok {
 		f.Oldest = gone.Oldest.String()
 	}
-	c.Set(keyCode, string(e.Code))
-	if statusOf(e.Code) >= http.StatusInternalServerError && e.Cause != nil && c.Request.Context().Err() == nil {
-		a.o.Logger.ErrorContext(c.Request.Context(), "request failed",
-			"uuid", f.UUID, "code", string(e.Code), "error", e.Cause)
+	if statusOf(e.Code) >= http.StatusInternalServerError && e.Cause != nil && ctx.Err() == nil {
+		a.o.Logger.DebugContext(ctx, "request failed", "uuid", f.UUID, "code", string(e.Code), "error", e.Cause)
+		a.failures(e.Code).Add("uuid", f.UUID, "error", e.Cause)
 	}
 	return f
 }
 
-// writeError answers with err. Where the answer has begun already, all that
-// is left is to break the connection, so that nobody takes it for whole.
+// failures returns what logs the failures with a code: an outage of a part makes
+// every request fail.
+func (a *API) failures(code core.Code) *episode.Episode {
+	a.failedMu.Lock()
+	defer a.failedMu.Unlock()
+	if a.failed[code] == nil {
+		a.failed[code] = episode.New(a.o.Logger.With("code", string(code)), slog.LevelError, "requests failed")
+	}
+	return a.failed[code]
+}
+
+// writeError responds with err. If the response has begun already, all that is
+// left is to abort the connection, so that it does not look complete.
 func (a *API) writeError(c *gin.Context, err error) {
 	f := a.failureOf(c, err)
 	if c.Writer.Written() {
@@ -131,7 +150,7 @@ func (a *API) writeError(c *gin.Context, err error) {
 // seconds returns d in whole seconds, rounded up.
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
-// invalid returns the failure for a parameter, naming it and what it takes.
+// invalid returns the error for a parameter, which names it and what it accepts.
 func invalid(code core.Code, name, takes string) error {
 	what, _, _ := strings.Cut(core.Reason(code), ";")
 	return core.NewError(code, what+": "+name+" takes "+takes, nil)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -182,29 +183,33 @@ func (l *changeLog) Changes(_ context.Context, _ string, since core.Seq, limit i
 	if !since.IsZero() && since.Compare(l.cut) < 0 {
 		return nil, fmt.Errorf("log: %w", core.ErrGone)
 	}
+	if since.Compare(l.cut) < 0 {
+		since = l.cut
+	}
 	var found []core.EncodedChange
-	for _, c := range l.changes {
-		if c.Seq.Compare(since) > 0 && c.Seq.Compare(l.cut) > 0 && len(found) < limit {
-			encoded, err := core.EncodeChange(c)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, encoded)
+	for _, c := range l.changes[l.after(since):] {
+		if len(found) == limit {
+			break
 		}
+		encoded, err := core.EncodeChange(c)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, encoded)
 	}
 	return found, nil
+}
+
+// after returns the index of the first change after since.
+func (l *changeLog) after(since core.Seq) int {
+	return sort.Search(len(l.changes), func(i int) bool { return l.changes[i].Seq.Compare(since) > 0 })
 }
 
 func (l *changeLog) Bounds(context.Context, string) (oldest, newest core.Seq, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, c := range l.changes {
-		if c.Seq.Compare(l.cut) > 0 {
-			if oldest.IsZero() {
-				oldest = c.Seq
-			}
-			newest = c.Seq
-		}
+	if kept := l.changes[l.after(l.cut):]; len(kept) > 0 {
+		oldest, newest = kept[0].Seq, kept[len(kept)-1].Seq
 	}
 	return oldest, newest, nil
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -46,7 +45,7 @@ func dispatched(t *testing.T, stream string) (all []event) {
 
 // Whatever stands in a change and in the request's host, a reader gets that one
 // change, in one line of JSON or one event, and nothing that looks like another.
-func FuzzFeedWriter(f *testing.F) {
+func FuzzFeedForm(f *testing.F) {
 	gin.SetMode(gin.ReleaseMode)
 	for _, seed := range []string{"", "plain", "a\nid: 9-9\ndata: {}\n\n", "a\r\rdata: x", "\u2028\u2029\u0085", "\x00\xff", `"},{"`, ": comment", "</script>"} {
 		f.Add("example.com", seed, seed)
@@ -69,10 +68,10 @@ func FuzzFeedWriter(f *testing.F) {
 			w := httptest.NewRecorder()
 			c, _ := gin.CreateTestContext(w)
 			c.Request = &http.Request{Host: host, Header: http.Header{}}
-			pool := &sync.Pool{New: func() any { return new([]byte) }}
-			feed := newFeedWriter(c.Writer, a.base(c), feedQuery{events: events, docs: core.DocAlways}, time.Second, pool)
+			form := feedForm{base: a.base(c), docs: core.DocAlways, events: events}
+			feed := &feed{form: form, out: newHTTPOutput(c.Writer, form, time.Second)}
 			for _, step := range []func() error{
-				feed.begin, feed.heartbeat, func() error { return feed.lines([]core.Line{line, line}) },
+				feed.begin, func() error { return feed.send(form.heartbeat()) }, func() error { return feed.send(form.line(form.line(nil, line), line)) },
 				func() error { return feed.last(failure{Error: core.CodeChangesFatal, Reason: reason}) },
 			} {
 				if err := step(); err != nil {

@@ -350,7 +350,7 @@ func TestEndFeeds(t *testing.T) {
 		began, silent := open(t, api, ""), open(t, api, "?timeout=60000")
 		l.add(1, core.StatusOK, func(e *core.Entry) { e.App = "hello" })
 		other := open(t, api, "?timeout=60000&app=other")
-		api.EndFeeds()
+		api.EndFeeds(t.Context())
 		if !began.over() || !silent.over() || !other.over() {
 			t.Error("not all feeds are over")
 		}

@@ -183,7 +183,7 @@ func slow(t *testing.T, taken chan<- string) *server.Server {
 		t.Fatal(err)
 	}
 	s.Serve(api.Handler())
-	t.Cleanup(func() { stop(t, s) })
+	t.Cleanup(func() { stop(t, s, api) })
 	return s
 }
 

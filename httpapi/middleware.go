@@ -13,18 +13,18 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
-// Keys of what is known of a request.
+// Keys of what is known about a request.
 const (
 	keyUUID     = "uuid"
-	keyUser     = "user"      // who proved to be it
-	keyCode     = "code"      // of the error that was answered
-	keyEntryID  = "entry_id"  // that the answer is about
+	keyUser     = "user"      // who was authenticated
+	keyCode     = "code"      // of the error in the response
+	keyEntryID  = "entry_id"  // that the response is about
 	keyEntryURL = "entry_url" // that an error is about
 )
 
 func uuidOf(c *gin.Context) string { return c.GetString(keyUUID) }
 
-// identify gives the request its UUID, and every answer its headers.
+// identify gives the request its UUID, and every response its headers.
 func (a *API) identify(c *gin.Context) {
 	uuid := a.o.NewUUID()
 	c.Set(keyUUID, uuid)
@@ -33,13 +33,22 @@ func (a *API) identify(c *gin.Context) {
 	serve.SecureHeaders(c.Writer.Header(), serve.PolicyNone, a.o.Proxies.Client(c.Request).Secure)
 }
 
-// log writes one line for each request. It tells the route and not the path,
-// and neither query nor headers, which may hold what is nobody's business.
+// log writes one line for each request, but for those that were refused because
+// there were too many: of these it logs when that begins and ends. The line has
+// the route and not the path, and neither query nor headers, which may have
+// secrets.
 func (a *API) log(c *gin.Context) {
 	began := time.Now()
 	defer func() {
 		level := slog.LevelInfo
-		if c.Writer.Status() >= http.StatusInternalServerError {
+		switch status := c.Writer.Status(); {
+		case status == http.StatusTooManyRequests:
+			a.throttled429.Add("client_ip", a.o.Proxies.Client(c.Request).Addr.String(), "route", c.FullPath())
+			return
+		case c.GetString(keyCode) == string(core.CodeHTTPUnavailable):
+			a.shed503.Add("route", c.FullPath())
+			return
+		case status >= http.StatusInternalServerError:
 			level = slog.LevelWarn
 		}
 		attributes := []slog.Attr{
@@ -61,7 +70,7 @@ func (a *API) log(c *gin.Context) {
 	c.Next()
 }
 
-// method returns the request's method; one that nobody knows is not repeated.
+// method returns the request's method if it is a known one.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
@@ -71,9 +80,9 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// catch turns a panic into an answer or, where one has begun, into a broken
-// connection: an answer that ends as if it were whole would be a lie. Gin's
-// own recovery ends it so, and swallows http.ErrAbortHandler.
+// catch turns a panic into a response or, if one has begun, into an aborted
+// connection: a truncated response must not look complete. With Gin's own
+// recovery it would, as that swallows http.ErrAbortHandler.
 func (a *API) catch(c *gin.Context) {
 	defer func() {
 		caught := recover()

@@ -21,21 +21,22 @@ import (
 func started(t *testing.T, api *httpapi.API) (*server.Server, string) {
 	t.Helper()
 	s := server.New(server.Options{
-		Name: "listen", Addr: "127.0.0.1:0", OnStop: api.EndFeeds, Overload: api.Overload(),
+		Name: "listen", Addr: "127.0.0.1:0", Overload: api.Overload(),
 		ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, Fail: func(err error) { t.Error(err) },
 	})
 	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.Serve(api.Handler())
-	t.Cleanup(func() { stop(t, s) })
+	t.Cleanup(func() { stop(t, s, api) })
 	return s, "http://" + s.Addr()
 }
 
-func stop(t *testing.T, s *server.Server) {
+func stop(t *testing.T, s *server.Server, api *httpapi.API) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
+	api.EndFeeds(ctx)
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)
 	}
@@ -244,7 +245,7 @@ func TestStop(t *testing.T) {
 		delivered <- text
 	}()
 	<-waiting
-	stop(t, s)
+	stop(t, s, api)
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		t.Errorf("the feed was cut off: %v", err)

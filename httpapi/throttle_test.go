@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -14,12 +15,14 @@ import (
 	server "github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
-// Whoever guesses has to wait, on whatever route; others go on.
-func TestGuessersAreSlowedDown(t *testing.T) {
+// A client that guesses has to wait, on whatever route; others go on.
+func TestLoginsAreThrottled(t *testing.T) {
 	t.Parallel()
 	const right = "Authorization: Basic ZHNjYXBlOmh1bnRlcjItY2FuYXJ5" // dscape, the one password
 	const wrong = "Authorization: Basic ZHNjYXBlOnB1cnBsZQ=="         // dscape:purple
+	var log records
 	api := newAPI(t, func(o *httpapi.Options) {
+		o.Logger = log.logger()
 		o.Proxies = server.Proxies{netip.MustParsePrefix("192.0.2.0/24")} // that of net/http/httptest
 		o.Status = fakeStatus{list: func(string, string, int, int) ([]core.Entry, int, error) { return nil, 0, nil }}
 		o.Deploy = fakeDeploy{deliver: func(_ context.Context, r deploy.Request) (deploy.Receipt, error) {
@@ -64,6 +67,10 @@ func TestGuessersAreSlowedDown(t *testing.T) {
 	}
 	if code := call(1, "198.51.100.2", right); code != http.StatusBadRequest {
 		t.Errorf("another address: %d", code)
+	}
+	// However many are refused, the log has one line about it.
+	if text := log.String(); strings.Count(text, "logins throttled") != 1 || strings.Contains(text, `"status":429`) {
+		t.Errorf("the log has %s", text)
 	}
 	// What a client says of itself is not believed.
 	if code := call(0, "198.51.100.9, 198.51.100.1", wrong); code != http.StatusTooManyRequests {

@@ -18,7 +18,7 @@ import (
 
 // The complete receiver of the webhooks of any sender.
 func ExampleAny() {
-	secret := core.Secret("It's a Secret to Everybody") // in a program: from its settings
+	secret := core.NewSecret("It's a Secret to Everybody") // in a program: from its settings
 	http.Handle("POST /webhooks", providers.Any(secret).Handler(func(_ context.Context, e core.Event) error {
 		fmt.Println(e.Provider, e.Kind, e.Repository.Slug(), e.Branch)
 		return nil

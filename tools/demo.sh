@@ -11,8 +11,8 @@ case ${1-} in
 
 		Starts the server, pushes to two example repositories, has Travis CI report on
 		one of them, and shows the change feed live. In the end both apps answer,
-		and go on serving until Ctrl-C. Installs what is missing: with apt on Debian;
-		elsewhere it says what to install.
+		and run until Ctrl-C. Missing programs are installed by apt on Debian and its like;
+		elsewhere you are asked to install them.
 
 		  --once  end by itself, with exit code 0 only if everything worked
 

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# Installs what the scripts of this folder need and a machine lacks. To be
-# sourced from the root of the repository:
+# Installs programs that the scripts of this folder need. Source it in the root of
+# the repository:
 #
 #   . tools/needs.sh
 #   needs git node npm go cc
 #
-# On Debian and its like missing programs come from apt, as root or with sudo;
-# elsewhere, or without the right, it says what to install and ends.
+# On Debian and its like it installs missing programs by apt, as root or by sudo;
+# elsewhere it prints what to install, and ends.
 
-# say prints a header, so that a long log can be found one's way in.
+# say prints a heading, for finding the parts of a long log.
 say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 
-# fail ends the script with a sentence.
+# fail prints a message and ends the script.
 fail() {
 	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
 	exit 1
@@ -20,7 +20,7 @@ fail() {
 needs() {
 	local program missing=() packages=()
 	for program in "$@"; do
-		# A Go that was unpacked as golang.org says is often not in a script's PATH.
+		# Go that was installed from go.dev is often not in the PATH of a script.
 		if [[ $program == go && -x /usr/local/go/bin/go ]] && ! command -v go >/dev/null; then
 			PATH=$PATH:/usr/local/go/bin
 		fi
@@ -45,35 +45,35 @@ needs() {
 
 apt_install() {
 	local root=()
-	command -v apt-get >/dev/null || fail "this machine has no apt; install what these Debian packages have, then try again: $*"
+	command -v apt-get >/dev/null || fail "install the programs of these Debian packages, then try again: $*"
 	if (($(id -u) != 0)); then
-		command -v sudo >/dev/null || fail "as root, run: apt-get install $*"
+		command -v sudo >/dev/null || fail "run this as root, then try again: apt-get install $*"
 		root=(sudo)
 	fi
 	"${root[@]}" apt-get update -qq
 	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
-# needs_toolchain sees to it that go is the version of go.work, or newer. From
-# 1.21 on go fetches that itself; an older one, as Debian 12 has, fetches it here
-# as the module it is published as.
+# needs_toolchain makes go be the version in go.work, or newer. From 1.21 on, go
+# downloads it itself; for an older one, as in Debian 12, this downloads the module
+# that it is published as.
 needs_toolchain() {
 	local want have module dir
 	want=$(sed -n 's/^go //p' go.work)
 	have=$(cd / && go env GOVERSION)
 	have=${have#go}
 	if [[ $(printf '%s\n' 1.21 "$have" | sort -V | head -n 1) == 1.21 ]]; then
-		go version >/dev/null || fail "Go $have cannot become Go $want (GOTOOLCHAIN is $(go env GOTOOLCHAIN)): install Go $want"
+		go version >/dev/null || fail "Go $have cannot download Go $want (GOTOOLCHAIN is $(go env GOTOOLCHAIN)): install Go $want"
 		return
 	fi
 	dir=$(cache)/go-$want
 	if [[ ! -x $dir/bin/go ]]; then
-		say "Fetching Go $want, for Go $have is too old"
+		say "Downloading Go $want, because Go $have is too old"
 		module=golang.org/toolchain@v0.0.1-go$want.$(cd / && go env GOOS)-$(cd / && go env GOARCH)
 		(cd / && GO111MODULE=on GOFLAGS='' go mod download "$module")
 		rm -rf "$dir.new"
 		cp -R "$(cd / && go env GOMODCACHE)/$module" "$dir.new"
-		# A module can hold neither programs nor other modules.
+		# A module cannot contain executables or other modules.
 		chmod -R u+w "$dir.new"
 		find "$dir.new/bin" "$dir.new/pkg/tool" -type f -exec chmod +x {} +
 		find "$dir.new" -name _go.mod -execdir mv {} go.mod \;
@@ -83,10 +83,10 @@ needs_toolchain() {
 	PATH=$dir/bin:$PATH
 }
 
-# cache is where programs are kept that only these scripts use; every clone of
-# the repository finds them there.
+# cache prints the folder for programs that only these scripts use; all clones of
+# the repository share it.
 cache() {
-	local dir=${XDG_CACHE_HOME:-${HOME:?is not set, so there is no place for a cache}/.cache}/webhooks
+	local dir=${XDG_CACHE_HOME:-${HOME:?HOME is not set, so there is no folder for the cache}/.cache}/webhooks
 	mkdir -p "$dir"
 	printf '%s' "$dir"
 }

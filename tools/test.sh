@@ -8,22 +8,21 @@ usage() {
 		Usage: ./tools/test.sh [MODULE…]
 
 		Checks all modules, or those named: formatting, go vet, golangci-lint, the tests
-		with the race detector, that each module builds and is tidy on its own, the inner
-		ones' tests too, that the tests leave nothing behind, and that the code reaches no
-		known vulnerability, if https://vuln.go.dev can be reached.
-		Installs what is missing: with apt on Debian; elsewhere it says what to install.
+		with the race detector, that the tests leave nothing behind, that each module
+		builds and is tidy alone, and, if https://vuln.go.dev can be reached, that the code
+		calls no function with a known vulnerability. Without arguments it also checks that
+		programs call every function, that the program builds for other systems, and that
+		a release can be made.
 
-		With CI set in the environment no test result is taken from the cache.
+		Missing programs are installed by apt on Debian and its like; elsewhere you are
+		asked to install them. If CI is set in the environment, no cached test result is
+		used.
 
 		Examples:
 		  ./tools/test.sh
 		  ./tools/test.sh core providers
 	END
 }
-
-# These are built here, for there are no packages of them; two minutes, once.
-lint_version=2.15.0
-vuln_version=1.9.0
 
 case ${1-} in
 -h | --help)
@@ -41,7 +40,7 @@ modules=("${all[@]}")
 if (($# > 0)); then
 	modules=("${@%/}")
 	for module in "${modules[@]}"; do
-		[[ " ${all[*]} " == *" $module "* ]] || fail "there is no module $module; there are: ${all[*]}"
+		[[ " ${all[*]} " == *" $module "* ]] || fail "no module $module; the modules are: ${all[*]}"
 	done
 fi
 packages=("${modules[@]/#/./}")
@@ -50,43 +49,55 @@ packages=("${packages[@]/%//...}")
 # The race detector needs a C compiler; tests start Redis servers of their own.
 needs git node npm go cc redis-server redis-cli
 
-# The program is built without MessagePack; doing the same here compiles Gin once
-# and not twice. Nothing looks at the commit that Go would stamp, and git refuses
-# to tell it in a clone that belongs to somebody else.
+# The program is built without MessagePack; with the same tag here, Gin is compiled
+# once. Go would record the commit, which nothing needs here, and which git refuses
+# to show in a clone of another user.
 export GOFLAGS="${GOFLAGS-} -buildvcs=false -tags=nomsgpack"
 
-lint=$(cache)/golangci-lint-$lint_version-$(go env GOVERSION)/golangci-lint
-if [[ ! -x $lint ]]; then
-	say "Building golangci-lint $lint_version"
-	GOFLAGS='' GOWORK=off GOBIN=$(dirname "$lint") go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$lint_version"
-fi
-
-vuln=$(cache)/govulncheck-$vuln_version-$(go env GOVERSION)/govulncheck
-if [[ ! -x $vuln ]]; then
-	say "Building govulncheck $vuln_version"
-	GOFLAGS='' GOWORK=off GOBIN=$(dirname "$vuln") go install "golang.org/x/vuln/cmd/govulncheck@v$vuln_version"
-fi
+# build_tool builds a Go program at a pinned version, once, and sets the variable
+# that is named like it to its path.
+build_tool() { # NAME VERSION PACKAGE
+	local path
+	path=$(cache)/$1-$2-$(go env GOVERSION)/$1
+	if [[ ! -x $path ]]; then
+		say "Building $1 $2"
+		GOFLAGS='' GOWORK=off GOBIN=$(dirname "$path") go install "$3@v$2"
+	fi
+	printf -v "${1//-/_}" %s "$path"
+}
+build_tool golangci-lint 2.15.0 github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+build_tool govulncheck 1.9.0 golang.org/x/vuln/cmd/govulncheck
+build_tool deadcode 0.51.0 golang.org/x/tools/cmd/deadcode
 
 say "gofmt"
-badly=$(gofmt -l "${modules[@]}")
-[[ -z $badly ]] || fail "gofmt would change: $badly"
+unformatted=$(gofmt -l "${modules[@]}")
+[[ -z $unformatted ]] || fail "run gofmt -w on: $unformatted"
 
 say "go vet"
 go vet "${packages[@]}"
 
 say "golangci-lint"
-"$lint" run "${packages[@]}"
+"$golangci_lint" run "${packages[@]}"
 
-# The program runs on other systems than Linux too; only its embedded platform
-# does not.
-for system in linux/arm64 darwin/arm64 windows/amd64; do
-	say "go vet for $system"
-	GOOS=${system%/*} GOARCH=${system#*/} CGO_ENABLED=0 go vet ./tools/webhooks/... ./httpapi/client
-	GOOS=${system%/*} GOARCH=${system#*/} CGO_ENABLED=0 go build -o "$(cache)/cross" ./tools/webhooks
-done
+if (($# == 0)); then
+	# The stand-in for GitHub has functions for tests, the client of the API is for
+	# other programs too, and tests compare core.Codes with the documentation.
+	say "deadcode"
+	unused=$("$deadcode" -tags nomsgpack -filter '^github.com/nodejitsu/webhooks/' ./tools/...)
+	unused=$(grep -vE '^(tools/githubsim/sim|httpapi/client)/|^core/codes.go:.*: Codes$' <<<"$unused" || true)
+	[[ -z $unused ]] || fail "no program calls these functions; remove them:
+$unused"
 
-# Everything that the tests make lies in one folder, so that what they leave
-# behind can be found. Apps that run as users of their own pass through it.
+	# Only the embedded platform needs Linux.
+	for system in linux/arm64 darwin/arm64 windows/amd64; do
+		say "build for $system"
+		GOOS=${system%/*} GOARCH=${system#*/} CGO_ENABLED=0 go vet ./tools/webhooks/... ./httpapi/client
+		GOOS=${system%/*} GOARCH=${system#*/} CGO_ENABLED=0 go build -o "$(cache)/cross" ./tools/webhooks
+	done
+fi
+
+# The tests create all their files in one folder, so that what they leave behind
+# can be found. Apps that run as other users must be able to pass through it.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/webhooks-test.XXXXXX")
 export TMPDIR
 chmod 711 "$TMPDIR"
@@ -104,7 +115,7 @@ left_processes() {
 	done
 }
 
-# left prints all that the tests have left.
+# left prints everything that the tests have left.
 left() {
 	left_processes
 	grep -F "$TMPDIR" /proc/self/mounts 2>/dev/null | sed 's/^/mount /' || true
@@ -112,7 +123,7 @@ left() {
 	comm -13 <(printf '%s\n' "$bridges_before") <(bridges) | sed '/^$/d; s/^/bridge /'
 }
 
-# clean removes it. Only a run that was broken off leaves something to remove.
+# clean removes it. There is something to remove only after an interrupted run.
 clean() {
 	local process
 	left_processes | while IFS=' :' read -r _ process _; do
@@ -122,11 +133,11 @@ clean() {
 }
 trap clean EXIT
 
-# Only a test that hangs takes so long.
+# Only a test that hangs reaches it.
 limit=60m
 
-# A result is taken from the cache while a module's own files are the same. Of
-# tests and tools, which look at all modules, that says nothing.
+# Go uses a cached result while the files of a module are the same. That is wrong
+# for tests and tools, whose tests depend on the files of all modules.
 inner=() outer=()
 for module in "${modules[@]}"; do
 	case $module in
@@ -139,7 +150,7 @@ if ((${#inner[@]} > 0)); then
 	go test -race -timeout "$limit" ${CI:+-count=1} "${inner[@]}"
 fi
 if ((${#outer[@]} > 0)); then
-	# The packages that drive the program share one.
+	# Shared by the packages that run the program.
 	say "Building the program for the tests"
 	export WEBHOOKS_TEST_PROGRAM=$TMPDIR/program/webhooks
 	CGO_ENABLED=1 go build -race -o "$WEBHOOKS_TEST_PROGRAM" ./tools/webhooks
@@ -166,23 +177,24 @@ found=$(left)
 [[ -z $found ]] || fail "the tests left something behind:
 $found"
 
-# vulnerable looks for known vulnerabilities that a module's code reaches. The
-# exit code tells one (3) from a database that can't be reached.
-vulnerable() {
+# check_vulnerabilities fails if a module calls a function with a known
+# vulnerability, which is exit code 3 of govulncheck. It returns 1 if the database
+# cannot be reached.
+check_vulnerabilities() {
 	local code=0 report
-	report=$(cd "$1" && "$vuln" ./... 2>&1) || code=$?
+	report=$(cd "$1" && "$govulncheck" ./... 2>&1) || code=$?
 	case $code in
 	0) printf '%s: none known\n' "$1" ;;
 	3) fail "$report" ;;
 	*)
-		printf 'NOT CHECKED: the database of known vulnerabilities (https://vuln.go.dev) can not be reached\n%s\n' "${report: -300}"
+		printf 'NOT CHECKED: the database of known vulnerabilities (https://vuln.go.dev) cannot be reached\n%s\n' "${report: -300}"
 		return 1
 		;;
 	esac
 }
 say "govulncheck"
 for module in "${modules[@]}"; do
-	vulnerable "$module" || break
+	check_vulnerabilities "$module" || break
 done
 
 if (($# == 0)); then

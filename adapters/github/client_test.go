@@ -16,10 +16,9 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-const (
-	token  = core.Secret("ghp_canary")
-	commit = "96410ed970f6224a4cd3c450150c5d65bbc77fcd"
-)
+const commit = "96410ed970f6224a4cd3c450150c5d65bbc77fcd"
+
+var token = core.NewSecret("ghp_canary")
 
 func repo() core.Repository { return core.Repository{Owner: "octo", Name: "hello"} }
 
@@ -180,7 +179,7 @@ func TestRateLimitIsPerToken(t *testing.T) {
 	if _, err := client.File(t.Context(), repo(), commit, "package.json", token); err == nil {
 		t.Fatal("no error at the rate limit")
 	}
-	if _, err := client.File(t.Context(), repo(), commit, "package.json", "another"); err != nil {
+	if _, err := client.File(t.Context(), repo(), commit, "package.json", core.NewSecret("another")); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -25,7 +25,7 @@ func ExampleClient_File() {
 	}
 	defer client.Close()
 	repository := core.Repository{Owner: "octo", Name: "hello"}
-	text, err := client.File(context.Background(), repository, "96410ed970f6224a4cd3c450150c5d65bbc77fcd", "package.json", "")
+	text, err := client.File(context.Background(), repository, "96410ed970f6224a4cd3c450150c5d65bbc77fcd", "package.json", core.Secret{})
 	fmt.Println(string(text), err)
 	// Output: {"name":"hello"} <nil>
 }

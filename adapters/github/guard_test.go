@@ -112,7 +112,7 @@ func TestNoTokenToAReboundAPI(t *testing.T) {
 	t.Cleanup(c.Close)
 	for _, address := range []string{"127.0.0.1", "169.254.169.254", "10.0.0.1", "192.168.0.1"} {
 		c.guard.Resolver = guardtest.Liar(t, address)
-		_, _, err := c.Login(t.Context(), "ghp_canary")
+		_, _, err := c.Login(t.Context(), core.NewSecret("ghp_canary"))
 		if _, again := core.Retryable(err); again || !errors.Is(err, errRefused) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v, want refused", address, err)
 		}
@@ -136,7 +136,7 @@ func TestConfiguredHostMayBePrivate(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	c.guard.Resolver = guardtest.Liar(t, "127.0.0.1")
-	if login, _, err := c.Login(t.Context(), "ghp_canary"); login != "octo" || err != nil {
+	if login, _, err := c.Login(t.Context(), core.NewSecret("ghp_canary")); login != "octo" || err != nil {
 		t.Errorf("got %q, %v", login, err)
 	}
 }

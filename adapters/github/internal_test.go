@@ -141,7 +141,7 @@ func TestTokenIsSentToTheAPIAlone(t *testing.T) {
 	} {
 		got := "not sent"
 		transport := &apiTransport{
-			base: base, token: "secret", log: slog.New(slog.DiscardHandler),
+			base: base, token: core.NewSecret("secret"), log: slog.New(slog.DiscardHandler),
 			timeouts: timeouts{idle: time.Minute, next: roundTrip(func(req *http.Request) (*http.Response, error) {
 				got = req.Header.Get("Authorization")
 				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil

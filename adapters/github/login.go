@@ -16,7 +16,7 @@ import (
 func (c *Client) Login(ctx context.Context, token core.Secret) (login string, scopes []string, err error) {
 	defer func() { err = redact.New(token).Error(err) }()
 	const doing = "read the user of a token"
-	if token == "" {
+	if token.IsZero() {
 		return "", nil, fmt.Errorf("github: %s: no token is given: %w", doing, core.ErrUnauthorized)
 	}
 	client, err := c.api(token, maxFile)

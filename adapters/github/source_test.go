@@ -51,7 +51,7 @@ func TestFile(t *testing.T) {
 	if _, err := client.File(t.Context(), repo(), "", "package.json", token); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("no commit: got %v, want %v", err, core.ErrNotFound)
 	}
-	for _, bad := range []core.Secret{"a\nb", "a b", "ä"} {
+	for _, bad := range []core.Secret{core.NewSecret("a\nb"), core.NewSecret("a b"), core.NewSecret("ä")} {
 		if _, err := client.File(t.Context(), repo(), commit, "package.json", bad); !errors.Is(err, core.ErrUnauthorized) {
 			t.Errorf("token %q: got %v, want %v", bad.Reveal(), err, core.ErrUnauthorized)
 		}
@@ -59,7 +59,7 @@ func TestFile(t *testing.T) {
 	if got := len(server.requests()); got != before {
 		t.Errorf("%d requests for invalid arguments", got-before)
 	}
-	if _, err := client.File(t.Context(), repo(), commit, "package.json", ""); err != nil {
+	if _, err := client.File(t.Context(), repo(), commit, "package.json", core.Secret{}); err != nil {
 		t.Errorf("without a token: %v", err)
 	}
 	if got := server.requests(); got[len(got)-1].authorization != "" {
@@ -287,7 +287,7 @@ func TestLogin(t *testing.T) {
 		if login != "Octo" || err != nil || !reflect.DeepEqual(scopes, test.want) {
 			t.Errorf("%s: got %q, %#v, %v, want scopes %#v", name, login, scopes, err, test.want)
 		}
-		if _, _, err := client.Login(t.Context(), ""); !errors.Is(err, core.ErrUnauthorized) {
+		if _, _, err := client.Login(t.Context(), core.Secret{}); !errors.Is(err, core.ErrUnauthorized) {
 			t.Errorf("no token: got %v, want %v", err, core.ErrUnauthorized)
 		}
 	}

@@ -54,7 +54,7 @@ func (t *apiTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (t *apiTransport) send(req *http.Request) (*http.Response, error) {
-	if t.token != "" && sameOrigin(req.URL, t.base) {
+	if !t.token.IsZero() && sameOrigin(req.URL, t.base) {
 		req = req.Clone(req.Context())
 		req.Header.Set("Authorization", "Bearer "+t.token.Reveal())
 	}

@@ -58,7 +58,7 @@ func New(o Options) (*Webhook, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Webhook{o: o, key: key, path: core.Secret(strings.TrimPrefix(u.RequestURI(), "/")), guard: guard.ForURL(u, o.PrivateHosts)}
+	w := &Webhook{o: o, key: key, path: core.NewSecret(strings.TrimPrefix(u.RequestURI(), "/")), guard: guard.ForURL(u, o.PrivateHosts)}
 	w.http = http.Client{
 		Timeout: 15 * time.Second, Transport: &redact.Transport{Next: w.guard.Transport()},
 		// One that moved is to be told to the operator; what is signed for one
@@ -104,7 +104,7 @@ func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
 	req.Header.Set("User-Agent", "nodejitsu-webhooks")
 	req.Header.Set("webhook-id", id)
 	req.Header.Set("webhook-timestamp", now)
-	if w.o.Secret != "" {
+	if !w.o.Secret.IsZero() {
 		req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(sign([]byte(w.o.Secret.Reveal()), body)))
 		signed := append([]byte(id+"."+now+"."), body...)
 		req.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(sign(w.key, signed)))

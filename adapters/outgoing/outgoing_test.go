@@ -17,7 +17,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-const secret = core.Secret("canary-secret")
+var secret = core.NewSecret("canary-secret")
 
 // received is one delivery.
 type received struct {
@@ -103,7 +103,7 @@ func TestSerializedSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := webhook(t, outgoing.Options{URL: url, Secret: serialized}).Notify(t.Context(), entry); err != nil {
+	if err := webhook(t, outgoing.Options{URL: url, Secret: core.NewSecret(serialized)}).Notify(t.Context(), entry); err != nil {
 		t.Fatal(err)
 	}
 	r := <-got
@@ -113,7 +113,7 @@ func TestSerializedSecret(t *testing.T) {
 	if got, want := r.header.Get("X-Hub-Signature-256"), "sha256="+hex.EncodeToString(sum(serialized, r.body)); got != want {
 		t.Errorf("X-Hub-Signature-256 is %q, want %q", got, want)
 	}
-	for _, none := range []core.Secret{"whsec_", "whsec_canary!", "whsec_canary"} {
+	for _, none := range []core.Secret{core.NewSecret("whsec_"), core.NewSecret("whsec_canary!"), core.NewSecret("whsec_canary")} {
 		if _, err := outgoing.New(outgoing.Options{URL: url, Secret: none}); err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v", none.Reveal(), err)
 		}

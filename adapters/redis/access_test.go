@@ -49,9 +49,9 @@ func TestACLUser(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	server.Do("ACL", "SETUSER", "webhooks", "on", ">secret", "~{webhooks}:*", "&{webhooks}:*", "+@all", "-@dangerous", "+info", "+config|get")
-	use(t, open(t, redis.Options{Addrs: []string{server.Addr}, Username: "webhooks", Password: "secret"}))
+	use(t, open(t, redis.Options{Addrs: []string{server.Addr}, Username: "webhooks", Password: core.NewSecret("secret")}))
 
-	wrong := redis.New(redis.Options{Addrs: []string{server.Addr}, Username: "webhooks", Password: "guess-me"})
+	wrong := redis.New(redis.Options{Addrs: []string{server.Addr}, Username: "webhooks", Password: core.NewSecret("guess-me")})
 	err := wrong.Start(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "guess-me") {
 		t.Errorf("got %v", err)
@@ -59,7 +59,7 @@ func TestACLUser(t *testing.T) {
 	if err := wrong.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	other := redis.New(redis.Options{Addrs: []string{server.Addr}, Username: "webhooks", Password: "secret", Prefix: "another"})
+	other := redis.New(redis.Options{Addrs: []string{server.Addr}, Username: "webhooks", Password: core.NewSecret("secret"), Prefix: "another"})
 	if err := other.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("got %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // A Cluster does all that one server does. Each test of the suite has another
@@ -30,7 +31,7 @@ func TestCluster(t *testing.T) {
 		for _, n := range c.Nodes {
 			n.Do("ACL", "SETUSER", "webhooks", "on", ">secret", "~{webhooks}:*", "&{webhooks}:*", "+@all", "-@dangerous", "+info", "+config|get")
 		}
-		use(t, open(t, redis.Options{Addrs: c.Addrs()[:1], Cluster: true, Username: "webhooks", Password: "secret"}))
+		use(t, open(t, redis.Options{Addrs: c.Addrs()[:1], Cluster: true, Username: "webhooks", Password: core.NewSecret("secret")}))
 	})
 }
 

@@ -24,7 +24,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-const password = core.Secret("canary-password")
+var password = core.NewSecret("canary-password")
 
 // post is an SMTP server that keeps what it gets.
 type post struct {
@@ -265,7 +265,7 @@ func TestFailures(t *testing.T) {
 		"nobody there":     {false, nil, func(o *smtp.Options) { o.Addr = "127.0.0.1:1" }, true},
 		"no TLS there":     {false, nil, func(o *smtp.Options) { o.TLS = smtp.StartTLS }, true},
 		"unknown issuer":   {true, nil, func(o *smtp.Options) { o.TLSRoots = nil }, true},
-		"wrong password":   {true, nil, func(o *smtp.Options) { o.Password = "canary-wrong" }, true},
+		"wrong password":   {true, nil, func(o *smtp.Options) { o.Password = core.NewSecret("canary-wrong") }, true},
 		"no users known":   {false, nil, func(o *smtp.Options) { o.Address = unknown }, false},
 		"users not known":  {false, nil, func(o *smtp.Options) { o.Address = away }, true},
 		"nobody's address": {false, nil, func(o *smtp.Options) { o.Address = nowhere }, false},

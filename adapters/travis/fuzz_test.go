@@ -40,7 +40,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := read(written); err != nil || len(again) != 1 || again[0] != keys[0] {
+		if again, err := read(written); err != nil || len(again) != 1 || !again[0].Equal(keys[0]) {
 			t.Fatalf("%q can not be read again: %v", keys[0].Reveal(), err)
 		}
 	})

@@ -161,5 +161,5 @@ func read(text []byte) ([]core.Secret, error) {
 	if block, _ := pem.Decode([]byte(key)); block == nil {
 		return nil, errors.New("travis: the configuration has no public key; is it the URL of Travis CI's API?")
 	}
-	return []core.Secret{core.Secret(key)}, nil
+	return []core.Secret{core.NewSecret(key)}, nil
 }

@@ -26,7 +26,7 @@ type Pairing struct {
 // [core.CodeAuthParams], [core.CodeGitHubPairingFailed],
 // [core.CodeGetUserFailed] and [core.CodeUpdateUserFailed].
 func (s *Service) PairGitHub(ctx context.Context, user string, credentials core.Secret, app string) (Pairing, error) {
-	if credentials == "" {
+	if credentials.IsZero() {
 		return Pairing{}, core.NewError(core.CodeNoCredentials, "", nil)
 	}
 	login, token, found := strings.Cut(credentials.Reveal(), ":")
@@ -39,12 +39,12 @@ func (s *Service) PairGitHub(ctx context.Context, user string, credentials core.
 	if app != core.AnyApp && !core.ValidName(app) {
 		return Pairing{}, core.NewError(core.CodeAuthParams, "The parameter app is no valid name of an app; leave it out to pair for all apps", nil)
 	}
-	pairing, err := s.prove(ctx, login, core.Secret(token))
+	pairing, err := s.prove(ctx, login, core.NewSecret(token))
 	if err != nil {
 		return Pairing{}, err
 	}
 	pairing.App = app
-	if err := s.keep(ctx, user, pairing, core.Secret(token)); err != nil {
+	if err := s.keep(ctx, user, pairing, core.NewSecret(token)); err != nil {
 		return Pairing{}, err
 	}
 	return pairing, nil

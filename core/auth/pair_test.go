@@ -71,7 +71,7 @@ func TestPairGitHub(t *testing.T) {
 					return c.login, []string{"repo"}, c.loginErr
 				}),
 			})
-			got, err := s.PairGitHub(t.Context(), "nodejitsu-user", core.Secret(c.credentials), c.app)
+			got, err := s.PairGitHub(t.Context(), "nodejitsu-user", core.NewSecret(c.credentials), c.app)
 			if core.CodeOf(err) != c.want {
 				t.Fatalf("got %v, want %q", err, c.want)
 			}
@@ -92,7 +92,7 @@ func TestPairGitHub(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 			want := []core.ThirdPartyToken{{
-				ID: id, Provider: core.TokenGitHub, App: app, Login: c.login, Scopes: []string{"repo"}, Token: core.Secret(secret),
+				ID: id, Provider: core.TokenGitHub, App: app, Login: c.login, Scopes: []string{"repo"}, Token: core.NewSecret(secret),
 			}}
 			if !reflect.DeepEqual(kept, want) || kept[0].Token.Reveal() != secret {
 				t.Errorf("kept %+v, want %+v", kept, want)
@@ -124,7 +124,7 @@ func TestPairGitHubAgain(t *testing.T) {
 			},
 			GitHub: fakeGitHub(func(core.Secret) (string, []string, error) { return "dscape", nil, nil }),
 		})
-		if _, err := s.PairGitHub(t.Context(), "dscape", "dscape:"+token, c.app); err != nil {
+		if _, err := s.PairGitHub(t.Context(), "dscape", core.NewSecret("dscape:"+token), c.app); err != nil {
 			t.Fatal(err)
 		}
 		if got != c.want {

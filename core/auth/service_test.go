@@ -32,7 +32,7 @@ func (a fakeAccounts) SetToken(_ context.Context, user string, t core.ThirdParty
 
 func TestAuthorize(t *testing.T) {
 	t.Parallel()
-	given := &core.Credentials{Username: "dscape", Password: "secret"}
+	given := &core.Credentials{Username: "dscape", Password: core.NewSecret("secret")}
 	cases := []struct {
 		name    string
 		given   *core.Credentials
@@ -53,7 +53,7 @@ func TestAuthorize(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := auth.New(auth.Options{Accounts: fakeAccounts{authenticate: func(_ context.Context, got core.Credentials) (core.Account, error) {
-				if got != *given {
+				if got.Username != given.Username || !got.Password.Equal(given.Password) {
 					t.Errorf("Authenticate got another's credentials")
 				}
 				return core.Account{Username: c.account}, c.fail

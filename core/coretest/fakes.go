@@ -53,9 +53,9 @@ type Source struct {
 	Faults
 
 	mu       sync.Mutex
-	commits  map[string]map[string]string // repository key + commit → path → content
-	private  map[string]core.Secret       // repository key → the token that may read it
-	logins   map[core.Secret]string
+	commits  map[string]map[string]string     // repository key + commit → path → content
+	private  map[string]core.Secret           // repository key → the token that may read it
+	logins   map[string]string                // token → login
 	statuses map[string][]deploy.CommitStatus // commit → statuses, oldest first
 }
 
@@ -68,7 +68,7 @@ var (
 func NewSource() *Source {
 	return &Source{
 		commits: map[string]map[string]string{}, private: map[string]core.Secret{},
-		logins: map[core.Secret]string{}, statuses: map[string][]deploy.CommitStatus{},
+		logins: map[string]string{}, statuses: map[string][]deploy.CommitStatus{},
 	}
 }
 
@@ -90,7 +90,7 @@ func (s *Source) Private(r core.Repository, token core.Secret) {
 func (s *Source) AddLogin(login string, token core.Secret) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.logins[token] = login
+	s.logins[token.Reveal()] = login
 }
 
 // Statuses returns the statuses that were set on commit, oldest first.
@@ -110,7 +110,7 @@ func (s *Source) files(ctx context.Context, method string, r core.Repository, co
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	files, there := s.commits[r.Key()+" "+commit]
-	if owner, private := s.private[r.Key()]; !there || private && token != owner {
+	if owner, private := s.private[r.Key()]; !there || private && !token.Equal(owner) {
 		return nil, fmt.Errorf("source: %s at %s: %w", r.Slug(), commit, core.ErrNotFound)
 	}
 	return files, nil
@@ -172,7 +172,7 @@ func (s *Source) Login(ctx context.Context, token core.Secret) (string, []string
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	login, there := s.logins[token]
+	login, there := s.logins[token.Reveal()]
 	if !there {
 		return "", nil, fmt.Errorf("source: login: %w", core.ErrUnauthorized)
 	}
@@ -324,7 +324,7 @@ func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (core.A
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if password, there := a.users[c.Username]; !there || password != c.Password {
+	if password, there := a.users[c.Username]; !there || !password.Equal(c.Password) {
 		return core.Account{}, fmt.Errorf("accounts: authenticate: %w", core.ErrUnauthorized)
 	}
 	return core.Account{Username: c.Username}, nil

@@ -45,7 +45,7 @@ func (a *attempt) gate(ctx context.Context) error {
 	if a.entry.SkipsCI {
 		return skip("The push asks Travis CI to build nothing, and .travis.yml says to wait for its build")
 	}
-	if err := a.hold(ctx, a.steps.waits, a.o.Now().Add(a.o.Hold)); err != nil {
+	if err := a.hold(ctx, a.steps.waits, a.o.Now().Add(a.o.HoldTimeout)); err != nil {
 		return err
 	}
 	// A report may have come between looking and holding: one of the two
@@ -121,7 +121,7 @@ func (a *attempt) wokenHeld(ctx context.Context) error {
 	if hold := a.entry.Hold; hold != nil && now.Before(hold.Until) {
 		// A clock that was set back since makes no hold longer than it may be.
 		until := hold.Until
-		if most := now.Add(a.o.Hold); most.Before(until) {
+		if most := now.Add(a.o.HoldTimeout); most.Before(until) {
 			until = most
 		}
 		if err := a.hold(ctx, hold.For, until); err != nil {
@@ -130,9 +130,9 @@ func (a *attempt) wokenHeld(ctx context.Context) error {
 		return errHeld
 	}
 	if a.entry.Kind == core.EventBuild {
-		return skip("No push of the commit came within %s", a.o.Hold)
+		return skip("No push of the commit came within %s", a.o.HoldTimeout)
 	}
-	return skip("Travis CI did not report within %s", a.o.Hold)
+	return skip("Travis CI did not report within %s", a.o.HoldTimeout)
 }
 
 // releaseByBuild applies a report of Travis CI to the pushes that wait for it.
@@ -182,7 +182,7 @@ func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
 	case deployed:
 		return "", skip("The push of the commit was deployed already")
 	case !a.entry.Proved:
-		if err := a.hold(ctx, "GitHub's push of the commit", a.o.Now().Add(a.o.Hold)); err != nil {
+		if err := a.hold(ctx, "GitHub's push of the commit", a.o.Now().Add(a.o.HoldTimeout)); err != nil {
 			return "", err
 		}
 		return "", errHeld

@@ -66,7 +66,9 @@ func TestWaitForWhatAReportReleases(t *testing.T) {
 func TestSignedReportDoesNotTellWhatItReleases(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) {
+			return []core.Secret{core.NewSecret("travis")}, nil
+		}
 		w.service = deploy.New(w.options)
 		w.waiting(commit1)
 		w.start()
@@ -108,7 +110,7 @@ func TestHeldPushIsReleasedByAReportOnAnotherOfItsCommits(t *testing.T) {
 func TestHeldAndSkippedPushesBelongToTheirApp(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		token := core.ThirdPartyToken{ID: "github", Provider: core.TokenGitHub, App: core.AnyApp, Login: "dscape", Token: "t"}
+		token := core.ThirdPartyToken{ID: "github", Provider: core.TokenGitHub, App: core.AnyApp, Login: "dscape", Token: core.NewSecret("t")}
 		if err := w.accounts.SetToken(w.t.Context(), "dscape", token); err != nil {
 			w.t.Fatal(err)
 		}
@@ -245,7 +247,9 @@ func TestPushWhoseHeadAloneSkipsCIIsHeld(t *testing.T) {
 func TestSignedReportBeforeThePush(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) {
+			return []core.Secret{core.NewSecret("travis")}, nil
+		}
 		w.service = deploy.New(w.options)
 		w.waiting(commit1)
 		w.start()

@@ -139,7 +139,7 @@ func TestStopDoesNotWaitForWhoIsDeaf(t *testing.T) {
 func TestCommitStatusIsSetLater(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: core.AnyApp, Token: "ghp"})
+		err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: core.AnyApp, Token: core.NewSecret("ghp")})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -58,13 +58,13 @@ func (a *attempt) deploy(ctx context.Context) error {
 	if err := a.step(ctx, core.StepCreate, a.o.StepTimeout, a.create); err != nil {
 		return err
 	}
-	if err := a.step(ctx, core.StepUpload, a.o.BuildTimeout, a.upload); err != nil {
+	if err := a.step(ctx, core.StepUpload, a.o.UploadTimeout, a.upload); err != nil {
 		return err
 	}
 	if err := a.checkStanding(ctx); err != nil {
 		return err
 	}
-	return a.step(ctx, core.StepStart, a.o.BuildTimeout, a.start)
+	return a.step(ctx, core.StepStart, a.o.UploadTimeout, a.start)
 }
 
 // readTokens asks for the user's keys to GitHub. Without an answer public
@@ -92,7 +92,7 @@ func (a *attempt) token(app string) core.Secret {
 		if strings.EqualFold(t.Login, a.entry.Repository.Owner) {
 			return t.Token
 		}
-		if found == "" {
+		if found.IsZero() {
 			found = t.Token
 		}
 	}
@@ -104,11 +104,11 @@ func (a *attempt) token(app string) core.Secret {
 func (a *attempt) withToken(read func(token core.Secret) error) error {
 	token := a.token("")
 	err := read(token)
-	if token == "" || !errors.Is(err, core.ErrUnauthorized) {
+	if token.IsZero() || !errors.Is(err, core.ErrUnauthorized) {
 		return err
 	}
 	a.note("GitHub refuses the access token that we keep for you; pair your account again (POST /1/auth/github)")
-	return read("")
+	return read(core.Secret{})
 }
 
 func (a *attempt) note(text string) {
@@ -259,7 +259,7 @@ func (a *attempt) start(ctx context.Context) (string, error) {
 // may pass, retell tries again beside the attempts.
 func (a *attempt) report(ctx context.Context, status core.Status, reason string) (retell func(core.Entry)) {
 	token := a.token(a.entry.App)
-	if token == "" || a.entry.App == "" {
+	if token.IsZero() || a.entry.App == "" {
 		return nil
 	}
 	if status == core.StatusSkipped && !slices.ContainsFunc(a.entry.Steps, func(s core.Step) bool { return s.Name == core.StepStatus }) {

@@ -21,7 +21,7 @@ type sender struct {
 // here, so nothing of the payload is read before. The sender waits only so long,
 // so all that is asked for it has one time limit.
 func (s *Service) prove(ctx context.Context, r Request, p Provider) (sender, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.o.ProveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.o.AuthTimeout)
 	defer cancel()
 	from := sender{user: r.User, signature: core.SignatureNone}
 	if r.Credentials != nil {
@@ -110,7 +110,7 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 			return core.NewError(core.CodeAuthServerDown, "", err)
 		}
 		before := secrets
-		if secrets, ids, required = webhookSecrets(tokens); fresh && slices.Equal(secrets, before) {
+		if secrets, ids, required = webhookSecrets(tokens); fresh && slices.EqualFunc(secrets, before, core.Secret.Equal) {
 			break
 		}
 		if from.signature, signer = p.Verify(d, secrets); from.signature != core.SignatureInvalid {

@@ -13,9 +13,9 @@ import (
 
 func TestWhoMayDeploy(t *testing.T) {
 	t.Parallel()
-	good := &core.Credentials{Username: "dscape", Password: "secret"}
-	bad := &core.Credentials{Username: "dscape", Password: "wrong"}
-	secret := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: "hook"}
+	good := &core.Credentials{Username: "dscape", Password: core.NewSecret("secret")}
+	bad := &core.Credentials{Username: "dscape", Password: core.NewSecret("wrong")}
+	secret := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: core.NewSecret("hook")}
 	required := secret
 	required.Required = true
 	for name, test := range map[string]struct {
@@ -53,7 +53,9 @@ func TestWhoMayDeploy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(w *world) {
-				w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+				w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) {
+					return []core.Secret{core.NewSecret("travis")}, nil
+				}
 				service := deploy.New(w.options)
 				if test.secret != nil {
 					if err := w.accounts.SetToken(w.t.Context(), "dscape", *test.secret); err != nil {
@@ -88,7 +90,7 @@ func TestSignatureThatProvesNothing(t *testing.T) {
 				t.Errorf("signed with %q: got notes %q, want %q", signed, notes, want)
 			}
 		}
-		required := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: "hook", Required: true}
+		required := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: core.NewSecret("hook"), Required: true}
 		if err := w.accounts.SetToken(w.t.Context(), "dscape", required); err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +174,7 @@ func TestUnknownPayload(t *testing.T) {
 func TestRevokedTokenDoesNotStopAPublicDeployment(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: core.AnyApp, Token: "gho"})
+		err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: core.AnyApp, Token: core.NewSecret("gho")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,8 +196,8 @@ func TestPrivateRepositoryNeedsATokenForAllApps(t *testing.T) {
 	t.Parallel()
 	for app, want := range map[string]core.Status{core.AnyApp: core.StatusOK, "hello": core.StatusError} {
 		inWorld(t, func(w *world) {
-			w.source.Private(w.repo, "gho")
-			err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: app, Token: "gho"})
+			w.source.Private(w.repo, core.NewSecret("gho"))
+			err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: app, Token: core.NewSecret("gho")})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,9 +224,9 @@ func (s stale) Tokens(ctx context.Context, user string, fresh bool) ([]core.Thir
 func TestSecretThatIsNew(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		before := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: "before"}
+		before := core.ThirdPartyToken{ID: "s", Provider: core.TokenWebhookSecret, Token: core.NewSecret("before")}
 		after := before
-		after.Token = "after"
+		after.Token = core.NewSecret("after")
 		if err := w.accounts.SetToken(w.t.Context(), "dscape", after); err != nil {
 			t.Fatal(err)
 		}

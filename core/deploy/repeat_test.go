@@ -40,7 +40,7 @@ func TestRepeatForAnotherBranch(t *testing.T) {
 func TestSignedRepeatForAnotherBranchIsStillIgnored(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		hook := core.ThirdPartyToken{ID: "hook", Provider: core.TokenWebhookSecret, Token: "shared"}
+		hook := core.ThirdPartyToken{ID: "hook", Provider: core.TokenWebhookSecret, Token: core.NewSecret("shared")}
 		if err := w.accounts.SetToken(w.t.Context(), "dscape", hook); err != nil {
 			w.t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestSignedRepeatForAnotherBranchIsStillIgnored(t *testing.T) {
 			t.Errorf("got %+v", receipt)
 		}
 		w.is(w.settled(id), core.StatusIgnored, `"other"`)
-		signed.Credentials = &core.Credentials{Username: "dscape", Password: "secret"}
+		signed.Credentials = &core.Credentials{Username: "dscape", Password: core.NewSecret("secret")}
 		w.accept(signed)
 		w.is(w.settled(id), core.StatusOK, "")
 	})

@@ -25,7 +25,7 @@ func (w *world) signed(event core.Event, secret, id string) deploy.Request {
 func (w *world) secret(id, secret string) {
 	w.t.Helper()
 	err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{
-		ID: id, Provider: core.TokenWebhookSecret, Token: core.Secret(secret),
+		ID: id, Provider: core.TokenWebhookSecret, Token: core.NewSecret(secret),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -107,7 +107,9 @@ func TestPayloadSentAgainByHand(t *testing.T) {
 func TestCapturedReport(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) { return []core.Secret{"travis"}, nil }
+		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) {
+			return []core.Secret{core.NewSecret("travis")}, nil
+		}
 		w.service = deploy.New(w.options)
 		report := func(id string) deploy.Receipt {
 			t.Helper()

@@ -32,18 +32,18 @@ type Options struct {
 	// those that it returned before.
 	TravisKeys func(ctx context.Context, missed bool) ([]core.Secret, error)
 
-	Hold         time.Duration   // how long to wait for Travis CI; 30 min
-	Lease        time.Duration   // how long a claim lasts unrenewed; 30 s
-	RetryDelays  []time.Duration // between tries after transient failures; 5 s to 30 min
-	GiveUp       time.Duration   // age at which a deployment is not parked any more; 24 h
-	Workers      int             // deployments at a time; 4
-	ProveTimeout time.Duration   // for finding out who sent a delivery; 3 s
-	StoreTimeout time.Duration   // for one call of the Store; 2 s
-	StepTimeout  time.Duration   // for a step that reads or writes little; 1 min
-	BuildTimeout time.Duration   // for upload and build, and for the start; 20 min
-	Archive      safetar.Limits  // of a commit's tree
-	Gzip         Gzip            // of tarballs
-	BaseURL      string          // of this service, for links shown elsewhere; "": no links
+	HoldTimeout   time.Duration   // how long to wait for Travis CI; 30 min
+	Lease         time.Duration   // how long a claim lasts unrenewed; 30 s
+	RetryDelays   []time.Duration // between tries after transient failures; 5 s to 30 min
+	GiveUp        time.Duration   // age at which a deployment is not parked any more; 24 h
+	Workers       int             // deployments at a time; 4
+	AuthTimeout   time.Duration   // for finding out who sent a delivery; 3 s
+	StoreTimeout  time.Duration   // for one call of the Store; 2 s
+	StepTimeout   time.Duration   // for a step that reads or writes little; 1 min
+	UploadTimeout time.Duration   // for upload and build, and for the start; 20 min
+	Archive       safetar.Limits  // of a commit's tree
+	Gzip          Gzip            // of tarballs
+	BaseURL       string          // of this service, for links shown elsewhere; "": no links
 
 	Now    func() time.Time // UTC
 	NewID  func() string    // 32 hex digits that sort by time; required
@@ -55,14 +55,14 @@ func (o Options) withDefaults() Options {
 	if o.Forges == nil {
 		o.Forges = []string{"github.com"}
 	}
-	orDefault(&o.Hold, 30*time.Minute)
+	orDefault(&o.HoldTimeout, 30*time.Minute)
 	orDefault(&o.Lease, 30*time.Second)
 	orDefault(&o.GiveUp, 24*time.Hour)
 	orDefault(&o.Workers, 4)
-	orDefault(&o.ProveTimeout, 3*time.Second)
+	orDefault(&o.AuthTimeout, 3*time.Second)
 	orDefault(&o.StoreTimeout, 2*time.Second)
 	orDefault(&o.StepTimeout, time.Minute)
-	orDefault(&o.BuildTimeout, 20*time.Minute)
+	orDefault(&o.UploadTimeout, 20*time.Minute)
 	if o.RetryDelays == nil {
 		o.RetryDelays = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
 	}

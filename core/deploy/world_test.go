@@ -88,7 +88,7 @@ func inWorld(t *testing.T, f func(w *world)) {
 			platform: coretest.NewPlatform(), accounts: coretest.NewAccounts(),
 			repo: core.Repository{Forge: "github.com", Owner: "dscape", Name: "hello", DefaultBranch: "main"},
 		}
-		w.accounts.AddUser("dscape", "secret")
+		w.accounts.AddUser("dscape", core.NewSecret("secret"))
 		for _, commit := range []string{commit1, commit2, commit3} {
 			w.source.Commit(w.repo, commit, map[string]string{"package.json": `{"name":"hello","version":"1.0.0"}`})
 		}
@@ -158,7 +158,7 @@ func (w *world) request(event core.Event, headers ...string) deploy.Request {
 		header.Set(headers[i], headers[i+1])
 	}
 	return deploy.Request{
-		UUID: "u", Credentials: &core.Credentials{Username: "dscape", Password: "secret"}, Branch: "main",
+		UUID: "u", Credentials: &core.Credentials{Username: "dscape", Password: core.NewSecret("secret")}, Branch: "main",
 		Delivery: core.Delivery{Header: header, Body: payload, Payload: payload},
 	}
 }

@@ -19,7 +19,7 @@ import (
 func TestTextRemovesEachFormOfACredential(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []core.Secret{
-		core.Secret("ghp_16C7e42F292c6912E7710c838347Ae178B4a"), core.Secret("correct horse"), core.Secret(`p&s<'"w\ö/rd+=%`), core.Secret("line one\nline two"),
+		core.NewSecret("ghp_16C7e42F292c6912E7710c838347Ae178B4a"), core.NewSecret("correct horse"), core.NewSecret(`p&s<'"w\ö/rd+=%`), core.NewSecret("line one\nline two"),
 	} {
 		s := secret.Reveal()
 		encoded, err := json.Marshal(s)
@@ -45,7 +45,7 @@ func TestTextRemovesEachFormOfACredential(t *testing.T) {
 				forms["in "+name+" amid "+user] = encoding.EncodeToString([]byte(user + s + "\x00"))
 			}
 		}
-		r := redact.New(core.Secret(""), secret)
+		r := redact.New(core.Secret{}, secret)
 		for way, form := range forms {
 			got := r.Text("refused: <" + form + "> and <" + form + ">.")
 			if want := "refused: <***> and <***>."; got != want {
@@ -57,20 +57,20 @@ func TestTextRemovesEachFormOfACredential(t *testing.T) {
 
 func TestTextKeepsEverythingElse(t *testing.T) {
 	t.Parallel()
-	r := redact.New(core.Secret("ghp_1234567890"), core.Secret(""), core.Secret("abc"))
+	r := redact.New(core.NewSecret("ghp_1234567890"), core.Secret{}, core.NewSecret("abc"))
 	for _, text := range []string{"", "Not Found", "abc", "ghp_123456789", base64.StdEncoding.EncodeToString([]byte("abc:def")), "\xff"} {
 		if got := r.Text(text); got != text {
 			t.Errorf("%q became %q", text, got)
 		}
 	}
-	if got := (*redact.Redactor)(nil).Text("x"); got != "x" || redact.New() != nil || redact.New(core.Secret("abc")) != nil {
+	if got := (*redact.Redactor)(nil).Text("x"); got != "x" || redact.New() != nil || redact.New(core.NewSecret("abc")) != nil {
 		t.Errorf("without credentials: %q", got)
 	}
 }
 
 func TestTextPrefersTheLongerCredential(t *testing.T) {
 	t.Parallel()
-	r := redact.New(core.Secret("token"), core.Secret("token-and-more"))
+	r := redact.New(core.NewSecret("token"), core.NewSecret("token-and-more"))
 	if got := r.Text("token-and-more token"); got != "*** ***" {
 		t.Errorf("got %q", got)
 	}
@@ -78,7 +78,7 @@ func TestTextPrefersTheLongerCredential(t *testing.T) {
 
 func TestErrorKeepsWhatItWraps(t *testing.T) {
 	t.Parallel()
-	r := redact.New(core.Secret("ghp_1234567890"))
+	r := redact.New(core.NewSecret("ghp_1234567890"))
 	plain := errors.New("not found")
 	if got := r.Error(plain); got != plain || r.Error(nil) != nil { //nolint:errorlint // the very same
 		t.Errorf("an error without a credential became %v", got)
@@ -106,7 +106,7 @@ func TestWriterFindsACredentialBetweenTwoWrites(t *testing.T) {
 	const text = "one ghp_1234567890\ntwo\nthree ghp_1234567890"
 	for size := 1; size <= len(text); size++ {
 		var out bytes.Buffer
-		w := redact.NewWriter(&out, redact.New(core.Secret("ghp_1234567890")))
+		w := redact.NewWriter(&out, redact.New(core.NewSecret("ghp_1234567890")))
 		for rest := []byte(text); len(rest) > 0; {
 			n, err := w.Write(rest[:min(size, len(rest))])
 			if err != nil {
@@ -129,7 +129,7 @@ func (full) Write([]byte) (int, error) { return 0, fs.ErrClosed }
 
 func TestWriterReturnsTheErrorOfWriting(t *testing.T) {
 	t.Parallel()
-	w := redact.NewWriter(full{}, redact.New(core.Secret("ghp_1234567890")))
+	w := redact.NewWriter(full{}, redact.New(core.NewSecret("ghp_1234567890")))
 	if _, err := w.Write([]byte("no newline")); err != nil {
 		t.Error(err)
 	}

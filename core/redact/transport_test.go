@@ -29,7 +29,7 @@ func ways() map[string]func(*http.Request) {
 		"query":     func(r *http.Request) { r.URL.RawQuery = url.Values{"access_token": {secret}}.Encode() },
 		"userinfo":  func(r *http.Request) { r.URL.User = url.UserPassword("dscape", secret) },
 		"body": func(r *http.Request) {
-			*r = *r.WithContext(redact.With(redact.With(r.Context(), core.Secret("another")), core.Secret(secret)))
+			*r = *r.WithContext(redact.With(redact.With(r.Context(), core.NewSecret("another")), core.NewSecret(secret)))
 			r.Body = io.NopCloser(strings.NewReader(secret))
 		},
 	}

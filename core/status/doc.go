@@ -1,22 +1,20 @@
-// Package status is the use case of looking at what became of deliveries: the
-// entries of a user, one of them, and the feed of their changes.
+// Package status reads what became of deliveries: the entries of a user, one of
+// them, and the feed of their changes.
 //
 // # The feed
 //
-// The store keeps a log of changes for each user; see [Feed]. Where somebody
-// reads a user's feed, one goroutine follows that log: it is woken by the
-// store, reads what is new, encodes each change once and keeps the last of
-// them in a window, bounded by count and by bytes. The user's readers are
-// cursors on that window:
+// The store keeps a log of changes for each user; see [Feed]. If a user's feed
+// has readers, one goroutine follows that log: the store wakes it, it reads what
+// is new, encodes each change once and keeps the last of them in a window,
+// bounded by count and by bytes. The readers are cursors on that window:
 //
 //	store ──changes──▶ follower ──▶ window │a│b│c│d│e│
 //	                                        ▲     ▲ ▲
 //	                                   readers, woken together
 //
-// A reader whose cursor lies before the window catches up from the store. As
-// the log is what is read and a wake-up only says that it may have grown, and
-// as the follower also looks by itself every few seconds, a lost wake-up costs
-// a moment and never a change.
+// A reader whose cursor is before the window catches up from the store. A
+// wake-up only says that the log may have grown, and the follower also looks by
+// itself every few seconds: a lost wake-up costs a moment and never a change.
 //
 //	reader, err := service.Subscribe(ctx, "dscape", status.Since{Now: true})
 //	if err != nil {
@@ -24,7 +22,7 @@
 //	}
 //	defer reader.Close()
 //	for {
-//		wake := reader.Wake() // before Poll, so that nothing falls between
+//		wake := reader.Wake() // before Poll, so that no change is missed
 //		lines, err := reader.Poll(ctx)
 //		if err != nil {
 //			return err

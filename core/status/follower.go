@@ -19,13 +19,13 @@ type follower struct {
 	readers int // guarded by s.mu
 
 	mu     sync.Mutex
-	begun  bool // the window says something
+	begun  bool // the window has begun
 	window window
 	wake   chan struct{} // closed, and replaced, when readers should look
-	err    error         // why the readers cannot go on
+	err    error         // why the readers can't go on
 }
 
-// follow returns the user's follower, with one reader more.
+// follow returns the user's follower, which has one more reader then.
 func (s *Service) follow(user string) (*follower, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *Service) follow(user string) (*follower, error) {
 	return f, nil
 }
 
-// leave takes a reader from f, and ends f with the last of them.
+// leave removes a reader from f, and ends f with the last of them.
 func (f *follower) leave() {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
@@ -56,7 +56,7 @@ func (f *follower) leave() {
 	}
 }
 
-// drop makes the next reader of the user get a new follower. f.s.mu is held.
+// drop makes the user's next reader get a new follower. f.s.mu is held.
 func (f *follower) drop() {
 	if f.s.followers[f.user] == f {
 		delete(f.s.followers, f.user)
@@ -79,9 +79,9 @@ func (f *follower) run(ctx context.Context) {
 	f.wakeReaders()
 }
 
-// watch returns why it does not go on; never nil.
+// watch follows the log and returns why it can't go on; never nil.
 func (f *follower) watch(ctx context.Context) error {
-	// The watch stands before the first look, so that nothing falls between.
+	// The watch begins before the first look, so that no change is missed.
 	woken, stop := f.s.o.Feed.Watch(f.user)
 	defer stop()
 	look := time.NewTicker(f.s.o.Look)
@@ -101,7 +101,7 @@ func (f *follower) watch(ctx context.Context) error {
 		}
 		wake := woken
 		if err != nil {
-			wake = nil // a store that fails is not asked faster than by the clock
+			wake = nil // a store that fails is not asked more often
 		}
 		select {
 		case <-wake:
@@ -147,7 +147,7 @@ func (f *follower) begin(ctx context.Context) error {
 	defer f.mu.Unlock()
 	f.begun = true
 	f.window.begin(newest)
-	f.wakeReaders() // those that looked before this cannot know of it
+	f.wakeReaders() // some may have looked before this
 	return nil
 }
 
@@ -157,7 +157,7 @@ func (f *follower) wakeReaders() {
 	f.wake = make(chan struct{})
 }
 
-// bounds asks the store where the user's log begins and ends.
+// bounds returns where the user's log begins and ends in the store.
 func (s *Service) bounds(ctx context.Context, user string) (oldest, newest core.Seq, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()

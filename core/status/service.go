@@ -16,13 +16,14 @@ type Options struct {
 	Log  Log
 	Feed Feed
 
-	Window      int           // changes kept in memory for a user that has readers; 1024
+	Window      int           // changes kept in memory for a user who has readers; 1024
 	WindowBytes int           // bytes of them; 4 MiB
 	MaxLag      int           // changes that a reader may fall behind before it is cut off; 10,000
-	Batch       int           // changes read from the store, and given to a reader, at a time; 100
+	Batch       int           // changes read from the store, and returned to a reader, at a time; 100
+	BatchBytes  int           // bytes of them that are returned to a reader, or one change; 256 KiB
 	CatchUps    int           // readers that read from the store at the same time; 16
-	Look        time.Duration // between looks at the log without a wake-up; 3 s
-	GiveUp      time.Duration // of a store that fails; then its readers are told; 30 s
+	Look        time.Duration // after which the log is read even without a wake-up; 3 s
+	GiveUp      time.Duration // how long a store may fail until its readers fail; 30 s
 	Timeout     time.Duration // for one call of the store; 5 s
 
 	Logger *slog.Logger
@@ -33,6 +34,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.WindowBytes, 4<<20)
 	orDefault(&o.MaxLag, 10_000)
 	orDefault(&o.Batch, 100)
+	orDefault(&o.BatchBytes, 256<<10)
 	orDefault(&o.CatchUps, 16)
 	orDefault(&o.Look, 3*time.Second)
 	orDefault(&o.GiveUp, 30*time.Second)
@@ -49,11 +51,11 @@ func orDefault[T int | time.Duration](value *T, fallback T) {
 	}
 }
 
-// Service tells of entries and their changes. It may be used concurrently.
+// Service reads entries and their changes. It may be used concurrently.
 // List and Entry work without Start; Subscribe needs it.
 type Service struct {
 	o        Options
-	catchUps chan struct{} // holds a token for each reader that reads from the store
+	catchUps chan struct{} // has a token for each reader that reads from the store
 
 	mu        sync.Mutex
 	ctx       context.Context // of the followers; nil while not started
@@ -68,7 +70,7 @@ func New(o Options) *Service {
 	return &Service{o: o, catchUps: make(chan struct{}, o.CatchUps), followers: map[string]*follower{}}
 }
 
-// Start lets readers come. ctx only carries values on; it may end.
+// Start allows readers. Only the values of ctx are used; it may end.
 func (s *Service) Start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,9 +80,8 @@ func (s *Service) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends all readers with [core.CodeHTTPUnavailable] and waits until
-// nothing of them is at work any more, or for the end of ctx. It may be called
-// without Start, and again.
+// Stop ends all readers with [core.CodeHTTPUnavailable] and waits for their
+// goroutines, or for the end of ctx. It may be called without Start, and again.
 func (s *Service) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	if s.cancel != nil {
@@ -102,9 +103,9 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 }
 
-// List returns the user's entries, newest first, of app only where app is not
-// "", after skipping skip, at most limit; and how many there are in all. It
-// fails with [core.CodeStatusNotFound] where app has none, and with
+// List returns the user's entries, newest first, only those of app unless that
+// is "", after skipping skip, at most limit; and how many there are in total. It
+// fails with [core.CodeStatusNotFound] if app has none, and with
 // [core.CodeStatusQueryFail].
 func (s *Service) List(ctx context.Context, user, app string, skip, limit int) (page []core.Entry, total int, err error) {
 	if app != "" && !core.ValidName(app) {

@@ -7,10 +7,10 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Since is where a reader begins.
+// Since says where a reader begins.
 type Since struct {
-	Now   bool     // with what comes from now on; After is not looked at
-	After core.Seq // behind this one; zero: with the oldest that is kept
+	Now   bool     // with the next change; After is ignored
+	After core.Seq // after this one; zero: with the oldest that is kept
 }
 
 // ParseSince reads the text form: "now", "0" or a [core.Seq].
@@ -27,31 +27,31 @@ func ParseSince(text string) (Since, error) {
 
 // GoneError is the cause of a failure with [core.CodeChangesGone].
 type GoneError struct {
-	Oldest core.Seq // that is kept; zero where nothing is, or where it could not be found out
+	Oldest core.Seq // that is kept; zero if none is, or if it is unknown
 }
 
-// Error says which change is the oldest.
+// Error names the oldest change.
 func (e *GoneError) Error() string { return "the oldest change kept is " + e.Oldest.String() }
 
-// Is makes a GoneError one of [core.ErrGone].
+// Is makes errors.Is report that it is [core.ErrGone].
 func (e *GoneError) Is(target error) bool { return target == core.ErrGone }
 
-// gone returns the failure for a reader that asked for what is no longer kept.
+// gone returns the error for a reader that asked for what is no longer kept.
 func gone(oldest core.Seq) error {
 	return core.NewError(core.CodeChangesGone,
 		fmt.Sprintf("The changes after that seq are no longer kept; the oldest is %s: read the status, then go on with since=0", oldest),
 		&GoneError{oldest})
 }
 
-// ahead returns the failure for a reader that asked for what comes after a seq
-// that the log does not have yet: it is another log's, or the store lost it.
-func ahead(oldest core.Seq) error {
+// beyond returns the error for a reader that asked for what comes after a seq
+// that the log does not have yet: it is from another log, or the store lost it.
+func beyond(oldest core.Seq) error {
 	return core.NewError(core.CodeChangesGone,
-		fmt.Sprintf("The changes end before that seq, which is of another log, or was lost with the store; the oldest is %s: read the status, then go on with since=0", oldest),
+		fmt.Sprintf("The changes end before that seq, which is from another log or was lost with the store; the oldest is %s: read the status, then go on with since=0", oldest),
 		&GoneError{oldest})
 }
 
-// fatal returns the failure for a reader that cannot go on where it is.
+// fatal returns the error for a reader that cannot go on where it is.
 func fatal(why string) error {
 	return core.NewError(core.CodeChangesFatal,
 		core.Reason(core.CodeChangesFatal)+": "+why+"; re-connect with the last seq you saw in since",

@@ -6,23 +6,23 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// window is the newest lines of a user's log: all the changes after from, up
-// to newest. It is no more than data; its follower's lock guards it.
+// window holds the newest lines of a user's log: all changes after from, up to
+// newest. Its follower's lock guards it.
 type window struct {
 	maxLines, maxBytes int
 
 	from   core.Seq // exclusive
-	newest core.Seq // of the last line; from where there are none
+	newest core.Seq // of the last line; from if there are none
 	lines  []core.Line
 	bytes  int
 	first  int64 // number of lines[0], counting the user's lines since the window began
 }
 
-// begin makes w an empty window behind at.
+// begin makes w an empty window after at.
 func (w *window) begin(at core.Seq) { w.from, w.newest = at, at }
 
-// add appends lines and drops the oldest where they are too many. Readers
-// hold parts of w.lines; so what was appended is never written to again.
+// add appends lines and drops the oldest if there are too many. Readers hold
+// parts of w.lines, so what was appended is never written to again.
 func (w *window) add(lines []core.Line) {
 	w.lines = append(w.lines, lines...)
 	for _, line := range lines {
@@ -32,8 +32,8 @@ func (w *window) add(lines []core.Line) {
 	if len(w.lines) <= w.maxLines && w.bytes <= w.maxBytes {
 		return
 	}
-	// Down to three quarters at once: dropping copies what stays, so that the
-	// memory of what is dropped is free.
+	// Down to three quarters at once: dropping copies what remains, so that the
+	// memory of what is dropped is freed.
 	drop := 0
 	for drop < len(w.lines) && (len(w.lines)-drop > w.maxLines-w.maxLines/4 || w.bytes > w.maxBytes-w.maxBytes/4) {
 		w.bytes -= w.lines[drop].Size()
@@ -44,8 +44,8 @@ func (w *window) add(lines []core.Line) {
 	w.first += int64(drop)
 }
 
-// after returns the lines behind seq, at most limit, and the number of the
-// first of them. seq must not lie before w.from.
+// after returns the lines after seq, at most limit, and the number of the first
+// of them. seq must not be before w.from.
 func (w *window) after(seq core.Seq, limit int) (lines []core.Line, number int64) {
 	i, found := slices.BinarySearchFunc(w.lines, seq, func(line core.Line, seq core.Seq) int {
 		return line.Seq.Compare(seq)

@@ -66,7 +66,7 @@ func TestAccountsAreRemembered(t *testing.T) {
 		}
 		authenticate(given, 1)
 		authenticate(given, 0)
-		authenticate(core.Credentials{Username: "maciej", Password: "another"}, 1)
+		authenticate(core.Credentials{Username: "maciej", Password: core.NewSecret("another")}, 1)
 		tokens(false, 1)
 		tokens(false, 0)
 		tokens(true, 1)

@@ -178,13 +178,13 @@ func userCalls() []call {
 		},
 		{
 			"CreateUser", nothing(func(ctx context.Context, c *nodejitsu.Client) error {
-				return c.CreateUser(ctx, nodejitsu.User{Username: "new", Password: "canary-new", Email: "n@example.org"})
+				return c.CreateUser(ctx, nodejitsu.User{Username: "new", Password: core.NewSecret("canary-new"), Email: "n@example.org"})
 			}),
 			`POST /users/new {"username":"new","password":"canary-new","email":"n@example.org"}`, `{"ok":true}`, "<nil>",
 		},
 		{
 			"UpdateUser", nothing(func(ctx context.Context, c *nodejitsu.Client) error {
-				return c.UpdateUser(ctx, nodejitsu.User{Username: "maciej", Password: "canary-new"})
+				return c.UpdateUser(ctx, nodejitsu.User{Username: "maciej", Password: core.NewSecret("canary-new")})
 			}),
 			`PUT /users/maciej {"username":"maciej","password":"canary-new"}`, `{"ok":true}`, "<nil>",
 		},
@@ -248,7 +248,7 @@ func userCalls() []call {
 		{
 			"SetThirdPartyToken", nothing(func(ctx context.Context, c *nodejitsu.Client) error {
 				return c.SetThirdPartyToken(ctx, "maciej", core.ThirdPartyToken{
-					ID: "1", Provider: core.TokenGitHub, App: "*", Login: "mmalecki", Scopes: []string{"repo"}, Token: "canary-ghp", Required: true,
+					ID: "1", Provider: core.TokenGitHub, App: "*", Login: "mmalecki", Scopes: []string{"repo"}, Token: core.NewSecret("canary-ghp"), Required: true,
 				})
 			}),
 			`POST /users/maciej/thirdparty {"id":"1","provider":"github","app":"*","login":"mmalecki","scopes":["repo"],"token":"canary-ghp","required":true}`,
@@ -308,7 +308,7 @@ func TestCalls(t *testing.T) {
 func TestCallAsksForEndpointAndPassword(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, answers(map[string]string{"GET /first/endpoints": "{}", "GET /second/endpoints": "{}"}))
-	url, key := a.URL+"/first", core.Secret("one")
+	url, key := a.URL+"/first", core.NewSecret("one")
 	c := nodejitsu.New(nodejitsu.Options{
 		Endpoint: func() string { return url },
 		Username: core.ServiceUser,
@@ -319,7 +319,7 @@ func TestCallAsksForEndpointAndPassword(t *testing.T) {
 		if _, err := c.Endpoints(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		url, key = a.URL+"/second", "two"
+		url, key = a.URL+"/second", core.NewSecret("two")
 	}
 	got := a.requests()
 	if got[0].password != "one" || got[1].password != "two" || got[1].user != "_webhooks" {
@@ -338,7 +338,7 @@ func TestCallAsSomebodyElse(t *testing.T) {
 		`{"user":"mm"}`:                      "",
 	} {
 		a := newAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) })
-		got, err := newClient(t, a.URL).Auth(t.Context(), core.Credentials{Username: "mmalecki", Password: "theirs"})
+		got, err := newClient(t, a.URL).Auth(t.Context(), core.Credentials{Username: "mmalecki", Password: core.NewSecret("theirs")})
 		if err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", answer, got, err, want)
 		}

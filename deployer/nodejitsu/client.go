@@ -165,10 +165,10 @@ func credentialsIn(body []byte) []core.Secret {
 	if json.Unmarshal(body, &sent) != nil {
 		return nil
 	}
-	found := []core.Secret{core.Secret(sent.Password), core.Secret(sent.Token)}
+	found := []core.Secret{core.NewSecret(sent.Password), core.NewSecret(sent.Token)}
 	for name, value := range sent.Env {
 		if redact.Named(name) {
-			found = append(found, core.Secret(value))
+			found = append(found, core.NewSecret(value))
 		}
 	}
 	return found
@@ -196,7 +196,7 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	if err != nil {
 		return nil, fmt.Errorf("nodejitsu: %s: the platform's URL is none", r.doing)
 	}
-	as := core.Credentials{Username: c.o.Username, Password: ""}
+	as := core.Credentials{Username: c.o.Username, Password: core.Secret{}}
 	if r.as != nil {
 		as = *r.as
 		if c.o.Username == core.ServiceUser && c.o.Password != nil {

@@ -22,7 +22,7 @@ func Example() {
 	client := nodejitsu.New(nodejitsu.Options{
 		Endpoint: func() string { return server.URL },
 		Username: "maciej",
-		Password: func() core.Secret { return "a password or an API token" },
+		Password: func() core.Secret { return core.NewSecret("a password or an API token") },
 	})
 	defer client.Close()
 

@@ -13,7 +13,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
-const password = core.Secret("canary pässword:1")
+var password = core.NewSecret("canary pässword:1")
 
 // seen is a request as a platform got it.
 type seen struct {

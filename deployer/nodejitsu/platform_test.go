@@ -254,7 +254,7 @@ func TestAuthenticate(t *testing.T) {
 	if err != nil || got.Username != "mmalecki" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	_, err = p.Authenticate(t.Context(), core.Credentials{Username: "mmalecki", Password: "wrong"})
+	_, err = p.Authenticate(t.Context(), core.Credentials{Username: "mmalecki", Password: core.NewSecret("wrong")})
 	check(t, err, meaning{is: core.ErrUnauthorized})
 	if r := a.requests(); len(r) != 2 || r[0].user != "mmalecki" {
 		t.Errorf("asked %+v", r)

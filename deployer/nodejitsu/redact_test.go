@@ -35,7 +35,7 @@ func TestErrorsHoldNoCredentialThatThePlatformRepeats(t *testing.T) {
 	})
 	service := nodejitsu.New(nodejitsu.Options{
 		Endpoint: func() string { return server.URL }, Username: core.ServiceUser,
-		Password: func() core.Secret { return "canary-shared-key" },
+		Password: func() core.Secret { return core.NewSecret("canary-shared-key") },
 	})
 	t.Cleanup(service.Close)
 	user := newClient(t, server.URL)
@@ -52,7 +52,7 @@ func TestErrorsHoldNoCredentialThatThePlatformRepeats(t *testing.T) {
 			return service.CreateUser(ctx, nodejitsu.User{Username: "new", Password: password})
 		},
 		"a third-party token": func(ctx context.Context) error {
-			return service.SetThirdPartyToken(ctx, "maciej", core.ThirdPartyToken{Token: "canary-token"})
+			return service.SetThirdPartyToken(ctx, "maciej", core.ThirdPartyToken{Token: core.NewSecret("canary-token")})
 		},
 		"an environment": func(ctx context.Context) error {
 			return user.UpdateApp(ctx, "maciej", "app", map[string]any{"env": map[string]string{"API_KEY": "canary-variable"}})

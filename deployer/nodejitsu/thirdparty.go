@@ -36,7 +36,7 @@ func (c *Client) ThirdPartyTokens(ctx context.Context, user string) ([]core.Thir
 	for _, w := range list {
 		t := core.ThirdPartyToken{
 			ID: w.ID, Provider: w.Provider, App: w.App, Login: w.Login,
-			Scopes: w.Scopes, Token: core.Secret(w.Token), Required: w.Required,
+			Scopes: w.Scopes, Token: core.NewSecret(w.Token), Required: w.Required,
 		}
 		if t.App == "" {
 			t.App = core.AnyApp

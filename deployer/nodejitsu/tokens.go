@@ -38,13 +38,13 @@ func (c *Client) CreateToken(ctx context.Context, user, name string) (core.Secre
 	var answer map[string]json.RawMessage
 	err := c.call(ctx, request{doing: "create token", method: http.MethodPut, path: []string{"users", user, "tokens", name}}, &answer)
 	if err != nil {
-		return "", err
+		return core.Secret{}, err
 	}
 	var token string
 	if json.Unmarshal(answer[name], &token) != nil || token == "" {
-		return "", fmt.Errorf("nodejitsu: create token: the answer has no token of the name %q", name)
+		return core.Secret{}, fmt.Errorf("nodejitsu: create token: the answer has no token of the name %q", name)
 	}
-	return core.Secret(token), nil
+	return core.NewSecret(token), nil
 }
 
 // DestroyToken removes an API token.

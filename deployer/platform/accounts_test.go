@@ -14,7 +14,7 @@ func TestAccountsInTheProcess(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, platform.Options{})
 	accounts := b.Accounts()
-	given := core.Credentials{Username: "me", Password: "password"}
+	given := core.Credentials{Username: "me", Password: core.NewSecret("password")}
 	if _, err := accounts.Authenticate(t.Context(), given); err == nil {
 		t.Error("it answers before it has started")
 	} else if _, again := core.Retryable(err); !again {
@@ -30,8 +30,8 @@ func TestAccountsInTheProcess(t *testing.T) {
 	}{
 		"password":         {given, true},
 		"API token":        {core.Credentials{Username: "me", Password: token}, true},
-		"wrong password":   {core.Credentials{Username: "me", Password: "wrong"}, false},
-		"unknown user":     {core.Credentials{Username: "nobody", Password: "password"}, false},
+		"wrong password":   {core.Credentials{Username: "me", Password: core.NewSecret("wrong")}, false},
+		"unknown user":     {core.Credentials{Username: "nobody", Password: core.NewSecret("password")}, false},
 		"the service user": {core.Credentials{Username: core.ServiceUser, Password: b.Key()}, false},
 	} {
 		account, err := accounts.Authenticate(t.Context(), c.Credentials)
@@ -44,15 +44,15 @@ func TestAccountsInTheProcess(t *testing.T) {
 		t.Errorf("a token that was removed: %v", err)
 	}
 
-	hook := core.ThirdPartyToken{ID: "hook", Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: "one"}
+	hook := core.ThirdPartyToken{ID: "hook", Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: core.NewSecret("one")}
 	b.ok(accounts.SetToken(t.Context(), "me", hook))
-	for _, secret := range []core.Secret{"two", "three"} {
+	for _, secret := range []core.Secret{core.NewSecret("two"), core.NewSecret("three")} {
 		if _, err := accounts.Tokens(t.Context(), "me", false); err != nil { // and they are in memory
 			t.Error(err)
 		}
 		hook.Token = secret
 		b.ok(me.SetThirdPartyToken(t.Context(), "me", hook))
-		if tokens, err := accounts.Tokens(t.Context(), "me", false); err != nil || len(tokens) != 1 || tokens[0].Token != secret {
+		if tokens, err := accounts.Tokens(t.Context(), "me", false); err != nil || len(tokens) != 1 || !tokens[0].Token.Equal(secret) {
 			t.Errorf("%d tokens, %v", len(tokens), err)
 		}
 	}

@@ -18,7 +18,7 @@ func loadKey(dir string) (core.Secret, error) {
 	return load(filepath.Join(dir, "platform.key"), func() core.Secret {
 		var random [32]byte
 		_, _ = rand.Read(random[:]) // never fails, or ends the process
-		return core.Secret(hex.EncodeToString(random[:]))
+		return core.NewSecret(hex.EncodeToString(random[:]))
 	})
 }
 
@@ -32,13 +32,13 @@ func load(path string, create func() core.Secret) (core.Secret, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
 	switch {
 	case err == nil && strings.TrimSpace(string(text)) != "":
-		return core.Secret(strings.TrimSpace(string(text))), nil
+		return core.NewSecret(strings.TrimSpace(string(text))), nil
 	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return "", fmt.Errorf("reading a key: %w", err)
+		return core.Secret{}, fmt.Errorf("reading a key: %w", err)
 	}
 	secret := create()
 	if err := atomicfile.Write(path, []byte(secret.Reveal()+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("writing a key: %w", err)
+		return core.Secret{}, fmt.Errorf("writing a key: %w", err)
 	}
 	return secret, nil
 }

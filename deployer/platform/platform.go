@@ -34,9 +34,9 @@ type Options struct {
 	// a user of its own, to which each folder above it must be open (o+x).
 	Dir string
 
-	Listen       string // address of the API, host:port; default: a free port of 127.0.0.1
-	RouterListen string // address where apps are reached; default: a free port of 127.0.0.1
-	Domain       string // apps are below it, SUBDOMAIN.DOMAIN; default "localhost"
+	Listen     string // address of the API, host:port; default: a free port of 127.0.0.1
+	AppsListen string // address where apps are reached; default: a free port of 127.0.0.1
+	AppsDomain string // apps are below it, SUBDOMAIN.DOMAIN; default "localhost"
 
 	// TLS has the certificates for where apps are reached; nil: HTTP without
 	// TLS. [Platform.Serves] tells which hosts may have one.
@@ -50,15 +50,15 @@ type Options struct {
 
 	Proxies serve.Proxies // whose X-Forwarded headers are believed
 
-	Registry string // URL of the npm registry; default: npm's own
+	NpmRegistry string // URL of the npm registry; default: npm's own
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
-	Ready        time.Duration // for an app to accept connections, and its health path to answer; default 30 s
-	Drain        time.Duration // for requests to end at a version that another has replaced; default 60 s
+	ReadyTimeout time.Duration // for an app to accept connections, and its health path to answer; default 30 s
+	DrainTimeout time.Duration // for requests to end at a version that another has replaced; default 60 s
 
 	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 
-	MaxConns int // connections at a time, of each port; default: by how many files the process may open
+	MaxConnections int // connections at a time, of each port; default: by how many files the process may open
 
 	Fail   func(error)  // told when serving ends for another reason than Stop; default: not told
 	Logger *slog.Logger // default: discards
@@ -82,8 +82,8 @@ type Platform struct {
 // New returns a Platform. It touches nothing yet.
 func New(o Options) *Platform {
 	o.Listen = cmp.Or(o.Listen, "127.0.0.1:0")
-	o.RouterListen = cmp.Or(o.RouterListen, "127.0.0.1:0")
-	o.Domain = cmp.Or(o.Domain, "localhost")
+	o.AppsListen = cmp.Or(o.AppsListen, "127.0.0.1:0")
+	o.AppsDomain = cmp.Or(o.AppsDomain, "localhost")
 	if o.Fail == nil {
 		o.Fail = func(error) {}
 	}
@@ -116,7 +116,7 @@ func (p *Platform) start(ctx context.Context) error {
 	if p.db, err = open(filepath.Join(p.o.Dir, "platform.db")); err != nil {
 		return err
 	}
-	if p.key = p.o.Key; p.key == "" {
+	if p.key = p.o.Key; p.key.IsZero() {
 		if p.key, err = loadKey(p.o.Dir); err != nil {
 			return err
 		}
@@ -163,12 +163,12 @@ const (
 // listen binds the addresses.
 func (p *Platform) listen(ctx context.Context) error {
 	p.api = serve.New(serve.Options{
-		Name: "platform-listen", Addr: p.o.Listen, MaxConns: p.o.MaxConns, FileShare: apiFileShare,
+		Name: "platform-listen", Addr: p.o.Listen, MaxConns: p.o.MaxConnections, FileShare: apiFileShare,
 		Trusted: p.o.Proxies, Untrusted: drones.IsApp,
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute, Fail: p.o.Fail, Logger: p.o.Logger,
 	})
 	p.apps = serve.New(serve.Options{
-		Name: "apps-listen", Addr: p.o.RouterListen, TLS: p.o.TLS, MaxConns: p.o.MaxConns, FileShare: appsFileShare,
+		Name: "apps-listen", Addr: p.o.AppsListen, TLS: p.o.TLS, MaxConns: p.o.MaxConnections, FileShare: appsFileShare,
 		Trusted: p.o.Proxies, Untrusted: drones.IsApp, Fail: p.o.Fail, Logger: p.o.Logger,
 	})
 	if err := p.api.Listen(ctx); err != nil {
@@ -180,7 +180,7 @@ func (p *Platform) listen(ctx context.Context) error {
 // openAccounts opens the users with their tokens.
 func (p *Platform) openAccounts(ctx context.Context) (*accounts.Accounts, error) {
 	text := p.o.SealKeys
-	if text == "" {
+	if text.IsZero() {
 		var err error
 		if text, err = load(filepath.Join(p.o.Dir, SealFile), seal.NewKey); err != nil {
 			return nil, err
@@ -209,13 +209,13 @@ func (p *Platform) openAccounts(ctx context.Context) (*accounts.Accounts, error)
 func (p *Platform) assemble(port string) (*apps.Apps, error) {
 	var all *apps.Apps // set before the drones start
 	p.drones = drones.New(drones.Options{
-		Dir: filepath.Join(p.o.Dir, "drones"), Ready: p.o.Ready, Drain: p.o.Drain, Logger: p.o.Logger,
+		Dir: filepath.Join(p.o.Dir, "drones"), ReadyTimeout: p.o.ReadyTimeout, DrainTimeout: p.o.DrainTimeout, Logger: p.o.Logger,
 		RolledBack: func(r drones.Rollback) { all.RolledBack(r) },
 	})
 	store := snapshots.New(snapshots.Options{
 		Dir: filepath.Join(p.o.Dir, "archives"), Builds: filepath.Join(p.o.Dir, "builds"),
 		Builder: builds.New(builds.Options{
-			Cache: filepath.Join(p.o.Dir, "cache"), Registry: p.o.Registry, Timeout: p.o.BuildTimeout,
+			Cache: filepath.Join(p.o.Dir, "cache"), Registry: p.o.NpmRegistry, Timeout: p.o.BuildTimeout,
 			Mark: p.drones.Mark, Start: p.drones.Group, Logger: p.o.Logger,
 		}),
 		Credential: p.drones.Credential,
@@ -225,9 +225,9 @@ func (p *Platform) assemble(port string) (*apps.Apps, error) {
 	}
 	var err error
 	all, err = apps.New(apps.Options{
-		DB: p.db, Snapshots: store, Drones: p.drones, Domain: p.o.Domain, Logger: p.o.Logger,
+		DB: p.db, Snapshots: store, Drones: p.drones, Domain: p.o.AppsDomain, Logger: p.o.Logger,
 		URL: func(subdomain string) string {
-			host, scheme, usual := subdomain+"."+p.o.Domain, "http://", "80"
+			host, scheme, usual := subdomain+"."+p.o.AppsDomain, "http://", "80"
 			if p.o.TLS != nil {
 				scheme, usual = "https://", "443"
 			}

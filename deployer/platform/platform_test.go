@@ -118,7 +118,7 @@ func TestWhoMay(t *testing.T) {
 	token, err := me.CreateToken(ctx, "me", "ci")
 	b.ok(err)
 	byToken := b.as("me", token)
-	wrong := b.as("me", "passwort")
+	wrong := b.as("me", core.NewSecret("passwort"))
 	fails := func(what string, err, want error) {
 		t.Helper()
 		if !errors.Is(err, want) {
@@ -134,7 +134,7 @@ func TestWhoMay(t *testing.T) {
 	fails("another's log", err, core.ErrForbidden)
 	_, err = you.User(ctx, "me")
 	fails("another's document", err, core.ErrForbidden)
-	fails("another user", you.CreateUser(ctx, nodejitsu.User{Username: "new", Password: "p"}), core.ErrForbidden)
+	fails("another user", you.CreateUser(ctx, nodejitsu.User{Username: "new", Password: core.NewSecret("p")}), core.ErrForbidden)
 
 	_, err = byToken.App(ctx, "me", "app")
 	b.ok(err)
@@ -142,11 +142,11 @@ func TestWhoMay(t *testing.T) {
 	fails("tokens by a token", err, core.ErrForbidden)
 	_, err = byToken.CreateToken(ctx, "me", "more")
 	fails("a token by a token", err, core.ErrForbidden)
-	fails("a password by a token", byToken.UpdateUser(ctx, nodejitsu.User{Username: "me", Password: "p"}), core.ErrForbidden)
+	fails("a password by a token", byToken.UpdateUser(ctx, nodejitsu.User{Username: "me", Password: core.NewSecret("p")}), core.ErrForbidden)
 
 	_, err = wrong.App(ctx, "me", "app")
 	fails("a wrong password", err, core.ErrUnauthorized)
-	_, err = b.as(core.ServiceUser, "passwort").Users(ctx)
+	_, err = b.as(core.ServiceUser, core.NewSecret("passwort")).Users(ctx)
 	fails("a wrong key", err, core.ErrUnauthorized)
 
 	users, err := b.service.Users(ctx)
@@ -159,7 +159,7 @@ func TestWhoMay(t *testing.T) {
 	if len(apps) != 1 {
 		t.Errorf("the service sees the apps %v", apps)
 	}
-	b.ok(b.service.UpdateUser(ctx, nodejitsu.User{Username: "me", Password: "passwort"}))
+	b.ok(b.service.UpdateUser(ctx, nodejitsu.User{Username: "me", Password: core.NewSecret("passwort")}))
 	_, err = wrong.App(ctx, "me", "app")
 	b.ok(err) // now it is right
 	_, err = me.App(ctx, "me", "app")
@@ -176,7 +176,7 @@ func TestWhoMay(t *testing.T) {
 func TestUploadsAtOnce(t *testing.T) {
 	t.Parallel()
 	npm := newRegistry(t)
-	b := setup(t, platform.Options{Registry: npm.url})
+	b := setup(t, platform.Options{NpmRegistry: npm.url})
 	me := b.user("me")
 	var uploads sync.WaitGroup
 	installing := make(chan string, 2)
@@ -231,7 +231,7 @@ func (w *watcher) Write(p []byte) (int, error) {
 // start may take.
 func TestLeavingEndsAStart(t *testing.T) {
 	t.Parallel()
-	b := setup(t, platform.Options{Ready: 100 * patience})
+	b := setup(t, platform.Options{ReadyTimeout: 100 * patience})
 	me := b.user("me")
 	b.app(me, "me", "app", nil)
 	b.upload(me, "me", "app", "v1", pack(t, map[string]string{

@@ -40,7 +40,7 @@ func TestRestart(t *testing.T) {
 	}
 
 	b = b.again()
-	if b.Key() != key {
+	if !b.Key().Equal(key) {
 		t.Error("the key is another one after a restart")
 	}
 	b.eventually("the app runs again", func() bool { status, _ := b.get("runs"); return status == http.StatusOK })
@@ -48,7 +48,7 @@ func TestRestart(t *testing.T) {
 	if status, _ := b.get("stopped"); status != http.StatusServiceUnavailable {
 		t.Errorf("the app that was stopped answers %d", status)
 	}
-	me = b.as("me", "password")
+	me = b.as("me", core.NewSecret("password"))
 	if log := b.log(me, "me", "runs"); len(log) == 0 || log[0] != "up: runs" {
 		t.Errorf("the log of before is lost: %q", log)
 	}
@@ -76,8 +76,8 @@ func TestRestart(t *testing.T) {
 
 func TestKey(t *testing.T) {
 	t.Parallel()
-	b := setup(t, platform.Options{Key: "shared by several machines"})
-	if b.Key() != "shared by several machines" {
+	b := setup(t, platform.Options{Key: core.NewSecret("shared by several machines")})
+	if b.Key().Reveal() != "shared by several machines" {
 		t.Error("the key is not the given one")
 	}
 	if _, err := b.service.Users(t.Context()); err != nil {
@@ -87,13 +87,13 @@ func TestKey(t *testing.T) {
 		t.Errorf("a key that was given is kept: %v", err)
 	}
 	b.stop()
-	b.o.Key = ""
+	b.o.Key = core.Secret{}
 	b.ok(os.WriteFile(filepath.Join(b.o.Dir, "platform.key"), []byte("\n"), 0o600))
 	b = b.again() // half a key, left by a full disk, is none
-	if len(b.Key()) < 32 {
+	if len(b.Key().Reveal()) < 32 {
 		t.Error("the key that was made is short")
 	}
-	if _, err := b.as(core.ServiceUser, "").Users(t.Context()); err == nil {
+	if _, err := b.as(core.ServiceUser, core.Secret{}).Users(t.Context()); err == nil {
 		t.Error("an empty key opens")
 	}
 }
@@ -131,7 +131,7 @@ func TestTakenPorts(t *testing.T) {
 	b.stop()
 	for setting, change := range map[string]func(*platform.Options){
 		"platform-listen": func(o *platform.Options) { o.Listen = taken.Addr().String() },
-		"apps-listen":     func(o *platform.Options) { o.RouterListen = taken.Addr().String() },
+		"apps-listen":     func(o *platform.Options) { o.AppsListen = taken.Addr().String() },
 	} {
 		o := b.o
 		change(&o)
@@ -147,7 +147,7 @@ func TestTakenPorts(t *testing.T) {
 	}
 	b = b.again()
 	b.eventually("the app runs again", func() bool { status, _ := b.get("app"); return status == http.StatusOK })
-	me = b.as("me", "password")
+	me = b.as("me", core.NewSecret("password"))
 	b.ok(me.StopApp(t.Context(), "me", "app")) // then all that it wrote is read
 	if up := strings.Count(strings.Join(b.log(me, "me", "app"), "\n"), "up: app"); up != 2 {
 		t.Errorf("the app was started %d times, and not at first and when the ports were free", up)
@@ -158,7 +158,7 @@ func TestStartAndStop(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, platform.Options{})
 	b.stop() // without a start
-	if b.URL() != "" || b.Key() != "" {
+	if b.URL() != "" || !b.Key().IsZero() {
 		t.Errorf("before its start it is at %q", b.URL())
 	}
 	b.start()
@@ -169,7 +169,7 @@ func TestStartAndStop(t *testing.T) {
 	b.stop()
 	b.stop()
 	b.start()
-	if _, err := b.as("me", "password").Apps(t.Context(), "me"); err != nil {
+	if _, err := b.as("me", core.NewSecret("password")).Apps(t.Context(), "me"); err != nil {
 		t.Errorf("after another start: %v", err)
 	}
 	bad := prepare(t, platform.Options{Dir: filepath.Join(b.o.Dir, "platform.db", "below")})
@@ -181,7 +181,7 @@ func TestStartAndStop(t *testing.T) {
 // All addresses are listened on, and one of them is told.
 func TestUnspecifiedAddress(t *testing.T) {
 	t.Parallel()
-	b := setup(t, platform.Options{Listen: "0.0.0.0:0", RouterListen: ":0", Domain: "apps.example.org"})
+	b := setup(t, platform.Options{Listen: "0.0.0.0:0", AppsListen: ":0", AppsDomain: "apps.example.org"})
 	if !strings.HasPrefix(b.URL(), "http://localhost:") || !strings.HasPrefix(b.RouterAddr(), "localhost:") {
 		t.Fatalf("it is at %q, %q", b.URL(), b.RouterAddr())
 	}
@@ -197,7 +197,7 @@ func TestUnspecifiedAddress(t *testing.T) {
 func TestStopEndsABuild(t *testing.T) {
 	t.Parallel()
 	npm := newRegistry(t)
-	b := setup(t, platform.Options{Registry: npm.url})
+	b := setup(t, platform.Options{NpmRegistry: npm.url})
 	me := b.user("me")
 	b.app(me, "me", "app", nil)
 	uploaded := make(chan error, 1)
@@ -220,7 +220,7 @@ func TestStopEndsABuild(t *testing.T) {
 	}
 	npm.release()
 	b = b.again()
-	me = b.as("me", "password")
+	me = b.as("me", core.NewSecret("password"))
 	b.upload(me, "me", "app", "v1", dependent(t))
 	b.run(me, "me", "app", "v1")
 	b.answers("app", "from dep")
@@ -297,5 +297,5 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	b.ok(os.WriteFile(state, whole, 0o600))
 	other.start()
-	b.ok(other.service.CreateUser(t.Context(), nodejitsu.User{Username: "me", Password: "password"}))
+	b.ok(other.service.CreateUser(t.Context(), nodejitsu.User{Username: "me", Password: core.NewSecret("password")}))
 }

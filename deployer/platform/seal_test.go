@@ -22,12 +22,12 @@ func TestThirdPartyTokensAreSealed(t *testing.T) {
 	first, second := seal.NewKey(), seal.NewKey()
 	b := setup(t, platform.Options{SealKeys: first})
 	c := b.user("alice")
-	const canary = core.Secret("ghp_canary_of_alice")
+	canary := core.NewSecret("ghp_canary_of_alice")
 	b.ok(c.SetThirdPartyToken(ctx, "alice", core.ThirdPartyToken{ID: "github", Provider: "github", Token: canary}))
 	has := func(b *bench) error {
 		t.Helper()
 		tokens, err := b.service.ThirdPartyTokens(ctx, "alice")
-		if err == nil && (len(tokens) != 1 || tokens[0].Token != canary) {
+		if err == nil && (len(tokens) != 1 || !tokens[0].Token.Equal(canary)) {
 			t.Errorf("%d tokens", len(tokens))
 		}
 		return err
@@ -42,7 +42,7 @@ func TestThirdPartyTokensAreSealed(t *testing.T) {
 		t.Error("the token stands in the database")
 	}
 
-	b.o.SealKeys = second + "\n" + first
+	b.o.SealKeys = core.NewSecret(second.Reveal() + "\n" + first.Reveal())
 	b = b.again()
 	b.ok(has(b))
 	b.stop()

@@ -30,7 +30,7 @@ func newClient(t *testing.T, handler http.HandlerFunc) *client.Client {
 		handler(w, r)
 	}))
 	t.Cleanup(server.Close)
-	c, err := client.New(client.Options{URL: server.URL + "/", User: "dscape", Password: core.Secret("secret")})
+	c, err := client.New(client.Options{URL: server.URL + "/", User: "dscape", Password: core.NewSecret("secret")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestErrorsWithoutRepeatedCredentials(t *testing.T) {
 		})
 	}))
 	t.Cleanup(server.Close)
-	c, err := client.New(client.Options{URL: server.URL, User: "dscape", Password: core.Secret("canary-password")})
+	c, err := client.New(client.Options{URL: server.URL, User: "dscape", Password: core.NewSecret("canary-password")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,6 @@ type Options struct {
 	ReadTimeout   time.Duration // for a whole request; 0: no limit
 	WriteTimeout  time.Duration // from the end of the headers to the end of the response; 0: no limit
 
-	OnStop func()      // called when Stop begins; default: nothing
 	Fail   func(error) // called if serving ends for another reason than Stop; default: nothing
 	Logger *slog.Logger
 }
@@ -112,9 +111,6 @@ func New(o Options) *Server {
 			MaxReceiveBufferPerConnection: 256 << 10,
 			MaxReceiveBufferPerStream:     256 << 10,
 		},
-	}
-	if o.OnStop != nil {
-		s.http.RegisterOnShutdown(o.OnStop)
 	}
 	return s
 }

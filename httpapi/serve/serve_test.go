@@ -100,8 +100,8 @@ func TestReachable(t *testing.T) {
 // Requests end by themselves if they do in time.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	begun, end, stopping := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	s := serve.New(serve.Options{Name: "listen", Addr: "127.0.0.1:0", OnStop: func() { close(stopping) }})
+	begun, end := make(chan struct{}), make(chan struct{})
+	s := serve.New(serve.Options{Name: "listen", Addr: "127.0.0.1:0"})
 	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,14 @@ func TestStop(t *testing.T) {
 	<-begun
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop(t.Context()) }()
-	<-stopping
+	for { // until it accepts no more connections
+		var dialer net.Dialer
+		another, err := dialer.DialContext(t.Context(), "tcp", s.Addr())
+		if err != nil {
+			break
+		}
+		_ = another.Close()
+	}
 	close(end)
 	if text, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(text), "ok") {
 		t.Errorf("the request got %q, %v", text, err)

@@ -22,7 +22,7 @@ func TestVerifyTheDocumentedSignature(t *testing.T) {
 	t.Parallel()
 	d := core.Delivery{Header: header("repo:push"), Body: []byte("Hello World!")}
 	d.Header.Set("X-Hub-Signature", "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9")
-	if got := golden.Verify(t, Provider{}, d, []core.Secret{"It's a Secret to Everybody"}); got != core.SignatureValid {
+	if got := golden.Verify(t, Provider{}, d, []core.Secret{core.NewSecret("It's a Secret to Everybody")}); got != core.SignatureValid {
 		t.Errorf("got %s", got)
 	}
 }
@@ -30,17 +30,17 @@ func TestVerifyTheDocumentedSignature(t *testing.T) {
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	const body = `{"push":{}}`
-	good, keys := sign("key", body), []core.Secret{"key"}
+	good, keys := sign("key", body), []core.Secret{core.NewSecret("key")}
 	for _, c := range []struct {
 		why, value string
 		keys       []core.Secret
 		want       core.Signature
 	}{
 		{"right", good, keys, core.SignatureValid},
-		{"one of several keys", good, []core.Secret{"x", "", "key"}, core.SignatureValid},
-		{"another key", good, []core.Secret{"x"}, core.SignatureInvalid},
+		{"one of several keys", good, []core.Secret{core.NewSecret("x"), core.NewSecret(""), core.NewSecret("key")}, core.SignatureValid},
+		{"another key", good, []core.Secret{core.NewSecret("x")}, core.SignatureInvalid},
 		{"no keys", good, nil, core.SignatureUnchecked},
-		{"an empty key", sign("", body), []core.Secret{""}, core.SignatureUnchecked},
+		{"an empty key", sign("", body), []core.Secret{core.NewSecret("")}, core.SignatureUnchecked},
 		{"none", "", keys, core.SignatureNone},
 		{"only the prefix", "sha256=", keys, core.SignatureInvalid},
 		{"no prefix", good[7:], keys, core.SignatureInvalid},
@@ -64,7 +64,7 @@ func FuzzVerify(f *testing.F) {
 		d.Header["X-Hub-Signature"] = []string{signature}
 		digits, prefixed := strings.CutPrefix(signature, "sha256=")
 		valid := prefixed && strings.EqualFold("sha256="+digits, sign("key", string(body)))
-		if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); (got == core.SignatureValid) != valid {
+		if got := golden.Verify(t, Provider{}, d, []core.Secret{core.NewSecret("key")}); (got == core.SignatureValid) != valid {
 			t.Fatalf("%q of %q: %s", signature, body, got)
 		}
 	})

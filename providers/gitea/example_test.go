@@ -23,7 +23,7 @@ func ExampleProvider() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(gitea.Provider{}.Verify(delivery, []core.Secret{"another secret"}))
+	fmt.Println(gitea.Provider{}.Verify(delivery, []core.Secret{core.NewSecret("another secret")}))
 	event, err := gitea.Provider{}.Parse(delivery)
 	if err != nil {
 		fmt.Println(err)

@@ -21,7 +21,7 @@ func sign(key, text string) string {
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	const payload = `{"ref":"refs/heads/main"}`
-	good, keys := sign("key", payload), []core.Secret{"key"}
+	good, keys := sign("key", payload), []core.Secret{core.NewSecret("key")}
 	for _, c := range []struct {
 		why, header, value string
 		keys               []core.Secret
@@ -31,11 +31,11 @@ func TestVerify(t *testing.T) {
 		{"Gitea's", "X-Gitea-Signature", good, keys, core.SignatureValid},
 		{"Gogs'", "X-Gogs-Signature", good, keys, core.SignatureValid},
 		{"GitHub's form", "X-Hub-Signature-256", "sha256=" + good, keys, core.SignatureValid},
-		{"one of several keys", "X-Gitea-Signature", good, []core.Secret{"x", "", "key"}, core.SignatureValid},
+		{"one of several keys", "X-Gitea-Signature", good, []core.Secret{core.NewSecret("x"), {}, core.NewSecret("key")}, core.SignatureValid},
 		{"upper case", "X-Gitea-Signature", strings.ToUpper(good), keys, core.SignatureValid},
-		{"another key", "X-Gitea-Signature", good, []core.Secret{"x"}, core.SignatureInvalid},
+		{"another key", "X-Gitea-Signature", good, []core.Secret{core.NewSecret("x")}, core.SignatureInvalid},
 		{"no keys", "X-Gitea-Signature", good, nil, core.SignatureUnchecked},
-		{"an empty key", "X-Gitea-Signature", sign("", payload), []core.Secret{""}, core.SignatureUnchecked},
+		{"an empty key", "X-Gitea-Signature", sign("", payload), []core.Secret{{}}, core.SignatureUnchecked},
 		{"cut off", "X-Gitea-Signature", good[:62], keys, core.SignatureInvalid},
 		{"not hex", "X-Gitea-Signature", "zz" + good[2:], keys, core.SignatureInvalid},
 		{"none", "X-Gitea-Signature", "", keys, core.SignatureNone},
@@ -56,7 +56,7 @@ func TestTheOwnSignatureCounts(t *testing.T) {
 	d := deliver(t, serverHeader("Forgejo", "push"), `{}`)
 	d.Header.Set("X-Forgejo-Signature", sign("x", `{}`))
 	d.Header.Set("X-Gitea-Signature", sign("key", `{}`))
-	if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); got != core.SignatureInvalid {
+	if got := golden.Verify(t, Provider{}, d, []core.Secret{core.NewSecret("key")}); got != core.SignatureInvalid {
 		t.Errorf("got %s", got)
 	}
 }
@@ -69,7 +69,7 @@ func TestTheJSONTextOfAFormIsSigned(t *testing.T) {
 	for text, want := range map[string]core.Signature{payload: core.SignatureValid, form: core.SignatureInvalid} {
 		d := deliver(t, serverHeader("Gitea", "push"), form)
 		d.Header.Set("X-Gitea-Signature", sign("key", text))
-		if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); got != want {
+		if got := golden.Verify(t, Provider{}, d, []core.Secret{core.NewSecret("key")}); got != want {
 			t.Errorf("%s signed: %s, want %s", text, got, want)
 		}
 	}
@@ -81,7 +81,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, signature string, body []byte) {
 		d := core.Delivery{Header: serverHeader("Gitea", "push"), Body: body, Payload: body}
 		d.Header["X-Gitea-Signature"] = []string{signature}
-		got := golden.Verify(t, Provider{}, d, []core.Secret{"key"})
+		got := golden.Verify(t, Provider{}, d, []core.Secret{core.NewSecret("key")})
 		valid := strings.EqualFold(signature, sign("key", string(body)))
 		if (got == core.SignatureValid) != valid {
 			t.Fatalf("%q of %q: %s", signature, body, got)

@@ -28,8 +28,8 @@ func signed(tb testing.TB, n int, key core.Secret) core.Delivery {
 // The number of allocations does not depend on the size of the payload.
 func TestAllocations(t *testing.T) {
 	for _, commits := range []int{0, 1, 20, 300, 3000} {
-		d := signed(t, commits, "key")
-		keys := []core.Secret{"key"}
+		d := signed(t, commits, core.NewSecret("key"))
+		keys := []core.Secret{core.NewSecret("key")}
 		parse := testing.AllocsPerRun(20, func() {
 			if _, err := (Provider{}).Parse(d); err != nil {
 				t.Fatal(err)

@@ -35,8 +35,8 @@ func ExampleProvider_Verify() {
 	header := textproto.MIMEHeader{}
 	header.Set("X-Hub-Signature-256", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17")
 	delivery := core.Delivery{Header: header, Body: []byte("Hello, World!")}
-	fmt.Println(github.Provider{}.Verify(delivery, []core.Secret{"It's a Secret to Everybody"}))
-	fmt.Println(github.Provider{}.Verify(delivery, []core.Secret{"another"}))
+	fmt.Println(github.Provider{}.Verify(delivery, []core.Secret{core.NewSecret("It's a Secret to Everybody")}))
+	fmt.Println(github.Provider{}.Verify(delivery, []core.Secret{core.NewSecret("another")}))
 	// Output:
 	// valid 0
 	// invalid -1

@@ -9,8 +9,8 @@ import (
 	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
-// Whatever arrives is read or refused with a code, and what was read can be
-// kept: it is valid, bounded, and JSON has a form for it.
+// Every payload is read or refused with a code, and an event can be stored: it is
+// valid, bounded, and can be encoded as JSON.
 func FuzzParse(f *testing.F) {
 	for name, payload := range golden.Payloads(f) {
 		f.Add(name, payload)
@@ -20,7 +20,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("push", []byte(push(`"commits":[{"id":"`+sha("c")+`"}]`)))
 	f.Fuzz(func(t *testing.T, name string, payload []byte) {
 		d := core.Delivery{Header: event(name), Body: payload, Payload: payload}
-		recognised := Provider{}.Resembles(d)
+		resembles := Provider{}.Resembles(d)
 		e, err := Provider{}.Parse(d)
 		if err != nil {
 			if core.CodeOf(err) != core.CodeProviderNotSupported {
@@ -29,10 +29,10 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if !json.Valid(payload) {
-			t.Fatal("read what is no JSON")
+			t.Fatal("read what is not JSON")
 		}
-		if name == "" && !recognised {
-			t.Fatal("read what was not recognised")
+		if name == "" && !resembles {
+			t.Fatal("read a payload that resembles none of GitHub")
 		}
 		check(t, e)
 	})

@@ -54,7 +54,7 @@ func TestPayloadsAreReadAsTheirGoldenFiles(t *testing.T) {
 					t.Errorf("as %s: %+v, %v", way, got, err)
 				}
 			}
-			// Without the header, push and ping are told by their shape.
+			// Without the header, a push and a ping are recognized by their shape.
 			shaped := kind == "push" || kind == "ping"
 			for way, d := range golden.Deliveries(t, event(""), payload) {
 				if got := (Provider{}).Resembles(d); got != shaped || (Provider{}).Recognize(d) {
@@ -83,8 +83,8 @@ func TestRecognize(t *testing.T) {
 	}{
 		{"the header decides", map[string]string{"X-GitHub-Event": "push"}, `{}`, true},
 		{"also beside others", map[string]string{"X-GitHub-Event": "push", "Signature": "x"}, `{}`, true},
-		{"also where it is empty", map[string]string{"X-GitHub-Event": ""}, `{}`, true},
-		{"also where the payload is broken", map[string]string{"X-GitHub-Event": "push"}, `{`, true},
+		{"also if it is empty", map[string]string{"X-GitHub-Event": ""}, `{}`, true},
+		{"also if the payload is broken", map[string]string{"X-GitHub-Event": "push"}, `{`, true},
 		{"a push by its shape", nil, push, true},
 		{"a ping by its shape", nil, `{"zen":"Be kind."}`, true},
 		{"a push of a head commit alone", nil, `{"ref":"x","after":"x","repository":{},"head_commit":{}}`, true},
@@ -176,10 +176,10 @@ func TestPush(t *testing.T) {
 		{"the clock in whole seconds", []string{`"repository":{"name":"n","owner":{"name":"o"},"pushed_at":"2012-03-15T19:26:21.9Z"}`}, func(e core.Event) bool {
 			return e.PushedAt.Format("2006-01-02T15:04:05.999Z") == "2012-03-15T19:26:21Z"
 		}},
-		{"fields of other types are none", []string{`"before":7`, `"deleted":"no"`, `"head_commit":"x"`, `"commits":{"id":1}`, `"pusher":null`}, func(e core.Event) bool {
+		{"fields of other types are empty", []string{`"before":7`, `"deleted":"no"`, `"head_commit":"x"`, `"commits":{"id":1}`, `"pusher":null`}, func(e core.Event) bool {
 			return e.Commit == core.Commit{ID: sha("a")} && slices.Equal(e.Commits, []string{sha("a")})
 		}},
-		{"a link must be one", []string{`"head_commit":{"url":"javascript:alert(1)","timestamp":"soon","author":[]}`}, func(e core.Event) bool {
+		{"a link must be valid", []string{`"head_commit":{"url":"javascript:alert(1)","timestamp":"soon","author":[]}`}, func(e core.Event) bool {
 			return e.Commit == core.Commit{ID: sha("a")}
 		}},
 	} {
@@ -195,8 +195,8 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// A push asks for no build where each of its commits does; Travis CI builds the
-// last of the others.
+// A push asks for no build if each of its commits does; else Travis CI builds the last
+// one that does not.
 func TestPushThatSkipsCI(t *testing.T) {
 	t.Parallel()
 	commits := func(messages ...string) string {
@@ -287,7 +287,7 @@ func TestParseRefuses(t *testing.T) {
 		{"not UTF-8 in the message", push("\"head_commit\":{\"message\":\"\xff\"}"), "UTF-8"},
 		{"half a surrogate pair", push(`"ref":"refs/heads/\ud800"`), "ref"},
 		{"no ref", `{"after":"` + sha("a") + `","repository":{"name":"n","owner":{"name":"o"}}}`, "ref"},
-		{"a ref that is none", push(`"ref":"refs/heads/a b"`), "ref"},
+		{"an invalid ref", push(`"ref":"refs/heads/a b"`), "ref"},
 		{"REF is another field", strings.Replace(push(), `"ref"`, `"REF"`, 1), "ref"},
 		{"no repository", push(`"repository":null`), "repository"},
 		{"no owner", push(`"repository":{"name":"n"}`), "repository"},

@@ -8,9 +8,9 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Every field that decides what is deployed where is refused where it comes
-// twice in its object, whatever its spelling; another case is another field.
-func TestFieldsThatDecideComeOnce(t *testing.T) {
+// A field that decides what is deployed is refused if it occurs twice in its object,
+// with or without escape sequences; another case is another field.
+func TestFieldsThatDecideOccurOnce(t *testing.T) {
 	t.Parallel()
 	repository := `"name":"n","owner":{"name":"o","login":"o"},"html_url":"https://github.com/o/n","url":"","private":true,"default_branch":"main","master_branch":"main","pushed_at":1`
 	whole := map[string]string{
@@ -43,8 +43,8 @@ func TestFieldsThatDecideComeOnce(t *testing.T) {
 	}
 }
 
-// Payloads made to be misread, or to cost much, are refused with a code and a
-// reason, or read for what they are.
+// Payloads that are made to be misread or to be expensive are refused with a code and a
+// reason, or read as what they are.
 func TestHostilePayloads(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("9", 100_000)
@@ -67,7 +67,7 @@ func TestHostilePayloads(t *testing.T) {
 		"UTF-16":                         {"{\x00\"\x00r\x00e\x00f\x00", "not valid JSON"},
 		"not UTF-8 in a name":            {push("\"repository\":{\"name\":\"n\xff\",\"owner\":{\"name\":\"o\"}}"), "UTF-8"},
 		"not UTF-8 in a key":             {"{\"\xff\":1," + push()[1:], ""},
-		"not UTF-8 where nobody reads":   {"{\"x\":\"\xff\"," + push()[1:], ""},
+		"not UTF-8 in an unread field":   {"{\"x\":\"\xff\"," + push()[1:], ""},
 		"overlong UTF-8":                 {push("\"ref\":\"refs/heads/\xc0\xaf\""), "UTF-8"},
 		"a surrogate as UTF-8":           {push("\"ref\":\"refs/heads/\xed\xa0\x80\""), "UTF-8"},
 		"a low surrogate alone":          {push(`"ref":"refs/heads/\udc00"`), "ref"},

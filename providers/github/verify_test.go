@@ -22,19 +22,19 @@ const (
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	keys := []core.Secret{docSecret}
-	other := []core.Secret{"another"}
+	keys := []core.Secret{core.NewSecret(docSecret)}
+	other := []core.Secret{core.NewSecret("another")}
 	for _, c := range []struct {
 		why, signature string
 		keys           []core.Secret
 		want           core.Signature
 	}{
 		{"GitHub's own example", docSignature, keys, core.SignatureValid},
-		{"any of several keys", docSignature, []core.Secret{"another", "", docSecret}, core.SignatureValid},
+		{"any of several keys", docSignature, []core.Secret{core.NewSecret("another"), core.NewSecret(""), core.NewSecret(docSecret)}, core.SignatureValid},
 		{"another key", docSignature, other, core.SignatureInvalid},
 		{"no key", docSignature, nil, core.SignatureUnchecked},
-		{"an empty key is no key", "sha256=" + sign(""), []core.Secret{""}, core.SignatureUnchecked},
-		{"an empty key beside one", "sha256=" + sign(""), []core.Secret{"", "another"}, core.SignatureInvalid},
+		{"an empty key is no key", "sha256=" + sign(""), []core.Secret{core.NewSecret("")}, core.SignatureUnchecked},
+		{"an empty key beside one", "sha256=" + sign(""), []core.Secret{core.NewSecret(""), core.NewSecret("another")}, core.SignatureInvalid},
 		{"no prefix", docSignature[7:], keys, core.SignatureInvalid},
 		{"another prefix", "sha512=" + docSignature[7:], keys, core.SignatureInvalid},
 		{"cut off", docSignature[:40], keys, core.SignatureInvalid},
@@ -58,10 +58,10 @@ func sign(key string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-func TestSHA1AloneProvesNothing(t *testing.T) {
+func TestSHA1AloneIsWeak(t *testing.T) {
 	t.Parallel()
 	d := core.Delivery{Header: event("push"), Body: []byte(docBody)}
-	keys := []core.Secret{docSecret}
+	keys := []core.Secret{core.NewSecret(docSecret)}
 	if got := golden.Verify(t, Provider{}, d, keys); got != core.SignatureNone {
 		t.Errorf("unsigned: %s", got)
 	}
@@ -75,7 +75,7 @@ func TestSHA1AloneProvesNothing(t *testing.T) {
 	}
 }
 
-func TestSHA1WhereItIsSwitchedOn(t *testing.T) {
+func TestSHA1IfItIsSwitchedOn(t *testing.T) {
 	t.Parallel()
 	mac := hmac.New(sha1.New, []byte(docSecret))
 	mac.Write([]byte(docBody))
@@ -87,7 +87,7 @@ func TestSHA1WhereItIsSwitchedOn(t *testing.T) {
 		{"right", right, "", core.SignatureValid},
 		{"wrong", "sha1=" + strings.Repeat("0", 40), "", core.SignatureInvalid},
 		{"the other's prefix", "sha256=" + right[5:], "", core.SignatureInvalid},
-		{"SHA-256 counts where it is there", right, "sha256=" + strings.Repeat("0", 64), core.SignatureInvalid},
+		{"SHA-256 counts if there is one", right, "sha256=" + strings.Repeat("0", 64), core.SignatureInvalid},
 		{"SHA-256 alone", "", docSignature, core.SignatureValid},
 		{"none", "", "", core.SignatureNone},
 	} {
@@ -97,7 +97,7 @@ func TestSHA1WhereItIsSwitchedOn(t *testing.T) {
 				d.Header.Set(name, value)
 			}
 		}
-		if got := golden.Verify(t, Provider{SHA1: true}, d, []core.Secret{docSecret}); got != c.want {
+		if got := golden.Verify(t, Provider{SHA1: true}, d, []core.Secret{core.NewSecret(docSecret)}); got != c.want {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)
 		}
 	}
@@ -113,7 +113,7 @@ func TestTheBodyIsWhatIsSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	if got := golden.Verify(t, Provider{}, d, []core.Secret{"key"}); got != core.SignatureValid {
+	if got := golden.Verify(t, Provider{}, d, []core.Secret{core.NewSecret("key")}); got != core.SignatureValid {
 		t.Errorf("a form: %s", got)
 	}
 }

@@ -25,7 +25,7 @@ func ExampleProvider() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(gitlab.Provider{}.Verify(delivery, []core.Secret{"secret"}))
+	fmt.Println(gitlab.Provider{}.Verify(delivery, []core.Secret{core.NewSecret("secret")}))
 	event, err := gitlab.Provider{}.Parse(delivery)
 	if err != nil {
 		fmt.Println(err)

@@ -3,7 +3,6 @@ package gitlab
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -27,28 +26,21 @@ const tolerance = 5 * time.Minute
 // The result is [core.SignatureUnchecked] if there are no keys; an empty key does
 // not count as one. Comparisons take constant time.
 func (p Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
-	token, signature := d.Header.Get(headerToken), d.Header.Get(headerSignature)
-	if token == "" && signature == "" {
+	token, signature := core.NewSecret(d.Header.Get(headerToken)), d.Header.Get(headerSignature)
+	if token.IsZero() && signature == "" {
 		return core.SignatureNone, -1
 	}
 	found := core.SignatureUnchecked
 	for i, key := range keys {
 		switch {
-		case key.Reveal() == "":
+		case key.IsZero():
 			continue
-		case token != "" && equal(token, key.Reveal()), signature != "" && p.signed(d, signature, key.Reveal()):
+		case key.Equal(token), signature != "" && p.signed(d, signature, key.Reveal()):
 			return core.SignatureValid, i
 		}
 		found = core.SignatureInvalid
 	}
 	return found, -1
-}
-
-// equal compares two secrets in a time that depends on neither, not even on their
-// lengths.
-func equal(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
 // signed reports whether one of the signatures of d was made with the signing

@@ -25,14 +25,14 @@ func TestVerifyToken(t *testing.T) {
 		keys       []core.Secret
 		want       core.Signature
 	}{
-		{"no token", "", []core.Secret{token}, core.SignatureNone},
-		{"the token", token, []core.Secret{token}, core.SignatureValid},
-		{"the token among others", token, []core.Secret{"x", "", signing, token}, core.SignatureValid},
-		{"another token", token, []core.Secret{"x"}, core.SignatureInvalid},
-		{"a part of the token", token[:5], []core.Secret{token}, core.SignatureInvalid},
-		{"another case", strings.ToUpper(token), []core.Secret{token}, core.SignatureInvalid},
+		{"no token", "", []core.Secret{core.NewSecret(token)}, core.SignatureNone},
+		{"the token", token, []core.Secret{core.NewSecret(token)}, core.SignatureValid},
+		{"the token among others", token, []core.Secret{core.NewSecret("x"), core.NewSecret(""), core.NewSecret(signing), core.NewSecret(token)}, core.SignatureValid},
+		{"another token", token, []core.Secret{core.NewSecret("x")}, core.SignatureInvalid},
+		{"a part of the token", token[:5], []core.Secret{core.NewSecret(token)}, core.SignatureInvalid},
+		{"another case", strings.ToUpper(token), []core.Secret{core.NewSecret(token)}, core.SignatureInvalid},
 		{"no keys", token, nil, core.SignatureUnchecked},
-		{"an empty key", token, []core.Secret{""}, core.SignatureUnchecked},
+		{"an empty key", token, []core.Secret{core.NewSecret("")}, core.SignatureUnchecked},
 	} {
 		d := core.Delivery{Header: header("")}
 		if c.token != "" {
@@ -64,7 +64,7 @@ func TestVerifySignatureOfTheSpecification(t *testing.T) {
 	d.Header.Set("Webhook-Timestamp", "1614265330")
 	d.Header.Set("Webhook-Signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
 	p := Provider{Now: func() time.Time { return time.Unix(1614265330, 0) }}
-	if got := golden.Verify(t, p, d, []core.Secret{signing}); got != core.SignatureValid {
+	if got := golden.Verify(t, p, d, []core.Secret{core.NewSecret(signing)}); got != core.SignatureValid {
 		t.Errorf("got %s", got)
 	}
 }
@@ -81,26 +81,26 @@ func TestVerifySignature(t *testing.T) {
 		keys                          []core.Secret
 		want                          core.Signature
 	}{
-		{"right", id, at(0), good, []core.Secret{signing}, core.SignatureValid},
-		{"one of several keys", id, at(0), good, []core.Secret{token, core.Secret(other), signing}, core.SignatureValid},
-		{"one of several signatures", id, at(0), "v2,x v1, v1,!! " + sign(t, other, id, at(0), body) + " " + good, []core.Secret{signing}, core.SignatureValid},
-		{"4 minutes ago", id, at(-4 * time.Minute), sign(t, signing, id, at(-4*time.Minute), body), []core.Secret{signing}, core.SignatureValid},
-		{"in 4 minutes", id, at(4 * time.Minute), sign(t, signing, id, at(4*time.Minute), body), []core.Secret{signing}, core.SignatureValid},
-		{"6 minutes ago", id, at(-6 * time.Minute), sign(t, signing, id, at(-6*time.Minute), body), []core.Secret{signing}, core.SignatureInvalid},
-		{"in 6 minutes", id, at(6 * time.Minute), sign(t, signing, id, at(6*time.Minute), body), []core.Secret{signing}, core.SignatureInvalid},
-		{"no timestamp", id, "", sign(t, signing, id, "", body), []core.Secret{signing}, core.SignatureInvalid},
-		{"a huge timestamp", id, "99999999999999999999", sign(t, signing, id, "99999999999999999999", body), []core.Secret{signing}, core.SignatureInvalid},
-		{"the earliest timestamp", id, "-9223372036854775808", sign(t, signing, id, "-9223372036854775808", body), []core.Secret{signing}, core.SignatureInvalid},
-		{"another id", "x", at(0), good, []core.Secret{signing}, core.SignatureInvalid},
-		{"another timestamp", id, at(time.Second), good, []core.Secret{signing}, core.SignatureInvalid},
-		{"another key", id, at(0), good, []core.Secret{core.Secret(other)}, core.SignatureInvalid},
-		{"a key without prefix", id, at(0), good, []core.Secret{core.Secret(signing[6:])}, core.SignatureInvalid},
-		{"a key that is not base64", id, at(0), good, []core.Secret{"whsec_!"}, core.SignatureInvalid},
-		{"a key of no bytes", id, at(0), sign(t, "whsec_", id, at(0), body), []core.Secret{"whsec_"}, core.SignatureInvalid},
+		{"right", id, at(0), good, []core.Secret{core.NewSecret(signing)}, core.SignatureValid},
+		{"one of several keys", id, at(0), good, []core.Secret{core.NewSecret(token), core.NewSecret(other), core.NewSecret(signing)}, core.SignatureValid},
+		{"one of several signatures", id, at(0), "v2,x v1, v1,!! " + sign(t, other, id, at(0), body) + " " + good, []core.Secret{core.NewSecret(signing)}, core.SignatureValid},
+		{"4 minutes ago", id, at(-4 * time.Minute), sign(t, signing, id, at(-4*time.Minute), body), []core.Secret{core.NewSecret(signing)}, core.SignatureValid},
+		{"in 4 minutes", id, at(4 * time.Minute), sign(t, signing, id, at(4*time.Minute), body), []core.Secret{core.NewSecret(signing)}, core.SignatureValid},
+		{"6 minutes ago", id, at(-6 * time.Minute), sign(t, signing, id, at(-6*time.Minute), body), []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"in 6 minutes", id, at(6 * time.Minute), sign(t, signing, id, at(6*time.Minute), body), []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"no timestamp", id, "", sign(t, signing, id, "", body), []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"a huge timestamp", id, "99999999999999999999", sign(t, signing, id, "99999999999999999999", body), []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"the earliest timestamp", id, "-9223372036854775808", sign(t, signing, id, "-9223372036854775808", body), []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"another id", "x", at(0), good, []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"another timestamp", id, at(time.Second), good, []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"another key", id, at(0), good, []core.Secret{core.NewSecret(other)}, core.SignatureInvalid},
+		{"a key without prefix", id, at(0), good, []core.Secret{core.NewSecret(signing[6:])}, core.SignatureInvalid},
+		{"a key that is not base64", id, at(0), good, []core.Secret{core.NewSecret("whsec_!")}, core.SignatureInvalid},
+		{"a key of no bytes", id, at(0), sign(t, "whsec_", id, at(0), body), []core.Secret{core.NewSecret("whsec_")}, core.SignatureInvalid},
 		{"no keys", id, at(0), good, nil, core.SignatureUnchecked},
-		{"another version", id, at(0), "v1a" + good[2:], []core.Secret{signing}, core.SignatureInvalid},
-		{"no version", id, at(0), good[3:], []core.Secret{signing}, core.SignatureInvalid},
-		{"a thousand others", id, at(0), strings.Repeat(sign(t, other, id, at(0), body)+" ", 1000), []core.Secret{signing}, core.SignatureInvalid},
+		{"another version", id, at(0), "v1a" + good[2:], []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"no version", id, at(0), good[3:], []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
+		{"a thousand others", id, at(0), strings.Repeat(sign(t, other, id, at(0), body)+" ", 1000), []core.Secret{core.NewSecret(signing)}, core.SignatureInvalid},
 	} {
 		d := core.Delivery{Header: header(""), Body: []byte(body)}
 		d.Header.Set("Webhook-Id", c.id)
@@ -112,7 +112,7 @@ func TestVerifySignature(t *testing.T) {
 		}
 		// A token beside the signature is enough.
 		d.Header.Set("X-Gitlab-Token", token)
-		if got := golden.Verify(t, p, d, append(c.keys, token)); got != core.SignatureValid {
+		if got := golden.Verify(t, p, d, append(c.keys, core.NewSecret(token))); got != core.SignatureValid {
 			t.Errorf("%s, with the token: %s", c.why, got)
 		}
 	}
@@ -125,7 +125,7 @@ func FuzzVerify(f *testing.F) {
 		d.Header["Webhook-Id"], d.Header["Webhook-Timestamp"] = []string{id}, []string{timestamp}
 		d.Header["Webhook-Signature"], d.Header["X-Gitlab-Token"] = []string{signature}, []string{token}
 		p := Provider{Now: func() time.Time { return time.Unix(1614265330, 0) }}
-		if got := golden.Verify(t, p, d, []core.Secret{signing, "another"}); got == core.SignatureValid && token != "another" && token != signing {
+		if got := golden.Verify(t, p, d, []core.Secret{core.NewSecret(signing), core.NewSecret("another")}); got == core.SignatureValid && token != "another" && token != signing {
 			t.Fatalf("valid: %q %q %q %q", id, timestamp, signature, body)
 		}
 	})

@@ -15,7 +15,7 @@ import (
 
 // A handler that reads a field of the payload that events do not have.
 func ExampleReceiver_Receive() {
-	receiver := receive.New(gitlab.Provider{}, "secret")
+	receiver := receive.New(gitlab.Provider{}, core.NewSecret("secret"))
 	http.HandleFunc("POST /webhooks", func(w http.ResponseWriter, r *http.Request) {
 		d, err := receiver.Receive(w, r)
 		if err != nil {

@@ -51,7 +51,7 @@ func TestReceive(t *testing.T) {
 		"no encoding":   request(push, "X-Hub-Signature-256", sign("key", push), "Content-Encoding", "identity"),
 		"the other key": request(push, "X-Hub-Signature-256", sign("second", push)),
 	} {
-		d, err := New(github.Provider{}, "key", "second").Receive(httptest.NewRecorder(), r)
+		d, err := New(github.Provider{}, core.NewSecret("key"), core.NewSecret("second")).Receive(httptest.NewRecorder(), r)
 		if err != nil || d.ID != "d1" || d.Signature != core.SignatureValid || d.Event.Commit.ID != commit || string(d.Payload) != push {
 			t.Errorf("%s: %+v, %v", why, d, err)
 		}
@@ -81,20 +81,20 @@ func TestReceiveRefuses(t *testing.T) {
 		code   core.Code
 		status int
 	}{
-		{"a GET", get, []core.Secret{"key"}, core.CodeHTTPMethodNotAllowed, 405},
-		{"an encoding", signed(push, "Content-Encoding", "gzip"), []core.Secret{"key"}, core.CodePayloadEncoding, 415},
-		{"nothing", other, []core.Secret{"key"}, core.CodeNoPayload, 400},
-		{"a body that ends early", torn, []core.Secret{"key"}, core.CodeNoPayload, 400},
-		{"too large", signed(strings.Repeat(" ", 2000) + push), []core.Secret{"key"}, core.CodePayloadTooLarge, 413},
-		{"too large, of unknown length", chunked, []core.Secret{"key"}, core.CodePayloadTooLarge, 413},
-		{"no sender that is known", unknown, []core.Secret{"key"}, core.CodeProviderNotSupported, 400},
-		{"neither JSON nor a form", signed("hello"), []core.Secret{"key"}, core.CodeProviderNotSupported, 400},
-		{"signed and not a push", signed(`{}`), []core.Secret{"key"}, core.CodeProviderNotSupported, 400},
-		{"not signed", request(push), []core.Secret{"key"}, core.CodeBadSignature, 401},
-		{"signed by another key", signed(push), []core.Secret{"x"}, core.CodeBadSignature, 401},
+		{"a GET", get, []core.Secret{core.NewSecret("key")}, core.CodeHTTPMethodNotAllowed, 405},
+		{"an encoding", signed(push, "Content-Encoding", "gzip"), []core.Secret{core.NewSecret("key")}, core.CodePayloadEncoding, 415},
+		{"nothing", other, []core.Secret{core.NewSecret("key")}, core.CodeNoPayload, 400},
+		{"a body that ends early", torn, []core.Secret{core.NewSecret("key")}, core.CodeNoPayload, 400},
+		{"too large", signed(strings.Repeat(" ", 2000) + push), []core.Secret{core.NewSecret("key")}, core.CodePayloadTooLarge, 413},
+		{"too large, of unknown length", chunked, []core.Secret{core.NewSecret("key")}, core.CodePayloadTooLarge, 413},
+		{"no sender that is known", unknown, []core.Secret{core.NewSecret("key")}, core.CodeProviderNotSupported, 400},
+		{"neither JSON nor a form", signed("hello"), []core.Secret{core.NewSecret("key")}, core.CodeProviderNotSupported, 400},
+		{"signed and not a push", signed(`{}`), []core.Secret{core.NewSecret("key")}, core.CodeProviderNotSupported, 400},
+		{"not signed", request(push), []core.Secret{core.NewSecret("key")}, core.CodeBadSignature, 401},
+		{"signed by another key", signed(push), []core.Secret{core.NewSecret("x")}, core.CodeBadSignature, 401},
 		{"no key", signed(push), nil, core.CodeBadSignature, 401},
-		{"an empty key", request(push, "X-Hub-Signature-256", sign("", push)), []core.Secret{""}, core.CodeBadSignature, 401},
-		{"SHA-1", request(push, "X-Hub-Signature", "sha1="+strings.Repeat("0", 40)), []core.Secret{"key"}, core.CodeBadSignature, 401},
+		{"an empty key", request(push, "X-Hub-Signature-256", sign("", push)), []core.Secret{{}}, core.CodeBadSignature, 401},
+		{"SHA-1", request(push, "X-Hub-Signature", "sha1="+strings.Repeat("0", 40)), []core.Secret{core.NewSecret("key")}, core.CodeBadSignature, 401},
 	} {
 		receiver := New(github.Provider{}, c.keys...)
 		receiver.MaxBody = 1000
@@ -128,10 +128,10 @@ func TestUnsigned(t *testing.T) {
 		want core.Signature // "": refused
 	}{
 		{"not signed", request(push), nil, core.SignatureNone},
-		{"not signed, and there is a key", request(push), []core.Secret{"key"}, core.SignatureNone},
+		{"not signed, and there is a key", request(push), []core.Secret{core.NewSecret("key")}, core.SignatureNone},
 		{"signed, and there is no key", request(push, "X-Hub-Signature-256", sign("key", push)), nil, core.SignatureUnchecked},
-		{"signed", request(push, "X-Hub-Signature-256", sign("key", push)), []core.Secret{"key"}, core.SignatureValid},
-		{"wrongly signed", request(push, "X-Hub-Signature-256", sign("x", push)), []core.Secret{"key"}, ""},
+		{"signed", request(push, "X-Hub-Signature-256", sign("key", push)), []core.Secret{core.NewSecret("key")}, core.SignatureValid},
+		{"wrongly signed", request(push, "X-Hub-Signature-256", sign("x", push)), []core.Secret{core.NewSecret("key")}, ""},
 	} {
 		receiver := New(github.Provider{}, c.keys...)
 		receiver.Unsigned = true
@@ -145,7 +145,7 @@ func TestUnsigned(t *testing.T) {
 // The key of one sender is no key of another.
 func TestKeysAreOfOneSender(t *testing.T) {
 	t.Parallel()
-	receiver := &Receiver{Senders: []Sender{{gitea.Provider{}, []core.Secret{"gitea"}}, {github.Provider{}, []core.Secret{"github"}}}}
+	receiver := &Receiver{Senders: []Sender{{gitea.Provider{}, []core.Secret{core.NewSecret("gitea")}}, {github.Provider{}, []core.Secret{core.NewSecret("github")}}}}
 	for key, want := range map[string]bool{"github": true, "gitea": false} {
 		_, err := receiver.Receive(httptest.NewRecorder(), request(push, "X-Hub-Signature-256", sign(key, push)))
 		if (err == nil) != want {
@@ -170,7 +170,7 @@ func TestHandlerReceivesEveryEventOfADelivery(t *testing.T) {
 	}{"": {"a b c", 204}, "b": {"a b", 500}} {
 		var branches []string
 		w := httptest.NewRecorder()
-		New(bitbucket.Provider{}, "key").Handler(func(_ context.Context, e core.Event) error {
+		New(bitbucket.Provider{}, core.NewSecret("key")).Handler(func(_ context.Context, e core.Event) error {
 			branches = append(branches, e.Branch)
 			if e.Branch == fails {
 				return errors.New("the disk of db7.internal is full")
@@ -186,7 +186,7 @@ func TestHandlerReceivesEveryEventOfADelivery(t *testing.T) {
 func TestHandlerAnswersWithTheErrorOfTheProgram(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	New(github.Provider{}, "key").Handler(func(context.Context, core.Event) error {
+	New(github.Provider{}, core.NewSecret("key")).Handler(func(context.Context, core.Event) error {
 		return core.NewError(core.CodeProviderNotSupported, "Only <main> is deployed here", nil)
 	}).ServeHTTP(w, request(push, "X-Hub-Signature-256", sign("key", push)))
 	if want := `{"error":"deploy:provider:not_supported","reason":"Only <main> is deployed here"}` + "\n"; w.Code != 400 || w.Body.String() != want {

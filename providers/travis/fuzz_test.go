@@ -30,7 +30,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if !json.Valid(payload) {
-			t.Fatal("read what is no JSON")
+			t.Fatal("read what is not JSON")
 		}
 		if _, err := json.Marshal(e); err != nil {
 			t.Fatal(err)

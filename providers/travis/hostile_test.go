@@ -10,7 +10,7 @@ import (
 )
 
 // Every field that decides whether a build passed, and of what, is refused
-// where it comes twice in its object; another case is another field.
+// if it occurs twice in its object; another case is another field.
 func TestFieldsThatDecideComeOnce(t *testing.T) {
 	t.Parallel()
 	for key, value := range map[string]string{
@@ -65,7 +65,7 @@ func TestHostilePayloads(t *testing.T) {
 		"an id beyond all floats":     {build(`"id":1e999999999`), ""},
 		"a status beyond 64 bits":     {build(`"status":` + strings.Repeat("9", 100_000)), ""},
 		"a pull request's number":     {build(`"pull_request_number":` + strings.Repeat("9", 100_000)), ""},
-		"a date that is none":         {build(`"committed_at":"99999-99-99T99:99:99Z"`), ""},
+		"an invalid date":             {build(`"committed_at":"99999-99-99T99:99:99Z"`), ""},
 		"a branch with CR LF":         {build(`"branch":"a\r\nX: y"`), "branch"},
 		"a branch of 10 KB":           {build(`"branch":"` + strings.Repeat("b", 10_000) + `"`), "branch"},
 		"a message of 20 MB":          {build(`"message":"` + strings.Repeat("m", 20<<20) + `"`), ""},

@@ -64,10 +64,10 @@ func TestRecognize(t *testing.T) {
 		payload string
 		want    bool
 	}{
-		{"the slug decides", slug, `{}`, true},
-		{"the signature decides", []string{"Signature", "x"}, `{}`, true},
+		{"by the slug", slug, `{}`, true},
+		{"by the signature", []string{"Signature", "x"}, `{}`, true},
 		{"the slug of 2013", []string{"X-Travis-Repo-Slug", "o/n"}, `{}`, true},
-		{"also where the payload is broken", slug, `{`, true},
+		{"also if the payload is broken", slug, `{`, true},
 		{"a card for Microsoft Teams", slug, `{"@type":"MessageCard","@context":"http://schema.org/extensions","sections":[]}`, false},
 		{"a newer card", slug, `{"type":"message","attachments":[]}`, false},
 		{"a card without headers", nil, `{"@type":"MessageCard"}`, false},
@@ -187,7 +187,7 @@ func TestBuild(t *testing.T) {
 		{"by a flag that describes it", []string{`"pull_request":{"number":7}`}, func(e core.Event) bool { return e.Build.PullRequest }},
 		{"by its number", []string{`"pull_request_number":7`, `"pull_request":false`}, func(e core.Event) bool { return e.Build.PullRequest }},
 		{"by its number as text", []string{`"pull_request_number":"7"`}, func(e core.Event) bool { return e.Build.PullRequest }},
-		{"by where it leads", []string{`"compare_url":"https://github.com/o/n/pull/7"`}, func(e core.Event) bool { return e.Build.PullRequest }},
+		{"by its compare_url", []string{`"compare_url":"https://github.com/o/n/pull/7"`}, func(e core.Event) bool { return e.Build.PullRequest }},
 		{"not by null", []string{`"pull_request_number":null`, `"pull_request":null`}, func(e core.Event) bool { return !e.Build.PullRequest }},
 		{"not by false", []string{`"pull_request_number":0`, `"pull_request":"false"`}, func(e core.Event) bool { return !e.Build.PullRequest }},
 		{"not by a repository of that name", []string{`"compare_url":"https://github.com/pull/7/compare/a...b"`}, func(e core.Event) bool { return !e.Build.PullRequest }},
@@ -224,8 +224,8 @@ func TestParseRefuses(t *testing.T) {
 		{"a repository that climbs", build(`"repository":{"name":"..","owner_name":"o"}`), "repository"},
 		{"no commit", build(`"commit"`), "commit"},
 		{"half a commit", build(`"commit":"62aae5f70ceee39123ef"`), "commit"},
-		{"a branch that is none", build(`"branch":"a b"`), "branch"},
-		{"a tag that is none", build(`"tag":"a..b"`), "tag"},
+		{"an invalid branch", build(`"branch":"a b"`), "branch"},
+		{"an invalid tag", build(`"tag":"a..b"`), "tag"},
 	} {
 		e, err := Provider{}.Parse(deliver(t, c.payload))
 		failure := core.AsError(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/nodejitsu/webhooks/providers/internal/golden"
 )
 
-// signedOnce is `{"a":1}`, signed by a key that nobody has any more.
+// signedOnce is `{"a":1}`, signed by a key that was thrown away.
 const (
 	signedKey = `-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAsmEQFSgEEgYHWcmKAmf/
@@ -44,10 +44,10 @@ func FuzzVerify(f *testing.F) {
 		given, err := base64.StdEncoding.DecodeString(signature)
 		right := err == nil && bytes.Equal(given, known) && bytes.Equal(text, payload)
 		verify := func(keys ...core.Secret) bool { return golden.Verify(t, Provider{}, d, keys) == core.SignatureValid }
-		if got := verify(signedKey); got != right {
+		if got := verify(core.NewSecret(signedKey)); got != right {
 			t.Fatalf("%q of %q is believed: %t, want %t", signature, text, got, right)
 		}
-		if got, alone := verify(core.Secret(key), signedKey), verify(core.Secret(key)); got != (right || alone) {
+		if got, alone := verify(core.NewSecret(key), core.NewSecret(signedKey)), verify(core.NewSecret(key)); got != (right || alone) {
 			t.Fatalf("%q of %q is believed beside %q: %t", signature, text, key, got)
 		}
 	})

@@ -20,7 +20,7 @@ import (
 )
 
 func encode(kind string, der []byte) core.Secret {
-	return core.Secret(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	return core.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
 }
 
 // pair returns a private key and its public one in both forms.
@@ -76,11 +76,11 @@ func TestVerify(t *testing.T) {
 	}{
 		{"a public key", good, []core.Secret{pkix}, core.SignatureValid},
 		{"an RSA public key", good, []core.Secret{pkcs1}, core.SignatureValid},
-		{"any of several", good, []core.Secret{"", other, "junk", encode("PUBLIC KEY", der), pkix}, core.SignatureValid},
-		{"several in one", good, []core.Secret{other + pkix}, core.SignatureValid},
+		{"any of several", good, []core.Secret{{}, other, core.NewSecret("junk"), encode("PUBLIC KEY", der), pkix}, core.SignatureValid},
+		{"several in one", good, []core.Secret{core.NewSecret(other.Reveal() + pkix.Reveal())}, core.SignatureValid},
 		{"another key", good, []core.Secret{other}, core.SignatureInvalid},
 		{"no key", good, nil, core.SignatureUnchecked},
-		{"no key that can be read", good, []core.Secret{"junk", encode("PUBLIC KEY", []byte("x")), encode("RSA PUBLIC KEY", nil), encode("PUBLIC KEY", der), encode("CERTIFICATE", der)}, core.SignatureUnchecked},
+		{"no key that can be read", good, []core.Secret{core.NewSecret("junk"), encode("PUBLIC KEY", []byte("x")), encode("RSA PUBLIC KEY", nil), encode("PUBLIC KEY", der), encode("CERTIFICATE", der)}, core.SignatureUnchecked},
 		{"not base64", "!" + good, []core.Secret{pkix}, core.SignatureInvalid},
 		{"empty", "", []core.Secret{pkix}, core.SignatureInvalid},
 		{"cut off", good[:40], []core.Secret{pkix}, core.SignatureInvalid},

@@ -214,7 +214,7 @@ func TestParseConfigForgives(t *testing.T) {
 	}
 }
 
-// However the YAML is broken, it ends, and what is said of it stands to reason.
+// Reading ends however the YAML is broken, and the results agree with each other.
 func FuzzParseConfig(f *testing.F) {
 	for _, yml := range configs(f) {
 		f.Add(yml, "master")

@@ -77,7 +77,7 @@ func serve(t *testing.T, o platform.Options) *platform.Platform {
 			t.Fatal(err)
 		}
 	}
-	o.Dir, o.Ready = filepath.Join(dir, "data"), patience
+	o.Dir, o.ReadyTimeout = filepath.Join(dir, "data"), patience
 	p := platform.New(o)
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)

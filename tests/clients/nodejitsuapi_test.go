@@ -170,7 +170,7 @@ func gate(t *testing.T) (url string, open func()) {
 func TestBuildsThatFail(t *testing.T) {
 	t.Parallel()
 	registry, open := gate(t)
-	p := serve(t, platform.Options{Registry: registry})
+	p := serve(t, platform.Options{NpmRegistry: registry})
 	me := user(t, p, "me")
 	me.ok("apps.create", map[string]string{"name": "app"})
 	seen := ""

@@ -152,7 +152,7 @@ func TestSignedDelivery(t *testing.T) {
 	secret := strings.TrimSpace(s.run("", "secrets", "add", user, "github", "--data", s.data))
 	repo := h.repository("signed")
 	hook := func(secret string) sim.Delivery {
-		ping, err := h.Hook(t.Context(), user, "signed", s.api+"/1/deploy?user="+user, sim.HookOptions{Secret: core.Secret(secret)})
+		ping, err := h.Hook(t.Context(), user, "signed", s.api+"/1/deploy?user="+user, sim.HookOptions{Secret: core.NewSecret(secret)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -360,7 +360,7 @@ func (s *server) until(id, what string, wanted func(change map[string]any) bool)
 // asUser returns a client of the API that acts as the user.
 func (s *server) asUser() *client.Client {
 	s.t.Helper()
-	c, err := client.New(client.Options{URL: s.api, User: user, Password: core.Secret(password), HTTP: s.client()})
+	c, err := client.New(client.Options{URL: s.api, User: user, Password: core.NewSecret(password), HTTP: s.client()})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ type contender struct {
 
 // ours returns the receiver of this repository.
 func ours(p receive.Provider) contender {
-	r := receive.New(p, key)
+	r := receive.New(p, core.NewSecret(key))
 	w := httptest.NewRecorder()
 	return contender{"webhooks", func(req *http.Request) error {
 		_, err := r.Receive(w, req)
@@ -235,7 +235,7 @@ func TestContenders(t *testing.T) {
 			}
 		}
 	}
-	if d, err := receive.New(github.Provider{}, core.Secret(key)).Receive(httptest.NewRecorder(), races(t)[0].request(push(t, races(t)[0], 0))()); err != nil || d.Signature != core.SignatureValid {
+	if d, err := receive.New(github.Provider{}, core.NewSecret(key)).Receive(httptest.NewRecorder(), races(t)[0].request(push(t, races(t)[0], 0))()); err != nil || d.Signature != core.SignatureValid {
 		t.Errorf("%s, %v", d.Signature, err)
 	}
 }

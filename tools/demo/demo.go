@@ -38,7 +38,7 @@ type demo struct {
 // demonstrate runs the demo. It returns nil only if everything worked, and
 // leaves nothing behind.
 func demonstrate(ctx context.Context, o options) (err error) {
-	d := &demo{options: o, password: core.Secret(rand.Text())}
+	d := &demo{options: o, password: core.NewSecret(rand.Text())}
 	d.dir, err = os.MkdirTemp("", "webhooks-demo-")
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func demonstrate(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.server.stop()) }()
-	d.print("API   %s\nApps  %s\nLog   %s", d.server.api, d.server.apps, d.server.log)
+	d.line("API   %s\nApps  %s\nLog   %s", d.server.api, d.server.apps, d.server.log)
 	if err := d.show(ctx); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func demonstrate(ctx context.Context, o options) (err error) {
 		return nil
 	}
 	d.heading("Both apps are running. Ctrl-C ends the demo")
-	d.print("curl -u %s:%s '%s/1/status/%s/changes?since=0&feed=normal'", user, d.password.Reveal(), d.server.api, user)
+	d.line("curl -u %s:%s '%s/1/status/%s/changes?since=0&feed=normal'", user, d.password.Reveal(), d.server.api, user)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -116,7 +116,7 @@ func (d *demo) show(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.print("%s  %s", d.server.appURL(app), text)
+		d.line("%s  %s", d.server.appURL(app), text)
 		if !strings.Contains(text, want) {
 			return fmt.Errorf("%s answers %q, want %q", app, text, want)
 		}
@@ -128,8 +128,8 @@ func (d *demo) heading(format string, args ...any) {
 	_, _ = fmt.Fprintf(d.out, "\n==> "+format+"\n", args...)
 }
 
-// print prints indented lines.
-func (d *demo) print(format string, args ...any) {
+// line prints indented lines.
+func (d *demo) line(format string, args ...any) {
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
 		_, _ = fmt.Fprintf(d.out, "    %s\n", strings.TrimRight(line, "\n"))
 	}

@@ -38,7 +38,7 @@ func (f *feed) until(repository string, want core.Status) error {
 		if err != nil {
 			return fmt.Errorf("wait for %s to be %s: %w", repository, want, err)
 		}
-		f.print(change)
+		f.show(change)
 		if change.Doc.Kind != core.EventPush || change.Doc.Repository.Name != repository {
 			continue
 		}
@@ -51,9 +51,9 @@ func (f *feed) until(repository string, want core.Status) error {
 	}
 }
 
-// print prints a change in a line, after what the build wrote since the last
+// show prints a change in a line, after what the build wrote since the last
 // one.
-func (f *feed) print(change client.Change) {
+func (f *feed) show(change client.Change) {
 	entry := change.Doc
 	step := ""
 	if n := len(entry.Steps); n > 0 {
@@ -62,12 +62,12 @@ func (f *feed) print(change client.Change) {
 	output := strings.TrimPrefix(entry.Output, f.output[entry.ID])
 	f.output[entry.ID] = entry.Output
 	for line := range strings.Lines(output) {
-		f.d.print("  | %s", strings.TrimRight(line, "\r\n"))
+		f.d.line("  | %s", strings.TrimRight(line, "\r\n"))
 	}
 	text := fmt.Sprintf("%-8s %-28s %-8s %s", change.Status, entry.Repository.Slug()+" "+string(entry.Kind), step, change.Reason)
 	if f.last[entry.ID] == text {
 		return // another field has changed, such as the output
 	}
 	f.last[entry.ID] = text
-	f.d.print("%s", strings.TrimRight(text, " "))
+	f.d.line("%s", strings.TrimRight(text, " "))
 }

@@ -74,13 +74,13 @@ func (d *demo) push(ctx context.Context, example string) error {
 			return err
 		}
 	}
-	d.print("$ git push origin %s", branch)
+	d.line("$ git push origin %s", branch)
 	deliveries, err := d.github.Pushed(ctx, user, name)
 	if err != nil {
 		return err
 	}
 	for _, delivery := range deliveries {
-		d.print("GitHub: POST /1/deploy (%s) → %d", delivery.Event, delivery.Status)
+		d.line("GitHub: POST /1/deploy (%s) → %d", delivery.Event, delivery.Status)
 		if delivery.Err != nil || delivery.Status/100 != 2 {
 			return fmt.Errorf("the answer to the webhook: %d %s (%w)", delivery.Status, delivery.Body, delivery.Err)
 		}
@@ -104,7 +104,7 @@ func (d *demo) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.print("Travis CI: POST /1/deploy → %d", delivery.Status)
+	d.line("Travis CI: POST /1/deploy → %d", delivery.Status)
 	if delivery.Err != nil || delivery.Status/100 != 2 {
 		return fmt.Errorf("the answer to the report: %d %s (%w)", delivery.Status, delivery.Body, delivery.Err)
 	}

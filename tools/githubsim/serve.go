@@ -146,7 +146,7 @@ func furnish(ctx context.Context, server *sim.Server, c settings, stdout io.Writ
 		if !ok {
 			return usageError{errors.New("--hook is not OWNER/NAME=URL")}
 		}
-		ping, err := server.Hook(ctx, owner, name, to, sim.HookOptions{Secret: core.Secret(secret), ContentType: c.hookType})
+		ping, err := server.Hook(ctx, owner, name, to, sim.HookOptions{Secret: core.NewSecret(secret), ContentType: c.hookType})
 		if err != nil {
 			return err
 		}

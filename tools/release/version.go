@@ -73,13 +73,12 @@ func (w *workspace) tag(ctx context.Context, out io.Writer) error {
 	if changed != "" {
 		return errors.New("the work tree has changes: commit or stash them, because HEAD is tagged:\n" + changed)
 	}
-	var names []string
-	refs := "start\n"
+	var names, refs []string
 	for _, m := range w.released() {
 		names = append(names, m.dir+"/"+w.version())
-		refs += "create refs/tags/" + names[len(names)-1] + " HEAD\n"
+		refs = append(refs, "create refs/tags/"+m.dir+"/"+w.version()+" HEAD\n")
 	}
-	if _, err := w.git(ctx, refs+"prepare\ncommit\n", "update-ref", "--stdin"); err != nil {
+	if _, err := w.git(ctx, "start\n"+strings.Join(refs, "")+"prepare\ncommit\n", "update-ref", "--stdin"); err != nil {
 		return fmt.Errorf("tag %s: %w: if it is released already, begin the next version with release set", w.version(), err)
 	}
 	_, err = fmt.Fprintf(out, "Tagged HEAD as %s. Publish the release, then begin the next version:\n  git push origin %[1]s\n  go run ./tools/release set VERSION\n",

@@ -16,10 +16,11 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-const (
-	password = core.Secret("canary password")
-	key      = core.Secret("canary key")
-	service  = "webhooks"
+const service = "webhooks"
+
+var (
+	password = core.NewSecret("canary password")
+	key      = core.NewSecret("canary key")
 )
 
 // bench are Accounts whose time a test sets.
@@ -98,22 +99,22 @@ var (
 func TestAuthenticate(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.ok(b.Create(t.Context(), "bob", "another", ""))
+	b.ok(b.Create(t.Context(), "bob", core.NewSecret("another"), ""))
 	_, token, replaced, err := b.CreateToken("alice", "ci")
-	if err != nil || replaced || len(token) != 64 {
-		t.Fatal(err, replaced, len(token))
+	if err != nil || replaced || len(token.Reveal()) != 64 {
+		t.Fatal(err, replaced, len(token.Reveal()))
 	}
 	b.is("alice", password, alice)
 	b.is("alice", token, accounts.Identity{Username: "alice", Token: true})
 	b.is(service, key, accounts.Identity{Username: service, Service: true})
 	for username, given := range map[string]core.Secret{
-		"bob": password, "alice": "another", "Alice": password, "": password, "nobody": password, service: "canary keys", "ali": token,
+		"bob": password, "alice": core.NewSecret("another"), "Alice": password, "": password, "nobody": password, service: core.NewSecret("canary keys"), "ali": token,
 	} {
 		b.is(username, given, nobody)
 	}
 	b.is("bob", token, nobody)
-	b.is("alice", "", nobody)
-	b.is("alice", password+core.Secret(strings.Repeat("x", 1024)), nobody)
+	b.is("alice", core.Secret{}, nobody)
+	b.is("alice", core.NewSecret(password.Reveal()+strings.Repeat("x", 1024)), nobody)
 	b.ok(b.DestroyToken("alice", "ci"))
 	b.is("alice", token, nobody)
 }
@@ -123,19 +124,19 @@ func TestPasswordIsForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.is("alice", password, alice)
-	b.is("alice", password, alice) // remembered
-	b.is("alice", "wrong", nobody) // which does not make others right
+	b.is("alice", password, alice)                 // remembered
+	b.is("alice", core.NewSecret("wrong"), nobody) // which does not make others right
 	b.is("alice", password, alice)
-	b.ok(b.Update(t.Context(), "alice", "new password", ""))
+	b.ok(b.Update(t.Context(), "alice", core.NewSecret("new password"), ""))
 	b.is("alice", password, nobody)
-	b.is("alice", "new password", alice)
+	b.is("alice", core.NewSecret("new password"), alice)
 	b.pass(time.Hour)
-	b.is("alice", "new password", alice)
+	b.is("alice", core.NewSecret("new password"), alice)
 	b.ok(b.Destroy("alice"))
-	b.is("alice", "new password", nobody)
-	b.ok(b.Create(t.Context(), "alice", "third", ""))
-	b.is("alice", "new password", nobody)
-	b.is("alice", "third", alice)
+	b.is("alice", core.NewSecret("new password"), nobody)
+	b.ok(b.Create(t.Context(), "alice", core.NewSecret("third"), ""))
+	b.is("alice", core.NewSecret("new password"), nobody)
+	b.is("alice", core.NewSecret("third"), alice)
 }
 
 // Somebody who leaves does not hold a place for hashing.
@@ -147,7 +148,7 @@ func TestHashingWaitsForItsTurn(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			_, _ = b.Authenticate(gone, core.Credentials{Username: "alice", Password: "wrong"})
+			_, _ = b.Authenticate(gone, core.Credentials{Username: "alice", Password: core.NewSecret("wrong")})
 		})
 	}
 	all.Wait()
@@ -160,7 +161,7 @@ func TestNothingStandsInTheFile(t *testing.T) {
 	b := setup(t)
 	_, token, _, err := b.CreateToken("alice", "")
 	b.ok(err)
-	third := core.ThirdPartyToken{ID: "github", Provider: core.TokenGitHub, Login: "al", Scopes: []string{"repo"}, Token: "ghp_canary", Required: true}
+	third := core.ThirdPartyToken{ID: "github", Provider: core.TokenGitHub, Login: "al", Scopes: []string{"repo"}, Token: core.NewSecret("ghp_canary"), Required: true}
 	b.ok(b.SetThirdParty("alice", third))
 	text, err := os.ReadFile(b.path)
 	b.ok(err)
@@ -175,7 +176,7 @@ func TestNothingStandsInTheFile(t *testing.T) {
 	tokens, err := b.ThirdParty("alice")
 	b.ok(err)
 	third.App = core.AnyApp
-	if len(tokens) != 1 || tokens[0].Token != third.Token || tokens[0].App != third.App || !tokens[0].Required {
+	if len(tokens) != 1 || !tokens[0].Token.Equal(third.Token) || tokens[0].App != third.App || !tokens[0].Required {
 		t.Errorf("got %d tokens: %+v", len(tokens), tokens)
 	}
 }
@@ -188,16 +189,16 @@ func TestWhatIsRefused(t *testing.T) {
 		err  error
 		want core.Code
 	}{
-		"another one of that name": {b.Create(ctx, "alice", "x", ""), core.CodePlatformUserConflict},
-		"a name that climbs":       {b.Create(ctx, "../alice", "x", ""), core.CodePlatformInvalid},
-		"no password":              {b.Create(ctx, "bob", "", ""), core.CodePlatformInvalid},
-		"too long a password":      {b.Create(ctx, "bob", core.Secret(strings.Repeat("x", 1025)), ""), core.CodePlatformInvalid},
-		"an email of two lines":    {b.Create(ctx, "bob", "x", "a@b\r\nBcc: c@d"), core.CodePlatformInvalid},
-		"nobody's password":        {b.Update(ctx, "bob", "x", ""), core.CodePlatformUserNotFound},
+		"another one of that name": {b.Create(ctx, "alice", core.NewSecret("x"), ""), core.CodePlatformUserConflict},
+		"a name that climbs":       {b.Create(ctx, "../alice", core.NewSecret("x"), ""), core.CodePlatformInvalid},
+		"no password":              {b.Create(ctx, "bob", core.Secret{}, ""), core.CodePlatformInvalid},
+		"too long a password":      {b.Create(ctx, "bob", core.NewSecret(strings.Repeat("x", 1025)), ""), core.CodePlatformInvalid},
+		"an email of two lines":    {b.Create(ctx, "bob", core.NewSecret("x"), "a@b\r\nBcc: c@d"), core.CodePlatformInvalid},
+		"nobody's password":        {b.Update(ctx, "bob", core.NewSecret("x"), ""), core.CodePlatformUserNotFound},
 		"nobody's end":             {b.Destroy("bob"), core.CodePlatformUserNotFound},
 		"nobody's token":           {b.DestroyToken("bob", "ci"), core.CodePlatformTokenNotFound},
 		"a token that is none":     {b.SetThirdParty("alice", core.ThirdPartyToken{ID: "a", Provider: "b"}), core.CodePlatformInvalid},
-		"nobody's third party":     {b.SetThirdParty("bob", core.ThirdPartyToken{ID: "a", Provider: "b", Token: "c"}), core.CodePlatformUserNotFound},
+		"nobody's third party":     {b.SetThirdParty("bob", core.ThirdPartyToken{ID: "a", Provider: "b", Token: core.NewSecret("c")}), core.CodePlatformUserNotFound},
 	} {
 		if core.CodeOf(c.err) != c.want {
 			t.Errorf("%s: %v", name, c.err)

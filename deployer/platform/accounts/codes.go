@@ -25,7 +25,7 @@ type codeDocument struct {
 // Invite makes the code by which a user may set a password once, within a day,
 // in the place of one made before. It is told only here.
 func (a *Accounts) Invite(user string) (code core.Secret, err error) {
-	code = core.Secret(rand.Text())
+	code = core.NewSecret(rand.Text())
 	sum := sha256.Sum256([]byte(code.Reveal()))
 	err = a.update("inviting a user", user, func(tx *bbolt.Tx) error {
 		if err := mustExist(tx, user); err != nil {
@@ -34,7 +34,7 @@ func (a *Accounts) Invite(user string) (code core.Secret, err error) {
 		return put(tx, bucketCodes, user, codeDocument{SHA256: hex.EncodeToString(sum[:]), Until: a.o.Now().UTC().Add(codeFor)})
 	})
 	if err != nil {
-		return "", err
+		return core.Secret{}, err
 	}
 	return code, nil
 }

@@ -17,9 +17,9 @@ func TestCodes(t *testing.T) {
 		}
 	}
 	redeem := func(user string, code core.Secret) error {
-		return b.Redeem(t.Context(), user, code, "another password")
+		return b.Redeem(t.Context(), user, code, core.NewSecret("another password"))
 	}
-	refused("a code before there is one", redeem("alice", ""))
+	refused("a code before there is one", redeem("alice", core.Secret{}))
 	if _, err := b.Invite("bob"); core.CodeOf(err) != core.CodePlatformUserNotFound {
 		t.Errorf("somebody who is nobody is invited: %v", err)
 	}
@@ -28,11 +28,11 @@ func TestCodes(t *testing.T) {
 	code, err := b.Invite("alice")
 	b.ok(err)
 	refused("a code before the last", redeem("alice", old))
-	refused("a wrong code", redeem("alice", code+"x"))
+	refused("a wrong code", redeem("alice", core.NewSecret(code.Reveal()+"x")))
 	refused("for somebody else", redeem("bob", code))
 	b.ok(b.Invited("alice", code))
 	b.ok(b.Invited("alice", code)) // to ask uses nothing up
-	if err := b.Redeem(t.Context(), "alice", code, ""); core.CodeOf(err) != core.CodePlatformInvalid {
+	if err := b.Redeem(t.Context(), "alice", code, core.Secret{}); core.CodeOf(err) != core.CodePlatformInvalid {
 		t.Errorf("no password: %v", err)
 	}
 	who, err := b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: password})
@@ -44,7 +44,7 @@ func TestCodes(t *testing.T) {
 	if _, err := b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: password}); core.CodeOf(err) != core.CodePlatformUnauthorized {
 		t.Errorf("the former password: %v", err)
 	}
-	_, err = b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: "another password"})
+	_, err = b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: core.NewSecret("another password")})
 	b.ok(err)
 
 	late, err := b.Invite("alice")

@@ -22,7 +22,7 @@ func TestNobodysPasswordIsComparedToo(t *testing.T) {
 		compared++
 		return dummyHash()
 	}}
-	for _, password := range []core.Secret{"", "wrong"} { // the first is the dummy's own
+	for _, password := range []core.Secret{{}, core.NewSecret("wrong")} { // the first is the dummy's own
 		if right, err := a.right(t.Context(), "", false, password); right || err != nil {
 			t.Errorf("%q is right: %t, %v", password.Reveal(), right, err)
 		}
@@ -30,7 +30,7 @@ func TestNobodysPasswordIsComparedToo(t *testing.T) {
 	if compared != 2 {
 		t.Errorf("%d of 2 were compared", compared)
 	}
-	ours, err := a.hash(t.Context(), "x")
+	ours, err := a.hash(t.Context(), core.NewSecret("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,18 +52,18 @@ func TestHashingKeepsNobodyElseWaiting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Options{DB: db, Seal: keys, ServiceUser: "webhooks", Key: "key"})
+	a, err := New(Options{DB: db, Seal: keys, ServiceUser: "webhooks", Key: core.NewSecret("key")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Create(t.Context(), "alice", "password", ""); err != nil {
+	if err := a.Create(t.Context(), "alice", core.NewSecret("password"), ""); err != nil {
 		t.Fatal(err)
 	}
 	_, token, _, err := a.CreateToken("alice", "ci")
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := core.Credentials{Username: "alice", Password: "password"}
+	known := core.Credentials{Username: "alice", Password: core.NewSecret("password")}
 	if _, err := a.Authenticate(t.Context(), known); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestHashingKeepsNobodyElseWaiting(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if _, err := a.Authenticate(impatient, core.Credentials{Username: "alice", Password: "wrong"}); !errors.Is(err, context.Canceled) {
+	if _, err := a.Authenticate(impatient, core.Credentials{Username: "alice", Password: core.NewSecret("wrong")}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a wrong password is compared without a turn: %v", err)
 	}
 }

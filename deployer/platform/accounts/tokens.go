@@ -51,11 +51,11 @@ func (a *Accounts) CreateToken(user, name string) (used string, token core.Secre
 		name = "token-" + strings.ToLower(rand.Text()[:10])
 	}
 	if !tokenName(name) || name == operation {
-		return "", "", false, core.Errorf(core.CodePlatformInvalid, "%.100q can't be a token's name: letters, digits, space and ._@:- may stand in it, at most %d", name, maxTokenName)
+		return "", core.Secret{}, false, core.Errorf(core.CodePlatformInvalid, "%.100q can't be a token's name: letters, digits, space and ._@:- may stand in it, at most %d", name, maxTokenName)
 	}
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails, or ends the process
-	token = core.Secret(hex.EncodeToString(random[:]))
+	token = core.NewSecret(hex.EncodeToString(random[:]))
 	sum := sha256.Sum256([]byte(token.Reveal()))
 	d := tokenDocument{SHA256: hex.EncodeToString(sum[:]), Begin: token.Reveal()[:shownOfToken], CTime: a.o.Now().UTC()}
 	err = a.update("creating a token", user, func(tx *bbolt.Tx) error {
@@ -66,7 +66,7 @@ func (a *Accounts) CreateToken(user, name string) (used string, token core.Secre
 		return put(tx, bucketTokens, within(user, name), d)
 	})
 	if err != nil {
-		return "", "", false, err
+		return "", core.Secret{}, false, err
 	}
 	return name, token, replaced, nil
 }
@@ -168,7 +168,7 @@ func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 	if !tokenName(t.ID) || !tokenName(t.Provider) || t.App != core.AnyApp && !core.ValidName(t.App) {
 		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs an id and a provider of letters, digits, space and ._@:-, and an app that may be one, or %q for all", core.AnyApp)
 	}
-	if t.Token == "" || len(t.Token) > 4<<10 || len(t.Login) > maxTokenName || len(t.Scopes) > 100 {
+	if t.Token.IsZero() || len(t.Token.Reveal()) > 4<<10 || len(t.Login) > maxTokenName || len(t.Scopes) > 100 {
 		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs a token of at most 4 KiB, and a login and scopes of sensible length")
 	}
 	d := thirdPartyDocument{

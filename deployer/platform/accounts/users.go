@@ -55,7 +55,7 @@ func (a *Accounts) Update(ctx context.Context, user string, password core.Secret
 		return err
 	}
 	hash := ""
-	if password != "" {
+	if !password.IsZero() {
 		if err := checkPassword(password); err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func orNone(err error, user string) error {
 }
 
 func checkPassword(password core.Secret) error {
-	if password == "" || len(password) > maxPassword {
+	if password.IsZero() || len(password.Reveal()) > maxPassword {
 		return core.Errorf(core.CodePlatformInvalid, "A password is needed, of at most %d bytes", maxPassword)
 	}
 	return nil

@@ -69,11 +69,11 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	users, err := accounts.New(accounts.Options{DB: db, Seal: keys, ServiceUser: core.ServiceUser, Key: "the key"})
+	users, err := accounts.New(accounts.Options{DB: db, Seal: keys, ServiceUser: core.ServiceUser, Key: core.NewSecret("the key")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	supervisor := drones.New(drones.Options{Dir: filepath.Join(dir, "drones"), SameUser: true, Ready: patience})
+	supervisor := drones.New(drones.Options{Dir: filepath.Join(dir, "drones"), SameUser: true, ReadyTimeout: patience})
 	b := &bench{t: t, builder: &builder{t: t}, drones: supervisor, log: &text{}}
 	store := snapshots.New(snapshots.Options{
 		Dir: filepath.Join(dir, "archives"), Builds: filepath.Join(dir, "builds"), Builder: b.builder,

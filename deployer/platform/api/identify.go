@@ -27,7 +27,7 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 	if !ok || len(c.r.Header.Values("Authorization")) > 1 {
 		return core.Errorf(core.CodePlatformUnauthorized, "Give your username, and your password or an API token, by HTTP Basic authentication")
 	}
-	c.who, err = a.authenticate(ctx, a.caller(c.r), core.Credentials{Username: username, Password: core.Secret(given)})
+	c.who, err = a.authenticate(ctx, a.caller(c.r), core.Credentials{Username: username, Password: core.NewSecret(given)})
 	if err != nil {
 		return err
 	}
@@ -121,6 +121,6 @@ func (a *API) fromServer(r *http.Request) bool {
 
 // isKey reports whether key is the service user's.
 func (a *API) isKey(ctx context.Context, key string) bool {
-	who, err := a.o.Accounts.Authenticate(ctx, core.Credentials{Username: core.ServiceUser, Password: core.Secret(key)})
+	who, err := a.o.Accounts.Authenticate(ctx, core.Credentials{Username: core.ServiceUser, Password: core.NewSecret(key)})
 	return err == nil && who.Service
 }

@@ -72,7 +72,7 @@ func (a *API) setThirdParty(c *call) error {
 	}
 	t := core.ThirdPartyToken{
 		ID: given.ID, Provider: given.Provider, App: given.App, Login: given.Login,
-		Scopes: given.Scopes, Token: core.Secret(given.Token), Required: given.Required,
+		Scopes: given.Scopes, Token: core.NewSecret(given.Token), Required: given.Required,
 	}
 	if err := a.o.Accounts.SetThirdParty(c.user, t); err != nil {
 		return err

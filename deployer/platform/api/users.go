@@ -58,7 +58,7 @@ func (a *API) createUser(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := a.o.Accounts.Create(c.ctx(), c.user, core.Secret(fields.Password), fields.Email); err != nil {
+	if err := a.o.Accounts.Create(c.ctx(), c.user, core.NewSecret(fields.Password), fields.Email); err != nil {
 		return err
 	}
 	return c.answer(http.StatusCreated, map[string]any{"ok": true, "id": c.user})
@@ -69,7 +69,7 @@ func (a *API) updateUser(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := a.o.Accounts.Update(c.ctx(), c.user, core.Secret(fields.Password), fields.Email); err != nil {
+	if err := a.o.Accounts.Update(c.ctx(), c.user, core.NewSecret(fields.Password), fields.Email); err != nil {
 		return err
 	}
 	return c.done()
@@ -135,7 +135,7 @@ func (a *API) forgotPassword(c *call) error {
 		return err
 	}
 	user := c.r.PathValue("user")
-	if fields.Shake != "" {
+	if !fields.Shake.IsZero() {
 		if err := a.o.Accounts.Redeem(c.ctx(), user, fields.Shake, fields.Password); err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func setupTrial(t *testing.T, o apps.Options, trial time.Duration) *bench {
 	b := &bench{t: t, crashed: make(chan struct{}, 10), proved: make(chan struct{}, 10)}
 	former := ""
 	b.drones = drones.New(drones.Options{
-		Dir: filepath.Join(dir, "drones"), SameUser: true, Crashes: 1, Trial: trial, Ready: patience,
+		Dir: filepath.Join(dir, "drones"), SameUser: true, Crashes: 1, Trial: trial, ReadyTimeout: patience,
 		Notify: func(s drones.State) {
 			if s.Phase == drones.Crashed {
 				b.crashed <- struct{}{}

@@ -70,19 +70,19 @@ func (g *building) credentialsIn(name, value string) []core.Secret {
 	var found []core.Secret
 	if u, err := url.Parse(value); err == nil && u.User != nil {
 		password, _ := u.User.Password()
-		found = append(found, core.Secret(password))
+		found = append(found, core.NewSecret(password))
 	}
 	if !redact.Named(name) && !strings.HasSuffix(name, "_auth") {
 		return found
 	}
-	found = append(found, core.Secret(value))
+	found = append(found, core.NewSecret(value))
 	// npm writes _auth and _password in Base64.
 	if decoded, err := base64.StdEncoding.DecodeString(value); err == nil {
 		_, password, ok := strings.Cut(string(decoded), ":")
 		if !ok {
 			password = string(decoded)
 		}
-		found = append(found, core.Secret(decoded), core.Secret(password))
+		found = append(found, core.NewSecret(string(decoded)), core.NewSecret(password))
 	}
 	return found
 }

@@ -86,7 +86,7 @@ func (a *application) replace(ctx context.Context, r run, ready func()) error {
 	a.tell()
 	if old != nil {
 		old.cancel()
-		a.drains.Go(func() { _ = old.drain(s.hurry, s.o.Drain, s.o.Grace) }) // it was logged
+		a.drains.Go(func() { _ = old.drain(s.hurry, s.o.DrainTimeout, s.o.Grace) }) // it was logged
 	}
 	return nil
 }

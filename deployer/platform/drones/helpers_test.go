@@ -57,7 +57,7 @@ func prepare(t *testing.T, o drones.Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Ready = cmp.Or(o.Ready, patience)
+	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, patience)
 	b := &bench{t: t, dir: o.Dir, node: node, changed: make(chan struct{})}
 	if o.Dir == "" {
 		b.dir = openDir(t)

@@ -334,7 +334,7 @@ func TestStartRefusesAClosedFolder(t *testing.T) {
 // An app whose many drones never get ready keeps no other app waiting.
 func TestDeafAppKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, drones.Options{Ready: time.Hour, Grace: time.Second})
+	b := prepare(t, drones.Options{ReadyTimeout: time.Hour, Grace: time.Second})
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +348,7 @@ func TestDeafAppKeepsNobodyWaiting(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(deaf.Dir, "doom.js"), []byte("setInterval(() => {}, 1000)"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again := prepare(t, drones.Options{Dir: filepath.Join(b.dir, "drones"), Ready: time.Hour, Grace: time.Second, Backoff: time.Millisecond})
+	again := prepare(t, drones.Options{Dir: filepath.Join(b.dir, "drones"), ReadyTimeout: time.Hour, Grace: time.Second, Backoff: time.Millisecond})
 	again.start()
 	started := func(s drones.State) bool { return s.Phase == drones.Started }
 	again.await("app", started)

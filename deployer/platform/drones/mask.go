@@ -36,7 +36,7 @@ func newMask(environments ...map[string]string) *mask {
 	for _, env := range environments {
 		for name, value := range env {
 			for _, secret := range secretsIn(name, value) {
-				found = append(found, core.Secret(secret))
+				found = append(found, core.NewSecret(secret))
 			}
 		}
 	}

@@ -13,9 +13,9 @@ type Options struct {
 	// (o+x), as must be the apps' folders and node; Start says what is not.
 	Dir string
 
-	Ready time.Duration // for a drone to accept connections, and its health path to answer; default 30 s
-	Drain time.Duration // for the requests of drones that others have replaced to end; default 60 s
-	Grace time.Duration // for a drone to end after SIGTERM, and where an app is halted for its requests before that; default 10 s
+	ReadyTimeout time.Duration // for a drone to accept connections, and its health path to answer; default 30 s
+	DrainTimeout time.Duration // for the requests of drones that others have replaced to end; default 60 s
+	Grace        time.Duration // for a drone to end after SIGTERM, and where an app is halted for its requests before that; default 10 s
 
 	Backoff     time.Duration // before the first restart of a drone, doubled for each further; default 1 s
 	MaxBackoff  time.Duration // default 60 s
@@ -46,8 +46,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Ready = cmp.Or(o.Ready, 30*time.Second)
-	o.Drain = cmp.Or(o.Drain, time.Minute)
+	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, 30*time.Second)
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, time.Minute)
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	o.Backoff = cmp.Or(o.Backoff, time.Second)
 	o.MaxBackoff = cmp.Or(o.MaxBackoff, time.Minute)

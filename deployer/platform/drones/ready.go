@@ -23,7 +23,7 @@ const (
 // path, if it has one, answers 2xx or 3xx. A StartError without a reason says
 // that it exited.
 func (a *application) awaitReady(ctx context.Context, d *drone, health string) error {
-	limit, cancel := context.WithTimeout(ctx, a.supervisor.o.Ready)
+	limit, cancel := context.WithTimeout(ctx, a.supervisor.o.ReadyTimeout)
 	defer cancel()
 	stranger := false
 	said := "" // by the health path
@@ -65,7 +65,7 @@ func (a *application) notReady(ctx context.Context, d *drone, stranger bool, hea
 	if ctx.Err() != nil {
 		return fmt.Errorf("drones: waiting for the drone: %w", ctx.Err())
 	}
-	ready := a.supervisor.o.Ready
+	ready := a.supervisor.o.ReadyTimeout
 	select {
 	case <-d.group.Exited():
 		// Who has the port now took it from the drone, unless it is what the

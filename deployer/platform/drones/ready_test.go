@@ -47,7 +47,7 @@ func TestUnhealthyVersionIsRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, drones.Options{Ready: impatience, Grace: time.Second})
+			b := setup(t, drones.Options{ReadyTimeout: impatience, Grace: time.Second})
 			b.mustSwitch(b.app("app", "serve.js"))
 			before := b.report("app").Pid
 			spec := b.healthy(test.statuses)

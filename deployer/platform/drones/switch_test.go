@@ -98,7 +98,7 @@ func TestSwitchRefusesAnAppThatDoesNotStart(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, drones.Options{Ready: impatience, Grace: time.Second})
+			b := setup(t, drones.Options{ReadyTimeout: impatience, Grace: time.Second})
 			b.mustSwitch(b.app("app", "serve.js"))
 			before := b.report("app").Pid
 
@@ -193,7 +193,7 @@ func (b *bench) holding() (pid int, rest *bufio.Reader, release func()) {
 
 func TestRequestsOutliveTheGrace(t *testing.T) {
 	t.Parallel()
-	b := setup(t, drones.Options{Grace: time.Millisecond, Drain: time.Hour})
+	b := setup(t, drones.Options{Grace: time.Millisecond, DrainTimeout: time.Hour})
 	pid, rest, release := b.holding()
 	b.mustSwitch(b.app("app", "serve.js")) // takes longer than that
 	if !alive(pid) {
@@ -207,7 +207,7 @@ func TestRequestsOutliveTheGrace(t *testing.T) {
 
 func TestRequestsThatTakeTooLong(t *testing.T) {
 	t.Parallel()
-	b := setup(t, drones.Options{Drain: time.Millisecond})
+	b := setup(t, drones.Options{DrainTimeout: time.Millisecond})
 	_, rest, _ := b.holding()
 	if line, err := rest.ReadString('\n'); err == nil {
 		t.Errorf("the request goes on with %q", line)
@@ -217,7 +217,7 @@ func TestRequestsThatTakeTooLong(t *testing.T) {
 // Who halts an app does not wait for the requests of what was replaced before.
 func TestHaltEndsWhatDrains(t *testing.T) {
 	t.Parallel()
-	b := setup(t, drones.Options{Grace: 100 * time.Millisecond, Drain: time.Hour})
+	b := setup(t, drones.Options{Grace: 100 * time.Millisecond, DrainTimeout: time.Hour})
 	for range 2 {
 		pid, _, _ := b.holding()
 		if err := b.Halt(t.Context(), "me", "app"); err != nil {

@@ -70,7 +70,7 @@ func TestMemoryIsLimited(t *testing.T) {
 
 func TestStopInASwitch(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, drones.Options{Ready: time.Hour, Grace: time.Second})
+	b := prepare(t, drones.Options{ReadyTimeout: time.Hour, Grace: time.Second})
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestStopInASwitch(t *testing.T) {
 
 func TestSwitchEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	b := setup(t, drones.Options{Ready: time.Hour, Grace: time.Second})
+	b := setup(t, drones.Options{ReadyTimeout: time.Hour, Grace: time.Second})
 	b.mustSwitch(b.app("app", "serve.js"))
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)

@@ -39,7 +39,7 @@ const (
 func NewKey() core.Secret {
 	var random [keySize]byte
 	_, _ = rand.Read(random[:]) // never fails, or ends the process
-	return core.Secret(base64.StdEncoding.EncodeToString(random[:]))
+	return core.NewSecret(base64.StdEncoding.EncodeToString(random[:]))
 }
 
 // Parse reads keys: one on each line, 32 bytes in base64. Empty lines and those
@@ -97,11 +97,11 @@ func (k *Keys) Current(sealed string) bool {
 func (k *Keys) Open(sealed, what string) (core.Secret, error) {
 	parts := strings.Split(sealed, ":")
 	if len(parts) != 3 || parts[0] != version {
-		return "", errors.New("seal: this is no sealed text")
+		return core.Secret{}, errors.New("seal: this is no sealed text")
 	}
 	raw, err := base64.StdEncoding.DecodeString(parts[2])
 	if err != nil {
-		return "", errors.New("seal: the sealed text is damaged")
+		return core.Secret{}, errors.New("seal: the sealed text is damaged")
 	}
 	for _, one := range k.all {
 		if one.id != parts[1] {
@@ -109,9 +109,9 @@ func (k *Keys) Open(sealed, what string) (core.Secret, error) {
 		}
 		plain, err := one.aead.Open(nil, nil, raw, []byte(what))
 		if err != nil {
-			return "", errors.New("seal: the sealed text is damaged, or another's")
+			return core.Secret{}, errors.New("seal: the sealed text is damaged, or another's")
 		}
-		return core.Secret(plain), nil
+		return core.NewSecret(string(plain)), nil
 	}
-	return "", fmt.Errorf("seal: the key %.16q, which sealed it, is not among the keys; put it back into their file", parts[1])
+	return core.Secret{}, fmt.Errorf("seal: the key %.16q, which sealed it, is not among the keys; put it back into their file", parts[1])
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-const secret = core.Secret("ghp_canary")
+var secret = core.NewSecret("ghp_canary")
 
 func keys(t *testing.T, all ...core.Secret) *seal.Keys {
 	t.Helper()
@@ -16,7 +16,7 @@ func keys(t *testing.T, all ...core.Secret) *seal.Keys {
 	for _, one := range all {
 		text.WriteString("# a key\n\n " + one.Reveal() + " \r\n")
 	}
-	k, err := seal.Parse(core.Secret(text.String()))
+	k, err := seal.Parse(core.NewSecret(text.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +32,11 @@ func TestRotation(t *testing.T) {
 		t.Errorf("sealed as %s", sealed)
 	}
 	both := keys(t, second, first)
-	if got, err := both.Open(sealed, "alice/github"); err != nil || got != secret || both.Current(sealed) {
+	if got, err := both.Open(sealed, "alice/github"); err != nil || !got.Equal(secret) || both.Current(sealed) {
 		t.Errorf("with both keys: %v, current: %t", err, both.Current(sealed))
 	}
 	again := both.Seal(secret, "alice/github")
-	if got, err := keys(t, second).Open(again, "alice/github"); err != nil || got != secret {
+	if got, err := keys(t, second).Open(again, "alice/github"); err != nil || !got.Equal(secret) {
 		t.Errorf("with the new key: %v", err)
 	}
 	_, err := keys(t, second).Open(sealed, "alice/github")
@@ -62,7 +62,7 @@ func TestWhatDoesNotOpen(t *testing.T) {
 		"no base64":   {sealed + "!", "alice/github"},
 		"no id of us": {"v1:00000000:" + sealed[12:], "alice/github"},
 	} {
-		if got, err := k.Open(c.sealed, c.what); err == nil || got != "" || strings.Contains(err.Error(), "canary") {
+		if got, err := k.Open(c.sealed, c.what); err == nil || !got.IsZero() || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -71,12 +71,12 @@ func TestWhatDoesNotOpen(t *testing.T) {
 func TestKeysThatAreNone(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]core.Secret{
-		"nothing":    "",
-		"a comment":  "# soon\n",
-		"too short":  "Y2FuYXJ5",
-		"too long":   seal.NewKey() + "AAAA",
-		"no base64":  "canary canary canary canary canary",
-		"the second": seal.NewKey() + "\ncanary",
+		"nothing":    {},
+		"a comment":  core.NewSecret("# soon\n"),
+		"too short":  core.NewSecret("Y2FuYXJ5"),
+		"too long":   core.NewSecret(seal.NewKey().Reveal() + "AAAA"),
+		"no base64":  core.NewSecret("canary canary canary canary canary"),
+		"the second": core.NewSecret(seal.NewKey().Reveal() + "\ncanary"),
 	} {
 		if _, err := seal.Parse(text); err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)

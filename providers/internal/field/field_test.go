@@ -52,7 +52,7 @@ func TestValidRef(t *testing.T) {
 	}
 	for _, text := range []string{"", "a b", "a\nb", "a..b", "a:b", "a\\b", "a\x7f", "a\x00", "a*", "\ufffd", strings.Repeat("a", MaxRef+1)} {
 		if ValidRef(text) {
-			t.Errorf("%q taken", text)
+			t.Errorf("%q is valid", text)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func TestLinkIsAWebAddressWithoutCredentials(t *testing.T) {
 		"git://github.com/a/b", "https://a\nb", "%", "https://a/" + strings.Repeat("b", MaxLink),
 	} {
 		if got := Link(text); got != "" {
-			t.Errorf("%q taken as %q", text, got)
+			t.Errorf("%q: got %q", text, got)
 		}
 	}
 }
@@ -123,16 +123,16 @@ func TestTimesAreUTCAndCanBeEncoded(t *testing.T) {
 	}
 }
 
-func TestRefusalsTellWhatToDo(t *testing.T) {
+func TestRefusalsSayWhatToDo(t *testing.T) {
 	t.Parallel()
-	said := map[string]bool{}
+	reasons := map[string]bool{}
 	for _, cause := range []error{jsonscan.ErrSyntax, jsonscan.ErrDepth, jsonscan.ErrDuplicate, jsonscan.ErrUTF8} {
 		err := Unreadable(fmt.Errorf("%w (byte 3)", cause))
 		e := core.AsError(err)
-		if e.Code != core.CodeProviderNotSupported || said[e.Reason] || !errors.Is(err, cause) || strings.Contains(e.Reason, "byte") {
+		if e.Code != core.CodeProviderNotSupported || reasons[e.Reason] || !errors.Is(err, cause) || strings.Contains(e.Reason, "byte") {
 			t.Errorf("%v: %+v", cause, e)
 		}
-		said[e.Reason] = true
+		reasons[e.Reason] = true
 	}
 	if e := core.AsError(Refuse("Do this")); e.Code != core.CodeProviderNotSupported || e.Reason != "Do this" {
 		t.Errorf("%+v", e)

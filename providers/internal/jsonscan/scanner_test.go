@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// valid tells whether text is in order, reading nothing of it.
+// valid returns the error in text, reading nothing of it.
 func valid(text string) error {
 	s := New([]byte(text))
 	s.Skip()
@@ -27,8 +27,7 @@ func TestSyntaxIsCheckedAsByEncodingJSON(t *testing.T) {
 	}
 }
 
-// syntax is what the rules of JSON are tried with, and what the fuzzer begins
-// from.
+// syntax has texts for each rule of JSON; the fuzzer begins with them.
 var syntax = []string{
 	``, ` `, `{}`, `[]`, ` { } `, `[1,2]`, `[1,]`, `[,1]`, `[1 2]`, `{"a":1,}`, `{"a" 1}`, `{"a":}`, `{a:1}`, `{"a":1 "b":2}`,
 	`{"a":1}{`, `{"a":1} x`, `[1]]`, `[}`, `{]`, `{"a":[{"b":[]}]}`, "\t\r\n[\n1\r,\t2]", "\v[]", "\ufeff{}", `[1`, `{"a"`, `{"a":`, `{`, `[`,
@@ -68,7 +67,7 @@ func readAll(t *testing.T, text []byte) {
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.UseNumber()
 	if err := d.Decode(&want); err != nil {
-		t.Fatalf("encoding/json refuses what was read: %v", err)
+		t.Fatalf("encoding/json refuses a text that was read: %v", err)
 	}
 	if want := reduce(want); !reflect.DeepEqual(got, want) {
 		t.Fatalf("read %#v, encoding/json %#v", got, want)
@@ -165,7 +164,7 @@ func TestAWantedKeyMayComeOnce(t *testing.T) {
 			t.Errorf("%s: refused is %v, want %v", text, got, refused)
 		}
 	}
-	// A loop that breaks off must not hide the second one.
+	// A loop with a break must not hide the second one.
 	s := New([]byte(`{"ref":1,"ref":2}`))
 	for range s.Object("ref") {
 		break
@@ -190,7 +189,7 @@ func TestDepthIsBounded(t *testing.T) {
 		}
 	}
 	if err := valid("[" + strings.Repeat("[[]],", 1000) + "[]]"); err != nil {
-		t.Errorf("what stands side by side is not nested: %v", err)
+		t.Errorf("elements side by side: %v", err)
 	}
 }
 
@@ -211,7 +210,7 @@ func TestTextMustBeUTF8(t *testing.T) {
 	}
 }
 
-func TestAValueOfAnotherTypeReadsAsNone(t *testing.T) {
+func TestAValueOfAnotherTypeReadsAsZero(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`null`, `true`, `1.5`, `"x"`, `[1]`, `{"a":1}`} {
 		s := New([]byte("[" + strings.Repeat(text+",", 5) + text + "]"))
@@ -273,7 +272,7 @@ func TestNothingIsReadAfterAFailure(t *testing.T) {
 	s := New([]byte(`{"a":tru,"b":"x"}`))
 	for key := range s.Object("a", "b") {
 		if key == "b" {
-			t.Error("read on behind the failure")
+			t.Error("read on after the failure")
 		}
 	}
 	s.Skip()

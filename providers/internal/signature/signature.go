@@ -18,7 +18,7 @@ func HMAC(h func() hash.Hash, digits string, message []byte, keys []core.Secret)
 	var sum [64]byte // as long as the longest hash
 	found := core.SignatureUnchecked
 	for i, key := range keys {
-		if key.Reveal() == "" {
+		if key.IsZero() {
 			continue
 		}
 		found = core.SignatureInvalid

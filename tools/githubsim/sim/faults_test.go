@@ -22,14 +22,14 @@ func TestUserAndRates(t *testing.T) {
 	b.AddUser("octo", "classic", []string{"repo", "user"})
 	b.AddUser("octo", "fine", nil)
 	client := b.client()
-	login, scopes, err := client.Login(t.Context(), "classic")
+	login, scopes, err := client.Login(t.Context(), core.NewSecret("classic"))
 	if login != "octo" || !slices.Equal(scopes, []string{"repo", "user"}) || err != nil {
 		t.Errorf("classic: got %q, %q, %v", login, scopes, err)
 	}
-	if login, scopes, err := client.Login(t.Context(), "fine"); login != "octo" || scopes != nil || err != nil {
+	if login, scopes, err := client.Login(t.Context(), core.NewSecret("fine")); login != "octo" || scopes != nil || err != nil {
 		t.Errorf("fine-grained: got %q, %q, %v", login, scopes, err)
 	}
-	if _, _, err := client.Login(t.Context(), "wrong"); !errors.Is(err, core.ErrUnauthorized) {
+	if _, _, err := client.Login(t.Context(), core.NewSecret("wrong")); !errors.Is(err, core.ErrUnauthorized) {
 		t.Errorf("got %v, want %v", err, core.ErrUnauthorized)
 	}
 	if code, _, _ := b.get("/user", "", ""); code != 401 {
@@ -41,11 +41,11 @@ func TestUserAndRates(t *testing.T) {
 		t.Errorf("headers: %v", header)
 	}
 	b.RateLimit("Octo", 1)
-	if _, _, err := client.Login(t.Context(), "fine"); err != nil {
+	if _, _, err := client.Login(t.Context(), core.NewSecret("fine")); err != nil {
 		t.Errorf("the last request: %v", err)
 	}
 	for range 2 {
-		_, _, err = client.Login(t.Context(), "classic")
+		_, _, err = client.Login(t.Context(), core.NewSecret("classic"))
 		if after, ok := core.Retryable(err); !ok || after < 59*time.Minute {
 			t.Errorf("at the limit: got %v, after %v", err, after)
 		}
@@ -61,7 +61,7 @@ func TestUserAndRates(t *testing.T) {
 		t.Errorf("another's rate: got %d", code)
 	}
 	clock.advance(time.Hour)
-	if _, _, err := client.Login(t.Context(), "classic"); err != nil {
+	if _, _, err := client.Login(t.Context(), core.NewSecret("classic")); err != nil {
 		t.Errorf("an hour later: %v", err)
 	}
 }
@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 	b.push("main")
 	client := b.client()
 	file := func() error {
-		_, err := client.File(t.Context(), hello(), commit, "a", "")
+		_, err := client.File(t.Context(), hello(), commit, "a", core.Secret{})
 		return err
 	}
 	b.Fail(sim.Matching("GET", "/contents/"), 2, http.StatusServiceUnavailable, http.Header{"Retry-After": {"9"}})
@@ -91,7 +91,7 @@ func TestFaults(t *testing.T) {
 	}
 
 	b.Fail(sim.Matching("", "/legacy.tar.gz/"), 1, 0, nil)
-	body, err := client.Tarball(t.Context(), hello(), commit, "")
+	body, err := client.Tarball(t.Context(), hello(), commit, core.Secret{})
 	if err != nil {
 		t.Fatal(err)
 	}

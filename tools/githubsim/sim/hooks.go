@@ -168,7 +168,7 @@ func (s *Server) deliver(ctx context.Context, r *repository, h hook, d Delivery)
 		"X-Github-Hook-Installation-Target-Id":   {strconv.FormatInt(idOf("repository", r.slug()), 10)},
 		"X-Github-Hook-Installation-Target-Type": {"repository"},
 	}
-	if h.options.Secret != "" {
+	if !h.options.Secret.IsZero() {
 		d.Request.Set("X-Hub-Signature", "sha1="+sign(sha1.New, h.options.Secret, d.Sent))
 		d.Request.Set("X-Hub-Signature-256", "sha256="+sign(sha256.New, h.options.Secret, d.Sent))
 	}
@@ -237,7 +237,7 @@ func (s *Server) pingJSON(ctx context.Context, r *repository, h hook) ([]byte, e
 	}
 	api := s.URL() + "repos/" + r.slug() + "/hooks/" + strconv.FormatInt(h.id, 10)
 	config := map[string]string{"content_type": h.options.ContentType, "insecure_ssl": "0", "url": bareURL(h.url)}
-	if h.options.Secret != "" {
+	if !h.options.Secret.IsZero() {
 		config["secret"] = "********"
 	}
 	created := h.created.UTC().Format(time.RFC3339)

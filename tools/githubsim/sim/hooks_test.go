@@ -164,7 +164,7 @@ func TestDelivery(t *testing.T) {
 		_, _ = w.Write([]byte("held"))
 	})
 	plain, form := newReceiver(t, nil), newReceiver(t, nil)
-	secret := core.Secret("It's a Secret to Everybody")
+	secret := core.NewSecret("It's a Secret to Everybody")
 	ping, err := b.Hook(t.Context(), "octo", "hello", strings.Replace(to.URL, "://", "://user:p%40ss@", 1)+"/1/deploy?branch=main",
 		sim.HookOptions{Secret: secret, ContentType: "json"})
 	if err != nil || ping.Event != "ping" || ping.Status != 202 {
@@ -245,7 +245,7 @@ func TestSignature(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, sim.Options{}, false)
 	to := newReceiver(t, nil)
-	options := sim.HookOptions{Secret: "It's a Secret to Everybody", ContentType: "json", Events: []string{"test"}}
+	options := sim.HookOptions{Secret: core.NewSecret("It's a Secret to Everybody"), ContentType: "json", Events: []string{"test"}}
 	if _, err := b.Hook(t.Context(), "octo", "hello", to.URL, options); err != nil {
 		t.Fatal(err)
 	}

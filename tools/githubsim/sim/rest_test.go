@@ -116,15 +116,15 @@ func TestContents(t *testing.T) {
 
 	// The same through the client, with what it makes of them.
 	client := b.client()
-	if got, err := client.File(t.Context(), hello(), first, "lib/a b.js", ""); string(got) != "ab" || err != nil {
+	if got, err := client.File(t.Context(), hello(), first, "lib/a b.js", core.Secret{}); string(got) != "ab" || err != nil {
 		t.Errorf("client: got %q, %v", got, err)
 	}
 	for _, path := range []string{"lib", "out", "nope"} {
-		if _, err := client.File(t.Context(), hello(), first, path, ""); !errors.Is(err, core.ErrNotFound) {
+		if _, err := client.File(t.Context(), hello(), first, path, core.Secret{}); !errors.Is(err, core.ErrNotFound) {
 			t.Errorf("client, %s: got %v, want %v", path, err, core.ErrNotFound)
 		}
 	}
-	if _, err := client.File(t.Context(), hello(), first, "big", ""); err == nil || errors.Is(err, core.ErrNotFound) {
+	if _, err := client.File(t.Context(), hello(), first, "big", core.Secret{}); err == nil || errors.Is(err, core.ErrNotFound) {
 		t.Errorf("client, too big: got %v", err)
 	}
 }
@@ -165,7 +165,7 @@ func TestTarball(t *testing.T) {
 		commit := b.commit("first", map[string]string{"package.json": "{}", "lib/a.js": "a"})
 		b.push("main")
 		client := b.client()
-		body, err := client.Tarball(t.Context(), hello(), commit, "token")
+		body, err := client.Tarball(t.Context(), hello(), commit, core.NewSecret("token"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestTarball(t *testing.T) {
 			t.Errorf("got %q of commit %s, want %q of %s", files, comment, want, commit)
 		}
 		for _, ref := range []string{strings.Repeat("1", 40), "--output=x", "main..main"} {
-			if _, err := client.Tarball(t.Context(), hello(), ref, "token"); !errors.Is(err, core.ErrNotFound) {
+			if _, err := client.Tarball(t.Context(), hello(), ref, core.NewSecret("token")); !errors.Is(err, core.ErrNotFound) {
 				t.Errorf("%s: got %v, want %v", ref, err, core.ErrNotFound)
 			}
 		}
@@ -292,7 +292,7 @@ func TestStatuses(t *testing.T) {
 		{State: "pending", Description: "deploying"},
 		{State: "success", Description: strings.Repeat("ü", 500), TargetURL: "https://app.example"},
 	} {
-		if err := set("token", commit, s); err != nil {
+		if err := set(core.NewSecret("token"), commit, s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -310,12 +310,12 @@ func TestStatuses(t *testing.T) {
 	}
 	ok := deploy.CommitStatus{State: "success"}
 	for name, test := range map[string]struct{ got, want error }{
-		"no token":       {set("", commit, ok), core.ErrUnauthorized},
-		"wrong token":    {set("wrong", commit, ok), core.ErrUnauthorized},
-		"stranger":       {set("classic", commit, ok), core.ErrNotFound},
-		"stranger, fine": {set("fine", commit, ok), core.ErrForbidden},
-		"no scope":       {set("none", commit, ok), core.ErrNotFound},
-		"no such commit": {set("token", strings.Repeat("1", 40), ok), core.ErrNotFound},
+		"no token":       {set(core.Secret{}, commit, ok), core.ErrUnauthorized},
+		"wrong token":    {set(core.NewSecret("wrong"), commit, ok), core.ErrUnauthorized},
+		"stranger":       {set(core.NewSecret("classic"), commit, ok), core.ErrNotFound},
+		"stranger, fine": {set(core.NewSecret("fine"), commit, ok), core.ErrForbidden},
+		"no scope":       {set(core.NewSecret("none"), commit, ok), core.ErrNotFound},
+		"no such commit": {set(core.NewSecret("token"), strings.Repeat("1", 40), ok), core.ErrNotFound},
 	} {
 		if !errors.Is(test.got, test.want) {
 			t.Errorf("%s: got %v, want %v", name, test.got, test.want)

@@ -66,8 +66,8 @@ func deployOptions(cfg config.Config) deploy.Options {
 		},
 		Forges:       forges(cfg.GitHubURL),
 		TravisConfig: travisConfig,
-		ProveTimeout: cfg.AuthTimeout, Hold: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
-		Workers: cfg.Workers, BuildTimeout: cfg.UploadTimeout, BaseURL: cfg.BaseURL,
+		AuthTimeout:  cfg.AuthTimeout, HoldTimeout: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
+		Workers: cfg.Workers, UploadTimeout: cfg.UploadTimeout, BaseURL: cfg.BaseURL,
 		Gzip:  fastGzip(),
 		NewID: newID, Jitter: rand.Float64,
 	}

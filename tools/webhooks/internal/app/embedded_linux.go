@@ -31,9 +31,9 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, logins *throttle.T
 		return nil, err
 	}
 	return process{platform.New(platform.Options{
-		Proxies: cfg.Proxies(), MaxConns: cfg.MaxConnections, Registry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, Ready: cfg.ReadyTimeout, Drain: cfg.DrainTimeout,
-		Dir: dir, Listen: cfg.PlatformListen, RouterListen: cfg.AppsListen,
-		Domain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
+		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, ReadyTimeout: cfg.ReadyTimeout, DrainTimeout: cfg.DrainTimeout,
+		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen,
+		AppsDomain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
 	})}, nil
 }
 

@@ -39,7 +39,7 @@ func httpModule(cfg config.Config) fx.Option {
 					Name: "listen", Addr: cfg.Listen, TLS: c.TLS,
 					MaxConns: cfg.MaxConnections, FileShare: apiFileShare, Trusted: cfg.Proxies(), Untrusted: isApp,
 					ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, // feeds and deliveries extend it
-					Overload: api.Overload(), OnStop: api.EndFeeds, Fail: fail, Logger: log,
+					Overload: api.Overload(), Fail: fail, Logger: log,
 				})
 				lc.Append(fx.StartStopHook(
 					func(ctx context.Context) error {
@@ -54,6 +54,7 @@ func httpModule(cfg config.Config) fx.Option {
 					},
 					func(ctx context.Context) error {
 						api.Drain(ctx, cfg.ShutdownDelay)
+						api.EndFeeds(ctx)
 						return s.Stop(ctx)
 					},
 				))

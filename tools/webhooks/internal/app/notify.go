@@ -56,14 +56,14 @@ func newMail(cfg config.Config, client *nodejitsu.Client) (*smtp.Mail, error) {
 // secretOf reads the file that a setting names; "" where it names none.
 func secretOf(setting, path string) (core.Secret, error) {
 	if path == "" {
-		return "", nil
+		return core.Secret{}, nil
 	}
 	secret, err := config.SecretFile(path)
-	if err == nil && secret == "" {
+	if err == nil && secret.IsZero() {
 		err = errors.New("the file is empty")
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", setting, err)
+		return core.Secret{}, fmt.Errorf("%s: %w", setting, err)
 	}
 	return secret, nil
 }

@@ -47,7 +47,7 @@ func platformModule(cfg config.Config) fx.Option {
 		return fx.Module("platform", fx.Provide(
 			func() (Endpoint, error) {
 				key, err := cfg.PlatformKey()
-				if err == nil && key == "" {
+				if err == nil && key.IsZero() {
 					err = errors.New("--platform-key-file: the file is empty")
 				}
 				return Endpoint{URL: func() string { return cfg.PlatformURL }, Key: func() core.Secret { return key }}, err

@@ -92,11 +92,11 @@ func newRedis(cfg config.Config, log *slog.Logger) (*redis.Store, error) {
 
 func secretIn(setting, path string) (core.Secret, error) {
 	if path == "" {
-		return "", nil
+		return core.Secret{}, nil
 	}
 	secret, err := config.SecretFile(path)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", setting, err)
+		return core.Secret{}, fmt.Errorf("%s: %w", setting, err)
 	}
 	return secret, nil
 }

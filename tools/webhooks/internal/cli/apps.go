@@ -171,7 +171,7 @@ cannot be undone: you are asked to confirm it, unless --yes is set.`,
 			if out.json() {
 				return s.json(map[string]string{"destroyed": app.Name})
 			}
-			return s.print("destroyed %s\n", app.Name)
+			return s.printf("destroyed %s\n", app.Name)
 		})
 	})
 }
@@ -225,7 +225,7 @@ func (s *session) after(ctx context.Context, name, done string, asJSON bool) err
 	if app.State == "started" {
 		about = append(about, drones(app)+" drones", app.URL)
 	}
-	return s.print("%s %s: %s\n", done, app.Name, strings.Join(about, ", "))
+	return s.printf("%s %s: %s\n", done, app.Name, strings.Join(about, ", "))
 }
 
 // show prints an app.

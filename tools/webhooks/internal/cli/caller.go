@@ -21,8 +21,8 @@ func (c *caller) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.streams.Stderr, format+"\n", args...)
 }
 
-// print writes a result to stdout, without control characters of the service.
-func (c *caller) print(format string, args ...any) error {
+// printf writes a result to stdout, without control characters of the service.
+func (c *caller) printf(format string, args ...any) error {
 	_, err := fmt.Fprint(c.streams.Stdout, printable(fmt.Sprintf(format, args...)))
 	return err
 }

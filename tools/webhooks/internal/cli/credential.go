@@ -28,45 +28,45 @@ func credential(ctx context.Context, streams IO, file, user, host string) (core.
 	case file != "":
 		opened, err := os.Open(file)
 		if err != nil {
-			return core.Secret(""), fmt.Errorf("--password-file: %w", err)
+			return core.Secret{}, fmt.Errorf("--password-file: %w", err)
 		}
 		defer opened.Close() //nolint:errcheck // only read
 		return firstLine(opened)
 	}
 	if value := config.Variable(streams.Environ, "PASSWORD"); value != "" {
-		return core.Secret(value), nil
+		return core.NewSecret(value), nil
 	}
 	terminal, ok := terminalOf(streams.Stdin)
 	if !ok {
-		return core.Secret(""), &usageError{errors.New("cannot prompt for your password, because stdin is not a terminal: use WEBHOOKS_PASSWORD or --password-file")}
+		return core.Secret{}, &usageError{errors.New("cannot prompt for your password, because stdin is not a terminal: use WEBHOOKS_PASSWORD or --password-file")}
 	}
 	before, err := term.GetState(terminal)
 	if err != nil {
-		return core.Secret(""), err
+		return core.Secret{}, err
 	}
 	_, _ = fmt.Fprintf(streams.Stderr, "Password of %s at %s: ", user, host)
 	typed, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(terminal) })
 	_, _ = fmt.Fprintln(streams.Stderr)
 	if ctx.Err() != nil {
-		return core.Secret(""), errors.Join(ctx.Err(), term.Restore(terminal, before))
+		return core.Secret{}, errors.Join(ctx.Err(), term.Restore(terminal, before))
 	}
 	if err == nil && len(typed) == 0 {
 		err = &usageError{errors.New("the password is empty")}
 	}
-	return core.Secret(typed), err
+	return core.NewSecret(string(typed)), err
 }
 
 // firstLine reads a password.
 func firstLine(r io.Reader) (core.Secret, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, maxCredential)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return core.Secret(""), fmt.Errorf("--password-file: %w", err)
+		return core.Secret{}, fmt.Errorf("--password-file: %w", err)
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return core.Secret(""), &usageError{errors.New("--password-file: the first line, which is the password, is empty")}
+		return core.Secret{}, &usageError{errors.New("--password-file: the first line, which is the password, is empty")}
 	}
-	return core.Secret(line), nil
+	return core.NewSecret(line), nil
 }
 
 // terminalOf returns the descriptor of a stream that is a terminal.

@@ -140,7 +140,7 @@ func (s *session) changeEnv(ctx context.Context, argument string, restart, asJSO
 		if asJSON {
 			return s.json(env)
 		}
-		return s.print("%s has %d variables\n", app.Name, len(env))
+		return s.printf("%s has %d variables\n", app.Name, len(env))
 	})
 }
 
@@ -151,7 +151,7 @@ func (s *session) showEnv(env nodejitsu.Env, asJSON bool) error {
 		return s.json(all)
 	}
 	for _, name := range sortedNames(env) {
-		if err := s.print("%s=%s\n", name, env[name]); err != nil {
+		if err := s.printf("%s=%s\n", name, env[name]); err != nil {
 			return err
 		}
 	}

@@ -74,7 +74,7 @@ func newKeysRotate(streams IO) *cobra.Command {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		if before != "" {
+		if !before.IsZero() {
 			if _, err := seal.Parse(before); err != nil {
 				return err
 			}

@@ -19,13 +19,13 @@ func readPassword(streams IO, fromStdin bool) (core.Secret, error) {
 	if fromStdin {
 		line, err := bufio.NewReader(streams.Stdin).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
-			return core.Secret(""), err
+			return core.Secret{}, err
 		}
 		return newPassword(strings.TrimRight(line, "\r\n"))
 	}
 	terminal, ok := terminalOf(streams.Stdin)
 	if !ok {
-		return core.Secret(""), &usageError{errors.New("cannot prompt for a password, because stdin is not a terminal: use --password-stdin")}
+		return core.Secret{}, &usageError{errors.New("cannot prompt for a password, because stdin is not a terminal: use --password-stdin")}
 	}
 	prompt := func(text string) (string, error) {
 		_, _ = fmt.Fprint(streams.Stderr, text)
@@ -35,14 +35,14 @@ func readPassword(streams IO, fromStdin bool) (core.Secret, error) {
 	}
 	first, err := prompt("Password: ")
 	if err != nil {
-		return core.Secret(""), err
+		return core.Secret{}, err
 	}
 	second, err := prompt("Repeat it: ")
 	if err != nil {
-		return core.Secret(""), err
+		return core.Secret{}, err
 	}
 	if first != second {
-		return core.Secret(""), errors.New("the two passwords differ; nothing was changed")
+		return core.Secret{}, errors.New("the two passwords differ; nothing was changed")
 	}
 	return newPassword(first)
 }
@@ -51,7 +51,7 @@ const minPassword = 8 // characters
 
 func newPassword(password string) (core.Secret, error) {
 	if len([]rune(password)) < minPassword {
-		return core.Secret(""), &usageError{fmt.Errorf("the password has fewer than %d characters: choose a longer one", minPassword)}
+		return core.Secret{}, &usageError{fmt.Errorf("the password has fewer than %d characters: choose a longer one", minPassword)}
 	}
-	return core.Secret(password), nil
+	return core.NewSecret(password), nil
 }

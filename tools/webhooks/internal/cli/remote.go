@@ -123,14 +123,14 @@ func (r *remote) calls(cmd *cobra.Command, streams IO, limit time.Duration, do f
 func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, error) {
 	address, err := r.address(streams)
 	if err != nil {
-		return caller{}, core.Secret(""), err
+		return caller{}, core.Secret{}, err
 	}
 	user := cmp.Or(r.user, config.Variable(streams.Environ, "USER"))
 	if user == "" {
-		return caller{}, core.Secret(""), &usageError{errors.New("set your user name by --user or WEBHOOKS_USER")}
+		return caller{}, core.Secret{}, &usageError{errors.New("set your user name by --user or WEBHOOKS_USER")}
 	}
 	if err := checkName("a user", user); err != nil {
-		return caller{}, core.Secret(""), err
+		return caller{}, core.Secret{}, err
 	}
 	if address.Scheme == "http" && !local(address.Hostname()) {
 		_, _ = fmt.Fprintf(streams.Stderr, "warning: your password is sent to %s unencrypted; use https if possible\n", address.Host)

@@ -48,7 +48,7 @@ func setup(t *testing.T) *bench {
 			t.Fatal(err)
 		}
 	}
-	b := &bench{t: t, Platform: platform.New(platform.Options{Dir: filepath.Join(dir, "data"), Ready: patience})}
+	b := &bench{t: t, Platform: platform.New(platform.Options{Dir: filepath.Join(dir, "data"), ReadyTimeout: patience})}
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -60,10 +60,10 @@ func setup(t *testing.T) *bench {
 		}
 	})
 	service := b.as(core.ServiceUser, b.Key())
-	if err := service.CreateUser(t.Context(), nodejitsu.User{Username: "dscape", Password: password}); err != nil {
+	if err := service.CreateUser(t.Context(), nodejitsu.User{Username: "dscape", Password: core.NewSecret(password)}); err != nil {
 		t.Fatal(err)
 	}
-	b.client = b.as("dscape", password)
+	b.client = b.as("dscape", core.NewSecret(password))
 	return b
 }
 

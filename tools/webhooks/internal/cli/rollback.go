@@ -63,7 +63,7 @@ func (s *session) rollback(ctx context.Context, app nodejitsu.App, wanted string
 	if asJSON {
 		return s.json(map[string]any{"app": app.Name, "from": from, "to": to, "seconds": time.Since(start).Seconds(), "url": started.URL})
 	}
-	return s.print("rolled back %s from %s to %s in %s\n", app.Name, cmp.Or(from, "nothing"), to, took(start))
+	return s.printf("rolled back %s from %s to %s in %s\n", app.Name, cmp.Or(from, "nothing"), to, took(start))
 }
 
 // undoRollback makes the snapshot active again that was active before a

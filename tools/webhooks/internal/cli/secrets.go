@@ -40,7 +40,7 @@ func newSecretsAdd(streams IO) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		secret := core.Secret(rand.Text())
+		secret := core.NewSecret(rand.Text())
 		err = c.SetThirdPartyToken(ctx, user, core.ThirdPartyToken{
 			ID: id, Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: secret, Required: *required,
 		})

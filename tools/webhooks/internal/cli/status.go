@@ -126,7 +126,7 @@ without the report. Prints the status after that.`,
 		if out.json() {
 			return s.json(change)
 		}
-		return s.print("%s\n", strings.TrimSpace(fmt.Sprintf("%s %s %s", change.EntryID(), change.Status, change.Reason)))
+		return s.printf("%s\n", strings.TrimSpace(fmt.Sprintf("%s %s %s", change.EntryID(), change.Status, change.Reason)))
 	})
 }
 
@@ -168,7 +168,7 @@ func (s *apiSession) showEntry(e core.Entry) error {
 		for _, step := range e.Steps {
 			steps = append(steps, []string{string(step.Name), string(step.State), fmt.Sprint(step.Attempt), duration(step), step.Detail})
 		}
-		if err := s.print("\n"); err != nil {
+		if err := s.printf("\n"); err != nil {
 			return err
 		}
 		if err := s.table(steps); err != nil {
@@ -178,7 +178,7 @@ func (s *apiSession) showEntry(e core.Entry) error {
 	if e.Output == "" {
 		return nil
 	}
-	return s.print("\n%s\n", strings.TrimRight(e.Output, "\n"))
+	return s.printf("\n%s\n", strings.TrimRight(e.Output, "\n"))
 }
 
 // appOf returns the name of the entry's app or, if it is not known yet, of the

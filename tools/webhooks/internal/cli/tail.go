@@ -32,9 +32,9 @@ If the connection is lost, it connects again and resumes without a gap.
 	once := cmd.Flags().Bool("once", false, "end after the changes that there are, with --since")
 	out := outputFlag(cmd)
 	return onAPI(cmd, streams, 0, func(ctx context.Context, s *apiSession, args []string) error {
-		print := (&tailPrinter{s: s, output: map[string]string{}, last: map[string]string{}}).print
+		show := (&tailPrinter{s: s, output: map[string]string{}, last: map[string]string{}}).show
 		if out.json() {
-			print = s.printJSON
+			show = s.showJSON
 		}
 		feed := s.api.Feed(ctx, client.FeedOptions{
 			Since: *since, Docs: core.DocAlways, App: first(args), Once: *once,
@@ -47,7 +47,7 @@ If the connection is lost, it connects again and resumes without a gap.
 			case err != nil:
 				return err
 			}
-			if err := print(change); err != nil {
+			if err := show(change); err != nil {
 				return err
 			}
 		}
@@ -55,8 +55,8 @@ If the connection is lost, it connects again and resumes without a gap.
 	})
 }
 
-// printJSON prints a change as a line of JSON.
-func (s *apiSession) printJSON(change client.Change) error {
+// showJSON prints a change as a line of JSON.
+func (s *apiSession) showJSON(change client.Change) error {
 	line, err := json.Marshal(change)
 	if err != nil {
 		return err
@@ -72,14 +72,14 @@ type tailPrinter struct {
 	last   map[string]string // by entry: the line that was printed last
 }
 
-// print prints the new output of an entry and, if it differs from the last, a
+// show prints the new output of an entry and, if it differs from the last, a
 // line with its state.
-func (p *tailPrinter) print(change client.Change) error {
+func (p *tailPrinter) show(change client.Change) error {
 	e := change.Doc
 	output := strings.TrimPrefix(e.Output, p.output[e.ID])
 	p.output[e.ID] = e.Output
 	for line := range strings.Lines(output) {
-		if err := p.s.print("         | %s\n", oneLine(strings.TrimRight(line, "\r\n"))); err != nil {
+		if err := p.s.printf("         | %s\n", oneLine(strings.TrimRight(line, "\r\n"))); err != nil {
 			return err
 		}
 	}
@@ -101,5 +101,5 @@ func (p *tailPrinter) print(change client.Change) error {
 		delete(p.output, e.ID)
 		delete(p.last, e.ID)
 	}
-	return p.s.print("%s %s\n", e.UpdatedAt.Local().Format(time.TimeOnly), strings.TrimRight(oneLine(line), " "))
+	return p.s.printf("%s %s\n", e.UpdatedAt.Local().Format(time.TimeOnly), strings.TrimRight(oneLine(line), " "))
 }

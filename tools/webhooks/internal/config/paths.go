@@ -44,11 +44,11 @@ func (c Config) SealKeysPath() string {
 // neither is set: the platform then has keys of its own.
 func (c Config) SealKeys(environ []string) (core.Secret, error) {
 	if c.SealKeysFile == "" {
-		return core.Secret(strings.ReplaceAll(Variable(environ, "SEAL_KEYS"), ",", "\n")), nil
+		return core.NewSecret(strings.ReplaceAll(Variable(environ, "SEAL_KEYS"), ",", "\n")), nil
 	}
 	keys, err := SecretFile(c.SealKeysFile)
 	if err != nil {
-		return "", fmt.Errorf("--seal-keys-file: %w", err)
+		return core.Secret{}, fmt.Errorf("--seal-keys-file: %w", err)
 	}
 	return keys, nil
 }
@@ -70,7 +70,7 @@ func (c Config) TravisKeys() ([]core.Secret, error) {
 func SecretFile(path string) (core.Secret, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
-		return "", err
+		return core.Secret{}, err
 	}
-	return core.Secret(strings.TrimSpace(string(text))), nil
+	return core.NewSecret(strings.TrimSpace(string(text))), nil
 }

@@ -1,0 +1,52 @@
+package httpapi
+
+import (
+	"context"
+	"sync"
+)
+
+// memoryBudget bounds the memory that bodies take at a time.
+//
+// Small bodies don't queue behind large ones: whatever fits is granted at once.
+type memoryBudget struct {
+	total int64
+
+	mu   sync.Mutex
+	used int64
+	free chan struct{} // closed when some is released; nil if nobody waits
+}
+
+// acquire reserves n bytes as soon as they are free, at most all there are. It
+// returns how many it has reserved, 0 if ctx ends before that.
+func (b *memoryBudget) acquire(ctx context.Context, n int64) int64 {
+	n = min(n, b.total)
+	for {
+		b.mu.Lock()
+		if b.used+n <= b.total {
+			b.used += n
+			b.mu.Unlock()
+			return n
+		}
+		if b.free == nil {
+			b.free = make(chan struct{})
+		}
+		free := b.free
+		b.mu.Unlock()
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return 0
+		}
+	}
+}
+
+// release gives back what acquire returned.
+func (b *memoryBudget) release(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used -= n
+	if n > 0 && b.free != nil {
+		close(b.free)
+		b.free = nil
+	}
+}
