@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-const usage = `githubsim stands in for GitHub: REST API, tarballs and webhooks over git repositories on disk.
+const usage = `githubsim is a stand-in for GitHub: REST API, tarballs and webhooks over git repositories on disk.
 
 Usage:
   githubsim --dir DIR [flags]            serve until interrupted
@@ -25,7 +25,7 @@ Flags:
 
 const examples = `
 Examples:
-  # a public repository whose pushes are told to a server on port 9001
+  # a public repository with a webhook to a server on port 9001
   githubsim --dir /tmp/sim --listen 127.0.0.1:4000 --repo octo/hello \
     --hook octo/hello=http://octo:password@127.0.0.1:9001/1/deploy
   git push /tmp/sim/octo/hello.git main

@@ -38,7 +38,7 @@ func git(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// A push to a repository of the program is told to its webhook, and the API
+// A push to a repository of the program is delivered to its webhook, and the API
 // serves what was pushed.
 func TestServe(t *testing.T) {
 	t.Parallel()
@@ -68,18 +68,18 @@ func TestServe(t *testing.T) {
 		code <- run(ctx, args, stdout, io.Discard)
 		_ = stdout.Close()
 	}()
-	told := map[string]string{}
+	printed := map[string]string{}
 	lines := bufio.NewScanner(out)
-	for len(told) < 5 && lines.Scan() {
+	for len(printed) < 5 && lines.Scan() {
 		if at := strings.LastIndex(lines.Text(), " "); strings.HasPrefix(lines.Text(), "repository ") {
 			fields := strings.SplitN(lines.Text(), " ", 3)
-			told[fields[1]] = fields[2]
+			printed[fields[1]] = fields[2]
 		} else {
-			told[lines.Text()[:at]] = lines.Text()[at+1:]
+			printed[lines.Text()[:at]] = lines.Text()[at+1:]
 		}
 	}
-	if told["hook octo/hello"] != "202" || told["octo/secret"] == "" {
-		t.Fatalf("told %q", told)
+	if printed["hook octo/hello"] != "202" || printed["octo/secret"] == "" {
+		t.Fatalf("printed %q", printed)
 	}
 	if got := <-events; got != "ping" {
 		t.Errorf("got %s, want ping", got)
@@ -87,14 +87,14 @@ func TestServe(t *testing.T) {
 
 	git(t, clone, "init", "--quiet", "--initial-branch=main")
 	git(t, clone, "commit", "--quiet", "--allow-empty", "-m", "first")
-	shown := git(t, clone, "push", told["octo/hello"], "main")
+	shown := git(t, clone, "push", printed["octo/hello"], "main")
 	if got := <-events; got != "push" {
 		t.Errorf("got %s, want push", got)
 	}
 	if want := "push refs/heads/main -> " + receiver.URL + ": 202"; !strings.Contains(shown, want) {
 		t.Errorf("git shows %q, want %q in it", shown, want)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, told["api"]+"repos/octo/secret", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, printed["api"]+"repos/octo/secret", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,8 +53,8 @@ func (w *workspace) write(name string, text []byte) error {
 	return os.WriteFile(filepath.Join(w.root, name), text, 0o644) //nolint:gosec // a source file, read by everyone
 }
 
-// tag tags HEAD for every module, or for none. What is tagged must be what was
-// checked, so the work tree must be clean.
+// tag tags HEAD for every module, or for no module. The work tree must be clean,
+// so that the checked files are those of HEAD.
 func (w *workspace) tag(ctx context.Context, out io.Writer) error {
 	if err := w.check(); err != nil {
 		return err

@@ -63,8 +63,8 @@ func (w *workspace) version() string {
 	return ""
 }
 
-// released lists the modules that are tagged: all but tests, which nobody
-// imports.
+// released returns the modules that are tagged: all but tests, which is not
+// imported.
 func (w *workspace) released() []member {
 	return slices.DeleteFunc(slices.Clone(w.modules), func(m member) bool { return m.dir == "tests" })
 }

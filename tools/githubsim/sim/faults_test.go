@@ -33,7 +33,7 @@ func TestUserAndRates(t *testing.T) {
 		t.Errorf("got %v, want %v", err, core.ErrUnauthorized)
 	}
 	if code, _, _ := b.get("/user", "", ""); code != 401 {
-		t.Errorf("nobody: got %d", code)
+		t.Errorf("anonymous: got %d", code)
 	}
 
 	_, header, _ := b.get("/user", "classic", "")
@@ -141,7 +141,7 @@ func TestCreateRepositoryRefuses(t *testing.T) {
 	}
 }
 
-// What a Server leaves on disk, the next one serves, and it tells of nothing
+// The next Server serves what another has left on disk, and delivers nothing
 // that was pushed before.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
@@ -168,7 +168,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := b.Pushed(t.Context(), "octo", "hello"); len(got) != 0 || err != nil {
-		t.Errorf("told of %d old pushes, %v", len(got), err)
+		t.Errorf("delivered %d old pushes, %v", len(got), err)
 	}
 	b.push("main:trunk", "main:new")
 	if got, err := b.Pushed(t.Context(), "octo", "hello"); len(got) != 1 || got[0].Ref != "refs/heads/new" || err != nil {

@@ -273,7 +273,7 @@ func TestDeliveryFails(t *testing.T) {
 	gone.Close()
 	d, err = b.Hook(t.Context(), "octo", "hello", strings.Replace(gone.URL, "://", "://user:hunter2@", 1), sim.HookOptions{})
 	if err != nil || d.Err == nil || d.Status != 0 || strings.Contains(d.Err.Error(), "hunter2") {
-		t.Errorf("nobody there: %+v, %v", d, err)
+		t.Errorf("no server: %+v, %v", d, err)
 	}
 	for _, bad := range []func() error{
 		func() error { _, err := b.Hook(t.Context(), "octo", "nope", gone.URL, sim.HookOptions{}); return err },

@@ -260,8 +260,8 @@ func TestRights(t *testing.T) {
 			if code >= 400 && !strings.Contains(body, `"message":`) {
 				t.Errorf("token %q: refused with %s", token, body)
 			}
-			if _, told := header["X-Oauth-Scopes"]; code == 200 && told == (token == "fine") {
-				t.Errorf("token %q: scopes told: %t", token, told)
+			if _, sent := header["X-Oauth-Scopes"]; code == 200 && sent == (token == "fine") {
+				t.Errorf("token %q: scopes sent: %t", token, sent)
 			}
 		}
 	}

@@ -14,22 +14,23 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// announcements tell people and scripts where everything listens, a line each.
+// announcements are lines with the addresses of the listeners, for people and
+// scripts.
 type announcements []func() string
 
-// write writes them: once all has started, so that whoever reads them may do
-// anything, such as to end the process, and finds it whole.
+// write writes the lines. It is called after the start of all parts, so that a
+// reader may use the server, or stop it, at once.
 func (a announcements) write(stdout io.Writer) error {
 	for _, line := range a {
 		if _, err := fmt.Fprintln(stdout, line()); err != nil {
-			return fmt.Errorf("telling where it listens: %w", err)
+			return fmt.Errorf("write addresses: %w", err)
 		}
 	}
 	return nil
 }
 
-// announceModule adds to lines what is to be told, and tells the other commands
-// by a file in the data folder, so that they find a server whatever its ports.
+// announceModule adds the addresses to lines. It also writes the platform's URL to
+// a file in the data folder, where other commands find it.
 func announceModule(role Role, cfg config.Config, lines *announcements) fx.Option {
 	options := []fx.Option{}
 	if role == RoleServe {

@@ -75,8 +75,8 @@ func TestGraph(t *testing.T) {
 	}
 }
 
-// The real graph starts, says where it listens, answers, and ends when it is
-// told to; nothing of it is left.
+// The real graph starts, prints its addresses, answers, and stops without leaving
+// anything behind.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	for role, announced := range map[app.Role]int{app.RoleServe: 3, app.RolePlatform: 2} {
@@ -117,7 +117,7 @@ func TestRun(t *testing.T) {
 				t.Errorf("got exit code %d; the log: %s", code, log.String())
 			}
 			if _, err := os.Stat(cfg.PlatformURLFile()); !os.IsNotExist(err) {
-				t.Errorf("the platform's URL is still told: %v", err)
+				t.Errorf("the file with the platform's URL still exists: %v", err)
 			}
 		})
 	}
@@ -135,7 +135,7 @@ func TestRunFails(t *testing.T) {
 	for _, setting := range []string{"listen", "platform-listen", "apps-listen"} {
 		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
-			// Without what the log tells of parts that did start.
+			// Without log lines of the parts that have started.
 			cfg := settings(t, "--"+setting, taken.Addr().String(), "--log-level", "error")
 			var out, log bytes.Buffer
 			for range 2 {

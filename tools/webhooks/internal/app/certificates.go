@@ -13,15 +13,15 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// Certificates are those of all listeners of the process that others reach.
+// Certificates are the certificates of the public listeners.
 type Certificates struct {
 	TLS *tls.Config // nil: HTTP without TLS
 
 	serves atomic.Pointer[func(host string) bool]
 }
 
-// newCertificates reads the files that the settings name, or prepares to order
-// certificates.
+// newCertificates reads the certificate files that are configured, or prepares to
+// get certificates from an ACME server.
 func newCertificates(cfg config.Config, log *slog.Logger) (*Certificates, error) {
 	c := &Certificates{}
 	switch {
@@ -47,24 +47,24 @@ func newCertificates(cfg config.Config, log *slog.Logger) (*Certificates, error)
 	return c, nil
 }
 
-// authorities reads those that a setting names; nil, the system's, where it
-// names none.
+// authorities reads the certificate authorities of a setting. It returns nil, for
+// those of the system, if the setting is empty.
 func authorities(setting, path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
 	}
 	pem, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", setting, err)
+		return nil, fmt.Errorf("--%s: %w", setting, err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: %s has no certificate in PEM", setting, path)
+		return nil, fmt.Errorf("--%s: %s contains no certificate in PEM", setting, path)
 	}
 	return roots, nil
 }
 
-// scheme is how what they are for is reached.
+// scheme returns the URL scheme of the listeners.
 func (c *Certificates) scheme() string {
 	if c.TLS != nil {
 		return "https"

@@ -93,7 +93,7 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// travisKeys are those that the settings pin, else what Travis CI tells.
+// travisKeys returns the keys of the settings, or else those of Travis CI's API.
 func travisKeys(cfg config.Config, log *slog.Logger) (func(context.Context, bool) ([]core.Secret, error), error) {
 	pinned, err := cfg.TravisKeys()
 	if err != nil {
@@ -109,7 +109,7 @@ func travisKeys(cfg config.Config, log *slog.Logger) (func(context.Context, bool
 	return keys.Known, nil
 }
 
-// travisConfig asks the Travis provider what a .travis.yml means.
+// travisConfig returns what a .travis.yml says about webhooks.
 func travisConfig(yml []byte, branch string) (notifies bool, reason string, err error) {
 	c, err := travis.ParseConfig(yml)
 	if err != nil {
@@ -122,7 +122,7 @@ func travisConfig(yml []byte, branch string) (notifies bool, reason string, err 
 // newUUID returns a UUID of version 7, which sorts by time.
 func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// newID returns the same as an entry's id: 32 hex digits.
+// newID returns an id for an entry: a UUID as 32 hex digits.
 func newID() string {
 	id := uuid.Must(uuid.NewV7())
 	return hex.EncodeToString(id[:])
@@ -133,8 +133,8 @@ const (
 	stopReserve  = 30 * time.Second // for what stops after the worker
 )
 
-// share bounds a part's stop to its share of the whole: what runs past the
-// whole would keep the parts after it, the store among them, from closing.
+// share limits the time that one part takes to stop. Else the parts after it, such
+// as the store, would not be closed in time.
 func share(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, d)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// githubModule provides the ports that GitHub answers.
+// githubModule provides the ports that GitHub implements.
 func githubModule(cfg config.Config) fx.Option {
 	return fx.Module("github",
 		fx.Provide(

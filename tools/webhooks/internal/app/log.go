@@ -14,8 +14,8 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// newLogger returns a logger that writes every line: zap's production
-// settings would drop repeated ones, and an audit trail must have them all.
+// newLogger returns a logger that writes every line. With zap's production
+// settings it would drop repeated lines, which an audit trail needs.
 func newLogger(cfg config.Config, out io.Writer) (*zap.Logger, error) {
 	level, err := zapcore.ParseLevel(cfg.LogLevel)
 	if err != nil {
@@ -33,8 +33,8 @@ func newLogger(cfg config.Config, out io.Writer) (*zap.Logger, error) {
 }
 
 // noStack is above every level that is logged: zapslog would add a stack trace
-// to each error, which belongs to a bug alone. Where a panic is recovered, its
-// stack is logged as an attribute.
+// to each error, which only a bug needs. A recovered panic is logged with its stack
+// as an attribute.
 const noStack = slog.Level(math.MaxInt)
 
 func newSlog(log *zap.Logger) *slog.Logger {
@@ -50,7 +50,7 @@ func logModule(log *zap.Logger) fx.Option {
 		fx.WithLogger(func(log *zap.Logger) fxevent.Logger {
 			events := &fxevent.ZapLogger{Logger: log.Named("fx")}
 			events.UseLogLevel(zapcore.DebugLevel)
-			events.UseErrorLevel(zapcore.DebugLevel) // Run says what failed, once
+			events.UseErrorLevel(zapcore.DebugLevel) // Run prints the failure once
 			return events
 		}),
 	)

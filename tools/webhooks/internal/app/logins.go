@@ -16,11 +16,11 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// saveLoginsEvery is how often the file is written, if there is something new.
+// saveLoginsEvery is how often the file is written, if the state has changed.
 const saveLoginsEvery = 10 * time.Second
 
-// loginsModule provides what throttles clients that guess credentials. Who was
-// right recently survives a restart in a file of the data folder.
+// loginsModule provides the throttling of clients that guess credentials. The
+// clients that have logged in recently are saved in a file of the data folder.
 func loginsModule(cfg config.Config) fx.Option {
 	return fx.Module("logins", fx.Provide(func(lc fx.Lifecycle, log *slog.Logger) *throttle.Throttle {
 		logins := throttle.New(throttle.Options{})
@@ -30,18 +30,18 @@ func loginsModule(cfg config.Config) fx.Option {
 	}))
 }
 
-// loginsKeeper keeps in a file what a throttle remembers.
+// loginsKeeper saves the state of a throttle in a file.
 type loginsKeeper struct {
 	path    string
 	logins  *throttle.Throttle
 	log     *slog.Logger
 	stop    chan struct{}
 	running sync.WaitGroup
-	failed  bool // the last time
+	failed  bool // to write it, the last time
 }
 
-// start reads the file. A file that can't be read costs some clients a pause,
-// and is no reason not to start.
+// start reads the file. Without it some clients are throttled for a while, so a
+// failure does not keep the server from starting.
 func (k *loginsKeeper) start() {
 	saved, err := os.ReadFile(k.path)
 	if err == nil {
@@ -70,7 +70,7 @@ func (k *loginsKeeper) end() {
 	k.running.Wait()
 }
 
-// save writes the file if there is something new.
+// save writes the file if the state has changed.
 func (k *loginsKeeper) save() {
 	if !k.failed && !k.logins.Changed() {
 		return

@@ -14,7 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// notifiers are those that the settings name.
+// notifiers returns the notifiers that are configured.
 func notifiers(cfg config.Config, client *nodejitsu.Client) ([]deploy.Notifier, error) {
 	var all []deploy.Notifier
 	if cfg.SMTPAddr != "" {
@@ -53,7 +53,8 @@ func newMail(cfg config.Config, client *nodejitsu.Client) (*smtp.Mail, error) {
 	})
 }
 
-// secretOf reads the file that a setting names; "" where it names none.
+// secretOf reads the file of a setting. It returns no secret if the setting is
+// empty.
 func secretOf(setting, path string) (core.Secret, error) {
 	if path == "" {
 		return core.Secret{}, nil
@@ -63,7 +64,7 @@ func secretOf(setting, path string) (core.Secret, error) {
 		err = errors.New("the file is empty")
 	}
 	if err != nil {
-		return core.Secret{}, fmt.Errorf("%s: %w", setting, err)
+		return core.Secret{}, fmt.Errorf("--%s: %w", setting, err)
 	}
 	return secret, nil
 }

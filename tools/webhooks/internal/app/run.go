@@ -18,21 +18,22 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// Role is what a process is there for.
+// Role is the purpose of a process.
 type Role string
 
 // The roles.
 const (
-	RoleServe    Role = "serve"    // the webhooks API, with the embedded platform unless another is named
+	RoleServe    Role = "serve"    // the webhooks API, and the embedded platform unless another is configured
 	RolePlatform Role = "platform" // the embedded platform alone
 )
 
-// Run builds the graph of role and runs it until ctx ends, a signal comes or a
-// part of it fails. A second signal ends the process at once. It returns the
-// exit code. Addresses go to stdout; the log, and failures in one line, to stderr.
+// Run builds the graph of role, and runs it until ctx ends, a signal arrives or a
+// part fails. A second signal ends the process at once. It writes addresses to
+// stdout, and the log and one line about a failure to stderr, and returns the exit
+// code.
 //
-// fx's own Run is not used: it swallows the second signal and prints nothing
-// when a start fails.
+// It does not use fx's Run, which ignores the second signal and prints nothing if
+// the start fails.
 func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Writer, extra ...fx.Option) int {
 	log, err := newLogger(cfg, stderr)
 	if err != nil {
@@ -40,8 +41,8 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 		return 1
 	}
 	defer log.Sync() //nolint:errcheck // stderr may be a terminal, which can't be synced
-	// Apps run as users of their own where the server is root: they pass
-	// through the data folder to their own and see nothing else in it.
+	// If the server is root, apps run as other users: they must be able to pass
+	// through the data folder, but not to list it.
 	if err := os.MkdirAll(cfg.Data, 0o711); err != nil { //nolint:gosec // see above
 		_, _ = fmt.Fprintln(stderr, "webhooks: the data folder:", err)
 		return 1
@@ -54,8 +55,8 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 
 	var lines announcements
 	app := fx.New(Options(role, cfg, log), announceModule(role, cfg, &lines), fx.Supply(fail), fx.Options(extra...))
-	// A signal that comes meanwhile is heard when all has started: fx does not
-	// stop well what it was kept from starting.
+	// A signal during the start takes effect after it, because fx does not stop a
+	// graph well whose start was interrupted.
 	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	err = app.Start(starting)
 	cancel()
@@ -86,8 +87,8 @@ func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 		logModule(log), loginsModule(cfg),
 		fx.Provide(func(log *slog.Logger) (*Certificates, error) { return newCertificates(cfg, log) }),
 		fx.StartTimeout(startTimeout),
-		// Each part stops within a share of this; the last of them closes the
-		// store, which must never be skipped.
+		// Each part stops within its own limit, so that the last one, which closes
+		// the store, is never skipped.
 		fx.StopTimeout(cfg.ShutdownDelay+cfg.ShutdownTimeout+stopReserve),
 	)
 	if role == RolePlatform {

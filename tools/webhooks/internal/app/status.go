@@ -9,7 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/status"
 )
 
-// statusModule provides the status use case, whose readers share one log.
+// statusModule provides the status use case.
 func statusModule() fx.Option {
 	return fx.Module("status",
 		fx.Provide(fx.Annotate(

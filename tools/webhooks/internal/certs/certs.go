@@ -1,6 +1,6 @@
-// Package certs finds the certificates that the program's listeners show:
-// files, which are read anew when they change, or what an ACME server such as
-// Let's Encrypt issues.
+// Package certs provides the TLS certificates of the program's listeners: from
+// files, which it reloads when they change, or from an ACME server such as Let's
+// Encrypt.
 package certs
 
 import (
@@ -22,8 +22,8 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
-// lookEvery is how often files are looked at while connections come.
-const lookEvery = 5 * time.Second
+// checkEvery is how often the files are checked for changes, at a connection.
+const checkEvery = 5 * time.Second
 
 // Files are a certificate with its chain and its key, in PEM. They may be used
 // concurrently.
@@ -31,44 +31,43 @@ type Files struct {
 	cert, key string
 	log       *slog.Logger
 
-	mu     sync.Mutex
-	loaded *tls.Certificate
-	state  [2]time.Time // when the files were changed last
-	looked time.Time
+	mu      sync.Mutex
+	loaded  *tls.Certificate
+	state   [2]time.Time // when the files were changed
+	checked time.Time
 }
 
 // NewFiles reads the files.
 func NewFiles(cert, key string, log *slog.Logger) (*Files, error) {
 	f := &Files{cert: cert, key: key, log: log}
 	if err := f.load(); err != nil {
-		return nil, fmt.Errorf("tls-cert, tls-key: %w", err)
+		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
 	}
 	return f, nil
 }
 
-// Config returns what a listener needs.
+// Config returns the configuration for a listener.
 func (f *Files) Config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: f.certificate}
 }
 
-// certificate returns the certificate of now. Where what is there now can't be
-// read, as while somebody replaces one file after the other, the former one
-// stays.
+// certificate returns the current certificate. If the files cannot be read, for
+// example while they are replaced one after the other, that is the former one.
 func (f *Files) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Since(f.looked) > lookEvery && f.changed() {
+	if time.Since(f.checked) > checkEvery && f.changed() {
 		if err := f.load(); err != nil {
-			f.log.ErrorContext(hello.Context(), "certificate not read", "error", err)
+			f.log.ErrorContext(hello.Context(), "certificate reload failed", "error", err)
 		} else {
-			f.log.InfoContext(hello.Context(), "certificate read", "expires", f.loaded.Leaf.NotAfter)
+			f.log.InfoContext(hello.Context(), "certificate reloaded", "expires", f.loaded.Leaf.NotAfter)
 		}
 	}
 	return f.loaded, nil
 }
 
 func (f *Files) changed() bool {
-	f.looked = time.Now()
+	f.checked = time.Now()
 	return f.times() != f.state
 }
 
@@ -82,37 +81,37 @@ func (f *Files) times() (times [2]time.Time) {
 }
 
 func (f *Files) load() error {
-	state := f.times() // before: what changes meanwhile is read the next time
+	state := f.times() // before reading: a change during it is found the next time
 	loaded, err := tls.LoadX509KeyPair(f.cert, f.key)
 	if err != nil {
 		return err
 	}
-	f.loaded, f.state, f.looked = &loaded, state, time.Now()
+	f.loaded, f.state, f.checked = &loaded, state, time.Now()
 	return nil
 }
 
-// ACME is what [NewACME] takes.
+// ACME configures [NewACME].
 type ACME struct {
-	URL     string         // of the server's directory; default Let's Encrypt's
-	Roots   *x509.CertPool // that its own certificate may be of; nil: the system's
-	Email   string         // that it may write to; "" for none
-	Domains []string       // this server's own
+	URL     string         // of the server's directory; default: Let's Encrypt
+	Roots   *x509.CertPool // authorities for its own certificate; nil: those of the system
+	Email   string         // contact address; may be ""
+	Domains []string       // of this server
 	Dir     string         // for keys and certificates
 
-	// Serves tells of other hosts whether they are served here: for whatever
-	// else somebody asks, no certificate is ordered. For those, not too many are:
-	// users name them.
+	// Serves reports whether another host is served here. Certificates are ordered
+	// for no other hosts, and for a limited number of these, because users choose
+	// them.
 	Serves func(host string) bool
 }
 
-// NewACME returns what a listener on port 443 needs: the ACME server proves by
-// the connections themselves that the names are ours (TLS-ALPN-01, RFC 8737).
+// NewACME returns the configuration for a listener on port 443: the ACME server
+// checks by connections to it that the names are ours (TLS-ALPN-01, RFC 8737).
 func NewACME(o ACME) *tls.Config {
 	own := make([]string, len(o.Domains))
 	for i, domain := range o.Domains {
 		own[i] = strings.ToLower(domain)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http says that it is one
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http documents its type
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.Roots}
 	var ordered orders
 	manager := &autocert.Manager{
@@ -128,9 +127,9 @@ func NewACME(o ACME) *tls.Config {
 			case slices.Contains(own, host):
 				return nil
 			case o.Serves != nil && o.Serves(host):
-				return ordered.may(host)
+				return ordered.allow(host)
 			}
-			return errors.New("certs: no such host is served here")
+			return errors.New("certs: the host is not served here")
 		},
 	}
 	config := manager.TLSConfig()

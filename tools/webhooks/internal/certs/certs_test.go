@@ -45,7 +45,7 @@ func write(t *testing.T, dir string, serial int64) (cert, key string) {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		// Two writes within the clock's step would look like none.
+		// Two writes within a step of the clock would look like one.
 		at := time.Now().Add(time.Duration(serial) * time.Second)
 		if err := os.Chtimes(path, at, at); err != nil {
 			t.Fatal(err)
@@ -54,14 +54,14 @@ func write(t *testing.T, dir string, serial int64) (cert, key string) {
 	return cert, key
 }
 
-// serial returns the serial number of what config shows.
+// serial returns the serial number of the certificate of config.
 func serial(t *testing.T, config *tls.Config) int64 {
 	t.Helper()
 	here, there := net.Pipe()
 	server := tls.Server(there, config)
 	ended := make(chan error, 1)
 	go func() { ended <- server.HandshakeContext(t.Context()) }()
-	client := tls.Client(here, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true}) //nolint:gosec // which certificate it is, is the question
+	client := tls.Client(here, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true}) //nolint:gosec // the test checks which certificate it is
 	if err := client.HandshakeContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func serial(t *testing.T, config *tls.Config) int64 {
 	return client.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 }
 
-func TestFilesAreReadAnew(t *testing.T) {
+func TestFilesAreReloaded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -102,7 +102,7 @@ func TestFilesAreReadAnew(t *testing.T) {
 	})
 }
 
-func TestFilesThatAreNone(t *testing.T) {
+func TestInvalidFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if _, err := certs.NewFiles(filepath.Join(dir, "none"), filepath.Join(dir, "none"), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "tls-cert") {
@@ -110,12 +110,12 @@ func TestFilesThatAreNone(t *testing.T) {
 	}
 	cert, _ := write(t, dir, 1)
 	if _, err := certs.NewFiles(cert, cert, slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("a key that is none was taken")
+		t.Error("an invalid key was accepted")
 	}
 }
 
-// For names that are nobody's here, nothing is ordered.
-func TestACMEOrdersOnlyWhatIsServed(t *testing.T) {
+// No certificate is ordered for a host that is not served here.
+func TestACMEOrdersForServedHosts(t *testing.T) {
 	t.Parallel()
 	config := certs.NewACME(certs.ACME{
 		URL: "http://127.0.0.1:1/directory", Domains: []string{"Webhooks.example.com"}, Dir: t.TempDir(),
@@ -124,9 +124,9 @@ func TestACMEOrdersOnlyWhatIsServed(t *testing.T) {
 	for host, ours := range map[string]bool{"webhooks.example.com": true, "app.example.com": true, "other.example.com": false} {
 		_, err := config.GetCertificate(&tls.ClientHelloInfo{ServerName: host, SupportedVersions: []uint16{tls.VersionTLS13}})
 		if err == nil {
-			t.Fatalf("%s has a certificate of nobody", host)
+			t.Fatalf("%s has a certificate", host)
 		}
-		if refused := strings.Contains(err.Error(), "no such host"); refused == ours {
+		if refused := strings.Contains(err.Error(), "not served here"); refused == ours {
 			t.Errorf("%s: %v", host, err)
 		}
 	}

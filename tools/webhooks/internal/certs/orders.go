@@ -7,46 +7,46 @@ import (
 	"time"
 )
 
-// Let's Encrypt takes 300 orders of an account in 3 hours, and 5 that fail for
-// a host in one (letsencrypt.org/docs/rate-limits). Whose app a host is may name
-// as many as an app may have, and not one of them need lead here.
+// Let's Encrypt accepts 300 orders of an account in 3 hours, and 5 failed ones for
+// a host in 1 hour (letsencrypt.org/docs/rate-limits). The owner of an app may
+// choose any hosts for it, even some that do not resolve to this server.
 const (
 	ordersIn  = 3 * time.Hour
-	maxOrders = 100             // hosts in that time; the rest is for the operator's own
-	orderTime = 2 * time.Minute // for one to succeed; autocert tries again within it
-	restTime  = time.Hour       // of a host for which none did
+	maxOrders = 100             // hosts in that time; the others are for the operator's domains
+	orderTime = 2 * time.Minute // for an order to succeed, with the retries of autocert
+	restTime  = time.Hour       // of a host whose order has failed
 )
 
-// orders bounds for which hosts of apps certificates are ordered. It may be
+// orders limits the hosts of apps for which certificates are ordered. It may be
 // used concurrently.
 type orders struct {
-	mu    sync.Mutex
-	begun map[string]time.Time // when ordering for a host began
+	mu      sync.Mutex
+	started map[string]time.Time // by host: the time of its order
 }
 
-// may tells whether a certificate may be ordered for host now. It is not asked
-// about hosts that have one.
-func (o *orders) may(host string) error {
+// allow returns an error if no certificate may be ordered for host now. It is not
+// called for a host that has one.
+func (o *orders) allow(host string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
-	if o.begun == nil {
-		o.begun = map[string]time.Time{}
+	if o.started == nil {
+		o.started = map[string]time.Time{}
 	}
-	for other, at := range o.begun {
+	for other, at := range o.started {
 		if now.Sub(at) >= ordersIn {
-			delete(o.begun, other)
+			delete(o.started, other)
 		}
 	}
-	at, known := o.begun[host]
+	at, known := o.started[host]
 	switch {
 	case known && now.Sub(at) < orderTime:
 		return nil
 	case known && now.Sub(at) < restTime:
-		return fmt.Errorf("certs: none was issued for this host; it is tried again after %s", restTime)
-	case !known && len(o.begun) >= maxOrders:
-		return errors.New("certs: too many hosts want their first certificate; try again later")
+		return fmt.Errorf("certs: the order for this host has failed; it is retried after %s", restTime)
+	case !known && len(o.started) >= maxOrders:
+		return errors.New("certs: too many orders for new hosts; try again later")
 	}
-	o.begun[host] = now
+	o.started[host] = now
 	return nil
 }

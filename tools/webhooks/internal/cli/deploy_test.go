@@ -31,7 +31,7 @@ func TestDeployFolder(t *testing.T) {
 	}
 	for _, want := range []string{"Packing 3 files", "Left out of .npmrc: its credentials", "Creating the app hello\n", "Uploading ", "Uploaded ", "built by npm\n", "Starting 1.0.0-", "Deployed hello as 1.0.0-"} {
 		if !strings.Contains(stderr, want) {
-			t.Errorf("%q is not told in %q", want, stderr)
+			t.Errorf("no %q in %q", want, stderr)
 		}
 	}
 	if got := b.get("hi", "/"); got != "one" {
@@ -115,7 +115,7 @@ func TestDeployRepository(t *testing.T) {
 	if stderr := deployed("one", first, url+"#v1"); !strings.Contains(stderr, "Cloning file://"+dir+"\n") || !strings.Contains(stderr, "Uploading") {
 		t.Errorf("got %q", stderr)
 	}
-	// What is built is not built again.
+	// A commit is built once.
 	if stderr := deployed("two", second, url, "--ref", "v2"); !strings.Contains(stderr, "built already") || strings.Contains(stderr, "Uploading") {
 		t.Errorf("got %q", stderr)
 	}
@@ -139,7 +139,7 @@ func TestDeployRepository(t *testing.T) {
 	}
 }
 
-// git must neither be made to run something, nor ask somebody.
+// git must not run a program that the URL names, nor prompt.
 func TestDeployRefusesURLs(t *testing.T) {
 	t.Parallel()
 	canary := filepath.Join(t.TempDir(), "canary")
@@ -188,7 +188,7 @@ func TestDeployFailures(t *testing.T) {
 		}
 		for _, want := range wants {
 			if !strings.Contains(stderr, want) {
-				t.Errorf("%q is not told in %q", want, stderr)
+				t.Errorf("no %q in %q", want, stderr)
 			}
 		}
 		if strings.ContainsAny(stderr, "\x1b\x07") {

@@ -21,7 +21,7 @@ const (
 )
 
 // reading returns the last n lines of a log between two times, the newest first;
-// a zero time is no limit.
+// a zero time means no limit.
 type reading func(ctx context.Context, from, until time.Time, n int) ([]nodejitsu.LogLine, error)
 
 // follower reads the new lines of a log, each once. The API has no position in

@@ -104,7 +104,7 @@ func TestFollowerTellsEachLineOnce(t *testing.T) {
 }
 
 // Whatever comes between two looks, in whatever order within the overlap and
-// however much, is told once.
+// however much, is returned once.
 func TestFollowerOfAFlood(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
@@ -112,13 +112,13 @@ func TestFollowerOfAFlood(t *testing.T) {
 		begin := time.Date(2026, 11, 4, 10, 0, 0, 0, time.UTC)
 		j := &journal{}
 		f := &follower{read: j.read}
-		now, written, told := begin, map[string]int{}, map[string]int{}
+		now, written, returned := begin, map[string]int{}, map[string]int{}
 		tell := func(lines []nodejitsu.LogLine, err error) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, line := range lines {
-				told[line.Text]++
+				returned[line.Text]++
 			}
 		}
 		tell(f.last(t.Context(), 0))
@@ -139,8 +139,8 @@ func TestFollowerOfAFlood(t *testing.T) {
 			now = now.Add(time.Duration(random.IntN(int(3 * time.Second))))
 		}
 		for text, n := range written {
-			if told[text] != n {
-				t.Fatalf("seed %d: %q was written %d times and told %d times", seed, text, n, told[text])
+			if returned[text] != n {
+				t.Fatalf("seed %d: %q was written %d times and returned %d times", seed, text, n, returned[text])
 			}
 		}
 	}

@@ -72,8 +72,8 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// What an app writes while its log is followed is told once each, and in order,
-// also where several lines are the same, and over a restart of the app.
+// A followed log has each line once, in order, even if lines are equal, and across
+// a restart of the app.
 func TestLogsAreFollowed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -101,7 +101,7 @@ func TestLogsAreFollowed(t *testing.T) {
 	}
 	for i := range 500 {
 		if got := strings.Count(text, fmt.Sprintf(" line %d\n", i)); got != 2 {
-			t.Fatalf("line %d is told %d times, want 2", i, got)
+			t.Fatalf("line %d was printed %d times, want 2", i, got)
 		}
 	}
 	if first, last := strings.Index(text, " line 0\n"), strings.Index(text, " line 499\n"); first > last {

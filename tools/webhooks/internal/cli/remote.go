@@ -47,7 +47,7 @@ type session struct {
 }
 
 // asUser makes cmd call a platform as one of its users, at most as long as
-// limit; 0 is no limit. Ctrl-C ends the call.
+// limit; 0 means no limit. Ctrl-C ends the call.
 func asUser(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx context.Context, s *session, args []string) error) *cobra.Command {
 	r := &remote{
 		what: "platform", flag: "to", variable: "TO",
@@ -162,7 +162,7 @@ func (r *remote) address(streams IO) (*url.URL, error) {
 	return u, nil
 }
 
-// defaults returns the settings of a server that nobody has configured.
+// defaults returns the default settings.
 func defaults() config.Config {
 	cfg, _ := config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError)).Load(nil) // defaults are valid
 	return cfg

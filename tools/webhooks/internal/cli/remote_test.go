@@ -42,7 +42,7 @@ type bench struct {
 func setup(t *testing.T) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	// Where the tests are root, each app has a user, who must pass.
+	// If the tests run as root, apps run as other users, who must be able to pass.
 	for _, d := range []string{filepath.Dir(dir), dir} {
 		if err := os.Chmod(d, 0o711); err != nil {
 			t.Fatal(err)
@@ -75,7 +75,7 @@ func (b *bench) as(user string, secret core.Secret) *nodejitsu.Client {
 	return client
 }
 
-// call carries out a command line of dscape.
+// call runs a command line of dscape.
 func (b *bench) call(stdin string, args ...string) (code int, stdout, stderr string) {
 	b.t.Helper()
 	var out, errs bytes.Buffer
@@ -84,7 +84,7 @@ func (b *bench) call(stdin string, args ...string) (code int, stdout, stderr str
 	}, "v1.2.3")
 	for _, text := range []string{out.String(), errs.String()} {
 		if strings.Contains(text, password) {
-			b.t.Errorf("%q tells the password", args)
+			b.t.Errorf("%q shows the password", args)
 		}
 	}
 	return code, out.String(), errs.String()
@@ -94,7 +94,7 @@ func environ() []string {
 	return append(os.Environ(), "WEBHOOKS_USER=dscape", "WEBHOOKS_PASSWORD="+password)
 }
 
-// must carries out a command line that succeeds.
+// must runs a command line that succeeds.
 func (b *bench) must(args ...string) (stdout, stderr string) {
 	b.t.Helper()
 	code, stdout, stderr := b.call("", args...)
@@ -234,7 +234,7 @@ func TestWrongRemoteCalls(t *testing.T) {
 		code    int
 		says    string
 	}{
-		"nobody":                {[]string{"apps", "list"}, nil, 2, "--user or WEBHOOKS_USER"},
+		"no user":               {[]string{"apps", "list"}, nil, 2, "--user or WEBHOOKS_USER"},
 		"no user's name":        {[]string{"apps", "list", "--user", "../x"}, nil, 2, `invalid name of a user "../x"`},
 		"no password":           {[]string{"apps", "list", "--user", "dscape"}, nil, 2, "WEBHOOKS_PASSWORD or --password-file"},
 		"no password file":      {to("http://127.0.0.1:1", "apps", "list", "--password-file", "/none"), nil, 1, "--password-file: open /none"},
@@ -266,7 +266,7 @@ func TestWrongRemoteCalls(t *testing.T) {
 				t.Errorf("got code %d, %q and %q; want %d and %q", code, out.String(), errs.String(), test.code, test.says)
 			}
 			if strings.Contains(errs.String(), "hunter2") {
-				t.Error("a password is told")
+				t.Error("a password is shown")
 			}
 		})
 	}
@@ -320,7 +320,7 @@ func TestRemoteHelpHasExamples(t *testing.T) {
 			t.Errorf("%s: got code %d, %q and %q", command, code, stdout, stderr)
 		}
 		if !strings.Contains(command, "apps env") && command != "apps" && !strings.Contains(stdout, "http://127.0.0.1:8001") {
-			t.Errorf("%s does not tell the platform's usual place", command)
+			t.Errorf("%s does not show the default URL of the platform", command)
 		}
 	}
 }

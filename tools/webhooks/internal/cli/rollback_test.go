@@ -62,11 +62,11 @@ func TestRollback(t *testing.T) {
 		t.Errorf("the app answers %q", got)
 	}
 	stdout, _ := b.must("rollback", "hello", ids[0], "--output", "json")
-	var told struct {
+	var result struct {
 		From, To, URL string
 		Seconds       float64
 	}
-	if err := json.Unmarshal([]byte(stdout), &told); err != nil || told.From != ids[2] || told.To != ids[0] || told.Seconds <= 0 || !strings.HasPrefix(told.URL, "http://hello.") {
+	if err := json.Unmarshal([]byte(stdout), &result); err != nil || result.From != ids[2] || result.To != ids[0] || result.Seconds <= 0 || !strings.HasPrefix(result.URL, "http://hello.") {
 		t.Errorf("got %q, %v", stdout, err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 type source struct {
 	dir    string
 	commit string       // its id, of a repository that was cloned
-	remove func() error // removes the clone; nil if there is none
+	remove func() error // removes the clone; nil for a folder
 }
 
 // repository is a remote git repository.

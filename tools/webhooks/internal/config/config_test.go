@@ -132,7 +132,7 @@ func TestInvalidFile(t *testing.T) {
 }
 
 // A variable that is nearly the name of a setting is an error. Variables that
-// have our prefix by chance, or are no settings, are ignored.
+// have our prefix by chance, or are for commands, are ignored.
 func TestMistypedVariables(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, []string{"WEBHOOKS_TRUSTED_PROXY=10.0.0.1", "WEBHOOKS_LISEN=:1", "WEBHOOKS_HOLD=1m", "WEBHOOKS_WORKERS=many", "PATH=/bin"})
@@ -175,6 +175,6 @@ func TestValues(t *testing.T) {
 		t.Errorf("got %v", values)
 	}
 	if _, ok := values["config"]; ok {
-		t.Error("--config is no setting")
+		t.Error("--config is listed as a setting")
 	}
 }
