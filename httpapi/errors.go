@@ -80,6 +80,16 @@ func statusOf(code core.Code) int {
 	return http.StatusInternalServerError
 }
 
+// statusFor returns the status code of a response with err. That a part behind us
+// did not answer in time is no fault of ours: there is too much to do.
+func statusFor(err error) int {
+	status := statusOf(core.AsError(err).Code)
+	if status == http.StatusInternalServerError && errors.Is(err, context.DeadlineExceeded) {
+		return http.StatusServiceUnavailable
+	}
+	return status
+}
+
 // retryAfter is what a 503 asks for if nothing better is known.
 const retryAfter = 5 * time.Second
 
@@ -132,7 +142,7 @@ func (a *API) writeError(c *gin.Context, err error) {
 	if c.Writer.Written() {
 		panic(http.ErrAbortHandler)
 	}
-	code := statusOf(f.Error)
+	code := statusFor(err)
 	switch code {
 	case http.StatusUnauthorized:
 		c.Header("WWW-Authenticate", `Basic realm="webhooks"`)

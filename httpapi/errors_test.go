@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -102,5 +103,20 @@ func TestRetryAfterIsTheErrors(t *testing.T) {
 	err.RetryAfter = 1500 * time.Millisecond
 	if _, header, _ := answerTo(t, err); header.Get("Retry-After") != "2" {
 		t.Errorf("Retry-After is %q, want 2", header.Get("Retry-After"))
+	}
+}
+
+// That a part behind us does not answer in time means that there is too much to
+// do, so the request is to be sent again.
+func TestOverloadIs503(t *testing.T) {
+	t.Parallel()
+	api := newAPI(t, func(o *httpapi.Options) {
+		o.Status = fakeStatus{entry: func(string, string) (core.Change, error) {
+			return core.Change{}, core.NewError(core.CodeStatusGetByID, "", fmt.Errorf("store: %w", context.DeadlineExceeded))
+		}}
+	})
+	w := serve(api, request(t, "GET", "/1/status/dscape/changes/"+entryID, "", as("dscape")))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), string(core.CodeStatusGetByID)) {
+		t.Errorf("got %d, %v, %s", w.Code, w.Header(), w.Body)
 	}
 }
