@@ -12,8 +12,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 )
 
-// What the router answers itself leaves the connection whole for the next
-// request, also where nobody has read the body.
+// After a response of the router's own the connection can be used for the next
+// request, even if nobody has read the body.
 func TestOwnAnswersKeepTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -51,7 +51,7 @@ func TestOwnAnswersKeepTheConnection(t *testing.T) {
 	}
 }
 
-// Who stops in the midst of a body is cut off, whoever waits for the rest.
+// A client that stops in the middle of a body is cut off, whoever waits for it.
 func TestHalfABody(t *testing.T) {
 	t.Parallel()
 	waits := func(_ http.ResponseWriter, req *http.Request) { _, _ = io.Copy(io.Discard, req.Body) }
@@ -84,7 +84,7 @@ func TestHalfABody(t *testing.T) {
 			if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000\r\n\r\n{", c.host); err != nil {
 				t.Fatal(err)
 			}
-			answer, err := io.ReadAll(conn) // until it is ended
+			answer, err := io.ReadAll(conn) // until the router closes it
 			if err != nil || !strings.HasPrefix(string(answer), c.answer) {
 				t.Errorf("answer %q, %v", answer, err)
 			}
@@ -155,5 +155,70 @@ func TestAnswerBeforeBody(t *testing.T) {
 	resp, text := b.do(b.request(http.MethodPost, "app.example", "/", body))
 	if resp.StatusCode != http.StatusRequestEntityTooLarge || text != "too much\n" {
 		t.Errorf("answer %d %q", resp.StatusCode, text)
+	}
+}
+
+// Trailers pass in both directions.
+func TestTrailers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		if _, err := io.Copy(io.Discard, req.Body); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, req.Trailer.Get("X-Check"))
+		w.Header().Set("X-Sum", "7")
+	}))
+	conn := b.dial()
+	_, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\nTrailer: X-Check\r\n\r\n3\r\nabc\r\n0\r\nX-Check: 9\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || string(text) != "9" || resp.Trailer.Get("X-Sum") != "7" {
+		t.Errorf("the app got trailer %q, the client %v, %v", text, resp.Trailer, err)
+	}
+}
+
+// A client that waits for 100 Continue gets one if the app wants the body, and
+// none if the app refuses it.
+func TestExpectContinue(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("X-Refuse") != "" {
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+			return
+		}
+		if _, err := io.Copy(w, req.Body); err != nil {
+			t.Error(err)
+		}
+	}))
+	const head = "POST / HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\nContent-Length: 3\r\nExpect: 100-continue\r\n"
+	conn := b.dial()
+	if _, err := io.WriteString(conn, head+"\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(conn)
+	if line, err := in.ReadString('\n'); line != "HTTP/1.1 100 Continue\r\n" {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	if _, err := io.WriteString(conn, "abc"); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(in); err != nil || strings.Contains(string(rest), "100 Continue") || !strings.HasSuffix(string(rest), "\r\n\r\nabc") {
+		t.Errorf("then %q, %v", rest, err)
+	}
+
+	conn = b.dial()
+	if _, err := io.WriteString(conn, head+"X-Refuse: 1\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 413 ") {
+		t.Errorf("a refused body got %q, %v", all, err)
 	}
 }

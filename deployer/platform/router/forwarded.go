@@ -1,55 +1,66 @@
 package router
 
 import (
+	"crypto/rand"
+	"encoding/hex"
+	"net"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
+
+	"github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
-// believe tells the app what a trusted proxy says of the client, in the place
-// of what we see: the proxy itself. X-Forwarded-Host is not believed, as few
+// forwardedHeaders say who asked for what. What a client sends in them is
+// dropped: an app must be able to rely on them.
+func forwardedHeaders() []string {
+	return []string{
+		"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id",
+	}
+}
+
+// forward tells the app who asked for what: who is connected, or if that is a
+// trusted proxy, whom that names. X-Forwarded-Host is not believed, as few
 // proxies set it, and most pass on what a client made up.
-func (r *Router) believe(in, out *http.Request) {
-	peer, err := netip.ParseAddrPort(in.RemoteAddr)
-	if err != nil || !r.trusted(peer.Addr()) {
+func (r *Router) forward(in *http.Request, h http.Header) {
+	client := r.o.Proxies.Client(in)
+	proto, port := "http", "80"
+	if client.Secure {
+		proto, port = "https", "443"
+	}
+	if _, given, err := net.SplitHostPort(in.Host); err == nil && given != "" {
+		port = given
+	}
+	for _, name := range forwardedHeaders() {
+		delete(h, name)
+	}
+	h["X-Forwarded-Host"] = []string{in.Host}
+	h["X-Forwarded-Port"] = []string{port}
+	h["X-Forwarded-Proto"] = []string{proto}
+	h["X-Request-Id"] = []string{requestID()}
+	if !client.Addr.IsValid() {
 		return
 	}
-	if client, ok := r.client(list(in, "X-Forwarded-For")); ok {
-		out.Header.Set("X-Forwarded-For", client.String())
-	}
-	schemes := list(in, "X-Forwarded-Proto")
-	if scheme := schemes[len(schemes)-1]; scheme == "http" || scheme == "https" {
-		out.Header.Set("X-Forwarded-Proto", scheme)
-	}
+	addr := client.Addr.String()
+	h["X-Forwarded-For"] = []string{addr}
+	h["X-Real-Ip"] = []string{addr}
+	h["Forwarded"] = []string{forwarded(client, addr, in.Host, proto)}
 }
 
-// client finds who sent a request in what proxies say, each of which has added
-// whom it got the request from: the last one that is no proxy of ours. What
-// stands before that may be made up.
-func (r *Router) client(said []string) (client netip.Addr, ok bool) {
-	for _, text := range slices.Backward(said) {
-		ip, err := netip.ParseAddr(text)
-		if err != nil {
-			break
-		}
-		if client, ok = ip, true; !r.trusted(ip) {
-			break
-		}
+// forwarded returns the header Forwarded (RFC 7239).
+func forwarded(client serve.Client, addr, host, proto string) string {
+	if client.Addr.Is6() {
+		addr = `"[` + addr + `]"`
 	}
-	return client, ok
+	text := "for=" + addr
+	if host != "" && !strings.ContainsAny(host, `"\`) {
+		text += `;host="` + host + `"`
+	}
+	return text + ";proto=" + proto
 }
 
-func (r *Router) trusted(ip netip.Addr) bool {
-	return slices.ContainsFunc(r.o.Proxies, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) })
-}
-
-// list returns the members of a header that is a list; one that is missing is
-// a list of "".
-func list(r *http.Request, header string) []string {
-	members := strings.Split(strings.Join(r.Header.Values(header), ","), ",")
-	for i := range members {
-		members[i] = strings.TrimSpace(members[i])
-	}
-	return members
+// requestID returns one for the logs of an app: 32 hexadecimal digits.
+func requestID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails, or ends the process
+	return hex.EncodeToString(id[:])
 }

@@ -9,16 +9,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/httpapi/serve/slowclient"
 )
 
-// tries is how many drones a request is sent to at most: a second one where
-// the first did not accept the connection.
+// tries is how many drones a request is sent to at most: a second one if the
+// first did not accept the connection.
 const tries = 2
 
 // Options are the settings of a [Router]. Lookup and Pick are needed; both are
@@ -32,12 +32,12 @@ type Options struct {
 	// when the request has ended.
 	Pick func(user, app string) (addr string, done func(), ok bool)
 
-	// Proxies are the addresses of proxies in front, whose X-Forwarded-For and
-	// -Proto are to be believed; default: nobody's.
-	Proxies []netip.Prefix
+	// Proxies are the proxies in front whose X-Forwarded-For and -Proto are
+	// believed; default: none.
+	Proxies serve.Proxies
 
-	// Stall is how long a client may stop in the midst of a request or of its
-	// answer; default [slowclient.Limit].
+	// Stall is how long a client may stop in the middle of a request or of its
+	// response; default [slowclient.Limit].
 	Stall time.Duration
 
 	Logger *slog.Logger // default: discards
@@ -45,14 +45,14 @@ type Options struct {
 
 // Router is an http.Handler that proxies each request to a drone of the app
 // that its Host names: 404 if there is no such app, 503 with Retry-After if it
-// doesn't run, 502 if the drone breaks off before it has answered.
+// doesn't run, 502 if the drone ends the connection before it has answered.
 type Router struct {
 	o     Options
 	proxy httputil.ReverseProxy
 
 	// A drone may close an idle connection at the very moment that a request is
-	// sent over it (Node.js does so after 5 seconds). net/http sends what may
-	// safely be repeated again by itself; all else gets a connection of its own.
+	// sent over it (Node.js does so after 5 seconds). net/http repeats by itself
+	// what is safe to repeat; everything else gets a connection of its own.
 	kept, fresh *http.Transport
 }
 
@@ -63,16 +63,18 @@ func New(o Options) *Router {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Router{o: o, kept: transport(), fresh: transport()}
-	// Not DisableKeepAlives: told that no other request comes, Node.js cuts off
-	// a body that it was not asked to read, and its answer with it.
+	// Not DisableKeepAlives: if no other request is to come, Node.js closes the
+	// connection before it has read a body that nobody reads, and its response
+	// is lost.
 	r.fresh.MaxIdleConnsPerHost = -1
 	r.proxy = httputil.ReverseProxy{
-		Rewrite:       r.rewrite,
-		Transport:     roundTripper(r.send),
-		FlushInterval: -1, // streams must not wait for a buffer to fill
-		ErrorHandler:  r.fail,
-		ErrorLog:      slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-		BufferPool:    &buffers{},
+		Rewrite:   r.rewrite,
+		Transport: roundTripper(r.send),
+		// No FlushInterval: responses of unknown length and event streams are
+		// flushed at once anyway; others in one write with their headers.
+		ErrorHandler: r.fail,
+		ErrorLog:     slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		BufferPool:   &buffers{},
 	}
 	return r
 }
@@ -80,10 +82,12 @@ func New(o Options) *Router {
 func transport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	return &http.Transport{
-		DialContext:         dialer.DialContext,
-		DisableCompression:  true, // what the client accepts is the client's affair
-		MaxIdleConnsPerHost: 64,
-		IdleConnTimeout:     4 * time.Second,
+		DialContext:        dialer.DialContext,
+		DisableCompression: true, // the client decides what it accepts
+		// A body is sent when the app asks for it, and not if it refuses it.
+		ExpectContinueTimeout: time.Second,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       4 * time.Second,
 	}
 }
 
@@ -97,7 +101,7 @@ func (r *Router) Close() {
 type request struct {
 	user, app string
 	known     bool   // there is such an app
-	done      func() // of the drone that has it; nil while none has
+	done      func() // to be called when the request has ended; nil while no drone has it
 }
 
 type requestKey struct{}
@@ -109,7 +113,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	x, req := slowclient.Watch(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)), r.o.Stall)
 	defer x.End()
 	// Only now has the request ended: the body is sent, or the WebSocket closed.
-	// It is deferred as the proxy panics where a body breaks off.
+	// It is deferred as the proxy panics if a body ends too early.
 	defer func() {
 		if state.done != nil {
 			state.done()
@@ -118,15 +122,15 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.proxy.ServeHTTP(x, req)
 }
 
-// rewrite prepares the request for the drone. The proxy has already dropped
-// the headers of the connection and those that claim a forwarding.
+// rewrite prepares the request for the drone. The proxy has already dropped the
+// headers of the connection.
 func (r *Router) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme = "http"
 	p.Out.URL.Host = "drone" // send knows the address
 	p.Out.Host = p.In.Host
-	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came, even where net/url can't read it
-	p.SetXForwarded()
-	r.believe(p.In, p.Out)
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came, even if net/url can't parse it
+	p.Out.Trailer = p.In.Trailer           // the same map: it is filled at the end of the body
+	r.forward(p.In, p.Out.Header)
 }
 
 var (
@@ -134,20 +138,19 @@ var (
 	errNotRunning = errors.New("router: app not running") // no drone is ready
 )
 
-// send has somebody answer the request.
+// send sends the request to a drone and returns the response.
 func (r *Router) send(req *http.Request) (*http.Response, error) {
 	resp, err := r.ask(req)
 	if err == nil {
-		// A drone may answer what it has read while we have yet to see the body's
-		// end. What we answer ourselves needs nothing of the body.
+		// A drone may respond before it has read the whole body. Our own responses
+		// don't need the body.
 		slowclient.Of(req).Duplex()
 	}
 	return resp, err
 }
 
-// ask sends the request to a drone, and to another where the first doesn't
-// accept the connection: then nothing of it was sent or read yet, whatever
-// its method.
+// ask sends the request to a drone, and to another one if the first does not
+// accept the connection: then nothing of it was sent yet, whatever its method.
 func (r *Router) ask(req *http.Request) (*http.Response, error) {
 	state, _ := req.Context().Value(requestKey{}).(*request)
 	via := r.kept
@@ -176,18 +179,18 @@ func (r *Router) ask(req *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// attempt sends the request to addr. Where that did not accept the connection
-// it can be sent again.
+// attempt sends the request to addr. If that does not accept the connection, it
+// can be sent again.
 func attempt(req *http.Request, via *http.Transport, addr string) (*http.Response, error) {
-	again := req.Clone(req.Context())
-	again.URL.Host = addr
+	again, url := *req, *req.URL
+	again.URL, url.Host = &url, addr
 	if req.Body != nil {
-		again.Body = io.NopCloser(req.Body) // a failed dial closes it, and the next try needs it
+		again.Body = io.NopCloser(req.Body) // a failed dial closes it, and the next attempt needs it
 	}
-	return via.RoundTrip(again)
+	return via.RoundTrip(&again)
 }
 
-// refused tells whether err is that of a connection that was not made.
+// refused reports whether err says that there was no connection.
 func refused(err error) bool {
 	dial, ok := errors.AsType[*net.OpError](err)
 	return ok && dial.Op == "dial"
@@ -201,26 +204,27 @@ func repeatable(method string) bool {
 	return false
 }
 
-// fail answers where no drone did.
+// fail responds if no drone did.
 func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 	switch {
 	case slowclient.Of(req).Stalled():
-		say(w, http.StatusRequestTimeout, "The rest of the request did not come. Send it again.")
+		respond(w, http.StatusRequestTimeout, "The rest of the request did not arrive in time. Send it again.")
 	case req.Context().Err() != nil:
-		// The client has gone; nobody reads an answer.
+		// The client has gone.
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, errUnknown):
-		say(w, http.StatusNotFound, "There is no app at this address. Check the host name's spelling, and the app's subdomain and domains.")
+		respond(w, http.StatusNotFound, "There is no app at this address. Check the host name's spelling, and the app's subdomain and domains.")
 	case errors.Is(err, errNotRunning), refused(err):
 		w.Header().Set("Retry-After", "2")
-		say(w, http.StatusServiceUnavailable, "The app is not running. If it is being deployed, try again in a moment; else see its state and its log.")
+		respond(w, http.StatusServiceUnavailable, "The app is not running. If it is being deployed, try again in a moment; otherwise see its state and its log.")
 	default:
-		r.o.Logger.Debug("drone broke off", "error", err)
-		say(w, http.StatusBadGateway, "The app broke off before it had answered. See its log.")
+		r.o.Logger.Debug("drone ended the connection", "error", err)
+		respond(w, http.StatusBadGateway, "The app ended the connection before it had answered. See its log.")
 	}
 }
 
-func say(w http.ResponseWriter, status int, text string) {
+// respond sends a sentence of the router's own.
+func respond(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
@@ -253,5 +257,5 @@ func (b *buffers) Get() []byte {
 	return make([]byte, 32<<10)
 }
 
-// Put takes a buffer back.
+// Put returns a buffer.
 func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }

@@ -17,7 +17,7 @@ import (
 )
 
 // bench is a Router in front of one app, me/app at app.example, whose drones
-// are the addresses in order; they take turns.
+// are the addresses, used in turn.
 type bench struct {
 	t        *testing.T
 	url      string
@@ -56,7 +56,7 @@ func with(t *testing.T, o router.Options, addrs ...string) *bench {
 	t.Cleanup(func() {
 		server.Close()
 		r.Close()
-		b.requests.Wait() // hangs where a request is never done, panics where twice
+		b.requests.Wait() // hangs if a request is never done, panics if twice
 	})
 	b.url = server.URL
 	return b
@@ -153,6 +153,9 @@ func TestHeaders(t *testing.T) {
 	req.Header.Set("X-Forwarded-For", "6.6.6.6")
 	req.Header.Set("X-Forwarded-Host", "evil")
 	req.Header.Set("X-Forwarded-Proto", "https")
+	req.Header.Set("X-Forwarded-Port", "6666")
+	req.Header.Set("X-Real-IP", "6.6.6.6")
+	req.Header.Set("X-Request-Id", "evil")
 	req.Header.Set("Forwarded", "for=6.6.6.6")
 	req.Header.Set("Authorization", "Basic eDp5")
 	req.Header.Set("User-Agent", "")
@@ -165,11 +168,29 @@ func TestHeaders(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "App.Example:8080", "X-Forwarded-Proto": "http",
-		"Forwarded": "", "Authorization": "Basic eDp5", "User-Agent": "", "Accept-Encoding": "",
+		"X-Forwarded-Port": "8080", "X-Real-Ip": "127.0.0.1", "Forwarded": `for=127.0.0.1;host="App.Example:8080";proto=http`, "Authorization": "Basic eDp5", "User-Agent": "", "Accept-Encoding": "",
 	} {
 		if value := strings.Join(got.Header.Values(name), ","); value != want {
 			t.Errorf("%s is %q, want %q", name, value, want)
 		}
+	}
+}
+
+// Each request has an id of its own, whatever the client sends.
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.WriteString(w, strings.Join(req.Header.Values("X-Request-Id"), ","))
+	}))
+	seen := map[string]bool{}
+	for range 3 {
+		req := b.request(http.MethodGet, "app.example", "/", nil)
+		req.Header.Set("X-Request-Id", "evil")
+		_, id := b.do(req)
+		if len(id) != 32 || seen[id] {
+			t.Errorf("got %q, after %v", id, seen)
+		}
+		seen[id] = true
 	}
 }
 

@@ -129,7 +129,9 @@ func (x *Exchange) send(what func() error) error {
 	x.mu.Unlock()
 	_ = x.control.SetWriteDeadline(time.Now().Add(x.limit))
 	err := what()
-	_ = x.control.SetWriteDeadline(time.Time{}) // HTTP/2 would end a silent response
+	if !x.http1 {
+		_ = x.control.SetWriteDeadline(time.Time{}) // HTTP/2 would end a silent response
+	}
 	return err
 }
 
