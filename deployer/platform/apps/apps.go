@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -34,7 +35,8 @@ type Options struct {
 
 // Apps may be used concurrently.
 type Apps struct {
-	o Options
+	o     Options
+	hosts atomic.Pointer[hostTable]
 
 	mu    sync.Mutex
 	locks map[string]*locks // by user/app
@@ -64,18 +66,19 @@ func New(o Options) (*Apps, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	a := &Apps{o: o, locks: map[string]*locks{}}
 	err := o.DB.Update(func(tx *bbolt.Tx) error {
 		for _, name := range []string{bucketApps, bucketHosts} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}
 		}
-		return nil
+		return a.publishHosts(tx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("apps: preparing the buckets: %w", err)
 	}
-	return &Apps{o: o, locks: map[string]*locks{}}, nil
+	return a, nil
 }
 
 func key(user, app string) string { return user + "/" + app }

@@ -18,10 +18,10 @@ func hostsOf(d document) []string {
 
 // claim makes the hosts of d its own, in the place of those of before. It
 // refuses where one is another app's.
-func claim(tx *bbolt.Tx, before, d document) error {
+func (a *Apps) claim(tx *bbolt.Tx, before, d document) error {
 	bucket, owner := tx.Bucket([]byte(bucketHosts)), key(d.User, d.Name)
 	if before.Name != "" {
-		if err := unclaim(tx, before); err != nil {
+		if err := a.unclaim(tx, before); err != nil {
 			return err
 		}
 	}
@@ -37,11 +37,11 @@ func claim(tx *bbolt.Tx, before, d document) error {
 			return err
 		}
 	}
-	return nil
+	return a.publishHosts(tx)
 }
 
 // unclaim gives the hosts of d up.
-func unclaim(tx *bbolt.Tx, d document) error {
+func (a *Apps) unclaim(tx *bbolt.Tx, d document) error {
 	bucket := tx.Bucket([]byte(bucketHosts))
 	for _, host := range hostsOf(d) {
 		if string(bucket.Get([]byte(host))) != key(d.User, d.Name) {
@@ -51,6 +51,37 @@ func unclaim(tx *bbolt.Tx, d document) error {
 			return err
 		}
 	}
+	return a.publishHosts(tx)
+}
+
+// hostTable says whose each host is, for [Apps.Lookup], which is called for each
+// request to an app.
+type hostTable struct {
+	version int // of the transaction that it is from
+	owners  map[string]appKey
+}
+
+type appKey struct{ user, app string }
+
+// publishHosts makes Lookup use the hosts as they are in tx, once it is committed.
+func (a *Apps) publishHosts(tx *bbolt.Tx) error {
+	table := &hostTable{version: tx.ID(), owners: map[string]appKey{}}
+	err := tx.Bucket([]byte(bucketHosts)).ForEach(func(host, owner []byte) error {
+		user, app, _ := strings.Cut(string(owner), "/")
+		table.owners[string(host)] = appKey{user, app}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		for { // commits may come here in any order
+			current := a.hosts.Load()
+			if current != nil && current.version > table.version || a.hosts.CompareAndSwap(current, table) {
+				return
+			}
+		}
+	})
 	return nil
 }
 
@@ -61,12 +92,8 @@ func (a *Apps) Lookup(host string) (user, app string, ok bool) {
 	if subdomain, below := strings.CutSuffix(host, "."+a.o.Domain); below {
 		name = "s " + subdomain
 	}
-	err := a.o.DB.View(func(tx *bbolt.Tx) error {
-		owner := tx.Bucket([]byte(bucketHosts)).Get([]byte(name))
-		user, app, ok = strings.Cut(string(owner), "/")
-		return nil
-	})
-	return user, app, ok && err == nil
+	owner, ok := a.hosts.Load().owners[name]
+	return owner.user, owner.app, ok
 }
 
 // Availability tells whether an app could be made.

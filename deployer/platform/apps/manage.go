@@ -35,7 +35,7 @@ func (a *Apps) Create(user, app string, fields Fields) (App, error) {
 		if tx.Bucket([]byte(bucketApps)).Get([]byte(key(user, app))) != nil {
 			return core.Errorf(core.CodePlatformAppConflict, "There is an app %s already", key(user, app))
 		}
-		if err := claim(tx, document{}, d); err != nil {
+		if err := a.claim(tx, document{}, d); err != nil {
 			return err
 		}
 		return write(tx, d)
@@ -68,7 +68,7 @@ func (a *Apps) Update(user, app string, fields Fields, o Order) (App, error) {
 		if err := checkHost(*d); err != nil {
 			return err
 		}
-		return claim(tx, before, *d)
+		return a.claim(tx, before, *d)
 	})
 	if err != nil {
 		return App{}, err
@@ -142,7 +142,7 @@ func (a *Apps) Destroy(ctx context.Context, user, app string) error {
 		return wrapped("destroying an app", err)
 	}
 	err = a.o.DB.Update(func(tx *bbolt.Tx) error {
-		if err := unclaim(tx, d); err != nil {
+		if err := a.unclaim(tx, d); err != nil {
 			return err
 		}
 		return tx.Bucket([]byte(bucketApps)).Delete([]byte(key(user, app)))
