@@ -61,7 +61,7 @@ func ReadList(list []byte, head string) (l List, err error) {
 	want := []byte(head)
 	s := jsonscan.New(list)
 	for range s.Array() {
-		start := *s
+		start := s.Offset()
 		isHead := false
 		for range s.Object("id") {
 			id := s.Bytes()
@@ -69,7 +69,7 @@ func ReadList(list []byte, head string) (l List, err error) {
 			isHead = bytes.EqualFold(id, want)
 		}
 		if isHead && head != "" && l.Head.ID == "" {
-			*s = start // to read the same commit again; errors in it occur again
+			s.Rewind(start)
 			l.Head, l.HeadSkipsCI = ReadCommit(s)
 		}
 	}

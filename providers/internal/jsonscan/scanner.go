@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 )
 
 // MaxDepth is how deep arrays and objects may be nested. Webhook payloads stay
@@ -24,6 +25,7 @@ type Scanner struct {
 	pos     int // of the first byte of the next value
 	depth   int
 	scratch []byte // the last unescaped string
+	short   strings.Builder
 	err     error
 }
 
@@ -44,6 +46,17 @@ func (s *Scanner) End() error {
 		s.fail(ErrSyntax)
 	}
 	return s.err
+}
+
+// Offset returns the position of the next value, for [Scanner.Rewind].
+func (s *Scanner) Offset() int { return s.pos }
+
+// Rewind moves back to a value, an element of the array or object that is being read,
+// to read it again. After an error it does nothing.
+func (s *Scanner) Rewind(offset int) {
+	if s.err == nil {
+		s.pos = offset
+	}
 }
 
 // Object reads an object. It yields each of the wanted keys that occurs, with

@@ -253,6 +253,43 @@ func TestAValueOfAnotherTypeReadsAsZero(t *testing.T) {
 	}
 }
 
+// Strings keep their values while others are read, also after a Rewind.
+func TestTextsAreKept(t *testing.T) {
+	t.Parallel()
+	var list, want []string
+	for i := range 500 {
+		want = append(want, strings.Repeat(string(rune('a'+i%26)), i))
+		list = append(list, `"`+want[i]+`"`)
+	}
+	s := New([]byte("[" + strings.Join(list, ",") + "]"))
+	var got, again []string
+	for range s.Array() {
+		start := s.Offset()
+		got = append(got, s.Text())
+		s.Rewind(start)
+		again = append(again, s.Text())
+	}
+	if err := s.End(); err != nil || !slices.Equal(got, want) || !slices.Equal(again, want) {
+		t.Errorf("the strings have changed: %v", err)
+	}
+}
+
+func TestRewindAfterAnErrorDoesNothing(t *testing.T) {
+	t.Parallel()
+	s := New([]byte(`[{"a":tru}]`))
+	for range s.Array() {
+		start := s.Offset()
+		for range s.Object("a") {
+			s.Bool()
+		}
+		s.Rewind(start)
+		s.Skip()
+	}
+	if err := s.End(); !errors.Is(err, ErrSyntax) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestIntReadsWholeNumbersOf64Bits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{`0`: 0, `-7`: -7, `1331839581`: 1331839581, `9223372036854775807`: 1<<63 - 1} {

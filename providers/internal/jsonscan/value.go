@@ -3,6 +3,7 @@ package jsonscan
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -49,7 +50,23 @@ func (s *Scanner) Kind() Kind {
 
 // Text reads a string; anything else reads as "". The escape sequence of half a
 // surrogate pair becomes U+FFFD, as in encoding/json.
-func (s *Scanner) Text() string { return string(s.Bytes()) }
+func (s *Scanner) Text() string { return s.share(s.Bytes()) }
+
+// share returns text as a string. Short strings are parts of a longer one, so that an
+// event of many fields takes few allocations.
+func (s *Scanner) share(text []byte) string {
+	const short, together = 128, 768
+	if len(text) == 0 || len(text) > short {
+		return string(text)
+	}
+	if s.short.Cap()-s.short.Len() < len(text) {
+		s.short = strings.Builder{}
+		s.short.Grow(together)
+	}
+	start := s.short.Len()
+	s.short.Write(text)
+	return s.short.String()[start:]
+}
 
 // Bytes reads a string as [Scanner.Text] does, without a copy. The result is
 // valid until the next call of a method of s, and must not be changed.
