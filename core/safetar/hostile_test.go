@@ -57,6 +57,7 @@ func hard(name, to string) string { return block(name, tar.TypeLink, to, "") }
 func longName(name string) string {
 	return block("././@LongLink", tar.TypeGNULongName, "", name+"\x00")
 }
+
 func longLink(name string) string {
 	return block("././@LongLink", tar.TypeGNULongLink, "", name+"\x00")
 }

@@ -182,6 +182,10 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
+		result.Dir = g.Dir
+		if result.Web, err = g.serveStatic(ctx, &result); err != nil {
+			return Result{}, err
+		}
 		g.out.say("It is a static site, as there is %s", start.Source)
 		return result, nil
 	}

@@ -49,7 +49,7 @@ type Result struct {
 	Web       string            // shell command that serves; "" if nothing does
 	Processes map[string]string // commands of other processes, by name
 	Release   string            // command that runs once before the switch; "" for none
-	Static    string            // folder below Dir of a static site, which needs no process; "" if it is none
+	Static    string            // folder below Dir of a static site; "" if it is none
 	Fallback  string            // file below Static that answers unknown paths; "" for none
 	Health    string            // path that answers 2xx or 3xx once the app is ready; "" for none
 }

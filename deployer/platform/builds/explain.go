@@ -32,7 +32,7 @@ var outages = []*regexp.Regexp{ //nolint:gochecknoglobals // a table
 // symptoms are looked for in this order.
 var symptoms = []symptom{ //nolint:gochecknoglobals // a table
 	{regexp.MustCompile(`Could not resolve dependency:|ERESOLVE could not resolve`), "make the versions fit, or put legacy-peer-deps=true into .npmrc", 2},
-	{regexp.MustCompile("can only install packages when your|Missing: .* from lock file|lock file's .* does not satisfy|ERR_PNPM_\\w*LOCKFILE\\w*|Your lockfile needs to be updated|lockfile would have been (?:modified|created)"), "install on your machine and commit the lockfile", 0},
+	{regexp.MustCompile(`can only install packages when your|Missing: .* from lock file|lock file's .* does not satisfy|ERR_PNPM_\w*LOCKFILE\w*|Your lockfile needs to be updated|lockfile would have been (?:modified|created)`), "install on your machine and commit the lockfile", 0},
 	{regexp.MustCompile(`\bE401\b|\bE403\b|ERR_PNPM_FETCH_40[13]|Response [cC]ode:? 40[13]|Request failed \\?"40[13]|YN0041|401 Unauthorized|Unable to authenticate`), "for a private registry, refer to a variable in .npmrc, as in _authToken=${NPM_TOKEN}, and set it with webhooks apps env set", 0},
 	{regexp.MustCompile(`\bE404\b|ERR_PNPM_FETCH_404|Couldn't find package|Response [cC]ode:? 404|Request failed \\?"404|\bETARGET\b|No matching version|ERR_PNPM_NO_MATCHING_VERSION|Couldn't find any versions`), "check the name and the version; a private registry is named in .npmrc", 0},
 	{regexp.MustCompile(`ERR_PNPM_IGNORED_BUILDS`), "approve the scripts of dependencies with pnpm approve-builds, and commit that", 0},

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
@@ -256,4 +257,14 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"name": name, "dist-tags": map[string]string{"latest": latest}, "versions": versions,
 	})
+}
+
+// await waits until something is so, for a minute at most.
+func await(t *testing.T, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it has not come about")
+		}
+	}
 }

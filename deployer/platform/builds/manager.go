@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/atomicfile"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/npmsemver"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 )
@@ -94,7 +95,7 @@ func (b *Builder) choose(ctx context.Context, m *manager) error {
 	if err != nil {
 		return err
 	}
-	range_, err := npmsemver.ParseRange(m.Range)
+	allowed, err := npmsemver.ParseRange(m.Range)
 	if err != nil {
 		return core.Errorf(core.CodePlatformBuildFailed, "%s, which is not a range of versions", m.Source)
 	}
@@ -103,7 +104,7 @@ func (b *Builder) choose(ctx context.Context, m *manager) error {
 			m.Version = v.String()
 			return nil
 		}
-		if m.Version == "" && range_.Contains(v) {
+		if m.Version == "" && allowed.Contains(v) {
 			m.Version = v.String()
 		}
 	}
@@ -139,7 +140,8 @@ func packageOf(m project.Manager) (name, script string) {
 func manifest(dir string) (m struct {
 	Version string
 	Engines struct{ Node string }
-}) {
+},
+) {
 	text, err := os.ReadFile(filepath.Join(dir, "package.json")) //nolint:gosec // fetched, or the operator's
 	if err == nil {
 		_ = json.Unmarshal(text, &m) // what can't be read asks for nothing
@@ -191,29 +193,18 @@ func (b *Builder) runBy(m manager, by node, program, dir string) (manager, error
 	return m, nil
 }
 
+// quoted returns a text as one word of a shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
 // writeProgram writes a shell script that runs a program.
 func writeProgram(to, by, program string) error {
-	text := "#!/bin/sh\nexec"
-	for _, word := range []string{by, program} {
-		if word != "" {
-			text += " '" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
+	run := quoted(program)
+	if by != "" {
+		run = quoted(by) + " " + run
 	}
-	text += " \"$@\"\n"
+	text := "#!/bin/sh\nexec " + run + " \"$@\"\n"
 	if is, err := os.ReadFile(to); err == nil && string(is) == text { //nolint:gosec // the server's own
 		return nil
 	}
-	next, err := os.CreateTemp(filepath.Dir(to), ".next-")
-	if err != nil {
-		return err
-	}
-	_, err = next.WriteString(text)
-	err = errors.Join(err, next.Chmod(0o755), next.Close())
-	if err == nil {
-		err = os.Rename(next.Name(), to)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(next.Name()))
-	}
-	return nil
+	return atomicfile.Write(to, []byte(text), 0o755)
 }

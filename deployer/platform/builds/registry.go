@@ -95,7 +95,7 @@ func registryError(ctx context.Context, doing string, err error, stdout, stderr 
 		Error struct{ Code, Summary string } `json:"error"`
 	}
 	if json.Unmarshal(stdout, &answer) != nil || answer.Error.Code == "" {
-		for _, line := range strings.Split(string(stderr), "\n") {
+		for line := range strings.SplitSeq(string(stderr), "\n") {
 			if code, ok := strings.CutPrefix(line, "npm error code "); ok && answer.Error.Code == "" {
 				answer.Error.Code = strings.TrimSpace(code)
 			}
@@ -154,7 +154,7 @@ func (b *Builder) fetch(ctx context.Context, name, version string, out *output) 
 	if _, err := os.Stat(inside(dir, name)); err == nil {
 		return dir, nil
 	}
-	out.say("Fetching %s %s from the npm registry", name, version)
+	out.say("Fetching %s %s from the npm registry", titleOf(name), version)
 	if err := os.MkdirAll(b.packages(), 0o755); err != nil { //nolint:gosec // apps run what is in it
 		return "", fmt.Errorf("builds: making the folder for packages: %w", err)
 	}
@@ -175,6 +175,19 @@ func (b *Builder) fetch(ctx context.Context, name, version string, out *output) 
 		return "", fmt.Errorf("builds: keeping %s %s: %w", name, version, err)
 	}
 	return dir, nil
+}
+
+// titleOf returns what a package is, for a person.
+func titleOf(name string) string {
+	switch {
+	case name == nodePackage():
+		return "Node.js"
+	case strings.HasPrefix(name, "@yarnpkg/"):
+		return "yarn"
+	case strings.HasPrefix(name, "@pnpm/"):
+		return "pnpm"
+	}
+	return name
 }
 
 // Sweep removes what a server left in the cache that was killed, and the

@@ -22,8 +22,13 @@ type settings struct {
 
 // npmKeys are the settings that are passed on, with yarn's name for them.
 var npmKeys = []struct{ npm, yarn string }{ //nolint:gochecknoglobals // a table
-	{"registry", "npmRegistryServer"}, {"proxy", "httpProxy"}, {"https-proxy", "httpsProxy"}, {"noproxy", ""},
-	{"cafile", "httpsCaFilePath"}, {"ca", ""}, {"strict-ssl", "enableStrictSsl"},
+	{"registry", "npmRegistryServer"},
+	{"proxy", "httpProxy"},
+	{"https-proxy", "httpsProxy"},
+	{"noproxy", ""},
+	{"cafile", "httpsCaFilePath"},
+	{"ca", ""},
+	{"strict-ssl", "enableStrictSsl"},
 }
 
 // passedOn are the variables of the server's environment that say the same to

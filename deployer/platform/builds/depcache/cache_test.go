@@ -395,7 +395,8 @@ func TestPruneAndSweep(t *testing.T) {
 
 func TestKey(t *testing.T) {
 	t.Parallel()
-	if mustKey(t, 1) == mustKey(t, 2) || mustKey(t, 1) != mustKey(t, 1) {
+	one := mustKey(t, 1)
+	if two, again := mustKey(t, 2), mustKey(t, 1); one == two || one != again {
 		t.Error("a key does not follow from its inputs")
 	}
 	if _, err := depcache.Key(func() {}); err == nil {

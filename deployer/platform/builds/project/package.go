@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -77,9 +78,7 @@ func parsePackage(text []byte) (Package, error) {
 		raw: raw,
 	}
 	for _, name := range []string{"peerDependencies", "optionalDependencies", "dependencies"} {
-		for dependency, version := range words(raw[name]) {
-			p.Dependencies[dependency] = version
-		}
+		maps.Copy(p.Dependencies, words(raw[name]))
 	}
 	ours := object(raw["webhooks"])
 	p.Static, p.Fallback = word(ours["static"]), word(ours["fallback"])

@@ -48,7 +48,7 @@ const (
 // Which package manager it is, in which versions.
 func TestManager(t *testing.T) {
 	t.Parallel()
-	type want struct{ name, version, range_, prefer, lock string }
+	type want struct{ name, version, allowed, prefer, lock string }
 	for name, test := range map[string]struct {
 		files files
 		want  want
@@ -228,7 +228,8 @@ func TestPlan(t *testing.T) {
 		},
 		"not a member": {
 			files{"package.json": `{"workspaces":["libs/*","!apps/web"],"devDependencies":{"t":"1"}}`, "apps/web/package.json": `{"dependencies":{"a":"1"}}`, "apps/web/" + npmLock: "{}"},
-			"apps/web", 11, nil, want{install: "ci --omit=dev --prefer-offline"},
+			"apps/web", 11, nil,
+			want{install: "ci --omit=dev --prefer-offline"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
