@@ -194,7 +194,7 @@ func randomHex() string {
 	return hex.EncodeToString(random[:])
 }
 
-// freeAddress returns an address of loopback with a port that nobody listens on.
+// freeAddress returns an address of loopback with an unused port.
 func freeAddress(ctx context.Context) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -204,7 +204,7 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), nil
 }
 
-// waitFor waits until somebody listens on an address.
+// waitFor waits until a server listens on an address.
 func waitFor(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

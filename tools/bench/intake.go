@@ -13,7 +13,7 @@ const (
 	connections = 64   // that senders keep open
 )
 
-// contender is somebody whose figure is measured.
+// contender is a program that is measured.
 type contender struct {
 	name  string
 	start func(context.Context) (*server, error)

@@ -48,7 +48,7 @@ func (s *suite) start(ctx context.Context, name string, args ...string) (*proces
 		for scanner.Scan() {
 			select {
 			case p.lines <- scanner.Text():
-			default: // nobody reads them any more
+			default: // they are not read any more
 			}
 		}
 		_, _ = io.Copy(io.Discard, out)

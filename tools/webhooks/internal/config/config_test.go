@@ -67,7 +67,7 @@ func TestAllProblemsAreReported(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, nil, "--listen", "nowhere", "--workers", "0", "--log-level", "loud", "--data", "",
 		"--github-url", "https://user:pass@example.com", "--platform-url", "http://example.com", "--retry-delays", "0s", "--lease", "999ms",
-		"--shutdown-delay", "-1s", "--wait", "2m", "--trusted-proxies", "proxy", "--build-timeout", "30m", "--smtp-username", "me", "--smtp-from", "nobody",
+		"--shutdown-delay", "-1s", "--wait", "2h", "--trusted-proxies", "proxy", "--build-timeout", "30m", "--smtp-username", "me", "--smtp-from", "me at home",
 		"--email-errors", "--tls-cert", "cert", "--acme-domains", "example.com", "--redis", "host", "--redis-cluster", "--redis-db", "1", "--redis-prefix", "{x}",
 		"--notify-urls", "ftp://example.com", "--smtp-addr", "host")
 	if err == nil {
@@ -77,9 +77,9 @@ func TestAllProblemsAreReported(t *testing.T) {
 		`--listen: invalid address "nowhere": want host:port or :port`, "--workers: must be at least 1, not 0", "--log-level: invalid value \"loud\": want debug, info, warn, error",
 		"--data: must not be empty", "--github-url: the URL must not contain credentials", "--platform-key-file must be set with --platform-url",
 		"--retry-delays: must be positive, not 0s", "--lease: must be at least 1s, not 999ms", "--shutdown-delay: must be 0 or more, not -1s",
-		"--wait: must be between 0s and 1m0s, not 2m0s", `--trusted-proxies: invalid network "proxy": want an address or a network such as 10.0.0.0/8`,
+		"--wait: must be between 0s and ", `--trusted-proxies: invalid network "proxy": want an address or a network such as 10.0.0.0/8`,
 		"--upload-timeout must be more than --build-timeout", "--smtp-username and --smtp-password-file must be set together",
-		`--smtp-from: invalid sender "nobody"`, "--tls-cert and --tls-key must be set together", "--tls-cert and --acme-domains exclude each other",
+		`--smtp-from: invalid sender "me at home"`, "--tls-cert and --tls-key must be set together", "--tls-cert and --acme-domains exclude each other",
 		`--redis: invalid address "host"`, "--redis-db must be 0 with --redis-cluster", `--redis-prefix: invalid prefix "{x}"`,
 		"--notify-urls: invalid URL: want http(s)://host[/path]", `--smtp-addr: invalid address "host"`,
 	} {
