@@ -19,8 +19,8 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
-// Options is what an API is made of. Deploy, Status, Auth and NewUUID are
-// required; everything else has a default.
+// Options are what [New] takes. Deploy, Status, Auth and NewUUID are required;
+// everything else has a default.
 type Options struct {
 	Deploy  Deploy
 	Status  Status
@@ -28,13 +28,13 @@ type Options struct {
 	NewUUID func() string // a fresh UUID, version 7, for each request
 
 	Version      string        // of the API, semantic; "1.0.0"
-	BaseURL      string        // scheme and host in links, such as "https://example.com"; "": those of the request
+	BaseURL      string        // scheme and host of links, such as "https://example.com"; "": those of the request
 	Proxies      serve.Proxies // whose X-Forwarded-For and -Proto are believed; none
-	Wait         time.Duration // how long a delivery's answer waits for the outcome; 8 s, negative: not at all
+	Wait         time.Duration // how long the response to a delivery waits for the outcome; 8 s, negative: not at all
 	MaxWait      time.Duration // what a client may ask for instead; 60 s
 	WriteTimeout time.Duration // for one write to the reader of a feed; 10 s
 	MaxFeeds     int           // feeds at a time; 10,000
-	BodyMemory   int64         // bytes that the bodies of requests, with all copies of them, take at a time; 256 MiB
+	BodyMemory   int64         // memory of the bodies of all requests, with their copies, in bytes; 256 MiB
 
 	// Logins throttles clients that guess credentials; default: one of its own.
 	Logins *throttle.Throttle
@@ -158,11 +158,11 @@ func (a *API) EndFeeds(ctx context.Context) {
 	}
 }
 
-// handler answers a request, or returns why it does not.
+// handler responds to a request, or returns an error to respond with.
 type handler func(c *gin.Context) error
 
 type route struct {
-	method, path string // what takes GET takes HEAD too
+	method, path string // a route for GET is one for HEAD too
 	handler      handler
 }
 
@@ -189,7 +189,7 @@ func spellings(path string) []string {
 	return []string{path, path + "/"}
 }
 
-// handle makes a handler one of Gin's.
+// handle returns h as a handler of Gin.
 func (a *API) handle(h handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {

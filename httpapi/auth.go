@@ -13,7 +13,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// maxSmallBody is the limit of a body that is no payload, in bytes.
+// maxSmallBody is the limit of a body that is not a payload, in bytes.
 const maxSmallBody = 64 << 10
 
 // pairGitHub keeps the caller's access token for GitHub.
@@ -62,10 +62,10 @@ func (a *API) pairGitHub(c *gin.Context) error {
 	return nil
 }
 
-// pairCredentials reads {"credentials":"githubUser:token"}; "" where there
-// are none in it. The field may come once, by its exact name, and what it holds
-// is not mended: a text that could mean two things is refused. Errors of the
-// JSON decoder are not passed on, as they may repeat what they stumbled over.
+// pairCredentials reads {"credentials":"githubUser:token"}; it returns no secret
+// if the field is missing. The field may be there once, by its exact name, and
+// its value is not repaired: a text that could mean two things is refused. Errors
+// of the JSON decoder are not passed on, as they may repeat parts of the text.
 func pairCredentials(body []byte) (core.Secret, error) {
 	if len(body) == 0 {
 		return core.Secret{}, nil
@@ -86,13 +86,13 @@ func pairCredentials(body []byte) (core.Secret, error) {
 		return core.Secret{}, core.NewError(core.CodeBadCredentials, "The credentials are not a string"+form, nil)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return isControl(r) || r == utf8.RuneError }) {
-		return core.Secret{}, core.NewError(core.CodeBadCredentials, "The credentials hold what is no text"+form, nil)
+		return core.Secret{}, core.NewError(core.CodeBadCredentials, "The credentials have control characters or are not UTF-8"+form, nil)
 	}
 	return core.NewSecret(text), nil
 }
 
-// fieldsOf returns the values that an object has for a key, each time that it
-// comes; ok is false where text is no JSON object, or not UTF-8.
+// fieldsOf returns the values that an object has for a key, in order; ok is false
+// if text is not a JSON object, or not UTF-8.
 func fieldsOf(text []byte, key string) (values []json.RawMessage, ok bool) {
 	if !utf8.Valid(text) || !json.Valid(text) {
 		return nil, false

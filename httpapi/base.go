@@ -10,7 +10,7 @@ import (
 // a header or HTML would have to escape.
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9.:\-\[\]]{1,255}$`)
 
-// base returns the scheme and the host that the client used, for links.
+// base returns the scheme and the host of links: those that the client used.
 func (a *API) base(c *gin.Context) string {
 	if a.baseURL != "" {
 		return a.baseURL

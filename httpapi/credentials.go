@@ -16,17 +16,17 @@ import (
 
 // travisToken is what Travis CI sent as the whole Authorization header until
 // November 2016: the SHA-256, in hex, of the slug and a token of Travis' own
-// (travis-ci/travis-tasks, lib/travis/addons/webhook/task.rb; FACTS 5.1). It
-// proves nothing to us and is no attempt at credentials.
+// (travis-ci/travis-tasks, lib/travis/addons/webhook/task.rb). It
+// authenticates nobody here, and is not an attempt to.
 var travisToken = regexp.MustCompile(`^[0-9A-Fa-f]{8,128}$`)
 
 var errMalformed = errors.New("the Authorization header is not of the form of RFC 7617")
 
-// credentials returns what the request gives by Basic authentication (RFC
-// 7617); nil where it gives nothing.
+// credentials returns the credentials of Basic authentication (RFC 7617), nil if
+// there are none.
 func credentials(h http.Header) (*core.Credentials, error) {
 	if len(h.Values("Authorization")) > 1 {
-		return nil, errMalformed // whoever stands before us may have looked at another one
+		return nil, errMalformed // a proxy in front may have checked another one
 	}
 	header := strings.TrimSpace(h.Get("Authorization"))
 	if header == "" || travisToken.MatchString(header) {
@@ -49,8 +49,7 @@ func credentials(h http.Header) (*core.Credentials, error) {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// authorize returns the user that the path names, where the caller proved to
-// be it.
+// authorize returns the user that the path names, if the caller is that user.
 func (a *API) authorize(c *gin.Context) (user string, err error) {
 	given, err := credentials(c.Request.Header)
 	if err != nil {

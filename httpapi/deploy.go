@@ -14,8 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// deploy takes a delivery and answers with what became of it, as far as that
-// is known soon.
+// deploy accepts a delivery and responds with its outcome, if that is known soon.
 func (a *API) deploy(c *gin.Context) error {
 	began := time.Now()
 	receipt, err := a.deliver(c)
@@ -25,12 +24,12 @@ func (a *API) deploy(c *gin.Context) error {
 	c.Set(keyUser, receipt.Change.Entry.User)
 	wait := a.patience(c, a.o.Wait)
 	a.extendDeadline(c, wait)
-	// Whoever sent it has been waiting since it arrived.
+	// The sender has been waiting since the request arrived.
 	return a.answer(c, a.await(c, receipt.Change, wait-time.Since(began)))
 }
 
-// deliver reads a delivery and hands it over. When it returns, the delivery's
-// body is not held in memory any more.
+// deliver reads a delivery and passes it on. When it returns, the body is not in
+// memory any more.
 func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	if err := a.o.Deploy.Admit(); err != nil {
 		return receipt, err
@@ -65,8 +64,8 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	return receipt, err
 }
 
-// release lets a held entry go on, as its owner wants it. It waits for the
-// outcome only where the client prefers that.
+// release lets a held entry go on. It waits for the outcome only if the client
+// prefers that.
 func (a *API) release(c *gin.Context) error {
 	user, err := a.authorize(c)
 	if err != nil {
@@ -82,7 +81,7 @@ func (a *API) release(c *gin.Context) error {
 }
 
 // senderHeader returns the headers that a provider may read: all but the
-// credentials, which are none of its business.
+// credentials.
 func senderHeader(h http.Header) textproto.MIMEHeader {
 	h = h.Clone()
 	h.Del("Authorization")
@@ -90,12 +89,12 @@ func senderHeader(h http.Header) textproto.MIMEHeader {
 	return textproto.MIMEHeader(h)
 }
 
-// extendDeadline leaves time for waiting and answering, which the server's
-// WriteTimeout, counting from the request's first byte, may not.
+// extendDeadline leaves time to wait and respond, which the server's WriteTimeout,
+// counting from the request's first byte, may not.
 func (a *API) extendDeadline(c *gin.Context, wait time.Duration) {
-	const answering = 30 * time.Second
+	const responding = 30 * time.Second
 	// A writer without deadlines needs none to be extended.
-	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(wait + answering))
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(wait + responding))
 }
 
 // await returns the newest change of a pending entry, or of the push that a
@@ -110,7 +109,7 @@ func (a *API) await(c *gin.Context, change core.Change, wait time.Duration) core
 	defer context.AfterFunc(a.ending, cancel)()
 	newest, err := a.o.Deploy.Wait(ctx, change.Entry.ID)
 	if err != nil {
-		// The delivery is accepted, whatever went wrong since; so say that.
+		// The delivery is accepted, whatever went wrong since.
 		a.o.Logger.WarnContext(c.Request.Context(), "waiting for an outcome failed",
 			"uuid", uuidOf(c), "entry_id", change.Entry.ID, "error", err)
 		return change
@@ -118,7 +117,7 @@ func (a *API) await(c *gin.Context, change core.Change, wait time.Duration) core
 	return newest
 }
 
-// answer tells an entry as it stands: its change, or its failure.
+// answer responds with an entry: its change, or its error.
 func (a *API) answer(c *gin.Context, change core.Change) error {
 	e := change.Entry
 	c.Set(keyEntryID, e.ID)

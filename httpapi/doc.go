@@ -6,11 +6,12 @@
 //		Deploy: deploys, Status: statuses, Auth: auths,
 //		NewUUID: func() string { return uuid.Must(uuid.NewV7()).String() },
 //	})
-//	server := httpapi.NewServer(httpapi.ServerOptions{Addr: ":8080", API: api})
-//	if err := server.Start(ctx); err != nil {
-//		return err // "address already in use" is told here
+//	s := serve.New(serve.Options{Name: "listen", Addr: ":8080", Overload: api.Overload()})
+//	if err := s.Listen(ctx); err != nil {
+//		return err
 //	}
-//	defer server.Stop(ctx)
+//	s.Serve(api.Handler())
+//	defer s.Stop(ctx) // after api.Drain and api.EndFeeds
 //
 // Gin's mode is a global of Gin; the program sets it before New:
 // gin.SetMode(gin.ReleaseMode).
@@ -25,6 +26,6 @@
 //	POST /1/auth/github                        pair with an account on GitHub
 //	GET  /healthz, /readyz
 //
-// What takes GET takes HEAD. Each is served with and without a trailing slash,
-// never by a redirect, which GitHub does not follow (isaacs/github#574).
+// A route for GET is one for HEAD too. Each is served with and without a trailing
+// slash, never by a redirect, which GitHub does not follow (isaacs/github#574).
 package httpapi

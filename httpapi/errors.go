@@ -72,7 +72,7 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodeInternal:             http.StatusInternalServerError,
 }
 
-// statusOf returns the status code of an error; 500 for one that has none.
+// statusOf returns the status code of an error; 500 if it is not in the table.
 func statusOf(code core.Code) int {
 	if status, ok := statuses[code]; ok {
 		return status
@@ -81,7 +81,7 @@ func statusOf(code core.Code) int {
 }
 
 // statusFor returns the status code of a response with err. That a part behind us
-// did not answer in time is no fault of ours: there is too much to do.
+// did not answer in time means that there is too much to do.
 func statusFor(err error) int {
 	status := statusOf(core.AsError(err).Code)
 	if status == http.StatusInternalServerError && errors.Is(err, context.DeadlineExceeded) {
@@ -110,7 +110,7 @@ func (a *API) failureOf(c *gin.Context, err error) failure {
 	return f
 }
 
-// failure returns what a client is told of err, and logs what it is not told.
+// failure returns what the response says about err, and logs the cause.
 func (a *API) failure(ctx context.Context, uuid string, err error) failure {
 	e := core.AsError(err)
 	f := failure{Error: e.Code, Reason: e.Reason, UUID: uuid}
@@ -161,7 +161,7 @@ func (a *API) writeError(c *gin.Context, err error) {
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 // invalid returns the error for a parameter, which names it and what it accepts.
-func invalid(code core.Code, name, takes string) error {
+func invalid(code core.Code, name, want string) error {
 	what, _, _ := strings.Cut(core.Reason(code), ";")
-	return core.NewError(code, what+": "+name+" takes "+takes, nil)
+	return core.NewError(code, what+": invalid "+name+": want "+want, nil)
 }

@@ -39,9 +39,9 @@ type feedOutput interface {
 	write(text []byte) error
 }
 
-// run writes changes until the feed ends: by itself, which is no error, or for
-// a reason that the client should be told, if it can be. If the feed is live,
-// run returns as soon as there is nothing to write: then idle is true.
+// run writes changes until the feed ends: by itself, or with an error that the
+// client should get. If the feed is live, run returns as soon as there is nothing
+// to write: then idle is true.
 func (f *feed) run(ctx context.Context) (idle bool, err error) {
 	if f.written.IsZero() {
 		f.written = time.Now()

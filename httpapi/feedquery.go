@@ -23,11 +23,11 @@ const (
 
 const (
 	defaultHeartbeat = 15 * time.Second
-	minHeartbeat     = 10 * time.Millisecond // so that nobody is kept busy with empty lines
+	minHeartbeat     = 10 * time.Millisecond // so that empty lines keep neither side busy
 	maxFeedTime      = time.Hour
 )
 
-// feedQuery is what a client wants of a feed.
+// feedQuery is what a client asks of a feed.
 type feedQuery struct {
 	since     status.Since
 	mode      feedMode
@@ -39,7 +39,7 @@ type feedQuery struct {
 	statuses  []core.Status // nil: all
 }
 
-// wants tells whether the client asked for that change.
+// wants reports whether the client asked for that change.
 func (q feedQuery) wants(line core.Line) bool {
 	return (q.app == "" || line.App == q.app) &&
 		(q.statuses == nil || slices.Contains(q.statuses, line.Status))
@@ -75,7 +75,7 @@ func parseFeed(r *http.Request) (feedQuery, error) {
 			return feedQuery{}, err
 		}
 	}
-	// A browser that connects again sends it, to the URL it began with.
+	// A browser that reconnects sends it, to the URL that it began with.
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		if q.since, err = status.ParseSince(id); err != nil {
 			return feedQuery{}, invalid(core.CodeStatusParams, "the header Last-Event-ID", "the id of an event of this feed")
@@ -148,7 +148,7 @@ func (q *feedQuery) readStatuses(text string) error {
 	return nil
 }
 
-// acceptsEvents tells whether the client asks for server-sent events.
+// acceptsEvents reports whether the client asks for server-sent events.
 func acceptsEvents(h http.Header) bool {
 	for _, value := range h.Values("Accept") {
 		for accepted := range strings.SplitSeq(value, ",") {

@@ -11,18 +11,18 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// readyTimeout is how long finding out may take, before it counts as not.
+// readyTimeout is how long the check of readiness may take until it counts as failed.
 const readyTimeout = 2 * time.Second
 
 const pathHealth = "/healthz"
 
-// healthy says that the process answers.
+// healthy responds that the process is alive.
 func (a *API) healthy(c *gin.Context) error {
 	writeJSON(c, http.StatusOK, okBody{true})
 	return nil
 }
 
-// ready says whether requests should be sent here.
+// ready responds whether requests should be sent here.
 func (a *API) ready(c *gin.Context) error {
 	if a.draining.Load() {
 		return core.NewError(core.CodeHTTPUnavailable, "", nil)

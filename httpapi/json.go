@@ -9,11 +9,11 @@ import (
 
 const typeJSON = "application/json"
 
-// writeJSON answers with v: HTML unescaped, with a newline at the end.
+// writeJSON responds with v: HTML unescaped, with a newline at the end.
 func writeJSON(c *gin.Context, code int, v any) {
 	text, err := encode(v)
 	if err != nil {
-		panic(err) // v is of a type of ours that always can be encoded
+		panic(err) // v is of a type that can always be encoded
 	}
 	c.Data(code, typeJSON, text)
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// memoryBudget bounds the memory that bodies take at a time.
+// memoryBudget bounds the memory of the bodies that are there at a time.
 //
 // Small bodies don't queue behind large ones: whatever fits is granted at once.
 type memoryBudget struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/status"
 )
 
-// Deploy takes deliveries; *deploy.Service is one.
+// Deploy accepts deliveries; *deploy.Service implements it.
 type Deploy interface {
 	// Admit fails if another delivery would be refused now.
 	Admit() error
@@ -23,7 +23,7 @@ type Deploy interface {
 	Release(ctx context.Context, user, id string) (core.Change, error)
 }
 
-// Status tells what became of deliveries; *status.Service is one.
+// Status reads what became of deliveries; *status.Service implements it.
 type Status interface {
 	// List returns entries, newest first, and how many there are in all.
 	List(ctx context.Context, user, app string, skip, limit int) ([]core.Entry, int, error)
@@ -33,13 +33,13 @@ type Status interface {
 	Subscribe(ctx context.Context, user string, since status.Since) (*status.Reader, error)
 }
 
-// Auth tells who calls; *auth.Service is one.
+// Auth authenticates callers; *auth.Service implements it.
 type Auth interface {
-	// Authenticate proves c, nil where none were given.
+	// Authenticate verifies c, which is nil if there are no credentials.
 	Authenticate(ctx context.Context, c *core.Credentials) (core.Account, error)
-	// Authorize proves c and that it is user's.
+	// Authorize verifies c, and that it is user's.
 	Authorize(ctx context.Context, c *core.Credentials, user string) (core.Account, error)
-	// PairGitHub keeps an access token for GitHub.
+	// PairGitHub stores an access token for GitHub.
 	PairGitHub(ctx context.Context, user string, credentials core.Secret, app string) (auth.Pairing, error)
 }
 

@@ -8,20 +8,20 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// prefer is what a client prefers (RFC 7240), as far as we know it.
+// prefer is what a client prefers (RFC 7240), of what is supported.
 type prefer struct {
 	async bool          // respond-async
 	waits bool          // wait was given
 	wait  time.Duration // with it
 }
 
-// parsePrefer reads the values of the header Prefer. What it does not
-// understand it leaves out, as RFC 7240, section 2, wants it.
+// parsePrefer reads the values of the header Prefer. It ignores what it does not
+// know, as RFC 7240, section 2, requires.
 func parsePrefer(values []string) prefer {
 	var p prefer
 	for _, value := range values {
 		for _, preference := range splitQuoted(value, ',') {
-			text, _, _ := strings.Cut(preference, ";") // behind it are parameters
+			text, _, _ := strings.Cut(preference, ";") // after it are parameters
 			name, value, _ := strings.Cut(text, "=")
 			value = strings.Trim(strings.TrimSpace(value), `"`)
 			switch strings.ToLower(strings.TrimSpace(name)) {
@@ -37,8 +37,8 @@ func parsePrefer(values []string) prefer {
 	return p
 }
 
-// patience returns how long to wait for an outcome, as the client prefers it
-// or else as usual, and tells the client what was applied of its wishes.
+// patience returns how long to wait for an outcome, as the client prefers it or
+// else as usual, and sets the header that says which preferences were applied.
 func (a *API) patience(c *gin.Context, usual time.Duration) time.Duration {
 	p := parsePrefer(c.Request.Header.Values("Prefer"))
 	var applied []string
@@ -56,7 +56,7 @@ func (a *API) patience(c *gin.Context, usual time.Duration) time.Duration {
 	return wait
 }
 
-// splitQuoted splits text at separators that stand outside of quotes.
+// splitQuoted splits text at separators outside of quotes.
 func splitQuoted(text string, separator rune) []string {
 	quoted, escaped := false, false
 	return strings.FieldsFunc(text, func(r rune) bool {
@@ -72,7 +72,7 @@ func splitQuoted(text string, separator rune) []string {
 	})
 }
 
-// parseCount reads a number of at most nine digits and nothing else.
+// parseCount parses a number of at most nine digits.
 func parseCount(text string) (int, bool) {
 	if text == "" || len(text) > 9 || strings.Trim(text, "0123456789") != "" {
 		return 0, false

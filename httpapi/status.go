@@ -18,7 +18,7 @@ const (
 	maxLimit     = 100
 )
 
-// list answers with a page of the user's entries.
+// list responds with a page of the user's entries.
 func (a *API) list(c *gin.Context) error {
 	user, err := a.authorize(c)
 	if err != nil {
@@ -46,7 +46,7 @@ func (a *API) list(c *gin.Context) error {
 	return nil
 }
 
-// entry answers with one entry, whole.
+// entry responds with one entry, with its doc.
 func (a *API) entry(c *gin.Context) error {
 	user, err := a.authorize(c)
 	if err != nil {
@@ -87,7 +87,7 @@ func page(u *url.URL) (skip, limit int, err error) {
 	return skip, limit, nil
 }
 
-// links returns the header Link (RFC 8288) of a page of what stands at here.
+// links returns the header Link (RFC 8288) of a page of what is at the URL here.
 func links(here string, skip, limit, total int) string {
 	var all []string
 	add := func(rel string, skip int) {
@@ -105,7 +105,7 @@ func links(here string, skip, limit, total int) string {
 	return strings.Join(all, ", ")
 }
 
-// encodeEntries returns a JSON array with an entry a line.
+// encodeEntries returns a JSON array with one entry on each line.
 func encodeEntries(entries []core.Entry) ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteByte('[')

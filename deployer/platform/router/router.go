@@ -64,8 +64,7 @@ func New(o Options) *Router {
 	}
 	r := &Router{o: o, kept: transport(), fresh: transport()}
 	// Not DisableKeepAlives: if no other request is to come, Node.js closes the
-	// connection before it has read a body that nobody reads, and its response
-	// is lost.
+	// connection before it has read the rest of a body, and its response is lost.
 	r.fresh.MaxIdleConnsPerHost = -1
 	r.proxy = httputil.ReverseProxy{
 		Rewrite:   r.rewrite,
