@@ -172,11 +172,12 @@ func mention(t *testing.T, text string, wants ...string) {
 
 // registry stands for npm's: packages by name and version.
 type registry struct {
-	url      string
-	mu       sync.Mutex
-	tarballs map[string][]byte                     // by path
-	packages map[string]map[string]json.RawMessage // name to version to manifest
-	seen     []string                              // paths that were asked for
+	url         string
+	mu          sync.Mutex
+	tarballs    map[string][]byte                     // by path
+	packages    map[string]map[string]json.RawMessage // name to version to manifest
+	seen        []string                              // paths that were asked for
+	credentials string                                // of the last request
 }
 
 func newRegistry(t testing.TB) *registry {
@@ -220,6 +221,13 @@ func (r *registry) publishManifest(t testing.TB, name, version string, manifest 
 	return integrity
 }
 
+// sent returns the credentials of the last request.
+func (r *registry) sent() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.credentials
+}
+
 // asked returns how often a path was asked for.
 func (r *registry) asked(path string) int {
 	r.mu.Lock()
@@ -238,6 +246,7 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = append(r.seen, req.URL.Path)
+	r.credentials = req.Header.Get("Authorization")
 	if tgz, ok := r.tarballs[req.URL.Path]; ok {
 		_, _ = w.Write(tgz)
 		return
