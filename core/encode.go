@@ -66,7 +66,7 @@ func (c EncodedChange) parts() (app, status, short, doc []byte, err error) {
 	doc = c.Entry
 	for _, part := range []*[]byte{&app, &status, &short} {
 		size, n := binary.Uvarint(doc)
-		if n <= 0 || size > uint64(len(doc)-n) {
+		if n <= 0 || size > uint64(len(doc)-n) { //nolint:gosec // n is at most the length
 			return nil, nil, nil, nil, errDamaged
 		}
 		*part, doc = doc[n:n+int(size)], doc[n+int(size):] //nolint:gosec // less than the length

@@ -23,7 +23,7 @@ func TestStartWithoutRedis(t *testing.T) {
 			func(_ *testing.T, s *redistest.Server) { s.Resume() },
 		},
 		"loading": {
-			func(t *testing.T, s *redistest.Server) { s.RestartLoading() },
+			func(_ *testing.T, s *redistest.Server) { s.RestartLoading() },
 			func(_ *testing.T, s *redistest.Server) { s.Do("CONFIG", "SET", "key-load-delay", "0") },
 		},
 		"read-only": {

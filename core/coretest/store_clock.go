@@ -123,7 +123,7 @@ func testPushedBeforeClockSetBack(f *fixture) {
 // restarts: each app ends with its newest push.
 func testClockSet(f *fixture) {
 	for seed := range uint64(20) {
-		f.clockSet(rand.New(rand.NewPCG(seed, 1)), fmt.Sprintf("%d", seed))
+		f.clockSet(rand.New(rand.NewPCG(seed, 1)), fmt.Sprintf("%d", seed)) //nolint:gosec // to be repeated, not secret
 	}
 }
 

@@ -91,7 +91,8 @@ func races(tb testing.TB) []race {
 	}
 	return []race{
 		{
-			"github", []string{"commits"},
+			"github",
+			[]string{"commits"},
 			func(signature string) http.Header {
 				return http.Header{
 					"X-Github-Event": {"push"}, "X-Hub-Signature-256": {"sha256=" + signature}, "X-Hub-Signature": {"sha256=" + signature},
@@ -112,7 +113,8 @@ func races(tb testing.TB) []race {
 			},
 		},
 		{
-			"gitlab", []string{"commits"},
+			"gitlab",
+			[]string{"commits"},
 			func(string) http.Header { return http.Header{"X-Gitlab-Event": {"Push Hook"}, "X-Gitlab-Token": {key}} },
 			[]contender{
 				ours(gitlab.Provider{}),
@@ -121,7 +123,8 @@ func races(tb testing.TB) []race {
 			},
 		},
 		{
-			"gitea", []string{"commits"},
+			"gitea",
+			[]string{"commits"},
 			func(signature string) http.Header {
 				return http.Header{"X-Gitea-Event": {"push"}, "X-Gitea-Signature": {signature}}
 			},
@@ -133,7 +136,8 @@ func races(tb testing.TB) []race {
 		},
 		{
 			// The others verify no signature of Bitbucket.
-			"bitbucket", []string{"push", "changes", "0", "commits"},
+			"bitbucket",
+			[]string{"push", "changes", "0", "commits"},
 			func(signature string) http.Header {
 				return http.Header{"X-Event-Key": {"repo:push"}, "X-Hub-Signature": {"sha256=" + signature}}
 			},

@@ -49,7 +49,7 @@ func payloads(t testing.TB) []published {
 		{filepath.Join(moduleDir(t, playModule), "testdata", "SENDER"), "github gitlab gitea gogs bitbucket bitbucket-server"},
 		{filepath.Join(moduleDir(t, scmModule), "scm", "driver", "SENDER", "testdata", "webhooks"), "github gitlab gitea gogs bitbucket stash"},
 	} {
-		for _, sender := range strings.Fields(set.senders) {
+		for sender := range strings.FieldsSeq(set.senders) {
 			files, err := filepath.Glob(filepath.Join(strings.Replace(set.dir, "SENDER", sender, 1), "*.json"))
 			if err != nil || len(files) == 0 {
 				t.Fatalf("%s has no payloads of %s: %v", set.dir, sender, err)

@@ -42,12 +42,17 @@ func (s *State) Begin(err error) bool {
 	switch {
 	case began:
 		s.since, s.logged, s.failed = now, now, 0
-		s.Logger.Log(context.Background(), s.Level, s.Begins, append([]any{"error", err}, s.Attrs...)...)
+		s.log(s.Begins, append([]any{"error", err}, s.Attrs...)...)
 	case now.Sub(s.logged) >= every:
 		s.logged = now
-		s.Logger.Log(context.Background(), s.Level, s.Lasts, append([]any{"error", err, "lasts", s.lasts(now), "failed_calls", s.failed}, s.Attrs...)...)
+		s.log(s.Lasts, append([]any{"error", err, "lasts", s.lasts(now), "failed_calls", s.failed}, s.Attrs...)...)
 	}
 	return began
+}
+
+// log writes a line that belongs to no request.
+func (s *State) log(message string, attrs ...any) {
+	s.Logger.Log(context.Background(), s.Level, message, attrs...) //nolint:forbidigo // an outage outlives the call that notices it
 }
 
 // Fail counts a call that failed because of the outage, and returns why there
