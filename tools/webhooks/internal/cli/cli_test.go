@@ -33,7 +33,7 @@ func TestWrongCalls(t *testing.T) {
 	}{
 		"unknown command":          {[]string{"sing"}, 2, `webhooks has no command "sing"`},
 		"unknown command of users": {[]string{"users", "create", "dscape", "--data", data}, 2, `webhooks users has no command "create"`},
-		"misspelled command":       {[]string{"serv"}, 2, "did you mean serve?"},
+		"misspelled command":       {[]string{"stauts"}, 2, "did you mean status?"},
 		"unknown flag":             {[]string{"serve", "--frobnicate"}, 2, "unknown flag: --frobnicate; see `webhooks serve --help`"},
 		"misspelled flag":          {[]string{"serve", "--lisen", ":1"}, 2, "unknown flag: --lisen; did you mean --listen?"},
 		"unknown form of output":   {[]string{"config", "show", "--output", "xml"}, 2, `invalid form "xml": want text or json`},

@@ -92,7 +92,7 @@ func (p *tailPrinter) show(change client.Change) error {
 	if change.Status == core.StatusOK && e.URL != "" {
 		about = strings.TrimSpace(e.URL + " " + about)
 	}
-	line := fmt.Sprintf("%-20s %-8s %-22s %s", appOf(*e), change.Status, step, about)
+	line := fmt.Sprintf("%-20s %-8s %-22s %s", dash(appOf(*e)), change.Status, step, about)
 	if p.last[e.ID] == line {
 		return nil
 	}
