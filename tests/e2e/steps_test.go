@@ -91,6 +91,9 @@ func TestKilledAtEachStep(t *testing.T) {
 				name := call.name + "-" + when
 				repo := h.repository(name)
 				commit := repo.commit("first", map[string]string{"package.json": packageJSON(name), "index.js": node(name)})
+				if call.accept {
+					s.restart() // credentials that the server knows are cached
+				}
 				reached, release := c.arm(when + " " + call.match)
 				defer release()
 				accepted := make(chan error, 1)
