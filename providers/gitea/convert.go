@@ -22,14 +22,14 @@ func (p payload) push() (core.Event, error) {
 	if gitpush.Tag(p.ref) != "" && p.head.ID != "" {
 		head = p.head.ID // after may be the id of a tag object
 	}
-	list, err := gitpush.ReadList(p.commits, head)
-	if err != nil {
-		return core.Event{}, err
-	}
-	if p.head.ID == head {
+	list := p.commits
+	switch head {
+	case p.head.ID:
 		list.Head, list.HeadSkipsCI = p.head, p.headSkipsCI
+	case list.Head.ID:
+	default:
+		list.Head, list.HeadSkipsCI = core.Commit{ID: head}, false
 	}
-	list.Head.ID = head
 	return p.change(gitpush.Push{
 		Name: "push", Ref: p.ref, Before: p.before, After: p.after,
 		Commit: list.Head, Commits: list.Commits, SkipsCI: list.HeadSkipsCI,

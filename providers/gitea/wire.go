@@ -18,7 +18,7 @@ type payload struct {
 	ref, refType  string // refType of create and delete: "branch" or "tag"
 	before, after string
 	compareURL    string // of a push
-	commits       []byte // JSON text
+	commits       gitpush.List
 	head          core.Commit
 	headSkipsCI   bool
 
@@ -56,7 +56,7 @@ func read(text []byte) (payload, error) {
 		case "repository":
 			p.repository = readRepository(s)
 		case "commits":
-			p.commits = s.Raw()
+			p.commits = gitpush.ReadList(s, p.after) // after comes before the list
 		case "head_commit":
 			p.head, p.headSkipsCI = gitpush.ReadCommit(s)
 		case "workflow_run":

@@ -62,11 +62,10 @@ func (p payload) push() (core.Event, error) {
 	if gitpush.Tag(p.ref) != "" && p.checkoutSHA != "" {
 		head = field.Commit(p.checkoutSHA) // after may be the id of a tag object
 	}
-	list, err := gitpush.ReadList(p.commits, head)
-	if err != nil {
-		return core.Event{}, err
+	list := p.commits
+	if list.Head.ID != head {
+		list.Head, list.HeadSkipsCI = core.Commit{ID: head}, false
 	}
-	list.Head.ID = head
 	e, err := gitpush.Push{
 		Name: p.kind(), Repository: p.repository(), Ref: p.ref, Before: p.before, After: p.after,
 		Commit: list.Head, Commits: list.Commits, SkipsCI: list.HeadSkipsCI,

@@ -17,8 +17,8 @@ type payload struct {
 
 	ref, before, after string
 	checkoutSHA        string // the commit of a branch or a tag; "" if it was deleted
-	commits            []byte // JSON text
-	tag                bool   // of a job: ref is a tag
+	commits            gitpush.List
+	tag                bool // of a job: ref is a tag
 
 	project         project
 	hasProject      bool
@@ -81,7 +81,8 @@ func (p *payload) readField(s *jsonscan.Scanner, key string) {
 	case "checkout_sha":
 		p.checkoutSHA = s.Text()
 	case "commits":
-		p.commits = s.Raw()
+		// GitLab sends the ids of the head before the list.
+		p.commits = gitpush.ReadList(s, cmp.Or(p.checkoutSHA, p.after))
 	case "project":
 		p.hasProject = s.Kind() == jsonscan.Object
 		p.project = readProject(s)

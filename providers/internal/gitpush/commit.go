@@ -52,14 +52,9 @@ type List struct {
 	HeadSkipsCI bool
 }
 
-// ReadList reads a list of commits, which is the JSON text list; head is the id
-// of the commit to return as Head.
-func ReadList(list []byte, head string) (l List, err error) {
-	if len(list) == 0 {
-		return l, nil
-	}
+// ReadList reads a list of commits; head is the id of the commit to return as Head.
+func ReadList(s *jsonscan.Scanner, head string) (l List) {
 	want := []byte(head)
-	s := jsonscan.New(list)
 	for range s.Array() {
 		start := s.Offset()
 		isHead := false
@@ -69,12 +64,9 @@ func ReadList(list []byte, head string) (l List, err error) {
 			isHead = bytes.EqualFold(id, want)
 		}
 		if isHead && head != "" && l.Head.ID == "" {
-			s.Rewind(start)
+			s.Rewind(start) // to read the same commit again
 			l.Head, l.HeadSkipsCI = ReadCommit(s)
 		}
 	}
-	if err := s.End(); err != nil {
-		return List{}, field.Unreadable(err)
-	}
-	return l, nil
+	return l
 }

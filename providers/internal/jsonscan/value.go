@@ -89,17 +89,6 @@ func (s *Scanner) Bytes() []byte {
 	return raw
 }
 
-// Raw reads a value of any type and returns its JSON text. The result refers to
-// the text and must not be changed.
-func (s *Scanner) Raw() []byte {
-	start := s.pos
-	s.Skip()
-	if s.err != nil {
-		return nil
-	}
-	return s.text[start:s.pos:s.pos]
-}
-
 // Word reads a string as [Scanner.Text] does, or the digits of a number;
 // anything else reads as "".
 func (s *Scanner) Word() string {
