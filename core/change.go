@@ -91,6 +91,15 @@ func NewLine(c Change) (Line, error) {
 	return encoded.Line()
 }
 
+// NewShortLine encodes c without its doc.
+func NewShortLine(c Change) (Line, error) {
+	short, err := encodeShort(c.Entry)
+	if err != nil {
+		return Line{}, err
+	}
+	return newLine(c.Seq, c.Entry.App, c.Entry.Status, short), nil
+}
+
 // AppendTo appends the change as one JSON object, without a newline. base is
 // the scheme and host that the reader used, such as "https://example.com"; it
 // must hold nothing that JSON would escape.
@@ -100,7 +109,7 @@ func (l Line) AppendTo(dst []byte, base string, mode DocMode) []byte {
 		dst = append(dst, base...)
 	}
 	dst = append(dst, l.tail...)
-	if mode == DocAlways || mode == DocErrors && l.Status == StatusError {
+	if l.doc != nil && (mode == DocAlways || mode == DocErrors && l.Status == StatusError) {
 		dst = append(dst, `,"doc":`...)
 		dst = append(dst, l.doc...)
 	}

@@ -176,3 +176,24 @@ func TestLineDoc(t *testing.T) {
 		}
 	}
 }
+
+// The short form is encoded without the doc, which most responses don't have.
+func TestShortLine(t *testing.T) {
+	t.Parallel()
+	for _, status := range core.Statuses {
+		whole, err := core.NewLine(change(status))
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := core.NewShortLine(change(status))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := string(whole.AppendTo(nil, "https://example.com", core.DocNever))
+		for _, mode := range []core.DocMode{core.DocNever, core.DocAlways, core.DocErrors} {
+			if got := string(line.AppendTo(nil, "https://example.com", mode)); got != want {
+				t.Errorf("%s: got %s, want %s", status, got, want)
+			}
+		}
+	}
+}

@@ -98,14 +98,7 @@ func (c EncodedChange) Line() (Line, error) {
 	if err != nil {
 		return Line{}, err
 	}
-	line := Line{Seq: c.Seq, App: string(app), Status: Status(status)}
-	line.head = append(line.head, `{"seq":"`...)
-	line.head = append(line.head, c.Seq.String()...)
-	line.head = append(line.head, '"')
-	line.tail = short
-	if line.linked = short[0] != ','; line.linked { // an entry of nobody has no URL
-		line.head = append(line.head, `,"id":"`...)
-	}
+	line := newLine(c.Seq, string(app), Status(status), short)
 	line.doc = make([]byte, 0, len(doc)+128)
 	line.doc = append(line.doc, doc[:len(doc)-1]...)
 	line.doc = append(line.doc, `,"order":`...)
@@ -118,6 +111,18 @@ func (c EncodedChange) Line() (Line, error) {
 	line.doc = c.UpdatedAt.AppendFormat(line.doc, time.RFC3339Nano)
 	line.doc = append(line.doc, `"}`...)
 	return line, nil
+}
+
+// newLine returns a line without a doc.
+func newLine(seq Seq, app string, status Status, short []byte) Line {
+	line := Line{Seq: seq, App: app, Status: status, tail: short}
+	line.head = append(line.head, `{"seq":"`...)
+	line.head = append(line.head, seq.String()...)
+	line.head = append(line.head, '"')
+	if line.linked = short[0] != ','; line.linked { // an entry of nobody has no URL
+		line.head = append(line.head, `,"id":"`...)
+	}
+	return line
 }
 
 // encodeShort returns what the feed writes of an entry without its doc, without

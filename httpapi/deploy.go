@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -83,9 +84,9 @@ func (a *API) release(c *gin.Context) error {
 // senderHeader returns the headers that a provider may read: all but the
 // credentials.
 func senderHeader(h http.Header) textproto.MIMEHeader {
-	h = h.Clone()
-	h.Del("Authorization")
-	h.Del("Cookie")
+	h = maps.Clone(h) // not the values, which nobody changes
+	delete(h, "Authorization")
+	delete(h, "Cookie")
 	return textproto.MIMEHeader(h)
 }
 
@@ -132,7 +133,7 @@ func (a *API) answer(c *gin.Context, change core.Change) error {
 		}
 		return core.NewError(e.Error.Code, e.Error.Reason, nil)
 	}
-	line, err := core.NewLine(change)
+	line, err := core.NewShortLine(change)
 	if err != nil {
 		return err
 	}
