@@ -10,12 +10,12 @@ import (
 )
 
 // parsePackage reads a package.json: only the app's name and version matter
-// here, and whatever else stands in it is the platform's to judge.
+// here; the rest of it is for the platform.
 func parsePackage(text []byte) (p Package, version string, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return Package{}, "", fmt.Errorf("package.json is no JSON object: %w", err)
+		return Package{}, "", fmt.Errorf("package.json is not a JSON object: %w", err)
 	}
 	var name string
 	if err := json.Unmarshal(fields["name"], &name); err != nil || name == "" {

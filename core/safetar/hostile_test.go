@@ -286,7 +286,7 @@ func TestLeftOut(t *testing.T) {
 		many = append(many, link(fmt.Sprintf("r/%d", i), "/x"))
 	}
 	if _, r, err := read(bytes.NewReader(zip(t, append(many, end)...)), safetar.Options{}); err != nil || len(r.LeftOut()) != 100 {
-		t.Errorf("of 300 links %d are told (%v), want 100", len(r.LeftOut()), err)
+		t.Errorf("of 300 links %d are reported (%v), want 100", len(r.LeftOut()), err)
 	}
 }
 

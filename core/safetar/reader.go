@@ -133,8 +133,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Err returns the error that reading met, nil if there was none. It tells an
-// error of the archive from one of whoever copies from the Reader.
+// Err returns the error that reading met, nil if there was none. It
+// distinguishes an error of the archive from one of whoever copies from the Reader.
 func (r *Reader) Err() error {
 	if r.err == io.EOF { //nolint:errorlint // set to this very value
 		return nil
@@ -197,8 +197,8 @@ func (r *Reader) open() error {
 	return nil
 }
 
-// end reads what follows the last member: package tar takes the end of its
-// input for the end of the archive.
+// end reads what follows the last member: to package tar the end of its
+// input is the end of the archive.
 func (r *Reader) end(mark int64) error {
 	if mark < endMark {
 		return ErrTruncated

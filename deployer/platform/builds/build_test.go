@@ -95,7 +95,7 @@ func TestBuildRunsScriptsApart(t *testing.T) {
 
 func TestBuildEndsWhatHangs(t *testing.T) {
 	t.Parallel()
-	// The script tells its process ids through a fifo, so that the build ends
+	// The script prints its process ids through a fifo, so that the build ends
 	// only when all of them run.
 	for _, way := range []string{"limit", "cancel"} {
 		t.Run(way, func(t *testing.T) {
@@ -151,15 +151,15 @@ type watcher struct {
 	found chan string
 	mark  string
 	text  string
-	told  bool
+	sent  bool
 }
 
 // Write looks for the line.
 func (w *watcher) Write(p []byte) (int, error) {
 	w.text += string(p)
 	for line := range strings.Lines(w.text) {
-		if rest, ok := strings.CutPrefix(line, w.mark); ok && !w.told && strings.HasSuffix(line, "\n") {
-			w.told = true
+		if rest, ok := strings.CutPrefix(line, w.mark); ok && !w.sent && strings.HasSuffix(line, "\n") {
+			w.sent = true
 			w.found <- rest
 		}
 	}
@@ -190,17 +190,17 @@ func TestBuildLeavesNoChild(t *testing.T) {
 	}
 }
 
-// What starts a build is told its limits, for a control group.
+// The function that starts a build gets its limits, for a control group.
 func TestBuildIsLimitedAsOne(t *testing.T) {
 	t.Parallel()
-	var told []group.Limits
+	var seen []group.Limits
 	b := setup(t, builds.Options{Memory: 1 << 30, Processes: 99, Start: func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error) {
-		told = append(told, limits)
+		seen = append(seen, limits)
 		return group.Start(cmd, mark)
 	}})
 	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"true"}}`))
-	if want := (group.Limits{Memory: 1 << 30, Processes: 99}); len(told) != 1 || told[0] != want {
-		t.Errorf("limits %+v, want %+v", told, want)
+	if want := (group.Limits{Memory: 1 << 30, Processes: 99}); len(seen) != 1 || seen[0] != want {
+		t.Errorf("limits %+v, want %+v", seen, want)
 	}
 }
 

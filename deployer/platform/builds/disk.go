@@ -14,7 +14,7 @@ import (
 )
 
 // leastSize is what a file, folder or link counts for at least: an empty one
-// takes room as well, and the most that a disk has of them is used up sooner.
+// needs room as well, and a disk has a limit of files, too.
 const leastSize = 4096
 
 // errDeep is an app that nests folders until no path leads to them, where
@@ -69,7 +69,7 @@ type meter struct {
 	held  int64    // what home had before
 }
 
-// check returns a [Failure] where there is more than the limit.
+// check returns an error if there is more than the limit.
 func (m *meter) check(ctx context.Context) error {
 	if m == nil {
 		return nil
@@ -138,7 +138,7 @@ func (b *Builder) meter(ctx context.Context, c command, home, tmp string) (*mete
 	var err error
 	m.held, err = size(ctx, home)
 	if errors.Is(err, errDeep) || err == nil && m.held > m.limit {
-		// What earlier builds put there. npm's cache is no great loss, and many
+		// What earlier builds put there. Caches are no great loss, and many
 		// builds must not put there, bit by bit, what one may not.
 		m.held = 0
 		if err = os.RemoveAll(home); err == nil {

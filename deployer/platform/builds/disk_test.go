@@ -20,7 +20,7 @@ func TestBuildEndsWhatFillsTheDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, builds.Options{MaxDisk: 8 << 20, DiskInterval: 10 * time.Millisecond})
-			// It tells its process, and goes on until it is ended.
+			// It prints its process id, and goes on until it is ended.
 			script := fmt.Sprintf(`trap '' TERM; echo PID $$; i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > "%s/big$((i%%30))"; done`, where)
 			tgz := app(t, fmt.Sprintf(`{"name":"a","scripts":{"postinstall":%q}}`, script), ".npmrc", "foreground-scripts=true\n")
 			watch := &watcher{found: make(chan string, 1), mark: "PID "}
@@ -47,7 +47,7 @@ func TestBuildEndsWhatFillsTheDisk(t *testing.T) {
 	}
 }
 
-// What is written between two looks, or takes no bytes at all, counts too.
+// What is written between two looks, or needs no bytes at all, counts too.
 func TestBuildMeasuresTheDiskAtItsEnd(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

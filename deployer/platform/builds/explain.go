@@ -10,7 +10,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// symptom is a line that tells why a program failed.
+// symptom is a line that says why a program failed.
 type symptom struct {
 	line   *regexp.Regexp
 	remedy string
@@ -59,7 +59,7 @@ var (
 const maxDetail = 12 // lines
 
 // explain returns the error of a program of the app's that failed: the line
-// that tells why, what to do, and the last lines that matter.
+// that says why, what to do, and the last lines that matter.
 func explain(doing string, exit *exec.ExitError, lines []string) error {
 	for i, line := range lines {
 		lines[i] = colours.ReplaceAllString(line, "")
@@ -83,7 +83,7 @@ func explain(doing string, exit *exec.ExitError, lines []string) error {
 	return e
 }
 
-// cause returns the line that tells why a program failed, and what to do.
+// cause returns the line that says why a program failed, and what to do.
 func cause(lines []string) (why, remedy string) {
 	for _, s := range symptoms {
 		for i := range slices.Backward(lines) {

@@ -28,7 +28,7 @@ import (
 type entry struct {
 	name string
 	text string
-	kind byte // 0: a file, or a folder where the name ends with /
+	kind byte // 0: a file, or a folder if the name ends with /
 	link string
 	mode int64
 	pax  map[string]string
@@ -43,7 +43,7 @@ func pack(t testing.TB, entries ...entry) []byte {
 	for _, e := range entries {
 		header := &tar.Header{
 			Name: e.name, Typeflag: e.kind, Linkname: e.link, Size: int64(len(e.text)), Mode: e.mode, PAXRecords: e.pax,
-			Uid: 12345, Gid: 12345, // nobody's here
+			Uid: 12345, Gid: 12345, // of no user here
 		}
 		switch {
 		case e.kind != 0:
@@ -93,7 +93,7 @@ type bench struct {
 	deps  depcache.Cache      // none, if not set
 	root  string              // of the app
 	env   map[string]string   // of the app
-	as    *syscall.Credential // where the tests are root
+	as    *syscall.Credential // if the tests are root
 	out   bytes.Buffer
 }
 
@@ -170,7 +170,7 @@ func mention(t *testing.T, text string, wants ...string) {
 	}
 }
 
-// registry stands for npm's: packages by name and version.
+// registry is an npm registry: packages by name and version.
 type registry struct {
 	url         string
 	mu          sync.Mutex

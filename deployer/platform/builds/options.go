@@ -36,11 +36,11 @@ type Options struct {
 	MaxDisk      int64         // default 2 GiB
 	DiskInterval time.Duration // between two looks at it; default 1 second
 
-	Memory    int64 // bytes of data a process may have (RLIMIT_DATA), and all of a build where Start limits it; default 2 GiB
+	Memory    int64 // bytes of data a process may have (RLIMIT_DATA), and all of a build if Start limits it; default 2 GiB
 	Files     int   // open files of a process; default 4096
 	Processes int   // processes and threads of the snapshot's user, if it has one, and of a build as Memory; default 512
 
-	// Start starts a build's processes, limited together where that can be, as
+	// Start starts a build's processes, limited together if that is possible, as
 	// drones.Supervisor.Group does by control groups. Default: without limits.
 	Start func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error)
 

@@ -181,7 +181,7 @@ func TestUnpackRefusesWhatIsCutOff(t *testing.T) {
 	damaged := bytes.Clone(whole)
 	damaged[len(damaged)/2] ^= 0xff
 	mention(t, b.failure(damaged), "damaged")
-	mention(t, b.failure([]byte("this is no archive at all, and long enough to be looked at")), "not a gzipped tar")
+	mention(t, b.failure([]byte("this is not an archive at all, and long enough to be looked at")), "not a gzipped tar")
 	b.mustBuild(whole)
 }
 

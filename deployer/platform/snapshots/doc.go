@@ -4,9 +4,9 @@
 //	Dir/USER/APP/ID.tgz     the archive, as it came
 //	Dir/.incoming/RANDOM    one that is being received
 //	Builds/USER/APP/ID/     the built folder, of the app's own user
-//	Builds/USER/APP/.home/  npm's home in these builds, of the app's own user
+//	Builds/USER/APP/.home/  the home folder of these builds, of the app's own user
 //	Builds/USER/APP/.dependencies/
-//	                        what these share; the server's, open to nobody (builds.Trees)
+//	                        what they share; the server's alone (package depcache)
 //
 // The archives are the server's. The built folders are reached by the apps'
 // users, so those above them are open to pass through, but not to list.

@@ -20,8 +20,8 @@ import (
 // archive is "fail" it fails.
 type builder struct {
 	seen    []builds.Snapshot
-	begun   chan struct{} // told at each beginning, where it is not nil
-	proceed chan struct{} // waited for, where it is not nil
+	begun   chan struct{} // notified when a build begins, if it is not nil
+	proceed chan struct{} // waited for, if it is not nil
 	after   func(builds.Snapshot) error
 	unused  []string // that a sweep found, of "node 1" and "node 2"
 }
@@ -165,7 +165,7 @@ func files(t *testing.T, top string) []string {
 	return found
 }
 
-// holds tells where a folder holds other files than these.
+// holds fails the test if a folder has other files than these.
 func (b *bench) holds(top string, want ...string) {
 	b.t.Helper()
 	slices.Sort(want)

@@ -15,7 +15,7 @@ func TestQueueIsFair(t *testing.T) {
 		var came []string
 		take := func(ctx context.Context, user string) {
 			go func() {
-				if q.take(ctx, user, func() {}) == nil {
+				if q.acquire(ctx, user, func() {}) == nil {
 					came = append(came, user)
 				}
 			}()
@@ -52,8 +52,8 @@ func TestQueueIsFair(t *testing.T) {
 		has("eve")
 		q.release("me")
 		q.release("eve")
-		if q.free != 3 || len(q.held)+len(q.waiting) != 0 {
-			t.Errorf("in the end: %d places, %v, %v", q.free, q.held, q.waiting)
+		if q.free != 3 || len(q.used)+len(q.waiting) != 0 {
+			t.Errorf("in the end: %d places, %v, %v", q.free, q.used, q.waiting)
 		}
 	})
 }
@@ -63,7 +63,7 @@ func TestQueueOfOne(t *testing.T) {
 	t.Parallel()
 	q := newQueue(1)
 	for range 2 {
-		if err := q.take(t.Context(), "me", func() { t.Error("it waits") }); err != nil {
+		if err := q.acquire(t.Context(), "me", func() { t.Error("it waits") }); err != nil {
 			t.Fatal(err)
 		}
 		q.release("me")

@@ -3,7 +3,7 @@ package snapshots
 import (
 	"cmp"
 	"context"
-	"crypto/md5" //nolint:gosec // what the API tells of a snapshot; nothing relies on it
+	"crypto/md5" //nolint:gosec // shown by the API; nothing relies on it
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,7 +18,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
-// Options are what [New] takes; Dir, Builds and Builder are required.
+// Options are the settings of a [Store]; Dir, Builds and Builder are required.
 type Options struct {
 	Dir    string // absolute; for the archives
 	Builds string // absolute; for the built folders
@@ -118,7 +118,7 @@ type Archive struct {
 }
 
 // Receive writes body to the disk. It refuses with [core.CodePlatformTooLarge], and with
-// [core.CodePlatformInvalid] where body breaks off or is empty. The archive must be
+// [core.CodePlatformInvalid] if body breaks off or is empty. The archive must be
 // discarded; what is kept by then stays.
 func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
 	file, err := os.CreateTemp(s.incoming(), "")
@@ -143,7 +143,7 @@ func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("snapshots: receiving: %w", err)
 	case received.Size > s.o.MaxSize:
-		return nil, core.Errorf(core.CodePlatformTooLarge, "The snapshot is larger than %d MiB, which is all that the platform takes", s.o.MaxSize>>20)
+		return nil, core.Errorf(core.CodePlatformTooLarge, "The snapshot is larger than %d MiB, which is the limit of the platform", s.o.MaxSize>>20)
 	case received.Size == 0:
 		return nil, core.Errorf(core.CodePlatformInvalid, "The snapshot is empty; send a tgz with one top folder, package/")
 	}
@@ -154,7 +154,7 @@ func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
 	return received, nil
 }
 
-// sender tells an error of who sends from one of the disk.
+// sender distinguishes an error of the sender from one of the disk.
 type sender struct {
 	r   io.Reader
 	err error
@@ -182,7 +182,7 @@ func (a *Archive) Discard() error {
 // to wait for other builds. If it fails, nothing of the snapshot is left. It
 // fails as [builds.Builder.Build] does.
 func (s *Store) Build(ctx context.Context, a *Archive, r Request, out io.Writer) (builds.Result, error) {
-	err := s.queue.take(ctx, r.User, func() { _, _ = io.WriteString(out, "Waiting for other builds\n") }) // who left need not know
+	err := s.queue.acquire(ctx, r.User, func() { _, _ = io.WriteString(out, "Waiting for other builds\n") }) // who left need not know
 	if err != nil {
 		return builds.Result{}, fmt.Errorf("snapshots: waiting for other builds: %w", err)
 	}

@@ -151,7 +151,7 @@ func TestBuildThatCantBeKeptLeavesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.builder.after = func(builds.Snapshot) error {
-		b.write(b.archives, "me") // a file where the folder has to be
+		b.write(b.archives, "me") // a file instead of the folder
 		return nil
 	}
 	archive := b.receive("x=1")
@@ -177,16 +177,16 @@ func TestBuildReplacesWhatIsThere(t *testing.T) {
 	b.holds(b.archives, ".incoming", "me/app/1.tgz", "me/app/2.tgz")
 }
 
-// printer takes what a build prints.
+// printer receives what a build prints.
 type printer chan string
 
-// Write takes what is printed at a time.
+// Write receives what is printed.
 func (p printer) Write(text []byte) (int, error) {
 	p <- string(text)
 	return len(text), nil
 }
 
-// A user whose builds hang leaves a place to others, and who waits is told.
+// A user whose builds hang leaves a slot to others, and a build that waits says so.
 func TestBuildsOfOneUserLeaveAPlace(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *snapshots.Options) { o.AtOnce = 2 })
@@ -239,7 +239,7 @@ func TestRemove(t *testing.T) {
 	}
 	b.put("me", "app.2", "1", "x=1")
 	b.put("me2", "app", "1", "x=1")
-	for range 2 { // what is gone is no error
+	for range 2 { // what is gone is not an error
 		if err := b.Remove("me", "app", "1"); err != nil {
 			t.Error(err)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
-// Sweep removes what is on the disk and is no snapshot that known says there
-// is, nor a folder of programs that used says one runs with. Nothing may be
+// Sweep removes what is on the disk and is neither a snapshot that known reports
+// nor a folder of programs that used says one runs with. Nothing may be
 // received or built meanwhile.
 func (s *Store) Sweep(known func(user, app, id string) bool, used func(dir string) bool) error {
 	err := errors.Join(
@@ -31,7 +31,7 @@ func (s *Store) Sweep(known func(user, app, id string) bool, used func(dir strin
 }
 
 // sweep removes what is three levels below root and not kept. Of the folders
-// around it those go where nothing is kept, with all that stands beside it.
+// around it those are removed in which nothing is kept, with all that is in them.
 func sweep(root string, kept func(user, app, name string) bool) error {
 	users, err := list(root)
 	failures := []error{err}
@@ -43,7 +43,7 @@ func sweep(root string, kept func(user, app, name string) bool) error {
 				return kept(user, app, name)
 			}))
 		}
-		_ = os.Remove(filepath.Join(root, user)) // fails where something is in it
+		_ = os.Remove(filepath.Join(root, user)) // fails if something is in it
 	}
 	return errors.Join(failures...)
 }
@@ -66,7 +66,7 @@ func sweepApp(dir string, kept func(name string) bool) error {
 }
 
 // list returns the names in a folder, without those that begin with a dot,
-// which are not of users; none where it is no folder.
+// which are not of users; none if it is not a folder.
 func list(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if info, statErr := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || statErr == nil && !info.IsDir() {

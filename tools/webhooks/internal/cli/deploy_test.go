@@ -218,7 +218,7 @@ func TestDeployFailures(t *testing.T) {
 
 	fails(map[string]string{"server.js": ""}, nil, "there is no package.json; name the folder that has the app's")
 	fails(map[string]string{"package.json": "{}"}, nil, "package.json has no name: name the app by --app")
-	fails(map[string]string{"package.json": "{]"}, nil, "package.json is no JSON object")
+	fails(map[string]string{"package.json": "{]"}, nil, "package.json is not a JSON object")
 	badEnv := maps.Clone(hello("x"))
 	badEnv["package.json"] = `{"name":"hello","env":{"A":{}}}`
 	fails(badEnv, []string{"--app", "fresh"}, `The variable "A" in env must be a text`)

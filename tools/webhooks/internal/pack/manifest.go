@@ -14,11 +14,11 @@ const manifestName = "package.json"
 
 // Manifest is the folder's package.json.
 type Manifest struct {
-	Name    string // "" where there is none
-	Version string // "0.0.0" where there is none
+	Name    string // "" if there is none
+	Version string // "0.0.0" if there is none
 	Fields  []byte // the whole, a JSON object
 
-	files []string // nil where there are none
+	files []string // nil if there are none
 	loads []string // main, and what is in bin
 
 	bundle []string // names of the packages that are packed from node_modules
@@ -26,15 +26,15 @@ type Manifest struct {
 	builds bool     // there is a script that builds it on the platform
 }
 
-// parse reads a package.json. What else stands in it is the platform's to judge.
+// parse reads a package.json. The rest of it is for the platform.
 func parse(text []byte) (Manifest, error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return Manifest{}, fmt.Errorf("package.json is no JSON object: %w", err)
+		return Manifest{}, fmt.Errorf("package.json is not a JSON object: %w", err)
 	}
 	if fields == nil {
-		return Manifest{}, errors.New("package.json is no JSON object")
+		return Manifest{}, errors.New("package.json is not a JSON object")
 	}
 	m := Manifest{Name: loosely[string](fields["name"]), Version: loosely[string](fields["version"]), Fields: text}
 	if m.Version == "" {
@@ -51,7 +51,7 @@ func parse(text []byte) (Manifest, error) {
 	return m, nil
 }
 
-// loosely reads a field that may be anything; what is no T reads as zero.
+// loosely reads a field that may be anything; what is not a T reads as zero.
 func loosely[T any](field json.RawMessage) T {
 	var read, zero T
 	if json.Unmarshal(field, &read) != nil {

@@ -6,7 +6,7 @@ import (
 )
 
 // npmrcName is the file of npm's settings. What it says of how to install goes
-// along, what it says of who somebody is does not.
+// along, its credentials do not.
 const npmrcName = ".npmrc"
 
 var (

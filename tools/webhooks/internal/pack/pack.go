@@ -15,7 +15,7 @@ import (
 )
 
 // Limits bounds what is packed. Zero fields have defaults, which are what the
-// embedded platform takes.
+// embedded platform accepts.
 type Limits struct {
 	Entries int   // files, and folders with files; 50,000
 	Bytes   int64 // of all files; 512 MiB
@@ -51,9 +51,9 @@ type Folder struct {
 	root *os.Root
 }
 
-// Open finds out what of dir is to be packed. It fails where that is beyond the
-// limits, where there is no package.json that can be read, and where a path is
-// one that the platform does not take.
+// Open finds out what of dir is to be packed. It fails if that exceeds the limits,
+// if there is no package.json that can be read, or if the platform does not accept
+// a path.
 func Open(ctx context.Context, dir string, limits Limits) (*Folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -92,17 +92,17 @@ func (f *Folder) list(ctx context.Context, limits Limits) error {
 // take nothing from before 1980.
 func oldest() time.Time { return time.Date(1985, time.October, 26, 8, 15, 0, 0, time.UTC) }
 
-// Write writes the archive to w. told, where it is not nil, is called with the
+// Write writes the archive to w. progress, if it is not nil, is called with the
 // number of bytes that were read of the files since it was called last. A file
 // that has become shorter meanwhile, or is gone, is an error.
-func (f *Folder) Write(ctx context.Context, w io.Writer, told func(n int64)) error {
-	if told == nil {
-		told = func(int64) {}
+func (f *Folder) Write(ctx context.Context, w io.Writer, progress func(n int64)) error {
+	if progress == nil {
+		progress = func(int64) {}
 	}
 	zip := gzip.NewWriter(w)
 	archive := tar.NewWriter(zip)
 	for _, file := range f.Files {
-		if err := f.add(ctx, archive, file, told); err != nil {
+		if err := f.add(ctx, archive, file, progress); err != nil {
 			return fmt.Errorf("pack: packing %q: %w", file.Path, err)
 		}
 	}
@@ -115,7 +115,7 @@ func (f *Folder) Write(ctx context.Context, w io.Writer, told func(n int64)) err
 	return nil
 }
 
-func (f *Folder) add(ctx context.Context, archive *tar.Writer, file File, told func(int64)) error {
+func (f *Folder) add(ctx context.Context, archive *tar.Writer, file File, progress func(int64)) error {
 	header := &tar.Header{
 		Typeflag: tar.TypeReg, Name: path.Join(top, file.Path), Size: file.Size, Mode: 0o644, ModTime: oldest(),
 	}
@@ -135,18 +135,18 @@ func (f *Folder) add(ctx context.Context, archive *tar.Writer, file File, told f
 	}
 	defer opened.Close() //nolint:errcheck // only read
 	// What was appended meanwhile, as to a log, is not taken.
-	n, err := io.Copy(archive, io.LimitReader(&reader{ctx: ctx, r: opened, told: told}, file.Size))
+	n, err := io.Copy(archive, io.LimitReader(&reader{ctx: ctx, r: opened, progress: progress}, file.Size))
 	if err == nil && n < file.Size {
 		err = errors.New("it has become shorter meanwhile")
 	}
 	return err
 }
 
-// reader tells of what is read, and ends with ctx.
+// reader reports what is read, and ends with ctx.
 type reader struct {
-	ctx  context.Context //nolint:containedctx // the reader lives no longer than the call
-	r    io.Reader
-	told func(int64)
+	ctx      context.Context //nolint:containedctx // the reader lives no longer than the call
+	r        io.Reader
+	progress func(int64)
 }
 
 // Read reads on.
@@ -155,7 +155,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := r.r.Read(p)
-	r.told(int64(n))
+	r.progress(int64(n))
 	return n, err
 }
 
@@ -179,7 +179,7 @@ func open(root *os.Root, name string) (*os.File, error) {
 	return file, nil
 }
 
-var errNoFile = errors.New("it is no regular file")
+var errNoFile = errors.New("it is not a regular file")
 
 // maxSmall is the largest package.json or ignore file, in bytes.
 const maxSmall = 1 << 20

@@ -180,7 +180,7 @@ func write(t *testing.T, f *pack.Folder) []byte {
 		t.Fatal(err)
 	}
 	if read != f.Size {
-		t.Errorf("told of %d bytes, of %d", read, f.Size)
+		t.Errorf("%d bytes reported, of %d", read, f.Size)
 	}
 	return out.Bytes()
 }
@@ -241,9 +241,9 @@ func TestRefusals(t *testing.T) {
 		says   string
 	}{
 		"no package.json":   {map[string]string{"server.js": ""}, pack.Limits{}, "there is no package.json"},
-		"a link to one":     {map[string]string{"package.json": "->p", "p": manifest}, pack.Limits{}, "no regular file"},
-		"not JSON":          {map[string]string{"package.json": "{"}, pack.Limits{}, "no JSON object"},
-		"null":              {map[string]string{"package.json": "null"}, pack.Limits{}, "no JSON object"},
+		"a link to one":     {map[string]string{"package.json": "->p", "p": manifest}, pack.Limits{}, "not a regular file"},
+		"not JSON":          {map[string]string{"package.json": "{"}, pack.Limits{}, "not a JSON object"},
+		"null":              {map[string]string{"package.json": "null"}, pack.Limits{}, "not a JSON object"},
 		"huge package.json": {map[string]string{"package.json": strings.Repeat(" ", 1<<20) + "{}"}, pack.Limits{}, "larger than 1048576 bytes"},
 		"too many files":    {map[string]string{"package.json": manifest, "a": "", "b": ""}, pack.Limits{Entries: 2}, "more than 2 files"},
 		"too many folders":  {map[string]string{"package.json": manifest, "a/b/c": ""}, pack.Limits{Entries: 3}, "more than 3 files"},
@@ -349,14 +349,14 @@ func TestFilesThatChange(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		change func(name string) error
-		says   string // "" where the archive is good
+		says   string // "" if the archive is good
 	}{
 		"shorter": {func(name string) error { return os.Truncate(name, 1) }, "shorter"},
 		"longer":  {func(name string) error { return os.WriteFile(name, []byte("0123456789 and more"), 0o644) }, ""},
 		"gone":    {os.Remove, "no such file"},
 		"a link": {func(name string) error {
 			return errors.Join(os.Remove(name), os.Symlink("/etc/passwd", name))
-		}, "no regular file"},
+		}, "not a regular file"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ type ruleSet struct {
 	base  string // the folder, "." for the root
 	rules []rule
 	// reaching: a rule that brings something back does so within a folder that
-	// is left out, where it names the way there. npm has it so, git does not.
+	// is left out, if its pattern names the path to it. So it is with npm, not with git.
 	reaching bool
 }
 
@@ -20,7 +20,7 @@ type rule struct {
 	parts   []string // of the path, each a pattern of path.Match, or "**"
 	back    bool     // it brings back what others leave out
 	folders bool     // it is for folders alone
-	rooted  bool     // it names the way from the folder that it stands in
+	rooted  bool     // its path is relative to the folder of its file
 	files   bool     // it is for files alone
 }
 
@@ -62,9 +62,9 @@ func parseRule(line string) (r rule, ok bool) {
 	return r, true
 }
 
-// decide tells whether a path is left out: the last rule that matches it says
-// so, and where none does, out, which tells whether the folder above is. Below
-// one that is, only reaching rules bring something back. reached tells of a
+// decide reports whether a path is left out: the last rule that matches it
+// decides, and if none does, out, which is whether the folder above is. Below one
+// that is, only reaching rules bring something back. reached is set for a
 // folder that such a rule names the way through.
 func decide(sets []ruleSet, name string, folder, out bool) (left, reached bool) {
 	left = out
@@ -91,7 +91,7 @@ func decide(sets []ruleSet, name string, folder, out bool) (left, reached bool) 
 	return left, reached
 }
 
-// matches tells whether the pattern is for that path. "**" stands for any
+// matches reports whether the pattern is for that path. "**" stands for any
 // number of parts, at the end for one at least.
 func matches(pattern, parts []string) bool {
 	if len(pattern) > 0 && pattern[len(pattern)-1] == "**" {
@@ -120,7 +120,7 @@ func matches(pattern, parts []string) bool {
 	return p == len(pattern)
 }
 
-// leads tells whether something below the folder can match the pattern.
+// leads reports whether something below the folder can match the pattern.
 func leads(pattern, folder []string) bool {
 	for i, part := range folder {
 		switch {

@@ -28,7 +28,7 @@ type lister struct {
 	looked  int             // entries of folders that were read
 }
 
-// walk lists dir. sets are the rules of the folders above; out tells that dir
+// walk lists dir. sets are the rules of the folders above; out is set if dir
 // was left out itself, and is looked into for what a rule brings back.
 func (l *lister) walk(dir string, sets []ruleSet, out bool) error {
 	if err := l.ctx.Err(); err != nil {
@@ -43,7 +43,7 @@ func (l *lister) walk(dir string, sets []ruleSet, out bool) error {
 	if err != nil {
 		return fmt.Errorf("pack: reading the folder %q: %w", dir, err)
 	}
-	// Bounded as well where nearly all is left out: it is the wrong folder.
+	// Bounded as well if nearly all is left out: it is the wrong folder.
 	if l.looked += len(entries); l.looked > 20*l.limits.Entries {
 		return fmt.Errorf("pack: there are more than %d files to choose from; is it the app's folder?", 20*l.limits.Entries)
 	}
@@ -57,7 +57,7 @@ func (l *lister) walk(dir string, sets []ruleSet, out bool) error {
 		return l.count()
 	}
 	if dir == "." {
-		// Folders were read in order, but "a.js" stands before "a/b.js".
+		// Folders were read in order, but "a.js" comes before "a/b.js".
 		slices.SortFunc(l.folder.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	}
 	return nil
@@ -181,7 +181,7 @@ func checkPath(name string) error {
 	return fmt.Errorf("pack: the path %.200q %s; leave it out by an .npmignore", name, why)
 }
 
-// never tells whether a file or folder of that name is packed nowhere, as npm
+// never reports whether a file or folder of that name is packed nowhere, as npm
 // has it.
 func never(name string) bool {
 	switch strings.ToLower(name) {
