@@ -116,8 +116,8 @@ func TestAuthenticationFailures(t *testing.T) {
 		code   string
 	}{
 		"down, deploy":             {down, ping, 500, "mw:auth:auth_server_down"},
-		"hung, deploy":             {hung, ping, 500, "mw:auth:auth_server_down"},
-		"secrets hung, deploy":     {obstacle{"GET", "/thirdparty", always, 0, ""}, ping, 500, "mw:auth:auth_server_down"},
+		"hung, deploy":             {hung, ping, 503, "mw:auth:auth_server_down"},
+		"secrets hung, deploy":     {obstacle{"GET", "/thirdparty", always, 0, ""}, ping, 503, "mw:auth:auth_server_down"},
 		"down, list":               {down, request{path: "/1/status/dscape/webhooks"}, 500, "mw:auth:auth_server_down"},
 		"down, changes":            {down, request{path: "/1/status/dscape/changes"}, 500, "mw:auth:auth_server_down"},
 		"down, entry":              {down, request{path: "/1/status/dscape/changes/" + strings.Repeat("0", 32)}, 500, "mw:auth:auth_server_down"},
