@@ -103,9 +103,6 @@ type list struct {
 	values []any
 }
 
-// text is the reply where it is no list.
-func (r *reply) text() string { return value{r, r.value}.text() }
-
 func (r *reply) list() list { return r.asList(r.value) }
 
 func (r *reply) asList(value any) list {

@@ -115,9 +115,6 @@ func inHeader(value string) []string {
 	return secrets
 }
 
-// URL returns a Redactor of the credentials in a URL.
-func URL(u *url.URL) *Redactor { return newRedactor(inURL(u)) }
-
 // inURL returns the credentials in a URL: its password, a user without one,
 // and parameters that are one by their name.
 func inURL(u *url.URL) []string {

@@ -196,7 +196,7 @@ func TestBuildIsLimitedAsOne(t *testing.T) {
 	var seen []group.Limits
 	b := setup(t, builds.Options{Memory: 1 << 30, Processes: 99, Start: func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error) {
 		seen = append(seen, limits)
-		return group.Start(cmd, mark)
+		return (*group.Cgroups)(nil).Start(cmd, mark, group.Limits{})
 	}})
 	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"true"}}`))
 	if want := (group.Limits{Memory: 1 << 30, Processes: 99}); len(seen) != 1 || seen[0] != want {

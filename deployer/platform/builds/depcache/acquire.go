@@ -120,7 +120,7 @@ func (i *inspector) look(root *os.Root, name, rel string, copied bool) error {
 	case 0:
 		if stat.Nlink > 1 {
 			if i.files[stat.Ino] == nil {
-				i.files[stat.Ino] = &links{all: stat.Nlink}
+				i.files[stat.Ino] = &links{all: uint64(stat.Nlink)} //nolint:unconvert,nolintlint // its type differs between architectures
 			}
 			i.files[stat.Ino].found++
 		}

@@ -38,7 +38,7 @@ func TestBadge(t *testing.T) {
 		file := filepath.Join(dir, name)
 		cmd := exec.Command("/bin/sh", "-c", hide, file) //nolint:gosec,noctx // the test's own; End ends it
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 50_998, Gid: 50_998, Groups: []uint32{}}}
-		g, err := group.Start(cmd, "test."+t.Name()+name)
+		g, err := (*group.Cgroups)(nil).Start(cmd, "test."+t.Name()+name, group.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,15 +41,11 @@ type Group struct {
 	oom   bool  // once ended
 }
 
-// Start starts cmd as the leader of a new process group with that mark, which
-// must name no other group. The caller must call [Group.End], also when the
-// leader has exited by itself.
-func Start(cmd *exec.Cmd, mark string) (*Group, error) {
-	return (*Cgroups)(nil).Start(cmd, mark, Limits{})
-}
-
-// Start is [Start] in a control group of its own, which limits the memory and
-// the processes of all members together and is removed by [Group.End].
+// Start starts cmd as the leader of a new process group with that mark, which no
+// other group may have. The caller must call [Group.End], even if the leader has
+// exited by itself. Unless c is nil, the group is in a control group of its own,
+// which limits the memory and the processes of all members together, and which
+// [Group.End] removes.
 func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, error) {
 	own, err := c.make(mark, limits)
 	if err != nil {

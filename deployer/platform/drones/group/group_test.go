@@ -26,7 +26,7 @@ func start(t *testing.T, script string) (*group.Group, []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := group.Start(cmd, "test."+t.Name())
+	g, err := (*group.Cgroups)(nil).Start(cmd, "test."+t.Name(), group.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
