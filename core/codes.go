@@ -87,6 +87,7 @@ const (
 	CodePlatformSnapshotConflict Code = "platform:snapshot:conflict"
 	CodePlatformBuildFailed      Code = "platform:snapshot:build_failed"
 	CodePlatformBusy             Code = "platform:server:busy"
+	CodePlatformNoSpace          Code = "platform:server:no_space"
 	CodePlatformInternal         Code = "platform:server:internal_error"
 )
 
@@ -190,5 +191,6 @@ var reasons = map[Code]string{
 	CodePlatformSnapshotConflict: "The snapshot runs; stop the app, or start another snapshot first",
 	CodePlatformBuildFailed:      "The build failed; its output says why",
 	CodePlatformBusy:             "The platform is starting, stopping or too busy; try again in a moment",
+	CodePlatformNoSpace:          "The disk of the platform is full, so nothing can be changed; its operator must make room",
 	CodePlatformInternal:         "The platform failed; its log says why. Try again later",
 }

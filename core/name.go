@@ -5,6 +5,9 @@ import "strings"
 // MaxName is the longest name of a user, an app or a snapshot, in bytes.
 const MaxName = 64
 
+// NameRule describes what ValidName accepts, for messages.
+const NameRule = "lower-case letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit"
+
 // ValidName tells whether s may name a user, an app or a snapshot: lower-case
 // letters, digits, '.', '_' and '-', at most [MaxName] bytes, beginning with a
 // letter or a digit. Nothing else ever reaches a path, a key or a host name.

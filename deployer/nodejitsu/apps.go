@@ -155,6 +155,16 @@ func (c *Client) StartApp(ctx context.Context, user, app string) (App, error) {
 	return c.command(ctx, user, app, "start")
 }
 
+// StartSnapshot starts a snapshot in the place of what runs, with the address and
+// the environment of its package.json, and returns when it has served for a while;
+// if it fails, the app is as it was before. Only the embedded platform does so.
+func (c *Client) StartSnapshot(ctx context.Context, user, app, id string) (App, error) {
+	var answer appAnswer
+	body := map[string]string{"snapshot": id}
+	err := c.call(ctx, request{doing: "start app", method: http.MethodPost, path: appPath(user, app, "start"), body: body}, &answer)
+	return answer.App, err
+}
+
 // StopApp stops an app.
 func (c *Client) StopApp(ctx context.Context, user, app string) error {
 	_, err := c.command(ctx, user, app, "stop")

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -51,6 +52,11 @@ const HeaderKey = "X-Webhooks-Key"
 // ours; calls without it are not compared.
 const HeaderOrder = "X-Webhooks-Order"
 
+// HeaderDeploys says that an app is created to be deployed: what its package.json
+// says is not what people set, but holds from the start of the snapshot. A header
+// of ours.
+const HeaderDeploys = "X-Webhooks-Deploys"
+
 const (
 	maxAnswer  = 32 << 20 // bytes of an answer in JSON
 	maxRefusal = 64 << 10 // bytes of an answer that refuses
@@ -59,17 +65,21 @@ const (
 
 // Client calls one platform. It may be used concurrently.
 type Client struct {
-	o     Options
-	http  http.Client
-	order deploy.Order
+	o        Options
+	http     http.Client
+	order    deploy.Order
+	embedded *atomic.Bool // the platform has said that it is an embedded one
 }
+
+// poweredBy is what the embedded platform says it is.
+const poweredBy = "Nodejitsu/webhooks"
 
 // New returns a Client. It calls nothing yet.
 func New(o Options) *Client {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{o: o}
+	c := &Client{o: o, embedded: new(atomic.Bool)}
 	if o.HTTP != nil {
 		c.http = *o.HTTP
 	} else {
@@ -108,11 +118,12 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // request is one call of the API.
 type request struct {
-	doing  string // what for, such as "start app", for the error
-	method string
-	path   []string
-	body   any               // sent as JSON
-	as     *core.Credentials // nil for those of Options
+	doing   string // what for, such as "start app", for the error
+	method  string
+	path    []string
+	body    any               // sent as JSON
+	as      *core.Credentials // nil for those of Options
+	deploys bool              // it is a part of a deployment, see HeaderDeploys
 }
 
 // call sends r and decodes the answer's JSON into answer, where that is not nil.
@@ -210,6 +221,9 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	if order := c.order.String(); order != "" && r.method != http.MethodGet {
 		req.Header.Set(HeaderOrder, order)
 	}
+	if r.deploys {
+		req.Header.Set(HeaderDeploys, "1")
+	}
 	req.Header.Set("Accept", "application/json, text/plain")
 	return req, nil
 }
@@ -224,6 +238,9 @@ func (c *Client) send(req *http.Request, r request) (*http.Response, error) {
 	}
 	c.o.Logger.DebugContext(ctx, "platform called", "call", r.doing, "status", resp.StatusCode,
 		"duration_ms", time.Since(begin).Milliseconds())
+	if resp.Header.Get("X-Powered-By") == poweredBy {
+		c.embedded.Store(true)
+	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		defer resp.Body.Close() //nolint:errcheck // only read
 		return nil, refusal(r.doing, resp)

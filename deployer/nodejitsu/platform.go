@@ -41,7 +41,9 @@ func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) 
 	if !errors.Is(err, core.ErrNotFound) {
 		return err
 	}
-	err = p.client.CreateApp(ctx, user, pkg.Name, json.RawMessage(pkg.Fields))
+	err = p.client.call(ctx, request{
+		doing: "create app", method: http.MethodPost, path: appPath(user, pkg.Name), body: json.RawMessage(pkg.Fields), deploys: true,
+	}, nil)
 	if refused, ok := errors.AsType[*Error](err); ok && refused.Status == http.StatusConflict {
 		// Somebody was faster, unless it is the subdomain that is taken.
 		if _, again := p.client.App(ctx, user, pkg.Name); !errors.Is(again, core.ErrNotFound) {
@@ -65,14 +67,26 @@ func (p *Platform) Upload(ctx context.Context, user string, pkg deploy.Package, 
 	return p.client.UploadSnapshot(ctx, user, pkg.Name, snapshot, pkg.Root, body, out)
 }
 
-// Start implements deploy.Platform. The env of package.json is laid over the
-// app's, so that what was set on the platform itself stays.
+// Start implements deploy.Platform. The embedded platform does all of it in one
+// step, by the package.json in the snapshot. On others the env of package.json is
+// laid over the app's, so that what was set on the platform itself stays.
 func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string, order deploy.Order) (string, error) {
 	client := p.client.ordered(order)
-	before, err := client.App(ctx, user, pkg.Name)
-	if err != nil {
-		return "", err
+	if !client.embedded.Load() { // or it has not been called yet
+		before, err := client.App(ctx, user, pkg.Name)
+		if err != nil {
+			return "", err
+		}
+		if !client.embedded.Load() {
+			return startInSteps(ctx, client, before, user, pkg, snapshot)
+		}
 	}
+	started, err := client.StartSnapshot(ctx, user, pkg.Name, snapshot)
+	return started.URL, err
+}
+
+// startInSteps starts a snapshot on a platform that starts only what is active.
+func startInSteps(ctx context.Context, client *Client, before App, user string, pkg deploy.Package, snapshot string) (string, error) {
 	fields, err := overlaid(pkg.Fields, before.Env)
 	if err != nil {
 		return "", err

@@ -115,6 +115,29 @@ func starter(app, started string) map[string]string {
 	}
 }
 
+// The embedded platform starts a snapshot in one step, by what is in it.
+func TestStartOnTheEmbeddedPlatform(t *testing.T) {
+	t.Parallel()
+	p, a := newPlatform(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Powered-By", "Nodejitsu/webhooks")
+		written(w, r)
+	})
+	order := deploy.Order{Entry: 7, Attempt: 2}
+	const start = `POST /apps/maciej/a/start {"snapshot":"9f-1"}`
+	for _, want := range []string{"GET /apps/maciej/a \n" + start, "GET /apps/maciej/a \n" + start + "\n" + start} {
+		url, err := p.Start(t.Context(), "maciej", pkg(`{"name":"a","env":{"A":"1"}}`), "9f-1", order)
+		if err != nil || url != "http://a.localhost" {
+			t.Errorf("%q, %v", url, err)
+		}
+		if got := bodies(a); got != want {
+			t.Errorf("sent %s, want %s", got, want)
+		}
+	}
+	if got := a.requests()[1].order; got != order.String() {
+		t.Errorf("it is sent in the order %q", got)
+	}
+}
+
 func TestStart(t *testing.T) {
 	t.Parallel()
 	const steps = "GET /apps/maciej/a\nPUT /apps/maciej/a\nPOST /apps/maciej/a/snapshots/9f-1/activate\nPOST /apps/maciej/a/start"

@@ -162,7 +162,7 @@ func TestStartAndStop(t *testing.T) {
 		t.Errorf("before its start it is at %q", b.URL())
 	}
 	b.start()
-	if err := b.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "started already") {
+	if err := b.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "already started") {
 		t.Errorf("a second start: %v", err)
 	}
 	b.user("me") // the first one goes on
@@ -173,7 +173,7 @@ func TestStartAndStop(t *testing.T) {
 		t.Errorf("after another start: %v", err)
 	}
 	bad := prepare(t, platform.Options{Dir: filepath.Join(b.o.Dir, "platform.db", "below")})
-	if err := bad.Start(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "platform: making the folder: ") {
+	if err := bad.Start(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "platform: creating the folder: ") {
 		t.Errorf("below a file: %v", err)
 	}
 }
@@ -292,7 +292,7 @@ func TestDamagedFiles(t *testing.T) {
 	b.ok(err)
 	b.ok(os.WriteFile(state, []byte("{"), 0o600))
 	other := prepare(t, b.o)
-	if err := other.Start(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "platform: drones: ") {
+	if err := other.Start(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "platform: processes: ") {
 		t.Errorf("with a damaged state: %v", err)
 	}
 	b.ok(os.WriteFile(state, whole, 0o600))

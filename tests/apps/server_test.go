@@ -102,7 +102,7 @@ func (s *server) start(ctx context.Context) error {
 	// It is stopped explicitly, not by the end of the test's context.
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), program, append([]string{
 		"platform", "--data", s.data, "--platform-listen", "127.0.0.1:0", "--apps-listen", "127.0.0.1:0",
-		"--npm-registry", registry, "--ready-timeout", patience.String(),
+		"--npm-registry", registry, "--ready-timeout", patience.String(), "--min-ready-time", "100ms",
 	}, s.flags...)...)
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
@@ -122,7 +124,33 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	if app := s.app("twice.localhost"); app.body != "after all" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
-	s.kill() // it would drain for an hour
+	// Its apps go with it.
+	marked := s.marked()
+	if pids, err := group.Find(marked); err != nil || len(pids) == 0 {
+		t.Errorf("the app is not found by its mark %s: %v", marked, err)
+	}
+	signal()
+	s.ready(http.StatusServiceUnavailable)
+	signal()
+	<-s.exited
+	if pids, err := group.Find(marked); err != nil || len(pids) > 0 {
+		t.Errorf("processes %v are left, %v", pids, err)
+	}
+}
+
+// marked returns what begins the mark of each process that the server started for
+// an app.
+func (s *server) marked() string {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.data, "platform", "drones", "state.json"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var state struct{ Instance string }
+	if err := json.Unmarshal(text, &state); err != nil || state.Instance == "" {
+		s.t.Fatalf("%v in %s", err, text)
+	}
+	return state.Instance + "."
 }
 
 // A signal during the start stops the server like one after it.

@@ -149,6 +149,7 @@ func (s *server) start() {
 		// On a busy machine all of it takes longer. A test of one of these limits
 		// sets it again.
 		"--wait", patience.String(), "--auth-timeout", patience.String(), "--ready-timeout", patience.String(),
+		"--min-ready-time", "100ms", // so that tests need not wait for long
 	}, s.flags...)
 	// It is stopped explicitly, not by the end of the test's context.
 	s.cmd = exec.CommandContext(context.WithoutCancel(s.t.Context()), program, args...)

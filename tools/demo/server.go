@@ -37,7 +37,7 @@ func startServer(ctx context.Context, program, data string, github *sim.Server) 
 	}
 	defer log.Close()                                                                                                     //nolint:errcheck // the child has its own descriptor
 	s.cmd = exec.Command(program, "serve", "--data", data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0", //nolint:gosec,noctx // stopped by a signal
-		"--apps-listen", "127.0.0.1:0", "--github-url", github.URL(), "--github-archive-hosts", github.ArchiveHost())
+		"--apps-listen", "127.0.0.1:0", "--github-url", github.URL(), "--github-archive-hosts", github.ArchiveHost(), "--min-ready-time", "1s")
 	s.cmd.Stderr = log
 	// Ctrl-C is for the demo, which stops the server after closing the feed.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/bucket"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
@@ -67,15 +68,7 @@ func New(o Options) (*Accounts, error) {
 		o: o, key: sha256.Sum256([]byte(o.Key.Reveal())), hashing: make(chan struct{}, hashers),
 		dummy: sync.OnceValue(dummyHash), memory: newMemory(),
 	}
-	err := o.DB.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{bucketUsers, bucketTokens, bucketThirdParty, bucketCodes} {
-			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := bucket.Create(o.DB, bucketUsers, bucketTokens, bucketThirdParty, bucketCodes); err != nil {
 		return nil, fmt.Errorf("accounts: preparing the buckets: %w", err)
 	}
 	return a, nil

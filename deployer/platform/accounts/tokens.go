@@ -123,15 +123,15 @@ func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 	return tokens, nil
 }
 
-// Reseal has the first key seal what another one had, so that the other one
-// can be thrown away. It tells how many there were, and fails with all that
-// can't be opened; those stay as they are.
+// Reseal has the first key seal what another one had, so that the other one can
+// be removed. It returns how many tokens there were, and fails with all that
+// can't be opened; those stay as they are. It is to be called before others
+// change tokens.
 func (a *Accounts) Reseal() (resealed int, err error) {
+	changed := map[string]thirdPartyDocument{}
 	var faults []error
-	err = a.update("sealing with the new key", "", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(bucketThirdParty))
-		changed := map[string]thirdPartyDocument{}
-		err := bucket.ForEach(func(key, text []byte) error {
+	err = a.o.DB.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(bucketThirdParty)).ForEach(func(key, text []byte) error {
 			var d thirdPartyDocument
 			if err := json.Unmarshal(text, &d); err != nil {
 				return err
@@ -149,15 +149,21 @@ func (a *Accounts) Reseal() (resealed int, err error) {
 			changed[string(key)] = d
 			return nil
 		})
-		for key, d := range changed {
-			if err := put(tx, bucketThirdParty, key, d); err != nil {
-				return err
-			}
-		}
-		resealed = len(changed)
-		return err
 	})
-	return resealed, errors.Join(append(faults, err)...)
+	if err == nil && len(changed) > 0 {
+		err = a.update("sealing with the new key", "", func(tx *bbolt.Tx) error {
+			for key, d := range changed {
+				if err := put(tx, bucketThirdParty, key, d); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return 0, errors.Join(append(faults, err)...)
+	}
+	return len(changed), errors.Join(faults...)
 }
 
 // SetThirdParty keeps t, in the place of one with the same ID.

@@ -49,7 +49,11 @@ func (a *API) createApp(c *call) error {
 	if err := c.read(&fields); err != nil {
 		return err
 	}
-	app, err := a.o.Apps.Create(c.user, c.app, fields)
+	create := a.o.Apps.Create
+	if c.r.Header.Get(headerDeploys) != "" {
+		create = a.o.Apps.CreateToDeploy
+	}
+	app, err := create(c.user, c.app, fields)
 	return c.tell(http.StatusCreated, app, err)
 }
 
@@ -88,9 +92,17 @@ func (a *API) appAvailable(c *call) error {
 	return c.answer(http.StatusOK, found)
 }
 
+// start starts the snapshot that the body names; else the active one, as the
+// published clients have it.
 func (a *API) start(c *call) error {
+	var fields struct {
+		Snapshot string `json:"snapshot"`
+	}
+	if err := c.read(&fields); err != nil {
+		return err
+	}
 	return a.run(c, func(ctx context.Context, user, app string) (apps.App, error) {
-		return a.o.Apps.Start(ctx, user, app, c.order())
+		return a.o.Apps.Start(ctx, user, app, fields.Snapshot, c.order())
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -129,10 +130,21 @@ func TestStartOfAStoppedPlatform(t *testing.T) {
 	b := setup(t)
 	b.app("app")
 	b.must(200, me, upload, "tgz")
-	if err := b.drones.Stop(t.Context()); err != nil {
+	if err := b.runner.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.refused(503, "busy", me, "POST /apps/me/app/start", ""); got.header.Get("Retry-After") == "" {
+		t.Error("it has no Retry-After")
+	}
+}
+
+// A disk without room is the operator's affair, and passes.
+func TestDiskWithoutRoom(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.app("app")
+	b.builder.will(say("", fmt.Errorf("writing: %w", syscall.ENOSPC)))
+	if got := b.refused(503, "no_space", me, upload, "tgz"); got.header.Get("Retry-After") == "" {
 		t.Error("it has no Retry-After")
 	}
 }

@@ -2,10 +2,12 @@ package api
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -37,6 +39,7 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodePlatformSnapshotConflict: http.StatusConflict,
 	core.CodePlatformBuildFailed:      http.StatusOK, // in a trailer: the body is the build's output
 	core.CodePlatformBusy:             http.StatusServiceUnavailable,
+	core.CodePlatformNoSpace:          http.StatusServiceUnavailable,
 	core.CodePlatformInternal:         http.StatusInternalServerError,
 }
 
@@ -63,6 +66,9 @@ func failureOf(e *core.Error) failure {
 	return f
 }
 
+// noSpace reports whether something could not be written as the disk is full.
+func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
 // refuse answers err. What is not one of the platform's codes is its own
 // failure.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -70,6 +76,9 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler) // nothing at all must not look like an answer
 	}
 	e := core.AsError(err)
+	if _, known := statuses[e.Code]; !known && noSpace(err) {
+		e = core.NewError(core.CodePlatformNoSpace, "", err)
+	}
 	status, ok := statuses[e.Code]
 	if !ok {
 		e = core.NewError(core.CodePlatformInternal, "", err)

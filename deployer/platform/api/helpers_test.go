@@ -23,7 +23,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
@@ -45,7 +45,7 @@ type bench struct {
 	api     *api.API
 	server  *httptest.Server
 	builder *builder
-	drones  *drones.Supervisor
+	runner  *processes.Runner
 	token   string // me:TOKEN
 	log     *text  // what the API logs
 	end     context.CancelFunc
@@ -73,8 +73,8 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	supervisor := drones.New(drones.Options{Dir: filepath.Join(dir, "drones"), SameUser: true, ReadyTimeout: patience})
-	b := &bench{t: t, builder: &builder{t: t}, drones: supervisor, log: &text{}}
+	supervisor := processes.New(processes.Options{Dir: filepath.Join(dir, "drones"), SameUser: true, ReadyTimeout: patience})
+	b := &bench{t: t, builder: &builder{t: t}, runner: supervisor, log: &text{}}
 	store := snapshots.New(snapshots.Options{
 		Dir: filepath.Join(dir, "archives"), Builds: filepath.Join(dir, "builds"), Builder: b.builder,
 	})
@@ -90,7 +90,7 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 		}
 	})
 	all, err := apps.New(apps.Options{
-		DB: db, Snapshots: store, Drones: supervisor,
+		DB: db, Seal: keys, Snapshots: store, Runner: supervisor,
 		URL: func(subdomain string) string { return "http://" + subdomain + ".localhost" },
 	})
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 const (
 	headerKey   = "X-Webhooks-Key"   // the service user's key, in calls for others
 	headerOrder = "X-Webhooks-Order" // of a write on an app
+
+	headerDeploys = "X-Webhooks-Deploys" // an app is created to be deployed
 )
 
 // identify finds out who calls, and refuses who may not.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
 const (
@@ -39,7 +39,7 @@ func (c *call) lines(lines []apps.Line, err error) error {
 
 func toldLine(l apps.Line) logLine {
 	service := "logs/stdout"
-	if l.Stream != drones.Stdout {
+	if l.Stream != runner.Stdout {
 		service = "logs/stderr" // also what the platform itself says: that an app died is no output
 	}
 	return logLine{Time: float64(l.Time.UnixMilli()) / 1000, Service: service, Description: l.Text, App: l.App, Drone: l.Drone}

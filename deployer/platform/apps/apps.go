@@ -3,162 +3,143 @@ package apps
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// Options are what [New] takes. DB, Snapshots, Drones and URL are required.
+// Options are the settings of [New]. DB, Seal, Snapshots, Runner and URL are
+// required.
 type Options struct {
 	DB        *bbolt.DB
+	Seal      *seal.Keys // for the environments
 	Snapshots *snapshots.Store
-	Drones    *drones.Supervisor
+	Runner    runner.Runner
 
 	Domain string                        // subdomains are below it; default "localhost"
 	URL    func(subdomain string) string // where the app of a subdomain answers
 
-	Keep      int              // snapshots of an app; default 10
-	MaxDrones int              // of an app; default 10
-	Now       func() time.Time // default time.Now
-	Logger    *slog.Logger     // default: discards
+	Keep      int // snapshots of an app; default 10
+	MaxDrones int // of an app; default 10
+
+	MinReady time.Duration // for which a new version must serve before it replaces the one before; default: it need not
+	Trial    time.Duration // for which a crash of a new version brings back the one before; default 60 s
+	Events   func(Event)   // called for what happens to an app by itself; default: does nothing
+
+	Now    func() time.Time // default time.Now
+	Logger *slog.Logger     // default: discards
 }
 
 // Apps may be used concurrently.
 type Apps struct {
-	o     Options
-	hosts atomic.Pointer[hostTable]
+	o    Options
+	docs *documents
 
-	mu    sync.Mutex
-	locks map[string]*locks // by user/app
+	life    context.Context // until Close
+	cancel  context.CancelFunc
+	working sync.WaitGroup // what is done by itself
+
+	mu       sync.Mutex
+	closed   bool
+	locks    map[string]locks     // by user/app
+	current  map[string]string    // what runs, as the runner identifies it; by user/app
+	trials   map[string]*trial    // by user/app
+	reported map[string]time.Time // when a crash was reported; by user/app
 }
 
-// locks are what one at a time may do with an app. Each channel has size 1 and
-// holds what the one who is at it put in.
+// locks are what only one call at a time may do with an app.
 type locks struct {
-	build chan struct{}
-	run   chan struct{}
+	build ctxlock.Lock
+	run   ctxlock.Lock // change what runs
 }
 
-// The buckets.
-const (
-	bucketApps  = "apps"
-	bucketHosts = "hosts"
-)
-
-// New returns Apps whose buckets are made where they are missing.
+// New returns Apps, and creates the buckets that are missing.
 func New(o Options) (*Apps, error) {
 	o.Domain = cmp.Or(o.Domain, "localhost")
 	o.Keep = cmp.Or(o.Keep, 10)
 	o.MaxDrones = cmp.Or(o.MaxDrones, 10)
+	o.Trial = cmp.Or(o.Trial, time.Minute)
+	if o.Events == nil {
+		o.Events = func(Event) {}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Apps{o: o, locks: map[string]*locks{}}
-	err := o.DB.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{bucketApps, bucketHosts} {
-			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return err
-			}
-		}
-		return a.publishHosts(tx)
-	})
+	docs, err := openDocuments(o.DB, o.Seal, o.Now)
 	if err != nil {
-		return nil, fmt.Errorf("apps: preparing the buckets: %w", err)
+		return nil, err
 	}
+	a := &Apps{
+		o: o, docs: docs, locks: map[string]locks{}, current: map[string]string{},
+		trials: map[string]*trial{}, reported: map[string]time.Time{},
+	}
+	a.life, a.cancel = context.WithCancel(context.Background())
 	return a, nil
+}
+
+// Close ends what is done by itself, such as bringing back what ran before a
+// version that crashed. It is to be called before the Runner stops.
+func (a *Apps) Close() {
+	a.mu.Lock()
+	a.closed = true
+	for _, t := range a.trials {
+		t.timer.Stop()
+	}
+	a.mu.Unlock()
+	a.cancel()
+	a.working.Wait()
+}
+
+// background runs do by itself, unless Apps are closed.
+func (a *Apps) background(do func(context.Context)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.working.Go(func() { do(a.life) })
+	}
 }
 
 func key(user, app string) string { return user + "/" + app }
 
-// hold waits for one of the locks of an app that there is.
-func (a *Apps) hold(ctx context.Context, user, app string, which func(*locks) chan struct{}) (release func(), err error) {
-	if _, err := a.find(user, app); err != nil {
-		return nil, err
-	}
-	return take(ctx, which(a.locksOf(user, app)))
-}
-
-func take(ctx context.Context, lock chan struct{}) (release func(), err error) {
-	select {
-	case lock <- struct{}{}:
-		return func() { <-lock }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("apps: waiting for another change of the app: %w", ctx.Err())
-	}
-}
-
-func building(l *locks) chan struct{} { return l.build }
-func running(l *locks) chan struct{}  { return l.run }
-
-func (a *Apps) locksOf(user, app string) *locks {
+// locksOf returns the locks of an app.
+func (a *Apps) locksOf(user, app string) locks {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := a.locks[key(user, app)]
-	if l == nil {
-		l = &locks{build: make(chan struct{}, 1), run: make(chan struct{}, 1)}
+	l, ok := a.locks[key(user, app)]
+	if !ok {
+		l = locks{build: ctxlock.New(1), run: ctxlock.New(1)}
 		a.locks[key(user, app)] = l
 	}
 	return l
 }
 
-// find returns an app's document.
-func (a *Apps) find(user, app string) (d document, err error) {
-	err = a.o.DB.View(func(tx *bbolt.Tx) error {
-		d, err = read(tx, user, app)
-		return err
-	})
-	return d, err
-}
-
-func read(tx *bbolt.Tx, user, app string) (d document, err error) {
-	text := tx.Bucket([]byte(bucketApps)).Get([]byte(key(user, app)))
-	if text == nil {
-		return document{}, core.Errorf(core.CodePlatformAppNotFound, "There is no app %s", key(user, app))
+// acquireRun waits until only the caller may change what runs of an app that
+// exists.
+func (a *Apps) acquireRun(ctx context.Context, user, app string) (release func(), err error) {
+	if _, err := a.docs.find(user, app); err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(text, &d); err != nil {
-		return document{}, fmt.Errorf("apps: the document of %s is damaged: %w", key(user, app), err)
+	lock := a.locksOf(user, app).run
+	if err := lock.Acquire(ctx); err != nil {
+		return nil, fmt.Errorf("apps: waiting for another change of the app: %w", err)
 	}
-	return d, nil
+	return lock.Release, nil
 }
 
-func write(tx *bbolt.Tx, d document) error {
-	text, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
-	return tx.Bucket([]byte(bucketApps)).Put([]byte(key(d.User, d.Name)), text)
-}
-
-// update changes an app's document in one durable step, and returns it.
-// Refusals of change pass as they are.
-func (a *Apps) update(user, app string, change func(*bbolt.Tx, *document) error) (d document, err error) {
-	err = a.o.DB.Update(func(tx *bbolt.Tx) error {
-		if d, err = read(tx, user, app); err != nil {
-			return err
-		}
-		if err := change(tx, &d); err != nil {
-			return err
-		}
-		d.MTime = a.o.Now().UTC()
-		return write(tx, d)
-	})
-	return d, wrapped("changing an app", err)
-}
-
-// wrapped tells what was being done, of errors that are no refusals.
+// wrapped says what was being done, of errors that are not refusals.
 func wrapped(doing string, err error) error {
 	if _, refused := errors.AsType[*core.Error](err); err == nil || refused {
 		return err
@@ -171,5 +152,5 @@ func checkName(what, name string) error {
 	if core.ValidName(name) {
 		return nil
 	}
-	return core.Errorf(core.CodePlatformInvalid, "%.100q can't be %s: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, what, core.MaxName)
+	return core.Errorf(core.CodePlatformInvalid, "%.100q is not a valid name of %s: want %s", name, what, core.NameRule)
 }

@@ -5,11 +5,12 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// place says where the app lives, by the name of the datacenter.
-func (b *bench) place(drones int) error {
-	_, err := b.SetCloud(b.t.Context(), "me", "app", []apps.Cloud{{Provider: apps.Provider, Datacenter: apps.Datacenter, Drones: drones}})
+// place sets the number of drones by the name of the datacenter.
+func (f *fixture) place(drones int) error {
+	_, err := f.SetCloud(f.t.Context(), "me", "app", []apps.Cloud{{Provider: apps.Provider, Datacenter: apps.Datacenter, Drones: drones}})
 	return err
 }
 
@@ -17,41 +18,38 @@ func (b *bench) place(drones int) error {
 func TestCloudDeploys(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		before  func(*bench)
-		answers string
-		stands  string
+		before func(*fixture)
+		want   string
 	}{
-		"to a new app's first snapshot": {func(b *bench) { b.upload("v1", server("one")) }, "one", "v1*!"},
-		"the newest where none is active": {func(b *bench) {
-			b.upload("v1", server("one"))
-			b.upload("v2", server("two"))
-		}, "two", "v1 v2*!"},
-		"the active one in the place of another": {func(b *bench) {
-			b.upload("v1", server("one"))
-			b.start()
-			b.upload("v2", server("two"))
-			b.activate("v2")
-		}, "two", "v1 v2*!"},
-		"a stopped app": {func(b *bench) {
-			b.upload("v1", server("one"))
-			b.start()
-			_, err := b.Stop(b.t.Context(), "me", "app")
-			b.ok(err)
-		}, "one", "v1*!"},
-		"a crashed app": {func(b *bench) {
-			b.upload("v1", server("one"))
-			b.start()
-			b.crash()
-		}, "one", "v1*!"},
-		"nothing of an app without snapshots": {func(*bench) {}, "", ""},
+		"to a new app's first snapshot": {func(f *fixture) { f.upload("v1", "{}") }, "v1*!"},
+		"the newest where none is active": {func(f *fixture) {
+			f.upload("v1", "{}")
+			f.upload("v2", "{}")
+		}, "v1 v2*!"},
+		"the active one in the place of another": {func(f *fixture) {
+			f.deploy("v1", "{}")
+			f.upload("v2", "{}")
+			_, err := f.Activate("me", "app", "v2", "")
+			f.ok(err)
+		}, "v1 v2*!"},
+		"a stopped app": {func(f *fixture) {
+			f.deploy("v1", "{}")
+			_, err := f.Stop(f.t.Context(), "me", "app")
+			f.ok(err)
+		}, "v1*!"},
+		"a crashed app": {func(f *fixture) {
+			f.deploy("v1", "{}")
+			f.runner.fall()
+		}, "v1*!"},
+		"nothing of an app without snapshots": {func(*fixture) {}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, apps.Options{})
-			c.before(b)
-			b.ok(b.place(1))
-			if answers, stands := b.get("/"), b.snapshots(); answers != c.answers || stands != c.stands {
-				t.Errorf("it answers %q and has %s, want %q and %s", answers, stands, c.answers, c.stands)
+			f := setup(t, apps.Options{})
+			c.before(f)
+			f.ok(f.place(1))
+			if got := f.snapshots(); got != c.want {
+				t.Errorf("the app has %s, want %s", got, c.want)
 			}
 		})
 	}
@@ -59,47 +57,44 @@ func TestCloudDeploys(t *testing.T) {
 
 func TestCloudLeavesWhatRuns(t *testing.T) {
 	t.Parallel()
-	b := setup(t, apps.Options{})
-	b.upload("v1", server("one"))
-	b.start()
-	address, done, _ := b.drones.Pick("me", "app")
-	done()
-	b.ok(b.place(1))
-	again, done, ok := b.drones.Pick("me", "app")
-	if !ok || again != address {
-		t.Errorf("what ran at %s was started anew at %q", address, again)
-	}
-	done()
-	b.upload("v2", `process.exit(1)`)
-	b.activate("v2")
-	if err := b.place(2); core.CodeOf(err) != core.CodePlatformStartFailed {
+	f := setup(t, apps.Options{})
+	f.deploy("v1", "{}")
+	f.runner.done()
+	f.ok(f.place(1))
+	f.did()
+	f.upload("v2", `{"env":{"A":"1"}}`)
+	_, err := f.Activate("me", "app", "v2", "")
+	f.ok(err)
+	f.runner.launch = func(runner.Version) error { return failedStart() }
+	if err := f.place(2); core.CodeOf(err) != core.CodePlatformStartFailed {
 		t.Errorf("a snapshot that does not start: %v", err)
 	}
-	cloud, err := b.Cloud("me", "app")
-	if b.ok(err); b.get("/") != "one" || cloud[0].Drones != 1 {
-		t.Errorf("then it answers %q in %v", b.get("/"), cloud)
+	cloud, err := f.Cloud("me", "app")
+	if f.ok(err); f.runner.runs().Snapshot != "v1" || cloud[0].Drones != 1 {
+		t.Errorf("then %s runs in %v", f.runner.runs().Snapshot, cloud)
 	}
 }
 
-// A number of drones alone starts nothing, and takes nothing's place.
+// A number of drones alone starts nothing, and replaces nothing.
 func TestDronesAlone(t *testing.T) {
 	t.Parallel()
-	b := setup(t, apps.Options{})
+	f := setup(t, apps.Options{})
 	resize := func(drones int) {
 		t.Helper()
-		_, err := b.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: drones}})
-		b.ok(err)
+		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: drones}})
+		f.ok(err)
 	}
-	b.upload("v1", server("one"))
+	f.upload("v1", "{}")
 	resize(2)
-	if got := b.snapshots(); got != "v1" {
+	if got := f.snapshots(); got != "v1" {
 		t.Errorf("an app that never ran has %s", got)
 	}
-	b.start()
-	b.upload("v2", server("two"))
-	b.activate("v2")
+	f.ok(f.start(""))
+	f.upload("v2", `{"env":{"A":"1"}}`)
+	_, err := f.Activate("me", "app", "v2", "")
+	f.ok(err)
 	resize(3)
-	if got := b.drones.State("me", "app"); got.Snapshot != "v1" || got.Drones != 3 {
-		t.Errorf("it stands as %+v", got)
+	if runs := f.runner.runs(); runs.Snapshot != "v1" || runs.Drones != 3 || f.snapshots() != "v1! v2*" {
+		t.Errorf("%d drones of %s run", runs.Drones, runs.Snapshot)
 	}
 }

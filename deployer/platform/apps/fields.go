@@ -1,7 +1,10 @@
 package apps
 
 import (
+	"cmp"
 	"encoding/json"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,9 +14,12 @@ import (
 // Fields are those of a package.json, or of an app's document, by name.
 type Fields map[string]json.RawMessage
 
-// reserved are the fields that say what the platform itself knows; what a
-// caller says in them is not listened to.
-const reserved = " _id _rev user state drones maxDrones config snapshots active running ctime mtime url reason crashed "
+// reserved are the fields that the platform itself sets; what a caller says in
+// them is ignored.
+var reserved = map[string]bool{ //nolint:gochecknoglobals // a table that nothing changes
+	"_id": true, "_rev": true, "user": true, "state": true, "drones": true, "maxDrones": true, "config": true, "snapshots": true,
+	"active": true, "running": true, "ctime": true, "mtime": true, "url": true, "reason": true, "crashed": true,
+}
 
 const (
 	maxDomains = 50
@@ -21,33 +27,98 @@ const (
 	maxEnv     = 64 << 10 // bytes of all variables
 )
 
-// apply changes d as the fields say. What they don't name stays.
-func (a *Apps) apply(d *document, fields Fields) error {
+// parsed is what fields say of an app.
+type parsed struct {
+	subdomain    string
+	hasSubdomain bool
+	domains      []string
+	hasDomains   bool
+	env          map[string]string
+	hasEnv       bool
+	version      string
+	other        Fields
+}
+
+// parse reads the fields of an app of that name. It refuses those that are
+// invalid.
+func (a *Apps) parse(app string, fields Fields) (p parsed, err error) {
+	p.other = Fields{}
 	for name, value := range fields {
-		var err error
 		switch name {
 		case "name":
-			err = sameName(value, d.Name)
+			err = sameName(value, app)
 		case "version":
-			_ = json.Unmarshal(value, &d.Version) // what is no text says nothing
+			_ = json.Unmarshal(value, &p.version) // what is not a text says nothing
 		case "subdomain":
-			d.Subdomain, err = subdomain(value, d.Name)
+			p.hasSubdomain = true
+			p.subdomain, err = subdomain(value, app)
 		case "domains":
-			d.Domains, err = a.domains(value)
+			p.hasDomains = true
+			p.domains, err = a.domains(value)
 		case "env":
-			d.Env, err = env(value)
+			p.hasEnv = true
+			p.env, err = env(value)
 		default:
-			if strings.Contains(reserved, " "+name+" ") {
-				continue
+			if !reserved[name] {
+				p.other[name] = value
 			}
-			if d.Package == nil {
-				d.Package = map[string]json.RawMessage{}
-			}
-			d.Package[name] = value
 		}
 		if err != nil {
-			return err
+			return parsed{}, err
 		}
+	}
+	return p, nil
+}
+
+// fieldsOf yields the names of the fields in p that a package.json may have too.
+func fieldsOf(p parsed) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		own := map[string]bool{"subdomain": p.hasSubdomain, "domains": p.hasDomains, "version": p.version != ""}
+		for name, given := range own {
+			if given && !yield(name) {
+				return
+			}
+		}
+		for name := range p.other {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// set changes d as a person wants it. What the fields don't name stays; it is so
+// for what would run again, too.
+func (s *documents) set(d *document, p parsed) error {
+	if p.hasSubdomain {
+		d.Set.Subdomain = p.subdomain
+	}
+	if p.hasDomains {
+		d.Set.Domains = p.domains
+	}
+	for _, v := range d.visibles() {
+		if p.hasSubdomain {
+			v.Subdomain = p.subdomain
+		}
+		if p.hasDomains {
+			v.Domains = slices.Clone(p.domains)
+		}
+	}
+	d.Version = cmp.Or(p.version, d.Version)
+	if len(p.other) > 0 {
+		d.Package = maps.Clone(d.Package)
+		if d.Package == nil {
+			d.Package = Fields{}
+		}
+		maps.Copy(d.Package, p.other)
+	}
+	for name := range fieldsOf(p) {
+		if !slices.Contains(d.Pending, name) {
+			d.Pending = append(d.Pending, name)
+		}
+	}
+	if p.hasEnv {
+		return s.setEnv(d, p.env)
 	}
 	return nil
 }
@@ -60,18 +131,19 @@ func sameName(value json.RawMessage, name string) error {
 	return core.Errorf(core.CodePlatformInvalid, "The field name must be the app's, %q; an app can't be renamed", name)
 }
 
-// subdomain reads a subdomain; an empty one stands for the app's name.
+// subdomain reads a subdomain; an empty one stands for the app's name. As a part
+// of a host name, it may have dots only within.
 func subdomain(value json.RawMessage, name string) (string, error) {
 	var given string
 	if err := json.Unmarshal(value, &given); err != nil {
-		return "", core.Errorf(core.CodePlatformInvalid, "The field subdomain must be a text")
+		return "", core.Errorf(core.CodePlatformInvalid, "The field subdomain must be a string")
 	}
 	given = strings.ToLower(given)
 	if given == "" {
-		return name, nil
+		given = name
 	}
 	if strings.HasSuffix(given, ".") || strings.Contains(given, "..") {
-		return "", checkName("a subdomain", "")
+		return "", core.Errorf(core.CodePlatformInvalid, "%.100q can't be a subdomain; set the field subdomain to one without dots", given)
 	}
 	return given, checkName("a subdomain", given)
 }
@@ -86,7 +158,7 @@ func (a *Apps) domains(value json.RawMessage) ([]string, error) {
 			given = []string{one}
 		}
 	case json.Unmarshal(value, &given) != nil:
-		return nil, core.Errorf(core.CodePlatformInvalid, "The field domains must be a list of texts")
+		return nil, core.Errorf(core.CodePlatformInvalid, "The field domains must be a list of strings")
 	}
 	if len(given) > maxDomains {
 		return nil, core.Errorf(core.CodePlatformInvalid, "An app may have at most %d domains", maxDomains)
@@ -94,7 +166,7 @@ func (a *Apps) domains(value json.RawMessage) ([]string, error) {
 	for i, domain := range given {
 		domain = strings.ToLower(strings.TrimSuffix(domain, "."))
 		if !host(domain) {
-			return nil, core.Errorf(core.CodePlatformInvalid, "%.100q is no domain", given[i])
+			return nil, core.Errorf(core.CodePlatformInvalid, "%.100q is not a domain", given[i])
 		}
 		if domain == a.o.Domain || strings.HasSuffix(domain, "."+a.o.Domain) {
 			return nil, core.Errorf(core.CodePlatformInvalid, "%.100q is below the platform's own domain; set the field subdomain instead", domain)
@@ -138,11 +210,11 @@ func env(value json.RawMessage) (map[string]string, error) {
 			case nil:
 				continue
 			default:
-				return nil, core.Errorf(core.CodePlatformInvalid, "The variable %.100q in env must be a text", name)
+				return nil, core.Errorf(core.CodePlatformInvalid, "The variable %.100q in env must be a string", name)
 			}
 		}
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(text, "\x00") {
-			return nil, core.Errorf(core.CodePlatformInvalid, "The variable %.100q in env can't be set: '=' and NUL can't stand in its name, nor NUL in its value", name)
+			return nil, core.Errorf(core.CodePlatformInvalid, "The variable %.100q in env can't be set: its name must not have '=' or NUL, nor its value NUL", name)
 		}
 		if size += len(name) + len(text); size > maxEnv {
 			return nil, core.Errorf(core.CodePlatformInvalid, "The variables in env are larger than %d KiB", maxEnv>>10)

@@ -2,17 +2,18 @@ package apps
 
 import (
 	"encoding/json"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-// Whatever body makes or changes an app: the app stays whose it was, what a
-// process is started with can be given to one, what is kept can be read again,
-// and nobody says in the platform's place what the platform tells.
+// Whatever body creates or changes an app: the app's owner stays, its environment
+// can be that of a process, what is stored can be read again, and nobody sets the
+// fields that are the platform's.
 func FuzzFields(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"name":"app","version":"1.0.0","env":{"A":"1","B":2,"C":true,"D":null}}`, `{"name":"other"}`, `{"subdomain":"SUB"}`, `{"subdomain":"a..b"}`,
@@ -22,24 +23,42 @@ func FuzzFields(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	a := &Apps{o: Options{Domain: "localhost", URL: func(subdomain string) string { return "http://" + subdomain + ".localhost" }}}
+	keys, err := seal.Parse(seal.NewKey())
+	if err != nil {
+		f.Fatal(err)
+	}
+	a := &Apps{
+		o: Options{
+			Domain: "localhost", Runner: noRunner{}, URL: func(subdomain string) string { return "http://" + subdomain + ".localhost" },
+		},
+		docs: &documents{seal: keys},
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var fields Fields
 		if json.Unmarshal(body, &fields) != nil {
 			return
 		}
-		d := document{User: "me", Name: "app", Subdomain: "app", Cloud: []Cloud{{Provider: "p", Datacenter: "d", Drones: 1, RAM: 256}}}
-		if err := a.apply(&d, fields); err != nil {
+		d := document{User: "me", Name: "app"}
+		d.Subdomain = "app"
+		read, err := a.parse("app", fields)
+		if err == nil {
+			err = a.docs.set(&d, read)
+		}
+		if err != nil {
 			if core.CodeOf(err) != core.CodePlatformInvalid {
 				t.Fatalf("%q: %v", body, err)
 			}
-			return // what was applied is dropped
+			return // what was changed is dropped
 		}
-		if d.User != "me" || d.Name != "app" || len(d.Cloud) != 1 || d.Snapshots != nil || d.Active != "" || !core.ValidName(d.Subdomain) {
+		if d.User != "me" || d.Name != "app" || d.Snapshots != nil || d.Active != "" || d.Running != nil || !core.ValidName(d.Subdomain) {
 			t.Fatalf("%q: %+v", body, d)
 		}
+		env, err := a.docs.openEnv(d, d.Set.Env)
+		if err != nil {
+			t.Fatalf("%q: %v", body, err)
+		}
 		size := 0
-		for name, value := range d.Env {
+		for name, value := range env {
 			size += len(name) + len(value)
 			if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") || size > maxEnv {
 				t.Fatalf("%q: the variable %q=%q", body, name, value)
@@ -58,22 +77,28 @@ func FuzzFields(f *testing.F) {
 			t.Fatal(err)
 		}
 		var again document
-		if err := json.Unmarshal(kept, &again); err != nil || !reflect.DeepEqual(again.Env, d.Env) && len(d.Env) > 0 || !slices.Equal(again.Domains, d.Domains) || again.Subdomain != d.Subdomain {
+		if err := json.Unmarshal(kept, &again); err != nil || again.Set.Env != d.Set.Env || !slices.Equal(again.Domains, d.Domains) || again.Subdomain != d.Subdomain {
 			t.Fatalf("%q is kept as %s, and read as %+v, %v", body, kept, again, err)
 		}
-		told, err := json.Marshal(a.tell(d, standing{state: StateStopped}))
+		shown, err := json.Marshal(a.view(d))
 		if err != nil {
 			t.Fatal(err)
 		}
 		// By their exact names, as encoding/json takes a struct's in any case.
 		var app map[string]json.RawMessage
-		if err := json.Unmarshal(told, &app); err != nil {
+		if err := json.Unmarshal(shown, &app); err != nil {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]string{"_id": `"me/app"`, "user": `"me"`, "state": `"stopped"`, "drones": "0", "snapshots": "[]", "active": "", "running": ""} {
 			if string(app[name]) != want {
-				t.Fatalf("%q is told as %s", body, told)
+				t.Fatalf("%q is shown as %s", body, shown)
 			}
 		}
 	})
 }
+
+// noRunner runs nothing.
+type noRunner struct{ runner.Runner }
+
+// State returns that of an app that is stopped.
+func (noRunner) State(string, string) runner.State { return runner.State{Phase: runner.Stopped} }

@@ -2,199 +2,208 @@ package apps_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// patience is how long something may take that must happen. Only what hangs
-// takes so long, however busy the machine is.
-const patience = 10 * time.Minute
+// patience is how long something may take that must happen.
+const patience = time.Minute
 
-// builder takes the archive for the app's only file.
-type builder struct{ node string }
+// builder builds nothing: the archive is the package.json.
+type builder struct{}
 
 // Sweep has nothing to remove.
 func (builder) Sweep(func(string) bool) error { return nil }
 
-// Build builds.
-func (b builder) Build(_ context.Context, s builds.Snapshot, _ io.Writer) (builds.Result, error) {
+// Build reads the package.json.
+func (builder) Build(_ context.Context, s builds.Snapshot, _ io.Writer) (builds.Result, error) {
 	text, err := io.ReadAll(s.Tgz)
 	if err != nil {
 		return builds.Result{}, err
 	}
-	if err := os.Mkdir(s.Dir, 0o700); err != nil {
+	done := builds.Result{Dir: s.Dir, Node: "/usr/bin/node", NodeVersion: "20.0.0", Web: "node server.js"}
+	var fields struct{ Env map[string]string }
+	_ = json.Unmarshal(text, &fields) // an environment that can't be is not read
+	done.Env = fields.Env
+	if err := json.Unmarshal(text, &done.Package); err != nil {
 		return builds.Result{}, err
 	}
-	if err := os.WriteFile(filepath.Join(s.Dir, "server.js"), text, 0o600); err != nil {
-		return builds.Result{}, err
-	}
-	return builds.Result{Dir: s.Dir, Node: b.node, NodeVersion: "20.0.0", Web: "server.js"}, nil
+	return done, os.Mkdir(s.Dir, 0o700)
 }
 
-// bench is Apps under test, with an app me/app.
-type bench struct {
+// fixture is Apps under test, with an app me/app.
+type fixture struct {
 	*apps.Apps
-	t       *testing.T
-	drones  *drones.Supervisor
-	crashed chan struct{} // told of each app that is given up
-	proved  chan struct{} // told of each version that there is no way back from
+	t      *testing.T
+	o      apps.Options
+	dir    string
+	runner *fakeRunner
+	events chan apps.Event
+	key    core.Secret
 }
 
-func setup(t *testing.T, o apps.Options) *bench {
+func setup(t *testing.T, o apps.Options) *fixture {
 	t.Helper()
-	return setupTrial(t, o, time.Hour)
-}
-
-// setupTrial returns a bench whose versions are on trial for so long.
-func setupTrial(t *testing.T, o apps.Options, trial time.Duration) *bench {
-	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
+	f := &fixture{t: t, o: o, dir: t.TempDir(), key: seal.NewKey()}
+	f.open()
+	if _, err := f.Create("me", "app", nil); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	b := &bench{t: t, crashed: make(chan struct{}, 10), proved: make(chan struct{}, 10)}
-	former := ""
-	b.drones = drones.New(drones.Options{
-		Dir: filepath.Join(dir, "drones"), SameUser: true, Crashes: 1, Trial: trial, ReadyTimeout: patience,
-		Notify: func(s drones.State) {
-			if s.Phase == drones.Crashed {
-				b.crashed <- struct{}{}
-			}
-			if former != "" && s.Former == "" {
-				b.proved <- struct{}{}
-			}
-			former = s.Former
-		},
-	})
-	if err := b.drones.Start(t.Context()); err != nil {
-		t.Fatal(err)
+	return f
+}
+
+// open opens the apps in the folder, as a server does that starts.
+func (f *fixture) open() {
+	f.t.Helper()
+	db, err := bbolt.Open(filepath.Join(f.dir, "apps.db"), 0o600, &bbolt.Options{Timeout: time.Second, NoSync: true})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = db.Close() })
+	keys, err := seal.Parse(f.key)
+	if err != nil {
+		f.t.Fatal(err)
 	}
 	store := snapshots.New(snapshots.Options{
-		Dir: filepath.Join(dir, "archives"), Builds: filepath.Join(dir, "builds"), Builder: builder{node},
+		Dir: filepath.Join(f.dir, "archives"), Builds: filepath.Join(f.dir, "builds"), Builder: builder{},
 	})
 	if err := store.Prepare(); err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	db, err := bbolt.Open(filepath.Join(dir, "apps.db"), 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
-		defer cancel()
-		if err := b.drones.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	o.DB, o.Snapshots, o.Drones = db, store, b.drones
+	f.runner = newFakeRunner()
+	f.events = make(chan apps.Event, 100)
+	events := f.events
+	o := f.o
+	o.DB, o.Seal, o.Snapshots, o.Runner = db, keys, store, f.runner
 	o.URL = func(subdomain string) string { return "http://" + subdomain }
-	if b.Apps, err = apps.New(o); err != nil {
-		t.Fatal(err)
+	o.Events = func(e apps.Event) { events <- e }
+	if o.MinReady == 0 {
+		o.MinReady = time.Millisecond
 	}
-	if _, err := b.Create("me", "app", nil); err != nil {
-		t.Fatal(err)
+	if f.Apps, err = apps.New(o); err != nil {
+		f.t.Fatal(err)
 	}
-	return b
+	f.runner.crashed = f.Crashed
+	f.t.Cleanup(f.Close)
+	f.o.DB = db
 }
 
-func (b *bench) ok(err error) {
-	b.t.Helper()
+// restart restarts the server.
+func (f *fixture) restart() {
+	f.t.Helper()
+	f.Close()
+	f.ok(f.o.DB.Close())
+	f.open()
+	f.ok(f.Resume(f.t.Context()))
+}
+
+// copied returns what another server finds that starts with the database as it
+// is now, as after a server was killed.
+func (f *fixture) copied() *fixture {
+	f.t.Helper()
+	again := &fixture{t: f.t, o: f.o, dir: f.t.TempDir(), key: f.key}
+	again.o.DB = nil
+	f.ok(f.o.DB.View(func(tx *bbolt.Tx) error { return tx.CopyFile(filepath.Join(again.dir, "apps.db"), 0o600) }))
+	again.open()
+	f.ok(again.Resume(f.t.Context()))
+	return again
+}
+
+func (f *fixture) ok(err error) {
+	f.t.Helper()
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 
-// upload makes a snapshot of the file of an app.
-func (b *bench) upload(id, file string) {
-	b.t.Helper()
-	_, err := b.Upload(b.t.Context(), "me", "app", id, "", strings.NewReader(file), io.Discard)
-	b.ok(err)
+// upload makes a snapshot of a package.json.
+func (f *fixture) upload(id, packageJSON string) {
+	f.t.Helper()
+	_, err := f.Upload(f.t.Context(), "me", "app", id, "", strings.NewReader(packageJSON), io.Discard)
+	f.ok(err)
 }
 
-// activate makes a snapshot the next to start.
-func (b *bench) activate(id string) {
-	b.t.Helper()
-	_, err := b.Activate("me", "app", id, "")
-	b.ok(err)
+// deploy uploads a snapshot and starts it, as a deployment does.
+func (f *fixture) deploy(id, packageJSON string) {
+	f.t.Helper()
+	f.upload(id, packageJSON)
+	f.ok(f.start(id))
 }
 
-// start starts the app.
-func (b *bench) start() {
-	b.t.Helper()
-	_, err := b.Start(b.t.Context(), "me", "app", "")
-	b.ok(err)
+func (f *fixture) start(id string) error {
+	_, err := f.Start(f.t.Context(), "me", "app", id, "")
+	return err
 }
 
-// server is an app that answers with a text, and crashes where it is asked to.
-func server(text string) string {
-	return `require('http').createServer((req, res) => {
-		if (req.url === '/crash') process.exit(1);
-		res.end('` + text + `');
-	}).listen(process.env.PORT)`
+// update changes fields of the app, as a person does.
+func (f *fixture) update(fields string) {
+	f.t.Helper()
+	var read apps.Fields
+	f.ok(json.Unmarshal([]byte(fields), &read))
+	_, err := f.Update("me", "app", read, "")
+	f.ok(err)
 }
 
-// get requests a path of a drone of the app; it returns "" where none runs, or
-// none answers.
-func (b *bench) get(path string) string {
-	b.t.Helper()
-	address, done, ok := b.drones.Pick("me", "app")
-	if !ok {
-		return ""
+// view is what the API shows of an app.
+type view struct {
+	Subdomain, Version, State, Reason string
+	Domains                           []string
+	Env                               map[string]string
+	MaxDrones                         int
+	Active, Running, Crashed          struct{ ID, Snapshot string }
+	Snapshots                         []struct{ ID string }
+}
+
+func (f *fixture) view() (v view) {
+	f.t.Helper()
+	app, err := f.Find("me", "app")
+	f.ok(err)
+	text, err := json.Marshal(app)
+	f.ok(err)
+	f.ok(json.Unmarshal(text, &v))
+	return v
+}
+
+// whole is all that can be seen of the app, in one text.
+func (f *fixture) whole() string {
+	f.t.Helper()
+	v, runs := f.view(), f.runner.runs()
+	var hosts []string
+	for _, host := range []string{"app", "one", "two", "set"} {
+		if user, app, ok := f.Lookup(host + ".localhost"); ok {
+			hosts = append(hosts, host+"="+user+"/"+app)
+		}
 	}
-	defer done()
-	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://"+address+path, nil)
-	b.ok(err)
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		return ""
+	for _, host := range []string{"one.example.org", "two.example.org"} {
+		if user, app, ok := f.Lookup(host); ok {
+			hosts = append(hosts, host+"="+user+"/"+app)
+		}
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(resp.Body)
-	b.ok(err)
-	return string(text)
+	return fmt.Sprintf("%+v; hosts %v; runs %s %s %v with %d", v, hosts, runs.Snapshot, runs.Subdomain, runs.Env, runs.Drones)
 }
 
-// crash has the app crash, and waits until it is given up.
-func (b *bench) crash() {
-	b.t.Helper()
-	b.get("/crash")
-	b.await(b.crashed, "the app does not crash")
-}
-
-func (b *bench) await(told chan struct{}, fault string) {
-	b.t.Helper()
-	select {
-	case <-told:
-	case <-time.After(patience):
-		b.t.Fatal(fault)
-	}
-}
-
-// snapshots returns the ids of the app's snapshots, the oldest first; the
-// active one has a star, the one that runs an exclamation mark.
-func (b *bench) snapshots() string {
-	b.t.Helper()
-	all, err := b.Snapshots("me", "app")
-	b.ok(err)
-	var told []string
+// snapshots returns the ids of the app's snapshots, the oldest first; the active
+// one has a star, the one that runs an exclamation mark.
+func (f *fixture) snapshots() string {
+	f.t.Helper()
+	all, err := f.Snapshots("me", "app")
+	f.ok(err)
+	var ids []string
 	for _, s := range all {
 		id := s.ID
 		if s.Active {
@@ -203,7 +212,43 @@ func (b *bench) snapshots() string {
 		if s.Running {
 			id += "!"
 		}
-		told = append(told, id)
+		ids = append(ids, id)
 	}
-	return strings.Join(told, " ")
+	return strings.Join(ids, " ")
+}
+
+// did fails unless the runner did that since the last call.
+func (f *fixture) did(want ...string) {
+	f.t.Helper()
+	if got := f.runner.done(); !slices.Equal(got, want) {
+		f.t.Errorf("the runner did %q, want %q", got, want)
+	}
+}
+
+// await waits until something is so.
+func (f *fixture) await(what string, so func() bool) {
+	f.t.Helper()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for !so() {
+		select {
+		case <-look.C:
+		case <-limit.C:
+			f.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// event returns the next event.
+func (f *fixture) event() apps.Event {
+	f.t.Helper()
+	select {
+	case e := <-f.events:
+		return e
+	case <-time.After(patience):
+		f.t.Fatal("no event came")
+		return apps.Event{}
+	}
 }

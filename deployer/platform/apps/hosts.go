@@ -8,81 +8,94 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
+// hostsOf returns the keys of an app's hosts; none for a document without a name.
 func hostsOf(d document) []string {
-	hosts := []string{"s " + d.Subdomain}
-	for _, domain := range d.Domains {
-		hosts = append(hosts, "d "+domain)
+	if d.Name == "" {
+		return nil
+	}
+	all := []*visible{&d.visible}
+	if d.Before != nil {
+		all = append(all, d.Before) // until it is decided which of them stays
+	}
+	var hosts []string
+	for _, v := range all {
+		hosts = append(hosts, "s "+v.Subdomain)
+		for _, domain := range v.Domains {
+			hosts = append(hosts, "d "+domain)
+		}
 	}
 	return hosts
 }
 
-// claim makes the hosts of d its own, in the place of those of before. It
-// refuses where one is another app's.
-func (a *Apps) claim(tx *bbolt.Tx, before, d document) error {
-	bucket, owner := tx.Bucket([]byte(bucketHosts)), key(d.User, d.Name)
-	if before.Name != "" {
-		if err := a.unclaim(tx, before); err != nil {
-			return err
-		}
-	}
-	for _, host := range hostsOf(d) {
-		if other := bucket.Get([]byte(host)); other != nil && string(other) != owner {
-			what := "domain"
-			if host[0] == 's' {
-				what = "subdomain"
-			}
-			return core.Errorf(core.CodePlatformHostConflict, "The %s %q is another app's; choose another one in package.json", what, host[2:])
-		}
-		if err := bucket.Put([]byte(host), []byte(owner)); err != nil {
-			return err
-		}
-	}
-	return a.publishHosts(tx)
-}
-
-// unclaim gives the hosts of d up.
-func (a *Apps) unclaim(tx *bbolt.Tx, d document) error {
+// claim makes the hosts of after the app's, in the place of those of before. It
+// refuses if one is another app's.
+func claim(tx *bbolt.Tx, before, after document) error {
 	bucket := tx.Bucket([]byte(bucketHosts))
-	for _, host := range hostsOf(d) {
-		if string(bucket.Get([]byte(host))) != key(d.User, d.Name) {
+	for _, host := range hostsOf(before) {
+		if string(bucket.Get([]byte(host))) != key(before.User, before.Name) {
 			continue
 		}
 		if err := bucket.Delete([]byte(host)); err != nil {
 			return err
 		}
 	}
-	return a.publishHosts(tx)
-}
-
-// hostTable says whose each host is, for [Apps.Lookup], which is called for each
-// request to an app.
-type hostTable struct {
-	version int // of the transaction that it is from
-	owners  map[string]appKey
-}
-
-type appKey struct{ user, app string }
-
-// publishHosts makes Lookup use the hosts as they are in tx, once it is committed.
-func (a *Apps) publishHosts(tx *bbolt.Tx) error {
-	table := &hostTable{version: tx.ID(), owners: map[string]appKey{}}
-	err := tx.Bucket([]byte(bucketHosts)).ForEach(func(host, owner []byte) error {
-		user, app, _ := strings.Cut(string(owner), "/")
-		table.owners[string(host)] = appKey{user, app}
-		return nil
-	})
-	if err != nil {
+	if err := checkFree(tx, after); err != nil {
 		return err
 	}
-	tx.OnCommit(func() {
-		for { // commits may come here in any order
-			current := a.hosts.Load()
-			if current != nil && current.version > table.version || a.hosts.CompareAndSwap(current, table) {
-				return
-			}
+	for _, host := range hostsOf(after) {
+		if err := bucket.Put([]byte(host), []byte(key(after.User, after.Name))); err != nil {
+			return err
 		}
-	})
+	}
 	return nil
+}
+
+// checkFree refuses if one of an app's hosts is another app's.
+func checkFree(tx *bbolt.Tx, d document) error {
+	for _, host := range hostsOf(d) {
+		other := tx.Bucket([]byte(bucketHosts)).Get([]byte(host))
+		if other == nil || string(other) == key(d.User, d.Name) {
+			continue
+		}
+		what := "domain"
+		if host[0] == 's' {
+			what = "subdomain"
+		}
+		return core.Errorf(core.CodePlatformHostConflict, "The %s %q is another app's; choose another one in package.json", what, host[2:])
+	}
+	return nil
+}
+
+// readOwners reads the bucket of hosts.
+func (s *documents) readOwners(tx *bbolt.Tx) error {
+	owners := map[string]string{}
+	err := tx.Bucket([]byte(bucketHosts)).ForEach(func(host, owner []byte) error {
+		owners[string(host)] = string(owner)
+		return nil
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owners = owners
+	return err
+}
+
+// own notes what claim has written.
+func (s *documents) own(before, after document) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, host := range hostsOf(before) {
+		delete(s.owners, host)
+	}
+	for _, host := range hostsOf(after) {
+		s.owners[host] = key(after.User, after.Name)
+	}
+}
+
+// owner returns whose a host is, as "user/app"; "" for nobody's.
+func (s *documents) owner(host string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.owners[host]
 }
 
 // Lookup finds the app that a host belongs to, for the router. The host is
@@ -92,22 +105,21 @@ func (a *Apps) Lookup(host string) (user, app string, ok bool) {
 	if subdomain, below := strings.CutSuffix(host, "."+a.o.Domain); below {
 		name = "s " + subdomain
 	}
-	owner, ok := a.hosts.Load().owners[name]
-	return owner.user, owner.app, ok
+	return strings.Cut(a.docs.owner(name), "/")
 }
 
-// Availability tells whether an app could be made.
+// Availability says whether an app could be created.
 type Availability struct {
 	Available bool `json:"available"` // both of the others
 	AppName   bool `json:"appname"`
 	Subdomain bool `json:"subdomain"`
 }
 
-// Available tells whether the user could make an app of that name and
-// subdomain; an empty subdomain stands for the name. The subdomain of the
-// user's own app of that name counts as free.
+// Available reports whether the user could create an app of that name and
+// subdomain; an empty subdomain stands for the name. The subdomain of the user's
+// own app of that name counts as free.
 func (a *Apps) Available(user, app, subdomain string) (Availability, error) {
-	if err := checkName("an app's name", app); err != nil {
+	if err := checkName("an app", app); err != nil {
 		return Availability{}, err
 	}
 	if subdomain == "" {
@@ -117,12 +129,12 @@ func (a *Apps) Available(user, app, subdomain string) (Availability, error) {
 		return Availability{}, err
 	}
 	var found Availability
-	err := a.o.DB.View(func(tx *bbolt.Tx) error {
-		found.AppName = tx.Bucket([]byte(bucketApps)).Get([]byte(key(user, app))) == nil
-		owner := string(tx.Bucket([]byte(bucketHosts)).Get([]byte("s " + subdomain)))
-		found.Subdomain = owner == "" || owner == key(user, app)
-		return nil
-	})
+	_, err := a.docs.find(user, app)
+	if found.AppName = core.CodeOf(err) == core.CodePlatformAppNotFound; err != nil && !found.AppName {
+		return Availability{}, err
+	}
+	owner := a.docs.owner("s " + subdomain)
+	found.Subdomain = owner == "" || owner == key(user, app)
 	found.Available = found.AppName && found.Subdomain
-	return found, wrapped("looking for an app", err)
+	return found, nil
 }

@@ -3,15 +3,13 @@ package apps
 import (
 	"regexp"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Order is where a write on an app stands among others, compared as text. A
+// Order is the position of a write on an app among others, compared as text. A
 // server that was paused, or whose call was long on its way, must not undo what a
-// later deployment did; so the app remembers the latest. "" is no deployment of a
-// server: it is taken at any time, and changes nothing of that.
+// later deployment did; so the app remembers the latest. "" is not a deployment of
+// a server: it is accepted at any time, and changes nothing of that.
 type Order string
 
 var order = regexp.MustCompile(`^[0-9a-z-]{0,64}$`) //nolint:gochecknoglobals // a constant
@@ -31,10 +29,10 @@ func (d *document) enter(o Order) error {
 }
 
 // findInOrder is find for a write that changes nothing else of the document.
-func (a *Apps) findInOrder(user, app string, o Order) (document, error) {
-	d, err := a.find(user, app)
+func (s *documents) findInOrder(user, app string, o Order) (document, error) {
+	d, err := s.find(user, app)
 	if err != nil || o == "" || o == d.Order {
 		return d, err
 	}
-	return a.update(user, app, func(_ *bbolt.Tx, d *document) error { return d.enter(o) })
+	return s.update(user, app, func(d *document) error { return d.enter(o) })
 }

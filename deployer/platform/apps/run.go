@@ -3,163 +3,167 @@ package apps
 import (
 	"cmp"
 	"context"
-	"errors"
-	"maps"
-	"path/filepath"
 	"slices"
-	"strings"
-	"time"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// Start starts the active snapshot, or the newest where none is active, in the
-// place of what runs. It returns when the app answers; if it doesn't, what ran
-// before goes on.
-func (a *Apps) Start(ctx context.Context, user, app string, o Order) (App, error) {
-	return a.run(ctx, user, app, o, func(_ standing, active string) string { return active })
-}
-
-// Restart starts what runs anew, with the environment of now; the active
-// snapshot if nothing runs.
-func (a *Apps) Restart(ctx context.Context, user, app string) (App, error) {
-	return a.run(ctx, user, app, "", func(now standing, active string) string { return cmp.Or(now.snapshot, active) })
-}
-
-func (a *Apps) run(ctx context.Context, user, app string, o Order, choose func(now standing, active string) string) (App, error) {
-	release, err := a.hold(ctx, user, app, running)
+// Start starts a snapshot in the place of what runs: the one that is named, else
+// the active one, else the newest. It returns once the app has served for
+// Options.MinReady. If it fails, all is as it was before.
+func (a *Apps) Start(ctx context.Context, user, app, snapshot string, o Order) (App, error) {
+	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
 		return App{}, err
 	}
 	defer release()
-	d, err := a.findInOrder(user, app, o)
+	d, err := a.docs.findInOrder(user, app, o)
 	if err != nil {
 		return App{}, err
 	}
-	next, ok := d.next()
+	s, ok := d.next()
+	if !ok && snapshot == "" {
+		return App{}, core.NewError(core.CodePlatformNoSnapshots, "", nil)
+	}
+	if snapshot != "" {
+		if s, ok = d.snapshot(snapshot); !ok {
+			return App{}, noSnapshot(snapshot)
+		}
+	}
+	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, ram: d.RAM, stepwise: snapshot == ""}))
+}
+
+// Restart starts what runs anew, with the environment of now; the active snapshot
+// if nothing runs.
+func (a *Apps) Restart(ctx context.Context, user, app string) (App, error) {
+	release, err := a.acquireRun(ctx, user, app)
+	if err != nil {
+		return App{}, err
+	}
+	defer release()
+	d, err := a.docs.find(user, app)
+	if err != nil {
+		return App{}, err
+	}
+	s, ok := d.next()
+	if d.Running != nil {
+		if runs, still := d.snapshot(d.Running.Snapshot); still {
+			s, ok = runs, true
+		}
+	}
 	if !ok {
 		return App{}, core.NewError(core.CodePlatformNoSnapshots, "", nil)
 	}
-	s, ok := d.snapshot(choose(a.standing(d), d.Active))
-	if !ok {
-		s = next
-	}
-	if err := a.switchTo(ctx, d, s, d.Cloud[0].Drones); err != nil {
+	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, ram: d.RAM, keepActive: d.Running != nil, stepwise: true}))
+}
+
+func (a *Apps) viewed(d document, err error) (App, error) {
+	if err != nil {
 		return App{}, err
 	}
-	if d.Active != next.ID {
-		if d, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error { d.Active = next.ID; return nil }); err != nil {
-			return App{}, err
-		}
-	}
-	return a.tell(d, a.standing(d)), nil
+	return a.view(d), nil
 }
 
-// switchTo has the supervisor run a snapshot.
-func (a *Apps) switchTo(ctx context.Context, d document, s snapshot, drone int) error {
-	err := a.o.Drones.Switch(ctx, drones.Spec{
-		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: d.Subdomain,
-		Dir: filepath.Join(a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), s.Dir), Node: s.Node, Path: s.Path, Start: s.Start, Health: s.Health,
-		Env: overlaid(d.Env, s.Env), Drones: drone,
-	})
-	if failed, ok := errors.AsType[*drones.StartError](err); ok {
-		return &core.Error{Code: core.CodePlatformStartFailed, Reason: failed.Reason, Detail: lastLines(failed)}
-	}
-	if errors.Is(err, drones.ErrClosed) {
-		return core.NewError(core.CodePlatformBusy, "", nil)
-	}
-	return wrapped("starting an app", err)
-}
-
-// overlaid returns an environment with another one over it.
-func overlaid(below, over map[string]string) map[string]string {
-	env := maps.Clone(over)
-	if env == nil {
-		env = map[string]string{}
-	}
-	for name, value := range below {
-		if _, ok := env[name]; !ok {
-			env[name] = value
-		}
-	}
-	return env
-}
-
-// lastLines returns the last lines that an app wrote which did not start.
-func lastLines(failed *drones.StartError) string {
-	var lines []string
-	for _, line := range failed.Lines {
-		lines = append(lines, line.Text)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// RolledBack makes the snapshot that was brought back the active one, where
-// that is the one that crashed: the next start must not run that again.
-func (a *Apps) RolledBack(r drones.Rollback) {
-	_, err := a.update(r.User, r.App, func(_ *bbolt.Tx, d *document) error {
-		if _, ok := d.snapshot(r.To); ok && d.Active == r.From {
-			d.Active = r.To
-		}
-		return nil
-	})
-	if err != nil {
-		a.o.Logger.Error("snapshot that was brought back is not the active one", "user", r.User, "app", r.App, "snapshot", r.To, "error", err)
-	}
-}
-
-// Stop ends an app's drones; it returns when none is left.
+// Stop ends an app's drones; it returns when none is left. Without room on the
+// disk, a restart of the server starts the app again.
 func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
-	release, err := a.hold(ctx, user, app, running)
+	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
 		return App{}, err
 	}
 	defer release()
-	d, err := a.find(user, app)
+	d, err := a.docs.find(user, app)
 	if err != nil {
 		return App{}, err
 	}
-	if err := a.o.Drones.Halt(ctx, user, app); err != nil {
+	a.forget(user, app)
+	if err := a.o.Runner.Halt(ctx, user, app); err != nil {
 		return App{}, wrapped("stopping an app", err)
 	}
-	return a.tell(d, a.standing(d)), nil
+	if d.Running == nil {
+		return a.view(d), nil
+	}
+	stopped, err := a.docs.update(user, app, func(d *document) error {
+		d.Running, d.Before, d.Former, d.Crash = nil, nil, nil, nil
+		return nil
+	})
+	if err != nil {
+		a.o.Logger.Error("app stopped, but a restart of the server starts it again", "user", user, "app", app, "error", err)
+		return a.view(d), nil
+	}
+	return a.view(stopped), nil
 }
 
-// Line is a line that a drone of an app wrote.
-type Line struct {
-	drones.Line
-	App string
-}
-
-// Logs returns the last rows lines of an app from `from` until `until`, the
-// newest first; a zero time is no bound.
-func (a *Apps) Logs(user, app string, from, until time.Time, rows int) ([]Line, error) {
-	if _, err := a.find(user, app); err != nil {
+// Cloud returns where an app runs, and with how many drones.
+func (a *Apps) Cloud(user, app string) ([]Cloud, error) {
+	d, err := a.docs.find(user, app)
+	if err != nil {
 		return nil, err
 	}
-	lines, err := a.o.Drones.LogsBetween(user, app, from, until, rows)
-	if err != nil {
-		return nil, wrapped("reading the log", err)
-	}
-	found := make([]Line, len(lines))
-	for i, line := range lines {
-		found[len(lines)-1-i] = Line{Line: line, App: app}
-	}
-	return found, nil
+	return d.cloud(), nil
 }
 
-// AllLogs returns the last rows lines of all apps of a user, as Logs does.
-func (a *Apps) AllLogs(user string, from, until time.Time, rows int) ([]Line, error) {
-	documents, err := a.all(user)
-	var found []Line
-	for _, d := range documents {
-		lines, failure := a.Logs(user, d.Name, from, until, rows)
-		err = errors.Join(err, failure)
-		found = append(found, lines...)
+// SetCloud sets how many drones an app has. If the entry names the datacenter,
+// SetCloud also starts the app, as Start does, unless the snapshot to start runs
+// already: the published clients deploy by that call alone. An entry without a
+// name starts nothing. A number that is 0 stays as it was. SetCloud returns when
+// so many drones answer.
+func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud) ([]Cloud, error) {
+	release, err := a.acquireRun(ctx, user, app)
+	if err != nil {
+		return nil, err
 	}
-	slices.SortStableFunc(found, func(a, b Line) int { return b.Time.Compare(a.Time) })
-	return found[:min(rows, len(found))], err
+	defer release()
+	d, err := a.docs.find(user, app)
+	if err != nil {
+		return nil, err
+	}
+	wanted, named, err := a.wanted(d.cloud()[0], requested)
+	if err != nil {
+		return nil, err
+	}
+	state := a.o.Runner.State(user, app)
+	runs := state.Phase == runner.Started || state.Phase == runner.Starting
+	s, ok := d.snapshot(state.Snapshot)
+	ok = ok && runs
+	if next, found := d.next(); found && named {
+		s, ok = next, true
+	}
+	switch {
+	case ok && (!runs || state.Snapshot != s.ID || state.Wanted != wanted.Drones):
+		d, err = a.switchTo(ctx, d, change{snapshot: s, drones: wanted.Drones, ram: wanted.RAM, keepActive: !named, stepwise: true})
+	default:
+		d, err = a.docs.update(user, app, func(d *document) error {
+			d.Drones, d.RAM = wanted.Drones, wanted.RAM
+			if named && ok {
+				d.Active = cmp.Or(d.Active, s.ID)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.cloud(), nil
+}
+
+// wanted returns what an app's cloud becomes; named reports whether the request
+// names the datacenter.
+func (a *Apps) wanted(before Cloud, requested []Cloud) (c Cloud, named bool, err error) {
+	if len(requested) != 1 {
+		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "Send a list of one entry: this platform is one datacenter")
+	}
+	one := requested[0]
+	named = one.Provider != "" || one.Datacenter != ""
+	if named && (!slices.Contains([]string{"", Provider}, one.Provider) || one.Datacenter != Datacenter) {
+		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "There is no datacenter %.40q %.40q; see GET /endpoints", one.Provider, one.Datacenter)
+	}
+	c = before
+	c.Drones = cmp.Or(one.Drones, c.Drones)
+	c.RAM = cmp.Or(one.RAM, c.RAM)
+	if c.Drones < 1 || c.Drones > a.o.MaxDrones || c.RAM < 1 || c.RAM > 1<<20 {
+		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "An app may have 1 to %d drones", a.o.MaxDrones)
+	}
+	return c, named, nil
 }

@@ -9,17 +9,16 @@ import (
 	"slices"
 	"strings"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
 // Upload makes a snapshot of the tgz in body and builds the app in its folder
-// root, "" for the top; what the build
-// prints is written to out as it comes. Where the app has it already, body is
-// not read, and built is true. A failed build leaves nothing.
+// root, "" for the top; what the build prints is written to out as it comes. If the
+// app has it already, body is not read, and built is true. A failed build leaves
+// nothing.
 func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.Reader, out io.Writer) (built bool, err error) {
 	if built, err = a.has(user, app, id); built || err != nil {
 		return built, err
@@ -29,37 +28,24 @@ func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.R
 		return false, err
 	}
 	defer func() { err = errors.Join(err, archive.Discard()) }()
-	if len(a.locksOf(user, app).build) > 0 {
+	lock := a.locksOf(user, app).build
+	if !lock.TryAcquire() {
 		_, _ = io.WriteString(out, "Waiting for another build of this app\n") // who left need not know
+		if err := lock.Acquire(ctx); err != nil {
+			return false, wrapped("waiting for another build of the app", err)
+		}
 	}
-	release, err := a.hold(ctx, user, app, building)
-	if err != nil {
-		return false, err
-	}
-	defer release()
+	defer lock.Release()
 	// Somebody may have built it, or destroyed the app, while we waited.
 	if built, err = a.has(user, app, id); built || err != nil {
 		return built, err
 	}
-	d, err := a.find(user, app)
+	s, err := a.build(ctx, archive, user, app, id, root, out)
 	if err != nil {
 		return false, err
 	}
-	done, err := a.o.Snapshots.Build(ctx, archive, snapshots.Request{User: user, App: app, ID: id, Root: root, Env: d.Env}, out)
-	if err != nil {
-		return false, wrapped("building a snapshot", err)
-	}
-	below, err := filepath.Rel(a.o.Snapshots.BuiltDir(user, app, id), done.Dir)
-	if err != nil {
-		return false, errors.Join(wrapped("building a snapshot", err), a.o.Snapshots.Remove(user, app, id))
-	}
-	s := snapshot{
-		ID: id, MD5: archive.MD5, Size: archive.Size, CTime: a.o.Now().UTC(), Node: done.Node, NodeVersion: done.NodeVersion,
-		Dir: below, Path: done.Path, Env: done.Env, Start: done.Web, Processes: done.Processes, Release: done.Release,
-		Static: done.Static, Fallback: done.Fallback, Health: done.Health,
-	}
 	var old []snapshot
-	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {
+	_, err = a.docs.update(user, app, func(d *document) error {
 		d.Snapshots = append(d.Snapshots, s)
 		old = a.prune(d, id)
 		return nil
@@ -73,16 +59,54 @@ func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.R
 	return false, nil
 }
 
-// has tells whether the app has that snapshot. It refuses where there is no
-// such app, or the name can't be.
+// build builds a snapshot, with the environment that people set.
+func (a *Apps) build(ctx context.Context, archive *snapshots.Archive, user, app, id, root string, out io.Writer) (snapshot, error) {
+	d, err := a.docs.find(user, app)
+	if err != nil {
+		return snapshot{}, err
+	}
+	env, err := a.docs.openEnv(d, d.Set.Env)
+	if err != nil {
+		return snapshot{}, err
+	}
+	done, err := a.o.Snapshots.Build(ctx, archive, snapshots.Request{User: user, App: app, ID: id, Root: root, Env: env}, out)
+	if err != nil {
+		return snapshot{}, wrapped("building a snapshot", err)
+	}
+	s, err := a.built(d, id, done)
+	if err != nil {
+		return snapshot{}, errors.Join(err, a.o.Snapshots.Remove(user, app, id))
+	}
+	s.MD5, s.Size = archive.MD5, archive.Size
+	return s, nil
+}
+
+// built returns a snapshot that was built.
+func (a *Apps) built(d document, id string, done builds.Result) (s snapshot, err error) {
+	s = snapshot{
+		ID: id, CTime: a.o.Now().UTC(), Node: done.Node, NodeVersion: done.NodeVersion, Path: done.Path, Start: done.Web,
+		Processes: done.Processes, Release: done.Release, Static: done.Static, Fallback: done.Fallback, Health: done.Health,
+	}
+	if s.Dir, err = filepath.Rel(a.o.Snapshots.BuiltDir(d.User, d.Name, id), done.Dir); err != nil {
+		return snapshot{}, wrapped("building a snapshot", err)
+	}
+	if s.Package, err = a.packageOf(d, done.Package); err != nil {
+		return snapshot{}, core.Errorf(core.CodePlatformBuildFailed, "package.json: %s", core.AsError(err).Reason)
+	}
+	s.Env, err = a.docs.sealEnv(d.User, d.Name, done.Env)
+	return s, err
+}
+
+// has reports whether the app has that snapshot. It refuses if there is no such
+// app, or the name is invalid.
 func (a *Apps) has(user, app, id string) (bool, error) {
-	if err := checkName("a snapshot's name", id); err != nil {
+	if err := checkName("a snapshot", id); err != nil {
 		return false, err
 	}
 	if strings.HasSuffix(id, ".tgz") {
 		return false, core.Errorf(core.CodePlatformInvalid, "A snapshot's name can't end in .tgz, as that is its file's")
 	}
-	d, err := a.find(user, app)
+	d, err := a.docs.find(user, app)
 	if err != nil {
 		return false, err
 	}
@@ -90,14 +114,19 @@ func (a *Apps) has(user, app, id string) (bool, error) {
 	return ok, nil
 }
 
-// prune takes the oldest snapshots out of d, beyond the number that is kept,
-// and returns them. The active one, the one that runs, the one that runs again
-// where that crashes, and the new one stay.
+// prune removes the oldest snapshots from d, beyond the number that is kept, and
+// returns them. The active one, the one that runs, the one that runs again if
+// that crashes, and the new one stay.
 func (a *Apps) prune(d *document, id string) (old []snapshot) {
-	now := a.o.Drones.State(d.User, d.Name)
+	needed := []string{d.Active, id}
+	for _, v := range d.visibles() {
+		if v.Running != nil {
+			needed = append(needed, v.Running.Snapshot)
+		}
+	}
 	over := len(d.Snapshots) - a.o.Keep
 	d.Snapshots = slices.DeleteFunc(d.Snapshots, func(s snapshot) bool {
-		if over <= 0 || s.ID == d.Active || s.ID == now.Snapshot || s.ID == now.Former || s.ID == id {
+		if over <= 0 || slices.Contains(needed, s.ID) {
 			return false
 		}
 		over--
@@ -109,21 +138,16 @@ func (a *Apps) prune(d *document, id string) (old []snapshot) {
 
 // Snapshots returns an app's snapshots, the oldest first.
 func (a *Apps) Snapshots(user, app string) ([]Snapshot, error) {
-	d, err := a.find(user, app)
+	d, err := a.docs.find(user, app)
 	if err != nil {
 		return nil, err
 	}
-	runs := a.standing(d).snapshot
-	all := make([]Snapshot, 0, len(d.Snapshots))
-	for _, s := range d.Snapshots {
-		all = append(all, d.tell(s, runs))
-	}
-	return all, nil
+	return d.viewSnapshots(a.status(d)), nil
 }
 
 // Open opens the archive of a snapshot; the caller closes it.
 func (a *Apps) Open(user, app, id string) (*os.File, error) {
-	d, err := a.find(user, app)
+	d, err := a.docs.find(user, app)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +163,7 @@ func noSnapshot(id string) error {
 
 // Activate makes a snapshot the one that the next start runs.
 func (a *Apps) Activate(user, app, id string, o Order) (App, error) {
-	d, err := a.update(user, app, func(_ *bbolt.Tx, d *document) error {
+	return a.viewed(a.docs.update(user, app, func(d *document) error {
 		if err := d.enter(o); err != nil {
 			return err
 		}
@@ -148,35 +172,43 @@ func (a *Apps) Activate(user, app, id string, o Order) (App, error) {
 		}
 		d.Active = id
 		return nil
-	})
-	if err != nil {
-		return App{}, err
-	}
-	return a.tell(d, a.standing(d)), nil
+	}))
 }
 
-// DestroySnapshot removes a snapshot. It refuses with [core.CodePlatformSnapshotConflict] where
-// that runs; where it crashed, the app is stopped. Where it was the active one,
-// none is from then on.
+// DestroySnapshot removes a snapshot. It refuses with
+// [core.CodePlatformSnapshotConflict] if that runs; if it crashed, the app is
+// stopped. If it was the active one, none is from then on.
 func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error {
-	release, err := a.hold(ctx, user, app, running)
+	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
 		return err
 	}
 	defer release()
-	d, err := a.find(user, app)
+	d, err := a.docs.find(user, app)
 	if err != nil {
 		return err
 	}
 	if _, ok := d.snapshot(id); !ok {
 		return noSnapshot(id)
 	}
-	if err := a.letGo(ctx, user, app, id); err != nil {
-		return err
+	if runs := d.Running != nil && d.Running.Snapshot == id; runs {
+		if a.o.Runner.State(user, app).Phase != runner.Crashed {
+			return core.Errorf(core.CodePlatformSnapshotConflict, "The snapshot %q runs; stop the app, or start another snapshot first", id)
+		}
+		a.forget(user, app)
+		if err := a.o.Runner.Halt(ctx, user, app); err != nil {
+			return wrapped("stopping an app that crashed", err)
+		}
 	}
-	_, err = a.update(user, app, func(_ *bbolt.Tx, d *document) error {
+	_, err = a.docs.update(user, app, func(d *document) error {
 		if d.Active == id {
 			d.Active = ""
+		}
+		if d.Running != nil && d.Running.Snapshot == id {
+			d.Running, d.Former = nil, nil
+		}
+		if d.Former != nil && d.Former.Running != nil && d.Former.Running.Snapshot == id {
+			d.Former = nil
 		}
 		d.Snapshots = slices.DeleteFunc(d.Snapshots, func(s snapshot) bool { return s.ID == id })
 		return nil
@@ -185,18 +217,4 @@ func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error 
 		return err
 	}
 	return a.o.Snapshots.Remove(user, app, id)
-}
-
-// letGo makes sure that the supervisor has no use for a snapshot. It refuses
-// where that runs here. One that crashed would be started again with the
-// server, so that is forgotten.
-func (a *Apps) letGo(ctx context.Context, user, app, id string) error {
-	state := a.o.Drones.State(user, app)
-	if state.Snapshot != id {
-		return nil
-	}
-	if state.Phase != drones.Crashed {
-		return core.Errorf(core.CodePlatformSnapshotConflict, "The snapshot %q runs; stop the app, or start another snapshot first", id)
-	}
-	return wrapped("stopping an app that crashed", a.o.Drones.Halt(ctx, user, app))
 }

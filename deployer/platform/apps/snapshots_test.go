@@ -8,88 +8,94 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
 )
 
-// Old snapshots go, but not the active one and not the one that runs.
+// Old snapshots go, but not the active one, not the one that runs, and not the one
+// that runs again if that crashes.
 func TestSnapshotsThatAreKept(t *testing.T) {
 	t.Parallel()
-	b := setupTrial(t, apps.Options{Keep: 3}, time.Millisecond)
-	b.upload("runs", server("one"))
-	b.start()
-	b.upload("active", server("two"))
-	b.activate("active")
+	f := setup(t, apps.Options{Keep: 3, Trial: time.Millisecond})
+	f.deploy("runs", "{}")
+	f.upload("active", "{}")
+	_, err := f.Activate("me", "app", "active", "")
+	f.ok(err)
 	for _, id := range []string{"a", "b", "c"} {
-		b.upload(id, server(id))
+		f.upload(id, "{}")
 	}
-	if got, want := b.snapshots(), "runs! active* c"; got != want {
+	if got, want := f.snapshots(), "runs! active* c"; got != want {
 		t.Errorf("the app has %s, want %s", got, want)
 	}
-	if _, err := b.Open("me", "app", "a"); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
-		t.Errorf("one that went is opened with %v", err)
+	if _, err := f.Open("me", "app", "a"); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
+		t.Errorf("one that was removed is opened with %v", err)
 	}
-	// Free to go, the oldest are the first.
-	b.start()
-	b.await(b.proved, "the active one is on trial for ever")
-	b.upload("d", server("d"))
-	b.upload("e", server("e"))
-	if got, want := b.snapshots(), "active*! d e"; got != want {
+	f.ok(f.start(""))
+	f.await("the end of the trial", func() bool { return !f.OnTrial("me", "app") })
+	f.upload("d", "{}")
+	f.upload("e", "{}")
+	if got, want := f.snapshots(), "active*! d e"; got != want {
 		t.Errorf("the app has %s, want %s", got, want)
 	}
-	built, err := b.Upload(t.Context(), "me", "app", "d", "", strings.NewReader(""), io.Discard)
-	if b.ok(err); !built {
+	built, err := f.Upload(t.Context(), "me", "app", "d", "", strings.NewReader(""), io.Discard)
+	if f.ok(err); !built {
 		t.Error("what is kept is built again")
 	}
 }
 
-// Nor does the one that runs again where the new one crashes; then it is the
-// active one.
 func TestTheWayBackIsKept(t *testing.T) {
 	t.Parallel()
-	b := setup(t, apps.Options{Keep: 1})
-	b.upload("v1", server("one"))
-	b.start()
-	b.upload("v2", server("two"))
-	b.activate("v2")
-	b.start()
-	b.upload("v3", server("three"))
-	if got, want := b.snapshots(), "v1 v2*! v3"; got != want {
+	f := setup(t, apps.Options{Keep: 1, Trial: time.Hour})
+	f.deploy("v1", "{}")
+	f.deploy("v2", `{"env":{"A":"1"}}`)
+	f.upload("v3", "{}")
+	if got, want := f.snapshots(), "v1 v2*! v3"; got != want {
 		t.Errorf("the app has %s, want %s", got, want)
 	}
-	for _, test := range []struct{ active, from, to, want string }{
-		{"v2", "v2", "v1", "v1* v2! v3"},
-		{"v3", "v2", "v1", "v1 v2! v3*"},   // what somebody has chosen since stays
-		{"v2", "v2", "gone", "v1 v2*! v3"}, // it was destroyed
-	} {
-		b.activate(test.active)
-		b.RolledBack(drones.Rollback{User: "me", App: "app", From: test.from, To: test.to})
-		if got := b.snapshots(); got != test.want {
-			t.Errorf("after a way back from %s to %s the app has %s, want %s", test.from, test.to, got, test.want)
-		}
+	// What a person has chosen since stays the active one.
+	_, err := f.Activate("me", "app", "v3", "")
+	f.ok(err)
+	f.runner.crash(false)
+	f.event()
+	if got, want := f.snapshots(), "v1! v2 v3*"; got != want {
+		t.Errorf("the app has %s, want %s", got, want)
+	}
+	f.ok(f.DestroySnapshot(t.Context(), "me", "app", "v2"))
+	if got, want := f.snapshots(), "v1! v3*"; got != want {
+		t.Errorf("the app has %s, want %s", got, want)
 	}
 }
 
 func TestDestroyASnapshotThatCrashed(t *testing.T) {
 	t.Parallel()
-	b := setup(t, apps.Options{})
-	b.upload("v1", server("one"))
-	b.start()
-	if err := b.DestroySnapshot(t.Context(), "me", "app", "v1"); core.CodeOf(err) != core.CodePlatformSnapshotConflict {
+	f := setup(t, apps.Options{})
+	f.deploy("v1", "{}")
+	if err := f.DestroySnapshot(t.Context(), "me", "app", "v1"); core.CodeOf(err) != core.CodePlatformSnapshotConflict {
 		t.Errorf("what runs is destroyed with %v", err)
 	}
-	b.crash()
-	if got := b.snapshots(); got != "v1*" {
+	f.runner.fall()
+	if got := f.snapshots(); got != "v1*" {
 		t.Errorf("crashed, the app has %s", got)
 	}
-	b.ok(b.DestroySnapshot(t.Context(), "me", "app", "v1"))
-	if got := b.snapshots(); got != "" {
+	f.ok(f.DestroySnapshot(t.Context(), "me", "app", "v1"))
+	if got := f.snapshots(); got != "" {
 		t.Errorf("the app still has %s", got)
 	}
-	// The server's next start must not look for it.
-	if got := b.drones.State("me", "app"); got.Snapshot != "" {
-		t.Errorf("it would be started again: %+v", got)
+	f.runner.done()
+	f.restart()
+	f.did() // the server's next start does not look for it
+}
+
+// A destroyed app leaves its name and its hosts to others.
+func TestDestroy(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	f.ok(f.Destroy(t.Context(), "me", "app"))
+	if _, err := f.Find("me", "app"); core.CodeOf(err) != core.CodePlatformAppNotFound {
+		t.Errorf("it is found with %v", err)
 	}
-	if _, err := b.Open("me", "app", "v1"); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
-		t.Errorf("it is opened with %v", err)
+	_, err := f.Create("you", "one", nil)
+	f.ok(err)
+	if user, app, ok := f.Lookup("one.localhost"); !ok || user != "you" || app != "one" {
+		t.Errorf("its subdomain is %s/%s's, %t", user, app, ok)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 )
 
 // The one test that asks npm's own registry.

@@ -2,6 +2,7 @@ package builds
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,11 +41,12 @@ type Snapshot struct {
 
 // Result is a build that succeeded.
 type Result struct {
-	Dir         string            // of the app, within the Snapshot's
-	Node        string            // path of the node to run the app with
-	NodeVersion string            // such as "20.20.2"
-	Path        []string          // folders of programs that the app may run, as its package manager
-	Env         map[string]string // that the app is started with, over what people set: package.json's env, and what npm sets
+	Dir         string                     // of the app, within the Snapshot's
+	Node        string                     // path of the node to run the app with
+	NodeVersion string                     // such as "20.20.2"
+	Package     map[string]json.RawMessage // the fields of package.json
+	Path        []string                   // folders of programs that the app may run, as its package manager
+	Env         map[string]string          // that the app is started with, over what people set: package.json's env, and what npm sets
 
 	Web       string            // shell command that serves; "" if nothing does
 	Processes map[string]string // commands of other processes, by name

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 )
 
 // Options are the settings of a [Builder]; only Cache has no default.
@@ -45,7 +45,7 @@ type Options struct {
 	Start func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error)
 
 	// Mark returns what begins the mark of a build's processes (see package
-	// drones/group); with drones.Supervisor.Mark a server that was killed
+	// processes/group); with processes.Runner.Mark a server that was killed
 	// leaves no build behind. Default: "build.".
 	Mark func() string
 

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 )
 
 // systemPath is where package managers and the scripts they run find the

@@ -32,6 +32,10 @@ type Options struct {
 	// when the request has ended.
 	Pick func(user, app string) (addr string, done func(), ok bool)
 
+	// Refused is called if a drone that was picked does not accept connections;
+	// default: does nothing.
+	Refused func(user, app, addr string)
+
 	// Proxies are the proxies in front whose X-Forwarded-For and -Proto are
 	// believed; default: none.
 	Proxies serve.Proxies
@@ -171,6 +175,9 @@ func (r *Router) ask(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		done()
+		if refused(err) && r.o.Refused != nil {
+			r.o.Refused(state.user, state.app, addr)
+		}
 		if !refused(err) {
 			return nil, err
 		}

@@ -99,6 +99,9 @@ func (p Package) Fields(names ...string) map[string]json.RawMessage {
 	return found
 }
 
+// All returns all fields as they are.
+func (p Package) All() map[string]json.RawMessage { return maps.Clone(p.raw) }
+
 // readFile reads a regular file of at most limit bytes.
 func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	// An app that runs has the same user, and may have put a pipe there.

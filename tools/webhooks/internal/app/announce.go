@@ -1,15 +1,19 @@
 package app
 
 import (
-	"context"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 
 	"go.uber.org/fx"
 
+	"github.com/nodejitsu/webhooks/core/atomicfile"
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -39,20 +43,27 @@ func announceModule(role Role, cfg config.Config, lines *announcements) fx.Optio
 		}))
 	}
 	if cfg.PlatformURL == "" {
-		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, p embedded) {
+		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, p embedded, log *slog.Logger) {
 			*lines = append(*lines, func() string {
 				_, port, _ := net.SplitHostPort(p.RouterAddr()) // a listener's own address
 				return fmt.Sprintf("apps     %s://SUBDOMAIN.%s:%s\nplatform %s", c.scheme(), cfg.AppsDomain, port, p.URL())
 			})
 			path := cfg.PlatformURLFile()
 			lc.Append(fx.StartStopHook(
+				func() {
+					// A server starts without room on the disk; then other commands
+					// need the URL as an option.
+					err := os.MkdirAll(filepath.Dir(path), 0o700)
+					if err = cmp.Or(err, atomicfile.Write(path, []byte(p.URL()+"\n"), 0o600)); err != nil {
+						log.Warn("platform URL not written for other commands", "error", err)
+					}
+				},
 				func() error {
-					if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 						return err
 					}
-					return os.WriteFile(path, []byte(p.URL()+"\n"), 0o600)
+					return nil
 				},
-				func(context.Context) error { return os.Remove(path) },
 			))
 		}))
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform"
-	"github.com/nodejitsu/webhooks/deployer/platform/drones"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -31,7 +31,8 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, logins *throttle.T
 		return nil, err
 	}
 	return process{platform.New(platform.Options{
-		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, ReadyTimeout: cfg.ReadyTimeout, DrainTimeout: cfg.DrainTimeout,
+		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
+		ReadyTimeout: cfg.ReadyTimeout, MinReadyTime: cfg.MinReadyTime, DrainTimeout: cfg.DrainTimeout, AppMemory: int64(cfg.AppMemory) << 20,
 		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen,
 		AppsDomain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
 	})}, nil
@@ -43,4 +44,4 @@ type process struct{ *platform.Platform }
 func (p process) accounts() accounts { return p.Accounts() }
 
 // isApp reports whether a user of this machine is an app's.
-func isApp(uid uint32) bool { return drones.IsApp(uid) }
+func isApp(uid uint32) bool { return processes.IsApp(uid) }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -24,14 +25,14 @@ type Readiness func(context.Context) error
 func httpModule(cfg config.Config) fx.Option {
 	return fx.Module("http",
 		fx.Provide(
-			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, logins *throttle.Throttle, log *slog.Logger) *httpapi.API {
+			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, platform PlatformCheck, logins *throttle.Throttle, log *slog.Logger) *httpapi.API {
 				wait := cfg.Wait
 				if wait == 0 {
 					wait = -1 // not at all; the API's own zero is its default
 				}
 				return httpapi.New(httpapi.Options{
 					Deploy: d, Status: s, Auth: a, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
-					NewUUID: newUUID, Ready: ready, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
+					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
 				})
 			},
 			func(lc fx.Lifecycle, api *httpapi.API, c *Certificates, fail context.CancelCauseFunc, log *slog.Logger) *serve.Server {

@@ -37,8 +37,13 @@ type embedded interface {
 	RouterAddr() string
 	Key() core.Secret
 	Serves(host string) bool
+	Check(ctx context.Context) error
+	Kill()
 	accounts() accounts
 }
+
+// PlatformCheck fails while the embedded platform can't do its work.
+type PlatformCheck func(context.Context) error
 
 // platformModule provides the Endpoint and the accounts of the platform that is
 // configured, or of the embedded one, which it starts.
@@ -53,6 +58,7 @@ func platformModule(cfg config.Config) fx.Option {
 				return Endpoint{URL: func() string { return cfg.PlatformURL }, Key: func() core.Secret { return key }}, err
 			},
 			func(p *nodejitsu.Platform) (deploy.Accounts, auth.Accounts) { return p, p },
+			func() PlatformCheck { return func(context.Context) error { return nil } },
 		))
 	}
 	return fx.Module("platform",
@@ -71,6 +77,7 @@ func platformModule(cfg config.Config) fx.Option {
 			),
 			func(p embedded) Endpoint { return Endpoint{URL: p.URL, Key: p.Key} },
 			func(p embedded) (deploy.Accounts, auth.Accounts) { return p.accounts(), p.accounts() },
+			func(p embedded) PlatformCheck { return p.Check },
 		),
 		fx.Invoke(func(embedded) {}),
 	)

@@ -28,7 +28,7 @@ const (
 )
 
 // Run builds the graph of role, and runs it until ctx ends, a signal arrives or a
-// part fails. A second signal ends the process at once. It writes addresses to
+// part fails. A second signal ends the process and its apps at once. It writes addresses to
 // stdout, and the log and one line about a failure to stderr, and returns the exit
 // code.
 //
@@ -51,10 +51,11 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	signals, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(signals, release) // the second signal ends the process
+	var killer killer
+	context.AfterFunc(signals, func() { killer.awaitAnother(release) })
 
 	var lines announcements
-	app := fx.New(Options(role, cfg, log), announceModule(role, cfg, &lines), fx.Supply(fail), fx.Options(extra...))
+	app := fx.New(Options(role, cfg, log), announceModule(role, cfg, &lines), killModule(cfg, &killer), fx.Supply(fail), fx.Options(extra...))
 	// A signal during the start takes effect after it, because fx does not stop a
 	// graph well whose start was interrupted.
 	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())

@@ -221,7 +221,7 @@ func TestDeployFailures(t *testing.T) {
 	fails(map[string]string{"package.json": "{]"}, nil, "package.json is not a JSON object")
 	badEnv := maps.Clone(hello("x"))
 	badEnv["package.json"] = `{"name":"hello","env":{"A":{}}}`
-	fails(badEnv, []string{"--app", "fresh"}, `The variable "A" in env must be a text`)
+	fails(badEnv, []string{"--app", "fresh"}, `The variable "A" in env must be a string`)
 	if _, err := b.client.App(t.Context(), "dscape", "fresh"); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}

@@ -48,7 +48,7 @@ func setup(t *testing.T) *bench {
 			t.Fatal(err)
 		}
 	}
-	b := &bench{t: t, Platform: platform.New(platform.Options{Dir: filepath.Join(dir, "data"), ReadyTimeout: patience})}
+	b := &bench{t: t, Platform: platform.New(platform.Options{Dir: filepath.Join(dir, "data"), ReadyTimeout: patience, MinReadyTime: time.Second})}
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,9 @@ type Config struct {
 	NpmRegistry     string
 	BuildTimeout    time.Duration
 	ReadyTimeout    time.Duration
+	MinReadyTime    time.Duration
 	DrainTimeout    time.Duration
+	AppMemory       int
 
 	Redis                     []string
 	RedisMaster               string
@@ -121,7 +123,9 @@ func (s *Settings) declare() {
 	declare(s, &c.NpmRegistry, "npm-registry", "", optional(httpURL), "npm registry for builds; default: npm's own")
 	declare(s, &c.BuildTimeout, "build-timeout", 10*time.Minute, positive, "time limit for a build")
 	declare(s, &c.ReadyTimeout, "ready-timeout", 30*time.Second, positive, "time limit for a new version to accept connections, and for its health path to answer")
+	declare(s, &c.MinReadyTime, "min-ready-time", 5*time.Second, notNegative, "for how long a new version must serve until the one before it is stopped; if it crashes in that time, its deployment has failed")
 	declare(s, &c.DrainTimeout, "drain-timeout", time.Minute, positive, "time limit for the open requests of a version that was replaced")
+	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that each process of an app may have, and all processes of a drone if the server has control groups")
 
 	declare(s, &c.Redis, "redis", nil, each(address), "host:port of a Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
 	declare(s, &c.RedisMaster, "redis-master", "", nil, "name of the master at the Sentinels; then --redis lists the Sentinels")

@@ -1,0 +1,264 @@
+package apps
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/bucket"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
+)
+
+// The buckets.
+const (
+	bucketApps  = "apps"
+	bucketHosts = "hosts"
+)
+
+// document is an app as it is stored.
+type document struct {
+	User string `json:"user"`
+	Name string `json:"name"`
+
+	visible              // what the app is now
+	Before    *visible   `json:"before,omitempty"` // what it was before a version that has yet to serve for long enough
+	Former    *visible   `json:"former,omitempty"` // what runs again if what runs crashes, while that is on trial
+	Crash     *crash     `json:"crash,omitempty"`  // of the version that gave way to what runs
+	Set       settings   `json:"set"`
+	Pending   []string   `json:"pending,omitempty"` // fields that people set since the last start
+	Order     Order      `json:"order,omitempty"`
+	Snapshots []snapshot `json:"snapshots,omitempty"`
+
+	CTime time.Time `json:"ctime"`
+	MTime time.Time `json:"mtime"`
+}
+
+// visible is what a version changes of its app.
+type visible struct {
+	Subdomain string   `json:"subdomain"`
+	Domains   []string `json:"domains,omitempty"`
+	Version   string   `json:"version,omitempty"`
+	Package   Fields   `json:"package,omitempty"` // the other fields of package.json
+	Active    string   `json:"active,omitempty"`  // id of the snapshot that is started next
+	Applied   string   `json:"applied,omitempty"` // id of the snapshot whose package.json it is
+	Running   *running `json:"running,omitempty"` // nil: stopped
+	Drones    int      `json:"drones"`
+	RAM       int      `json:"ram"` // MiB
+}
+
+// visibles returns all that d was or is.
+func (d *document) visibles() []*visible {
+	all := []*visible{&d.visible}
+	for _, v := range []*visible{d.Before, d.Former} {
+		if v != nil {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// running is what runs, or should.
+type running struct {
+	Snapshot string    `json:"snapshot"`
+	Env      sealed    `json:"env,omitempty"`
+	Since    time.Time `json:"since"`
+}
+
+// settings are what people set, apart from what a package.json says.
+type settings struct {
+	Subdomain string   `json:"subdomain,omitempty"`
+	Domains   []string `json:"domains,omitempty"`
+	Env       sealed   `json:"env,omitempty"`
+}
+
+// crash is what is told of a version that gave way to the one before.
+type crash struct {
+	Snapshot string    `json:"snapshot"`
+	Reason   string    `json:"reason"`
+	Time     time.Time `json:"time"`
+}
+
+// snapshot is a built snapshot as it is stored, in an app's document; the
+// oldest is the first.
+type snapshot struct {
+	ID          string    `json:"id"`
+	MD5         string    `json:"md5"`
+	Size        int64     `json:"size"`
+	CTime       time.Time `json:"ctime"`
+	Node        string    `json:"node"`
+	NodeVersion string    `json:"node_version"`
+
+	// How it is run; see builds.Result.
+	Dir       string            `json:"dir,omitempty"` // of the app, below the built folder
+	Path      []string          `json:"path,omitempty"`
+	Env       sealed            `json:"env,omitempty"` // over what people set
+	Start     string            `json:"start"`
+	Processes map[string]string `json:"processes,omitempty"`
+	Release   string            `json:"release,omitempty"`
+	Static    string            `json:"static,omitempty"`
+	Fallback  string            `json:"fallback,omitempty"`
+	Health    string            `json:"health,omitempty"`
+
+	Package packageFields `json:"package,omitzero"`
+}
+
+func (d document) snapshot(id string) (s snapshot, ok bool) {
+	for _, s := range d.Snapshots {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return snapshot{}, false
+}
+
+// next returns the snapshot that a start runs: the active one, or the newest if
+// none is active. ok is false if there is none at all.
+func (d document) next() (s snapshot, ok bool) {
+	if s, ok = d.snapshot(d.Active); !ok && len(d.Snapshots) > 0 {
+		return d.Snapshots[len(d.Snapshots)-1], true
+	}
+	return s, ok
+}
+
+// documents keeps the apps' documents and whose each host is.
+type documents struct {
+	db   *bbolt.DB
+	seal *seal.Keys
+	now  func() time.Time
+
+	writing sync.Mutex
+
+	mu     sync.RWMutex
+	owners map[string]string // the bucket of hosts, as the last transaction left it
+}
+
+// openDocuments opens the documents in a database.
+func openDocuments(db *bbolt.DB, keys *seal.Keys, now func() time.Time) (*documents, error) {
+	if err := bucket.Create(db, bucketApps, bucketHosts); err != nil {
+		return nil, fmt.Errorf("apps: preparing the buckets: %w", err)
+	}
+	s := &documents{db: db, seal: keys, now: now}
+	if err := db.View(s.readOwners); err != nil {
+		return nil, fmt.Errorf("apps: reading the hosts: %w", err)
+	}
+	return s, nil
+}
+
+// find returns an app's document.
+func (s *documents) find(user, app string) (d document, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		d, err = read(tx, user, app)
+		return err
+	})
+	return d, err
+}
+
+// all returns the documents of a user's apps by name; of all apps if user is "".
+func (s *documents) all(user string) (found []document, err error) {
+	prefix := []byte("")
+	if user != "" {
+		prefix = []byte(key(user, ""))
+	}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(bucketApps)).Cursor()
+		for k, text := c.Seek(prefix); bytes.HasPrefix(k, prefix) && k != nil; k, text = c.Next() {
+			var d document
+			if err := json.Unmarshal(text, &d); err != nil {
+				return fmt.Errorf("the document of %s is damaged: %w", k, err)
+			}
+			found = append(found, d)
+		}
+		return nil
+	})
+	return found, wrapped("listing apps", err)
+}
+
+// create writes a new app's document.
+func (s *documents) create(d document) error {
+	return s.transact("creating an app", func(tx *bbolt.Tx) (before, after document, err error) {
+		if tx.Bucket([]byte(bucketApps)).Get([]byte(key(d.User, d.Name))) != nil {
+			return before, after, core.Errorf(core.CodePlatformAppConflict, "There is an app %s already", key(d.User, d.Name))
+		}
+		return document{}, d, nil
+	})
+}
+
+// update changes an app's document in one durable step, and returns it. The
+// app's hosts become those of the changed document. Refusals of change are
+// returned as they are.
+func (s *documents) update(user, app string, change func(*document) error) (d document, err error) {
+	err = s.transact("changing an app", func(tx *bbolt.Tx) (before, after document, err error) {
+		if before, err = read(tx, user, app); err != nil {
+			return before, after, err
+		}
+		if d, err = read(tx, user, app); err != nil { // which shares nothing with before
+			return before, after, err
+		}
+		if err := change(&d); err != nil {
+			return before, after, err
+		}
+		d.MTime = s.now().UTC()
+		return before, d, nil
+	})
+	if err != nil {
+		return document{}, err
+	}
+	return d, nil
+}
+
+// remove removes an app's document, and frees its hosts.
+func (s *documents) remove(user, app string) error {
+	return s.transact("destroying an app", func(tx *bbolt.Tx) (before, after document, err error) {
+		before, err = read(tx, user, app)
+		return before, document{}, err
+	})
+}
+
+// transact writes what change makes of an app's document, in a transaction that
+// is durable at the end. A document without a name is none.
+func (s *documents) transact(doing string, change func(*bbolt.Tx) (before, after document, err error)) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var before, after document
+	err := s.db.Update(func(tx *bbolt.Tx) (err error) {
+		if before, after, err = change(tx); err != nil {
+			return err
+		}
+		if err := claim(tx, before, after); err != nil {
+			return err
+		}
+		if after.Name == "" {
+			return tx.Bucket([]byte(bucketApps)).Delete([]byte(key(before.User, before.Name)))
+		}
+		return write(tx, after)
+	})
+	if err != nil {
+		return wrapped(doing, err)
+	}
+	s.own(before, after)
+	return nil
+}
+
+func read(tx *bbolt.Tx, user, app string) (d document, err error) {
+	text := tx.Bucket([]byte(bucketApps)).Get([]byte(key(user, app)))
+	if text == nil {
+		return document{}, core.Errorf(core.CodePlatformAppNotFound, "There is no app %s", key(user, app))
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		return document{}, fmt.Errorf("apps: the document of %s is damaged: %w", key(user, app), err)
+	}
+	return d, nil
+}
+
+func write(tx *bbolt.Tx, d document) error {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket([]byte(bucketApps)).Put([]byte(key(d.User, d.Name)), text)
+}

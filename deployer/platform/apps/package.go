@@ -1,0 +1,86 @@
+package apps
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// packageFields is what the package.json of a snapshot says of its app.
+type packageFields struct {
+	Subdomain  string   `json:"subdomain,omitempty"`
+	Domains    []string `json:"domains,omitempty"`
+	HasDomains bool     `json:"has_domains,omitempty"` // also if there are none
+	Version    string   `json:"version,omitempty"`
+	Env        sealed   `json:"env,omitempty"`
+	Other      Fields   `json:"other,omitempty"`
+}
+
+// maxOther bounds the fields of a package.json that are kept only to be told, in
+// bytes.
+const maxOther = 64 << 10
+
+// packageOf reads the fields of a snapshot's package.json. It refuses what could
+// not take effect when the snapshot is started.
+func (a *Apps) packageOf(d document, fields Fields) (p packageFields, err error) {
+	fields = maps.Clone(fields)
+	delete(fields, "name") // which the app need not have
+	read, err := a.parse(d.Name, fields)
+	if err != nil {
+		return packageFields{}, err
+	}
+	p = packageFields{Domains: read.domains, HasDomains: read.hasDomains, Version: read.version, Other: read.other}
+	if read.hasSubdomain {
+		p.Subdomain = read.subdomain
+	}
+	if p.Env, err = a.docs.sealEnv(d.User, d.Name, read.env); err != nil {
+		return packageFields{}, err
+	}
+	if text, err := json.Marshal(p.Other); err != nil || len(text) > maxOther {
+		p.Other = nil
+	}
+	return p, nil
+}
+
+// apply makes d what the package.json of a snapshot says, over what people set,
+// unless it is so already. What people set since the last start stays if keep is
+// set: whoever deploys step by step sets the fields before the start.
+func (d *document) apply(s snapshot, keep bool) {
+	d.Active = s.ID
+	pending := d.Pending
+	d.Pending = nil
+	if d.Applied == s.ID {
+		return
+	}
+	d.Applied = s.ID
+	before := d.visible
+	p := s.Package
+	d.Subdomain = cmp.Or(p.Subdomain, d.Set.Subdomain, d.Name)
+	d.Domains = slices.Clone(d.Set.Domains)
+	if p.HasDomains {
+		d.Domains = slices.Clone(p.Domains)
+	}
+	d.Version = cmp.Or(p.Version, d.Version)
+	if p.Other != nil {
+		d.Package = maps.Clone(p.Other)
+	}
+	if !keep {
+		return
+	}
+	for _, name := range pending {
+		switch name {
+		case "subdomain":
+			d.Subdomain = before.Subdomain
+		case "domains":
+			d.Domains = before.Domains
+		case "version":
+			d.Version = before.Version
+		default:
+			if d.Package == nil {
+				d.Package = Fields{}
+			}
+			d.Package[name] = before.Package[name]
+		}
+	}
+}

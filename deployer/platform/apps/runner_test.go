@@ -1,0 +1,199 @@
+package apps_test
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// fakeRunner runs nothing, and remembers what it would.
+type fakeRunner struct {
+	crashed func(runner.Crash)
+
+	mu       sync.Mutex
+	launches int
+	current  map[string]*fakeCandidate // by app; what gets the requests
+	log      []string                  // what was done, such as "launch v1"
+	lines    []runner.Line
+
+	launch func(runner.Version) error                                 // called by Launch; nil: nothing
+	prove  func(context.Context, runner.Version, time.Duration) error // called by Prove; nil: nothing
+}
+
+func newFakeRunner() *fakeRunner { return &fakeRunner{current: map[string]*fakeCandidate{}} }
+
+type fakeCandidate struct {
+	r        *fakeRunner
+	id       string
+	v        runner.Version
+	former   *fakeCandidate
+	promoted bool
+	state    runner.State
+}
+
+func (r *fakeRunner) Start(context.Context) error { return nil }
+func (r *fakeRunner) Stop(context.Context) error  { return nil }
+
+func (r *fakeRunner) did(what string) { r.log = append(r.log, what) }
+
+// done returns what was done since the last call.
+func (r *fakeRunner) done() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	log := r.log
+	r.log = nil
+	return log
+}
+
+// runs returns the version that gets the requests; zero for none.
+func (r *fakeRunner) runs() runner.Version {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.current["app"]; c != nil {
+		return c.v
+	}
+	return runner.Version{}
+}
+
+// crash has the drone of what runs crash.
+func (r *fakeRunner) crash(again bool) {
+	r.mu.Lock()
+	c := r.current["app"]
+	c.state.Restarts++
+	c.state.Reason = "drone 1 exited with code 1"
+	r.mu.Unlock()
+	r.crashed(runner.Crash{
+		User: "me", App: "app", Snapshot: c.v.Snapshot, Launch: c.id, Drone: 1,
+		Reason: "drone 1 exited with code 1", Detail: "no database", Again: again,
+	})
+}
+
+// fall makes what runs a crashed one.
+func (r *fakeRunner) fall() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.current["app"]
+	c.state.Phase, c.state.Drones = runner.Crashed, 0
+}
+
+func (r *fakeRunner) candidate(v runner.Version) *fakeCandidate {
+	r.launches++
+	v.Env = maps.Clone(v.Env)
+	return &fakeCandidate{
+		r: r, id: strconv.Itoa(r.launches), v: v,
+		state: runner.State{User: v.User, App: v.App, Phase: runner.Started, Snapshot: v.Snapshot, Drones: v.Drones, Wanted: v.Drones},
+	}
+}
+
+func (r *fakeRunner) Launch(ctx context.Context, v runner.Version) (runner.Candidate, error) {
+	r.mu.Lock()
+	r.did("launch " + v.Snapshot)
+	launch := r.launch
+	r.mu.Unlock()
+	if launch != nil {
+		if err := launch(v); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.candidate(v), nil
+}
+
+func (r *fakeRunner) Resume(_ context.Context, v runner.Version) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.did("resume " + v.Snapshot)
+	c := r.candidate(v)
+	r.current[v.App] = c
+	return c.id, nil
+}
+
+func (r *fakeRunner) Halt(_ context.Context, _, app string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.did("halt")
+	delete(r.current, app)
+	return nil
+}
+
+func (r *fakeRunner) Destroy(ctx context.Context, user, app string) error {
+	return r.Halt(ctx, user, app)
+}
+
+func (r *fakeRunner) State(user, app string) runner.State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.current[app]; c != nil {
+		return c.state
+	}
+	return runner.State{User: user, App: app, Phase: runner.Stopped}
+}
+
+func (r *fakeRunner) Pick(string, string) (string, func(), bool) { return "", nil, false }
+
+func (r *fakeRunner) Refused(string, string, string) {}
+
+func (r *fakeRunner) Logs(string, string, time.Time, time.Time, int) ([]runner.Line, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lines, nil
+}
+
+func (r *fakeRunner) Note(_, _, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, runner.Line{Stream: runner.Platform, Text: text})
+}
+
+func (c *fakeCandidate) Launch() string { return c.id }
+
+func (c *fakeCandidate) Promote() {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.r.did("promote " + c.v.Snapshot)
+	c.former, c.promoted = c.r.current[c.v.App], true
+	c.r.current[c.v.App] = c
+}
+
+func (c *fakeCandidate) Prove(ctx context.Context, d time.Duration) error {
+	c.r.mu.Lock()
+	c.r.did("prove " + c.v.Snapshot)
+	prove := c.r.prove
+	c.r.mu.Unlock()
+	if prove == nil {
+		return nil
+	}
+	return prove(ctx, c.v, d)
+}
+
+func (c *fakeCandidate) Commit() {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.r.did("commit " + c.v.Snapshot)
+}
+
+func (c *fakeCandidate) Abort() {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.r.did("abort " + c.v.Snapshot)
+	if !c.promoted {
+		return
+	}
+	if delete(c.r.current, c.v.App); c.former != nil {
+		c.r.current[c.v.App] = c.former
+	}
+}
+
+// failedStart is the error of a version that does not run.
+func failedStart() error {
+	return &core.Error{Code: core.CodePlatformStartFailed, Reason: "drone 1 exited with code 1", Detail: "no database"}
+}

@@ -1,0 +1,346 @@
+package apps_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+const (
+	packageOne = `{"name":"any","version":"1.0.0","subdomain":"one","domains":["one.example.org"],"env":{"FLAG":"on","COLOR":"red"}}`
+	packageTwo = `{"name":"any","version":"2.0.0","subdomain":"two","domains":["two.example.org"],"env":{"COLOR":"blue"}}`
+)
+
+// A version becomes visible in one step after it is ready, with all that its
+// package.json says.
+func TestDeployment(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.update(`{"env":{"MINE":"1"}}`)
+	f.deploy("v1", packageOne)
+	f.did("launch v1", "promote v1", "prove v1", "commit v1")
+	const one = "{Subdomain:one Version:1.0.0 State:started Reason: Domains:[one.example.org] Env:map[COLOR:red FLAG:on MINE:1] MaxDrones:1 " +
+		"Active:{ID:v1 Snapshot:} Running:{ID:v1 Snapshot:} Crashed:{ID: Snapshot:} Snapshots:[{ID:v1}]}; " +
+		"hosts [one=me/app one.example.org=me/app]; runs v1 one map[COLOR:red FLAG:on MINE:1] with 1"
+	if got := f.whole(); got != one {
+		t.Errorf("got  %s\nwant %s", got, one)
+	}
+	f.upload("v2", packageTwo)
+	if got := f.whole(); got != strings.Replace(one, "[{ID:v1}]", "[{ID:v1} {ID:v2}]", 1) {
+		t.Errorf("after an upload %s", got)
+	}
+	f.runner.launch = func(runner.Version) error {
+		if got := f.view(); got.Subdomain != "one" || got.Active.ID != "v1" || got.Env["COLOR"] != "red" {
+			t.Errorf("before it is ready %+v", got)
+		}
+		return nil
+	}
+	f.ok(f.start("v2"))
+	const two = "{Subdomain:two Version:2.0.0 State:started Reason: Domains:[two.example.org] Env:map[COLOR:blue MINE:1] MaxDrones:1 " +
+		"Active:{ID:v2 Snapshot:} Running:{ID:v2 Snapshot:} Crashed:{ID: Snapshot:} Snapshots:[{ID:v1} {ID:v2}]}; " +
+		"hosts [two=me/app two.example.org=me/app]; runs v2 two map[COLOR:blue MINE:1] with 1"
+	if got := f.whole(); got != two {
+		t.Errorf("got  %s\nwant %s", got, two)
+	}
+	f.restart()
+	f.did("resume v2")
+	if got := f.whole(); got != two {
+		t.Errorf("after a restart\ngot  %s\nwant %s", got, two)
+	}
+}
+
+// Starting an older snapshot brings back its environment and addresses.
+func TestRollbackByHand(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	before := f.whole()
+	f.deploy("v2", packageTwo)
+	f.deploy("v3", `{"name":"any"}`)
+	if got := f.view(); got.Subdomain != "app" || len(got.Domains) != 0 || len(got.Env) != 0 {
+		t.Errorf("what a package.json does not name is %+v", got)
+	}
+	_, err := f.Activate("me", "app", "v1", "")
+	f.ok(err)
+	_, err = f.Start(t.Context(), "me", "app", "", "")
+	f.ok(err)
+	if got, want := f.whole(), strings.Replace(before, "[{ID:v1}]", "[{ID:v1} {ID:v2} {ID:v3}]", 1); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// Whatever fails before a version has served for long enough, all is as it was
+// before: after a restart of the server, and if the server is killed meanwhile.
+func TestNothingIsHalfDone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fail func(f *fixture, leave func())
+		code core.Code
+		is   error
+	}{
+		"it does not start": {func(f *fixture, _ func()) {
+			f.runner.launch = func(runner.Version) error { return failedStart() }
+		}, core.CodePlatformStartFailed, nil},
+		"it does not serve for long": {func(f *fixture, _ func()) {
+			f.runner.prove = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
+		}, core.CodePlatformStartFailed, nil},
+		"its address is another's": {func(f *fixture, _ func()) {
+			_, err := f.Create("you", "two", nil)
+			f.ok(err)
+		}, core.CodePlatformHostConflict, nil},
+		"its address becomes another's": {func(f *fixture, _ func()) {
+			f.runner.launch = func(runner.Version) error {
+				_, err := f.Create("you", "two", nil)
+				return err
+			}
+		}, core.CodePlatformHostConflict, nil},
+		"the caller leaves while it starts": {func(f *fixture, leave func()) {
+			f.runner.launch = func(runner.Version) error { leave(); return nil }
+		}, "", context.Canceled},
+		"the caller leaves while it is watched": {func(f *fixture, leave func()) {
+			f.runner.prove = func(ctx context.Context, _ runner.Version, _ time.Duration) error { leave(); return ctx.Err() }
+		}, "", context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, apps.Options{})
+			f.update(`{"env":{"MINE":"1"}}`)
+			f.deploy("v1", packageOne)
+			f.upload("v2", packageTwo)
+			_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: 2}})
+			f.ok(err)
+			before := strings.Replace(f.whole(), " two=you/two", "", 1)
+			ctx, leave := context.WithCancel(t.Context())
+			c.fail(f, leave)
+			_, err = f.Start(ctx, "me", "app", "v2", "")
+			if c.code != "" && core.CodeOf(err) != c.code || c.is != nil && !errors.Is(err, c.is) {
+				t.Errorf("it fails with %v", err)
+			}
+			now := func() string { return strings.Replace(f.whole(), " two=you/two", "", 1) }
+			if got := now(); got != before {
+				t.Errorf("got  %s\nwant %s", got, before)
+			}
+			f.restart()
+			if got := now(); got != before {
+				t.Errorf("after a restart of the server\ngot  %s\nwant %s", got, before)
+			}
+			_, err = f.Restart(t.Context(), "me", "app")
+			f.ok(err)
+			if got := now(); got != before {
+				t.Errorf("after a restart of the app\ngot  %s\nwant %s", got, before)
+			}
+			if name != "its address is another's" && name != "its address becomes another's" {
+				f.ok(f.start("v2")) // and nothing stands in the way of a later try
+			}
+		})
+	}
+}
+
+// A server that is killed while a version has yet to serve for long enough comes
+// back with the one before.
+func TestKilledWhileAVersionIsWatched(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	f.upload("v2", packageTwo)
+	before := f.whole()
+	var again *fixture
+	f.runner.prove = func(context.Context, runner.Version, time.Duration) error {
+		again = f.copied()
+		return nil
+	}
+	f.ok(f.start("v2"))
+	again.did("resume v1")
+	if got := again.whole(); got != before {
+		t.Errorf("got  %s\nwant %s", got, before)
+	}
+	again.restart()
+	if got := again.whole(); got != before {
+		t.Errorf("after another restart\ngot  %s\nwant %s", got, before)
+	}
+
+	// The first version of an app gives way to none.
+	first := setup(t, apps.Options{})
+	first.upload("v1", packageOne)
+	before = first.whole()
+	first.runner.prove = func(context.Context, runner.Version, time.Duration) error {
+		again = first.copied()
+		return failedStart()
+	}
+	if err := first.start("v1"); core.CodeOf(err) != core.CodePlatformStartFailed {
+		t.Errorf("it starts with %v", err)
+	}
+	again.did()
+	if got := again.whole(); got != before {
+		t.Errorf("got  %s\nwant %s", got, before)
+	}
+	if got := first.whole(); got != before {
+		t.Errorf("got  %s\nwant %s", got, before)
+	}
+}
+
+// What people set stays apart from what a package.json says, which comes first.
+func TestEnvironmentsAreApart(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	runs := func(want string) {
+		t.Helper()
+		var all []string
+		for _, name := range []string{"COLOR", "FLAG", "MINE"} {
+			if value, ok := f.runner.runs().Env[name]; ok {
+				all = append(all, name+"="+value)
+			}
+		}
+		if got := strings.Join(all, " "); got != want {
+			t.Errorf("it runs with %s, want %s", got, want)
+		}
+	}
+	f.update(`{"env":{"MINE":"1","COLOR":"mine"}}`)
+	f.deploy("v1", packageOne)
+	runs("COLOR=red FLAG=on MINE=1")
+	// Whoever reads the environment and writes it back with one more has not
+	// set what package.json says.
+	f.update(`{"env":{"MINE":"2","COLOR":"red","FLAG":"on"}}`)
+	runs("COLOR=red FLAG=on MINE=1") // until the next start
+	_, err := f.Restart(t.Context(), "me", "app")
+	f.ok(err)
+	runs("COLOR=red FLAG=on MINE=2")
+	f.deploy("v2", packageTwo) // without FLAG
+	runs("COLOR=blue MINE=2")
+	f.update(`{"env":{}}`)
+	f.ok(f.start("v1"))
+	runs("COLOR=red FLAG=on")
+	f.restart()
+	runs("COLOR=red FLAG=on")
+}
+
+// An address that a person sets holds at once, and until a package.json says
+// another one.
+func TestAddressOfAPerson(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	f.update(`{"subdomain":"set"}`)
+	if _, _, ok := f.Lookup("set.localhost"); !ok {
+		t.Error("it is not reached there")
+	}
+	_, err := f.Restart(t.Context(), "me", "app")
+	f.ok(err)
+	if got := f.view().Subdomain; got != "set" {
+		t.Errorf("after a restart it is at %s", got)
+	}
+	f.deploy("v2", `{"name":"any"}`)
+	if got := f.view(); got.Subdomain != "set" || len(got.Domains) > 0 {
+		t.Errorf("a package.json without an address brings it to %+v", got)
+	}
+	f.ok(f.start("v1"))
+	if got := f.view().Subdomain; got != "one" {
+		t.Errorf("the one with an address brings it to %s", got)
+	}
+}
+
+// Whoever deploys step by step, as the published clients do, sets the fields
+// before the start; those hold then, until another deployment.
+func TestStepwiseDeployment(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	f.update(`{"version":"2.0.1","subdomain":"set"}`)
+	f.upload("v2", packageTwo)
+	_, err := f.Activate("me", "app", "v2", "")
+	f.ok(err)
+	_, err = f.Start(t.Context(), "me", "app", "", "")
+	f.ok(err)
+	if got := f.view(); got.Version != "2.0.1" || got.Subdomain != "set" || got.Env["COLOR"] != "blue" || got.Domains[0] != "two.example.org" {
+		t.Errorf("got %+v", got)
+	}
+	// What does not start is not the active one any more.
+	f.upload("v3", packageOne)
+	_, err = f.Activate("me", "app", "v3", "")
+	f.ok(err)
+	for name, fail := range map[string]func(){
+		"at once": func() { f.runner.launch = func(runner.Version) error { return failedStart() } },
+		"soon": func() {
+			f.runner.launch = nil
+			f.runner.prove = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
+		},
+	} {
+		fail()
+		if _, err = f.Start(t.Context(), "me", "app", "v3", ""); core.CodeOf(err) != core.CodePlatformStartFailed {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := f.snapshots(); got != "v1 v2*! v3" {
+			t.Errorf("%s: the app has %s", name, got)
+		}
+	}
+	f.runner.launch, f.runner.prove = nil, nil
+	f.ok(f.start("v1"))
+	if got := f.view(); got.Version != "1.0.0" || got.Subdomain != "one" {
+		t.Errorf("after another deployment %+v", got)
+	}
+}
+
+// A package.json that can't take effect fails its build, and not what runs.
+func TestPackageThatCannotTakeEffect(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	before := f.whole()
+	for packageJSON, want := range map[string]string{
+		`{"subdomain":"a b"}`:                   "subdomain",
+		`{"domains":["a b"]}`:                   "is not a domain",
+		`{"env":{"A":{"b":1}}}`:                 "must be a string",
+		`{"env":["A"]}`:                         "must be an object",
+		`{"domains":["other.localhost"]}`:       "the platform's own domain",
+		`{"domains":{"example.org":"a list?"}}`: "must be a list of strings",
+	} {
+		_, err := f.Upload(t.Context(), "me", "app", "v2", "", strings.NewReader(packageJSON), &strings.Builder{})
+		if core.CodeOf(err) != core.CodePlatformBuildFailed || !strings.Contains(core.AsError(err).Reason, want) {
+			t.Errorf("%s: %v, want %q", packageJSON, err, want)
+		}
+	}
+	if got := f.whole(); got != before {
+		t.Errorf("got  %s\nwant %s", got, before)
+	}
+}
+
+func TestStopAndRestart(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	if _, err := f.Start(t.Context(), "me", "app", "", ""); core.CodeOf(err) != core.CodePlatformNoSnapshots {
+		t.Errorf("an app without snapshots starts with %v", err)
+	}
+	if err := f.start("v9"); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
+		t.Errorf("an unknown snapshot starts with %v", err)
+	}
+	f.deploy("v1", packageOne)
+	f.deploy("v2", packageTwo)
+	_, err := f.Activate("me", "app", "v1", "")
+	f.ok(err)
+	f.runner.done()
+	_, err = f.Restart(t.Context(), "me", "app")
+	f.ok(err)
+	f.did("launch v2", "promote v2", "commit v2") // what runs, with nothing to watch for
+	if got := f.snapshots(); got != "v1* v2!" {
+		t.Errorf("the app has %s", got)
+	}
+	_, err = f.Stop(t.Context(), "me", "app")
+	f.ok(err)
+	f.did("halt")
+	f.restart()
+	f.did()
+	if got := f.view(); got.State != "stopped" || got.Subdomain != "two" {
+		t.Errorf("stopped, it is %+v", got)
+	}
+	_, err = f.Restart(t.Context(), "me", "app")
+	f.ok(err)
+	if got := f.snapshots(); got != "v1*! v2" {
+		t.Errorf("the app has %s", got)
+	}
+}

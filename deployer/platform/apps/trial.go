@@ -1,0 +1,230 @@
+package apps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// Event is something that happens to an app by itself.
+type Event struct {
+	Kind      EventKind
+	User, App string
+	Snapshot  string // that crashed
+	Former    string // that runs again, of EventRolledBack
+	Reason    string // a sentence for the app's author
+	Detail    string // the last lines that the drone wrote
+	Time      time.Time
+}
+
+// EventKind is what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventRolledBack EventKind = "rolled_back" // a version crashed soon after its start, and what ran before runs again
+	EventCrashed    EventKind = "crashed"     // a drone crashed, and is started again
+)
+
+// reportEvery bounds how often an app's crashes are events.
+const reportEvery = 10 * time.Minute
+
+// trial is the time in which a crash of a version brings back the one before.
+type trial struct {
+	launch string
+	timer  *time.Timer
+}
+
+// beginTrial begins the trial of what runs.
+func (a *Apps) beginTrial(user, app, launch string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	t := &trial{launch: launch}
+	t.timer = time.AfterFunc(a.o.Trial, func() {
+		a.background(func(ctx context.Context) { a.passed(ctx, user, app, t) })
+	})
+	a.trials[key(user, app)] = t
+}
+
+// endTrial ends the trial of what runs, if there is one.
+func (a *Apps) endTrial(user, app string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t := a.trials[key(user, app)]; t != nil {
+		t.timer.Stop()
+		delete(a.trials, key(user, app))
+	}
+}
+
+// passed forgets what ran before a version that has passed its trial.
+func (a *Apps) passed(ctx context.Context, user, app string, t *trial) {
+	release, err := a.acquireRun(ctx, user, app)
+	if err != nil {
+		return
+	}
+	defer release()
+	a.mu.Lock()
+	on := a.trials[key(user, app)] == t
+	if on {
+		delete(a.trials, key(user, app))
+	}
+	a.mu.Unlock()
+	if !on {
+		return
+	}
+	_, err = a.docs.update(user, app, func(d *document) error {
+		d.Former = nil
+		return nil
+	})
+	if err != nil {
+		// After a restart of the server soon, it is on trial again; that does
+		// little harm.
+		a.o.Logger.Warn("end of a trial not written", "user", user, "app", app, "error", err)
+	}
+}
+
+// Crashed is to be called for each crash of a drone. It returns at once.
+func (a *Apps) Crashed(c runner.Crash) {
+	a.background(func(ctx context.Context) {
+		if a.rollBack(ctx, c) {
+			return
+		}
+		now := a.o.Now()
+		a.mu.Lock()
+		last, reported := a.reported[key(c.User, c.App)]
+		quiet := c.Again || reported && now.Sub(last) < reportEvery
+		if !quiet {
+			a.reported[key(c.User, c.App)] = now
+		}
+		a.mu.Unlock()
+		if !quiet {
+			a.o.Events(Event{
+				Kind: EventCrashed, User: c.User, App: c.App, Snapshot: c.Snapshot, Reason: c.Reason, Detail: c.Detail, Time: now.UTC(),
+			})
+		}
+	})
+}
+
+// rollBack brings back what ran before the version that crashed, if that is on
+// trial, and reports whether it did.
+func (a *Apps) rollBack(ctx context.Context, c runner.Crash) bool {
+	if !a.onTrial(c) {
+		return false
+	}
+	release, err := a.acquireRun(ctx, c.User, c.App)
+	if err != nil {
+		return false
+	}
+	defer release()
+	if !a.onTrial(c) {
+		return false // it has been replaced, or has passed its trial
+	}
+	d, err := a.docs.find(c.User, c.App)
+	if err != nil || d.Former == nil || d.Former.Running == nil {
+		return false
+	}
+	log := a.o.Logger.With("user", c.User, "app", c.App, "snapshot", c.Snapshot, "former", d.Former.Running.Snapshot)
+	reason := fmt.Sprintf("snapshot %s crashed, and %s, which ran before, runs again: %s", c.Snapshot, d.Former.Running.Snapshot, c.Reason)
+	if d.Former.Running.Snapshot == c.Snapshot {
+		reason = fmt.Sprintf("snapshot %s crashed with its new environment, and runs again with the one before: %s", c.Snapshot, c.Reason)
+	}
+	event := Event{
+		Kind: EventRolledBack, User: c.User, App: c.App, Snapshot: c.Snapshot, Former: d.Former.Running.Snapshot,
+		Reason: reason, Detail: c.Detail, Time: a.o.Now().UTC(),
+	}
+	if err := a.bringBack(ctx, d, crash{Snapshot: c.Snapshot, Reason: reason, Time: event.Time}); err != nil {
+		if ctx.Err() == nil {
+			log.Error("version not rolled back", "error", err)
+			a.o.Runner.Note(c.User, c.App, fmt.Sprintf("snapshot %s, which ran before, does not start again: %v", event.Former, err))
+		}
+		return false
+	}
+	log.Warn("version rolled back", "reason", c.Reason)
+	a.o.Runner.Note(c.User, c.App, reason)
+	a.o.Events(event)
+	return true
+}
+
+// onTrial reports whether a crash is of a version that is on trial.
+func (a *Apps) onTrial(c runner.Crash) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.trials[key(c.User, c.App)]
+	return t != nil && t.launch == c.Launch && a.current[key(c.User, c.App)] == c.Launch
+}
+
+// bringBack starts what ran before the version that runs.
+func (a *Apps) bringBack(ctx context.Context, d document, why crash) error {
+	v, err := a.version(d, *d.Former)
+	if err != nil {
+		return err
+	}
+	candidate, err := a.o.Runner.Launch(ctx, v)
+	if err != nil {
+		return err
+	}
+	_, err = a.docs.update(d.User, d.Name, func(d *document) error {
+		d.bringBack(d.Former)
+		d.Former, d.Crash = nil, &why
+		return nil
+	})
+	if err != nil {
+		candidate.Abort()
+		return err
+	}
+	a.endTrial(d.User, d.Name)
+	a.setCurrent(d.User, d.Name, candidate.Launch())
+	candidate.Promote()
+	candidate.Commit()
+	return nil
+}
+
+// Resume runs again what ran when the server stopped, and does not wait for it.
+// A version that had not served for long enough gives way to the one before.
+func (a *Apps) Resume(ctx context.Context) error {
+	all, err := a.docs.all("")
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if d.Running == nil {
+			continue
+		}
+		if err := a.resume(ctx, d); err != nil {
+			a.o.Logger.ErrorContext(ctx, "app not resumed", "user", d.User, "app", d.Name, "error", err)
+		}
+	}
+	return nil
+}
+
+func (a *Apps) resume(ctx context.Context, d document) error {
+	switch {
+	case d.Before != nil:
+		if err := a.takeBack(d); err != nil {
+			a.o.Logger.WarnContext(ctx, "app not written as it was before its last version", "user", d.User, "app", d.Name, "error", err)
+		}
+		if d.bringBack(d.Before); d.Running == nil {
+			return nil
+		}
+	case d.Former != nil && a.o.Now().Sub(d.Running.Since) > 2*a.o.Trial:
+		d.Former = nil // its trial is over; the next change writes that
+	}
+	v, err := a.version(d, d.visible)
+	if err != nil {
+		return err
+	}
+	launch, err := a.o.Runner.Resume(ctx, v)
+	if err != nil {
+		return err
+	}
+	a.setCurrent(d.User, d.Name, launch)
+	if d.Former != nil {
+		a.beginTrial(d.User, d.Name, launch)
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+package apps_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// A version that crashes soon after its start gives way to the one before, whole,
+// at the first crash; that is an event, and stays so after a restart.
+func TestCrashOnTrial(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", packageOne)
+	before := f.view()
+	f.deploy("v2", packageTwo)
+	f.runner.done()
+	f.runner.crash(false)
+	e := f.event()
+	const reason = "snapshot v2 crashed, and v1, which ran before, runs again: drone 1 exited with code 1"
+	if e.Kind != apps.EventRolledBack || e.User != "me" || e.App != "app" || e.Snapshot != "v2" || e.Former != "v1" || e.Reason != reason || e.Detail != "no database" || e.Time.IsZero() {
+		t.Errorf("event %+v", e)
+	}
+	f.did("launch v1", "promote v1", "commit v1")
+	check := func() {
+		t.Helper()
+		got := f.view()
+		if got.Reason != reason || got.Crashed.Snapshot != "v2" || got.Subdomain != before.Subdomain || got.Active.ID != "v1" || got.Running.ID != "v1" || got.Env["FLAG"] != "on" {
+			t.Errorf("got %+v", got)
+		}
+		if runs := f.runner.runs(); runs.Subdomain != "one" || runs.Env["FLAG"] != "on" {
+			t.Errorf("it runs %+v", runs)
+		}
+	}
+	check()
+	lines, err := f.Logs("me", "app", time.Time{}, time.Time{}, 10)
+	if err != nil || len(lines) != 1 || lines[0].Text != reason {
+		t.Errorf("the log has %v, %v", lines, err)
+	}
+	f.restart()
+	check()
+	f.deploy("v3", packageTwo)
+	if got := f.view(); got.Crashed.Snapshot != "" || got.Reason != "" {
+		t.Errorf("after another deployment %+v", got)
+	}
+}
+
+// So does the same version with another environment.
+func TestCrashOfANewEnvironment(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", packageOne)
+	f.update(`{"env":{"MINE":"1"}}`)
+	_, err := f.Restart(t.Context(), "me", "app")
+	f.ok(err)
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventRolledBack || !strings.Contains(e.Reason, "crashed with its new environment, and runs again with the one before") {
+		t.Errorf("event %+v", e)
+	}
+	if _, ok := f.runner.runs().Env["MINE"]; ok {
+		t.Error("it runs with the new environment")
+	}
+}
+
+// What has passed its trial stays, however it crashes later; one event tells of a
+// series of crashes.
+func TestCrashAfterTheTrial(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Trial: time.Millisecond})
+	f.deploy("v1", packageOne)
+	f.deploy("v2", packageTwo)
+	f.await("the end of the trial", func() bool { return !f.OnTrial("me", "app") })
+	f.runner.done()
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventCrashed || e.Snapshot != "v2" || e.Former != "" || e.Reason != "drone 1 exited with code 1" || e.Detail != "no database" {
+		t.Errorf("event %+v", e)
+	}
+	for range 3 {
+		f.runner.crash(true)
+	}
+	f.runner.crash(false) // another series, soon after the first
+	f.Close()
+	f.did()
+	if len(f.events) > 0 {
+		t.Errorf("event %+v", <-f.events)
+	}
+}
+
+// The first version of an app has none before it.
+func TestCrashOfTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", packageOne)
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventCrashed {
+		t.Errorf("event %+v", e)
+	}
+	if got := f.snapshots(); got != "v1*!" {
+		t.Errorf("the app has %s", got)
+	}
+}
+
+// If what ran before does not start either, the new version goes on, and what it
+// says is in the log.
+func TestNeitherVersionRuns(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", packageOne)
+	f.deploy("v2", packageTwo)
+	f.runner.launch = func(runner.Version) error { return failedStart() }
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventCrashed || e.Snapshot != "v2" {
+		t.Errorf("event %+v", e)
+	}
+	if got := f.snapshots(); got != "v1 v2*!" {
+		t.Errorf("the app has %s", got)
+	}
+	lines, err := f.Logs("me", "app", time.Time{}, time.Time{}, 10)
+	if err != nil || len(lines) != 1 || !strings.Contains(lines[0].Text, "v1, which ran before, does not start again") {
+		t.Errorf("the log has %v, %v", lines, err)
+	}
+	f.runner.launch = nil
+	f.runner.crash(true)
+	if e := f.event(); e.Kind != apps.EventRolledBack {
+		t.Errorf("event %+v", e)
+	}
+}
+
+// A version that fails to replace one on trial leaves it on trial.
+func TestTrialGoesOnAfterAFailedDeployment(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", packageOne)
+	f.deploy("v2", packageTwo)
+	f.runner.launch = func(v runner.Version) error {
+		if v.Snapshot == "v3" {
+			return failedStart()
+		}
+		return nil
+	}
+	f.upload("v3", packageTwo)
+	if err := f.start("v3"); core.CodeOf(err) != core.CodePlatformStartFailed {
+		t.Errorf("got %v", err)
+	}
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventRolledBack || e.Former != "v1" {
+		t.Errorf("event %+v", e)
+	}
+}
+
+// A version that replaces one that was weak falls back to the last that was not.
+func TestWeakVersionIsNoWayBack(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", packageOne)
+	f.deploy("v2", packageTwo)
+	f.runner.fall()
+	f.deploy("v3", packageTwo)
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventRolledBack || e.Snapshot != "v3" || e.Former != "v1" {
+		t.Errorf("event %+v", e)
+	}
+}
+
+// A trial begins anew with the server, unless it was over long ago.
+func TestTrialOutlivesTheServer(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	f := setup(t, apps.Options{Trial: time.Hour, Now: func() time.Time { return now }})
+	f.deploy("v1", packageOne)
+	f.deploy("v2", packageTwo)
+	f.restart()
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventRolledBack || e.Former != "v1" {
+		t.Errorf("event %+v", e)
+	}
+	f.deploy("v3", packageTwo)
+	now = now.Add(3 * time.Hour)
+	f.restart()
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventCrashed || e.Snapshot != "v3" {
+		t.Errorf("event %+v", e)
+	}
+}

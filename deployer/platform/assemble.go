@@ -1,0 +1,111 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/seal"
+	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
+)
+
+// assemble opens what the platform keeps, and puts together what runs apps. The
+// addresses must be bound.
+func (p *Platform) assemble(ctx context.Context) (err error) {
+	if p.db, err = open(p.path("platform.db")); err != nil {
+		return err
+	}
+	if p.key = p.o.Key; p.key.Reveal() == "" {
+		if p.key, err = loadKey(p.o.Dir); err != nil {
+			return err
+		}
+	}
+	keys, err := p.sealKeys()
+	if err != nil {
+		return err
+	}
+	p.users, err = accounts.New(accounts.Options{DB: p.db, Seal: keys, ServiceUser: core.ServiceUser, Key: p.key})
+	if err != nil {
+		return err
+	}
+	var all atomic.Pointer[apps.Apps] // set before a drone can crash
+	p.runner = processes.New(processes.Options{
+		Dir: p.path("drones"), ReadyTimeout: p.o.ReadyTimeout, DrainTimeout: p.o.DrainTimeout, Memory: p.o.AppMemory,
+		Crashed: func(c runner.Crash) { all.Load().Crashed(c) }, Logger: p.o.Logger,
+	})
+	store := snapshots.New(snapshots.Options{
+		Dir: p.path("archives"), Builds: p.path("builds"),
+		Builder: builds.New(builds.Options{
+			Cache: p.path("cache"), Registry: p.o.NpmRegistry, Timeout: p.o.BuildTimeout,
+			Mark: p.runner.Mark, Start: p.runner.Group, Logger: p.o.Logger,
+		}),
+		Credential: p.runner.Credential,
+	})
+	if err := store.Prepare(); err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(p.appsServer.Addr())
+	if err != nil {
+		return err
+	}
+	p.apps, err = apps.New(apps.Options{
+		DB: p.db, Seal: keys, Snapshots: store, Runner: p.runner, Domain: p.o.AppsDomain, URL: p.appURL(port),
+		MinReady: p.o.MinReadyTime, Events: p.o.Events, Logger: p.o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	all.Store(p.apps)
+	p.kill.Store(p.runner)
+	p.reseal(ctx)
+	return nil
+}
+
+// sealKeys returns the keys that secrets are sealed with.
+func (p *Platform) sealKeys() (*seal.Keys, error) {
+	text := p.o.SealKeys
+	if text.Reveal() == "" {
+		var err error
+		if text, err = load(p.path(SealFile), seal.NewKey); err != nil {
+			return nil, err
+		}
+	}
+	return seal.Parse(text)
+}
+
+// reseal has the first key seal what others have sealed. What can't be read or
+// written waits for the next start.
+func (p *Platform) reseal(ctx context.Context) {
+	tokens, err := p.users.Reseal()
+	environments, failure := p.apps.Reseal()
+	if err := errors.Join(err, failure); err != nil {
+		p.o.Logger.ErrorContext(ctx, "secrets not sealed by the new key", "error", err)
+	}
+	if tokens+environments > 0 {
+		p.o.Logger.InfoContext(ctx, "secrets sealed by the new key", "tokens", tokens, "apps", environments)
+	}
+}
+
+// open opens the database. A second server on the same folder is refused at
+// once, and does not wait.
+func open(path string) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 100 * time.Millisecond})
+	if errors.Is(err, bbolt.ErrTimeout) { //nolint:staticcheck // the same value as in package errors of bbolt
+		return nil, fmt.Errorf("another server uses %s; stop it, or name another data folder", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	return db, nil
+}

@@ -1,0 +1,188 @@
+package processes
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// application is what the Runner knows of one app.
+type application struct {
+	runner     *Runner
+	user, name string
+	journal    *journal
+	lock       ctxlock.Lock   // held by the one call that changes what runs, or by a candidate
+	boots      ctxlock.Lock   // held by the one drone that boots after a crash
+	drains     sync.WaitGroup // of generations that were replaced; added to and waited for by who holds the lock
+	late       chan struct{}  // closed by who halts the app: the time for requests is over; replaced when drains are done
+
+	mu       sync.Mutex
+	current  *generation // that gets the requests; nil if the app is stopped
+	former   *generation // that current replaced, while current may still be aborted; nil otherwise
+	next     int         // where pick begins to look, so that equals take turns
+	restarts int
+	reason   string
+
+	notifying sync.Mutex
+	last      runner.State // that was notified
+}
+
+// halt ends what runs and returns when it has ended. The lock must be held.
+func (a *application) halt(ctx context.Context) error {
+	r := a.runner
+	a.mu.Lock()
+	old := a.current
+	a.current, a.restarts, a.reason = nil, 0, ""
+	a.mu.Unlock()
+	a.notify()
+	late := time.AfterFunc(r.o.Grace, func() { close(a.late) }) // also for what was replaced before
+	var err error
+	if old != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(r.hurry, cancel)() //nolint:contextcheck // whichever ends first
+		err = old.drain(ctx, r.o.Grace, r.o.Grace)
+	}
+	a.drains.Wait()
+	if !late.Stop() {
+		<-a.late
+		a.late = make(chan struct{})
+	}
+	return err
+}
+
+// sweep ends what the app's user still runs, and removes its temporary files.
+// It is for an app that has no drone: for processes that lost its mark on
+// purpose.
+func (a *application) sweep(ctx context.Context) error {
+	r := a.runner
+	var err error
+	if uid, ok := r.uid(a); ok && r.OwnUsers() {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		err = group.EndAll(ctx, func() ([]int, error) { return group.FindUnmarked(uid) })
+		err = errors.Join(err, group.Collect())
+	}
+	return errors.Join(err, os.RemoveAll(filepath.Join(r.around(a.user, a.name), "tmp")))
+}
+
+// slowFrom is how many crashes in a row make an app a crashed one while no drone
+// is ready: from then on the pauses are long.
+const slowFrom = 5
+
+// state returns the app's state, without the time.
+func (a *application) state() runner.State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := runner.State{User: a.user, App: a.name, Phase: runner.Stopped, Restarts: a.restarts, Reason: a.reason}
+	if a.current == nil {
+		return s
+	}
+	crashed := 0
+	for _, sl := range a.current.slots {
+		if sl.drone != nil {
+			s.Drones++
+		}
+		if !sl.next.IsZero() && (s.Next.IsZero() || sl.next.Before(s.Next)) {
+			s.Next = sl.next
+		}
+		if sl.crashes >= slowFrom {
+			crashed++
+		}
+	}
+	s.Snapshot, s.Wanted = a.current.version.Snapshot, len(a.current.slots)
+	switch {
+	case s.Drones > 0:
+		s.Phase = runner.Started
+	case crashed == s.Wanted:
+		s.Phase = runner.Crashed
+	default:
+		s.Phase = runner.Starting
+	}
+	return s
+}
+
+// notify reports the state if it has changed, and returns it.
+func (a *application) notify() runner.State {
+	r := a.runner
+	a.notifying.Lock()
+	defer a.notifying.Unlock()
+	s := a.state()
+	s.Since = a.last.Since
+	if s.Phase != a.last.Phase {
+		s.Since = r.o.Now().UTC()
+	}
+	if s == a.last {
+		return s
+	}
+	a.last = s
+	if r.o.Notify != nil {
+		r.notifying.Lock()
+		defer r.notifying.Unlock()
+		r.o.Notify(s)
+	}
+	return s
+}
+
+// pick returns the ready drone with the fewest requests in flight: one that did
+// not refuse connections, and of the current generation, if there is one.
+func (a *application) pick() (addr string, done func(), ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	best := a.leastBusy(a.current)
+	if best == nil || best.refused.Load() {
+		if other := a.leastBusy(a.former); best == nil || other != nil && !other.refused.Load() {
+			best = other
+		}
+	}
+	if best == nil {
+		return "", nil, false
+	}
+	best.inFlight++
+	return best.addr, sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		best.inFlight--
+		if best.inFlight == 0 && best.drained != nil {
+			close(best.drained)
+		}
+	}), true
+}
+
+// better reports whether the next request should rather go to d than to other.
+func (d *drone) better(other *drone) bool {
+	if a, b := d.refused.Load(), other.refused.Load(); a != b {
+		return b
+	}
+	return d.inFlight < other.inFlight
+}
+
+// leastBusy returns the ready drone of g with the fewest requests in flight, if
+// possible one that did not refuse connections; nil if there is none. The mutex must be held.
+func (a *application) leastBusy(g *generation) *drone {
+	if g == nil {
+		return nil
+	}
+	var best *drone
+	a.next++
+	for i := range g.slots {
+		d := g.slots[(a.next+i)%len(g.slots)].drone
+		if d != nil && (best == nil || d.better(best)) {
+			best = d
+		}
+	}
+	return best
+}
+
+// note adds a line of the platform to the app's log; drone is 0 if it is about
+// all of them.
+func (a *application) note(drone int, text string) {
+	a.journal.append(runner.Line{Time: a.runner.o.Now().UTC(), Drone: drone, Stream: runner.Platform, Text: text})
+}

@@ -1,0 +1,110 @@
+package processes
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// candidate is a generation that is ready, beside the one that runs. It holds
+// the app's lock until it is decided.
+type candidate struct {
+	app        *application
+	generation *generation
+	promoted   bool
+}
+
+// launchVersion brings up v beside what runs. The lock must be held.
+func (a *application) launchVersion(ctx context.Context, v runner.Version) (*candidate, error) {
+	r := a.runner
+	if _, err := os.Stat(v.Dir); err != nil {
+		return nil, fmt.Errorf("processes: looking for the app's folder: %w", err)
+	}
+	as, err := r.Credential(a.user, a.name)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.reachable(ctx, v.Dir, as); err != nil {
+		return nil, err
+	}
+	g := a.newGeneration(v)
+	if err := g.start(ctx); err != nil {
+		return nil, err
+	}
+	return &candidate{app: a, generation: g}, nil
+}
+
+// Launch implements runner.Candidate.
+func (c *candidate) Launch() string { return c.generation.launch }
+
+// Promote implements runner.Candidate.
+func (c *candidate) Promote() {
+	a := c.app
+	c.promoted = true
+	a.mu.Lock()
+	a.former, a.current = a.current, c.generation
+	a.restarts, a.reason = 0, ""
+	a.mu.Unlock()
+	a.notify()
+}
+
+// Prove implements runner.Candidate.
+func (c *candidate) Prove(ctx context.Context, d time.Duration) error {
+	limit, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	life := c.app.runner.ctx
+	defer context.AfterFunc(life, cancel)() //nolint:contextcheck // whichever ends first
+	if err := c.generation.watch(limit); err != nil {
+		return err
+	}
+	if err := cmp.Or(ctx.Err(), life.Err()); err != nil {
+		return fmt.Errorf("processes: watching the new version: %w", err)
+	}
+	return nil
+}
+
+// Commit implements runner.Candidate.
+func (c *candidate) Commit() {
+	a := c.app
+	defer a.lock.Release()
+	if !c.promoted {
+		c.Promote()
+	}
+	a.mu.Lock()
+	old := a.former
+	a.former = nil
+	a.mu.Unlock()
+	c.generation.keep()
+	c.replace(old)
+}
+
+// Abort implements runner.Candidate.
+func (c *candidate) Abort() {
+	a := c.app
+	defer a.lock.Release()
+	if c.promoted {
+		a.mu.Lock()
+		a.current, a.former = a.former, nil
+		if a.current != nil {
+			a.restarts, a.reason = a.current.restarts, a.current.reason
+		}
+		a.mu.Unlock()
+		a.notify()
+	}
+	c.replace(c.generation)
+}
+
+// replace ends a generation that gets no request any more, once those that it
+// has have ended.
+func (c *candidate) replace(old *generation) {
+	if old == nil {
+		return
+	}
+	r := c.app.runner
+	old.cancel()
+	c.app.drains.Go(func() { _ = old.drain(r.hurry, r.o.DrainTimeout, r.o.Grace) }) // it was logged
+}

@@ -1,0 +1,230 @@
+package processes
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// What is kept of what a drone writes.
+const (
+	maxLine     = 64 << 10 // bytes of a line
+	tailLines   = 50       // kept in memory for a StartError
+	tailText    = 4 << 10  // bytes of a line there
+	captureTail = time.Second
+)
+
+// capture reads what one drone writes.
+type capture struct {
+	drone   int
+	journal *journal
+	mask    *mask
+	now     func() time.Time
+
+	sources []*source
+	wg      sync.WaitGroup
+}
+
+func newCapture(drone int, j *journal, m *mask, now func() time.Time) *capture {
+	return &capture{drone: drone, journal: j, mask: m, now: now}
+}
+
+// pipe returns the end to write to, for the child; the caller closes it.
+func (c *capture) pipe(stream runner.Stream) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	c.wg.Go(c.source(stream, r).read)
+	return w, nil
+}
+
+func (c *capture) source(stream runner.Stream, pipe *os.File) *source {
+	s := &source{capture: c, stream: stream, pipe: pipe, budget: newBudget(c.now())}
+	c.sources = append(c.sources, s)
+	return s
+}
+
+// close waits until all is read. It does not wait long for a writer that
+// still has the pipe: whoever escaped from the drone's group.
+func (c *capture) close() {
+	for _, s := range c.sources {
+		_ = s.pipe.SetReadDeadline(time.Now().Add(captureTail))
+	}
+	c.wg.Wait()
+	for _, s := range c.sources {
+		_ = s.pipe.Close() // only read
+		s.mu.Lock()
+		lines := s.settle()
+		s.mu.Unlock()
+		c.journal.append(lines...)
+	}
+}
+
+// last returns the last lines of the drone, oldest first. Half of them are for
+// either stream, so that a flood on one doesn't hide what the other says.
+func (c *capture) last() []runner.Line {
+	var all []runner.Line
+	for i, s := range c.sources {
+		room := tailLines
+		for j, other := range c.sources {
+			if i != j {
+				room = max(tailLines/2, room-len(other.last()))
+			}
+		}
+		lines := s.last()
+		all = append(all, lines[max(0, len(lines)-room):]...)
+	}
+	slices.SortStableFunc(all, func(a, b runner.Line) int { return a.Time.Compare(b.Time) })
+	return all
+}
+
+// lastText returns the text of the last lines.
+func (c *capture) lastText() string {
+	var lines []string
+	for _, line := range c.last() {
+		lines = append(lines, line.Text)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// source is one of the streams that a drone writes. More than its budget is
+// read, counted and dropped, so that the drone never waits for us.
+type source struct {
+	capture *capture
+	stream  runner.Stream
+	pipe    *os.File
+
+	mu      sync.Mutex
+	budget  budget
+	dropped int           // lines, since that was told
+	tail    []runner.Line // the newest, of which those at the end may have been dropped
+}
+
+func (s *source) last() []runner.Line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.tail)
+}
+
+// read splits what comes into lines, until its end.
+func (s *source) read() {
+	chunk := make([]byte, maxLine)
+	line := make([]byte, 0, 1024) // the line that is not ended yet, as far as it is kept
+	for {
+		n, err := s.pipe.Read(chunk)
+		line = s.take(chunk[:n], line)
+		if err != nil {
+			break
+		}
+	}
+	if len(line) > 0 {
+		s.take([]byte{'\n'}, line)
+	}
+}
+
+// take adds the lines that end within text and returns the one that goes on.
+func (s *source) take(text, line []byte) []byte {
+	now := s.capture.now().UTC()
+	var lines []runner.Line
+	s.mu.Lock()
+	for {
+		i := bytes.IndexByte(text, '\n')
+		if i < 0 {
+			break
+		}
+		if !s.budget.admits(now) {
+			text, line = s.drop(text, line, now)
+			break
+		}
+		entry := s.line(s.join(line, text[:i]), now)
+		text, line = text[i+1:], line[:0]
+		if s.dropped > 0 {
+			lines = append(lines, s.gap(s.dropped, now))
+			s.dropped = 0
+		}
+		s.budget.spend(entry)
+		lines = append(lines, entry)
+		s.keep(entry)
+	}
+	s.mu.Unlock()
+	s.capture.journal.append(lines...)
+	return s.join(line, text)
+}
+
+// drop is the cheap way through a flood: it counts the lines that end within
+// text, keeps the newest in the tail, and returns what goes on.
+func (s *source) drop(text, line []byte, now time.Time) (rest, begun []byte) {
+	end := bytes.LastIndexByte(text, '\n') + 1
+	lines, rest := text[:end], text[end:]
+	s.dropped += bytes.Count(lines, []byte{'\n'})
+	begin := end
+	for range tailLines {
+		if begin = bytes.LastIndexByte(lines[:max(0, begin-1)], '\n') + 1; begin == 0 {
+			break
+		}
+	}
+	if begin > 0 {
+		line = line[:0] // it ends among those that are left out
+	}
+	for one := range bytes.Lines(lines[begin:]) {
+		s.keep(s.line(s.join(line, one[:len(one)-1]), now))
+		line = line[:0]
+	}
+	return rest, line
+}
+
+// settle returns what is to be written in the end: how many lines were
+// dropped, and the newest of them after all, as they may be the drone's last
+// words.
+func (s *source) settle() []runner.Line {
+	if s.dropped == 0 {
+		return nil
+	}
+	newest := s.tail[max(0, len(s.tail)-s.dropped):]
+	var lines []runner.Line
+	if lost := s.dropped - len(newest); lost > 0 {
+		lines = append(lines, s.gap(lost, newest[0].Time))
+	}
+	s.dropped = 0
+	return append(lines, newest...)
+}
+
+// join adds text to a line, as far as it is kept: more than is shown of it, so
+// that no secret is cut there before it is masked.
+func (s *source) join(line, text []byte) []byte {
+	room := maxLine + s.capture.mask.secrets.Longest() - len(line)
+	return append(line, text[:min(len(text), max(0, room))]...)
+}
+
+func (s *source) line(text []byte, now time.Time) runner.Line {
+	masked := s.capture.mask.apply(strings.ToValidUTF8(string(bytes.TrimSuffix(text, []byte{'\r'})), "\ufffd"))
+	return runner.Line{Time: now, Drone: s.capture.drone, Stream: s.stream, Text: cut(masked, maxLine)}
+}
+
+func (s *source) gap(lost int, now time.Time) runner.Line {
+	return runner.Line{Time: now, Drone: s.capture.drone, Stream: runner.Platform, Text: fmt.Sprintf("%d lines dropped, as they came too fast", lost)}
+}
+
+func (s *source) keep(line runner.Line) {
+	if len(s.tail) == tailLines {
+		s.tail = append(s.tail[:0], s.tail[1:]...)
+	}
+	line.Text = cut(line.Text, tailText)
+	s.tail = append(s.tail, line)
+}
+
+// cut returns at most limit bytes of text, which is UTF-8, without halving a
+// character.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "")
+}

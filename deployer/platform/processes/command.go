@@ -1,0 +1,140 @@
+package processes
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// systemPath is where drones find the system's programs.
+const systemPath = "/usr/local/bin:/usr/bin:/bin"
+
+// expendable becomes the command, as what the kernel ends first where the
+// machine has no memory left (proc_pid_oom_score_adj(5)): sooner an app than the
+// server, or its neighbours on the machine.
+const expendable = `{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
+exec "$@"`
+
+// command returns the arguments that run spec within the limits.
+func command(o Options, v runner.Version, ownUser bool) []string {
+	limits := group.Limits{Files: o.Files, Memory: o.Memory, Private: true}
+	if ownUser {
+		limits.Processes = o.Processes
+	}
+	args := []string{"/bin/sh", "-c", replaced(v.Start)}
+	if start := strings.TrimSpace(v.Start); isScript(v.Dir, start) {
+		args = []string{v.Node, start}
+	}
+	return limits.Wrap(append([]string{"/bin/sh", "-c", expendable, "expendable"}, args...)...)
+}
+
+// shellWords are what is no program's name and can't follow exec.
+const shellWords = ` . : ! [ alias bg break builtin case cd command continue do done elif else esac eval
+	exec exit export false fg fi for getopts hash if in jobs local printf read readonly return select set shift source
+	test then time times trap true type ulimit umask unalias unset until wait while `
+
+// replaced returns the command so that the shell becomes it, where it is one
+// program with its arguments: else a shell stands between, whose exit code
+// hides the signal that ended the program.
+func replaced(start string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(start), " ")
+	if strings.ContainsAny(start, ";|&(){}\n") || strings.ContainsAny(first, "=$`\"'\\") || slices.Contains(strings.Fields(shellWords), first) {
+		return start
+	}
+	return "exec " + start
+}
+
+// isScript tells whether start is the path of a file for node, which is how
+// the old platform had it, rather than a shell command.
+func isScript(dir, start string) bool {
+	if start == "" || strings.ContainsAny(start, " \t\n\"'`$&|;<>()*?[]{}~#\\=!") || strings.HasPrefix(start, "-") {
+		return false
+	}
+	switch filepath.Ext(start) {
+	case ".js", ".cjs", ".mjs":
+		return true
+	}
+	if !filepath.IsLocal(start) {
+		return false
+	}
+	file, err := os.OpenInRoot(dir, start)
+	if err != nil {
+		// node finds server.js by the name server; a shell would find nothing.
+		info, err := os.Stat(filepath.Join(dir, start+".js"))
+		return err == nil && info.Mode().IsRegular()
+	}
+	head := make([]byte, 64)
+	n, err := file.Read(head)
+	_ = file.Close() // only read
+	if err != nil {
+		return false // a folder, or an empty file
+	}
+	first, _, _ := bytes.Cut(head[:n], []byte{'\n'})
+	if bytes.HasPrefix(first, []byte("#!")) {
+		return bytes.Contains(first, []byte("node"))
+	}
+	return !bytes.Contains(head[:n], []byte{0})
+}
+
+// environ returns the environment of a drone: nothing of the server's own.
+func environ(o Options, v runner.Version, port int, own folders) []string {
+	env := map[string]string{"NODE_ENV": "production", "LANG": "C.UTF-8"}
+	maps.Copy(env, v.Env)
+	env["PORT"] = strconv.Itoa(port)
+	env["SUBDOMAIN"] = v.Subdomain
+	env["HOME"] = own.home
+	env["TMPDIR"] = own.tmp
+	env["NODE_OPTIONS"] = nodeOptions(env["NODE_OPTIONS"], o.Memory)
+	if env["PM2_HOME"] == "" {
+		// Drones, and versions while one takes over from another, must not share
+		// a daemon.
+		env["PM2_HOME"] = filepath.Join(own.tmp, "pm2-"+env["PORT"])
+	}
+	env["PATH"] = strings.Join(slices.Concat([]string{filepath.Dir(v.Node)}, v.Path, []string{systemPath}), ":")
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+// heapOption limits the heap of Node.js, which otherwise goes by the machine's
+// memory and collects too late to stay within the limit of a drone.
+const heapOption = "--max-old-space-size"
+
+// nodeOptions returns the app's options for Node.js with one for its heap: three
+// quarters of the memory that a process may have, as the rest is needed beside
+// the heap. If the app sets that option itself, it knows better.
+func nodeOptions(options string, memory int64) string {
+	if strings.Contains(strings.ReplaceAll(options, "_", "-"), heapOption) {
+		return options
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %s=%d", options, heapOption, memory/4*3>>20))
+}
+
+// check returns an error where spec can't be run as it is.
+func check(v runner.Version) error {
+	switch {
+	case strings.TrimSpace(v.Start) == "":
+		return core.Errorf(core.CodePlatformStartFailed, "package.json has no scripts.start, and there is no server.js")
+	case !filepath.IsAbs(v.Dir) || !filepath.IsAbs(v.Node):
+		return fmt.Errorf("processes: the folder %q and the node %q must be absolute paths", v.Dir, v.Node)
+	case v.Health != "" && !isPath(v.Health):
+		return core.Errorf(core.CodePlatformStartFailed, "the health path %.100q in package.json can't be requested; write one such as /healthz", v.Health)
+	}
+	for name, value := range v.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
+			return core.Errorf(core.CodePlatformStartFailed, "the environment variable %q can't be set; rename it or remove NUL from its value", name)
+		}
+	}
+	return nil
+}

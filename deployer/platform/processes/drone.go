@@ -1,0 +1,154 @@
+package processes
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os/exec"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// portTries is how many ports a drone is started with if others bind them before
+// it does.
+const portTries = 3
+
+// errPortLost says that another process bound the drone's port before it did.
+var errPortLost = errors.New("processes: the port was bound by another process")
+
+// drone is one running process of an app.
+type drone struct {
+	number  int // counted from 1
+	port    int
+	addr    string
+	started time.Time
+	group   *group.Group
+	out     *capture
+	lost    chan struct{} // closed when it does not listen on its port any more
+
+	refused atomic.Bool // it refused a connection since the last check
+	missed  int         // checks in a row that found nobody listening; of who checks
+
+	// Guarded by the app's mutex.
+	inFlight int
+	drained  chan struct{} // not nil once it drains; closed when inFlight is 0
+}
+
+// awaitEnd waits until the drone has exited or lost its port; it returns false if
+// ctx ends before that.
+func (d *drone) awaitEnd(ctx context.Context) bool {
+	select {
+	case <-d.group.Exited():
+		return true
+	case <-d.lost:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// launch starts a drone and waits until it is ready. If it does not get so far,
+// no process is left; the error has the code [core.CodePlatformStartFailed] if
+// that is the app's fault.
+func (a *application) launch(ctx context.Context, v runner.Version, number int) (*drone, error) {
+	var d *drone
+	var err error
+	for range portTries {
+		if d, err = a.begin(ctx, v, number); err != nil {
+			return nil, err
+		}
+		if err = a.awaitReady(ctx, d, v.Health); err == nil {
+			a.runner.watchPort(d)
+			return d, nil
+		}
+		ours := a.ownsPort(d.port)
+		// What it says of its own exit must be read before it is reported.
+		exit := a.end(context.WithoutCancel(ctx), d, 0)
+		if failed, ok := errors.AsType[*core.Error](err); ok {
+			failed.Detail = d.out.lastText()
+			if failed.Reason == "" {
+				failed.Reason = fmt.Sprintf("drone %d %s before %s", number, a.runner.exitText(d, exit), d.missing(v.Health))
+			}
+		}
+		if !errors.Is(err, errPortLost) {
+			return nil, err
+		}
+		if ours {
+			return nil, &core.Error{Code: core.CodePlatformStartFailed, Detail: d.out.lastText(), Reason: fmt.Sprintf(
+				"the port of drone %d was bound by another drone of the app: is it started by a daemon that both share, as pm2's? Give each its own, such as by PM2_HOME", number)}
+		}
+	}
+	return nil, err
+}
+
+// begin starts the process.
+func (a *application) begin(ctx context.Context, v runner.Version, number int) (*drone, error) {
+	r := a.runner
+	as, err := r.Credential(a.user, a.name)
+	if err != nil {
+		return nil, err
+	}
+	own, err := r.folders(a.user, a.name, as)
+	if err != nil {
+		return nil, fmt.Errorf("processes: creating the app's folders: %w", err)
+	}
+	port, err := r.ports.acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("processes: %w", err)
+	}
+	d := &drone{
+		number: number, port: port,
+		lost:    make(chan struct{}),
+		started: r.o.Now(), out: newCapture(number, a.journal, newMask(v.Env), r.o.Now),
+	}
+	args := command(r.o, v, as != nil)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // running apps is what this is for; group.End ends it
+	cmd.Dir = v.Dir
+	cmd.Env = environ(r.o, v, port, own)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	err = d.start(cmd, r.Mark()+rand.Text(), r.cgroups, group.Limits{Memory: r.o.Memory, Processes: r.o.Processes})
+	if err != nil {
+		d.out.close()
+		r.ports.release(port)
+		return nil, fmt.Errorf("processes: starting a drone: %w", err)
+	}
+	return d, nil
+}
+
+func (d *drone) start(cmd *exec.Cmd, mark string, cgroups *group.Cgroups, limits group.Limits) error {
+	stdout, err := d.out.pipe(runner.Stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stdout.Close() }() // the child has its own
+	stderr, err := d.out.pipe(runner.Stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stderr.Close() }()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	d.group, err = cgroups.Start(cmd, mark, limits)
+	return err
+}
+
+// end ends the drone with all it started, reads the rest of its output and
+// frees its port. It returns how the drone's leader exited.
+func (a *application) end(ctx context.Context, d *drone, grace time.Duration) error {
+	r := a.runner
+	r.mu.Lock()
+	delete(r.ready, d)
+	r.mu.Unlock()
+	err := d.group.End(ctx, grace)
+	if errors.Is(err, group.ErrSurvivors) {
+		r.o.Logger.Error("drone survives SIGKILL", "user", a.user, "app", a.name, "pid", d.group.Pid(), "error", err)
+	}
+	d.out.close()
+	r.ports.release(d.port)
+	return err
+}

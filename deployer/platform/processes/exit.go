@@ -1,0 +1,76 @@
+package processes
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// exitText describes how the drone exited, after its name, once it was ended.
+func (r *Runner) exitText(d *drone, err error) string {
+	limit := fmt.Sprintf("the limit is %s; the operator raises it with --app-memory", size(r.o.Memory))
+	switch text := exitText(err); {
+	case d.group.OutOfMemory():
+		return "needed more memory than an app may have, and was ended (" + limit + ")"
+	case outOfMemory(d.out.lastText()):
+		return text + " as it ran out of memory (" + limit + ")"
+	case aborted(err):
+		return text + ", as programs do that get no more memory (" + limit + ")"
+	default:
+		return text
+	}
+}
+
+// exitText describes how a process exited, after its name.
+func exitText(err error) string {
+	if err == nil {
+		return "exited with code 0"
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return "ended: " + err.Error()
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return fmt.Sprintf("was ended by signal %d (%v)", status.Signal(), status.Signal())
+	}
+	return fmt.Sprintf("exited with code %d", exit.ExitCode())
+}
+
+// outOfMemory reports whether a program's last lines say that it had no memory,
+// as Node.js does.
+func outOfMemory(lines string) bool {
+	for _, text := range []string{"JavaScript heap out of memory", "Array buffer allocation failed", "process out of memory", "std::bad_alloc", "Cannot allocate memory"} {
+		if strings.Contains(lines, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// aborted reports whether a program was ended by a signal that Node.js raises if
+// an allocation fails, also if a shell stood between.
+func aborted(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return false
+	}
+	signal := syscall.Signal(exit.ExitCode() - 128)
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		signal = status.Signal()
+	}
+	switch signal {
+	case syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGTRAP, syscall.SIGILL:
+		return true
+	}
+	return false
+}
+
+// size returns a number of bytes as a person writes it.
+func size(bytes int64) string {
+	if bytes%(1<<30) == 0 {
+		return fmt.Sprintf("%d GiB", bytes>>30)
+	}
+	return fmt.Sprintf("%d MiB", bytes>>20)
+}

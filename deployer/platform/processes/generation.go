@@ -1,0 +1,297 @@
+package processes
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// generation is the set of drones that run one version. Each of its slots is
+// kept by a goroutine, which starts the slot's drone again when it ends.
+type generation struct {
+	app     *application
+	launch  string // identifies it
+	version runner.Version
+	slots   []*slot
+	ctx     context.Context // the lifetime of the keepers, not of a call
+	cancel  context.CancelFunc
+	keepers sync.WaitGroup
+
+	// Guarded by the app's mutex.
+	restarts int
+	reason   string
+}
+
+// slot is the place of one drone.
+type slot struct {
+	number int
+	pacer  pacer // of its keeper
+
+	// Guarded by the app's mutex.
+	drone   *drone    // nil while none is ready
+	crashes int       // in a row, as pacer has them
+	next    time.Time // when it is started again; zero if it does not wait
+}
+
+func (a *application) newGeneration(v runner.Version) *generation {
+	g := &generation{app: a, launch: rand.Text(), version: v}
+	g.ctx, g.cancel = context.WithCancel(a.runner.ctx)
+	for i := range max(v.Drones, 1) {
+		g.slots = append(g.slots, &slot{number: i + 1})
+	}
+	return g
+}
+
+// start starts a drone for each slot, all at once, and returns when all are
+// ready. If one fails, none is left.
+func (g *generation) start(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(g.ctx, cancel)() //nolint:contextcheck // whichever ends first
+	var wg sync.WaitGroup
+	failures := make([]error, len(g.slots))
+	for i, sl := range g.slots {
+		wg.Go(func() {
+			d, err := g.app.launch(ctx, g.version, sl.number)
+			if err != nil {
+				failures[i] = err
+				cancel() // the others are not needed any more
+				return
+			}
+			g.app.mu.Lock()
+			sl.drone = d
+			g.app.mu.Unlock()
+		})
+	}
+	wg.Wait()
+	err := first(failures)
+	if err == nil {
+		return nil
+	}
+	g.cancel()
+	return errors.Join(err, g.drain(g.app.runner.hurry, 0, g.app.runner.o.Grace)) //nolint:contextcheck // ctx may have ended, and still nothing may be left
+}
+
+// first returns the failure that made the others fail: the one that is not
+// for the context's end.
+func first(failures []error) error {
+	var err error
+	for _, failure := range failures {
+		if failure != nil && (err == nil || errors.Is(err, context.Canceled)) {
+			err = failure
+		}
+	}
+	return err
+}
+
+// watch fails once a drone has ended, or does not accept connections any more.
+// It returns nil when ctx ends. Nothing else may keep the drones meanwhile.
+func (g *generation) watch(ctx context.Context) error {
+	a := g.app
+	ended := make(chan *slot, len(g.slots))
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	for _, sl := range g.slots {
+		watching.Go(func() {
+			if sl.drone.awaitEnd(ctx) {
+				ended <- sl
+			}
+		})
+	}
+	var sl *slot
+	select {
+	case sl = <-ended:
+	case <-ctx.Done():
+		return nil
+	}
+	a.mu.Lock()
+	d := sl.drone
+	sl.drone = nil // no request goes there
+	a.mu.Unlock()
+	a.notify()
+	reason := a.bury(ctx, d)
+	return &core.Error{Code: core.CodePlatformStartFailed, Reason: reason + " soon after it had accepted connections", Detail: d.out.lastText()}
+}
+
+// keep begins to keep the drones up.
+func (g *generation) keep() {
+	for _, sl := range g.slots {
+		g.keepers.Go(func() { g.keepSlot(sl) })
+	}
+}
+
+// keepSlot keeps the drone of sl up until the generation ends.
+func (g *generation) keepSlot(sl *slot) {
+	a := g.app
+	o := a.runner.o
+	for {
+		a.mu.Lock()
+		d := sl.drone
+		a.mu.Unlock()
+		var reason, detail string
+		var up time.Duration
+		if d != nil {
+			if !d.awaitEnd(g.ctx) {
+				return
+			}
+			a.mu.Lock()
+			sl.drone = nil
+			a.mu.Unlock()
+			up = o.Now().Sub(d.started)
+			reason, detail = a.bury(g.ctx, d), d.out.lastText()
+		} else {
+			var err error
+			if d, err = g.boot(sl); err == nil {
+				a.mu.Lock()
+				sl.drone = d
+				a.mu.Unlock()
+				a.notify()
+				continue
+			}
+			if g.ctx.Err() != nil {
+				return
+			}
+			failed := core.AsError(err)
+			if reason, detail = failed.Reason, failed.Detail; failed.Code != core.CodePlatformStartFailed {
+				reason = err.Error()
+			}
+		}
+		pause := sl.pacer.crash(o, up)
+		if !g.pause(sl, reason, detail, pause) {
+			return
+		}
+	}
+}
+
+// exitTime is how long a process may take to exit that has closed its port.
+const exitTime = 500 * time.Millisecond
+
+// bury ends a drone that has exited, or lost its port, with all it started. It
+// returns why, as a sentence for the app's author.
+func (a *application) bury(ctx context.Context, d *drone) string {
+	lost := false
+	exiting := time.NewTimer(exitTime)
+	defer exiting.Stop()
+	select {
+	case <-d.group.Exited():
+	case <-exiting.C:
+		lost = true
+	}
+	exit := a.end(context.WithoutCancel(ctx), d, 0)
+	if lost {
+		return fmt.Sprintf("drone %d stopped listening on its port, though its process went on", d.number)
+	}
+	return fmt.Sprintf("drone %d %s", d.number, a.runner.exitText(d, exit))
+}
+
+// booting is for how long a drone that boots counts as one: after that, most of
+// what it needs the processor for is done, and the rest is waiting.
+const booting = 2 * time.Second
+
+// boot launches a drone for sl. Only few boot at once, so that a server with
+// many apps gets up at all; and of each app only one, so that none keeps the
+// others waiting.
+func (g *generation) boot(sl *slot) (*drone, error) {
+	var held []ctxlock.Lock
+	leave := sync.OnceFunc(func() {
+		for _, lock := range held {
+			lock.Release()
+		}
+	})
+	defer leave()
+	for _, lock := range []ctxlock.Lock{g.app.boots, g.app.runner.boots} {
+		if err := lock.Acquire(g.ctx); err != nil {
+			return nil, err
+		}
+		held = append(held, lock)
+	}
+	defer time.AfterFunc(booting, leave).Stop()
+	return g.app.launch(g.ctx, g.version, sl.number)
+}
+
+// pause waits before the next start of a drone that crashed; false says that
+// there is none, as the generation ends.
+func (g *generation) pause(sl *slot, reason, detail string, wait time.Duration) bool {
+	a := g.app
+	o := a.runner.o
+	a.mu.Lock()
+	sl.crashes, sl.next = sl.pacer.crashes, o.Now().Add(wait).UTC()
+	g.restarts++
+	g.reason = reason
+	if a.current == g {
+		a.restarts, a.reason = g.restarts, g.reason
+	}
+	a.mu.Unlock()
+	a.note(sl.number, fmt.Sprintf("%s; it starts again in %v", reason, wait))
+	o.Logger.Warn("drone crashed", "user", a.user, "app", a.name, "snapshot", g.version.Snapshot,
+		"drone", sl.number, "reason", reason, "pause", wait)
+	a.notify()
+	o.Crashed(runner.Crash{
+		User: a.user, App: a.name, Snapshot: g.version.Snapshot, Launch: g.launch, Drone: sl.number,
+		Reason: reason, Detail: detail, Pause: wait, Again: sl.pacer.crashes > 1,
+	})
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-g.ctx.Done():
+		return false
+	}
+	a.mu.Lock()
+	sl.next = time.Time{}
+	a.mu.Unlock()
+	return true
+}
+
+// drain ends the generation: its keepers, then each drone once its requests
+// have ended or the time for them is over. When ctx ends, all goes at once. It
+// fails if processes are left.
+func (g *generation) drain(ctx context.Context, requests, grace time.Duration) error {
+	g.cancel()
+	g.keepers.Wait()
+	var wg sync.WaitGroup
+	failures := make([]error, len(g.slots))
+	for i, sl := range g.slots {
+		g.app.mu.Lock()
+		d := sl.drone
+		sl.drone = nil
+		var drained chan struct{}
+		if d != nil {
+			drained = make(chan struct{})
+			if d.drained = drained; d.inFlight == 0 {
+				close(drained)
+			}
+		}
+		g.app.mu.Unlock()
+		if d == nil {
+			continue
+		}
+		wg.Go(func() {
+			limit := time.NewTimer(requests)
+			defer limit.Stop()
+			select {
+			case <-drained:
+			case <-limit.C:
+			case <-g.app.late:
+			case <-d.group.Exited():
+			case <-ctx.Done():
+			}
+			// How a drone exits that was told to is its own affair.
+			if err := g.app.end(ctx, d, grace); errors.Is(err, group.ErrSurvivors) {
+				failures[i] = fmt.Errorf("processes: ending drone %d: %w", sl.number, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(failures...)
+}

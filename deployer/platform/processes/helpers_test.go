@@ -1,0 +1,268 @@
+package processes_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/processes"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// patience is how long something may take that must happen. Only what hangs
+// takes so long, however busy the machine is.
+const patience = 10 * time.Minute
+
+// impatience is how long an app may take to be ready where a test waits for that
+// to be too long.
+const impatience = 20 * time.Second
+
+// fixture is a Supervisor under test with what it told.
+type fixture struct {
+	*processes.Runner
+	t    *testing.T
+	dir  string
+	node string
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced with each change
+	states  []runner.State
+}
+
+// openDir returns a temporary folder that the apps' users can reach.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // apps must pass
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// prepare returns a fixture whose Supervisor is not started.
+func prepare(t *testing.T, o processes.Options) *fixture {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, patience)
+	b := &fixture{t: t, dir: o.Dir, node: node, changed: make(chan struct{})}
+	if o.Dir == "" {
+		b.dir = openDir(t)
+		o.Dir = filepath.Join(b.dir, "drones")
+	}
+	o.Notify = func(s runner.State) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.states = append(b.states, s)
+		close(b.changed)
+		b.changed = make(chan struct{})
+	}
+	b.Runner = processes.New(o)
+	return b
+}
+
+// setup returns a fixture whose Supervisor is started, and stopped at the end.
+func setup(t *testing.T, o processes.Options) *fixture {
+	t.Helper()
+	b := prepare(t, o)
+	b.start()
+	return b
+}
+
+func (b *fixture) start() {
+	b.t.Helper()
+	if err := b.Start(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		if err := b.Stop(context.Background()); err != nil { //nolint:usetesting // the test's own has ended
+			b.t.Error(err)
+		}
+	})
+}
+
+// app returns the spec of an app that runs one of testdata.
+func (b *fixture) app(name, file string) runner.Version {
+	b.t.Helper()
+	dir := filepath.Join(b.dir, "apps", name)
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // apps must read it
+		b.t.Fatal(err)
+	}
+	code, err := os.ReadFile(filepath.Join("testdata", file)) //nolint:gosec // the test's own
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, file), code, 0o644); err != nil { //nolint:gosec // apps must read it
+		b.t.Fatal(err)
+	}
+	return runner.Version{User: "me", App: name, Snapshot: "1", Subdomain: name + "-sub", Dir: dir, Node: b.node, Path: []string{filepath.Join(dir, "node_modules", ".bin")}, Start: "node " + file}
+}
+
+// Switch starts v in place of what runs.
+func (b *fixture) Switch(ctx context.Context, v runner.Version) error {
+	c, err := b.Launch(ctx, v)
+	if err == nil {
+		c.Commit()
+	}
+	return err
+}
+
+func (b *fixture) mustSwitch(v runner.Version) {
+	b.t.Helper()
+	if err := b.Switch(b.t.Context(), v); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// await waits until one of the states told from now on, or the present one,
+// is as wanted.
+func (b *fixture) await(app string, want func(runner.State) bool) runner.State {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	for {
+		b.mu.Lock()
+		changed := b.changed
+		b.mu.Unlock()
+		if s := b.State("me", app); want(s) {
+			return s
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			b.t.Fatalf("state of %s stays %+v; log: %v", app, b.State("me", app), b.text(app))
+		}
+	}
+}
+
+// get requests path from one of the app's drones.
+func (b *fixture) get(app, path string) string {
+	b.t.Helper()
+	resp, done := b.open(app, path)
+	defer done()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// open requests path and returns the response with its body unread.
+func (b *fixture) open(app, path string) (*http.Response, func()) {
+	b.t.Helper()
+	addr, done, ok := b.Pick("me", app)
+	if !ok {
+		b.t.Fatalf("no drone of %s is ready: %+v; log: %v", app, b.State("me", app), b.text(app))
+	}
+	return b.openAt(addr, path, done)
+}
+
+func (b *fixture) openAt(addr, path string, done func()) (*http.Response, func()) {
+	b.t.Helper()
+	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return resp, func() {
+		_ = resp.Body.Close()
+		done()
+	}
+}
+
+// ask requests path and returns an error where no whole answer comes.
+func ask(ctx context.Context, addr, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadAll(resp.Body)
+	return errors.Join(err, resp.Body.Close())
+}
+
+// text returns the app's log.
+func (b *fixture) text(app string) string {
+	b.t.Helper()
+	lines, err := b.Logs("me", app, time.Time{}, time.Time{}, 1000)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return join(lines)
+}
+
+func join(lines []runner.Line) string {
+	var text strings.Builder
+	for _, line := range lines {
+		text.WriteString(string(line.Stream) + ": " + line.Text + "\n")
+	}
+	return text.String()
+}
+
+// report is what /env of serve.js answers.
+type report struct {
+	Env    map[string]string `json:"env"`
+	UID    int               `json:"uid"`
+	Groups []int             `json:"groups"`
+	Cwd    string            `json:"cwd"`
+	Pid    int               `json:"pid"`
+}
+
+func (b *fixture) report(app string) report {
+	b.t.Helper()
+	var r report
+	decode(b.t, b.get(app, "/env"), &r)
+	return r
+}
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+}
+
+// alive tells whether pid is a process that has not ended, zombies included:
+// a zombie of ours is a leak as well.
+func alive(pid int) bool {
+	return syscall.Kill(pid, 0) == nil
+}
+
+func mention(t *testing.T, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in:\n%s", want, text)
+		}
+	}
+}
+
+func atoi(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

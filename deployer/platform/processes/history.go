@@ -1,0 +1,108 @@
+package processes
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// maxHistory bounds the text that one call returns, in bytes.
+const maxHistory = 8 << 20
+
+// last returns the last rows lines from `from` until `until`, oldest first; a
+// zero time is no bound. Reading goes on beside writing.
+func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
+	files, err := j.open()
+	defer func() {
+		for _, file := range files {
+			_ = file.Close() // only read
+		}
+	}()
+	if err != nil {
+		return nil, fmt.Errorf("processes: opening the log: %w", err)
+	}
+	var lines []runner.Line
+	size := 0
+	for _, file := range files {
+		more, err := backwards(file, func(text []byte) bool {
+			if len(lines) >= rows || size >= maxHistory {
+				return false
+			}
+			var line runner.Line
+			if json.Unmarshal(text, &line) != nil || !until.IsZero() && line.Time.After(until) {
+				return true
+			}
+			if !from.IsZero() && line.Time.Before(from) {
+				return false
+			}
+			lines = append(lines, line)
+			size += len(line.Text)
+			return true
+		})
+		if err != nil {
+			return nil, fmt.Errorf("processes: reading the log: %w", err)
+		}
+		if !more {
+			break
+		}
+	}
+	slices.Reverse(lines)
+	return lines, nil
+}
+
+// open returns the files of the log, newest first. A file that is open is not
+// moved by a rotation.
+func (j *journal) open() ([]*os.File, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var files []*os.File
+	for n := range journalKept {
+		file, err := os.Open(j.path(n))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return files, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+// backwards calls yield with the lines of file from the last to the first,
+// until it returns false; so does backwards then.
+func backwards(file *os.File, yield func([]byte) bool) (bool, error) {
+	end, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return false, err
+	}
+	chunk := make([]byte, 64<<10)
+	var rest []byte // the beginning of what was read: a line's end, its begin is yet to come
+	for end > 0 {
+		n := min(end, int64(len(chunk)))
+		end -= n
+		if _, err := file.ReadAt(chunk[:n], end); err != nil {
+			return false, err
+		}
+		text := append(bytes.Clone(chunk[:n]), rest...)
+		for {
+			i := bytes.LastIndexByte(text, '\n')
+			if i < 0 {
+				break
+			}
+			if line := text[i+1:]; len(line) > 0 && !yield(line) {
+				return false, nil
+			}
+			text = text[:i]
+		}
+		rest = text
+	}
+	return len(rest) == 0 || yield(rest), nil
+}

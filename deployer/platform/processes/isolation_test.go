@@ -1,0 +1,391 @@
+package processes_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/processes"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// tried is how a command of an app went.
+type tried struct {
+	Code int    `json:"code"`
+	Text string `json:"text"`
+}
+
+// try runs a shell command as an app that runs shell.js.
+func (b *fixture) try(app, command string) tried {
+	b.t.Helper()
+	var got tried
+	decode(b.t, b.get(app, "/run?command="+url.QueryEscape(command)), &got)
+	return got
+}
+
+// must runs a shell command as an app and returns what it wrote.
+func (b *fixture) must(app, command string) string {
+	b.t.Helper()
+	got := b.try(app, command)
+	if got.Code != 0 {
+		b.t.Fatalf("%s: %q exits with %d: %s", app, command, got.Code, got.Text)
+	}
+	return strings.TrimSpace(got.Text)
+}
+
+// neighbours starts two apps, each in a folder of its own that was built for
+// it, and each with a secret in its home, its environment and its folder.
+func neighbours(t *testing.T) *fixture {
+	t.Helper()
+	b := setup(t, processes.Options{})
+	for _, name := range []string{"one", "two"} {
+		spec := b.app(name, "shell.js")
+		spec.Env = map[string]string{"SECRET": "canary-" + name}
+		as, err := b.Credential("me", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if as != nil { // as builds leave it
+			for _, path := range []string{spec.Dir, filepath.Join(spec.Dir, "shell.js")} {
+				if err := os.Chown(path, int(as.Uid), int(as.Gid)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chmod(spec.Dir, 0o700); err != nil { //nolint:gosec // a folder
+				t.Fatal(err)
+			}
+		}
+		b.mustSwitch(spec)
+		b.must(name, `echo canary > "$HOME/secret"; echo canary > "$TMPDIR/secret"; echo canary > secret`)
+	}
+	return b
+}
+
+// What an app may not do where it has a user of its own.
+func TestAppsAreKeptApart(t *testing.T) {
+	t.Parallel()
+	b := neighbours(t)
+	server := filepath.Join(b.dir, "drones")
+	pid := b.must("two", "echo $PPID")
+	home, tmp, folder := b.must("two", "echo $HOME"), b.must("two", "echo $TMPDIR"), b.must("two", "pwd")
+	refused := []string{
+		// The server's own files.
+		"cat " + server + "/state.json", "ls " + server, "ls " + server + "/logs", "touch " + server + "/lock",
+		"cat " + server + "/logs/me/one/log", "ls " + server + "/homes/me", "touch " + server + "/homes/me/one/x",
+		// The other app's, and the links that would put another thing in their place.
+		"cat " + home + "/secret", "cat " + tmp + "/secret", "cat " + folder + "/secret", "cat " + folder + "/shell.js",
+		"ls " + home, "touch " + home + "/x", "touch " + tmp + "/x", "touch " + folder + "/x",
+		"rm -rf " + folder + " && test ! -e " + folder, `mv "$HOME" "$HOME.away"`, `rmdir "$TMPDIR" || rm -rf "$TMPDIR" && test ! -e "$TMPDIR"`,
+		// The machine's.
+		"test -w /", "test -w /etc", "test -w /usr/local/bin", "cat /etc/shadow",
+	}
+	// The processes of the other app, and of the server.
+	for _, other := range []string{pid, fmt.Sprint(os.Getpid())} {
+		refused = append(refused, "kill -0 "+other, "cat /proc/"+other+"/environ", "ls /proc/"+other+"/fd",
+			"ls /proc/"+other+"/cwd/", "head -c 1 /proc/"+other+"/mem", "cat /proc/"+other+"/maps | grep .",
+			"echo 1000 > /proc/"+other+"/oom_score_adj")
+	}
+	if os.Getuid() != 0 {
+		// All is the same user's: nothing of this holds, which is said in the README.
+		if got := b.must("one", "id -u"); got != fmt.Sprint(os.Getuid()) {
+			t.Errorf("an app runs as uid %s", got)
+		}
+		if got := b.must("one", "tr '\\0' '\\n' < /proc/"+pid+"/environ | grep SECRET"); got != "SECRET=canary-two" {
+			t.Errorf("an app of the same user sees %q of the other's environment", got)
+		}
+		return
+	}
+	for _, command := range refused {
+		if got := b.try("one", command); got.Code == 0 || strings.Contains(got.Text, "canary") {
+			t.Errorf("an app may %q: exits with %d: %s", command, got.Code, got.Text)
+		}
+	}
+	if got := b.must("two", `cat secret "$HOME/secret" "$TMPDIR/secret"`); got != "canary\ncanary\ncanary" {
+		t.Errorf("the other app has %q", got)
+	}
+}
+
+// What holds for every app, whoever the server is.
+func TestAppsHaveTheirOwn(t *testing.T) {
+	t.Parallel()
+	b := neighbours(t)
+	for _, path := range []string{"secret", `"$HOME/secret"`, `"$TMPDIR/secret"`} {
+		if got := b.must("one", "cat "+path+"; stat -c %a "+path); got != "canary\n600" {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+	if one, two := b.must("one", "echo $HOME $TMPDIR"), b.must("two", "echo $HOME $TMPDIR"); one == two {
+		t.Errorf("both apps have %s", one)
+	}
+	status := b.must("one", "cat /proc/self/status")
+	mention(t, status, "NoNewPrivs:\t1\n", "CapEff:\t0000000000000000\n", "CapAmb:\t0000000000000000\n")
+	if got := b.try("one", "unshare -U true"); got.Code == 0 || !strings.Contains(got.Text, "not permitted") {
+		t.Errorf("an app that makes a user namespace exits with %d: %s", got.Code, got.Text)
+	}
+	// No file of the server's is open in it: its own are pipes, sockets, devices.
+	for file := range strings.FieldsSeq(b.must("one", "for fd in /proc/$PPID/fd/*; do readlink $fd; done")) {
+		if strings.Contains(file, b.dir) {
+			t.Errorf("an app has %s open", file)
+		}
+	}
+}
+
+// A program with the set-user-ID bit is one like any other.
+func TestSetUserIDIsOff(t *testing.T) {
+	t.Parallel()
+	b := neighbours(t)
+	program, err := os.ReadFile("/usr/bin/id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(b.dir, "id")
+	if err := os.WriteFile(path, program, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o755|os.ModeSetuid); err != nil { //nolint:gosec // that is the test
+		t.Fatal(err)
+	}
+	if got, want := b.must("one", path+" -u"), b.must("one", "id -u"); got != want {
+		t.Errorf("an app with uid %s becomes uid %s", want, got)
+	}
+}
+
+// A server whose umask closes what it makes still gives apps their folders.
+func TestAppsHaveTheirOwnWithAnyUmask(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, processes.Options{})
+	server, addr := b.serve(b.app("app", "shell.js"), "0077")
+	resp, done := b.openAt(addr, "/run?command="+url.QueryEscape(`cd "$HOME" && touch x && cd "$TMPDIR" && touch x`), func() {})
+	var got tried
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	if got.Code != 0 {
+		t.Errorf("the app can't use its folders: %s", got.Text)
+	}
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait() // it says that it was killed
+	b.start()         // ends what it left
+}
+
+// Who leaves the group and drops the mark is found also after the server was
+// killed, by its user.
+func TestServerIsKilledAndAnAppHides(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, processes.Options{})
+	server, addr := b.serve(b.app("app", "shell.js"), "0022")
+	resp, done := b.openAt(addr, "/run?command="+url.QueryEscape(`env -i PATH="$PATH" setsid sleep 1003 >/dev/null 2>&1 & echo $!`), func() {})
+	var got tried
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	pid := atoi(t, got.Text)
+	// Until it has become sleep it has the shell's mark.
+	for command := ""; !strings.HasPrefix(command, "sleep\x00"); {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		command = string(text)
+	}
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait() // it says that it was killed
+	b.start()
+	if os.Getuid() != 0 {
+		// Without a user of its own it is not to be told from others.
+		if runs(pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return
+	}
+	if runs(pid) {
+		t.Errorf("pid %d is left", pid)
+	}
+}
+
+// Who comes after an app that was destroyed is another user.
+func TestUsersAreNotGivenAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, processes.Options{})
+	var last *syscall.Credential
+	for _, name := range []string{"one", "two", "one"} {
+		as, err := b.Credential("me", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if os.Getuid() != 0 {
+			if as != nil {
+				t.Errorf("an app gets user %d from a server that can't change it", as.Uid)
+			}
+			continue
+		}
+		if as.Uid < 50_000 || as.Uid >= 60_000 || last != nil && as.Uid == last.Uid {
+			t.Errorf("an app gets user %d after %v", as.Uid, last)
+		}
+		last = as
+		if err := b.Destroy(t.Context(), "me", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An app that forks without end has as many processes as it may, others don't
+// notice, and it can be ended.
+func TestForkBombIsBounded(t *testing.T) {
+	t.Parallel()
+	const most = 60
+	b := setup(t, processes.Options{Processes: most, Grace: time.Second})
+	b.mustSwitch(b.app("quiet", "serve.js"))
+	_ = b.app("bomb", "bomb.js") // beside what runs
+	spec := b.app("bomb", "shell.js")
+	b.mustSwitch(spec)
+	if os.Getuid() != 0 {
+		// The limit counts all processes of a user, so there can be none on the
+		// server's own.
+		own, err := os.ReadFile("/proc/self/limits")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(own)) {
+			if strings.HasPrefix(line, "Max processes") {
+				mention(t, b.must("bomb", "cat /proc/self/limits")+"\n", line)
+			}
+		}
+		return
+	}
+	uid := b.must("bomb", "id -u")
+	pid := b.report("quiet").Pid
+	b.must("bomb", spec.Node+" bomb.js >/dev/null 2>&1 &")
+	for b.tasks(uid) < most-15 { // a node more, with its threads, may be too much
+		if err := t.Context().Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		if n := b.tasks(uid); n > most {
+			t.Errorf("the app has %d processes and threads", n)
+		}
+		if got := b.report("quiet").Pid; got != pid {
+			t.Errorf("the other app has pid %d, before %d", got, pid)
+		}
+	}
+	if err := b.Halt(t.Context(), "me", "bomb"); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.tasks(uid); n != 0 {
+		t.Errorf("%d processes and threads are left", n)
+	}
+}
+
+// tasks returns how many processes and threads the user has, zombies included.
+func (b *fixture) tasks(uid string) int {
+	b.t.Helper()
+	statuses, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	n := 0
+	for _, path := range statuses {
+		status, err := os.ReadFile(path) //nolint:gosec // of /proc
+		if err != nil || !strings.Contains(string(status), "\nUid:\t"+uid+"\t") {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(status), "\nThreads:\t")
+		threads, _, _ := strings.Cut(rest, "\n")
+		n += atoi(b.t, threads)
+	}
+	return n
+}
+
+func TestOpenFilesAreLimited(t *testing.T) {
+	t.Parallel()
+	b := setup(t, processes.Options{Files: 200})
+	b.mustSwitch(b.app("app", "shell.js"))
+	var got tried
+	decode(t, b.get("app", "/files"), &got)
+	if got.Text != "EMFILE" || got.Code < 100 || got.Code > 200 {
+		t.Errorf("%d files were opened, then %s", got.Code, got.Text)
+	}
+	if got := b.get("app", "/"); got != "serving\n" {
+		t.Errorf("answer %q", got)
+	}
+	if got := b.try("app", "ulimit -n 201"); got.Code == 0 {
+		t.Error("an app may raise its limit")
+	}
+}
+
+// An app that leaks is ended and started again, and its log says which limit it
+// has reached; the others don't notice.
+func TestLeakIsEnded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, processes.Options{Memory: 400 << 20, Backoff: time.Millisecond})
+	b.mustSwitch(b.app("quiet", "serve.js"))
+	pid := b.report("quiet").Pid
+	b.mustSwitch(b.app("leak", "leak.js"))
+	got := b.await("leak", func(s runner.State) bool { return s.Restarts >= 2 })
+	const limit = "the limit is 400 MiB; the operator raises it with --app-memory"
+	mention(t, got.Reason, "drone 1 ", limit)
+	mention(t, b.text("leak"), "platform: drone 1 ", limit, "it starts again in 1ms", "it starts again in 2ms", "stderr: ")
+	if again := b.report("quiet").Pid; again != pid {
+		t.Errorf("the other app has pid %d, before %d", again, pid)
+	}
+}
+
+// Node.js is told how much memory it may have, so that it collects in time
+// instead of being refused what it needs: an app whose live data fits runs.
+func TestNodeKnowsItsMemory(t *testing.T) {
+	t.Parallel()
+	b := setup(t, processes.Options{Memory: 400 << 20})
+	for options, want := range map[string]string{
+		"": "300", "--trace-warnings": "300", "--max-old-space-size=123": "123", "--max_old_space_size=123": "123",
+	} {
+		spec := b.app("app", "shell.js")
+		if options != "" {
+			spec.Env = map[string]string{"NODE_OPTIONS": options}
+		}
+		b.mustSwitch(spec)
+		const limit = `node -e 'const v8 = require("v8"); const s = v8.getHeapStatistics(); console.log(Math.round(s.heap_size_limit / 2**20))'`
+		got, expected := atoi(t, b.must("app", limit)), atoi(t, want)
+		if got < expected || got > expected+64 { // with what V8 adds for the young generation
+			t.Errorf("with NODE_OPTIONS=%q the heap may have %d MiB, want %d", options, got, expected)
+		}
+	}
+	churn := b.app("churn", "churn.js")
+	b.mustSwitch(churn)
+	for range 60 {
+		if got := b.get("churn", "/"); got != "ok\n" {
+			t.Fatalf("answer %q", got)
+		}
+	}
+	if got := b.State("me", "churn"); got.Restarts > 0 {
+		t.Errorf("state %+v", got)
+	}
+}
+
+// Where the machine has no memory left the kernel ends an app, and not the
+// server; so it is with what the app starts.
+func TestAppsAreEndedFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t, processes.Options{})
+	for name, start := range map[string]string{"script": "shell.js", "command": "node shell.js", "shell": "true && node shell.js"} {
+		spec := b.app(name, "shell.js")
+		spec.Start = start
+		b.mustSwitch(spec)
+		if got := b.must(name, "cat /proc/$PPID/oom_score_adj /proc/self/oom_score_adj"); got != "1000\n1000" {
+			t.Errorf("%s: oom_score_adj is %q", name, got)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package processes
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+func write(j *journal, from, to int) {
+	for i := from; i < to; i++ {
+		j.append(runner.Line{Time: time.Unix(int64(i), 0).UTC(), Drone: 1, Stream: runner.Stdout, Text: fmt.Sprintf("line %d", i)})
+	}
+}
+
+func texts(t *testing.T, j *journal, rows int) []string {
+	t.Helper()
+	lines, err := j.last(time.Time{}, time.Time{}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, line := range lines {
+		texts = append(texts, line.Text)
+	}
+	return texts
+}
+
+func TestJournalRotates(t *testing.T) {
+	t.Parallel()
+	j := &journal{dir: filepath.Join(t.TempDir(), "log"), limit: 1000}
+	write(j, 0, 1000)
+	files, err := os.ReadDir(j.dir)
+	if err != nil || len(files) != journalKept {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	for _, file := range files {
+		if info, err := file.Info(); err != nil || info.Size() > 1000 {
+			t.Errorf("%s has %d bytes, %v", file.Name(), info.Size(), err)
+		}
+	}
+	all := texts(t, j, 1_000_000)
+	if len(all) < 30 || len(all) > 100 {
+		t.Errorf("%d lines are kept", len(all))
+	}
+	for i, text := range all {
+		if want := fmt.Sprintf("line %d", 1000-len(all)+i); text != want {
+			t.Fatalf("line %d is %q, want %q", i, text, want)
+		}
+	}
+	some, err := j.last(time.Unix(990, 0), time.Unix(992, 0), 100)
+	if err != nil || len(some) != 3 || some[0].Text != "line 990" || some[2].Text != "line 992" {
+		t.Errorf("between: %v, %v", some, err)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	write(j, 1000, 1001)
+	if got := texts(t, j, 2); len(got) != 2 || got[1] != "line 1000" {
+		t.Errorf("after a close: %v", got)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestJournalAfterHalfALine(t *testing.T) {
+	t.Parallel()
+	j := &journal{dir: t.TempDir(), limit: 1 << 20}
+	write(j, 0, 2)
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(j.path(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(j.path(0), text[:len(text)-10], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(j, 2, 3)
+	if got := strings.Join(texts(t, j, 10), ","); got != "line 0,line 2" {
+		t.Errorf("lines %s", got)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestJournalTellsWhatItCouldNotWrite(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // in the folder's place
+		t.Fatal(err)
+	}
+	j := &journal{dir: dir, limit: 1 << 20}
+	write(j, 0, 3)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(j, 3, 4)
+	if got := strings.Join(texts(t, j, 10), ","); got != "3 lines dropped, as they could not be written,line 3" {
+		t.Errorf("lines %s", got)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+}

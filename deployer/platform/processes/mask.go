@@ -1,0 +1,89 @@
+package processes
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/redact"
+)
+
+// masked is what stands for a secret.
+const masked = "***"
+
+// minSecret is how long, in bytes, a value must be to be masked: shorter ones
+// stand in too much that is no secret.
+const minSecret = 6
+
+// minUser is how long a URL's user must be to be taken for a token.
+const minUser = 16
+
+// userinfo matches the password in a URL. Quotes end it, as URLs in JSON are
+// followed by other text that may hold an @.
+var userinfo = regexp.MustCompile("(://[^\\s/?#:@\"'`<>\\\\]*:)[^\\s/?#\"'`<>\\\\]+@")
+
+// mask hides secrets in what an app writes: the values of its environment that
+// are secret by their names, the credentials in its URLs, and the passwords in
+// all other URLs.
+type mask struct {
+	secrets *redact.Redactor
+}
+
+func newMask(environments ...map[string]string) *mask {
+	var found []core.Secret
+	for _, env := range environments {
+		for name, value := range env {
+			for _, secret := range secretsIn(name, value) {
+				found = append(found, core.NewSecret(secret))
+			}
+		}
+	}
+	return &mask{redact.New(found...)}
+}
+
+// secretsIn returns what is secret of a variable, as a whole and by line.
+func secretsIn(name, value string) []string {
+	secrets := credentials(value)
+	if redact.Named(name) {
+		secrets = append(secrets, value)
+	}
+	for _, secret := range slices.Clone(secrets) {
+		secrets = append(secrets, strings.FieldsFunc(secret, func(c rune) bool { return c == '\n' || c == '\r' })...)
+	}
+	return slices.DeleteFunc(secrets, func(secret string) bool { return len(secret) < minSecret })
+}
+
+// credentials returns those in a URL, as written and as meant: the password,
+// and a user that may be a token.
+func credentials(value string) []string {
+	_, rest, isURL := strings.Cut(value, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	at := strings.LastIndexByte(rest, '@')
+	if !isURL || at < 0 {
+		return nil
+	}
+	user, password, _ := strings.Cut(rest[:at], ":")
+	found := []string{password}
+	if len(user) >= minUser {
+		found = append(found, user)
+	}
+	for _, written := range found {
+		if meant, err := url.PathUnescape(written); err == nil {
+			found = append(found, meant)
+		}
+	}
+	return found
+}
+
+// apply returns text with the secrets hidden.
+func (m *mask) apply(text string) string {
+	text = m.secrets.Text(text)
+	if strings.Contains(text, "://") {
+		text = userinfo.ReplaceAllString(text, "${1}"+masked+"@")
+	}
+	return text
+}

@@ -1,0 +1,69 @@
+package processes
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// Options are the settings of a [Runner]; only Dir has no default.
+type Options struct {
+	// Dir is the folder for the state, the logs and the apps' homes. If apps
+	// have users of their own, each folder above it must be open to them
+	// (o+x), as must be the apps' folders and Node.js; Start says which is not.
+	Dir string
+
+	ReadyTimeout time.Duration // for a drone to accept connections, and its health path to answer; default 30 s
+	DrainTimeout time.Duration // for the requests of drones that others have replaced to end; default 60 s
+	Grace        time.Duration // for a drone to end after SIGTERM, and if an app is halted for its requests before that; default 10 s
+
+	Backoff    time.Duration // before the first restart of a drone, doubled for each further one; default 1 s
+	MaxBackoff time.Duration // default 5 minutes
+	Steady     time.Duration // a drone that has been up for so long starts over at Backoff; default 60 s
+	CheckEvery time.Duration // at least how often each drone's port is checked; default 2 s
+
+	Crashed func(runner.Crash) // called when a drone has crashed; must not block; default: does nothing
+
+	FirstPort, LastPort int // of the loopback ports that drones get; default 20000 to 29999
+
+	SameUser bool   // run apps as the server's own user, even if that is root
+	FirstUID uint32 // if the server is root, apps get uids from this one on, 10,000 of them, as uid and gid; default 50000
+
+	Memory    int64 // bytes of data a process may have (RLIMIT_DATA), and all of a drone if it has a control group; default 1 GiB
+	Files     int   // open files of a process; default 4096
+	Processes int   // processes and threads of an app's own user, and of a drone if it has a control group; default 512
+
+	Notify func(runner.State) // called after each change of an app's state, one call at a time; must not call the Runner
+	Logger *slog.Logger       // default: discards
+	Now    func() time.Time   // default time.Now
+}
+
+func (o Options) withDefaults() Options {
+	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, 30*time.Second)
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, time.Minute)
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
+	o.Backoff = cmp.Or(o.Backoff, time.Second)
+	o.MaxBackoff = cmp.Or(o.MaxBackoff, 5*time.Minute)
+	o.Steady = cmp.Or(o.Steady, time.Minute)
+	o.CheckEvery = cmp.Or(o.CheckEvery, 2*time.Second)
+	if o.Crashed == nil {
+		o.Crashed = func(runner.Crash) {}
+	}
+	if o.FirstPort == 0 {
+		o.FirstPort, o.LastPort = 20_000, 29_999
+	}
+	o.LastPort = max(o.FirstPort, o.LastPort)
+	o.FirstUID = cmp.Or(o.FirstUID, firstUID)
+	o.Memory = cmp.Or(o.Memory, 1<<30)
+	o.Files = cmp.Or(o.Files, 4096)
+	o.Processes = cmp.Or(o.Processes, 512)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}

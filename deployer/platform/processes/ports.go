@@ -1,0 +1,83 @@
+package processes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/nodejitsu/webhooks/httpapi/serve/peercred"
+)
+
+// errNoPort says that the whole range is in use.
+var errNoPort = errors.New("no free port")
+
+// ports hands out the ports of a range.
+type ports struct {
+	first, last int
+
+	mu   sync.Mutex
+	used map[int]bool
+}
+
+// acquire returns a port that nobody listens on. The search begins anywhere, so
+// that two servers on one machine seldom meet.
+func (p *ports) acquire(ctx context.Context) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	count := p.last - p.first + 1
+	begin := rand.IntN(count) //nolint:gosec // spreads, hides nothing
+	for i := range count {
+		port := p.first + (begin+i)%count
+		if !p.used[port] && free(ctx, port) {
+			p.used[port] = true
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("%w between %d and %d", errNoPort, p.first, p.last)
+}
+
+func (p *ports) release(port int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.used, port)
+}
+
+// free tells whether port could be bound on all addresses, as many apps do.
+func free(ctx context.Context, port int) bool {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", ":"+strconv.Itoa(port))
+	return err == nil && l.Close() == nil
+}
+
+// owns reports whether one of the processes has a socket that listens on port.
+// Without this check another program that bound the port between our check and
+// the drone's bind would get the app's requests.
+func owns(pids []int, port int) bool {
+	listeners, err := peercred.Listeners(uint16(port)) //nolint:gosec // a port
+	if err != nil {
+		return false
+	}
+	sockets := map[string]bool{} // as /proc/PID/fd names them
+	for _, l := range listeners {
+		sockets[fmt.Sprintf("socket:[%d]", l.Inode)] = true
+	}
+	for _, pid := range pids {
+		dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+		fds, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, fd := range fds {
+			if target, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && sockets[target] {
+				return true
+			}
+		}
+	}
+	return false
+}

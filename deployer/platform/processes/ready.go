@@ -1,0 +1,153 @@
+package processes
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// How a drone that starts is looked at.
+const (
+	firstLook   = 10 * time.Millisecond
+	lastLook    = 100 * time.Millisecond
+	dialLimit   = time.Second
+	healthLimit = 5 * time.Second // for one answer of the health path
+)
+
+// awaitReady returns nil once the drone accepts connections and its health
+// path, if it has one, answers 2xx or 3xx. An error of the app's without a
+// reason says that the drone exited.
+func (a *application) awaitReady(ctx context.Context, d *drone, health string) error {
+	limit, cancel := context.WithTimeout(ctx, a.runner.o.ReadyTimeout)
+	defer cancel()
+	stranger := false
+	said := "" // by the health path
+	for look := firstLook; ; look = min(look*2, lastLook) {
+		if d.addr == "" {
+			if addr := reach(limit, d.port); addr != "" {
+				ours, err := d.listens()
+				if err != nil {
+					return err
+				}
+				if stranger = !ours; ours {
+					d.addr = addr
+				}
+			}
+		}
+		if d.addr != "" {
+			well, answer := healthy(limit, d.addr, health)
+			if well {
+				return nil
+			}
+			if limit.Err() == nil || said == "" { // what was cut off says less than what came before
+				said = answer
+			}
+		}
+		pause := time.NewTimer(look)
+		select {
+		case <-pause.C:
+			continue
+		case <-d.group.Exited():
+		case <-limit.Done():
+		}
+		pause.Stop()
+		return a.notReady(ctx, d, stranger, health, said)
+	}
+}
+
+// notReady tells why the drone is not ready and will not be.
+func (a *application) notReady(ctx context.Context, d *drone, stranger bool, health, said string) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("processes: waiting for the drone: %w", ctx.Err())
+	}
+	ready := a.runner.o.ReadyTimeout
+	select {
+	case <-d.group.Exited():
+		// Who has the port now took it from the drone, unless it is what the
+		// drone has left behind.
+		if ours, err := d.listens(); err == nil && !ours && !free(ctx, d.port) {
+			return errPortLost
+		}
+		return &core.Error{Code: core.CodePlatformStartFailed}
+	default:
+	}
+	switch {
+	case stranger:
+		return errPortLost
+	case d.addr == "":
+		return core.Errorf(core.CodePlatformStartFailed,
+			"drone %d did not accept connections on PORT within %v; listen on process.env.PORT", d.number, ready)
+	default:
+		return core.Errorf(core.CodePlatformStartFailed,
+			"drone %d was not ready within %v: GET %s, its health path, %s; it must answer 2xx or 3xx", d.number, ready, health, said)
+	}
+}
+
+// missing tells what the drone still had to do to be ready.
+func (d *drone) missing(health string) string {
+	if d.addr == "" || health == "" {
+		return "it accepted connections on PORT"
+	}
+	return "its health path " + health + " answered 2xx or 3xx"
+}
+
+// listens tells whether it is the drone that has its port.
+func (d *drone) listens() (bool, error) {
+	pids, err := d.group.Members()
+	if err != nil {
+		return false, fmt.Errorf("processes: looking for the drone: %w", err)
+	}
+	return owns(pids, d.port), nil
+}
+
+// reach returns the loopback address that accepts connections on port; "" for
+// none. An app that listens on "localhost" may have only the IPv6 one.
+func reach(ctx context.Context, port int) string {
+	dialer := net.Dialer{Timeout: dialLimit}
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		addr := net.JoinHostPort(host, strconv.Itoa(port))
+		if conn, err := dialer.DialContext(ctx, "tcp", addr); err == nil {
+			_ = conn.Close() // nothing was written
+			return addr
+		}
+	}
+	return ""
+}
+
+// healthy tells whether a health path answers 2xx or 3xx, as none does, and
+// else how it answers. It is asked at the drone itself: where it redirects to
+// is not looked at, and no proxy stands between.
+func healthy(ctx context.Context, addr, path string) (well bool, answer string) {
+	if path == "" {
+		return true, ""
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, http.NoBody)
+	if err != nil {
+		return false, "can't be requested"
+	}
+	req.Header.Set("User-Agent", "webhooks-health")
+	client := http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       healthLimit,
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return false, "did not answer"
+	}
+	_ = resp.Body.Close() // the status is enough
+	return resp.StatusCode/100 == 2 || resp.StatusCode/100 == 3, fmt.Sprintf("answered %d", resp.StatusCode)
+}
+
+// isPath tells whether text can be requested as a path of a host.
+func isPath(text string) bool {
+	parsed, err := url.Parse("http://host" + text)
+	return err == nil && strings.HasPrefix(text, "/") && parsed.Host == "host" && parsed.Fragment == ""
+}

@@ -1,0 +1,405 @@
+package processes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// Runner runs apps as processes of this machine. It may be used by several
+// goroutines at once; calls that change the same app wait for each other.
+type Runner struct {
+	o       Options
+	store   store
+	ports   ports
+	suspect chan struct{} // size 1: a drone has refused a connection
+	boots   ctxlock.Lock  // a slot for each drone that may boot at once
+
+	cgroups *group.Cgroups // nil: there are none
+
+	ctx       context.Context // from Start to Stop
+	cancel    context.CancelFunc
+	hurry     context.Context // ends when Stop may wait no longer
+	hurryNow  context.CancelFunc
+	running   sync.WaitGroup // of check and collect
+	lock      *os.File
+	notifying sync.Mutex
+
+	mu    sync.RWMutex
+	apps  map[string]*application // by key
+	ready map[*drone]bool         // the drones whose ports are checked
+	open  bool                    // between Start and Stop
+
+	started bool // Start has been called, so that there may be drones
+}
+
+var _ runner.Runner = (*Runner)(nil)
+
+// New returns a Runner that runs nothing yet.
+func New(o Options) *Runner {
+	o = o.withDefaults()
+	return &Runner{
+		o: o, store: store{path: filepath.Join(o.Dir, "state.json")},
+		ports:   ports{first: o.FirstPort, last: o.LastPort, used: map[int]bool{}},
+		suspect: make(chan struct{}, 1),
+		boots:   ctxlock.New(max(2, runtime.NumCPU())),
+		apps:    map[string]*application{}, ready: map[*drone]bool{},
+	}
+}
+
+// Start ends what a former server left running. It fails if the folder can't be
+// used, such as when another server uses it. ctx is for Start alone.
+func (r *Runner) Start(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return errors.Join(err, r.unlock())
+	}
+	hurry, cancel := context.WithTimeout(ctx, r.o.Grace)
+	defer cancel()
+	if err := group.EndAll(hurry, r.leftovers); err != nil {
+		return errors.Join(fmt.Errorf("processes: ending what a former server left: %w", err), r.unlock())
+	}
+	r.openCgroups(ctx)
+	life := context.WithoutCancel(ctx)
+	r.ctx, r.cancel = context.WithCancel(life)
+	r.hurry, r.hurryNow = context.WithCancel(life)
+	r.mu.Lock()
+	r.open, r.started = true, true
+	r.mu.Unlock()
+	r.running.Go(r.collect)
+	r.running.Go(r.check)
+	return nil
+}
+
+// leftovers returns the processes that a former server left: with the mark, and
+// without it those of the apps' own users.
+func (r *Runner) leftovers() ([]int, error) {
+	pids, err := group.Find(r.Mark())
+	if err != nil || !r.OwnUsers() {
+		return pids, err
+	}
+	var users []uint32
+	r.store.read(func(c content) { users = slices.Collect(maps.Values(c.Users)) })
+	hidden, err := group.FindUnmarked(users...)
+	return append(pids, hidden...), err
+}
+
+// openCgroups finds out whether drones can have control groups.
+func (r *Runner) openCgroups(ctx context.Context) {
+	cgroups, err := group.OpenCgroups(ctx)
+	if err != nil {
+		r.o.Logger.Info("apps have no control groups", "reason", err)
+		return
+	}
+	r.cgroups = cgroups
+	if err := cgroups.Sweep(r.Mark()); err != nil {
+		r.o.Logger.Warn("control groups of a former server not removed", "error", err)
+	}
+	r.o.Logger.Info("apps have control groups", "dir", cgroups.Dir())
+}
+
+// prepare makes the folder ready for use. It writes only what is missing, so
+// that it works without room on the disk.
+func (r *Runner) prepare(ctx context.Context) error {
+	if !filepath.IsAbs(r.o.Dir) {
+		return fmt.Errorf("processes: the folder %q must be an absolute path", r.o.Dir)
+	}
+	if err := passable(r.o.Dir); err != nil {
+		return fmt.Errorf("processes: creating the folder: %w", err)
+	}
+	var err error
+	if r.lock, err = os.Open(r.o.Dir); err != nil {
+		return fmt.Errorf("processes: opening the folder: %w", err)
+	}
+	if err := syscall.Flock(int(r.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits
+		return fmt.Errorf("processes: the folder %s is in use by another server: %w", r.o.Dir, err)
+	}
+	if err := r.store.load(); err != nil {
+		return fmt.Errorf("processes: reading the state: %w", err)
+	}
+	if r.OwnUsers() {
+		if err := r.reachable(ctx, r.o.Dir, credential(r.o.FirstUID)); err != nil {
+			return err
+		}
+	}
+	return group.Adopt()
+}
+
+func (r *Runner) unlock() error {
+	if r.lock == nil {
+		return nil
+	}
+	// Closing alone is not enough: a child that another goroutine has just
+	// forked has the lock too, until it becomes its program.
+	err := syscall.Flock(int(r.lock.Fd()), syscall.LOCK_UN) //nolint:gosec // a descriptor fits
+	err = errors.Join(err, r.lock.Close())
+	r.lock = nil
+	return err
+}
+
+// Stop ends all drones: no new request, then SIGTERM when the requests have
+// ended or had their grace time, then after another or when ctx ends SIGKILL. No
+// process is left when it returns.
+func (r *Runner) Stop(ctx context.Context) error {
+	r.mu.Lock()
+	wasOpen := r.open
+	r.open = false
+	apps := slices.Collect(maps.Values(r.apps))
+	r.mu.Unlock()
+	if !wasOpen {
+		return nil
+	}
+	r.cancel() // ends each launch, so that the locks are released soon
+	defer context.AfterFunc(ctx, r.hurryNow)()
+	var wg sync.WaitGroup
+	failures := make([]error, len(apps))
+	for i, a := range apps {
+		wg.Go(func() {
+			_ = a.lock.Acquire(context.WithoutCancel(ctx)) // it can't fail
+			defer a.lock.Release()
+			failures[i] = a.halt(r.hurry)
+		})
+	}
+	wg.Wait()
+	r.running.Wait()
+	r.hurryNow()
+	for i, a := range apps {
+		failures[i] = errors.Join(failures[i], a.journal.close())
+	}
+	return errors.Join(errors.Join(failures...), r.unlock())
+}
+
+// Kill kills all drones at once, with all that they started, for a server that
+// must end now. What is left of them, such as their control groups, the next
+// server sweeps.
+func (r *Runner) Kill() {
+	r.mu.Lock()
+	started := r.started
+	r.open = false // so that nothing is started any more
+	r.mu.Unlock()
+	if !started {
+		return
+	}
+	r.cancel()
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := group.EndAll(ended, r.leftovers); err != nil {
+		r.o.Logger.Error("drones not killed", "error", err)
+	}
+}
+
+// Launch implements runner.Runner.
+func (r *Runner) Launch(ctx context.Context, v runner.Version) (runner.Candidate, error) {
+	if err := check(v); err != nil {
+		return nil, err
+	}
+	a, err := r.acquire(ctx, v.User, v.App)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.launchVersion(ctx, v)
+	if err != nil {
+		a.lock.Release()
+		return nil, err
+	}
+	return c, nil // which releases the lock
+}
+
+// Resume implements runner.Runner.
+func (r *Runner) Resume(ctx context.Context, v runner.Version) (launch string, err error) {
+	if err := check(v); err != nil {
+		return "", err
+	}
+	a, err := r.acquire(ctx, v.User, v.App)
+	if err != nil {
+		return "", err
+	}
+	defer a.lock.Release()
+	g := a.newGeneration(v)
+	a.mu.Lock()
+	a.current = g
+	a.mu.Unlock()
+	a.notify()
+	g.keep()
+	return g.launch, nil
+}
+
+// Halt ends the app's drones; it returns when no process is left. When ctx ends,
+// they are killed at once. Halting an app that doesn't run is not an error.
+func (r *Runner) Halt(ctx context.Context, user, app string) error {
+	a, err := r.acquire(ctx, user, app)
+	if err != nil {
+		return err
+	}
+	defer a.lock.Release()
+	return errors.Join(a.halt(ctx), a.sweep(context.WithoutCancel(ctx)))
+}
+
+// Destroy halts the app and removes its logs, its home and its user.
+func (r *Runner) Destroy(ctx context.Context, user, app string) error {
+	a, err := r.acquire(ctx, user, app)
+	if err != nil {
+		return err
+	}
+	defer a.lock.Release()
+	err = errors.Join(a.halt(ctx), a.sweep(context.WithoutCancel(ctx)), a.journal.close(),
+		os.RemoveAll(a.journal.dir), os.RemoveAll(r.around(user, app)))
+	if err != nil {
+		return fmt.Errorf("processes: destroying the app: %w", err)
+	}
+	return r.store.update(func(c *content) { delete(c.Users, key(user, app)) })
+}
+
+// acquire returns an app with its lock held.
+func (r *Runner) acquire(ctx context.Context, user, app string) (*application, error) {
+	if !core.ValidName(user) || !core.ValidName(app) {
+		return nil, fmt.Errorf("processes: invalid app name %q", key(user, app))
+	}
+	a := r.app(user, app)
+	if err := a.lock.Acquire(ctx); err != nil {
+		return nil, fmt.Errorf("processes: waiting for another change of the app: %w", err)
+	}
+	r.mu.RLock()
+	open := r.open
+	r.mu.RUnlock()
+	if !open {
+		a.lock.Release()
+		return nil, core.NewError(core.CodePlatformBusy, "", nil)
+	}
+	return a, nil
+}
+
+// State implements runner.Runner.
+func (r *Runner) State(user, app string) runner.State {
+	a := r.known(user, app)
+	if a == nil {
+		return runner.State{User: user, App: app, Phase: runner.Stopped}
+	}
+	return a.notify()
+}
+
+// Pick returns the address, host:port, of the app's drone with the fewest
+// requests in flight; done must be called when the request has ended. ok is
+// false if no drone is ready.
+func (r *Runner) Pick(user, app string) (addr string, done func(), ok bool) {
+	a := r.known(user, app)
+	if a == nil {
+		return "", nil, false
+	}
+	return a.pick()
+}
+
+// Mark returns what begins the mark of each drone, from Start on. What else
+// carries it, such as a build, is ended with the drones that a server left
+// behind which was killed.
+func (r *Runner) Mark() string { return r.instance() + "." }
+
+// Group starts a command that is not a drone as drones are: in a control group
+// with these limits, if there are any. It is for builds, from Start on.
+func (r *Runner) Group(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error) {
+	return r.cgroups.Start(cmd, mark, limits)
+}
+
+// Logs returns the app's last rows lines that were written from `from` until
+// `until`, both included, oldest first, those of former drones and versions among
+// them; a zero time is no bound. It returns no more than 8 MiB of text, the
+// latest.
+func (r *Runner) Logs(user, app string, from, until time.Time, rows int) ([]runner.Line, error) {
+	if !core.ValidName(user) || !core.ValidName(app) {
+		return nil, nil
+	}
+	if a := r.known(user, app); a != nil {
+		return a.journal.last(from, until, rows)
+	}
+	return (&journal{dir: r.logs(user, app)}).last(from, until, rows)
+}
+
+// Note implements runner.Runner.
+func (r *Runner) Note(user, app, text string) {
+	if core.ValidName(user) && core.ValidName(app) {
+		r.app(user, app).note(0, text)
+	}
+}
+
+// collectEvery is how often orphaned zombies are looked for.
+const collectEvery = 30 * time.Second
+
+// collect collects the zombies that live drones leave to us, until Stop.
+func (r *Runner) collect() {
+	ticker := time.NewTicker(collectEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-r.ctx.Done():
+			return
+		}
+		for _, d := range r.readyDrones() {
+			_, _ = d.group.Members() // collects; what it returns does not matter
+		}
+		_ = group.Collect() // there is another time
+	}
+}
+
+func (r *Runner) readyDrones() []*drone {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Collect(maps.Keys(r.ready))
+}
+
+// app returns the app, and creates it if it is new.
+func (r *Runner) app(user, name string) *application {
+	if a := r.known(user, name); a != nil {
+		return a
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.apps[key(user, name)]
+	if a == nil {
+		a = &application{
+			runner: r, user: user, name: name,
+			lock: ctxlock.New(1), boots: ctxlock.New(1), late: make(chan struct{}),
+			journal: &journal{dir: r.logs(user, name), limit: journalFile},
+			last:    runner.State{User: user, App: name, Phase: runner.Stopped},
+		}
+		r.apps[key(user, name)] = a
+	}
+	return a
+}
+
+// known returns the app, or nil.
+func (r *Runner) known(user, name string) *application {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.apps[key(user, name)]
+}
+
+// logs is the folder of an app's log.
+func (r *Runner) logs(user, app string) string {
+	return filepath.Join(r.o.Dir, "logs", user, app)
+}
+
+func key(user, app string) string { return user + "/" + app }
+
+func (r *Runner) instance() (instance string) {
+	r.store.read(func(c content) { instance = c.Instance })
+	return instance
+}
+
+func (r *Runner) uid(a *application) (uid uint32, ok bool) {
+	r.store.read(func(c content) { uid, ok = c.Users[key(a.user, a.name)] })
+	return uid, ok
+}

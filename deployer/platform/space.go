@@ -1,0 +1,80 @@
+package platform
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+const (
+	// minSpace is how much room, in bytes, the database needs to grow by.
+	minSpace   = 1 << 20
+	checkSpace = 2 * time.Second
+)
+
+// space knows whether there is room on the disk. Without it apps are routed to,
+// run and read all the same, and nothing can be changed.
+type space struct {
+	dir     string
+	log     *slog.Logger
+	full    atomic.Bool
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+// watchSpace begins to check the disk that dir is on.
+func watchSpace(dir string, log *slog.Logger) *space {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &space{dir: dir, log: log, cancel: cancel}
+	s.look()
+	s.running.Go(func() {
+		every := time.NewTicker(checkSpace)
+		defer every.Stop()
+		for {
+			select {
+			case <-every.C:
+				s.look()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return s
+}
+
+// look checks the disk, and logs if that has changed.
+func (s *space) look() {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(s.dir, &fs); err != nil {
+		return // then other things fail, and say so
+	}
+	free := fs.Bavail * uint64(fs.Bsize) //nolint:gosec // a size
+	full := free < minSpace
+	if s.full.Swap(full) == full {
+		return
+	}
+	if full {
+		s.log.Error("disk full: apps run and are reached, but nothing can be deployed or changed", "dir", s.dir, "free_bytes", free,
+			"do", "make room on the disk; the platform goes on by itself then")
+	} else {
+		s.log.Info("disk has room again", "dir", s.dir, "free_bytes", free)
+	}
+}
+
+func (s *space) check() error {
+	if s.full.Load() {
+		return core.Errorf(core.CodePlatformNoSpace, "The disk of %s is full; make room on it", s.dir)
+	}
+	return nil
+}
+
+func (s *space) stop() {
+	s.cancel()
+	s.running.Wait()
+}

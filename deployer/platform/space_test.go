@@ -1,0 +1,141 @@
+package platform_test
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform"
+)
+
+// logged is a log that is written concurrently.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), text)
+}
+
+// fill fills the disk that dir is on, and returns what makes room again.
+func (b *bench) fill(dir string) (empty func()) {
+	b.t.Helper()
+	path := filepath.Join(dir, "filler")
+	file, err := os.Create(path) //nolint:gosec // the test's own
+	b.ok(err)
+	_, err = io.Copy(file, zeros{})
+	if err == nil || !strings.Contains(err.Error(), "no space left") {
+		b.t.Fatalf("the disk is filled with %v", err)
+	}
+	b.ok(file.Close())
+	return func() {
+		b.t.Helper()
+		b.ok(os.Remove(path))
+	}
+}
+
+// zeros never end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// A platform whose disk is full starts, and runs, routes, reads and stops; what
+// must be written is refused, and accepted as soon as there is room.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		return // only root mounts a disk that may be full
+	}
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=64m,mode=711"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(filepath.Dir(disk), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	log := &logged{}
+	b := prepare(t, platform.Options{Dir: filepath.Join(disk, "data"), Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	me := b.user("me")
+	for _, name := range []string{"app", "other"} {
+		b.app(me, "me", name, map[string]any{"name": name})
+		b.upload(me, "me", name, "v1", hello(t, name))
+		b.run(me, "me", name, "v1")
+	}
+	b.stop()
+	empty := b.fill(disk)
+
+	again := prepare(t, b.o)
+	again.start()
+	me = again.as("me", core.NewSecret("password"))
+	const full, room = "disk full: apps run and are reached", "disk has room again"
+	if err := again.Check(t.Context()); core.CodeOf(err) != core.CodePlatformNoSpace {
+		t.Errorf("it can do its work: %v", err)
+	}
+	for _, name := range []string{"app", "other"} {
+		again.eventually(name+" answers", func() bool {
+			_, body := again.get(name)
+			return body == name
+		})
+	}
+	if app, err := me.App(t.Context(), "me", "app"); err != nil || app.State != "started" {
+		t.Errorf("the app is %+v, %v", app, err)
+	}
+	if _, err := me.Logs(t.Context(), "me", "app", 10); err != nil {
+		t.Errorf("its log: %v", err)
+	}
+	if err := me.StopApp(t.Context(), "me", "other"); err != nil {
+		t.Errorf("stopping the other one: %v", err)
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		if _, passing := core.Retryable(err); !passing || !strings.Contains(err.Error(), "disk") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	refused("an upload", me.UploadSnapshot(t.Context(), "me", "app", "v2", "", bytes.NewReader(hello(t, strings.Repeat("two", 1000))), io.Discard))
+	big := map[string]any{"env": map[string]string{"A": strings.Repeat("x", 60_000)}}
+	refused("a change", me.UpdateApp(t.Context(), "me", "app", big))
+	again.answers("app", "app")
+	if n := log.count(full); n != 1 {
+		t.Errorf("the log says so %d times", n)
+	}
+
+	empty()
+	again.eventually("there is room", func() bool { return again.Check(t.Context()) == nil })
+	if log.count(room) != 1 {
+		t.Error("the log does not say that there is room again")
+	}
+	again.ok(me.UpdateApp(t.Context(), "me", "app", big))
+	again.upload(me, "me", "app", "v2", hello(t, "two"))
+	again.run(me, "me", "app", "v2")
+	again.answers("app", "two")
+	again.stop()
+}
