@@ -43,7 +43,7 @@ func arrows() []arrow {
 		{"adapters/smtp", []string{"core", "github.com/wneessen/go-mail"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/outgoing", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/travis", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
-		{"adapters/internal", nil, "what adapters share must not bring a library into all of them"},
+		{"adapters/internal", []string{"core"}, "what adapters share must not bring a library into all of them"},
 		{"adapters", nil, "what is no adapter needs nothing, and each adapter has an arrow of its own, so that nobody gets another's library"},
 		{"deployer/nodejitsu", []string{"core", "github.com/klauspost/compress", "github.com/sony/gobreaker/v2"}, "the client reaches every platform over HTTP, the embedded one too"},
 		{"deployer/platform", []string{"core", "httpapi/serve", "github.com/coder/websocket", "go.etcd.io/bbolt", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows nothing of webhooks beyond the words of core, and its listeners are made of httpapi/serve, which brings no library"},

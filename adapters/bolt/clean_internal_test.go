@@ -261,3 +261,43 @@ func TestNamesWithZeroes(t *testing.T) {
 		}
 	}
 }
+
+// A push into a lane takes as many steps, however many wait in it, and so does the
+// work on one.
+func TestLaneCostsTheSame(t *testing.T) {
+	t.Parallel()
+	s := startedWithoutSync(t, Options{})
+	next := 0
+	push := func() {
+		t.Helper()
+		e := core.Entry{ID: fmt.Sprint(next), User: "u", Status: core.StatusPending, Steps: []core.Step{}}
+		next++
+		if _, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: e, Place: &deploy.Place{Lane: "lane"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	work := func() int64 {
+		t.Helper()
+		stats := s.db.Stats()
+		before := stats.TxStats.GetCursorCount()
+		push()
+		c, found, _, err := s.Claim(t.Context(), time.Minute)
+		if err != nil || !found {
+			t.Fatal(found, err)
+		}
+		if _, err := s.Finish(t.Context(), c.Change.Entry, c.Attempt); err != nil {
+			t.Fatal(err)
+		}
+		stats = s.db.Stats()
+		return stats.TxStats.GetCursorCount() - before
+	}
+	push()
+	push()
+	few := work()
+	for range 1000 {
+		push()
+	}
+	if many := work(); many != few {
+		t.Errorf("it took %d steps with 1000 that wait, and %d with few", many, few)
+	}
+}

@@ -36,11 +36,11 @@ func (s *Store) refuse(ctx context.Context, while time.Duration) bool {
 	timer := time.NewTimer(while)
 	defer timer.Stop()
 	for {
-		for _, w := range s.waiting.take() {
+		for _, w := range s.waiting.Take(maxGroup, maxGroupBytes) {
 			w.fail(s.state.Err())
 		}
 		select {
-		case <-s.waiting.wake:
+		case <-s.waiting.Wake():
 		case <-timer.C:
 			return true
 		case <-ctx.Done():

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/availability"
+	"github.com/nodejitsu/webhooks/adapters/internal/batch"
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
@@ -33,7 +33,7 @@ type Store struct {
 	db     *bbolt.DB    // nil: the file can't be opened
 	floor  int64        // every new Order is higher
 
-	waiting waiting
+	waiting *batch.Queue[*write]
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
@@ -61,15 +61,15 @@ func New(o Options) *Store {
 	o = o.withDefaults()
 	s := &Store{
 		o: o, steady: steadied(o.Now), ready: make(chan struct{}, 1), run: rand.Int64(), //nolint:gosec // it must differ, and need not be secret
-		waiting: waiting{maxDeliveries: o.MaxWaiting, maxBytes: o.MaxWaitingBytes, wake: make(chan struct{}, 1)},
+		waiting: batch.New[*write](o.MaxWaiting, o.MaxWaitingBytes),
 		state: &availability.State{
-			Logger: o.Logger, Level: slog.LevelError, Attrs: []any{"path", o.Path},
+			Logger: o.Logger, Attrs: []any{"path", o.Path},
 			Begins: "the store can't be written; deliveries are refused until it can",
 			Lasts:  "the store still can't be written",
 			Ends:   "the store can be written again",
 		},
 		overload: &availability.State{
-			Logger: o.Logger, Level: slog.LevelWarn,
+			Logger: o.Logger, Minor: true,
 			Begins: "the store is overloaded; deliveries are refused",
 			Lasts:  "the store is still overloaded",
 			Ends:   "the store is not overloaded any more",
@@ -79,7 +79,7 @@ func New(o Options) *Store {
 	return s
 }
 
-var errClosed = errors.New("the store is not open")
+var errClosed = batch.ErrClosed
 
 // format is the version of the table in doc.go.
 const format = "2"
@@ -103,7 +103,7 @@ func (s *Store) Start(ctx context.Context) error {
 	case err != nil:
 		s.state.Begin(err)
 	}
-	s.waiting.open()
+	s.waiting.Open()
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() { s.writer(ctx) })
 	if !s.noJanitor {
@@ -212,7 +212,9 @@ func (s *Store) Stop(context.Context) error {
 	if s.stop == nil {
 		return nil
 	}
-	s.waiting.close()
+	for _, w := range s.waiting.Close() {
+		w.fail(errClosed)
+	}
 	s.stop()
 	s.running.Wait()
 	s.stop = nil
@@ -223,7 +225,7 @@ func (s *Store) Stop(context.Context) error {
 
 // Check reports whether the store can write, as far as is known.
 func (s *Store) Check(context.Context) error {
-	if !s.waiting.isOpen() {
+	if !s.waiting.IsOpen() {
 		return errClosed
 	}
 	return s.state.Err()
@@ -242,7 +244,7 @@ func (s *Store) view(ctx context.Context, f func(table) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !s.waiting.isOpen() {
+	if !s.waiting.IsOpen() {
 		return errClosed
 	}
 	s.opened.RLock()

@@ -3,23 +3,19 @@ package bolt
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core"
 )
 
 // write is one caller's part of a transaction.
 type write struct {
-	do       func(table) error // checks everything before it writes anything
-	size     int               // bytes of a delivery, 0 for anything else
-	delivery bool
-	done     chan error // size 1
-	state    atomic.Int32
+	do    func(table) error // checks everything before it writes anything
+	done  chan error        // size 1
+	state atomic.Int32
 }
 
 // The states of a write: whoever changes it from waiting decides whether it is
@@ -39,82 +35,6 @@ const (
 // overloadEnds is the time without refusals after which an overload has ended.
 const overloadEnds = 5 * time.Second
 
-// waiting is the writes that wait for the writer.
-type waiting struct {
-	maxDeliveries, maxBytes int
-	wake                    chan struct{} // size 1: there is something in all
-
-	mu                sync.Mutex
-	opened            bool
-	all               []*write
-	deliveries, bytes int // in all
-}
-
-func (w *waiting) open() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.opened = true
-}
-
-// close makes all that wait, and all that come, fail.
-func (w *waiting) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.opened = false
-	for _, one := range w.all {
-		one.fail(errClosed)
-	}
-	w.all, w.deliveries, w.bytes = nil, 0, 0
-}
-
-func (w *waiting) isOpen() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.opened
-}
-
-// add adds a write, or fails if the store is closed or has too much to do.
-func (w *waiting) add(one *write) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.opened {
-		return errClosed
-	}
-	if one.delivery {
-		if w.full() {
-			return core.ErrOverloaded
-		}
-		w.deliveries++
-		w.bytes += one.size
-	}
-	w.all = append(w.all, one)
-	watchers.Signal(w.wake)
-	return nil
-}
-
-// full reports whether deliveries have to be refused.
-func (w *waiting) full() bool { return w.deliveries >= w.maxDeliveries || w.bytes >= w.maxBytes }
-
-// take removes the first writes, as many as one transaction may have.
-func (w *waiting) take() []*write {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n, bytes := 0, 0
-	for n < len(w.all) && n < maxGroup && (n == 0 || bytes+w.all[n].size <= maxGroupBytes) {
-		bytes += w.all[n].size
-		if w.all[n].delivery {
-			w.deliveries--
-		}
-		n++
-	}
-	w.bytes -= bytes
-	group := w.all[:n:n]
-	if w.all = w.all[n:]; len(w.all) > 0 {
-		watchers.Signal(w.wake)
-	}
-	return group
-}
-
 // fail ends a write that has not begun.
 func (w *write) fail(err error) {
 	if w.state.CompareAndSwap(stateWaiting, stateRunning) {
@@ -124,10 +44,7 @@ func (w *write) fail(err error) {
 
 // Admit implements deploy.Store.
 func (s *Store) Admit() error {
-	s.waiting.mu.Lock()
-	full := s.waiting.full()
-	s.waiting.mu.Unlock()
-	if full {
+	if s.waiting.Full() {
 		return s.overloaded()
 	}
 	return nil
@@ -142,23 +59,24 @@ func (s *Store) overloaded() error {
 // update writes in a transaction that others may share. If ctx ends before the
 // write has begun, it is never done; once it has, its result is waited for.
 func (s *Store) update(ctx context.Context, do func(table) error) error {
-	return s.write(ctx, &write{do: do, done: make(chan error, 1)})
+	return s.write(ctx, do, s.waiting.Add)
 }
 
 // admit is update for a delivery of that many bytes. It fails with
 // core.ErrOverloaded, at once, if too many wait.
 func (s *Store) admit(ctx context.Context, size int, do func(table) error) error {
-	return s.write(ctx, &write{do: do, done: make(chan error, 1), size: size, delivery: true})
+	return s.write(ctx, do, func(w *write) error { return s.waiting.AddBounded(w, size) })
 }
 
-func (s *Store) write(ctx context.Context, w *write) error {
+func (s *Store) write(ctx context.Context, do func(table) error, add func(*write) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := s.state.Fail(); err != nil {
 		return err
 	}
-	if err := s.waiting.add(w); errors.Is(err, core.ErrOverloaded) {
+	w := &write{do: do, done: make(chan error, 1)}
+	if err := add(w); errors.Is(err, core.ErrOverloaded) {
 		return s.overloaded()
 	} else if err != nil {
 		return err
@@ -182,11 +100,11 @@ func (s *Store) writer(ctx context.Context) {
 			s.heal(ctx)
 		}
 		select {
-		case <-s.waiting.wake:
+		case <-s.waiting.Wake():
 		case <-ctx.Done():
 			return
 		}
-		s.commit(s.waiting.take())
+		s.commit(s.waiting.Take(maxGroup, maxGroupBytes))
 		s.overload.EndAfter(overloadEnds)
 	}
 }

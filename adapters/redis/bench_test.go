@@ -1,41 +1,175 @@
 package redis_test
 
 import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-func BenchmarkAccept(b *testing.B) {
-	b.Run("alone", func(b *testing.B) {
-		s := open(b, redis.Options{Addrs: []string{redistest.Start(b).Addr}})
-		for b.Loop() {
-			if _, _, err := s.Accept(b.Context(), delivery(newEntry("u"))); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("64 callers", func(b *testing.B) {
-		s := open(b, redis.Options{Addrs: []string{redistest.Start(b).Addr}})
-		work := make(chan struct{})
-		var calling sync.WaitGroup
-		for range 64 {
-			calling.Go(func() {
-				for range work {
-					if _, _, err := s.Accept(b.Context(), delivery(newEntry("u"))); err != nil {
-						b.Error(err)
-					}
+// payload is as large as GitHub's for a push of one commit, and as compressible.
+func payload() []byte {
+	var out bytes.Buffer
+	for i := 0; out.Len() < 7700; i++ {
+		fmt.Fprintf(&out, `"name_%d_url":"https://api.github.com/repos/owner/repo/things{/%x}",`, i, i*2654435761)
+	}
+	return out.Bytes()
+}
+
+// push is the acceptance of a push, as the service makes it.
+func push(n int64, lane string, payload []byte) deploy.Acceptance {
+	e := newEntry("me")
+	e.App, e.UUID, e.Event = "", e.ID, "push"
+	e.DeliveryID = fmt.Sprintf("72d3162e-cc78-11e3-81ab-%012x", n*2654435761%(1<<48))
+	e.Ref, e.Branch, e.Deploys = "refs/heads/main", "main", "main"
+	e.Repository.URL, e.Repository.DefaultBranch = "https://github.com/owner/repo", "main"
+	e.Commit = core.Commit{
+		ID: e.Commit.ID, Message: "Fix the thing that was broken", URL: "https://github.com/owner/repo/commit/1",
+		Author: core.Person{Name: "A", Email: "a@example.com", Username: "a"}, Timestamp: e.CreatedAt,
+	}
+	e.Payload, e.Signature, e.Proved = core.PayloadDigest{SHA256: fmt.Sprintf("%064x", n), Size: len(payload)}, core.SignatureValid, true
+	return deploy.Acceptance{Entry: e, Payload: payload, Key: "github " + e.DeliveryID, Place: &deploy.Place{Lane: lane}}
+}
+
+// together calls do b.N times, by that many callers. Beside the time it reports the
+// time of the processors that this process and Redis have used.
+func together(b *testing.B, server *redistest.Server, callers int, do func(n int64) error) {
+	b.Helper()
+	var n atomic.Int64
+	var group sync.WaitGroup
+	ours, theirs := processors(b, os.Getpid()), processors(b, server.Pid())
+	b.ResetTimer()
+	for range callers {
+		group.Go(func() {
+			for i := n.Add(1); i <= int64(b.N); i = n.Add(1) {
+				if err := do(i); err != nil {
+					b.Error(err)
+					return
 				}
+			}
+		})
+	}
+	group.Wait()
+	b.ReportMetric(float64(processors(b, os.Getpid())-ours)/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(processors(b, server.Pid())-theirs)/float64(b.N), "redis-ns/op")
+}
+
+// processors returns the time of the processors that a process has used.
+func processors(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(after)
+	var used time.Duration
+	for _, ticks := range fields[11:13] { // utime and stime, in hundredths of a second
+		n, err := strconv.Atoi(ticks)
+		if err != nil {
+			b.Fatal(err)
+		}
+		used += time.Duration(n) * 10 * time.Millisecond
+	}
+	return used
+}
+
+func BenchmarkAccept(b *testing.B) {
+	text := payload()
+	for _, fsync := range []string{"everysec", "always"} {
+		for _, callers := range []int{1, 64} {
+			b.Run(fmt.Sprintf("fsync=%s/callers=%d", fsync, callers), func(b *testing.B) {
+				server := redistest.Start(b, "--appendfsync", fsync)
+				s := open(b, redis.Options{Addrs: []string{server.Addr}})
+				together(b, server, callers, func(n int64) error {
+					_, _, err := s.Accept(b.Context(), push(n, fmt.Sprintf("me/owner/repo-%d@main", n%1000), text))
+					return err
+				})
 			})
 		}
-		for b.Loop() {
-			work <- struct{}{}
-		}
-		close(work)
-		calling.Wait()
-	})
+	}
+}
+
+// The floor of BenchmarkAccept: whatever waits in one pipeline, and one SET for each
+// push.
+func BenchmarkFloor(b *testing.B) {
+	text := payload()
+	for _, fsync := range []string{"everysec", "always"} {
+		b.Run(fmt.Sprintf("fsync=%s/callers=64", fsync), func(b *testing.B) {
+			server := redistest.Start(b, "--appendfsync", fsync)
+			client := goredis.NewClient(&goredis.Options{Addr: server.Addr})
+			defer client.Close() //nolint:errcheck // of a benchmark
+			waiting := make(chan chan error, 64)
+			go func() {
+				for first := range waiting {
+					group := []chan error{first}
+					for len(waiting) > 0 {
+						group = append(group, <-waiting)
+					}
+					_, err := client.Pipelined(b.Context(), func(p goredis.Pipeliner) error {
+						for range group {
+							p.Set(b.Context(), fmt.Sprint("{k}", last.Add(1)), text, 0)
+						}
+						return nil
+					})
+					for _, done := range group {
+						done <- err
+					}
+				}
+			}()
+			together(b, server, 64, func(int64) error {
+				done := make(chan error, 1)
+				waiting <- done
+				return <-done
+			})
+			close(waiting)
+		})
+	}
+}
+
+// A push into a lane costs the same, however many wait in it.
+func BenchmarkLane(b *testing.B) {
+	for _, waiting := range []int64{0, 10_000} {
+		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
+			server := redistest.Start(b)
+			s := open(b, redis.Options{Addrs: []string{server.Addr}})
+			var group sync.WaitGroup
+			for caller := range int64(256) {
+				group.Go(func() {
+					for n := caller; n < waiting; n += 256 {
+						if _, _, err := s.Accept(b.Context(), push(n+1<<32, "lane", nil)); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			group.Wait()
+			together(b, server, 64, func(n int64) error {
+				if _, _, err := s.Accept(b.Context(), push(n, "lane", nil)); err != nil {
+					return err
+				}
+				c, found, _, err := s.Claim(b.Context(), time.Minute)
+				if err != nil || !found {
+					return err
+				}
+				_, err = s.Finish(b.Context(), c.Change.Entry, c.Attempt)
+				return err
+			})
+		})
+	}
 }
 
 // A page of 100 entries in the middle of 1,000.

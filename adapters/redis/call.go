@@ -26,8 +26,8 @@ func scripts() map[string]*redis.Script {
 	}
 	all := map[string]*redis.Script{}
 	for _, name := range []string{
-		"accept", "save", "claim", "renew", "join", "find", "bycommit", "entries", "changes", "bounds", "probe", "sweep",
-		"owe", "told", "owed",
+		"accept", "save", "claim", "claimapp", "renew", "find", "bycommit", "entries", "changes", "bounds",
+		"outboxadd", "outboxdone", "outboxclaim", "probe", "sweep",
 	} {
 		all[name] = redis.NewScript(read("common") + read(name))
 	}

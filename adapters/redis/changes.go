@@ -21,27 +21,35 @@ func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit 
 	found := fields.at(1).list()
 	all := make([]core.EncodedChange, 0, len(found.values))
 	for i := range found.values {
-		c, err := changeOf(found.at(i).list())
+		c, err := found.at(i).list().change()
 		if err != nil {
 			return nil, wrap("changes", user, err)
 		}
-		encoded, err := core.EncodeChange(c)
-		if err != nil {
-			return nil, wrap("changes", user, err)
-		}
-		all = append(all, encoded)
+		all = append(all, c)
 	}
 	return all, wrap("changes", user, r.err)
 }
 
-// changeOf reads an entry of a stream: its id, and names and values in turn.
-func changeOf(l list) (core.Change, error) {
+// change reads an entry of a stream: its id, and names and values in turn.
+func (l list) change() (core.EncodedChange, error) {
 	seq, pairs := l.at(0).text(), l.at(1).list()
-	fields := map[string]string{}
+	var doc, revision, attempts, updated, order string
 	for i := 0; i+1 < len(pairs.values); i += 2 {
-		fields[pairs.at(i).text()] = pairs.at(i + 1).text()
+		value := pairs.at(i + 1).text()
+		switch pairs.at(i).text() {
+		case "doc":
+			doc = value
+		case "rev":
+			revision = value
+		case "attempts":
+			attempts = value
+		case "updated":
+			updated = value
+		case "order":
+			order = value
+		}
 	}
-	return l.r.packer.decode(fields["doc"], fields["rev"], fields["attempts"], fields["updated"], seq, fields["order"])
+	return l.r.packer.change(doc, revision, attempts, updated, seq, order)
 }
 
 // Bounds implements status.Feed.

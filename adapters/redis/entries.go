@@ -12,57 +12,6 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// Admit implements deploy.Store.
-func (s *Store) Admit() error { return nil }
-
-// Accept implements deploy.Store.
-func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change, repeat bool, err error) {
-	e := a.Entry
-	doc, err := s.packer.encode(e)
-	if err != nil {
-		return core.Change{}, false, wrap("accept", e.ID, err)
-	}
-	payload, err := s.packer.pack(a.Payload)
-	if err != nil {
-		return core.Change{}, false, wrap("accept", e.ID, err)
-	}
-	args := []any{
-		e.ID, e.User, a.Key, s.o.KeepKeys.Milliseconds(), doc, payload, s.o.KeepPayloads.Milliseconds(),
-		e.Attempts, flag(!e.Status.Outcome()), e.App, e.Repository.Key(),
-	}
-	args = append(append(args, place(a.Place)...), s.highest.Load())
-	for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
-		if commit != "" {
-			args = append(args, commit)
-		}
-	}
-	r, err := s.call(ctx, "accept", args...)
-	if err != nil {
-		return core.Change{}, false, wrap("accept", e.ID, err)
-	}
-	fields := r.list()
-	repeat = fields.at(0).text() == "repeat"
-	c, err = told(fields.at(1).list())
-	s.sawOrder(c.Entry.Order)
-	s.written(e.User)
-	return c, repeat, wrap("accept", e.ID, errors.Join(err, r.err))
-}
-
-// place is a place in the queue as the scripts have it.
-func place(p *deploy.Place) []any {
-	if p == nil {
-		return []any{"0", "", 0, 0}
-	}
-	return []any{"1", p.Lane, micros(p.PushedAt), micros(p.At)}
-}
-
-// sawOrder notes an Order that the store gave.
-func (s *Store) sawOrder(order int64) {
-	for highest := s.highest.Load(); highest < order && !s.highest.CompareAndSwap(highest, order); {
-		highest = s.highest.Load()
-	}
-}
-
 // Update implements deploy.Store.
 func (s *Store) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
 	return s.save(ctx, e, claim, "stay", deploy.Place{})
@@ -89,9 +38,10 @@ func (s *Store) save(ctx context.Context, e core.Entry, claim int, move string, 
 	if err != nil {
 		return core.Change{}, wrap("save", e.ID, err)
 	}
-	to := place(&p)
-	to[0] = move
-	args := append([]any{e.ID, e.Revision, doc, e.Attempts, flag(!e.Status.Outcome()), e.App, claim}, to...)
+	args := []any{
+		e.ID, e.Revision, doc, e.Attempts, updated(e), flag(!e.Status.Outcome()), e.App, claim,
+		move, p.Lane, micros(p.PushedAt), micros(p.At),
+	}
 	nonce := s.lost.nonce("save", args...)
 	r, err := s.call(ctx, "save", append([]any{nonce}, args...)...)
 	if err != nil {
@@ -127,7 +77,7 @@ func (s *Store) find(ctx context.Context, user, id string) (core.Change, error) 
 	if err != nil {
 		return core.Change{}, wrap("find", id, err)
 	}
-	c, err := told(r.list())
+	c, err := r.list().stored()
 	return c, wrap("find", id, errors.Join(err, r.err))
 }
 
@@ -159,15 +109,15 @@ func (s *Store) ByCommit(ctx context.Context, repository string, commits []strin
 	if err != nil {
 		return nil, wrap("by commit", repository, err)
 	}
-	all, err := r.list().told()
+	all, err := r.list().all()
 	return all, wrap("by commit", repository, errors.Join(err, r.err))
 }
 
-// told reads a list of what the scripts' function told returns.
-func (l list) told() ([]core.Change, error) {
+// all reads a list of what the scripts' function stored returns.
+func (l list) all() ([]core.Change, error) {
 	all := make([]core.Change, 0, len(l.values))
 	for i := range l.values {
-		c, err := told(l.at(i).list())
+		c, err := l.at(i).list().stored()
 		if errors.Is(err, core.ErrNotFound) {
 			continue // it was removed as too old, and something that names it is not yet
 		}
@@ -190,7 +140,7 @@ func (s *Store) Entries(ctx context.Context, user, app string, skip, limit int) 
 		return nil, 0, wrap("entries", user, err)
 	}
 	fields := r.list()
-	all, err := fields.at(1).list().told()
+	all, err := fields.at(1).list().all()
 	page = make([]core.Entry, 0, len(all))
 	for _, c := range all {
 		page = append(page, c.Entry)

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -24,7 +23,7 @@ func (s *Store) janitor(ctx context.Context) {
 			return
 		}
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.o.Logger.Warn("old entries were not removed", "error", err)
+			s.o.Logger.Warn("cleaning of redis failed", "error", err)
 		}
 	}
 }
@@ -33,12 +32,11 @@ func (s *Store) janitor(ctx context.Context) {
 // user. Several processes may do it at once.
 func (s *Store) Sweep(ctx context.Context) error {
 	oldestChange := max(s.now().Add(-s.o.KeepChanges).UnixMilli(), 0)
-	// Ids begin with the millisecond of their making, in hex.
-	oldestID := fmt.Sprintf("%012x", max(s.now().Add(-s.o.KeepEntries).UnixMilli(), 0))
+	madeAfter := max(s.now().Add(-s.o.KeepEntries).UnixMicro(), 0)
 	users := s.client.SScan(ctx, s.base()+"users", 0, "", pass).Iterator()
 	for users.Next(ctx) {
 		for {
-			r, err := s.call(ctx, "sweep", users.Val(), oldestChange, s.o.MaxEntries, oldestID, pass)
+			r, err := s.call(ctx, "sweep", users.Val(), oldestChange, s.o.MaxEntries, madeAfter, pass)
 			if err != nil {
 				return wrap("sweep", users.Val(), err)
 			}

@@ -46,8 +46,8 @@ func documentation(t *testing.T) (all []documented) {
 	return all
 }
 
-// everything makes a key of each kind: a waiting entry, one that is claimed and
-// has joined its app, and one that has ended.
+// everything makes a key of each kind: a waiting entry, one that waits for later, one
+// that is claimed with its app, and one that has ended.
 func everything(t *testing.T, s *redis.Store, user string) (live []core.Entry) {
 	t.Helper()
 	accept(t, s, newEntry(user))
@@ -64,8 +64,12 @@ func everything(t *testing.T, s *redis.Store, user string) (live []core.Entry) {
 	if _, busy, err := s.ClaimApp(t.Context(), claimed, "app"); err != nil || busy {
 		t.Fatalf("busy %t, %v", busy, err)
 	}
-	live = []core.Entry{claimed.Change.Entry, accept(t, s, newEntry(user)).Entry}
-	return live
+	accept(t, s, newEntry(user))
+	retried, err := s.Requeue(t.Context(), claim(t, s).Change.Entry, 1, deploy.Place{At: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []core.Entry{claimed.Change.Entry, retried.Entry, accept(t, s, newEntry(user)).Entry}
 }
 
 // doc.go is the whole truth about keys, their types and whether they end.
@@ -311,8 +315,10 @@ func TestEntryIsNotThere(t *testing.T) {
 			t.Errorf("%s was made anew", e.ID)
 		}
 	}
-	if left := server.Do("ZCARD", "{webhooks}:queue"); left != "0" {
-		t.Errorf("%s are in the queue", left)
+	for _, key := range []string{"queue", "w:lane"} {
+		if left := server.Do("ZCARD", "{webhooks}:"+key); left != "0" {
+			t.Errorf("%s are in %s", left, key)
+		}
 	}
 }
 
@@ -353,10 +359,56 @@ func TestManyWait(t *testing.T) {
 	claim(t, s)
 	server.Do("EVAL", `for i = 1, 30000 do
 		redis.call('HSET', '{webhooks}:e:0' .. i, 'doc', '{}', 'lane', 'lane')
-		redis.call('ZADD', '{webhooks}:queue', 0, '0' .. i)
+		redis.call('ZADD', '{webhooks}:w:lane', 0, '0' .. i)
 	end`, "1", "{webhooks}:")
 	free := accept(t, s, newEntry("u"))
 	if c := claim(t, s); c.Change.Entry.ID != free.Entry.ID {
 		t.Errorf("got %s, want %s", c.Change.Entry.ID, free.Entry.ID)
+	}
+}
+
+// A push into a lane takes as many commands of Redis, however many wait in it, and so
+// does the work on one.
+func TestLaneCostsTheSame(t *testing.T) {
+	t.Parallel()
+	server, s, _ := started(t, "--appendonly", "no")
+	commands := func() (calls int) {
+		for _, line := range lines(server.Do("INFO", "commandstats")) {
+			// Those that the store calls for a lane, and not by itself.
+			found := regexp.MustCompile(`^cmdstat_(?:z\w+|hset):calls=(\d+)`).FindStringSubmatch(line)
+			if found == nil {
+				continue
+			}
+			n, err := strconv.Atoi(found[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls += n
+		}
+		return calls
+	}
+	push := func() {
+		a := delivery(newEntry("u"))
+		a.Place.Lane = "lane"
+		if _, _, err := s.Accept(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	work := func() int {
+		before := commands()
+		push()
+		if _, err := s.Finish(t.Context(), claim(t, s).Change.Entry, 0); err != nil {
+			t.Fatal(err)
+		}
+		return commands() - before
+	}
+	push()
+	push()
+	few := work()
+	for range 1000 {
+		push()
+	}
+	if many := work(); many != few {
+		t.Errorf("it took %d commands with 1000 that wait, and %d with few", many, few)
 	}
 }

@@ -33,6 +33,10 @@ type Options struct {
 	KeepChanges  time.Duration // 7 days
 	MaxEntries   int           // outcomes of one user; 10,000
 	MaxChanges   int           // changes of one user; 10,000
+
+	// Deliveries that may wait for Redis, and their size in bytes; 1,024 and 64 MiB.
+	// More are refused with core.ErrOverloaded.
+	MaxWaiting, MaxWaitingBytes int
 }
 
 func (o Options) withDefaults() Options {
@@ -44,6 +48,8 @@ func (o Options) withDefaults() Options {
 	o.KeepChanges = cmp.Or(o.KeepChanges, 7*day)
 	o.MaxEntries = cmp.Or(o.MaxEntries, 10_000)
 	o.MaxChanges = cmp.Or(o.MaxChanges, 10_000)
+	o.MaxWaiting = cmp.Or(o.MaxWaiting, 1024)
+	o.MaxWaitingBytes = cmp.Or(o.MaxWaitingBytes, 64<<20)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -17,13 +17,13 @@ type outbox struct{ s *Store }
 
 // Add implements deploy.Outbox.
 func (o outbox) Add(ctx context.Context, id string, lease time.Duration) error {
-	_, err := o.s.call(ctx, "owe", id, lease.Microseconds())
+	_, err := o.s.call(ctx, "outboxadd", id, lease.Microseconds())
 	return wrap("add to outbox", id, err)
 }
 
 // Done implements deploy.Outbox.
 func (o outbox) Done(ctx context.Context, id string) error {
-	_, err := o.s.call(ctx, "told", id)
+	_, err := o.s.call(ctx, "outboxdone", id)
 	return wrap("remove from outbox", id, err)
 }
 
@@ -33,7 +33,7 @@ func (o outbox) Claim(ctx context.Context, working []string, lease time.Duration
 	for _, id := range working {
 		args = append(args, id)
 	}
-	r, err := o.s.call(ctx, "owed", args...)
+	r, err := o.s.call(ctx, "outboxclaim", args...)
 	if err != nil {
 		return nil, wrap("claim", "outbox", err)
 	}

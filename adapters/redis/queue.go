@@ -24,7 +24,7 @@ func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim,
 		}
 		return deploy.Claim{}, false, next, wrap("claim", "", r.err)
 	}
-	change, err := told(fields.at(2).list())
+	change, err := fields.at(2).list().stored()
 	s.sawOrder(change.Entry.Order)
 	s.watchers.Wake(change.Entry.User)
 	if err = errors.Join(err, r.err); err != nil {
@@ -50,7 +50,7 @@ func (s *Store) Renew(ctx context.Context, c deploy.Claim, lease time.Duration) 
 // ClaimApp implements deploy.Queue.
 func (s *Store) ClaimApp(ctx context.Context, c deploy.Claim, app string) (newest string, busy bool, err error) {
 	e := c.Change.Entry
-	r, err := s.call(ctx, "join", e.ID, c.Attempt, e.User+"/"+app)
+	r, err := s.call(ctx, "claimapp", e.ID, c.Attempt, e.User+"/"+app)
 	if err != nil {
 		return "", false, wrap("claim app", e.ID, err)
 	}

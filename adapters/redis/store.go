@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/availability"
+	"github.com/nodejitsu/webhooks/adapters/internal/batch"
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
@@ -31,6 +31,10 @@ type Store struct {
 	packer  *packer
 	ready   chan struct{}
 	doubts  chan struct{} // receives after a call that Redis did not answer
+
+	waiting  *batch.Queue[*delivery]
+	sending  atomic.Int64 // calls for deliveries that are made at the moment
+	overload *availability.State
 
 	cancel  context.CancelFunc // of what runs
 	running sync.WaitGroup
@@ -64,11 +68,18 @@ func New(o Options) *Store {
 	return &Store{
 		o: o, client: client, finder: finder, scripts: scripts(), packer: newPacker(),
 		ready: make(chan struct{}, 1), doubts: make(chan struct{}, 1), health: health{outage: &availability.State{
-			Logger: o.Logger, Level: slog.LevelError,
+			Logger: o.Logger,
 			Begins: "redis is unavailable; deliveries are refused until it is back",
 			Lasts:  "redis is still unavailable",
 			Ends:   "redis is available again",
 		}},
+		waiting: batch.New[*delivery](o.MaxWaiting, o.MaxWaitingBytes),
+		overload: &availability.State{
+			Logger: o.Logger, Minor: true,
+			Begins: "the store is overloaded; deliveries are refused",
+			Lasts:  "the store is still overloaded",
+			Ends:   "the store is not overloaded any more",
+		},
 		theirs: theirClock{began: time.Now()}, now: now,
 	}
 }
@@ -125,6 +136,10 @@ func (s *Store) Start(ctx context.Context) error {
 	subscription := s.subscribe(ctx)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
+	s.waiting.Open()
+	for range senders {
+		s.running.Go(func() { s.sender(ctx) })
+	}
 	s.running.Go(func() { s.listen(ctx, subscription) })
 	if s.finder != nil {
 		for _, c := range s.finder.clients {
@@ -155,6 +170,9 @@ func misconfigured(err error) bool {
 // Stop ends what runs and closes the connections. It may be called without
 // Start, and twice.
 func (s *Store) Stop(context.Context) error {
+	for _, d := range s.waiting.Close() {
+		d.answer <- answer{err: errNotStarted}
+	}
 	if s.cancel != nil {
 		s.cancel()
 		s.running.Wait()

@@ -49,14 +49,27 @@ func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 				watchers.Signal(s.ready)
 				continue
 			}
-			count, user, _ := strings.Cut(m.Payload, " ")
-			n, _ := strconv.ParseInt(count, 10, 64) // our own script wrote it
-			if before := s.heard.Swap(n); n == before+1 {
-				s.watchers.Wake(user)
-			} else {
-				s.wakeAll() // some were lost
-			}
+			s.announced(m.Payload)
 		}
+	}
+}
+
+// announced wakes those who wait for changes that a message announces: how many
+// there were in all, how many the message is about, and their users.
+func (s *Store) announced(message string) {
+	words := strings.Split(message, " ")
+	if len(words) < 3 {
+		s.wakeAll()
+		return
+	}
+	n, _ := strconv.ParseInt(words[0], 10, 64) // a script of ours wrote it
+	changes, _ := strconv.ParseInt(words[1], 10, 64)
+	if before := s.heard.Swap(n); n != before+changes {
+		s.wakeAll() // messages were lost
+		return
+	}
+	for _, user := range words[2:] {
+		s.watchers.Wake(user)
 	}
 }
 

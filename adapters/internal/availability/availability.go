@@ -4,7 +4,6 @@
 package availability
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,7 +16,8 @@ const every = time.Minute
 // used concurrently. Its fields must be set before use.
 type State struct {
 	Logger *slog.Logger
-	Level  slog.Level // of the lines while it lasts
+	// Minor makes the lines about an outage warnings instead of errors.
+	Minor bool
 	// The messages when an outage begins, while it lasts and when it ends.
 	Begins, Lasts, Ends string
 	Attrs               []any // of every line
@@ -50,9 +50,12 @@ func (s *State) Begin(err error) bool {
 	return began
 }
 
-// log writes a line that belongs to no request.
 func (s *State) log(message string, attrs ...any) {
-	s.Logger.Log(context.Background(), s.Level, message, attrs...) //nolint:forbidigo // an outage outlives the call that notices it
+	if s.Minor {
+		s.Logger.Warn(message, attrs...)
+	} else {
+		s.Logger.Error(message, attrs...)
+	}
 }
 
 // Fail counts a call that failed because of the outage, and returns why there

@@ -22,7 +22,7 @@ func TestState(t *testing.T) {
 			}
 			return a
 		}})
-		s := &availability.State{Logger: slog.New(handler), Level: slog.LevelWarn, Begins: "begins", Lasts: "lasts", Ends: "ends", Attrs: []any{"path", "p"}}
+		s := &availability.State{Logger: slog.New(handler), Minor: true, Begins: "begins", Lasts: "lasts", Ends: "ends", Attrs: []any{"path", "p"}}
 		if s.Fail() != nil || s.Err() != nil || s.End() {
 			t.Error("there is an outage before one began")
 		}

@@ -146,6 +146,9 @@ func port(t testing.TB, addr string) string {
 	return port
 }
 
+// Pid returns the id of the process.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
 // Kill ends the process as a crash does, and waits until it is gone.
 func (s *Server) Kill() {
 	if s.cmd == nil || s.cmd.Process == nil {

@@ -13,6 +13,6 @@ end
 table.sort(ids, function(a, b) return seen[a] > seen[b] end)
 local found = {}
 for i = 1, math.min(#ids, tonumber(ARGV[7])) do
-	found[i] = told(ids[i])
+	found[i] = stored(ids[i])
 end
 return found

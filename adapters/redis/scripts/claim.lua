@@ -6,15 +6,15 @@ if granted then
 	-- This very call, made again because its answer was lost; unless it took so
 	-- long that somebody else has claimed the entry.
 	local id, attempt = string.match(granted, '^(.*) (%d+)$')
-	if holds(id, attempt) then
+	if is_claimed(id, attempt) then
 		redis.call('ZADD', K .. 'claims', digits(now + lease), id)
 		redis.call('PEXPIRE', grant, math.ceil(lease / 1000))
-		return { 'claimed', id, told(id), redis.call('HGET', entry(id), 'lost') or '', newest(id) }
+		return { 'claimed', id, stored(id), redis.call('HGET', entry(id), 'lost') or '', newest_of(id) }
 	end
 end
 
--- Where Redis is full it refuses this, but not what removes; and after that
--- nothing. What is claimed could not be saved.
+-- A full Redis refuses this, but not what removes; and after that nothing. What is
+-- claimed could not be saved.
 local written = false
 local function write_first()
 	if not written then
@@ -23,78 +23,67 @@ local function write_first()
 	end
 end
 
--- there tells whether an entry is; one that is not can't be worked at.
-local function there(id) return redis.call('HEXISTS', entry(id), 'doc') == 1 end
+-- exists reports whether an entry is there; one that is not can't be worked on.
+local function exists(id) return redis.call('HEXISTS', entry(id), 'doc') == 1 end
 
--- Where the clock of Redis was set back, what was queued later than now is ready,
--- and no claim lasts longer than one that begins now.
-if tonumber(redis.call('HGET', K .. 'last', 'delayed') or 0) > now then
+-- If the clock of Redis was set back, what was queued later than now is ready, and
+-- no claim lasts longer than one that begins now.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'delayed', '(' .. digits(now), '+inf')) do
 	write_first()
-	for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'queue', '(' .. digits(now), '+inf')) do
-		if tonumber(redis.call('HGET', entry(id), 'queued') or 0) > now then
-			make_ready(id)
-		end
-	end
-	redis.call('HSET', K .. 'last', 'delayed', digits(now))
+	local lane = redis.call('HGET', entry(id), 'lane') or ''
+	change_lane(lane, function() make_ready(id, lane) end)
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '(' .. digits(now + lease), '+inf')) do
 	write_first()
 	redis.call('ZADD', K .. 'claims', digits(now + lease), id)
 end
 
--- What a claim that ran out held goes back into the queue.
+-- The entries of claims that have expired go back into the queue.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '-inf', digits(now), 'LIMIT', 0, 100)) do
 	write_first()
-	give_up(id)
-	if there(id) then
-		redis.call('HSET', entry(id), 'lost', '1')
-		local at = redis.call('HGET', entry(id), 'at')
-		if at and tonumber(at) <= now then
-			redis.call('ZADD', K .. 'queue', at, id)
-		else -- the clock was set back since it was claimed
-			make_ready(id)
+	release(id, function(lane)
+		if not exists(id) then
+			return
 		end
-	end
-end
-
-local function claim(id, lane)
-	redis.call('ZADD', K .. 'claims', digits(now + lease), id)
-	redis.call('ZREM', K .. 'queue', id)
-	if lane then
-		redis.call('HSET', K .. 'held', 'lane ' .. lane, id)
-	end
-	local e = redis.call('HMGET', entry(id), 'user', 'doc', 'rev', 'attempts', 'lost')
-	local attempt = digits(tonumber(e[4]) + 1)
-	redis.call('SET', grant, id .. ' ' .. attempt, 'PX', math.ceil(lease / 1000))
-	change(id, e[1], e[2], digits(tonumber(e[3]) + 1), attempt, digits(now))
-	return { 'claimed', id, told(id), e[5] or '', newest(id) }
-end
-
-local function taken(lane)
-	local holder = redis.call('HGET', K .. 'held', 'lane ' .. lane)
-	return holder and redis.call('ZSCORE', K .. 'claims', holder)
-end
-
--- A lane that is held may have any number of entries that wait for it.
-local offset, batch = 0, 100
-repeat
-	local ids = redis.call('ZRANGEBYSCORE', K .. 'queue', '-inf', digits(now), 'LIMIT', offset, batch)
-	local more = #ids == batch
-	for _, id in ipairs(ids) do
-		local lane = redis.call('HGET', entry(id), 'lane')
-		if not there(id) then
-			write_first()
-			redis.call('ZREM', K .. 'queue', id)
-			offset = offset - 1
-		elseif not lane or not taken(lane) then
-			return claim(id, lane)
+		local e = redis.call('HMGET', entry(id), 'at', 'order')
+		local at = e[1] or e[2]
+		if tonumber(at) > now then -- the clock was set back
+			at = e[2]
 		end
+		redis.call('HSET', entry(id), 'lost', '1', 'at', at)
+		wait(id, lane, at)
+	end)
+end
+
+-- Of each lane that is not claimed the first entry is in the queue.
+while true do
+	local head = redis.call('ZRANGEBYSCORE', K .. 'queue', '-inf', digits(now), 'LIMIT', 0, 1)[1]
+	if not head then
+		break
 	end
-	offset, batch = offset + #ids, batch * 2
-until not more
+	write_first()
+	local id, lane = string.match(head, '^(%S*) (.*)$')
+	local e = redis.call('HMGET', entry(id), 'user', 'doc', 'rev', 'attempts', 'lost', 'order')
+	if e[2] then
+		change_lane(lane, function()
+			dequeue(id, lane)
+			redis.call('ZADD', K .. 'claims', digits(now + lease), id)
+			if lane ~= '' then
+				redis.call('HSET', K .. 'held', 'lane ' .. lane, id, 'entry ' .. id, lane)
+			end
+		end)
+		local attempt, rev, updated = digits(tonumber(e[4]) + 1), digits(tonumber(e[3]) + 1), digits(now) .. '000'
+		redis.call('SET', grant, id .. ' ' .. attempt, 'PX', math.ceil(lease / 1000))
+		local seq = append(e[1], e[2], rev, attempt, updated, e[6])
+		redis.call('HSET', entry(id), 'rev', rev, 'attempts', attempt, 'updated', updated, 'seq', seq)
+		publish()
+		return { 'claimed', id, { e[2], rev, attempt, updated, seq, e[6] }, e[5] or '', newest_of(id) }
+	end
+	change_lane(lane, function() dequeue(id, lane) end) -- it is not there any more
+end
 
 -- When to look again, by the caller's clock.
-local soonest = redis.call('ZRANGEBYSCORE', K .. 'queue', '(' .. digits(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+local soonest = redis.call('ZRANGE', K .. 'queue', 0, 0, 'WITHSCORES')[2]
 local ends = redis.call('ZRANGE', K .. 'claims', 0, 0, 'WITHSCORES')[2]
 if ends and (not soonest or tonumber(ends) < tonumber(soonest)) then
 	soonest = ends

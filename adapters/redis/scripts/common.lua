@@ -1,11 +1,11 @@
 -- What all scripts share; it is put before each of them.
 --
--- KEYS[1] is what all keys begin with. It holds a hash tag, so that they are in
--- one slot of a Cluster. ARGV[1] is the time in microseconds; 0 asks Redis for
--- its own, which is the same for all instances. ARGV[2] is how many changes of
--- a user are kept, ARGV[3] how long what names nothing live is kept, in ms.
--- ARGV[4] is the time by the caller's clock, which other times of its go by.
--- ARGV[5] is when the caller waits no more, by the clock of Redis; 0 is never.
+-- KEYS[1] begins all keys. It holds a hash tag, so that they are in one slot of a
+-- Cluster. ARGV[1] is the time in microseconds; 0 is that of Redis, which is the
+-- same for all processes. ARGV[2] is how many changes of a user are kept, ARGV[3]
+-- for how long, in milliseconds, what names nothing live is kept. ARGV[4] is the
+-- time by the clock of the caller, which its other times go by. ARGV[5] is when
+-- the caller stops waiting, by the clock of Redis; 0 is never.
 local K = KEYS[1]
 local now, asked, deadline = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
@@ -23,8 +23,8 @@ local function digits(n) return string.format('%.0f', n) end
 
 local function entry(id) return K .. 'e:' .. id end
 
--- told is what a caller gets of an entry.
-local function told(id)
+-- stored returns what a caller gets of an entry.
+local function stored(id)
 	return redis.call('HMGET', entry(id), 'doc', 'rev', 'attempts', 'updated', 'seq', 'order')
 end
 
@@ -37,125 +37,216 @@ local function skip_orders()
 	end
 end
 
--- name_data says which data this is, where it is new: the first write of all, or
--- the first after everything was lost.
+-- name_data names the data if it is new: at the first write of all, and the first
+-- after everything was lost.
+local named = false
 local function name_data()
-	if redis.call('EXISTS', K .. 'epoch') == 0 then
+	if not named and redis.call('EXISTS', K .. 'epoch') == 0 then
 		redis.call('SET', K .. 'epoch', time[1] .. '.' .. time[2])
 		redis.call('SET', K .. 'born', digits(math.floor(now / 1000)))
 		skip_orders()
 	end
+	named = true
 end
 
--- keep_user counts a user among those that are swept.
+-- keep_user adds a user to those that are swept.
 local function keep_user(user)
 	if redis.call('SADD', K .. 'users', user) == 1 then
 		redis.call('PERSIST', K .. 'm:' .. user)
 	end
 end
 
--- change makes doc the next revision of an entry, appends it to the user's log
--- and says so.
-local function change(id, user, doc, rev, attempts, updated)
-	name_data()
-	local feed, meta = K .. 'f:' .. user, K .. 'm:' .. user
-	local last = redis.call('HMGET', meta, 'ms', 'n')
-	local ms, n = tonumber(last[1] or 0), tonumber(last[2] or 0)
+-- append appends a change to the user's log, and returns its Seq. The script must
+-- end with publish.
+local changed, users, changes = {}, {}, 0
+local function append(user, doc, rev, attempts, updated, order)
+	local last = changed[user]
+	if not last then
+		name_data()
+		local meta = redis.call('HMGET', K .. 'm:' .. user, 'ms', 'n')
+		last = { ms = tonumber(meta[1] or 0), n = tonumber(meta[2] or 0) }
+		changed[user], users[#users + 1] = last, user
+	end
 	local millis = math.floor(now / 1000)
-	if millis > ms then
-		ms, n = millis, 0
+	if millis > last.ms then
+		last.ms, last.n = millis, 0
 	else
-		n = n + 1
+		last.n = last.n + 1
 	end
-	local seq = digits(ms) .. '-' .. digits(n)
-	redis.call('HSET', meta, 'ms', digits(ms), 'n', digits(n))
-	redis.call('XADD', feed, seq, 'doc', doc, 'rev', rev, 'attempts', attempts, 'updated', updated,
-		'order', redis.call('HGET', entry(id), 'order'))
-	local over = redis.call('XLEN', feed) - most
-	if over > 0 then
-		local gone = redis.call('XRANGE', feed, '-', '+', 'COUNT', over)
-		redis.call('HSET', meta, 'trimmed', gone[#gone][1])
-		redis.call('XTRIM', feed, 'MAXLEN', most)
-	end
-	redis.call('HSET', entry(id), 'doc', doc, 'rev', rev, 'attempts', attempts, 'updated', updated, 'seq', seq)
-	redis.call('PUBLISH', K .. 'changes', digits(redis.call('INCR', K .. 'count')) .. ' ' .. user)
+	changes = changes + 1
+	local seq = digits(last.ms) .. '-' .. digits(last.n)
+	redis.call('XADD', K .. 'f:' .. user, seq, 'doc', doc, 'rev', rev, 'attempts', attempts, 'updated', updated, 'order', order)
 	return seq
 end
 
-local function say_ready() redis.call('PUBLISH', K .. 'ready', '') end
+-- publish ends what append began: it notes the users' last Seqs, trims their logs
+-- and publishes that there are changes.
+local function publish()
+	for _, user in ipairs(users) do
+		local feed, meta, last = K .. 'f:' .. user, K .. 'm:' .. user, changed[user]
+		redis.call('HSET', meta, 'ms', digits(last.ms), 'n', digits(last.n))
+		local over = redis.call('XLEN', feed) - most
+		if over > 0 then
+			local gone = redis.call('XRANGE', feed, '-', '+', 'COUNT', over)
+			redis.call('HSET', meta, 'trimmed', gone[#gone][1])
+			redis.call('XTRIM', feed, 'MAXLEN', most)
+		end
+	end
+	local count = redis.call('INCRBY', K .. 'count', changes)
+	redis.call('PUBLISH', K .. 'changes', digits(count) .. ' ' .. digits(changes) .. ' ' .. table.concat(users, ' '))
+end
 
--- free gives up the lane or app, where the entry holds it.
-local function free(holding, id)
-	if redis.call('HGET', K .. 'held', holding) == id then
-		redis.call('HDEL', K .. 'held', holding)
+local function publish_ready() redis.call('PUBLISH', K .. 'ready', '') end
+
+-- first returns the first entry that waits in a lane, and when it is ready, unless
+-- the lane is claimed: that entry is in the queue.
+local function first(lane)
+	if lane == '' or redis.call('HEXISTS', K .. 'held', 'lane ' .. lane) == 1 then
+		return nil
+	end
+	local head = redis.call('ZRANGE', K .. 'w:' .. lane, 0, 0, 'WITHSCORES')
+	return head[1], head[2]
+end
+
+-- change_lane calls change, which changes what waits in a lane or whether it is
+-- claimed, and then has in the queue what is the first entry of the lane now. For
+-- entries without a lane, '', it only calls change.
+local function change_lane(lane, change)
+	local before, was = first(lane)
+	change()
+	local after, is = first(lane)
+	if lane == '' then
+		return
+	end
+	if before and before ~= after then
+		redis.call('ZREM', K .. 'queue', before .. ' ' .. lane)
+	end
+	if after and (before ~= after or was ~= is) then
+		redis.call('ZADD', K .. 'queue', is, after .. ' ' .. lane)
 	end
 end
 
--- give_up ends a claim.
-local function give_up(id)
-	local e = redis.call('HMGET', entry(id), 'lane', 'joined')
-	redis.call('ZREM', K .. 'claims', id)
-	free('lane ' .. (e[1] or ''), id)
-	free('app ' .. (e[2] or ''), id)
-	redis.call('HDEL', entry(id), 'joined', 'lost')
+-- waiting returns the set in which an entry of a lane waits, and its member there.
+local function waiting(id, lane)
+	if lane == '' then
+		return K .. 'queue', id .. ' '
+	end
+	return K .. 'w:' .. lane, id
 end
 
--- make_ready makes an entry that waits in the queue ready at once. Those that are
--- stand in the queue by their Order, which is less than any time.
-local function make_ready(id)
-	local order = redis.call('HGET', entry(id), 'order')
-	redis.call('ZADD', K .. 'queue', order, id)
-	redis.call('HSET', entry(id), 'at', order)
+-- score is that of an entry that waits until a time, 0 for at once: then it is the
+-- Order, which is less than any time.
+local function score(at, order)
+	if at > 0 then
+		return digits(at)
+	end
+	return order
+end
+
+-- wait lets an entry wait, which is delayed if it waits until a time; dequeue ends
+-- that. Both must be called within change_lane.
+local function wait(id, lane, score, is_delayed)
+	if is_delayed then
+		redis.call('ZADD', K .. 'delayed', digits(now), id)
+	end
+	local set, member = waiting(id, lane)
+	redis.call('ZADD', set, score, member)
+end
+
+local function dequeue(id, lane)
+	redis.call('ZREM', waiting(id, lane))
+	redis.call('ZREM', K .. 'delayed', id)
+end
+
+-- make_ready makes an entry ready at once if it waits. It must be called within
+-- change_lane.
+local function make_ready(id, lane)
+	if redis.call('ZSCORE', waiting(id, lane)) then
+		dequeue(id, lane)
+		local order = redis.call('HGET', entry(id), 'order')
+		redis.call('HSET', entry(id), 'at', order)
+		wait(id, lane, order)
+	end
+end
+
+-- free frees a lane or an app that the entry holds.
+local function free(what, id)
+	if redis.call('HGET', K .. 'held', what) == id then
+		redis.call('HDEL', K .. 'held', what)
+	end
+end
+
+-- release ends the claim of an entry, and takes it out of the queue. back, if it is
+-- given, is called with the entry's lane and may put it into the queue again.
+local function release(id, back)
+	local e = redis.call('HMGET', entry(id), 'lane', 'claimed_app')
+	-- What was removed by others than us does not tell its lane any more.
+	local lane = e[1] or redis.call('HGET', K .. 'held', 'entry ' .. id) or ''
+	change_lane(lane, function()
+		redis.call('ZREM', K .. 'claims', id)
+		dequeue(id, lane)
+		if lane ~= '' then
+			free('lane ' .. lane, id)
+			redis.call('HDEL', K .. 'held', 'entry ' .. id)
+		end
+		if e[2] then
+			free('app ' .. e[2], id)
+		end
+		redis.call('HDEL', entry(id), 'claimed_app', 'lost')
+		if back then
+			back(lane)
+		end
+	end)
 end
 
 -- enter makes an entry the newest of its lane, unless the newest has a higher
--- Order or was pushed later, and wakes the one that was the newest. A time of a
--- sender that lies ahead of now counts as now; one that is remembered, as none.
-local function enter(id, lane, pushed)
-	local key, order = K .. 'l:' .. lane, redis.call('HGET', entry(id), 'order')
-	local before = redis.call('HMGET', key, 'id', 'order', 'pushed')
-	local known = tonumber(before[3] or 0)
+-- Order or was pushed later, and makes the one that was the newest ready. A time
+-- of a sender that lies ahead of now counts as now; one that is remembered, as
+-- none.
+local function enter(id, lane, order, pushed)
+	local key = K .. 'l:' .. lane
+	local newest = redis.call('HMGET', key, 'id', 'order', 'pushed')
+	local known = tonumber(newest[3] or 0)
 	if known > now then
 		known = 0
 	end
 	if pushed > now then
 		pushed = math.floor(now / 1000000) * 1000000 -- whole seconds, as senders have them
 	end
-	if tonumber(order) < tonumber(before[2] or 0) or pushed > 0 and pushed < known then
+	if tonumber(order) < tonumber(newest[2] or 0) or pushed > 0 and pushed < known then
 		return
 	end
-	if before[1] and before[1] ~= id and redis.call('ZSCORE', K .. 'queue', before[1]) then
-		make_ready(before[1])
+	if newest[1] and newest[1] ~= id then
+		make_ready(newest[1], lane)
 	end
 	redis.call('HSET', key, 'id', id, 'order', order, 'pushed', digits(pushed > 0 and pushed or known))
-	redis.call('PEXPIRE', key, keep)
 end
 
--- place puts an entry into the queue, and into the lane that it enters unless
--- that is ''.
-local function place(id, lane, pushed, at)
-	if lane ~= '' then
-		redis.call('HSET', entry(id), 'lane', lane)
-		enter(id, lane, tonumber(pushed))
-	end
+-- ready_at returns when an entry is ready of which a caller says so: as far from now
+-- as it is by the caller's clock; 0 for at once.
+local function ready_at(at)
 	at = tonumber(at)
 	if at > 0 then
-		at = digits(at - asked + now) -- as far from now as it is by the caller's clock
-		redis.call('HSET', entry(id), 'at', at, 'queued', digits(now))
-		redis.call('ZADD', K .. 'queue', at, id)
-		if tonumber(redis.call('HGET', K .. 'last', 'delayed') or 0) < now then
-			redis.call('HSET', K .. 'last', 'delayed', digits(now))
-		end
-	else
-		make_ready(id)
+		return at - asked + now
 	end
-	say_ready()
+	return 0
 end
 
--- newest says which entry is the newest: of the app where one with a higher Order
--- has claimed it, else of the lane.
-local function newest(id)
-	local e = redis.call('HMGET', entry(id), 'lane', 'joined')
+-- enqueue puts an entry that is not queued into the queue of its lane, which it
+-- enters or not. The caller notes lane and score in the entry.
+local function enqueue(id, lane, enters, order, pushed, at)
+	change_lane(lane, function()
+		if enters then
+			enter(id, lane, order, tonumber(pushed))
+		end
+		wait(id, lane, score(at, order), at > 0)
+	end)
+end
+
+-- newest_of returns the newest entry: of the app if one with a higher Order has
+-- claimed it, else of the lane.
+local function newest_of(id)
+	local e = redis.call('HMGET', entry(id), 'lane', 'claimed_app')
 	if e[2] then
 		local of_app = redis.call('HGET', K .. 'a:' .. e[2], 'id')
 		if of_app and of_app ~= id then
@@ -168,10 +259,10 @@ local function newest(id)
 	return redis.call('HGET', K .. 'l:' .. e[1], 'id') or ''
 end
 
--- holds tells whether the claim of that attempt still stands: one that ran out
--- does until somebody else takes the entry, its lane or the app it has joined.
-local function holds(id, attempt)
-	local e = redis.call('HMGET', entry(id), 'attempts', 'joined')
+-- is_claimed reports whether the claim of that attempt was not lost: one that has
+-- expired is when somebody else claims the entry, its lane or its app.
+local function is_claimed(id, attempt)
+	local e = redis.call('HMGET', entry(id), 'attempts', 'claimed_app')
 	return redis.call('ZSCORE', K .. 'claims', id) and e[1] == attempt
 		and (not e[2] or redis.call('HGET', K .. 'held', 'app ' .. e[2]) == id)
 end

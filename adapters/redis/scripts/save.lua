@@ -1,35 +1,41 @@
--- ARGV: nonce, id, revision, doc, attempts, live, app, attempt of the claim or
--- 0, then the move: place, stay or leave, lane, pushed, at.
-local nonce, id, rev, doc, attempts, live, app, attempt = unpack(ARGV, 6, 13)
-local move, lane, pushed, at = unpack(ARGV, 14, 17)
-local stored = redis.call('HMGET', entry(id), 'rev', 'nonce', 'user', 'app', 'seq', 'order')
-if not stored[1] then
+-- ARGV: nonce, id, revision, doc, attempts, updated, live, app, attempt of the claim
+-- or 0, then the move: place, stay or leave, lane, pushed, at.
+local nonce, id, rev, doc, attempts, updated, live, app, attempt = unpack(ARGV, 6, 14)
+local move, lane, pushed, at = unpack(ARGV, 15, 18)
+local known = redis.call('HMGET', entry(id), 'rev', 'nonce', 'user', 'app', 'seq', 'order', 'lane')
+if not known[1] then
 	return { 'missing' }
 end
 local next_rev = digits(tonumber(rev) + 1)
-if stored[1] == next_rev and stored[2] == nonce then
-	return { 'saved', stored[5] } -- this very call, made again because its answer was lost
+if known[1] == next_rev and known[2] == nonce then
+	return { 'saved', known[5] } -- this very call, made again because its answer was lost
 end
-if stored[1] ~= rev or attempt ~= '0' and not holds(id, attempt) then
+if known[1] ~= rev or attempt ~= '0' and not is_claimed(id, attempt) then
 	return { 'conflict' }
 end
-local user, before = stored[3], stored[4]
-local seq = change(id, user, doc, next_rev, attempts, '')
-redis.call('HSET', entry(id), 'nonce', nonce, 'live', live, 'app', app)
+local user, before, order = known[3], known[4], known[6]
+local seq = append(user, doc, next_rev, attempts, updated, order)
+redis.call('HSET', entry(id), 'nonce', nonce, 'live', live, 'app', app,
+	'doc', doc, 'rev', next_rev, 'attempts', attempts, 'updated', updated, 'seq', seq)
 if before ~= app then
 	if before ~= '' then
 		redis.call('ZREM', K .. 'u:' .. user .. '/' .. before, id)
 	end
 	if app ~= '' then
-		redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, stored[6], id)
+		redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, order, id)
 	end
 end
-if move == 'place' then
-	give_up(id)
-	place(id, lane, pushed, at)
-elseif move == 'leave' then
-	give_up(id)
-	redis.call('ZREM', K .. 'queue', id)
-	say_ready()
+if move ~= 'stay' then
+	release(id)
+	if move == 'place' then
+		local enters, ready = lane ~= '', ready_at(at)
+		if not enters then
+			lane = known[7] or ''
+		end
+		redis.call('HSET', entry(id), 'lane', lane, 'at', score(ready, order))
+		enqueue(id, lane, enters, order, pushed, ready)
+	end
+	publish_ready()
 end
+publish()
 return { 'saved', seq }

@@ -1,14 +1,15 @@
--- ARGV: user, oldest change to keep as ms, entries to keep, oldest id to keep,
--- how much to do. Tells how much was done.
+-- ARGV: user, oldest change to keep as ms, how many entries to keep, and those that
+-- were made after which time, by the caller's clock; how much to do at most. Returns
+-- how much was done.
 --
--- It begins with what frees memory: Redis refuses the rest where it is full,
--- unless something was written before.
-local user, oldest, entries, oldest_id, budget = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+-- It begins with what frees memory: a full Redis refuses the rest unless something
+-- was written before.
+local user, oldest, entries, made_after, budget = ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local done = 0
 
 local feed, meta = K .. 'f:' .. user, K .. 'm:' .. user
 local old = {}
-if oldest ~= '0' then -- no change is older than that, and Redis takes it for no bound
+if oldest ~= '0' then -- no change is older than that, and Redis does not take it for a bound
 	old = redis.call('XRANGE', feed, '-', '(' .. oldest .. '-0', 'COUNT', budget)
 end
 if #old > 0 then
@@ -20,41 +21,57 @@ end
 local index = K .. 'u:' .. user
 local over = redis.call('ZCARD', index) - entries
 
-local function remove(id, e)
+local function remove(id)
+	local e = redis.call('HMGET', entry(id), 'app', 'repository', 'commits', 'lane')
 	redis.call('ZREM', index, id)
-	redis.call('ZREM', index .. '/' .. (e[2] or ''), id)
-	for commit in string.gmatch(e[4] or '', '%S+') do
-		redis.call('ZREM', K .. 'x:' .. (e[3] or ''), commit .. ' ' .. id)
+	redis.call('ZREM', index .. '/' .. (e[1] or ''), id)
+	for commit in string.gmatch(e[3] or '', '%S+') do
+		redis.call('ZREM', K .. 'x:' .. (e[2] or ''), commit .. ' ' .. id)
 	end
-	redis.call('ZREM', K .. 'queue', id)
 	redis.call('ZREM', K .. 'outbox', id)
-	give_up(id)
+	release(id)
 	redis.call('UNLINK', entry(id), K .. 'p:' .. id)
+	local newest = K .. 'l:' .. (e[4] or '')
+	if redis.call('HGET', newest, 'id') == id then
+		redis.call('UNLINK', newest)
+	end
+	done = done + 1
 end
 
--- Live ones are kept, and passed over.
-local live, removed, more = 0, 0, true
-while more and removed < budget do
-	local ids = redis.call('ZRANGE', index, live, live + budget - 1)
-	more = #ids == budget
+-- In the order of acceptance, to the first that is young. Little depends on what the
+-- clock said when an entry was made: one that was made in the future, by a clock
+-- that was ahead, is as old as the next that is old. Live ones are kept.
+local kept, future, young = 0, {}, false
+while not young and done < budget do
+	local ids = redis.call('ZRANGE', index, kept, kept + budget - 1)
+	if #ids == 0 then
+		break
+	end
 	for _, id in ipairs(ids) do
-		if over <= 0 and id >= oldest_id or removed >= budget then
-			more = false
+		local e = redis.call('HMGET', entry(id), 'live', 'created')
+		local live, created = e[1] == '1', tonumber(e[2] or 0)
+		local too_many = over > 0
+		if not too_many and created > made_after and created <= asked or done >= budget then
+			young = true
 			break
 		end
-		local e = redis.call('HMGET', entry(id), 'live', 'app', 'repository', 'commits')
-		if e[1] == '1' then
-			live = live + 1
+		if live then
+			kept = kept + 1
+		elseif not too_many and created > asked then
+			future[#future + 1], kept = id, kept + 1
 		else
-			remove(id, e)
-			over, removed = over - 1, removed + 1
+			for _, before in ipairs(future) do
+				remove(before)
+			end
+			kept, future = kept - #future, {}
+			remove(id)
+			over = over - 1
 		end
 	end
 end
-done = done + removed
 
--- A user of whom nothing is left. What is known of the feed stays for a while,
--- for readers that come back.
+-- A user of whom nothing is left. What is known of the feed stays for a while, for
+-- readers that come back.
 if redis.call('XLEN', feed) == 0 and redis.call('ZCARD', index) == 0 then
 	redis.call('UNLINK', feed)
 	redis.call('SREM', K .. 'users', user)

@@ -1,6 +1,6 @@
 -- ARGV: id, attempt, user/app.
 local id, attempt, app = ARGV[6], ARGV[7], ARGV[8]
-if not holds(id, attempt) then
+if not is_claimed(id, attempt) then
 	return { 'conflict' }
 end
 local holder = redis.call('HGET', K .. 'held', 'app ' .. app)
@@ -10,12 +10,15 @@ if holder and holder ~= id then
 		return { 'busy' }
 	end
 end
-free('app ' .. (redis.call('HGET', entry(id), 'joined') or ''), id)
 redis.call('HSET', K .. 'held', 'app ' .. app, id)
-redis.call('HSET', entry(id), 'joined', app)
-local key, order = K .. 'a:' .. app, redis.call('HGET', entry(id), 'order')
+local before, order = unpack(redis.call('HMGET', entry(id), 'claimed_app', 'order'))
+if before and before ~= app then
+	free('app ' .. before, id)
+end
+redis.call('HSET', entry(id), 'claimed_app', app)
+local key = K .. 'a:' .. app
 if tonumber(redis.call('HGET', key, 'order') or 0) <= tonumber(order) then
 	redis.call('HSET', key, 'id', id, 'order', order)
 	redis.call('PEXPIRE', key, keep)
 end
-return { 'held', newest(id) }
+return { 'claimed', newest_of(id) }

@@ -1,2 +1,2 @@
--- ARGV: id, for how long the caller tells it in microseconds.
+-- ARGV: id, lease in microseconds.
 redis.call('ZADD', K .. 'outbox', digits(now + tonumber(ARGV[7])), ARGV[6])

@@ -1,0 +1,127 @@
+// Package batch collects what waits to be written, so that what comes while a
+// write is under way shares the next one, and bounds how much may wait.
+package batch
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// ErrClosed is returned by Add if the Queue is not open.
+var ErrClosed = errors.New("the store is not open")
+
+// Queue is what waits. It may be used concurrently.
+type Queue[T any] struct {
+	maxItems, maxBytes int
+	wake               chan struct{} // size 1
+
+	mu           sync.Mutex
+	open         bool
+	waiting      []item[T]
+	items, bytes int // of those in waiting that are bounded
+}
+
+type item[T any] struct {
+	value   T
+	size    int
+	bounded bool
+}
+
+// New returns a Queue that is not open. As long as so many bounded items wait, or
+// items of so many bytes, it takes no bounded ones.
+func New[T any](maxItems, maxBytes int) *Queue[T] {
+	return &Queue[T]{maxItems: maxItems, maxBytes: maxBytes, wake: make(chan struct{}, 1)}
+}
+
+// Open opens the queue.
+func (q *Queue[T]) Open() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open = true
+}
+
+// IsOpen reports whether the queue is open.
+func (q *Queue[T]) IsOpen() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.open
+}
+
+// Close closes the queue and removes what waits.
+func (q *Queue[T]) Close() (removed []T) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open = false
+	return q.take(len(q.waiting), q.bytes)
+}
+
+// Full reports whether Add would fail with core.ErrOverloaded.
+func (q *Queue[T]) Full() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.full()
+}
+
+func (q *Queue[T]) full() bool { return q.items >= q.maxItems || q.bytes >= q.maxBytes }
+
+// Add adds what is not bounded. It fails with ErrClosed.
+func (q *Queue[T]) Add(value T) error { return q.add(item[T]{value: value}) }
+
+// AddBounded adds a value of that many bytes. It fails with ErrClosed and with
+// core.ErrOverloaded.
+func (q *Queue[T]) AddBounded(value T, size int) error {
+	return q.add(item[T]{value: value, size: size, bounded: true})
+}
+
+func (q *Queue[T]) add(i item[T]) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case !q.open:
+		return ErrClosed
+	case i.bounded && q.full():
+		return core.ErrOverloaded
+	case i.bounded:
+		q.items++
+		q.bytes += i.size
+	}
+	q.waiting = append(q.waiting, i)
+	watchers.Signal(q.wake)
+	return nil
+}
+
+// Wake returns a channel that receives when there is something to take.
+func (q *Queue[T]) Wake() <-chan struct{} { return q.wake }
+
+// Take removes what came first, at most so many items, and so many bytes unless the
+// first alone has more.
+func (q *Queue[T]) Take(items, bytes int) []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.take(items, bytes)
+}
+
+func (q *Queue[T]) take(items, bytes int) []T {
+	n, size := 0, 0
+	for n < len(q.waiting) && n < items && (n == 0 || size+q.waiting[n].size <= bytes) {
+		size += q.waiting[n].size
+		n++
+	}
+	taken := make([]T, n)
+	for i, one := range q.waiting[:n] {
+		taken[i] = one.value
+		if one.bounded {
+			q.items--
+		}
+	}
+	q.bytes -= size
+	if left := copy(q.waiting, q.waiting[n:]); left > 0 {
+		watchers.Signal(q.wake)
+	}
+	clear(q.waiting[len(q.waiting)-n:])
+	q.waiting = q.waiting[:len(q.waiting)-n]
+	return taken
+}
