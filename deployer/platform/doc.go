@@ -10,7 +10,7 @@
 //	})
 //
 // It is put together from the packages below it: accounts, snapshots (built by
-// builds), apps (run by drones), the router that sends requests to them, and
+// builds), apps (run by processes), the router that sends requests to them, and
 // the API over all of that.
 //
 // # Files
