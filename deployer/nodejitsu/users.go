@@ -113,7 +113,7 @@ func (c *Client) DestroyUser(ctx context.Context, username string) error {
 	return c.call(ctx, request{doing: "destroy user", method: http.MethodDelete, path: []string{"users", username}}, nil)
 }
 
-// UserAvailable tells whether a new user could have that name.
+// UserAvailable reports whether a new user could have that name.
 func (c *Client) UserAvailable(ctx context.Context, username string) (bool, error) {
 	var answer struct {
 		Available bool `json:"available"`

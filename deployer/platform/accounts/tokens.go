@@ -194,7 +194,7 @@ func (a *Accounts) DestroyThirdParty(user, id string) error {
 	return a.remove(bucketThirdParty, user, id, "third-party token")
 }
 
-// room tells whether the user has one of that name, and refuses where there
+// room reports whether the user has one of that name, and refuses where there
 // is no user or no room for one more.
 func (a *Accounts) room(tx *bbolt.Tx, bucket, user, name string) (known bool, err error) {
 	if err := mustExist(tx, user); err != nil {

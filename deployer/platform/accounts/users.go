@@ -126,7 +126,7 @@ func (a *Accounts) List() ([]User, error) {
 	return users, nil
 }
 
-// EmailTaken tells whether a user has that address.
+// EmailTaken reports whether a user has that address.
 func (a *Accounts) EmailTaken(email string) (bool, error) {
 	users, err := a.List()
 	for _, u := range users {

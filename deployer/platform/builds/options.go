@@ -41,7 +41,7 @@ type Options struct {
 	Processes int   // processes and threads of the snapshot's user, if it has one, and of a build as Memory; default 512
 
 	// Start starts a build's processes, limited together if that is possible, as
-	// drones.Supervisor.Group does by control groups. Default: without limits.
+	// processes.Runner.Group does by control groups. Default: without limits.
 	Start func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error)
 
 	// Mark returns what begins the mark of a build's processes (see package

@@ -26,7 +26,7 @@ func newBudget(now time.Time) budget {
 	return budget{lines: linesBurst, bytes: bytesBurst, filled: now}
 }
 
-// admits tells whether a line may be written now. Once nothing is left it
+// admits reports whether a line may be written now. Once nothing is left it
 // says no until there is enough for a while, so that drops are told once a
 // second and not once a line.
 func (b *budget) admits(now time.Time) bool {

@@ -53,7 +53,7 @@ func replaced(start string) string {
 	return "exec " + start
 }
 
-// isScript tells whether start is the path of a file for node, which is how
+// isScript reports whether start is the path of a file for node, which is how
 // the old platform had it, rather than a shell command.
 func isScript(dir, start string) bool {
 	if start == "" || strings.ContainsAny(start, " \t\n\"'`$&|;<>()*?[]{}~#\\=!") || strings.HasPrefix(start, "-") {

@@ -29,7 +29,7 @@ const patience = 10 * time.Minute
 // to be too long.
 const impatience = 20 * time.Second
 
-// fixture is a Supervisor under test with what it told.
+// fixture is a Runner under test with the states that it notified.
 type fixture struct {
 	*processes.Runner
 	t    *testing.T
@@ -51,7 +51,7 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-// prepare returns a fixture whose Supervisor is not started.
+// prepare returns a fixture whose Runner is not started.
 func prepare(t *testing.T, o processes.Options) *fixture {
 	t.Helper()
 	node, err := exec.LookPath("node")
@@ -75,7 +75,7 @@ func prepare(t *testing.T, o processes.Options) *fixture {
 	return b
 }
 
-// setup returns a fixture whose Supervisor is started, and stopped at the end.
+// setup returns a fixture whose Runner is started, and stopped at the end.
 func setup(t *testing.T, o processes.Options) *fixture {
 	t.Helper()
 	b := prepare(t, o)
@@ -243,7 +243,7 @@ func decode(t *testing.T, text string, into any) {
 	}
 }
 
-// alive tells whether pid is a process that has not ended, zombies included:
+// alive reports whether pid is a process that has not ended, zombies included:
 // a zombie of ours is a leak as well.
 func alive(pid int) bool {
 	return syscall.Kill(pid, 0) == nil

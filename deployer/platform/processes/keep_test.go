@@ -227,7 +227,7 @@ func (b *fixture) serve(spec runner.Version, umask string) (server *exec.Cmd, ad
 	return server, strings.TrimSpace(addr)
 }
 
-// runs tells whether pid is a process and no zombie: an orphan of another
+// runs reports whether pid is a process and no zombie: an orphan of another
 // process is not ours to collect.
 func runs(pid int) bool {
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))

@@ -48,7 +48,7 @@ func (p *ports) release(port int) {
 	delete(p.used, port)
 }
 
-// free tells whether port could be bound on all addresses, as many apps do.
+// free reports whether port could be bound on all addresses, as many apps do.
 func free(ctx context.Context, port int) bool {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", ":"+strconv.Itoa(port))

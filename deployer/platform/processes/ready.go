@@ -98,7 +98,7 @@ func (d *drone) missing(health string) string {
 	return "its health path " + health + " answered 2xx or 3xx"
 }
 
-// listens tells whether it is the drone that has its port.
+// listens reports whether it is the drone that has its port.
 func (d *drone) listens() (bool, error) {
 	pids, err := d.group.Members()
 	if err != nil {
@@ -121,7 +121,7 @@ func reach(ctx context.Context, port int) string {
 	return ""
 }
 
-// healthy tells whether a health path answers 2xx or 3xx, as none does, and
+// healthy reports whether a health path answers 2xx or 3xx, as none does, and
 // else how it answers. It is asked at the drone itself: where it redirects to
 // is not looked at, and no proxy stands between.
 func healthy(ctx context.Context, addr, path string) (well bool, answer string) {
@@ -146,7 +146,7 @@ func healthy(ctx context.Context, addr, path string) (well bool, answer string) 
 	return resp.StatusCode/100 == 2 || resp.StatusCode/100 == 3, fmt.Sprintf("answered %d", resp.StatusCode)
 }
 
-// isPath tells whether text can be requested as a path of a host.
+// isPath reports whether text can be requested as a path of a host.
 func isPath(text string) bool {
 	parsed, err := url.Parse("http://host" + text)
 	return err == nil && strings.HasPrefix(text, "/") && parsed.Host == "host" && parsed.Fragment == ""

@@ -21,7 +21,7 @@ const (
 	maxApps  = 10_000
 )
 
-// IsApp tells whether uid is an app's, of this server or of another one on the
+// IsApp reports whether uid is an app's, of this server or of another one on the
 // machine: it is in the range, and no person's.
 func IsApp(uid uint32) bool {
 	if uid < firstUID || uid-firstUID >= maxApps {
@@ -31,7 +31,7 @@ func IsApp(uid uint32) bool {
 	return err != nil
 }
 
-// OwnUsers tells whether apps have users of their own, as they have where the
+// OwnUsers reports whether apps have users of their own, as they have where the
 // server is root.
 func (r *Runner) OwnUsers() bool { return os.Getuid() == 0 && !r.o.SameUser }
 

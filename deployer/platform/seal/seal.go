@@ -88,7 +88,7 @@ func (k *Keys) Seal(secret core.Secret, what string) string {
 	return version + ":" + first.id + ":" + base64.StdEncoding.EncodeToString(sealed)
 }
 
-// Current tells whether a text was sealed by the key that seals.
+// Current reports whether a text was sealed by the key that seals.
 func (k *Keys) Current(sealed string) bool {
 	return strings.HasPrefix(sealed, version+":"+k.all[0].id+":")
 }

@@ -66,7 +66,7 @@ func (b *badge) release() {
 	delete(badges.used, b.gid)
 }
 
-// on tells whether a process has the badge.
+// on reports whether a process has the badge.
 func (b *badge) on(pid int) bool {
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status")) //nolint:gosec // a number in /proc
 	if err != nil {

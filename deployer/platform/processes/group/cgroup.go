@@ -126,7 +126,7 @@ func (g *cgroup) kill() error {
 	return nil
 }
 
-// outOfMemory tells whether the kernel ended a process of the group for its
+// outOfMemory reports whether the kernel ended a process of the group for its
 // need of memory.
 func (g *cgroup) outOfMemory() bool {
 	if g == nil {

@@ -114,7 +114,7 @@ func (c *Cgroups) undivide() error {
 	return errors.Join(set(c.dir, "cgroup.procs", strconv.Itoa(os.Getpid())), os.Remove(server))
 }
 
-// divided tells whether the controllers are handed out.
+// divided reports whether the controllers are handed out.
 func (c *Cgroups) divided() bool {
 	has, err := c.holds("cgroup.subtree_control", "memory", "pids")
 	return err == nil && has
@@ -153,7 +153,7 @@ func (c *Cgroups) Sweep(prefix string) error {
 	return errors.Join(failures...)
 }
 
-// holds tells whether a file of the group's has all these words.
+// holds reports whether a file of the group's has all these words.
 func (c *Cgroups) holds(file string, words ...string) (bool, error) {
 	text, err := os.ReadFile(filepath.Join(c.dir, file)) //nolint:gosec // of a control group
 	if err != nil {

@@ -127,7 +127,7 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 	return pids, zombies, nil
 }
 
-// marked tells whether a process has the group's badge; where there is none,
+// marked reports whether a process has the group's badge; where there is none,
 // its mark, which a zombie has no more.
 func (g *Group) marked(p process) bool {
 	if g.badge != nil {
