@@ -133,7 +133,7 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := p.apps.Resume(ctx); err != nil {
 		return err
 	}
-	p.space = watchSpace(p.o.Dir, p.o.Logger)
+	p.space = watchSpace(p.o.Dir, p.o.Logger) //nolint:contextcheck // it watches as long as the platform runs
 	p.router = router.New(router.Options{
 		Lookup: p.apps.Lookup, Pick: p.runner.Pick, Refused: p.runner.Refused, Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
@@ -153,12 +153,12 @@ const (
 
 // listen binds the addresses.
 func (p *Platform) listen(ctx context.Context) error {
-	p.apiServer = serve.New(serve.Options{
+	p.apiServer = serve.New(serve.Options{ //nolint:contextcheck // it serves as long as the platform runs
 		Name: "platform-listen", Addr: p.o.Listen, MaxConns: p.o.MaxConnections, FileShare: apiFileShare,
 		Trusted: p.o.Proxies, Untrusted: processes.IsApp,
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute, Fail: p.o.Fail, Logger: p.o.Logger,
 	})
-	p.appsServer = serve.New(serve.Options{
+	p.appsServer = serve.New(serve.Options{ //nolint:contextcheck // the same
 		Name: "apps-listen", Addr: p.o.AppsListen, TLS: p.o.TLS, MaxConns: p.o.MaxConnections, FileShare: appsFileShare,
 		Trusted: p.o.Proxies, Untrusted: processes.IsApp, Fail: p.o.Fail, Logger: p.o.Logger,
 	})

@@ -30,7 +30,7 @@ type space struct {
 
 // watchSpace begins to check the disk that dir is on.
 func watchSpace(dir string, log *slog.Logger) *space {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends with the watching
 	s := &space{dir: dir, log: log, cancel: cancel}
 	s.look()
 	s.running.Go(func() {

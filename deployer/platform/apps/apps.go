@@ -86,7 +86,7 @@ func New(o Options) (*Apps, error) {
 		o: o, docs: docs, locks: map[string]locks{}, current: map[string]string{},
 		trials: map[string]*trial{}, reported: map[string]time.Time{},
 	}
-	a.life, a.cancel = context.WithCancel(context.Background())
+	a.life, a.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // ends by Close
 	return a, nil
 }
 

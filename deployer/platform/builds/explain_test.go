@@ -20,19 +20,23 @@ func TestExplain(t *testing.T) {
 	}{
 		"husky": {
 			"> app@1.0.0 prepare\n> husky\n\nsh: 1: husky: not found\nnpm error code 127\nnpm error path /var/x\nnpm error command failed\nnpm error command sh -c husky\nnpm error A complete log of this run can be found in: /x",
-			[]string{"sh: 1: husky: not found", "package.json"}, "code 127", false,
+			[]string{"sh: 1: husky: not found", "package.json"},
+			"code 127", false,
 		},
 		"native": {
 			"npm error code 1\nnpm error path /x/node_modules/better-sqlite3\nnpm error command failed\nnpm error command sh -c prebuild-install || node-gyp rebuild\nnpm error prebuild-install warn install getaddrinfo ENOTFOUND github.com\nnpm error gyp ERR! stack Error: not found: make\nnpm error gyp ERR! stack at getNotFoundError\nnpm error gyp ERR! not ok",
-			[]string{"gyp ERR!"}, "could not reach", false,
+			[]string{"gyp ERR!"},
+			"could not reach", false,
 		},
 		"peers": {
 			"npm error code ERESOLVE\nnpm error ERESOLVE could not resolve\nnpm error\nnpm error While resolving: rrapp@undefined\nnpm error Found: react-router@7.1.0\nnpm error\nnpm error Could not resolve dependency:\nnpm error peer react-router@\"7.18.4\" from @react-router/serve@7.18.4\nnpm error node_modules/@react-router/serve",
-			[]string{`peer react-router@"7.18.4" from @react-router/serve`, "legacy-peer-deps=true"}, "", false,
+			[]string{`peer react-router@"7.18.4" from @react-router/serve`, "legacy-peer-deps=true"},
+			"", false,
 		},
 		"lockfile": {
 			"npm error code EUSAGE\nnpm error\nnpm error `npm ci` can only install packages when your package.json and package-lock.json are in sync.\nnpm error\nnpm error Missing: is-number@7.0.0 from lock file",
-			[]string{"commit the lockfile"}, "", false,
+			[]string{"commit the lockfile"},
+			"", false,
 		},
 		"pnpm's lockfile": {"ERR_PNPM_OUTDATED_LOCKFILE  Cannot install with \"frozen-lockfile\" because pnpm-lock.yaml is not up to date", []string{"commit the lockfile"}, "", false},
 		"private":         {"npm error code E401\nnpm error 401 Unauthorized - GET https://r.example/x", []string{"401 Unauthorized - GET", "NPM_TOKEN"}, "", false},

@@ -170,7 +170,7 @@ func (r *Runner) Stop(ctx context.Context) error {
 		wg.Go(func() {
 			_ = a.lock.Acquire(context.WithoutCancel(ctx)) // it can't fail
 			defer a.lock.Release()
-			failures[i] = a.halt(r.hurry)
+			failures[i] = a.halt(r.hurry) //nolint:contextcheck // its time is bounded by hurry
 		})
 	}
 	wg.Wait()
@@ -194,7 +194,7 @@ func (r *Runner) Kill() {
 		return
 	}
 	r.cancel()
-	ended, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(context.Background()) //nolint:forbidigo,contextcheck // nobody waits for what is killed
 	cancel()
 	if err := group.EndAll(ended, r.leftovers); err != nil {
 		r.o.Logger.Error("drones not killed", "error", err)

@@ -35,8 +35,8 @@ func forbidUserNamespaces() error {
 	if filter == nil {
 		return nil
 	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]} //nolint:gosec // some dozens
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}                                           //nolint:gosec // some dozens
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))) //nolint:gosec // what the system call takes
 	if errno != 0 && !errors.Is(errno, unix.ENOSYS) && !errors.Is(errno, unix.EINVAL) {
 		return fmt.Errorf("forbidding user namespaces: %w", errno)
 	}
@@ -62,7 +62,7 @@ func userNamespaceFilter() []unix.SockFilter {
 		return nil
 	}
 	refuse := func(errno unix.Errno) unix.SockFilter {
-		return statement(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ERRNO|uint32(errno))
+		return statement(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ERRNO|uint32(errno)) //nolint:gosec // an error number
 	}
 	program := []unix.SockFilter{load(offsetArch)}
 	for _, a := range all {
