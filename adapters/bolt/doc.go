@@ -15,6 +15,7 @@
 //	meta      "format"                    the version of this table
 //	meta      "last"                      Order and time of the last acceptance
 //	meta      "delayed"                   when an entry was last queued for later
+//	meta      "room"                      – at the start only: zeroes, to see whether there is room
 //	entries   Order                       the entry, see record
 //	ids       id                          Order
 //	payloads  Order                       the payload as it came

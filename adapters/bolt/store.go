@@ -44,6 +44,7 @@ type Store struct {
 
 	// Set by tests alone.
 	openFile  func(path string, flags int, mode os.FileMode) (*os.File, error)
+	maxSize   int
 	noJanitor bool
 }
 
@@ -124,7 +125,7 @@ func (s *Store) open() error {
 		return fmt.Errorf("bolt: making the folder of the store: %w", err)
 	}
 	_, missing := os.Stat(s.o.Path)
-	db, err := openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType, OpenFile: s.openFile})
+	db, err := openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType, OpenFile: s.openFile, MaxSize: s.maxSize})
 	if err != nil && missing != nil {
 		return errors.Join(err, ignoreNotExist(os.Remove(s.o.Path))) // it was begun, and is no store
 	}
@@ -144,8 +145,12 @@ func ignoreNotExist(err error) error {
 
 var errFormat = errors.New("the file has another format")
 
+// roomSize is how many bytes have to fit on the disk for the store to be usable. What
+// is less may fit into free pages of the file, on a disk that takes no delivery.
+const roomSize = 256 << 10
+
 // prepare makes the buckets of a new file and compares the clock with what it was
-// before. It writes in any case, and so finds out whether that is possible.
+// before. It writes in any case, and so finds out whether there is room.
 func (s *Store) prepare() error {
 	now := s.o.Now()
 	err := s.db.Update(func(tx *bbolt.Tx) error {
@@ -167,8 +172,14 @@ func (s *Store) prepare() error {
 					"accepted_at", accepted, "now", now, "ahead", accepted.Sub(now).String())
 			}
 		}
+		if err := meta.Put([]byte(metaRoom), make([]byte, roomSize)); err != nil {
+			return err
+		}
 		return meta.Put([]byte(metaFormat), []byte(format))
 	})
+	if err == nil {
+		err = s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucketMeta)).Delete([]byte(metaRoom)) })
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("bolt: %s: %w", s.o.Path, err), s.closeNew())
 	}

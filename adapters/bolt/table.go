@@ -35,6 +35,7 @@ const (
 	metaFormat  = "format"
 	metaLast    = "last"
 	metaDelayed = "delayed"
+	metaRoom    = "room"
 )
 
 func buckets() []string {

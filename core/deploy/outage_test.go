@@ -1,10 +1,13 @@
 package deploy_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,6 +184,27 @@ func TestStoreThatHangsAccepts(t *testing.T) {
 		_, err := deploy.New(w.options).Deliver(w.t.Context(), w.request(w.push(commit1)))
 		if took := time.Since(begin); core.CodeOf(err) != core.CodeFailedToStorePayload || took != 2*time.Second {
 			t.Errorf("got %v after %s, want %s after 2 s", err, took, core.CodeFailedToStorePayload)
+		}
+	})
+}
+
+// In an outage of the queue one line is logged, and not one for each attempt to claim.
+func TestOutageOfTheQueueIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		var log bytes.Buffer
+		w.options.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		w.options.Queue = &away{w.store, time.Now().Add(time.Minute)}
+		worker := deploy.NewWorker(w.options)
+		if err := worker.Start(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		<-time.After(2 * time.Minute) // of the bubble
+		if err := worker.Stop(w.t.Context()); err != nil {
+			w.t.Error(err)
+		}
+		if n := strings.Count(log.String(), "claiming failed"); n != 1 {
+			w.t.Errorf("%d lines were logged:\n%s", n, &log)
 		}
 	})
 }

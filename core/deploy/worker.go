@@ -75,6 +75,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 
 // run claims until claim ends; attempts run under work.
 func (w *Worker) run(claim, work context.Context) {
+	failing := false // and logged
 	for {
 		select {
 		case w.slots <- struct{}{}:
@@ -95,9 +96,10 @@ func (w *Worker) run(claim, work context.Context) {
 			continue
 		}
 		<-w.slots
-		if err != nil && claim.Err() == nil {
+		if err != nil && claim.Err() == nil && !failing {
 			w.o.Logger.ErrorContext(claim, "claiming failed", "error", err)
 		}
+		failing = err != nil
 		if !w.idle(claim, next) {
 			return
 		}

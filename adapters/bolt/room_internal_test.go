@@ -1,0 +1,62 @@
+package bolt
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// A disk that takes nothing more than fits into free pages of the file is full: the
+// store says so from the start, and an outage does not end as long as that lasts.
+func TestFreePagesAreNoRoom(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := New(Options{Path: path})
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.update(t.Context(), put("before")); err != nil {
+		t.Fatal(err)
+	}
+	var size int
+	err := s.view(t.Context(), func(t table) error {
+		size = int(t.tx.Size())
+		if t.get(bucketMeta, []byte(metaRoom)) != nil {
+			return errors.New("what was written to see whether there is room is still there")
+		}
+		return nil
+	})
+	if err := errors.Join(err, s.Stop(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	// Small compaction leaves few free pages, and the file may not grow.
+	if _, _, err := CompactFile(path); err != nil {
+		t.Fatal(err)
+	}
+	s = New(Options{Path: path})
+	s.maxSize = size / 2
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // also when it is opened anew
+		if err := s.Check(t.Context()); !errors.Is(err, bolterrors.ErrMaxSizeReached) {
+			t.Errorf("got %v, want that there is no room", err)
+		}
+		if err := s.reopen(); !errors.Is(err, bolterrors.ErrMaxSizeReached) {
+			t.Errorf("opened anew: got %v, want that there is no room", err)
+		}
+	}
+	if !there(t, s, "before") {
+		t.Error("it can't be read")
+	}
+	if _, err := s.Find(t.Context(), "nothing"); !errors.Is(err, core.ErrNotFound) || strings.Contains(err.Error(), "open") {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
