@@ -10,25 +10,25 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
-// forwardedHeaders say who asked for what. What a client sends in them is
-// dropped: an app must be able to rely on them.
+// forwardedHeaders returns the headers that describe the client and its request.
+// Values that a client sent are dropped, so that an app can rely on them.
 func forwardedHeaders() []string {
 	return []string{
 		"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id",
 	}
 }
 
-// forward tells the app who asked for what: who is connected, or if that is a
-// trusted proxy, whom that names. X-Forwarded-Host is not believed, as few
-// proxies set it, and most pass on what a client made up.
+// forward sets the headers that describe the client: the peer of the connection,
+// or if that is a trusted proxy, the client that it names. X-Forwarded-Host of a
+// proxy is not trusted: few proxies set it, and most pass on the client's value.
 func (r *Router) forward(in *http.Request, h http.Header) {
 	client := r.o.Proxies.Client(in)
 	proto, port := "http", "80"
 	if client.Secure {
 		proto, port = "https", "443"
 	}
-	if _, given, err := net.SplitHostPort(in.Host); err == nil && given != "" {
-		port = given
+	if _, p, err := net.SplitHostPort(in.Host); err == nil && p != "" {
+		port = p
 	}
 	for _, name := range forwardedHeaders() {
 		delete(h, name)
@@ -46,7 +46,7 @@ func (r *Router) forward(in *http.Request, h http.Header) {
 	h["Forwarded"] = []string{forwarded(client, addr, in.Host, proto)}
 }
 
-// forwarded returns the header Forwarded (RFC 7239).
+// forwarded returns the value of the Forwarded header (RFC 7239).
 func forwarded(client serve.Client, addr, host, proto string) string {
 	if client.Addr.Is6() {
 		addr = `"[` + addr + `]"`
@@ -58,9 +58,9 @@ func forwarded(client serve.Client, addr, host, proto string) string {
 	return text + ";proto=" + proto
 }
 
-// requestID returns one for the logs of an app: 32 hexadecimal digits.
+// requestID returns a new request id for the logs of an app: 32 hexadecimal digits.
 func requestID() string {
 	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails, or ends the process
+	_, _ = rand.Read(id[:]) // never returns an error
 	return hex.EncodeToString(id[:])
 }

@@ -17,30 +17,30 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve/slowclient"
 )
 
-// tries is how many drones a request is sent to at most: a second one if the
-// first did not accept the connection.
+// tries is the maximum number of drones that a request is sent to: a second one
+// if the first did not accept the connection.
 const tries = 2
 
-// Options are the settings of a [Router]. Lookup and Pick are needed; both are
-// called for each request, at once by many.
+// Options are the settings of a [Router]. Lookup and Pick are required; both are
+// called for each request and must be safe for concurrent use.
 type Options struct {
 	// Lookup finds the app that a host belongs to. The host is lower-case and
 	// has neither a port nor a trailing dot.
 	Lookup func(host string) (user, app string, ok bool)
 
-	// Pick finds a drone of the app: its address, host:port, and what to call
-	// when the request has ended.
+	// Pick returns the address (host:port) of a drone of the app, and a function
+	// to call when the request has ended.
 	Pick func(user, app string) (addr string, done func(), ok bool)
 
 	// Refused is called if a drone that was picked does not accept connections;
 	// default: does nothing.
 	Refused func(user, app, addr string)
 
-	// Proxies are the proxies in front whose X-Forwarded-For and -Proto are
-	// believed; default: none.
+	// Proxies are the reverse proxies whose X-Forwarded-For and -Proto are
+	// trusted; default: none.
 	Proxies serve.Proxies
 
-	// Stall is how long a client may stop in the middle of a request or of its
+	// Stall is how long a client may pause while it sends a request or reads the
 	// response; default [slowclient.Limit].
 	Stall time.Duration
 
@@ -48,15 +48,16 @@ type Options struct {
 }
 
 // Router is an http.Handler that proxies each request to a drone of the app
-// that its Host names: 404 if there is no such app, 503 with Retry-After if it
-// doesn't run, 502 if the drone ends the connection before it has answered.
+// that its Host names. It responds with 404 if there is no such app, 503 with
+// Retry-After if the app is not running, and 502 if the drone closes the
+// connection before it has responded.
 type Router struct {
 	o     Options
 	proxy httputil.ReverseProxy
 
-	// A drone may close an idle connection at the very moment that a request is
-	// sent over it (Node.js does so after 5 seconds). net/http repeats by itself
-	// what is safe to repeat; everything else gets a connection of its own.
+	// A drone may close an idle connection while a request is sent over it
+	// (Node.js does so after 5 seconds). net/http retries requests that are safe
+	// to retry; all others use a new connection.
 	kept, fresh *http.Transport
 }
 
@@ -67,14 +68,14 @@ func New(o Options) *Router {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Router{o: o, kept: transport(), fresh: transport()}
-	// Not DisableKeepAlives: if no other request is to come, Node.js closes the
-	// connection before it has read the rest of a body, and its response is lost.
+	// Not DisableKeepAlives: with "Connection: close", Node.js closes the connection
+	// before it has read the rest of a body, and its response is lost.
 	r.fresh.MaxIdleConnsPerHost = -1
 	r.proxy = httputil.ReverseProxy{
 		Rewrite:   r.rewrite,
 		Transport: roundTripper(r.send),
 		// No FlushInterval: responses of unknown length and event streams are
-		// flushed at once anyway; others in one write with their headers.
+		// flushed immediately anyway; others are written together with their headers.
 		ErrorHandler: r.fail,
 		ErrorLog:     slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		BufferPool:   &buffers{},
@@ -87,7 +88,7 @@ func transport() *http.Transport {
 	return &http.Transport{
 		DialContext:        dialer.DialContext,
 		DisableCompression: true, // the client decides what it accepts
-		// A body is sent when the app asks for it, and not if it refuses it.
+		// A body is sent when the app asks for it, and not if the app refuses it.
 		ExpectContinueTimeout: time.Second,
 		MaxIdleConnsPerHost:   64,
 		IdleConnTimeout:       4 * time.Second,
@@ -100,11 +101,11 @@ func (r *Router) Close() {
 	r.fresh.CloseIdleConnections()
 }
 
-// request is what ServeHTTP and send share about one request.
+// request is the state of one request that ServeHTTP and send share.
 type request struct {
 	user, app string
-	known     bool   // there is such an app
-	done      func() // to be called when the request has ended; nil while no drone has it
+	known     bool   // the app exists
+	done      func() // called when the request has ended; nil until a drone has it
 }
 
 type requestKey struct{}
@@ -115,8 +116,8 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	state.user, state.app, state.known = r.o.Lookup(hostname(req.Host))
 	x, req := slowclient.Watch(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)), r.o.Stall)
 	defer x.End()
-	// Only now has the request ended: the body is sent, or the WebSocket closed.
-	// It is deferred as the proxy panics if a body ends too early.
+	// The request ends when the proxy returns: the body is sent, or the WebSocket
+	// closed. This is deferred because the proxy panics if a body ends too early.
 	defer func() {
 		if state.done != nil {
 			state.done()
@@ -126,12 +127,12 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 // rewrite prepares the request for the drone. The proxy has already dropped the
-// headers of the connection.
+// hop-by-hop headers.
 func (r *Router) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme = "http"
-	p.Out.URL.Host = "drone" // send knows the address
+	p.Out.URL.Host = "drone" // send sets the address
 	p.Out.Host = p.In.Host
-	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came, even if net/url can't parse it
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // unchanged, even if net/url can't parse it
 	p.Out.Trailer = p.In.Trailer           // the same map: it is filled at the end of the body
 	r.forward(p.In, p.Out.Header)
 }
@@ -143,18 +144,19 @@ var (
 
 // send sends the request to a drone and returns the response.
 func (r *Router) send(req *http.Request) (*http.Response, error) {
-	resp, err := r.ask(req)
+	resp, err := r.roundTrip(req)
 	if err == nil {
-		// A drone may respond before it has read the whole body. Our own responses
-		// don't need the body.
+		// A drone may respond before it has read the whole body. Responses of the
+		// router itself don't need the body.
 		slowclient.Of(req).Duplex()
 	}
 	return resp, err
 }
 
-// ask sends the request to a drone, and to another one if the first does not
-// accept the connection: then nothing of it was sent yet, whatever its method.
-func (r *Router) ask(req *http.Request) (*http.Response, error) {
+// roundTrip sends the request to a drone, and to another one if the first does
+// not accept the connection. Then nothing was sent yet, so that this is safe for
+// every method.
+func (r *Router) roundTrip(req *http.Request) (*http.Response, error) {
 	state, _ := req.Context().Value(requestKey{}).(*request)
 	via := r.kept
 	if req.Body != nil && req.Body != http.NoBody || !repeatable(req.Method) || req.Header.Get("Upgrade") != "" {
@@ -185,8 +187,8 @@ func (r *Router) ask(req *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// attempt sends the request to addr. If that does not accept the connection, it
-// can be sent again.
+// attempt sends the request to addr. If addr does not accept the connection, the
+// request can be sent again.
 func attempt(req *http.Request, via *http.Transport, addr string) (*http.Response, error) {
 	again, url := *req, *req.URL
 	again.URL, url.Host = &url, addr
@@ -196,7 +198,7 @@ func attempt(req *http.Request, via *http.Transport, addr string) (*http.Respons
 	return via.RoundTrip(&again)
 }
 
-// refused reports whether err says that there was no connection.
+// refused reports whether err means that no connection was established.
 func refused(err error) bool {
 	dial, ok := errors.AsType[*net.OpError](err)
 	return ok && dial.Op == "dial"
@@ -210,13 +212,13 @@ func repeatable(method string) bool {
 	return false
 }
 
-// fail responds if no drone did.
+// fail responds with an error if no drone has responded.
 func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 	switch {
 	case slowclient.Of(req).Stalled():
 		respond(w, http.StatusRequestTimeout, "The rest of the request did not arrive in time. Send it again.")
 	case req.Context().Err() != nil:
-		// The client has gone.
+		// The client has disconnected.
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, errUnknown):
 		respond(w, http.StatusNotFound, "There is no app at this address. Check the host name's spelling, and the app's subdomain and domains.")
@@ -224,22 +226,22 @@ func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 		w.Header().Set("Retry-After", "2")
 		respond(w, http.StatusServiceUnavailable, "The app is not running. If it is being deployed, try again in a moment; otherwise see its state and its log.")
 	default:
-		r.o.Logger.Debug("drone ended the connection", "error", err)
-		respond(w, http.StatusBadGateway, "The app ended the connection before it had answered. See its log.")
+		r.o.Logger.Debug("drone closed the connection", "error", err)
+		respond(w, http.StatusBadGateway, "The app closed the connection before it had responded. See its log.")
 	}
 }
 
-// respond sends a sentence of the router's own.
+// respond sends a plain text response of the router itself.
 func respond(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text+"\n") // the client may have gone
+	_, _ = io.WriteString(w, text+"\n") // the client may have disconnected
 }
 
-// hostname returns host lower-case, without port and trailing dot.
+// hostname returns host in lower case, without port and trailing dot.
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -252,7 +254,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip calls the function.
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// buffers keeps the proxy's buffers for copying.
+// buffers is a pool of the proxy's copy buffers.
 type buffers struct{ pool sync.Pool }
 
 // Get returns a buffer of 32 KiB.

@@ -16,9 +16,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 )
 
-// bench is a Router in front of one app, me/app at app.example, whose drones
-// are the addresses, used in turn.
-type bench struct {
+// fixture is a Router with one app, me/app at app.example, whose drones are at the
+// given addresses and are used in turn.
+type fixture struct {
 	t        *testing.T
 	url      string
 	mu       sync.Mutex
@@ -28,27 +28,27 @@ type bench struct {
 	requests sync.WaitGroup
 }
 
-func setup(t *testing.T, addrs ...string) *bench {
+func setup(t *testing.T, addrs ...string) *fixture {
 	t.Helper()
 	return with(t, router.Options{}, addrs...)
 }
 
-func with(t *testing.T, o router.Options, addrs ...string) *bench {
+func with(t *testing.T, o router.Options, addrs ...string) *fixture {
 	t.Helper()
-	b := &bench{t: t, addrs: addrs}
+	f := &fixture{t: t, addrs: addrs}
 	o.Lookup = func(host string) (string, string, bool) { return "me", "app", host == "app.example" }
 	o.Pick = func(user, app string) (string, func(), bool) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if user+"/"+app != "me/app" || len(b.addrs) == 0 {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if user+"/"+app != "me/app" || len(f.addrs) == 0 {
 			return "", nil, false
 		}
-		b.picked++
-		b.inFlight.Add(1)
-		b.requests.Add(1)
-		return b.addrs[b.picked%len(b.addrs)], func() {
-			b.inFlight.Add(-1)
-			b.requests.Done()
+		f.picked++
+		f.inFlight.Add(1)
+		f.requests.Add(1)
+		return f.addrs[f.picked%len(f.addrs)], func() {
+			f.inFlight.Add(-1)
+			f.requests.Done()
 		}, true
 	}
 	r := router.New(o)
@@ -56,13 +56,13 @@ func with(t *testing.T, o router.Options, addrs ...string) *bench {
 	t.Cleanup(func() {
 		server.Close()
 		r.Close()
-		b.requests.Wait() // hangs if a request is never done, panics if twice
+		f.requests.Wait() // hangs if a request is never done, panics if twice
 	})
-	b.url = server.URL
-	return b
+	f.url = server.URL
+	return f
 }
 
-// drone returns the address of a server that stands for a drone.
+// drone starts a server that acts as a drone and returns its address.
 func drone(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -84,54 +84,54 @@ func closed(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func (b *bench) request(method, host, path string, body io.Reader) *http.Request {
-	b.t.Helper()
-	req, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, body)
+func (f *fixture) request(method, host, path string, body io.Reader) *http.Request {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), method, f.url+path, body)
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	req.Host = host
 	return req
 }
 
 // dial returns a connection to the router.
-func (b *bench) dial() net.Conn {
-	b.t.Helper()
+func (f *fixture) dial() net.Conn {
+	f.t.Helper()
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(b.t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	conn, err := dialer.DialContext(f.t.Context(), "tcp", strings.TrimPrefix(f.url, "http://"))
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	b.t.Cleanup(func() { _ = conn.Close() })
+	f.t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
-func (b *bench) do(req *http.Request) (*http.Response, string) {
-	b.t.Helper()
+func (f *fixture) do(req *http.Request) (*http.Response, string) {
+	f.t.Helper()
 	client := http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return resp, string(text)
 }
 
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	b := setup(t, drone(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "app") }))
+	f := setup(t, drone(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "app") }))
 	for host, want := range map[string]int{
 		"app.example": 200, "APP.Example": 200, "app.example:8080": 200, "app.example.": 200, "app.example.:80": 200,
 		"other.example": 404, "example": 404, "app.example.evil": 404, "[::1]:80": 404, "127.0.0.1": 404,
 	} {
-		resp, text := b.do(b.request(http.MethodGet, host, "/", nil))
+		resp, text := f.do(f.request(http.MethodGet, host, "/", nil))
 		if resp.StatusCode != want {
 			t.Errorf("%s: status %d, want %d", host, resp.StatusCode, want)
 		}
@@ -144,12 +144,12 @@ func TestHosts(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	var got *http.Request
-	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+	f := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
 		got = req.Clone(context.WithoutCancel(req.Context()))
 		w.Header().Set("Location", "http://elsewhere/")
 		w.WriteHeader(http.StatusFound)
 	}))
-	req := b.request(http.MethodGet, "App.Example:8080", "/a%2Fb?x=1;y=%zz", nil)
+	req := f.request(http.MethodGet, "App.Example:8080", "/a%2Fb?x=1;y=%zz", nil)
 	req.Header.Set("X-Forwarded-For", "6.6.6.6")
 	req.Header.Set("X-Forwarded-Host", "evil")
 	req.Header.Set("X-Forwarded-Proto", "https")
@@ -159,12 +159,12 @@ func TestHeaders(t *testing.T) {
 	req.Header.Set("Forwarded", "for=6.6.6.6")
 	req.Header.Set("Authorization", "Basic eDp5")
 	req.Header.Set("User-Agent", "")
-	resp, _ := b.do(req)
+	resp, _ := f.do(req)
 	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "http://elsewhere/" {
-		t.Errorf("the answer was changed: %d %v", resp.StatusCode, resp.Header)
+		t.Errorf("the response was modified: %d %v", resp.StatusCode, resp.Header)
 	}
 	if got.Host != "App.Example:8080" || got.RequestURI != "/a%2Fb?x=1;y=%zz" {
-		t.Errorf("the drone sees %s %s", got.Host, got.RequestURI)
+		t.Errorf("the drone received %s %s", got.Host, got.RequestURI)
 	}
 	for name, want := range map[string]string{
 		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "App.Example:8080", "X-Forwarded-Proto": "http",
@@ -176,19 +176,19 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Each request has an id of its own, whatever the client sends.
+// Each request has its own id; the client's is ignored.
 func TestRequestID(t *testing.T) {
 	t.Parallel()
-	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+	f := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
 		_, _ = io.WriteString(w, strings.Join(req.Header.Values("X-Request-Id"), ","))
 	}))
 	seen := map[string]bool{}
 	for range 3 {
-		req := b.request(http.MethodGet, "app.example", "/", nil)
+		req := f.request(http.MethodGet, "app.example", "/", nil)
 		req.Header.Set("X-Request-Id", "evil")
-		_, id := b.do(req)
+		_, id := f.do(req)
 		if len(id) != 32 || seen[id] {
-			t.Errorf("got %q, after %v", id, seen)
+			t.Errorf("got id %q after %v, want a new one of 32 digits", id, seen)
 		}
 		seen[id] = true
 	}
@@ -197,46 +197,46 @@ func TestRequestID(t *testing.T) {
 func TestNotRunning(t *testing.T) {
 	t.Parallel()
 	for name, addrs := range map[string][]string{"no drone": nil, "refused": {closed(t)}} {
-		b := setup(t, addrs...)
-		resp, text := b.do(b.request(http.MethodGet, "app.example", "/", nil))
+		f := setup(t, addrs...)
+		resp, text := f.do(f.request(http.MethodGet, "app.example", "/", nil))
 		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !strings.Contains(text, "not running") {
 			t.Errorf("%s: %d %v %q", name, resp.StatusCode, resp.Header, text)
 		}
 	}
 }
 
-func TestRefusedConnectionIsTriedElsewhere(t *testing.T) {
+func TestRefusedConnectionIsRetried(t *testing.T) {
 	t.Parallel()
-	b := setup(t, closed(t), drone(t, func(w http.ResponseWriter, req *http.Request) {
+	f := setup(t, closed(t), drone(t, func(w http.ResponseWriter, req *http.Request) {
 		_, _ = io.Copy(w, req.Body)
 	}))
 	for i := range 4 {
 		want := strings.Repeat("body", i*100_000)
-		resp, text := b.do(b.request(http.MethodPost, "app.example", "/", strings.NewReader(want)))
+		resp, text := f.do(f.request(http.MethodPost, "app.example", "/", strings.NewReader(want)))
 		if resp.StatusCode != 200 || text != want {
 			t.Errorf("request %d: status %d, %d bytes", i, resp.StatusCode, len(text))
 		}
 	}
-	if b.picked <= 4 {
-		t.Errorf("%d drones were picked for 4 requests", b.picked)
+	if f.picked <= 4 {
+		t.Errorf("%d drones were picked for 4 requests, want more", f.picked)
 	}
 }
 
-func TestBrokenAnswerIsNotRepeated(t *testing.T) {
+func TestAbortedResponseIsNotRetried(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Int64
-	b := setup(t, drone(t, func(http.ResponseWriter, *http.Request) {
+	f := setup(t, drone(t, func(http.ResponseWriter, *http.Request) {
 		seen.Add(1)
 		panic(http.ErrAbortHandler)
 	}))
-	resp, _ := b.do(b.request(http.MethodPost, "app.example", "/", strings.NewReader("once")))
+	resp, _ := f.do(f.request(http.MethodPost, "app.example", "/", strings.NewReader("once")))
 	if resp.StatusCode != http.StatusBadGateway || seen.Load() != 1 {
-		t.Errorf("status %d after %d tries", resp.StatusCode, seen.Load())
+		t.Errorf("status %d after %d tries, want 502 after 1", resp.StatusCode, seen.Load())
 	}
 }
 
-// A drone that closes each connection after its answer, without saying so, is
-// what Node.js is to a connection that was idle for 5 seconds.
+// The drone closes each connection after its response, without announcing it, as
+// Node.js does with a connection that was idle for 5 seconds.
 func TestDroneThatClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	var config net.ListenConfig
@@ -262,13 +262,13 @@ func TestDroneThatClosesIdleConnections(t *testing.T) {
 		_ = l.Close()
 		wg.Wait()
 	})
-	b := setup(t, l.Addr().String())
+	f := setup(t, l.Addr().String())
 	for i := range 200 {
 		method, body := http.MethodGet, ""
 		if i%2 == 1 {
 			method, body = http.MethodPost, "body"
 		}
-		if resp, text := b.do(b.request(method, "app.example", "/", strings.NewReader(body))); resp.StatusCode != 200 || text != "ok" {
+		if resp, text := f.do(f.request(method, "app.example", "/", strings.NewReader(body))); resp.StatusCode != 200 || text != "ok" {
 			t.Fatalf("request %d, %s: %d %q", i, method, resp.StatusCode, text)
 		}
 	}
@@ -276,9 +276,9 @@ func TestDroneThatClosesIdleConnections(t *testing.T) {
 
 func TestStreaming(t *testing.T) {
 	t.Parallel()
-	// Each line is written only when the one before has arrived at the client.
+	// Each line is written only after the client has received the previous one.
 	next := make(chan struct{})
-	b := setup(t, drone(t, func(w http.ResponseWriter, _ *http.Request) {
+	f := setup(t, drone(t, func(w http.ResponseWriter, _ *http.Request) {
 		flush := http.NewResponseController(w)
 		for i := range 3 {
 			_, _ = fmt.Fprintf(w, "%d\n", i)
@@ -286,7 +286,7 @@ func TestStreaming(t *testing.T) {
 			<-next
 		}
 	}))
-	resp, err := http.DefaultClient.Do(b.request(http.MethodGet, "app.example", "/", nil))
+	resp, err := http.DefaultClient.Do(f.request(http.MethodGet, "app.example", "/", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,19 +296,19 @@ func TestStreaming(t *testing.T) {
 		if !lines.Scan() || lines.Text() != fmt.Sprint(i) {
 			t.Fatalf("line %d: %q, %v", i, lines.Text(), lines.Err())
 		}
-		if got := b.inFlight.Load(); got != 1 {
-			t.Errorf("%d requests in flight during the answer", got)
+		if got := f.inFlight.Load(); got != 1 {
+			t.Errorf("%d requests in flight during the response, want 1", got)
 		}
 		next <- struct{}{}
 	}
 	if lines.Scan() {
-		t.Errorf("one more line: %q", lines.Text())
+		t.Errorf("unexpected line %q", lines.Text())
 	}
 }
 
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
-	b := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
+	f := setup(t, drone(t, func(w http.ResponseWriter, req *http.Request) {
 		if req.Header.Get("Upgrade") != "websocket" || req.Header.Get("Connection") != "Upgrade" {
 			http.Error(w, "no upgrade", http.StatusBadRequest)
 			return
@@ -321,14 +321,14 @@ func TestWebSocket(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
 		_, _ = io.Copy(conn, rw)
 	}))
-	conn := b.dial()
+	conn := f.dial()
 	_, err := io.WriteString(conn, "GET /chat HTTP/1.1\r\nHost: app.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(in, nil) //nolint:bodyclose // a 101 has none
+	resp, err := http.ReadResponse(in, nil) //nolint:bodyclose // a 101 has no body
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "websocket" {
 		t.Fatalf("%v, %v", resp, err)
 	}
@@ -338,10 +338,10 @@ func TestWebSocket(t *testing.T) {
 		}
 		got := make([]byte, len(frame))
 		if _, err := io.ReadFull(in, got); err != nil || string(got) != frame {
-			t.Fatalf("%q came back as %q, %v", frame, got, err)
+			t.Fatalf("sent %q, received %q, %v", frame, got, err)
 		}
 	}
-	if got := b.inFlight.Load(); got != 1 {
-		t.Errorf("%d requests in flight while the WebSocket is open", got)
+	if got := f.inFlight.Load(); got != 1 {
+		t.Errorf("%d requests in flight while the WebSocket is open, want 1", got)
 	}
 }

@@ -16,17 +16,17 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// builder makes of an archive NAME=TEXT … the files in its folder. Where the
-// archive is "fail" it fails.
+// builder is a builder for tests: an archive "NAME=TEXT ..." is built to files with
+// these names and contents. The archives "fail" and "break" fail.
 type builder struct {
 	seen    []builds.Snapshot
-	begun   chan struct{} // notified when a build begins, if it is not nil
-	proceed chan struct{} // waited for, if it is not nil
+	begun   chan struct{} // receives when a build begins, if not nil
+	proceed chan struct{} // builds wait for it, if not nil
 	after   func(builds.Snapshot) error
-	unused  []string // that a sweep found, of "node 1" and "node 2"
+	unused  []string // those of "node 1" and "node 2" that Sweep found unused
 }
 
-// Sweep asks for two nodes.
+// Sweep calls used for two nodes and records the unused ones.
 func (b *builder) Sweep(used func(node string) bool) error {
 	for _, node := range []string{"node 1", "node 2"} {
 		if !used(node) {
@@ -36,9 +36,9 @@ func (b *builder) Sweep(used func(node string) bool) error {
 	return nil
 }
 
-var errNoBuild = errors.New("out of order")
+var errNoBuild = errors.New("builder failed")
 
-// Build builds.
+// Build writes the files of an archive.
 func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error) {
 	if b.begun != nil {
 		b.begun <- struct{}{}
@@ -82,8 +82,8 @@ func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (
 	return builds.Result{Dir: s.Dir, Node: "/bin/node", NodeVersion: "20.0.0"}, nil
 }
 
-// bench is a Store under test.
-type bench struct {
+// fixture is a Store under test.
+type fixture struct {
 	*snapshots.Store
 	t        *testing.T
 	archives string
@@ -91,57 +91,57 @@ type bench struct {
 	builder  *builder
 }
 
-func setup(t *testing.T, change ...func(*snapshots.Options)) *bench {
+func setup(t *testing.T, change ...func(*snapshots.Options)) *fixture {
 	t.Helper()
 	top := t.TempDir()
-	b := &bench{t: t, archives: filepath.Join(top, "archives"), builds: filepath.Join(top, "builds"), builder: &builder{}}
+	f := &fixture{t: t, archives: filepath.Join(top, "archives"), builds: filepath.Join(top, "builds"), builder: &builder{}}
 	o := snapshots.Options{
-		Dir: b.archives, Builds: b.builds, Builder: b.builder,
+		Dir: f.archives, Builds: f.builds, Builder: f.builder,
 		Credential: func(string, string) (*syscall.Credential, error) { return nil, nil },
 	}
 	for _, change := range change {
 		change(&o)
 	}
-	b.Store = snapshots.New(o)
-	if err := b.Prepare(); err != nil {
+	f.Store = snapshots.New(o)
+	if err := f.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return f
 }
 
-func (b *bench) receive(text string) *snapshots.Archive {
-	b.t.Helper()
-	a, err := b.Receive(strings.NewReader(text))
+func (f *fixture) receive(text string) *snapshots.Archive {
+	f.t.Helper()
+	a, err := f.Receive(strings.NewReader(text))
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return a
 }
 
 // put receives and builds a snapshot.
-func (b *bench) put(user, app, id, text string) builds.Result {
-	b.t.Helper()
-	built, err := b.Build(b.t.Context(), b.receive(text), snapshots.Request{User: user, App: app, ID: id}, io.Discard)
+func (f *fixture) put(user, app, id, text string) builds.Result {
+	f.t.Helper()
+	built, err := f.Build(f.t.Context(), f.receive(text), snapshots.Request{User: user, App: app, ID: id}, io.Discard)
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return built
 }
 
-// write makes a file, with the folders above it.
-func (b *bench) write(parts ...string) {
-	b.t.Helper()
+// write creates an empty file and the folders above it.
+func (f *fixture) write(parts ...string) {
+	f.t.Helper()
 	path := filepath.Join(parts...)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 
-// files returns the paths of all files below a folder, links among them, and
-// of the folders that are empty.
+// files returns the paths of all files and links below a folder, and of its empty
+// folders.
 func files(t *testing.T, top string) []string {
 	t.Helper()
 	var found []string
@@ -165,11 +165,11 @@ func files(t *testing.T, top string) []string {
 	return found
 }
 
-// holds fails the test if a folder has other files than these.
-func (b *bench) holds(top string, want ...string) {
-	b.t.Helper()
+// holds fails the test unless a folder has exactly these files.
+func (f *fixture) holds(top string, want ...string) {
+	f.t.Helper()
 	slices.Sort(want)
-	if got := files(b.t, top); !slices.Equal(got, want) {
-		b.t.Errorf("%s holds\n%q, want\n%q", filepath.Base(top), got, want)
+	if got := files(f.t, top); !slices.Equal(got, want) {
+		f.t.Errorf("%s contains\n%q, want\n%q", filepath.Base(top), got, want)
 	}
 }

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// queue limits how many builds run at a time. No user gets all of the slots, so
-// that one whose builds hang does not keep others from building. The next slot
-// goes to the user who has the fewest.
+// queue limits the number of concurrent builds. No user gets all of the slots, so
+// that hanging builds of one user do not block the others. The next slot goes to
+// the user with the fewest.
 type queue struct {
 	perUser int // slots of one user
 
 	mu      sync.Mutex
 	free    int
 	used    map[string]int // slots by user
-	waiting []*waiter      // in the order in which they came
+	waiting []*waiter      // in order of arrival
 }
 
 // waiter is a build that waits for a slot.
@@ -24,13 +24,13 @@ type waiter struct {
 	granted chan struct{} // closed once it has a slot
 }
 
-// newQueue returns a queue for so many builds at a time.
+// newQueue returns a queue with the given number of slots.
 func newQueue(slots int) *queue {
 	return &queue{perUser: max(1, slots-1), free: slots, used: map[string]int{}}
 }
 
-// acquire returns once a build of the user has a slot, which the caller
-// releases. If it has to wait, it first calls wait.
+// acquire waits until a build of the user has a slot, which the caller must
+// release. If it has to wait, it first calls wait.
 func (q *queue) acquire(ctx context.Context, user string, wait func()) error {
 	w := &waiter{user: user, granted: make(chan struct{})}
 	q.mu.Lock()
@@ -68,7 +68,7 @@ func (q *queue) release(user string) {
 	q.grant()
 }
 
-// grant gives free slots to waiters.
+// grant assigns free slots to waiters.
 func (q *queue) grant() {
 	for q.free > 0 {
 		next := -1

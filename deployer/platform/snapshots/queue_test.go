@@ -7,63 +7,63 @@ import (
 	"testing/synctest"
 )
 
-// Who has the fewest places comes next, and among equals who came first.
+// The user with the fewest slots is next; among equals, the first to wait.
 func TestQueueIsFair(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(3)
-		var came []string
-		take := func(ctx context.Context, user string) {
+		var granted []string
+		acquire := func(ctx context.Context, user string) {
 			go func() {
 				if q.acquire(ctx, user, func() {}) == nil {
-					came = append(came, user)
+					granted = append(granted, user)
 				}
 			}()
 			synctest.Wait()
 		}
-		has := func(want ...string) {
+		wantGranted := func(want ...string) {
 			t.Helper()
 			synctest.Wait()
-			if !slices.Equal(came, want) {
-				t.Errorf("places have %q, want %q", came, want)
+			if !slices.Equal(granted, want) {
+				t.Errorf("slots granted to %q, want %q", granted, want)
 			}
-			came = nil
+			granted = nil
 		}
 		for range 4 {
-			take(t.Context(), "eve")
+			acquire(t.Context(), "eve")
 		}
-		has("eve", "eve") // one is left for others
-		take(t.Context(), "me")
-		has("me")
+		wantGranted("eve", "eve") // one slot is left for others
+		acquire(t.Context(), "me")
+		wantGranted("me")
 		gone, cancel := context.WithCancel(t.Context())
-		take(gone, "gone")
-		take(t.Context(), "me")
-		take(t.Context(), "you")
+		acquire(gone, "gone")
+		acquire(t.Context(), "me")
+		acquire(t.Context(), "you")
 		cancel()
-		has()
+		wantGranted()
 		q.release("eve")
-		has("you") // eve came earlier, and has one
+		wantGranted("you") // eve waited longer, but has a slot
 		q.release("me")
-		has("me")
+		wantGranted("me")
 		q.release("you")
-		has("eve") // as has she; she came earlier
+		wantGranted("eve") // me has a slot as well; eve waited longer
 		q.release("eve")
 		q.release("eve")
-		has("eve")
+		wantGranted("eve")
 		q.release("me")
 		q.release("eve")
 		if q.free != 3 || len(q.used)+len(q.waiting) != 0 {
-			t.Errorf("in the end: %d places, %v, %v", q.free, q.used, q.waiting)
+			t.Errorf("at the end: %d slots free, used %v, waiting %v", q.free, q.used, q.waiting)
 		}
 	})
 }
 
-// One place is everybody's.
-func TestQueueOfOne(t *testing.T) {
+// A single slot can be used by every user.
+func TestQueueWithOneSlot(t *testing.T) {
 	t.Parallel()
 	q := newQueue(1)
 	for range 2 {
-		if err := q.acquire(t.Context(), "me", func() { t.Error("it waits") }); err != nil {
+		if err := q.acquire(t.Context(), "me", func() { t.Error("acquire waits for a free slot") }); err != nil {
 			t.Fatal(err)
 		}
 		q.release("me")

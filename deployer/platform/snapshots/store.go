@@ -3,7 +3,7 @@ package snapshots
 import (
 	"cmp"
 	"context"
-	"crypto/md5" //nolint:gosec // shown by the API; nothing relies on it
+	"crypto/md5" //nolint:gosec // part of the API; not used for security
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,28 +27,29 @@ type Options struct {
 		Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error)
 		Sweep(used func(dir string) bool) error
 	}
-	// Credential returns the user that an app is built and run as, nil for the
-	// server's own. A nil function is one that returns nil.
+	// Credential returns the user that an app is built and run as; nil means the
+	// server's user. The default returns nil.
 	Credential func(user, app string) (*syscall.Credential, error)
 
-	MaxSize int64 // bytes of an archive; default 512 MiB
-	AtOnce  int   // builds at a time, of one user one less; default 3
+	MaxSize int64 // maximum bytes of an archive; default 512 MiB
+	AtOnce  int   // concurrent builds, one less for a single user; default 3
 }
 
-// Store may be used concurrently; but one snapshot by one caller at a time.
+// Store is safe for concurrent use, except that each snapshot must be used by
+// one caller at a time.
 type Store struct {
 	o     Options
 	queue *queue
 }
 
-// Request is what a snapshot is built as.
+// Request describes the snapshot to build.
 type Request struct {
 	User, App, ID string
 	Root          string            // folder of the app below the snapshot's top; "" for the top
-	Env           map[string]string // of the app, as people set it
+	Env           map[string]string // of the app, as set by its user
 }
 
-// New returns a Store. It touches nothing yet.
+// New returns a Store. It does not access the disk.
 func New(o Options) *Store {
 	o.MaxSize = cmp.Or(o.MaxSize, 512<<20)
 	o.AtOnce = cmp.Or(o.AtOnce, 3)
@@ -64,19 +65,19 @@ func (s *Store) archive(user, app, id string) string {
 	return filepath.Join(s.o.Dir, user, app, id+".tgz")
 }
 
-// BuiltDir returns the folder that a snapshot is built to.
+// BuiltDir returns the folder that a snapshot is built in.
 func (s *Store) BuiltDir(user, app, id string) string {
 	return filepath.Join(s.o.Builds, user, app, id)
 }
 
-// dependencies is where an app's builds share their dependencies. No snapshot
-// has a name that begins with a dot.
+// dependencies returns the cache of dependencies that an app's builds share. Its
+// name can't be that of a snapshot: those do not begin with a dot.
 func (s *Store) dependencies(user, app string) depcache.Cache {
 	return depcache.Cache(filepath.Join(s.o.Builds, user, app, dependenciesName))
 }
 
-// home is the home folder of an app's builds. It goes with the app, as the app's
-// uid may be another's then.
+// home returns the home folder of an app's builds. It is removed with the app,
+// as the app's uid may be reused then.
 func (s *Store) home(user, app string) string {
 	return filepath.Join(s.o.Builds, user, app, homeName)
 }
@@ -86,30 +87,30 @@ const (
 	homeName         = ".home"
 )
 
-// Prepare makes the folders and removes what was being received.
+// Prepare creates the folders and removes partly received archives.
 func (s *Store) Prepare() error {
 	if err := os.RemoveAll(s.incoming()); err != nil {
-		return fmt.Errorf("snapshots: removing what was left: %w", err)
+		return fmt.Errorf("snapshots: removing partly received archives: %w", err)
 	}
 	if err := os.MkdirAll(s.incoming(), 0o700); err != nil {
-		return fmt.Errorf("snapshots: making the folder: %w", err)
+		return fmt.Errorf("snapshots: creating the folder: %w", err)
 	}
 	if err := passable(s.o.Builds); err != nil {
-		return fmt.Errorf("snapshots: making the folder for builds: %w", err)
+		return fmt.Errorf("snapshots: creating the folder for builds: %w", err)
 	}
 	return nil
 }
 
-// passable makes a folder that others may pass through and not list, whatever
-// the umask is.
+// passable creates a folder that other users may search but not list, regardless
+// of the umask.
 func passable(dir string) error {
-	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // the apps' users must pass
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // the apps' users need to search it
 		return err
 	}
-	return os.Chmod(dir, 0o711) //nolint:gosec // the apps' users must pass
+	return os.Chmod(dir, 0o711) //nolint:gosec // the apps' users need to search it
 }
 
-// Archive is one that was received and not kept yet.
+// Archive is an archive that was received and not yet stored.
 type Archive struct {
 	MD5  string // hex
 	Size int64
@@ -117,9 +118,10 @@ type Archive struct {
 	path string
 }
 
-// Receive writes body to the disk. It refuses with [core.CodePlatformTooLarge], and with
-// [core.CodePlatformInvalid] if body breaks off or is empty. The archive must be
-// discarded; what is kept by then stays.
+// Receive writes body to the disk. It fails with [core.CodePlatformTooLarge] if
+// body is too large, [core.CodePlatformIncomplete] if reading body fails, and
+// [core.CodePlatformInvalid] if body is empty. The caller must discard the
+// archive, which does nothing if [Store.Build] has stored it.
 func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
 	file, err := os.CreateTemp(s.incoming(), "")
 	if err != nil {
@@ -139,11 +141,11 @@ func (s *Store) Receive(body io.Reader) (a *Archive, err error) {
 	received.Size, err = io.Copy(io.MultiWriter(file, sum), source)
 	switch {
 	case source.err != nil:
-		return nil, core.Errorf(core.CodePlatformIncomplete, "The snapshot broke off after %d bytes; send it again", received.Size)
+		return nil, core.Errorf(core.CodePlatformIncomplete, "The snapshot ended early, after %d bytes; send it again", received.Size)
 	case err != nil:
 		return nil, fmt.Errorf("snapshots: receiving: %w", err)
 	case received.Size > s.o.MaxSize:
-		return nil, core.Errorf(core.CodePlatformTooLarge, "The snapshot is larger than %d MiB, which is the limit of the platform", s.o.MaxSize>>20)
+		return nil, core.Errorf(core.CodePlatformTooLarge, "The snapshot is larger than the platform's limit of %d MiB", s.o.MaxSize>>20)
 	case received.Size == 0:
 		return nil, core.Errorf(core.CodePlatformInvalid, "The snapshot is empty; send a tgz with one top folder, package/")
 	}
@@ -160,7 +162,7 @@ type sender struct {
 	err error
 }
 
-// Read reads on.
+// Read reads from r and records its error.
 func (s *sender) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	if err != nil && err != io.EOF { //nolint:errorlint // a reader's own EOF is this very value
@@ -169,7 +171,7 @@ func (s *sender) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Discard removes the archive, unless it was kept.
+// Discard removes the archive, unless it was stored.
 func (a *Archive) Discard() error {
 	if err := os.Remove(a.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("snapshots: discarding: %w", err)
@@ -177,12 +179,12 @@ func (a *Archive) Discard() error {
 	return nil
 }
 
-// Build builds an archive to the snapshot's folder, in the place of what is
-// there, and keeps it. Its output goes to out as it comes, as does that it has
-// to wait for other builds. If it fails, nothing of the snapshot is left. It
-// fails as [builds.Builder.Build] does.
+// Build builds an archive in the snapshot's folder, replacing previous contents,
+// and stores the archive. The output of the build is written to out as it is
+// produced, after a line if the build has to wait for others. If Build fails, it
+// removes the snapshot. It returns the errors of [builds.Builder.Build].
 func (s *Store) Build(ctx context.Context, a *Archive, r Request, out io.Writer) (builds.Result, error) {
-	err := s.queue.acquire(ctx, r.User, func() { _, _ = io.WriteString(out, "Waiting for other builds\n") }) // who left need not know
+	err := s.queue.acquire(ctx, r.User, func() { _, _ = io.WriteString(out, "Waiting for other builds\n") }) // a client that has disconnected does not need it
 	if err != nil {
 		return builds.Result{}, fmt.Errorf("snapshots: waiting for other builds: %w", err)
 	}
@@ -208,7 +210,7 @@ func (s *Store) build(ctx context.Context, a *Archive, r Request, out io.Writer)
 	}
 	for _, above := range []string{filepath.Dir(filepath.Dir(dir)), filepath.Dir(dir)} {
 		if err := passable(above); err != nil {
-			return builds.Result{}, fmt.Errorf("snapshots: making the folder: %w", err)
+			return builds.Result{}, fmt.Errorf("snapshots: creating the folder: %w", err)
 		}
 	}
 	file, err := os.Open(a.path)
@@ -222,14 +224,14 @@ func (s *Store) build(ctx context.Context, a *Archive, r Request, out io.Writer)
 	}, out)
 }
 
-// keep moves the archive to its place, durably.
+// keep moves the archive to its final path, durably.
 func (s *Store) keep(a *Archive, user, app, id string) error {
 	path := s.archive(user, app, id)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("snapshots: keeping: %w", err)
+		return fmt.Errorf("snapshots: storing the archive: %w", err)
 	}
 	if err := atomicfile.Rename(a.path, path); err != nil {
-		return fmt.Errorf("snapshots: keeping: %w", err)
+		return fmt.Errorf("snapshots: storing the archive: %w", err)
 	}
 	return nil
 }
@@ -243,19 +245,19 @@ func (s *Store) Open(user, app, id string) (*os.File, error) {
 	return file, nil
 }
 
-// Remove removes what there is of a snapshot, and dependencies that no other
-// one of the app has.
+// Remove removes the files of a snapshot, and dependencies that no other snapshot
+// of the app uses. It is not an error if there are none.
 func (s *Store) Remove(user, app, id string) error {
-	err := removed(s.archive(user, app, id), s.BuiltDir(user, app, id))
+	err := removeAll(s.archive(user, app, id), s.BuiltDir(user, app, id))
 	return errors.Join(err, s.dependencies(user, app).Prune())
 }
 
 // RemoveApp removes all snapshots of an app.
 func (s *Store) RemoveApp(user, app string) error {
-	return removed(filepath.Join(s.o.Dir, user, app), filepath.Join(s.o.Builds, user, app))
+	return removeAll(filepath.Join(s.o.Dir, user, app), filepath.Join(s.o.Builds, user, app))
 }
 
-func removed(paths ...string) error {
+func removeAll(paths ...string) error {
 	var failures []error
 	for _, path := range paths {
 		failures = append(failures, os.RemoveAll(path))

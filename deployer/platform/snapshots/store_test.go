@@ -19,41 +19,41 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-func TestBuildKeepsTheSnapshot(t *testing.T) {
+func TestBuildStoresSnapshot(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	archive := b.receive("x=1")
+	f := setup(t)
+	archive := f.receive("x=1")
 	if archive.Size != 3 || archive.MD5 != "a255512f9d61a6777bd5a304235bd26d" {
 		t.Errorf("archive %+v", archive)
 	}
 	var out bytes.Buffer
-	built, err := b.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "1.0.0"}, &out)
+	built, err := f.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "1.0.0"}, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(b.builds, "me", "app", "1.0.0")
-	if built.Dir != dir || built.Node != "/bin/node" || built.NodeVersion != "20.0.0" || b.BuiltDir("me", "app", "1.0.0") != dir {
-		t.Errorf("built %+v in %s", built, b.BuiltDir("me", "app", "1.0.0"))
+	dir := filepath.Join(f.builds, "me", "app", "1.0.0")
+	if built.Dir != dir || built.Node != "/bin/node" || built.NodeVersion != "20.0.0" || f.BuiltDir("me", "app", "1.0.0") != dir {
+		t.Errorf("built %+v in %s", built, f.BuiltDir("me", "app", "1.0.0"))
 	}
 	if out.String() != "building x=1" {
 		t.Errorf("output %q", out.String())
 	}
-	if err := archive.Discard(); err != nil { // what is kept stays
+	if err := archive.Discard(); err != nil { // has no effect: it was stored
 		t.Error(err)
 	}
-	file, err := b.Open("me", "app", "1.0.0")
+	file, err := f.Open("me", "app", "1.0.0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := io.ReadAll(file)
 	if err = errors.Join(err, file.Close()); err != nil || string(text) != "x=1" {
-		t.Errorf("the archive holds %q, %v", text, err)
+		t.Errorf("got archive %q, %v", text, err)
 	}
-	b.holds(b.archives, ".incoming", "me/app/1.0.0.tgz")
-	b.holds(b.builds, "me/app/1.0.0/x")
+	f.holds(f.archives, ".incoming", "me/app/1.0.0.tgz")
+	f.holds(f.builds, "me/app/1.0.0/x")
 	for path, want := range map[string]os.FileMode{
-		b.archives + "/.incoming": 0o700, b.archives + "/me": 0o700, b.archives + "/me/app/1.0.0.tgz": 0o600,
-		b.builds: 0o711, b.builds + "/me": 0o711, b.builds + "/me/app": 0o711,
+		f.archives + "/.incoming": 0o700, f.archives + "/me": 0o700, f.archives + "/me/app/1.0.0.tgz": 0o600,
+		f.builds: 0o711, f.builds + "/me": 0o711, f.builds + "/me/app": 0o711,
 	} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s has mode %v, want %v; %v", path, info.Mode().Perm(), want, err)
@@ -61,18 +61,18 @@ func TestBuildKeepsTheSnapshot(t *testing.T) {
 	}
 }
 
-func TestOpenTellsOfNone(t *testing.T) {
+func TestOpenUnknownSnapshot(t *testing.T) {
 	t.Parallel()
 	if _, err := setup(t).Open("me", "app", "none"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v, want os.ErrNotExist", err)
 	}
 }
 
-// The folders that an app's builds have in common are the app's.
-func TestBuildTellsWhatIsShared(t *testing.T) {
+// The builds of an app share the home folder and dependencies of that app.
+func TestBuildSharedFolders(t *testing.T) {
 	t.Parallel()
 	as := &syscall.Credential{Uid: 7}
-	b := setup(t, func(o *snapshots.Options) {
+	f := setup(t, func(o *snapshots.Options) {
 		o.Credential = func(_, app string) (*syscall.Credential, error) {
 			if app == "lost" {
 				return nil, errNoBuild
@@ -80,23 +80,23 @@ func TestBuildTellsWhatIsShared(t *testing.T) {
 			return as, nil
 		}
 	})
-	b.put("me", "app", "1", "x=1")
-	b.put("me", "other", "1", "x=1")
+	f.put("me", "app", "1", "x=1")
+	f.put("me", "other", "1", "x=1")
 	for i, app := range []string{"app", "other"} {
-		got, dir := b.builder.seen[i], filepath.Join(b.builds, "me", app)
+		got, dir := f.builder.seen[i], filepath.Join(f.builds, "me", app)
 		if got.Dir != dir+"/1" || got.Home != dir+"/.home" || got.Dependencies != depcache.Cache(dir+"/.dependencies") || got.Credential != as {
 			t.Errorf("app %s is built with %+v", app, got)
 		}
 	}
-	if _, err := b.Build(t.Context(), b.receive("x"), snapshots.Request{User: "me", App: "lost", ID: "1"}, io.Discard); !errors.Is(err, errNoBuild) {
-		t.Errorf("without a user: %v", err)
+	if _, err := f.Build(t.Context(), f.receive("x"), snapshots.Request{User: "me", App: "lost", ID: "1"}, io.Discard); !errors.Is(err, errNoBuild) {
+		t.Errorf("credential fails: got error %v, want %v", err, errNoBuild)
 	}
 }
 
 func TestReceiveRefuses(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(o *snapshots.Options) { o.MaxSize = 1 << 20 })
-	if err := b.receive(strings.Repeat("x", 1<<20)).Discard(); err != nil {
+	f := setup(t, func(o *snapshots.Options) { o.MaxSize = 1 << 20 })
+	if err := f.receive(strings.Repeat("x", 1<<20)).Discard(); err != nil {
 		t.Error(err)
 	}
 	for name, test := range map[string]struct {
@@ -104,120 +104,121 @@ func TestReceiveRefuses(t *testing.T) {
 		code core.Code
 		want string
 	}{
-		"too large":  {strings.NewReader(strings.Repeat("x", 1<<20+1)), core.CodePlatformTooLarge, "larger than 1 MiB"},
+		"too large":  {strings.NewReader(strings.Repeat("x", 1<<20+1)), core.CodePlatformTooLarge, "limit of 1 MiB"},
 		"empty":      {strings.NewReader(""), core.CodePlatformInvalid, "empty"},
-		"broken off": {io.MultiReader(strings.NewReader("four"), iotest.ErrReader(errNoBuild)), core.CodePlatformIncomplete, "after 4 bytes"},
-		"cut off":    {iotest.ErrReader(io.ErrUnexpectedEOF), core.CodePlatformIncomplete, "after 0 bytes"},
+		"read error": {io.MultiReader(strings.NewReader("four"), iotest.ErrReader(errNoBuild)), core.CodePlatformIncomplete, "after 4 bytes"},
+		"short body": {iotest.ErrReader(io.ErrUnexpectedEOF), core.CodePlatformIncomplete, "after 0 bytes"},
 	} {
-		a, err := b.Receive(test.body)
+		a, err := f.Receive(test.body)
 		if a != nil || core.CodeOf(err) != test.code || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %+v, %v", name, a, err)
 		}
 	}
-	b.holds(b.archives, ".incoming")
+	f.holds(f.archives, ".incoming")
 }
 
-func TestReceiveTellsOfTheDisk(t *testing.T) {
+func TestReceiveDiskError(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	if err := os.Remove(filepath.Join(b.archives, ".incoming")); err != nil {
+	f := setup(t)
+	if err := os.Remove(filepath.Join(f.archives, ".incoming")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.Receive(strings.NewReader("x"))
+	_, err := f.Receive(strings.NewReader("x"))
 	if err == nil || core.CodeOf(err) == core.CodePlatformInvalid {
-		t.Errorf("error %v, which is not the sender's", err)
+		t.Errorf("got error %v, want one that does not blame the request", err)
 	}
 }
 
-func TestFailedBuildLeavesNothing(t *testing.T) {
+func TestFailedBuildRemovesSnapshot(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"fail", "break"} {
-		b := setup(t)
-		b.put("me", "app", "kept", "x=1")
-		archive := b.receive(text)
-		_, err := b.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "bad"}, io.Discard)
-		if theirs := core.CodeOf(err) == core.CodePlatformBuildFailed; theirs != (text == "fail") || !theirs && !errors.Is(err, errNoBuild) {
+		f := setup(t)
+		f.put("me", "app", "good", "x=1")
+		archive := f.receive(text)
+		_, err := f.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "bad"}, io.Discard)
+		if coded := core.CodeOf(err) == core.CodePlatformBuildFailed; coded != (text == "fail") || !coded && !errors.Is(err, errNoBuild) {
 			t.Errorf("%s: %v", text, err)
 		}
 		if err := archive.Discard(); err != nil {
 			t.Error(err)
 		}
-		b.holds(b.archives, ".incoming", "me/app/kept.tgz")
-		b.holds(b.builds, "me/app/kept/x")
+		f.holds(f.archives, ".incoming", "me/app/good.tgz")
+		f.holds(f.builds, "me/app/good/x")
 	}
 }
 
-func TestBuildThatCantBeKeptLeavesNothing(t *testing.T) {
+func TestUnstoredBuildRemovesSnapshot(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.builder.after = func(builds.Snapshot) error {
-		b.write(b.archives, "me") // a file instead of the folder
+	f := setup(t)
+	f.builder.after = func(builds.Snapshot) error {
+		f.write(f.archives, "me") // a file instead of the folder
 		return nil
 	}
-	archive := b.receive("x=1")
-	if _, err := b.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "1"}, io.Discard); err == nil {
+	archive := f.receive("x=1")
+	if _, err := f.Build(t.Context(), archive, snapshots.Request{User: "me", App: "app", ID: "1"}, io.Discard); err == nil {
 		t.Error("no error")
 	}
 	if err := archive.Discard(); err != nil {
 		t.Error(err)
 	}
-	b.holds(b.archives, ".incoming", "me")
-	b.holds(b.builds, "me/app")
+	f.holds(f.archives, ".incoming", "me")
+	f.holds(f.builds, "me/app")
 }
 
-func TestBuildReplacesWhatIsThere(t *testing.T) {
+func TestBuildReplacesSnapshot(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.write(b.builds, "me", "app", "1", "left", "over") // by a server that was killed
-	b.write(b.archives, "me", "app", "1.tgz")
-	b.put("me", "app", "1", "x=1")
-	b.put("me", "app", "2", "x=2")
-	b.put("me", "app", "1", "y=3")
-	b.holds(b.builds, "me/app/1/y", "me/app/2/x")
-	b.holds(b.archives, ".incoming", "me/app/1.tgz", "me/app/2.tgz")
+	f := setup(t)
+	f.write(f.builds, "me", "app", "1", "left", "over") // left by a server that was killed
+	f.write(f.archives, "me", "app", "1.tgz")
+	f.put("me", "app", "1", "x=1")
+	f.put("me", "app", "2", "x=2")
+	f.put("me", "app", "1", "y=3")
+	f.holds(f.builds, "me/app/1/y", "me/app/2/x")
+	f.holds(f.archives, ".incoming", "me/app/1.tgz", "me/app/2.tgz")
 }
 
-// printer receives what a build prints.
+// printer is a writer that sends what is written to it.
 type printer chan string
 
-// Write receives what is printed.
+// Write sends text.
 func (p printer) Write(text []byte) (int, error) {
 	p <- string(text)
 	return len(text), nil
 }
 
-// A user whose builds hang leaves a slot to others, and a build that waits says so.
-func TestBuildsOfOneUserLeaveAPlace(t *testing.T) {
+// Hanging builds of one user leave a slot to others, and a build that has to wait
+// prints a line.
+func TestOneUserLeavesSlot(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(o *snapshots.Options) { o.AtOnce = 2 })
-	b.builder.begun, b.builder.proceed = make(chan struct{}, 5), make(chan struct{})
+	f := setup(t, func(o *snapshots.Options) { o.AtOnce = 2 })
+	f.builder.begun, f.builder.proceed = make(chan struct{}, 5), make(chan struct{})
 	var all sync.WaitGroup
 	build := func(ctx context.Context, user, id string) (printed printer, failed chan error) {
 		printed, failed = make(printer, 5), make(chan error, 1)
-		archive := b.receive("x=1")
+		archive := f.receive("x=1")
 		all.Go(func() {
-			_, err := b.Build(ctx, archive, snapshots.Request{User: user, App: "app", ID: id}, printed)
+			_, err := f.Build(ctx, archive, snapshots.Request{User: user, App: "app", ID: id}, printed)
 			failed <- err
 		})
 		return printed, failed
 	}
 	_, first := build(t.Context(), "eve", "1")
-	<-b.builder.begun
+	<-f.builder.begun
 	waits, second := build(t.Context(), "eve", "2")
 	if line := <-waits; line != "Waiting for other builds\n" {
 		t.Errorf("eve's second build prints %q", line)
 	}
 	begins, other := build(t.Context(), "me", "1")
-	<-b.builder.begun
+	<-f.builder.begun
 
 	ctx, cancel := context.WithCancel(t.Context())
 	waits, gone := build(ctx, "you", "1")
 	<-waits
 	cancel()
 	if err := <-gone; !errors.Is(err, context.Canceled) {
-		t.Errorf("while others build: %v", err)
+		t.Errorf("canceled while waiting: got error %v", err)
 	}
-	close(b.builder.proceed)
+	close(f.builder.proceed)
 	if line := <-begins; line != "building x=1" {
 		t.Errorf("my build prints %q", line)
 	}
@@ -227,50 +228,50 @@ func TestBuildsOfOneUserLeaveAPlace(t *testing.T) {
 		}
 	}
 	all.Wait()
-	b.holds(b.builds, "eve/app/1/x", "eve/app/2/x", "me/app/1/x")
+	f.holds(f.builds, "eve/app/1/x", "eve/app/2/x", "me/app/1/x")
 }
 
 func TestRemove(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	// Names that begin alike, or hold what is a part of others.
+	f := setup(t)
+	// Names that are prefixes or parts of each other.
 	for _, id := range []string{"1", "1.0", "1-a", "10"} {
-		b.put("me", "app", id, "x=1")
+		f.put("me", "app", id, "x=1")
 	}
-	b.put("me", "app.2", "1", "x=1")
-	b.put("me2", "app", "1", "x=1")
-	for range 2 { // what is gone is not an error
-		if err := b.Remove("me", "app", "1"); err != nil {
+	f.put("me", "app.2", "1", "x=1")
+	f.put("me2", "app", "1", "x=1")
+	for range 2 { // removing it again is not an error
+		if err := f.Remove("me", "app", "1"); err != nil {
 			t.Error(err)
 		}
 	}
-	b.holds(b.archives, ".incoming", "me/app/1.0.tgz", "me/app/1-a.tgz", "me/app/10.tgz", "me/app.2/1.tgz", "me2/app/1.tgz")
-	b.holds(b.builds, "me/app/1.0/x", "me/app/1-a/x", "me/app/10/x", "me/app.2/1/x", "me2/app/1/x")
-	b.write(b.builds, "me", "app", ".home", "cache")
-	b.write(b.builds, "me", "app", ".dependencies", "next-1", "x")
+	f.holds(f.archives, ".incoming", "me/app/1.0.tgz", "me/app/1-a.tgz", "me/app/10.tgz", "me/app.2/1.tgz", "me2/app/1.tgz")
+	f.holds(f.builds, "me/app/1.0/x", "me/app/1-a/x", "me/app/10/x", "me/app.2/1/x", "me2/app/1/x")
+	f.write(f.builds, "me", "app", ".home", "cache")
+	f.write(f.builds, "me", "app", ".dependencies", "next-1", "x")
 	for range 2 {
-		if err := b.RemoveApp("me", "app"); err != nil {
+		if err := f.RemoveApp("me", "app"); err != nil {
 			t.Error(err)
 		}
 	}
-	b.holds(b.archives, ".incoming", "me/app.2/1.tgz", "me2/app/1.tgz")
-	b.holds(b.builds, "me/app.2/1/x", "me2/app/1/x")
+	f.holds(f.archives, ".incoming", "me/app.2/1.tgz", "me2/app/1.tgz")
+	f.holds(f.builds, "me/app.2/1/x", "me2/app/1/x")
 }
 
-// tree is the name of one in an app's shared dependencies.
+// tree returns the name of a tree in an app's shared dependencies.
 func tree(letter string) string { return ".dependencies/" + strings.Repeat(letter, 64) }
 
 func TestRemoveRemovesDependencies(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	app := filepath.Join(b.builds, "me", "app")
+	f := setup(t)
+	app := filepath.Join(f.builds, "me", "app")
 	for _, id := range []string{"1", "2", "3"} {
-		b.put("me", "app", id, "x=1")
+		f.put("me", "app", id, "x=1")
 	}
 	for _, use := range []string{tree("a") + "/uses/1", tree("a") + "/uses/2", tree("b") + "/uses/3"} {
-		b.write(app, use)
+		f.write(app, use)
 	}
-	b.write(app, ".dependencies/next-1/half") // another build makes it
+	f.write(app, ".dependencies/next-1/half") // being created by another build
 	for _, test := range []struct {
 		id   string
 		want []string
@@ -279,9 +280,9 @@ func TestRemoveRemovesDependencies(t *testing.T) {
 		{"2", []string{tree("b") + "/uses/3", "3/x"}},
 		{"3", nil},
 	} {
-		if err := b.Remove("me", "app", test.id); err != nil {
+		if err := f.Remove("me", "app", test.id); err != nil {
 			t.Fatal(err)
 		}
-		b.holds(app, append(test.want, ".dependencies/next-1/half")...)
+		f.holds(app, append(test.want, ".dependencies/next-1/half")...)
 	}
 }

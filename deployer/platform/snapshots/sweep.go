@@ -12,9 +12,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
-// Sweep removes what is on the disk and is neither a snapshot that known reports
-// nor a folder of programs that used says one runs with. Nothing may be
-// received or built meanwhile.
+// Sweep removes the files of snapshots for which known returns false, and
+// installed programs for which used returns false. It must not run concurrently
+// with Receive or Build.
 func (s *Store) Sweep(known func(user, app, id string) bool, used func(dir string) bool) error {
 	err := errors.Join(
 		sweep(s.o.Dir, func(user, app, name string) bool {
@@ -30,8 +30,8 @@ func (s *Store) Sweep(known func(user, app, id string) bool, used func(dir strin
 	return nil
 }
 
-// sweep removes what is three levels below root and not kept. Of the folders
-// around it those are removed in which nothing is kept, with all that is in them.
+// sweep removes the entries three levels below root for which kept returns false,
+// and whole folders of apps and users without any entry to keep.
 func sweep(root string, kept func(user, app, name string) bool) error {
 	users, err := list(root)
 	failures := []error{err}
@@ -43,7 +43,7 @@ func sweep(root string, kept func(user, app, name string) bool) error {
 				return kept(user, app, name)
 			}))
 		}
-		_ = os.Remove(filepath.Join(root, user)) // fails if something is in it
+		_ = os.Remove(filepath.Join(root, user)) // fails if it is not empty
 	}
 	return errors.Join(failures...)
 }
@@ -51,7 +51,7 @@ func sweep(root string, kept func(user, app, name string) bool) error {
 func sweepApp(dir string, kept func(name string) bool) error {
 	names, err := list(dir)
 	if err != nil {
-		return err // what can't be listed is not removed for that
+		return err // a folder that can't be listed is not removed
 	}
 	if !slices.ContainsFunc(names, kept) {
 		return os.RemoveAll(dir)
@@ -65,8 +65,8 @@ func sweepApp(dir string, kept func(name string) bool) error {
 	return errors.Join(append(failures, depcache.Cache(filepath.Join(dir, dependenciesName)).Sweep())...)
 }
 
-// list returns the names in a folder, without those that begin with a dot,
-// which are not of users; none if it is not a folder.
+// list returns the names in a folder, except those that begin with a dot. It
+// returns nil if dir does not exist or is not a folder.
 func list(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if info, statErr := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || statErr == nil && !info.IsDir() {

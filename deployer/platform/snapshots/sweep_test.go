@@ -6,87 +6,88 @@ import (
 	"testing"
 )
 
-func TestPrepareRemovesWhatWasReceived(t *testing.T) {
+func TestPrepareRemovesIncoming(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.put("me", "app", "1", "x=1")
-	b.receive("never built")
-	if err := os.Chmod(b.builds, 0o700); err != nil { //nolint:gosec // as a strict umask makes it
+	f := setup(t)
+	f.put("me", "app", "1", "x=1")
+	f.receive("never built")
+	if err := os.Chmod(f.builds, 0o700); err != nil { //nolint:gosec // as with a strict umask
 		t.Fatal(err)
 	}
-	if err := b.Prepare(); err != nil {
+	if err := f.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	b.holds(b.archives, ".incoming", "me/app/1.tgz")
-	b.holds(b.builds, "me/app/1/x")
-	if info, err := os.Stat(b.builds); err != nil || info.Mode().Perm() != 0o711 {
+	f.holds(f.archives, ".incoming", "me/app/1.tgz")
+	f.holds(f.builds, "me/app/1/x")
+	if info, err := os.Stat(f.builds); err != nil || info.Mode().Perm() != 0o711 {
 		t.Errorf("mode %v, %v", info.Mode().Perm(), err)
 	}
 }
 
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	f := setup(t)
 	known := map[string]bool{}
 	for _, s := range [][3]string{{"me", "app", "1.0.0"}, {"me", "app", "old.tgz-1"}, {"me", "both", "1"}, {"you", "app", "1"}} {
-		b.put(s[0], s[1], s[2], "x=1")
+		f.put(s[0], s[1], s[2], "x=1")
 		known[s[0]+"/"+s[1]+"/"+s[2]] = true
 	}
-	// Of a server that was killed: between the build and the archive, the archive
-	// and the database, in removing an app, in making dependencies.
-	b.write(b.builds, "me/app/half/x")
-	b.put("me", "app", "unknown", "x=1")
-	b.put("gone", "app", "1", "x=1")
-	b.write(b.builds, "gone/app/.home/cache")
-	b.write(b.builds, "gone/app/.dependencies/next-1/x")
-	b.write(b.builds, "me/none/.home/cache")
-	b.write(b.builds, "me/app/.home/cache")
-	b.write(b.builds, "me/app/.dependencies/next-1/x")
-	b.write(b.builds, "me/app/.dependencies/old-1/x")
-	b.write(b.builds, "me/app", tree("a"), "uses/1.0.0")
-	b.write(b.builds, "me/app", tree("b"), "uses/half")
-	// What is nobody's.
-	b.write(b.archives, "me/app/1.0.0") // not the archive's name
-	b.write(b.archives, "me/stray")
-	b.write(b.builds, "stray")
+	// Left by a server that was killed: after the build and before the archive was
+	// stored, after the archive and before the database, while removing an app,
+	// while creating dependencies.
+	f.write(f.builds, "me/app/half/x")
+	f.put("me", "app", "unknown", "x=1")
+	f.put("gone", "app", "1", "x=1")
+	f.write(f.builds, "gone/app/.home/cache")
+	f.write(f.builds, "gone/app/.dependencies/next-1/x")
+	f.write(f.builds, "me/none/.home/cache")
+	f.write(f.builds, "me/app/.home/cache")
+	f.write(f.builds, "me/app/.dependencies/next-1/x")
+	f.write(f.builds, "me/app/.dependencies/old-1/x")
+	f.write(f.builds, "me/app", tree("a"), "uses/1.0.0")
+	f.write(f.builds, "me/app", tree("b"), "uses/half")
+	// Files that belong to no snapshot.
+	f.write(f.archives, "me/app/1.0.0") // not the name of an archive
+	f.write(f.archives, "me/stray")
+	f.write(f.builds, "stray")
 	outside := filepath.Join(t.TempDir(), "precious")
-	b.write(outside, "app", "1")
-	if err := os.Symlink(filepath.Join(outside, "app"), filepath.Join(b.builds, "me", "link")); err != nil {
+	f.write(outside, "app", "1")
+	if err := os.Symlink(filepath.Join(outside, "app"), filepath.Join(f.builds, "me", "link")); err != nil {
 		t.Fatal(err)
 	}
-	b.receive("that is being received stays")
+	f.receive("being received")
 
-	incoming := files(t, filepath.Join(b.archives, ".incoming"))
+	incoming := files(t, filepath.Join(f.archives, ".incoming"))
 	if len(incoming) != 1 {
 		t.Fatalf("incoming %v", incoming)
 	}
-	err := b.Sweep(
+	err := f.Sweep(
 		func(user, app, id string) bool { return known[user+"/"+app+"/"+id] },
 		func(node string) bool { return node == "node 2" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := b.builder.unused; len(got) != 1 || got[0] != "node 1" {
-		t.Errorf("not used are %q", got)
+	if got := f.builder.unused; len(got) != 1 || got[0] != "node 1" {
+		t.Errorf("got unused nodes %q, want node 1", got)
 	}
-	b.holds(b.archives, ".incoming/"+incoming[0],
+	f.holds(f.archives, ".incoming/"+incoming[0],
 		"me/app/1.0.0.tgz", "me/app/old.tgz-1.tgz", "me/both/1.tgz", "you/app/1.tgz")
-	b.holds(b.builds, "me/app/.home/cache", "me/app/"+tree("a")+"/uses/1.0.0",
+	f.holds(f.builds, "me/app/.home/cache", "me/app/"+tree("a")+"/uses/1.0.0",
 		"me/app/1.0.0/x", "me/app/old.tgz-1/x", "me/both/1/x", "you/app/1/x")
-	if err := b.Sweep(func(string, string, string) bool { return false }, func(string) bool { return false }); err != nil {
+	if err := f.Sweep(func(string, string, string) bool { return false }, func(string) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
-	b.holds(b.archives, ".incoming/"+incoming[0])
-	b.holds(b.builds, ".")
+	f.holds(f.archives, ".incoming/"+incoming[0])
+	f.holds(f.builds, ".")
 }
 
-func TestSweepOfNothing(t *testing.T) {
+func TestSweepWithoutFolders(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	if err := os.RemoveAll(b.builds); err != nil {
+	f := setup(t)
+	if err := os.RemoveAll(f.builds); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Sweep(func(string, string, string) bool { return true }, func(string) bool { return true }); err != nil {
+	if err := f.Sweep(func(string, string, string) bool { return true }, func(string) bool { return true }); err != nil {
 		t.Error(err)
 	}
 }
