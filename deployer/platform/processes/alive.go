@@ -6,23 +6,23 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve/peercred"
 )
 
-// missedChecks is how many checks in a row must find nobody listening on a
-// drone's port: a server may close its socket for a moment to bind it anew.
+// missedChecks is how many consecutive checks must find no listener on a drone's
+// port: a server may close its socket for a moment to bind it again.
 const missedChecks = 2
 
-// watchPort has the port of a drone that is ready be checked until it is ended.
+// watchPort starts checking the port of a ready drone, until the drone is ended.
 func (r *Runner) watchPort(d *drone) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ready[d] = true
 }
 
-// soon is when a drone is checked again that did not listen.
-const soon = 50 * time.Millisecond
+// recheckAfter is the time until a drone that did not listen is checked again.
+const recheckAfter = 50 * time.Millisecond
 
-// check looks now and then whether each drone listens on its port, and soon after
-// it refused a connection, until Stop. A process may live on without its port,
-// such as one whose cluster or daemon is gone.
+// check checks at intervals, and soon after a refused connection, that each drone
+// listens on its port, until Stop. A process may keep running without its port,
+// for example if its cluster workers or its daemon have exited.
 func (r *Runner) check() {
 	for {
 		pause := time.NewTimer(r.o.CheckEvery)
@@ -38,7 +38,7 @@ func (r *Runner) check() {
 			if !r.checkAll() {
 				break
 			}
-			again := time.NewTimer(soon)
+			again := time.NewTimer(recheckAfter)
 			select {
 			case <-again.C:
 			case <-r.ctx.Done():
@@ -81,7 +81,7 @@ func (r *Runner) Refused(user, app, addr string) {
 	found.refused.Store(true)
 	select {
 	case r.suspect <- struct{}{}:
-	default: // a check is due already
+	default: // a check is already pending
 	}
 }
 
@@ -101,8 +101,8 @@ func (a *application) find(addr string) *drone {
 	return nil
 }
 
-// listened reports whether a socket listens on port; also if that can't be found
-// out.
+// listened reports whether a socket listens on port. It returns true if that is
+// unknown.
 func listened(port int) bool {
 	listeners, err := peercred.Listeners(uint16(port)) //nolint:gosec // a port
 	return err != nil || len(listeners) > 0

@@ -13,28 +13,28 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// application is what the Runner knows of one app.
+// application is the state of one app.
 type application struct {
 	runner     *Runner
 	user, name string
 	journal    *journal
-	lock       ctxlock.Lock   // held by the one call that changes what runs, or by a candidate
+	lock       ctxlock.Lock   // held by the call that changes what runs, or by a candidate
 	boots      ctxlock.Lock   // held by the one drone that boots after a crash
-	drains     sync.WaitGroup // of generations that were replaced; added to and waited for by who holds the lock
-	late       chan struct{}  // closed by who halts the app: the time for requests is over; replaced when drains are done
+	drains     sync.WaitGroup // of generations that were replaced; used with the lock held
+	late       chan struct{}  // closed by halt when the time for requests is over; replaced when drains are done
 
 	mu       sync.Mutex
-	current  *generation // that gets the requests; nil if the app is stopped
+	current  *generation // receives the requests; nil if the app is stopped
 	former   *generation // that current replaced, while current may still be aborted; nil otherwise
-	next     int         // where pick begins to look, so that equals take turns
+	next     int         // where pick starts, so that equal drones are used in turn
 	restarts int
 	reason   string
 
 	notifying sync.Mutex
-	last      runner.State // that was notified
+	last      runner.State // last state passed to Options.Notify
 }
 
-// halt ends what runs and returns when it has ended. The lock must be held.
+// halt ends the app's drones and waits for their end. The lock must be held.
 func (a *application) halt(ctx context.Context) error {
 	r := a.runner
 	a.mu.Lock()
@@ -42,7 +42,7 @@ func (a *application) halt(ctx context.Context) error {
 	a.current, a.restarts, a.reason = nil, 0, ""
 	a.mu.Unlock()
 	a.notify()
-	late := time.AfterFunc(r.o.Grace, func() { close(a.late) }) // also for what was replaced before
+	late := time.AfterFunc(r.o.Grace, func() { close(a.late) }) // also for generations that were replaced before
 	var err error
 	if old != nil {
 		ctx, cancel := context.WithCancel(ctx)
@@ -58,9 +58,8 @@ func (a *application) halt(ctx context.Context) error {
 	return err
 }
 
-// sweep ends what the app's user still runs, and removes its temporary files.
-// It is for an app that has no drone: for processes that lost its mark on
-// purpose.
+// sweep ends the remaining processes of the app's user, which removed their mark,
+// and removes the app's temporary files. The app must have no drones.
 func (a *application) sweep(ctx context.Context) error {
 	r := a.runner
 	var err error
@@ -73,11 +72,11 @@ func (a *application) sweep(ctx context.Context) error {
 	return errors.Join(err, os.RemoveAll(filepath.Join(r.around(a.user, a.name), "tmp")))
 }
 
-// slowFrom is how many crashes in a row make an app a crashed one while no drone
-// is ready: from then on the pauses are long.
+// slowFrom is the number of consecutive crashes from which on an app without a
+// ready drone is reported as crashed.
 const slowFrom = 5
 
-// state returns the app's state, without the time.
+// state returns the app's state, without Since.
 func (a *application) state() runner.State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -109,7 +108,7 @@ func (a *application) state() runner.State {
 	return s
 }
 
-// notify reports the state if it has changed, and returns it.
+// notify calls Options.Notify if the state has changed, and returns the state.
 func (a *application) notify() runner.State {
 	r := a.runner
 	a.notifying.Lock()
@@ -131,8 +130,8 @@ func (a *application) notify() runner.State {
 	return s
 }
 
-// pick returns the ready drone with the fewest requests in flight: one that did
-// not refuse connections, and of the current generation, if there is one.
+// pick returns the ready drone with the fewest requests in flight. It prefers
+// drones that did not refuse connections and those of the current generation.
 func (a *application) pick() (addr string, done func(), ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -156,7 +155,7 @@ func (a *application) pick() (addr string, done func(), ok bool) {
 	}), true
 }
 
-// better reports whether the next request should rather go to d than to other.
+// better reports whether d is preferred to other for the next request.
 func (d *drone) better(other *drone) bool {
 	if a, b := d.refused.Load(), other.refused.Load(); a != b {
 		return b
@@ -165,7 +164,7 @@ func (d *drone) better(other *drone) bool {
 }
 
 // leastBusy returns the ready drone of g with the fewest requests in flight, if
-// possible one that did not refuse connections; nil if there is none. The mutex must be held.
+// possible one that did not refuse connections, or nil. The mutex must be held.
 func (a *application) leastBusy(g *generation) *drone {
 	if g == nil {
 		return nil
@@ -181,8 +180,8 @@ func (a *application) leastBusy(g *generation) *drone {
 	return best
 }
 
-// note adds a line of the platform to the app's log; drone is 0 if it is about
-// all of them.
+// note adds a line of the platform to the app's log; drone is 0 if the line is not
+// about a single drone.
 func (a *application) note(drone int, text string) {
 	a.journal.append(runner.Line{Time: a.runner.o.Now().UTC(), Drone: drone, Stream: runner.Platform, Text: text})
 }

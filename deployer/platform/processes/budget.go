@@ -6,7 +6,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// What a drone may log on each of its streams.
+// Limits of what a drone may log on each of its streams.
 const (
 	linesRate  = 1000 // lines a second
 	linesBurst = 5000
@@ -14,7 +14,7 @@ const (
 	bytesBurst = 4 << 20
 )
 
-// budget says how much of a stream may be written.
+// budget limits how much of a stream is written to the log.
 type budget struct {
 	lines    float64 // tokens
 	bytes    float64
@@ -26,9 +26,9 @@ func newBudget(now time.Time) budget {
 	return budget{lines: linesBurst, bytes: bytesBurst, filled: now}
 }
 
-// admits reports whether a line may be written now. Once nothing is left it
-// says no until there is enough for a while, so that drops are told once a
-// second and not once a line.
+// admits reports whether a line may be written now. Once the budget is used up, it
+// returns false until there is enough for a second, so that dropped lines are
+// reported once a second and not once a line.
 func (b *budget) admits(now time.Time) bool {
 	if passed := now.Sub(b.filled).Seconds(); passed > 0 {
 		b.lines = min(b.lines+passed*linesRate, linesBurst)
@@ -43,7 +43,7 @@ func (b *budget) admits(now time.Time) bool {
 	return !b.dropping
 }
 
-// spend takes a line out of the budget.
+// spend subtracts a line from the budget.
 func (b *budget) spend(line runner.Line) {
 	b.lines--
 	b.bytes -= float64(len(line.Text) + 100) // what JSON adds

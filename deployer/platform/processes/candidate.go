@@ -10,19 +10,19 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// candidate is a generation that is ready, beside the one that runs. It holds
-// the app's lock until it is decided.
+// candidate is a generation that is ready, beside the current one. It holds the
+// app's lock until Commit or Abort.
 type candidate struct {
 	app        *application
 	generation *generation
 	promoted   bool
 }
 
-// launchVersion brings up v beside what runs. The lock must be held.
+// launchVersion starts v beside the current version. The lock must be held.
 func (a *application) launchVersion(ctx context.Context, v runner.Version) (*candidate, error) {
 	r := a.runner
 	if _, err := os.Stat(v.Dir); err != nil {
-		return nil, fmt.Errorf("processes: looking for the app's folder: %w", err)
+		return nil, fmt.Errorf("processes: checking the app's folder: %w", err)
 	}
 	as, err := r.Credential(a.user, a.name)
 	if err != nil {
@@ -98,13 +98,13 @@ func (c *candidate) Abort() {
 	c.replace(c.generation)
 }
 
-// replace ends a generation that gets no request any more, once those that it
-// has have ended.
+// replace ends a generation that gets no new requests, once its requests have
+// ended.
 func (c *candidate) replace(old *generation) {
 	if old == nil {
 		return
 	}
 	r := c.app.runner
 	old.cancel()
-	c.app.drains.Go(func() { _ = old.drain(r.hurry, r.o.DrainTimeout, r.o.Grace) }) // it was logged
+	c.app.drains.Go(func() { _ = old.drain(r.hurry, r.o.DrainTimeout, r.o.Grace) }) // failures were logged
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// What is kept of what a drone writes.
+// Limits of the captured output of a drone.
 const (
 	maxLine     = 64 << 10 // bytes of a line
 	tailLines   = 50       // kept in memory for a StartError
-	tailText    = 4 << 10  // bytes of a line there
+	tailText    = 4 << 10  // bytes of a line in memory
 	captureTail = time.Second
 )
 
-// capture reads what one drone writes.
+// capture reads the output of one drone.
 type capture struct {
 	drone   int
 	journal *journal
@@ -35,7 +35,7 @@ func newCapture(drone int, j *journal, m *mask, now func() time.Time) *capture {
 	return &capture{drone: drone, journal: j, mask: m, now: now}
 }
 
-// pipe returns the end to write to, for the child; the caller closes it.
+// pipe returns the write end of a pipe for the child; the caller closes it.
 func (c *capture) pipe(stream runner.Stream) (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -51,8 +51,8 @@ func (c *capture) source(stream runner.Stream, pipe *os.File) *source {
 	return s
 }
 
-// close waits until all is read. It does not wait long for a writer that
-// still has the pipe: whoever escaped from the drone's group.
+// close waits until all output is read. It waits at most captureTail for processes
+// that still have the pipe because they escaped from the drone's group.
 func (c *capture) close() {
 	for _, s := range c.sources {
 		_ = s.pipe.SetReadDeadline(time.Now().Add(captureTail))
@@ -67,8 +67,8 @@ func (c *capture) close() {
 	}
 }
 
-// last returns the last lines of the drone, oldest first. Half of them are for
-// either stream, so that a flood on one doesn't hide what the other says.
+// last returns the last lines of the drone, oldest first. Half of them are
+// reserved for each stream, so that a flood on one doesn't hide the other.
 func (c *capture) last() []runner.Line {
 	var all []runner.Line
 	for i, s := range c.sources {
@@ -94,8 +94,8 @@ func (c *capture) lastText() string {
 	return strings.Join(lines, "\n")
 }
 
-// source is one of the streams that a drone writes. More than its budget is
-// read, counted and dropped, so that the drone never waits for us.
+// source is one output stream of a drone. Lines beyond its budget are read,
+// counted and dropped, so that the drone never blocks on its output.
 type source struct {
 	capture *capture
 	stream  runner.Stream
@@ -103,8 +103,8 @@ type source struct {
 
 	mu      sync.Mutex
 	budget  budget
-	dropped int           // lines, since that was told
-	tail    []runner.Line // the newest, of which those at the end may have been dropped
+	dropped int           // lines, since the last report of dropped lines
+	tail    []runner.Line // the newest lines; the last of them may have been dropped from the log
 }
 
 func (s *source) last() []runner.Line {
@@ -113,24 +113,24 @@ func (s *source) last() []runner.Line {
 	return slices.Clone(s.tail)
 }
 
-// read splits what comes into lines, until its end.
+// read reads lines until the end of the stream.
 func (s *source) read() {
 	chunk := make([]byte, maxLine)
-	line := make([]byte, 0, 1024) // the line that is not ended yet, as far as it is kept
+	line := make([]byte, 0, 1024) // the unfinished line, as far as it is kept
 	for {
 		n, err := s.pipe.Read(chunk)
-		line = s.take(chunk[:n], line)
+		line = s.add(chunk[:n], line)
 		if err != nil {
 			break
 		}
 	}
 	if len(line) > 0 {
-		s.take([]byte{'\n'}, line)
+		s.add([]byte{'\n'}, line)
 	}
 }
 
-// take adds the lines that end within text and returns the one that goes on.
-func (s *source) take(text, line []byte) []byte {
+// add logs the lines that end within text and returns the unfinished one.
+func (s *source) add(text, line []byte) []byte {
 	now := s.capture.now().UTC()
 	var lines []runner.Line
 	s.mu.Lock()
@@ -158,8 +158,8 @@ func (s *source) take(text, line []byte) []byte {
 	return s.join(line, text)
 }
 
-// drop is the cheap way through a flood: it counts the lines that end within
-// text, keeps the newest in the tail, and returns what goes on.
+// drop handles a flood cheaply: it counts the lines that end within text, keeps
+// the newest in the tail, and returns the unfinished one.
 func (s *source) drop(text, line []byte, now time.Time) (rest, begun []byte) {
 	end := bytes.LastIndexByte(text, '\n') + 1
 	lines, rest := text[:end], text[end:]
@@ -171,7 +171,7 @@ func (s *source) drop(text, line []byte, now time.Time) (rest, begun []byte) {
 		}
 	}
 	if begin > 0 {
-		line = line[:0] // it ends among those that are left out
+		line = line[:0] // its end is not among the newest lines
 	}
 	for one := range bytes.Lines(lines[begin:]) {
 		s.keep(s.line(s.join(line, one[:len(one)-1]), now))
@@ -180,9 +180,9 @@ func (s *source) drop(text, line []byte, now time.Time) (rest, begun []byte) {
 	return rest, line
 }
 
-// settle returns what is to be written in the end: how many lines were
-// dropped, and the newest of them after all, as they may be the drone's last
-// words.
+// settle returns the lines to write when the stream has ended: the number of
+// dropped lines, and the newest of these, as they may explain why the drone
+// ended.
 func (s *source) settle() []runner.Line {
 	if s.dropped == 0 {
 		return nil
@@ -196,8 +196,8 @@ func (s *source) settle() []runner.Line {
 	return append(lines, newest...)
 }
 
-// join adds text to a line, as far as it is kept: more than is shown of it, so
-// that no secret is cut there before it is masked.
+// join adds text to a line, up to a limit. The limit is larger than maxLine by the
+// longest secret, so that no secret is cut before it is masked.
 func (s *source) join(line, text []byte) []byte {
 	room := maxLine + s.capture.mask.secrets.Longest() - len(line)
 	return append(line, text[:min(len(text), max(0, room))]...)
@@ -220,8 +220,8 @@ func (s *source) keep(line runner.Line) {
 	s.tail = append(s.tail, line)
 }
 
-// cut returns at most limit bytes of text, which is UTF-8, without halving a
-// character.
+// cut returns at most limit bytes of text, which must be UTF-8, without splitting
+// a character.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text

@@ -15,8 +15,8 @@ func TestCaptureCutsAndCounts(t *testing.T) {
 	j := &journal{dir: t.TempDir(), limit: 100 << 20}
 	c := newCapture(1, j, newMask(), func() time.Time { return now })
 	s := c.source(runner.Stdout, nil)
-	line := s.take([]byte(strings.Repeat("é", maxLine)), nil)
-	line = s.take([]byte("tail\nnext\nbegun"), line)
+	line := s.add([]byte(strings.Repeat("é", maxLine)), nil)
+	line = s.add([]byte("tail\nnext\nbegun"), line)
 	if string(line) != "begun" {
 		t.Errorf("the line that goes on is %q", line)
 	}
@@ -27,8 +27,8 @@ func TestCaptureCutsAndCounts(t *testing.T) {
 	// Within one moment there is a burst and no more; a second later there is
 	// room again, and what was dropped is told.
 	flood := []byte(strings.Repeat("x\n", 3*linesBurst))
-	line = s.take(flood, line)
-	line = s.take(flood, line)
+	line = s.add(flood, line)
+	line = s.add(flood, line)
 	if n := len(texts(t, j, 1_000_000)); n > linesBurst+2 || n < linesBurst-2 {
 		t.Errorf("%d lines were written at once", n)
 	}
@@ -36,7 +36,7 @@ func TestCaptureCutsAndCounts(t *testing.T) {
 		t.Errorf("%d lines were dropped", n)
 	}
 	now = now.Add(time.Second)
-	s.take([]byte("after\n"), line)
+	s.add([]byte("after\n"), line)
 	got = texts(t, j, 2)
 	if len(got) != 2 || !strings.HasSuffix(got[0], "lines dropped, as they came too fast") || got[1] != "after" {
 		t.Errorf("last lines %q", got)
@@ -58,12 +58,12 @@ func TestCaptureKeepsTheLastWords(t *testing.T) {
 	c := newCapture(1, j, newMask(), func() time.Time { return now })
 	out, err := c.source(runner.Stdout, nil), c.source(runner.Stderr, nil)
 	flood := []byte(strings.Repeat("noise\n", 100_000))
-	rest := out.take(flood, nil)
-	rest = out.take([]byte("half"), rest)
-	err.take([]byte("FATAL: no database\n"), nil)
-	rest = out.take(append([]byte(" a line\nin\n"), flood[:len("noise\n")*10]...), rest)
+	rest := out.add(flood, nil)
+	rest = out.add([]byte("half"), rest)
+	err.add([]byte("FATAL: no database\n"), nil)
+	rest = out.add(append([]byte(" a line\nin\n"), flood[:len("noise\n")*10]...), rest)
 	for i := range 5 {
-		rest = out.take(fmt.Appendf(nil, "word %d\n", i), rest)
+		rest = out.add(fmt.Appendf(nil, "word %d\n", i), rest)
 	}
 	last := linesOf(c.last())
 	if len(last) != tailLines {
@@ -122,7 +122,7 @@ func TestCaptureMasksWhatIsCut(t *testing.T) {
 			if len(rest) > 100 && len(rest) < len(text)-100 {
 				n = min(1000*size, len(rest)-50)
 			}
-			line, rest = s.take(rest[:n], line), rest[n:]
+			line, rest = s.add(rest[:n], line), rest[n:]
 		}
 		want := []string{"before *** after ***", strings.Repeat("x", maxLine-5) + "***y"}
 		got := texts(t, j, 10)

@@ -15,16 +15,16 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// systemPath is where drones find the system's programs.
+// systemPath is the PATH of the system's programs.
 const systemPath = "/usr/local/bin:/usr/bin:/bin"
 
-// expendable becomes the command, as what the kernel ends first where the
-// machine has no memory left (proc_pid_oom_score_adj(5)): sooner an app than the
-// server, or its neighbours on the machine.
+// expendable executes the command with the highest OOM score
+// (proc_pid_oom_score_adj(5)), so that if the machine runs out of memory the
+// kernel kills apps before the server or other programs.
 const expendable = `{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
 exec "$@"`
 
-// command returns the arguments that run spec within the limits.
+// command returns the arguments that run v within the limits.
 func command(o Options, v runner.Version, ownUser bool) []string {
 	limits := group.Limits{Files: o.Files, Memory: o.Memory, Private: true}
 	if ownUser {
@@ -37,13 +37,13 @@ func command(o Options, v runner.Version, ownUser bool) []string {
 	return limits.Wrap(append([]string{"/bin/sh", "-c", expendable, "expendable"}, args...)...)
 }
 
-// shellWords are what is no program's name and can't follow exec.
+// shellWords are the shell's builtins and keywords, which can't follow exec.
 const shellWords = ` . : ! [ alias bg break builtin case cd command continue do done elif else esac eval
 	exec exit export false fg fi for getopts hash if in jobs local printf read readonly return select set shift source
 	test then time times trap true type ulimit umask unalias unset until wait while `
 
-// replaced returns the command so that the shell becomes it, where it is one
-// program with its arguments: else a shell stands between, whose exit code
+// replaced returns the command prefixed with exec if it is a single program with
+// its arguments. Otherwise the shell remains its parent, and the shell's exit code
 // hides the signal that ended the program.
 func replaced(start string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(start), " ")
@@ -53,8 +53,8 @@ func replaced(start string) string {
 	return "exec " + start
 }
 
-// isScript reports whether start is the path of a file for node, which is how
-// the old platform had it, rather than a shell command.
+// isScript reports whether start is the path of a script for node, as on the
+// original Nodejitsu platform, rather than a shell command.
 func isScript(dir, start string) bool {
 	if start == "" || strings.ContainsAny(start, " \t\n\"'`$&|;<>()*?[]{}~#\\=!") || strings.HasPrefix(start, "-") {
 		return false
@@ -68,7 +68,7 @@ func isScript(dir, start string) bool {
 	}
 	file, err := os.OpenInRoot(dir, start)
 	if err != nil {
-		// node finds server.js by the name server; a shell would find nothing.
+		// node resolves the name server to server.js; a shell does not.
 		info, err := os.Stat(filepath.Join(dir, start+".js"))
 		return err == nil && info.Mode().IsRegular()
 	}
@@ -85,7 +85,8 @@ func isScript(dir, start string) bool {
 	return !bytes.Contains(head[:n], []byte{0})
 }
 
-// environ returns the environment of a drone: nothing of the server's own.
+// environ returns the environment of a drone. It contains nothing of the server's
+// environment.
 func environ(o Options, v runner.Version, port int, own folders) []string {
 	env := map[string]string{"NODE_ENV": "production", "LANG": "C.UTF-8"}
 	maps.Copy(env, v.Env)
@@ -95,8 +96,7 @@ func environ(o Options, v runner.Version, port int, own folders) []string {
 	env["TMPDIR"] = own.tmp
 	env["NODE_OPTIONS"] = nodeOptions(env["NODE_OPTIONS"], o.Memory)
 	if env["PM2_HOME"] == "" {
-		// Drones, and versions while one takes over from another, must not share
-		// a daemon.
+		// Drones must not share a daemon, nor must two versions during a switch.
 		env["PM2_HOME"] = filepath.Join(own.tmp, "pm2-"+env["PORT"])
 	}
 	env["PATH"] = strings.Join(slices.Concat([]string{filepath.Dir(v.Node)}, v.Path, []string{systemPath}), ":")
@@ -107,13 +107,13 @@ func environ(o Options, v runner.Version, port int, own folders) []string {
 	return list
 }
 
-// heapOption limits the heap of Node.js, which otherwise goes by the machine's
-// memory and collects too late to stay within the limit of a drone.
+// heapOption limits the heap of Node.js, which otherwise depends on the machine's
+// memory, so that garbage is collected too late for the limit of a drone.
 const heapOption = "--max-old-space-size"
 
-// nodeOptions returns the app's options for Node.js with one for its heap: three
-// quarters of the memory that a process may have, as the rest is needed beside
-// the heap. If the app sets that option itself, it knows better.
+// nodeOptions returns the app's options for Node.js with heapOption set to three
+// quarters of the memory limit of a process; the rest is for memory outside of the
+// heap. If the app sets that option itself, it is not changed.
 func nodeOptions(options string, memory int64) string {
 	if strings.Contains(strings.ReplaceAll(options, "_", "-"), heapOption) {
 		return options
@@ -121,7 +121,7 @@ func nodeOptions(options string, memory int64) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s=%d", options, heapOption, memory/4*3>>20))
 }
 
-// check returns an error where spec can't be run as it is.
+// check returns an error if v is invalid.
 func check(v runner.Version) error {
 	switch {
 	case strings.TrimSpace(v.Start) == "":

@@ -15,11 +15,11 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// portTries is how many ports a drone is started with if others bind them before
-// it does.
+// portTries is how many ports are tried for a drone if other processes bind them
+// first.
 const portTries = 3
 
-// errPortLost says that another process bound the drone's port before it did.
+// errPortLost means that another process bound the drone's port first.
 var errPortLost = errors.New("processes: the port was bound by another process")
 
 // drone is one running process of an app.
@@ -30,18 +30,18 @@ type drone struct {
 	started time.Time
 	group   *group.Group
 	out     *capture
-	lost    chan struct{} // closed when it does not listen on its port any more
+	lost    chan struct{} // closed when it no longer listens on its port
 
 	refused atomic.Bool // it refused a connection since the last check
-	missed  int         // checks in a row that found nobody listening; of who checks
+	missed  int         // consecutive checks that found no listener; used by check only
 
 	// Guarded by the app's mutex.
 	inFlight int
 	drained  chan struct{} // not nil once it drains; closed when inFlight is 0
 }
 
-// awaitEnd waits until the drone has exited or lost its port; it returns false if
-// ctx ends before that.
+// awaitEnd waits until the drone has exited or lost its port. It returns false if
+// ctx ends first.
 func (d *drone) awaitEnd(ctx context.Context) bool {
 	select {
 	case <-d.group.Exited():
@@ -53,9 +53,9 @@ func (d *drone) awaitEnd(ctx context.Context) bool {
 	}
 }
 
-// launch starts a drone and waits until it is ready. If it does not get so far,
-// no process is left; the error has the code [core.CodePlatformStartFailed] if
-// that is the app's fault.
+// launch starts a drone and waits until it is ready. If it fails, it ends all
+// processes of the drone; the error has the code [core.CodePlatformStartFailed]
+// if the app is the cause.
 func (a *application) launch(ctx context.Context, v runner.Version, number int) (*drone, error) {
 	var d *drone
 	var err error
@@ -68,7 +68,7 @@ func (a *application) launch(ctx context.Context, v runner.Version, number int) 
 			return d, nil
 		}
 		ours := a.ownsPort(d.port)
-		// What it says of its own exit must be read before it is reported.
+		// Ending it also reads the rest of its output, which is part of the error.
 		exit := a.end(context.WithoutCancel(ctx), d, 0)
 		if failed, ok := errors.AsType[*core.Error](err); ok {
 			failed.Detail = d.out.lastText()
@@ -137,8 +137,8 @@ func (d *drone) start(cmd *exec.Cmd, mark string, cgroups *group.Cgroups, limits
 	return err
 }
 
-// end ends the drone with all it started, reads the rest of its output and
-// frees its port. It returns how the drone's leader exited.
+// end ends all processes of the drone, reads the rest of its output and releases
+// its port. It returns the exit error of the drone's leader.
 func (a *application) end(ctx context.Context, d *drone, grace time.Duration) error {
 	r := a.runner
 	r.mu.Lock()
@@ -146,7 +146,7 @@ func (a *application) end(ctx context.Context, d *drone, grace time.Duration) er
 	r.mu.Unlock()
 	err := d.group.End(ctx, grace)
 	if errors.Is(err, group.ErrSurvivors) {
-		r.o.Logger.Error("drone survives SIGKILL", "user", a.user, "app", a.name, "pid", d.group.Pid(), "error", err)
+		r.o.Logger.Error("drone not killed", "user", a.user, "app", a.name, "pid", d.group.Pid(), "error", err)
 	}
 	d.out.close()
 	r.ports.release(d.port)

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// exitText describes how the drone exited, after its name, once it was ended.
+// exitText describes how the drone exited, as the predicate of a sentence. The
+// drone must have been ended.
 func (r *Runner) exitText(d *drone, err error) string {
 	limit := fmt.Sprintf("the limit is %s; the operator raises it with --app-memory", size(r.o.Memory))
 	switch text := exitText(err); {
@@ -23,7 +24,7 @@ func (r *Runner) exitText(d *drone, err error) string {
 	}
 }
 
-// exitText describes how a process exited, after its name.
+// exitText describes how a process exited, as the predicate of a sentence.
 func exitText(err error) string {
 	if err == nil {
 		return "exited with code 0"
@@ -38,8 +39,8 @@ func exitText(err error) string {
 	return fmt.Sprintf("exited with code %d", exit.ExitCode())
 }
 
-// outOfMemory reports whether a program's last lines say that it had no memory,
-// as Node.js does.
+// outOfMemory reports whether a program's last lines contain an out-of-memory
+// message, such as those of Node.js.
 func outOfMemory(lines string) bool {
 	for _, text := range []string{"JavaScript heap out of memory", "Array buffer allocation failed", "process out of memory", "std::bad_alloc", "Cannot allocate memory"} {
 		if strings.Contains(lines, text) {
@@ -50,7 +51,7 @@ func outOfMemory(lines string) bool {
 }
 
 // aborted reports whether a program was ended by a signal that Node.js raises if
-// an allocation fails, also if a shell stood between.
+// an allocation fails, or has the exit code that a shell reports for one.
 func aborted(err error) bool {
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {
@@ -67,7 +68,7 @@ func aborted(err error) bool {
 	return false
 }
 
-// size returns a number of bytes as a person writes it.
+// size formats a number of bytes in GiB or MiB.
 func size(bytes int64) string {
 	if bytes%(1<<30) == 0 {
 		return fmt.Sprintf("%d GiB", bytes>>30)

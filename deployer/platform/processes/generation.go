@@ -14,8 +14,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// generation is the set of drones that run one version. Each of its slots is
-// kept by a goroutine, which starts the slot's drone again when it ends.
+// generation is the set of drones that run one version. Each of its slots has a
+// keeper, a goroutine that restarts the slot's drone when it ends.
 type generation struct {
 	app     *application
 	launch  string // identifies it
@@ -37,8 +37,8 @@ type slot struct {
 
 	// Guarded by the app's mutex.
 	drone   *drone    // nil while none is ready
-	crashes int       // in a row, as pacer has them
-	next    time.Time // when it is started again; zero if it does not wait
+	crashes int       // consecutive, as in pacer
+	next    time.Time // time of the next start; zero if none is pending
 }
 
 func (a *application) newGeneration(v runner.Version) *generation {
@@ -50,8 +50,8 @@ func (a *application) newGeneration(v runner.Version) *generation {
 	return g
 }
 
-// start starts a drone for each slot, all at once, and returns when all are
-// ready. If one fails, none is left.
+// start starts a drone for each slot concurrently, and returns when all are
+// ready. If one fails, all are ended.
 func (g *generation) start(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -77,11 +77,11 @@ func (g *generation) start(ctx context.Context) error {
 		return nil
 	}
 	g.cancel()
-	return errors.Join(err, g.drain(g.app.runner.hurry, 0, g.app.runner.o.Grace)) //nolint:contextcheck // ctx may have ended, and still nothing may be left
+	return errors.Join(err, g.drain(g.app.runner.hurry, 0, g.app.runner.o.Grace)) //nolint:contextcheck // the drones must be ended even if ctx has ended
 }
 
-// first returns the failure that made the others fail: the one that is not
-// for the context's end.
+// first returns the failure that caused the others: the first that is not a
+// canceled context.
 func first(failures []error) error {
 	var err error
 	for _, failure := range failures {
@@ -92,8 +92,8 @@ func first(failures []error) error {
 	return err
 }
 
-// watch fails once a drone has ended, or does not accept connections any more.
-// It returns nil when ctx ends. Nothing else may keep the drones meanwhile.
+// watch returns an error when a drone has ended or no longer accepts connections,
+// and nil when ctx ends. It must not run concurrently with the keepers.
 func (g *generation) watch(ctx context.Context) error {
 	a := g.app
 	ended := make(chan *slot, len(g.slots))
@@ -116,21 +116,21 @@ func (g *generation) watch(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	d := sl.drone
-	sl.drone = nil // no request goes there
+	sl.drone = nil // so that it gets no requests
 	a.mu.Unlock()
 	a.notify()
 	reason := a.bury(ctx, d)
 	return &core.Error{Code: core.CodePlatformStartFailed, Reason: reason + " soon after it had accepted connections", Detail: d.out.lastText()}
 }
 
-// keep begins to keep the drones up.
+// keep starts the keepers.
 func (g *generation) keep() {
 	for _, sl := range g.slots {
 		g.keepers.Go(func() { g.keepSlot(sl) })
 	}
 }
 
-// keepSlot keeps the drone of sl up until the generation ends.
+// keepSlot restarts the drone of sl when it ends, until the generation ends.
 func (g *generation) keepSlot(sl *slot) {
 	a := g.app
 	o := a.runner.o
@@ -173,11 +173,11 @@ func (g *generation) keepSlot(sl *slot) {
 	}
 }
 
-// exitTime is how long a process may take to exit that has closed its port.
+// exitTime is how long a process that has closed its port may take to exit.
 const exitTime = 500 * time.Millisecond
 
-// bury ends a drone that has exited, or lost its port, with all it started. It
-// returns why, as a sentence for the app's author.
+// bury ends all processes of a drone that has exited or lost its port. It returns
+// the reason, as a sentence for the app's author.
 func (a *application) bury(ctx context.Context, d *drone) string {
 	lost := false
 	exiting := time.NewTimer(exitTime)
@@ -194,33 +194,33 @@ func (a *application) bury(ctx context.Context, d *drone) string {
 	return fmt.Sprintf("drone %d %s", d.number, a.runner.exitText(d, exit))
 }
 
-// booting is for how long a drone that boots counts as one: after that, most of
-// what it needs the processor for is done, and the rest is waiting.
+// booting is the maximum time for which a starting drone occupies a boot slot:
+// most of its CPU-intensive work is done by then.
 const booting = 2 * time.Second
 
-// boot launches a drone for sl. Only few boot at once, so that a server with
-// many apps gets up at all; and of each app only one, so that none keeps the
-// others waiting.
+// boot launches a drone for sl. The number of drones that boot at the same time is
+// limited, so that a server with many apps can start; and only one drone of each
+// app boots at a time, so that no app blocks the others.
 func (g *generation) boot(sl *slot) (*drone, error) {
-	var held []ctxlock.Lock
-	leave := sync.OnceFunc(func() {
-		for _, lock := range held {
+	var locks []ctxlock.Lock
+	release := sync.OnceFunc(func() {
+		for _, lock := range locks {
 			lock.Release()
 		}
 	})
-	defer leave()
+	defer release()
 	for _, lock := range []ctxlock.Lock{g.app.boots, g.app.runner.boots} {
 		if err := lock.Acquire(g.ctx); err != nil {
 			return nil, err
 		}
-		held = append(held, lock)
+		locks = append(locks, lock)
 	}
-	defer time.AfterFunc(booting, leave).Stop()
+	defer time.AfterFunc(booting, release).Stop()
 	return g.app.launch(g.ctx, g.version, sl.number)
 }
 
-// pause waits before the next start of a drone that crashed; false says that
-// there is none, as the generation ends.
+// pause waits before a drone that crashed is restarted. It returns false if the
+// generation ends first.
 func (g *generation) pause(sl *slot, reason, detail string, wait time.Duration) bool {
 	a := g.app
 	o := a.runner.o
@@ -253,9 +253,9 @@ func (g *generation) pause(sl *slot, reason, detail string, wait time.Duration) 
 	return true
 }
 
-// drain ends the generation: its keepers, then each drone once its requests
-// have ended or the time for them is over. When ctx ends, all goes at once. It
-// fails if processes are left.
+// drain ends the generation: its keepers, then each drone once its requests have
+// ended or their time is over. When ctx ends, all drones are killed. It returns an
+// error if processes could not be killed.
 func (g *generation) drain(ctx context.Context, requests, grace time.Duration) error {
 	g.cancel()
 	g.keepers.Wait()
@@ -286,7 +286,7 @@ func (g *generation) drain(ctx context.Context, requests, grace time.Duration) e
 			case <-d.group.Exited():
 			case <-ctx.Done():
 			}
-			// How a drone exits that was told to is its own affair.
+			// The exit code of a drone that was ended on purpose does not matter.
 			if err := g.app.end(ctx, d, grace); errors.Is(err, group.ErrSurvivors) {
 				failures[i] = fmt.Errorf("processes: ending drone %d: %w", sl.number, err)
 			}

@@ -16,8 +16,8 @@ import (
 // maxHistory bounds the text that one call returns, in bytes.
 const maxHistory = 8 << 20
 
-// last returns the last rows lines from `from` until `until`, oldest first; a
-// zero time is no bound. Reading goes on beside writing.
+// last returns the last rows lines between from and until, oldest first; a zero
+// time means no bound. It does not block writers.
 func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
 	files, err := j.open()
 	defer func() {
@@ -57,8 +57,8 @@ func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
 	return lines, nil
 }
 
-// open returns the files of the log, newest first. A file that is open is not
-// moved by a rotation.
+// open returns the files of the log, newest first. A rotation does not affect open
+// files.
 func (j *journal) open() ([]*os.File, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -76,15 +76,15 @@ func (j *journal) open() ([]*os.File, error) {
 	return files, nil
 }
 
-// backwards calls yield with the lines of file from the last to the first,
-// until it returns false; so does backwards then.
+// backwards calls yield with the lines of file from the last to the first. It
+// returns false if yield does, which stops it.
 func backwards(file *os.File, yield func([]byte) bool) (bool, error) {
 	end, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
 		return false, err
 	}
 	chunk := make([]byte, 64<<10)
-	var rest []byte // the beginning of what was read: a line's end, its begin is yet to come
+	var rest []byte // the end of a line whose beginning is not read yet
 	for end > 0 {
 		n := min(end, int64(len(chunk)))
 		end -= n

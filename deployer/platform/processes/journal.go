@@ -11,14 +11,14 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// What the log of an app may take on the disk: the file that is written and
-// its predecessors, log.1 the youngest.
+// Limits of the log of an app on the disk: the current file and its predecessors,
+// of which log.1 is the newest.
 const (
 	journalFile = 10 << 20
 	journalKept = 5 // files
 )
 
-// journal is an app's log on the disk, a JSON object a line.
+// journal is an app's log on the disk, with one JSON object per line.
 type journal struct {
 	dir   string
 	limit int64 // bytes of a file
@@ -37,8 +37,8 @@ func (j *journal) path(n int) string {
 	return filepath.Join(j.dir, fmt.Sprintf("log.%d", n))
 }
 
-// append writes lines. What can't be written is dropped, and told with the
-// next line that can: an app must not suffer from a full disk.
+// append writes lines. Lines that can't be written are dropped, and their number
+// is logged before the next line that can: a full disk must not affect the app.
 func (j *journal) append(lines ...runner.Line) {
 	if len(lines) == 0 {
 		return
@@ -56,7 +56,7 @@ func (j *journal) append(lines ...runner.Line) {
 	}
 	err := j.write(text)
 	if err != nil {
-		// The disk may be full: the oldest lines make room for the newest.
+		// The disk may be full: remove the old files.
 		for n := journalKept - 1; n > 0; n-- {
 			_ = os.Remove(j.path(n))
 		}
@@ -71,7 +71,7 @@ func (j *journal) append(lines ...runner.Line) {
 
 func appendLine(text []byte, line runner.Line) []byte {
 	encoded, err := json.Marshal(line)
-	if err != nil { // a year beyond 9999: nothing that a clock says
+	if err != nil { // only for a year beyond 9999
 		return text
 	}
 	return append(append(text, encoded...), '\n')
@@ -119,7 +119,7 @@ func (j *journal) rotate() error {
 	return err
 }
 
-// close closes the file; a later append opens it again.
+// close closes the file; a later append reopens it.
 func (j *journal) close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -10,23 +10,23 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// masked is what stands for a secret.
+// masked replaces a secret.
 const masked = "***"
 
-// minSecret is how long, in bytes, a value must be to be masked: shorter ones
-// stand in too much that is no secret.
+// minSecret is the minimum length in bytes of a value that is masked: shorter
+// values occur in too much text that is not secret.
 const minSecret = 6
 
-// minUser is how long a URL's user must be to be taken for a token.
+// minUser is the minimum length of a URL's user that is treated as a token.
 const minUser = 16
 
 // userinfo matches the password in a URL. Quotes end it, as URLs in JSON are
 // followed by other text that may hold an @.
 var userinfo = regexp.MustCompile("(://[^\\s/?#:@\"'`<>\\\\]*:)[^\\s/?#\"'`<>\\\\]+@")
 
-// mask hides secrets in what an app writes: the values of its environment that
-// are secret by their names, the credentials in its URLs, and the passwords in
-// all other URLs.
+// mask hides secrets in the output of an app: the values of environment variables
+// with secret names, the credentials of URLs in the environment, and the passwords
+// in all other URLs.
 type mask struct {
 	secrets *redact.Redactor
 }
@@ -43,7 +43,7 @@ func newMask(environments ...map[string]string) *mask {
 	return &mask{redact.New(found...)}
 }
 
-// secretsIn returns what is secret of a variable, as a whole and by line.
+// secretsIn returns the secrets in a variable, as a whole and by line.
 func secretsIn(name, value string) []string {
 	secrets := credentials(value)
 	if redact.Named(name) {
@@ -55,8 +55,8 @@ func secretsIn(name, value string) []string {
 	return slices.DeleteFunc(secrets, func(secret string) bool { return len(secret) < minSecret })
 }
 
-// credentials returns those in a URL, as written and as meant: the password,
-// and a user that may be a token.
+// credentials returns the password of a URL, and its user if that may be a token,
+// both as written and unescaped.
 func credentials(value string) []string {
 	_, rest, isURL := strings.Cut(value, "://")
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {

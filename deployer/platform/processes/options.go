@@ -11,29 +11,30 @@ import (
 // Options are the settings of a [Runner]; only Dir has no default.
 type Options struct {
 	// Dir is the folder for the state, the logs and the apps' homes. If apps
-	// have users of their own, each folder above it must be open to them
-	// (o+x), as must be the apps' folders and Node.js; Start says which is not.
+	// have their own users, these need access (o+x) to each folder above it, to
+	// the apps' folders and to Node.js; Start returns an error that names a
+	// folder that they can't access.
 	Dir string
 
 	ReadyTimeout time.Duration // for a drone to accept connections, and its health path to answer; default 30 s
-	DrainTimeout time.Duration // for the requests of drones that others have replaced to end; default 60 s
-	Grace        time.Duration // for a drone to end after SIGTERM, and if an app is halted for its requests before that; default 10 s
+	DrainTimeout time.Duration // for the requests of replaced drones to end; default 60 s
+	Grace        time.Duration // for a drone to exit after SIGTERM, and before that for its requests if the app is halted; default 10 s
 
 	Backoff    time.Duration // before the first restart of a drone, doubled for each further one; default 1 s
 	MaxBackoff time.Duration // default 5 minutes
-	Steady     time.Duration // a drone that has been up for so long starts over at Backoff; default 60 s
-	CheckEvery time.Duration // at least how often each drone's port is checked; default 2 s
+	Steady     time.Duration // the pause of a drone that has been up for this long is reset to Backoff; default 60 s
+	CheckEvery time.Duration // the interval of the checks of each drone's port; default 2 s
 
 	Crashed func(runner.Crash) // called when a drone has crashed; must not block; default: does nothing
 
 	FirstPort, LastPort int // of the loopback ports that drones get; default 20000 to 29999
 
 	SameUser bool   // run apps as the server's own user, even if that is root
-	FirstUID uint32 // if the server is root, apps get uids from this one on, 10,000 of them, as uid and gid; default 50000
+	FirstUID uint32 // if the server is root, the first of 10,000 ids that apps get as uid and gid; default 50000
 
-	Memory    int64 // bytes of data a process may have (RLIMIT_DATA), and all of a drone if it has a control group; default 1 GiB
+	Memory    int64 // bytes of data of a process (RLIMIT_DATA), and of all processes of a drone with a control group; default 1 GiB
 	Files     int   // open files of a process; default 4096
-	Processes int   // processes and threads of an app's own user, and of a drone if it has a control group; default 512
+	Processes int   // processes and threads of an app's own user, and of a drone with a control group; default 512
 
 	Notify func(runner.State) // called after each change of an app's state, one call at a time; must not call the Runner
 	Logger *slog.Logger       // default: discards

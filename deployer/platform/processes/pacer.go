@@ -2,15 +2,15 @@ package processes
 
 import "time"
 
-// pacer says how long to wait before a drone is started again: longer each
-// time, and never for ever. Its zero value has seen no crash.
+// pacer computes the pauses before a drone is restarted, which grow exponentially
+// up to a limit. The zero value is ready for use.
 type pacer struct {
 	pause   time.Duration
-	crashes int // in a row, none of them after having been steady
+	crashes int // consecutive, without a steady drone in between
 }
 
-// crash notes that a drone ended after it had been up for so long, 0 if it never
-// got ready, and returns the pause until the next start.
+// crash records that a drone ended after it had been up for the given time, 0 if
+// it was never ready, and returns the pause until the next start.
 func (p *pacer) crash(o Options, up time.Duration) time.Duration {
 	if up >= o.Steady {
 		*p = pacer{}

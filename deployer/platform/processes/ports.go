@@ -14,10 +14,10 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve/peercred"
 )
 
-// errNoPort says that the whole range is in use.
+// errNoPort means that the whole range is in use.
 var errNoPort = errors.New("no free port")
 
-// ports hands out the ports of a range.
+// ports allocates the ports of a range.
 type ports struct {
 	first, last int
 
@@ -25,13 +25,13 @@ type ports struct {
 	used map[int]bool
 }
 
-// acquire returns a port that nobody listens on. The search begins anywhere, so
-// that two servers on one machine seldom meet.
+// acquire returns a free port. The search begins at a random port, so that two
+// servers on one machine rarely conflict.
 func (p *ports) acquire(ctx context.Context) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	count := p.last - p.first + 1
-	begin := rand.IntN(count) //nolint:gosec // spreads, hides nothing
+	begin := rand.IntN(count) //nolint:gosec // not used for security
 	for i := range count {
 		port := p.first + (begin+i)%count
 		if !p.used[port] && free(ctx, port) {
@@ -48,7 +48,7 @@ func (p *ports) release(port int) {
 	delete(p.used, port)
 }
 
-// free reports whether port could be bound on all addresses, as many apps do.
+// free reports whether port can be bound on all addresses, as many apps do.
 func free(ctx context.Context, port int) bool {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", ":"+strconv.Itoa(port))
@@ -56,8 +56,8 @@ func free(ctx context.Context, port int) bool {
 }
 
 // owns reports whether one of the processes has a socket that listens on port.
-// Without this check another program that bound the port between our check and
-// the drone's bind would get the app's requests.
+// Without this check a program that binds the port after acquire and before the
+// drone would receive the app's requests.
 func owns(pids []int, port int) bool {
 	listeners, err := peercred.Listeners(uint16(port)) //nolint:gosec // a port
 	if err != nil {

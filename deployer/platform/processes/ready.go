@@ -13,30 +13,30 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// How a drone that starts is looked at.
+// Intervals and timeouts of the checks of a starting drone.
 const (
-	firstLook   = 10 * time.Millisecond
-	lastLook    = 100 * time.Millisecond
+	firstCheck  = 10 * time.Millisecond
+	lastCheck   = 100 * time.Millisecond
 	dialLimit   = time.Second
-	healthLimit = 5 * time.Second // for one answer of the health path
+	healthLimit = 5 * time.Second // for one response of the health path
 )
 
 // awaitReady returns nil once the drone accepts connections and its health
-// path, if it has one, answers 2xx or 3xx. An error of the app's without a
-// reason says that the drone exited.
+// path, if it has one, responds with 2xx or 3xx. A [core.Error] without a Reason
+// means that the drone exited.
 func (a *application) awaitReady(ctx context.Context, d *drone, health string) error {
 	limit, cancel := context.WithTimeout(ctx, a.runner.o.ReadyTimeout)
 	defer cancel()
-	stranger := false
-	said := "" // by the health path
-	for look := firstLook; ; look = min(look*2, lastLook) {
+	foreign := false
+	result := "" // of the health path
+	for interval := firstCheck; ; interval = min(interval*2, lastCheck) {
 		if d.addr == "" {
 			if addr := reach(limit, d.port); addr != "" {
 				ours, err := d.listens()
 				if err != nil {
 					return err
 				}
-				if stranger = !ours; ours {
+				if foreign = !ours; ours {
 					d.addr = addr
 				}
 			}
@@ -46,11 +46,11 @@ func (a *application) awaitReady(ctx context.Context, d *drone, health string) e
 			if well {
 				return nil
 			}
-			if limit.Err() == nil || said == "" { // what was cut off says less than what came before
-				said = answer
+			if limit.Err() == nil || result == "" { // the result of an interrupted request is less useful
+				result = answer
 			}
 		}
-		pause := time.NewTimer(look)
+		pause := time.NewTimer(interval)
 		select {
 		case <-pause.C:
 			continue
@@ -58,20 +58,20 @@ func (a *application) awaitReady(ctx context.Context, d *drone, health string) e
 		case <-limit.Done():
 		}
 		pause.Stop()
-		return a.notReady(ctx, d, stranger, health, said)
+		return a.notReady(ctx, d, foreign, health, result)
 	}
 }
 
-// notReady tells why the drone is not ready and will not be.
-func (a *application) notReady(ctx context.Context, d *drone, stranger bool, health, said string) error {
+// notReady returns why the drone did not become ready.
+func (a *application) notReady(ctx context.Context, d *drone, foreign bool, health, result string) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("processes: waiting for the drone: %w", ctx.Err())
 	}
 	ready := a.runner.o.ReadyTimeout
 	select {
 	case <-d.group.Exited():
-		// Who has the port now took it from the drone, unless it is what the
-		// drone has left behind.
+		// If the port is in use now, and not by a process that the drone left
+		// behind, another process has bound it first.
 		if ours, err := d.listens(); err == nil && !ours && !free(ctx, d.port) {
 			return errPortLost
 		}
@@ -79,18 +79,18 @@ func (a *application) notReady(ctx context.Context, d *drone, stranger bool, hea
 	default:
 	}
 	switch {
-	case stranger:
+	case foreign:
 		return errPortLost
 	case d.addr == "":
 		return core.Errorf(core.CodePlatformStartFailed,
 			"drone %d did not accept connections on PORT within %v; listen on process.env.PORT", d.number, ready)
 	default:
 		return core.Errorf(core.CodePlatformStartFailed,
-			"drone %d was not ready within %v: GET %s, its health path, %s; it must answer 2xx or 3xx", d.number, ready, health, said)
+			"drone %d was not ready within %v: GET %s, its health path, %s; it must answer 2xx or 3xx", d.number, ready, health, result)
 	}
 }
 
-// missing tells what the drone still had to do to be ready.
+// missing describes the condition that the drone did not meet.
 func (d *drone) missing(health string) string {
 	if d.addr == "" || health == "" {
 		return "it accepted connections on PORT"
@@ -98,32 +98,31 @@ func (d *drone) missing(health string) string {
 	return "its health path " + health + " answered 2xx or 3xx"
 }
 
-// listens reports whether it is the drone that has its port.
+// listens reports whether a process of the drone listens on its port.
 func (d *drone) listens() (bool, error) {
 	pids, err := d.group.Members()
 	if err != nil {
-		return false, fmt.Errorf("processes: looking for the drone: %w", err)
+		return false, fmt.Errorf("processes: listing the drone's processes: %w", err)
 	}
 	return owns(pids, d.port), nil
 }
 
-// reach returns the loopback address that accepts connections on port; "" for
-// none. An app that listens on "localhost" may have only the IPv6 one.
+// reach returns the loopback address that accepts connections on port, or "". An app that listens on "localhost" may have only the IPv6 one.
 func reach(ctx context.Context, port int) string {
 	dialer := net.Dialer{Timeout: dialLimit}
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		addr := net.JoinHostPort(host, strconv.Itoa(port))
 		if conn, err := dialer.DialContext(ctx, "tcp", addr); err == nil {
-			_ = conn.Close() // nothing was written
+			_ = conn.Close() // only to test the connection
 			return addr
 		}
 	}
 	return ""
 }
 
-// healthy reports whether a health path answers 2xx or 3xx, as none does, and
-// else how it answers. It is asked at the drone itself: where it redirects to
-// is not looked at, and no proxy stands between.
+// healthy reports whether path is empty or responds with 2xx or 3xx; otherwise
+// answer describes the failure. The request is sent to the drone directly, without
+// a proxy, and redirects are not followed.
 func healthy(ctx context.Context, addr, path string) (well bool, answer string) {
 	if path == "" {
 		return true, ""

@@ -20,20 +20,20 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// Runner runs apps as processes of this machine. It may be used by several
-// goroutines at once; calls that change the same app wait for each other.
+// Runner runs apps as processes of this machine. It is safe for concurrent use;
+// calls that change the same app wait for each other.
 type Runner struct {
 	o       Options
 	store   store
 	ports   ports
-	suspect chan struct{} // size 1: a drone has refused a connection
-	boots   ctxlock.Lock  // a slot for each drone that may boot at once
+	suspect chan struct{} // size 1: a drone has refused a connection, check now
+	boots   ctxlock.Lock  // limits the drones that boot at the same time
 
-	cgroups *group.Cgroups // nil: there are none
+	cgroups *group.Cgroups // nil if unavailable
 
 	ctx       context.Context // from Start to Stop
 	cancel    context.CancelFunc
-	hurry     context.Context // ends when Stop may wait no longer
+	hurry     context.Context // ends when Stop must not wait any longer
 	hurryNow  context.CancelFunc
 	running   sync.WaitGroup // of check and collect
 	lock      *os.File
@@ -49,7 +49,7 @@ type Runner struct {
 
 var _ runner.Runner = (*Runner)(nil)
 
-// New returns a Runner that runs nothing yet.
+// New returns a Runner without any apps.
 func New(o Options) *Runner {
 	o = o.withDefaults()
 	return &Runner{
@@ -61,8 +61,9 @@ func New(o Options) *Runner {
 	}
 }
 
-// Start ends what a former server left running. It fails if the folder can't be
-// used, such as when another server uses it. ctx is for Start alone.
+// Start ends the processes that a previous server left running. It fails if the
+// folder can't be used, for example because another server uses it. ctx is only
+// used by Start itself.
 func (r *Runner) Start(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return errors.Join(err, r.unlock())
@@ -70,7 +71,7 @@ func (r *Runner) Start(ctx context.Context) error {
 	hurry, cancel := context.WithTimeout(ctx, r.o.Grace)
 	defer cancel()
 	if err := group.EndAll(hurry, r.leftovers); err != nil {
-		return errors.Join(fmt.Errorf("processes: ending what a former server left: %w", err), r.unlock())
+		return errors.Join(fmt.Errorf("processes: ending processes of a previous server: %w", err), r.unlock())
 	}
 	r.openCgroups(ctx)
 	life := context.WithoutCancel(ctx)
@@ -84,8 +85,8 @@ func (r *Runner) Start(ctx context.Context) error {
 	return nil
 }
 
-// leftovers returns the processes that a former server left: with the mark, and
-// without it those of the apps' own users.
+// leftovers returns the processes that a previous server left: those with the
+// mark, and those without it of the apps' users.
 func (r *Runner) leftovers() ([]int, error) {
 	pids, err := group.Find(r.Mark())
 	if err != nil || !r.OwnUsers() {
@@ -97,7 +98,7 @@ func (r *Runner) leftovers() ([]int, error) {
 	return append(pids, hidden...), err
 }
 
-// openCgroups finds out whether drones can have control groups.
+// openCgroups enables control groups if they are available.
 func (r *Runner) openCgroups(ctx context.Context) {
 	cgroups, err := group.OpenCgroups(ctx)
 	if err != nil {
@@ -106,13 +107,13 @@ func (r *Runner) openCgroups(ctx context.Context) {
 	}
 	r.cgroups = cgroups
 	if err := cgroups.Sweep(r.Mark()); err != nil {
-		r.o.Logger.Warn("control groups of a former server not removed", "error", err)
+		r.o.Logger.Warn("control groups of a previous server not removed", "error", err)
 	}
 	r.o.Logger.Info("apps have control groups", "dir", cgroups.Dir())
 }
 
-// prepare makes the folder ready for use. It writes only what is missing, so
-// that it works without room on the disk.
+// prepare creates and locks the folder and loads the state. It writes only what is
+// missing, so that it works if the disk is full.
 func (r *Runner) prepare(ctx context.Context) error {
 	if !filepath.IsAbs(r.o.Dir) {
 		return fmt.Errorf("processes: the folder %q must be an absolute path", r.o.Dir)
@@ -142,17 +143,17 @@ func (r *Runner) unlock() error {
 	if r.lock == nil {
 		return nil
 	}
-	// Closing alone is not enough: a child that another goroutine has just
-	// forked has the lock too, until it becomes its program.
+	// Closing is not enough: a child that another goroutine has just forked has
+	// the lock too, until it calls exec.
 	err := syscall.Flock(int(r.lock.Fd()), syscall.LOCK_UN) //nolint:gosec // a descriptor fits
 	err = errors.Join(err, r.lock.Close())
 	r.lock = nil
 	return err
 }
 
-// Stop ends all drones: no new request, then SIGTERM when the requests have
-// ended or had their grace time, then after another or when ctx ends SIGKILL. No
-// process is left when it returns.
+// Stop ends all drones: they get no new requests, then SIGTERM when their requests
+// have ended or the grace time is over, then SIGKILL after another grace time or
+// when ctx ends. All processes have ended when Stop returns.
 func (r *Runner) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	wasOpen := r.open
@@ -168,7 +169,7 @@ func (r *Runner) Stop(ctx context.Context) error {
 	failures := make([]error, len(apps))
 	for i, a := range apps {
 		wg.Go(func() {
-			_ = a.lock.Acquire(context.WithoutCancel(ctx)) // it can't fail
+			_ = a.lock.Acquire(context.WithoutCancel(ctx)) // never fails with this context
 			defer a.lock.Release()
 			failures[i] = a.halt(r.hurry) //nolint:contextcheck // its time is bounded by hurry
 		})
@@ -182,13 +183,12 @@ func (r *Runner) Stop(ctx context.Context) error {
 	return errors.Join(errors.Join(failures...), r.unlock())
 }
 
-// Kill kills all drones at once, with all that they started, for a server that
-// must end now. What is left of them, such as their control groups, the next
-// server sweeps.
+// Kill kills all processes of all drones immediately, for a server that must exit
+// now. The next server removes what remains, such as their control groups.
 func (r *Runner) Kill() {
 	r.mu.Lock()
 	started := r.started
-	r.open = false // so that nothing is started any more
+	r.open = false // so that no more drones are started
 	r.mu.Unlock()
 	if !started {
 		return
@@ -215,7 +215,7 @@ func (r *Runner) Launch(ctx context.Context, v runner.Version) (runner.Candidate
 		a.lock.Release()
 		return nil, err
 	}
-	return c, nil // which releases the lock
+	return c, nil // c releases the lock
 }
 
 // Resume implements runner.Runner.
@@ -237,8 +237,8 @@ func (r *Runner) Resume(ctx context.Context, v runner.Version) (launch string, e
 	return g.launch, nil
 }
 
-// Halt ends the app's drones; it returns when no process is left. When ctx ends,
-// they are killed at once. Halting an app that doesn't run is not an error.
+// Halt ends the app's drones and waits until all their processes have ended. When
+// ctx ends, they are killed. It is not an error if the app is not running.
 func (r *Runner) Halt(ctx context.Context, user, app string) error {
 	a, err := r.acquire(ctx, user, app)
 	if err != nil {
@@ -291,9 +291,9 @@ func (r *Runner) State(user, app string) runner.State {
 	return a.notify()
 }
 
-// Pick returns the address, host:port, of the app's drone with the fewest
-// requests in flight; done must be called when the request has ended. ok is
-// false if no drone is ready.
+// Pick returns the address (host:port) of the app's drone with the fewest requests
+// in flight. The caller must call done when the request has ended. ok is false if
+// no drone is ready.
 func (r *Runner) Pick(user, app string) (addr string, done func(), ok bool) {
 	a := r.known(user, app)
 	if a == nil {
@@ -302,21 +302,21 @@ func (r *Runner) Pick(user, app string) (addr string, done func(), ok bool) {
 	return a.pick()
 }
 
-// Mark returns what begins the mark of each drone, from Start on. What else
-// carries it, such as a build, is ended with the drones that a server left
-// behind which was killed.
+// Mark returns the prefix of the mark of each drone. It must not be called before
+// Start. Other processes with such a mark, such as builds, are ended by the next
+// Start as well if the server is killed.
 func (r *Runner) Mark() string { return r.instance() + "." }
 
-// Group starts a command that is not a drone as drones are: in a control group
-// with these limits, if there are any. It is for builds, from Start on.
+// Group starts a command that is not a drone, such as a build, in a control group
+// with these limits, if control groups are available. It must not be called before
+// Start.
 func (r *Runner) Group(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error) {
 	return r.cgroups.Start(cmd, mark, limits)
 }
 
-// Logs returns the app's last rows lines that were written from `from` until
-// `until`, both included, oldest first, those of former drones and versions among
-// them; a zero time is no bound. It returns no more than 8 MiB of text, the
-// latest.
+// Logs returns the app's last rows lines that were written between from and until
+// (inclusive), oldest first, including those of previous drones and versions; a
+// zero time means no bound. It returns at most the newest 8 MiB of text.
 func (r *Runner) Logs(user, app string, from, until time.Time, rows int) ([]runner.Line, error) {
 	if !core.ValidName(user) || !core.ValidName(app) {
 		return nil, nil
@@ -334,10 +334,11 @@ func (r *Runner) Note(user, app, text string) {
 	}
 }
 
-// collectEvery is how often orphaned zombies are looked for.
+// collectEvery is the interval at which orphaned zombies are collected.
 const collectEvery = 30 * time.Second
 
-// collect collects the zombies that live drones leave to us, until Stop.
+// collect collects the zombies that running drones leave to the server, until
+// Stop.
 func (r *Runner) collect() {
 	ticker := time.NewTicker(collectEvery)
 	defer ticker.Stop()
@@ -348,9 +349,9 @@ func (r *Runner) collect() {
 			return
 		}
 		for _, d := range r.readyDrones() {
-			_, _ = d.group.Members() // collects; what it returns does not matter
+			_, _ = d.group.Members() // called for collecting the zombies only
 		}
-		_ = group.Collect() // there is another time
+		_ = group.Collect() // tried again after the next tick
 	}
 }
 
@@ -360,7 +361,7 @@ func (r *Runner) readyDrones() []*drone {
 	return slices.Collect(maps.Keys(r.ready))
 }
 
-// app returns the app, and creates it if it is new.
+// app returns the app, creating it if it is new.
 func (r *Runner) app(user, name string) *application {
 	if a := r.known(user, name); a != nil {
 		return a
@@ -387,7 +388,7 @@ func (r *Runner) known(user, name string) *application {
 	return r.apps[key(user, name)]
 }
 
-// logs is the folder of an app's log.
+// logs returns the folder of an app's log.
 func (r *Runner) logs(user, app string) string {
 	return filepath.Join(r.o.Dir, "logs", user, app)
 }

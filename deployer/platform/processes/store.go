@@ -12,7 +12,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/atomicfile"
 )
 
-// store is what outlives the server: which user each app has. It is one file,
+// store is the persistent state: the user of each app. It is a single file that is
 // replaced as a whole.
 type store struct {
 	path string
@@ -22,13 +22,13 @@ type store struct {
 }
 
 type content struct {
-	Instance string            `json:"instance"`  // begins the mark of each drone
-	Users    map[string]uint32 `json:"users"`     // by key: the uid, also the gid
-	LastUser uint32            `json:"last_user"` // the latest one that an app got
+	Instance string            `json:"instance"`  // prefix of the mark of each drone
+	Users    map[string]uint32 `json:"users"`     // by key: the uid, which is also the gid
+	LastUser uint32            `json:"last_user"` // the last one that was assigned
 }
 
-// load reads the file. If there is none, it begins with a new instance, which is
-// written now so that the next server finds what this one leaves.
+// load reads the file. If the file does not exist, load creates it with a new
+// instance, so that the next server recognizes the processes of this one.
 func (s *store) load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,8 +50,7 @@ func (s *store) load() error {
 	return nil
 }
 
-// update changes the content durably; if that fails, the content stays as it
-// was.
+// update changes the content durably. If that fails, the content is not changed.
 func (s *store) update(change func(*content)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,8 +21,8 @@ const (
 	maxApps  = 10_000
 )
 
-// IsApp reports whether uid is an app's, of this server or of another one on the
-// machine: it is in the range, and no person's.
+// IsApp reports whether uid belongs to an app of this server or of another one on
+// the machine: it is in the range, and there is no such user account.
 func IsApp(uid uint32) bool {
 	if uid < firstUID || uid-firstUID >= maxApps {
 		return false
@@ -31,19 +31,18 @@ func IsApp(uid uint32) bool {
 	return err != nil
 }
 
-// OwnUsers reports whether apps have users of their own, as they have where the
-// server is root.
+// OwnUsers reports whether apps have their own users, as they have by default if
+// the server is root.
 func (r *Runner) OwnUsers() bool { return os.Getuid() == 0 && !r.o.SameUser }
 
-// credential returns the user uid, without supplementary groups: those of the
-// server are root's.
+// credential returns the credential of uid, without the supplementary groups of
+// the server.
 func credential(uid uint32) *syscall.Credential {
 	return &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}
 }
 
-// Credential returns the app's own user, for its builds; nil where apps run
-// as the server's user. A user is given once, and stands until
-// [Runner.Destroy].
+// Credential returns the app's own user, or nil if apps run as the server's user.
+// The first call assigns a user, which the app has until [Runner.Destroy].
 func (r *Runner) Credential(user, app string) (*syscall.Credential, error) {
 	if !r.OwnUsers() {
 		return nil, nil
@@ -65,19 +64,19 @@ func (r *Runner) Credential(user, app string) (*syscall.Credential, error) {
 	return credential(uid), nil
 }
 
-// freeUID returns a uid of the range that nobody has. The search begins after
-// the last that was given, so that who comes next is not taken for one that was
-// destroyed, whose files may lie in /tmp; and at first at a place of the
-// server's own, as two servers on one machine don't know of each other.
+// freeUID returns an unused uid of the range. The search begins after the last one
+// that was assigned, so that a new app does not get the uid of one that was
+// destroyed and may have left files in /tmp. The first uid depends on the server's
+// instance, as two servers on one machine don't know of each other.
 func (r *Runner) freeUID(c *content) (uint32, error) {
 	used := make(map[uint32]bool, len(c.Users))
 	for _, uid := range c.Users {
 		used[uid] = true
 	}
 	begin := c.LastUser - r.o.FirstUID + 1
-	if c.LastUser < r.o.FirstUID || begin > maxApps { // none was given, or of another range
+	if c.LastUser < r.o.FirstUID || begin > maxApps { // none was assigned, or the range has changed
 		hash := fnv.New32a()
-		_, _ = hash.Write([]byte(c.Instance)) // never fails
+		_, _ = hash.Write([]byte(c.Instance)) // never returns an error
 		begin = hash.Sum32() % maxApps
 	}
 	for i := range uint32(maxApps) {
@@ -92,11 +91,11 @@ func (r *Runner) freeUID(c *content) (uint32, error) {
 	return 0, fmt.Errorf("no uid is free from %d on", r.o.FirstUID)
 }
 
-// folders are an app's own: HOME and TMPDIR.
+// folders are an app's HOME and TMPDIR.
 type folders struct{ home, tmp string }
 
-// folders makes the app's folders where they are missing. The folder around
-// them stays the server's, so that the app can't put a link in their place.
+// folders creates the app's folders if they are missing. Their parent is owned by
+// the server, so that the app can't replace them with links.
 func (r *Runner) folders(user, app string, as *syscall.Credential) (folders, error) {
 	around := r.around(user, app)
 	for _, dir := range []string{filepath.Dir(filepath.Dir(around)), filepath.Dir(around), around} {
@@ -118,22 +117,22 @@ func (r *Runner) folders(user, app string, as *syscall.Credential) (folders, err
 	return f, nil
 }
 
-// passable makes a folder that apps may pass through and not list, whatever the
-// server's umask is.
+// passable creates a folder that apps may search but not list, regardless of the
+// server's umask.
 func passable(dir string) error {
-	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // apps must pass
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // apps need to search it
 		return err
 	}
-	return os.Chmod(dir, 0o711) //nolint:gosec // apps must pass
+	return os.Chmod(dir, 0o711) //nolint:gosec // apps need to search it
 }
 
-// around is the folder around an app's own.
+// around returns the parent of an app's folders.
 func (r *Runner) around(user, app string) string {
 	return filepath.Join(r.o.Dir, "homes", user, app)
 }
 
-// reachable returns an error that names the folder above dir that is closed
-// to the app's user, if there is one; nil for the server's own user.
+// reachable returns an error that names dir, or the topmost folder above it, that
+// the app's user can't access. It returns nil if as is nil.
 func (r *Runner) reachable(ctx context.Context, dir string, as *syscall.Credential) error {
 	if as == nil {
 		return nil
@@ -143,7 +142,7 @@ func (r *Runner) reachable(ctx context.Context, dir string, as *syscall.Credenti
 	for d := dir; ; d = filepath.Dir(d) {
 		cdErr := r.enter(ctx, d, as)
 		if ctx.Err() != nil {
-			return fmt.Errorf("processes: looking at the folder: %w", ctx.Err())
+			return fmt.Errorf("processes: checking access to the folder: %w", ctx.Err())
 		}
 		if cdErr == nil {
 			break
@@ -160,7 +159,7 @@ func (r *Runner) reachable(ctx context.Context, dir string, as *syscall.Credenti
 	return nil
 }
 
-// enter tries to change to dir as an app's user would.
+// enter changes to dir in a child process that runs as an app's user.
 func (r *Runner) enter(ctx context.Context, dir string, as *syscall.Credential) error {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `cd -- "$1"`, "sh", dir) //nolint:gosec // the folder is data
 	cmd.Dir = "/"
