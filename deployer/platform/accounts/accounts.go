@@ -20,12 +20,11 @@ import (
 type Options struct {
 	DB   *bbolt.DB
 	Seal *seal.Keys // for the third-party tokens
-	// ServiceUser may act for all users; its password is Key. With an empty
-	// Key nobody may.
+	// ServiceUser may act for all users; its password is Key. If Key is empty,
+	// no caller may.
 	ServiceUser string
 	Key         core.Secret
-	// Remember is how long credentials that were right are answered from memory;
-	// default 5 minutes.
+	// Remember is how long verified credentials are cached; default 5 minutes.
 	Remember time.Duration
 	Now      func() time.Time // default time.Now
 }
@@ -40,11 +39,11 @@ type Accounts struct {
 }
 
 const (
-	// hashers bounds what wrong passwords can cost: each hash takes 19 MiB and
-	// some 20 ms of a core.
+	// hashers limits the cost of wrong passwords: each hash uses 19 MiB and
+	// about 20 ms of a core.
 	hashers = 2
-	// hashWait is how long a caller waits for a slot before it is asked to come
-	// back.
+	// hashWait is how long a caller waits for a slot before it is asked to retry
+	// later.
 	hashWait = 10 * time.Second
 )
 
@@ -112,8 +111,8 @@ func put(tx *bbolt.Tx, bucket, key string, value any) error {
 	return tx.Bucket([]byte(bucket)).Put([]byte(key), text)
 }
 
-// update runs change of a user in a transaction that is durable at the end.
-// Refusals are returned as they are.
+// update runs change in a transaction that is durable when update returns.
+// Refusals are returned unwrapped.
 func (a *Accounts) update(doing, user string, change func(*bbolt.Tx) error) error {
 	defer a.memory.forget(user)
 	err := a.o.DB.Update(change)
@@ -123,7 +122,7 @@ func (a *Accounts) update(doing, user string, change func(*bbolt.Tx) error) erro
 	return fmt.Errorf("accounts: %s: %w", doing, err)
 }
 
-// mustExist refuses if there is no such user.
+// mustExist fails if there is no such user.
 func mustExist(tx *bbolt.Tx, user string) error {
 	if tx.Bucket([]byte(bucketUsers)).Get([]byte(user)) == nil {
 		return noUser(user)
@@ -135,7 +134,7 @@ func noUser(user string) error {
 	return core.Errorf(core.CodePlatformUserNotFound, "There is no user %q", user)
 }
 
-// acquire waits for a slot to hash in.
+// acquire waits for a hashing slot.
 func (a *Accounts) acquire(ctx context.Context) (release func(), err error) {
 	limit := time.NewTimer(hashWait)
 	defer limit.Stop()
@@ -143,7 +142,7 @@ func (a *Accounts) acquire(ctx context.Context) (release func(), err error) {
 	case a.hashing <- struct{}{}:
 		return func() { <-a.hashing }, nil
 	case <-limit.C:
-		return nil, core.Errorf(core.CodePlatformBusy, "Too many passwords are being checked at this moment; try again in a few seconds")
+		return nil, core.Errorf(core.CodePlatformBusy, "Too many passwords are being checked now; try again in a few seconds")
 	case <-ctx.Done():
 		return nil, fmt.Errorf("accounts: waiting to hash a password: %w", ctx.Err())
 	}

@@ -23,8 +23,8 @@ var (
 	key      = core.NewSecret("canary key")
 )
 
-// bench are Accounts whose time a test sets.
-type bench struct {
+// fixture holds the Accounts under test, with a clock that the test sets.
+type fixture struct {
 	*accounts.Accounts
 	t    *testing.T
 	path string
@@ -33,9 +33,9 @@ type bench struct {
 	now time.Time
 }
 
-func setup(t *testing.T) *bench {
+func setup(t *testing.T) *fixture {
 	t.Helper()
-	b := &bench{t: t, path: filepath.Join(t.TempDir(), "db"), now: time.Unix(1e9, 0)}
+	b := &fixture{t: t, path: filepath.Join(t.TempDir(), "db"), now: time.Unix(1e9, 0)}
 	db, err := bbolt.Open(b.path, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -57,32 +57,32 @@ func setup(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) time() time.Time {
+func (b *fixture) time() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.now
 }
 
-func (b *bench) pass(d time.Duration) {
+func (b *fixture) pass(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now = b.now.Add(d)
 }
 
-func (b *bench) ok(err error) {
+func (b *fixture) ok(err error) {
 	b.t.Helper()
 	if err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-// is checks who somebody proves to be; "" is nobody.
-func (b *bench) is(username string, given core.Secret, want accounts.Identity) {
+// is checks whom the credentials authenticate; the zero Identity means none.
+func (b *fixture) is(username string, given core.Secret, want accounts.Identity) {
 	b.t.Helper()
 	who, err := b.Authenticate(b.t.Context(), core.Credentials{Username: username, Password: given})
 	if want == (accounts.Identity{}) {
 		if core.CodeOf(err) != core.CodePlatformUnauthorized || strings.Contains(err.Error(), "canary") {
-			b.t.Errorf("%s: %+v, %v; want nobody", username, who, err)
+			b.t.Errorf("%s: %+v, %v; want no identity", username, who, err)
 		}
 		return
 	}
@@ -119,13 +119,13 @@ func TestAuthenticate(t *testing.T) {
 	b.is("alice", token, nobody)
 }
 
-// What was right is remembered, but not beyond a change.
-func TestPasswordIsForgotten(t *testing.T) {
+// Verified credentials are cached until the user changes.
+func TestChangeDropsCachedCredentials(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.is("alice", password, alice)
 	b.is("alice", password, alice)                 // remembered
-	b.is("alice", core.NewSecret("wrong"), nobody) // which does not make others right
+	b.is("alice", core.NewSecret("wrong"), nobody) // a cached password must not let others in
 	b.is("alice", password, alice)
 	b.ok(b.Update(t.Context(), "alice", core.NewSecret("new password"), ""))
 	b.is("alice", password, nobody)
@@ -139,8 +139,8 @@ func TestPasswordIsForgotten(t *testing.T) {
 	b.is("alice", core.NewSecret("third"), alice)
 }
 
-// Somebody who leaves does not hold a place for hashing.
-func TestHashingWaitsForItsTurn(t *testing.T) {
+// A caller whose context ends releases its hashing slot.
+func TestCancelledCallerReleasesSlot(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	gone, leave := context.WithCancel(t.Context())
@@ -155,8 +155,8 @@ func TestHashingWaitsForItsTurn(t *testing.T) {
 	b.is("alice", password, alice)
 }
 
-// The file tells neither passwords nor tokens.
-func TestNothingStandsInTheFile(t *testing.T) {
+// The database file has no passwords or tokens in plain text.
+func TestNoPlainSecretsInFile(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	_, token, _, err := b.CreateToken("alice", "")
@@ -167,7 +167,7 @@ func TestNothingStandsInTheFile(t *testing.T) {
 	b.ok(err)
 	for _, secret := range []string{"canary", token.Reveal()} {
 		if strings.Contains(string(text), secret) {
-			t.Errorf("%q stands in the file", secret)
+			t.Errorf("the file contains %q", secret)
 		}
 	}
 	if !strings.Contains(string(text), "$argon2id$") {
@@ -181,7 +181,7 @@ func TestNothingStandsInTheFile(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefused(t *testing.T) {
+func TestRefusals(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := t.Context()
@@ -189,16 +189,16 @@ func TestWhatIsRefused(t *testing.T) {
 		err  error
 		want core.Code
 	}{
-		"another one of that name": {b.Create(ctx, "alice", core.NewSecret("x"), ""), core.CodePlatformUserConflict},
-		"a name that climbs":       {b.Create(ctx, "../alice", core.NewSecret("x"), ""), core.CodePlatformInvalid},
-		"no password":              {b.Create(ctx, "bob", core.Secret{}, ""), core.CodePlatformInvalid},
-		"too long a password":      {b.Create(ctx, "bob", core.NewSecret(strings.Repeat("x", 1025)), ""), core.CodePlatformInvalid},
-		"an email of two lines":    {b.Create(ctx, "bob", core.NewSecret("x"), "a@b\r\nBcc: c@d"), core.CodePlatformInvalid},
-		"nobody's password":        {b.Update(ctx, "bob", core.NewSecret("x"), ""), core.CodePlatformUserNotFound},
-		"nobody's end":             {b.Destroy("bob"), core.CodePlatformUserNotFound},
-		"nobody's token":           {b.DestroyToken("bob", "ci"), core.CodePlatformTokenNotFound},
-		"a token that is none":     {b.SetThirdParty("alice", core.ThirdPartyToken{ID: "a", Provider: "b"}), core.CodePlatformInvalid},
-		"nobody's third party":     {b.SetThirdParty("bob", core.ThirdPartyToken{ID: "a", Provider: "b", Token: core.NewSecret("c")}), core.CodePlatformUserNotFound},
+		"duplicate name":                       {b.Create(ctx, "alice", core.NewSecret("x"), ""), core.CodePlatformUserConflict},
+		"path traversal in name":               {b.Create(ctx, "../alice", core.NewSecret("x"), ""), core.CodePlatformInvalid},
+		"no password":                          {b.Create(ctx, "bob", core.Secret{}, ""), core.CodePlatformInvalid},
+		"password too long":                    {b.Create(ctx, "bob", core.NewSecret(strings.Repeat("x", 1025)), ""), core.CodePlatformInvalid},
+		"email with a line break":              {b.Create(ctx, "bob", core.NewSecret("x"), "a@b\r\nBcc: c@d"), core.CodePlatformInvalid},
+		"update of an unknown user":            {b.Update(ctx, "bob", core.NewSecret("x"), ""), core.CodePlatformUserNotFound},
+		"destroy an unknown user":              {b.Destroy("bob"), core.CodePlatformUserNotFound},
+		"token of an unknown user":             {b.DestroyToken("bob", "ci"), core.CodePlatformTokenNotFound},
+		"third-party token without a token":    {b.SetThirdParty("alice", core.ThirdPartyToken{ID: "a", Provider: "b"}), core.CodePlatformInvalid},
+		"third-party token of an unknown user": {b.SetThirdParty("bob", core.ThirdPartyToken{ID: "a", Provider: "b", Token: core.NewSecret("c")}), core.CodePlatformUserNotFound},
 	} {
 		if core.CodeOf(c.err) != c.want {
 			t.Errorf("%s: %v", name, c.err)
@@ -212,7 +212,7 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-func TestTokensAreBounded(t *testing.T) {
+func TestTokenLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for range 100 {
@@ -221,7 +221,7 @@ func TestTokensAreBounded(t *testing.T) {
 		}
 	}
 	if _, _, _, err := b.CreateToken("alice", "more"); core.CodeOf(err) != core.CodePlatformTokenConflict {
-		t.Errorf("the 101st: %v", err)
+		t.Errorf("token 101: %v", err)
 	}
 	names, err := b.Tokens("alice")
 	b.ok(err)
@@ -230,7 +230,7 @@ func TestTokensAreBounded(t *testing.T) {
 			t.Errorf("%s is shown as %q", name, shown)
 		}
 		if _, _, replaced, err := b.CreateToken("alice", name); err != nil || !replaced {
-			t.Errorf("one of the same name: replaced %t, %v", replaced, err)
+			t.Errorf("token with the same name: replaced %t, %v", replaced, err)
 		}
 		break
 	}

@@ -11,20 +11,20 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Identity is who calls.
+// Identity is an authenticated caller.
 type Identity struct {
 	Username string
-	Service  bool // it is the service user, who may act for all
-	Token    bool // it gave an API token, which may not change how one gets in
+	Service  bool // the service user, who may act for all users
+	Token    bool // authenticated by an API token, which may not change credentials
 }
 
-// May reports whether the caller may reach what belongs to user.
+// May reports whether the caller may access what belongs to user.
 func (i Identity) May(user string) bool { return i.Service || i.Username == user }
 
-const maxPassword = 1024 // bytes, so that hashing one has a bound
+const maxPassword = 1024 // bytes; limits the cost of hashing
 
-// Authenticate returns whose the credentials are. It refuses with
-// [core.CodePlatformUnauthorized].
+// Authenticate returns the identity for the credentials. If they are wrong it
+// fails with [core.CodePlatformUnauthorized].
 func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (Identity, error) {
 	wrong := core.NewError(core.CodePlatformUnauthorized, "", nil)
 	if len(c.Password.Reveal()) > maxPassword {
@@ -55,7 +55,7 @@ func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (Identi
 	return who, nil
 }
 
-// verify compares the credentials with what is stored.
+// verify compares the credentials with the stored ones.
 func (a *Accounts) verify(ctx context.Context, c core.Credentials) (who Identity, ok bool, err error) {
 	user, known, err := a.find(c.Username)
 	if err != nil {

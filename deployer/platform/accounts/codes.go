@@ -13,17 +13,17 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// codeFor is how long a code holds.
+// codeFor is how long a code is valid.
 const codeFor = 24 * time.Hour
 
-// codeDocument is the code by which a user may set a password, as it is stored.
+// codeDocument is a stored code with which a user may set a password.
 type codeDocument struct {
 	SHA256 string    `json:"sha256"` // of the code, hex
 	Until  time.Time `json:"until"`
 }
 
-// Invite makes the code by which a user may set a password once, within a day,
-// in the place of one made before. It is told only here.
+// Invite creates a code with which the user may set a password once, within a
+// day. It replaces an earlier code. The code can't be read again.
 func (a *Accounts) Invite(user string) (code core.Secret, err error) {
 	code = core.NewSecret(rand.Text())
 	sum := sha256.Sum256([]byte(code.Reveal()))
@@ -39,16 +39,16 @@ func (a *Accounts) Invite(user string) (code core.Secret, err error) {
 	return code, nil
 }
 
-// Invited refuses a code that does not hold, without a word whether there is
-// such a user.
+// Invited fails if the code is not valid. The error is the same if there is no
+// such user.
 func (a *Accounts) Invited(user string, code core.Secret) error {
 	return a.o.DB.View(func(tx *bbolt.Tx) error { return a.holds(tx, user, code) })
 }
 
-// Redeem sets the password of a user who has a code, which holds no longer then.
+// Redeem sets the password of a user who has a code, and invalidates the code.
 func (a *Accounts) Redeem(ctx context.Context, user string, code, password core.Secret) error {
 	if err := a.Invited(user, code); err != nil {
-		return err // before there is something to hash
+		return err // before hashing
 	}
 	if err := checkPassword(password); err != nil {
 		return err

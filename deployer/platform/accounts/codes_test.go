@@ -19,15 +19,15 @@ func TestCodes(t *testing.T) {
 	redeem := func(user string, code core.Secret) error {
 		return b.Redeem(t.Context(), user, code, core.NewSecret("another password"))
 	}
-	refused("a code before there is one", redeem("alice", core.Secret{}))
+	refused("no code yet", redeem("alice", core.Secret{}))
 	if _, err := b.Invite("bob"); core.CodeOf(err) != core.CodePlatformUserNotFound {
-		t.Errorf("somebody who is nobody is invited: %v", err)
+		t.Errorf("invite of an unknown user: %v", err)
 	}
 	old, err := b.Invite("alice")
 	b.ok(err)
 	code, err := b.Invite("alice")
 	b.ok(err)
-	refused("a code before the last", redeem("alice", old))
+	refused("a replaced code", redeem("alice", old))
 	refused("a wrong code", redeem("alice", core.NewSecret(code.Reveal()+"x")))
 	refused("for somebody else", redeem("bob", code))
 	b.ok(b.Invited("alice", code))

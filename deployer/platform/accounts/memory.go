@@ -66,7 +66,7 @@ func (m *memory) recall(c core.Credentials, now time.Time) (who Identity, ok boo
 	return v.who, true
 }
 
-// keep remembers who these credentials were found to be.
+// keep caches the identity of verified credentials.
 func (m *memory) keep(changes uint64, c core.Credentials, who Identity, until time.Time) {
 	mac := m.mac(c)
 	m.mu.Lock()
@@ -81,8 +81,8 @@ func (m *memory) keep(changes uint64, c core.Credentials, who Identity, until ti
 	user.verified[mac] = verified{who, until}
 }
 
-// recallTokens returns a user's third-party tokens, not to be changed; nil if
-// they are not known.
+// recallTokens returns a user's cached third-party tokens, or nil if they are
+// not cached. The caller must not change the slice.
 func (m *memory) recallTokens(name string) []core.ThirdPartyToken {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,7 +92,7 @@ func (m *memory) recallTokens(name string) []core.ThirdPartyToken {
 	return nil
 }
 
-// keepTokens remembers a user's third-party tokens.
+// keepTokens caches a user's third-party tokens.
 func (m *memory) keepTokens(changes uint64, name string, tokens []core.ThirdPartyToken) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,7 +101,7 @@ func (m *memory) keepTokens(changes uint64, name string, tokens []core.ThirdPart
 	}
 }
 
-// forget forgets a user who was changed.
+// forget drops what is cached for a user.
 func (m *memory) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,7 +109,7 @@ func (m *memory) forget(name string) {
 	delete(m.users, name)
 }
 
-// user returns what is remembered of a user. The lock must be held.
+// user returns what is cached for a user. The lock must be held.
 func (m *memory) user(name string) *remembered {
 	user := m.users[name]
 	if user == nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// parameters are those of OWASP's cheat sheet for argon2id.
+// parameters returns the argon2id parameters of OWASP's cheat sheet.
 func parameters() *argon2id.Params {
 	return &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
@@ -29,17 +29,17 @@ func (a *Accounts) hash(ctx context.Context, password core.Secret) (string, erro
 }
 
 // dummyHash is not the hash of any user's password. Unknown users are compared
-// with it, so that the time does not give away that they are unknown.
+// with it, so that the response time does not reveal that they are unknown.
 func dummyHash() string {
 	hash, err := argon2id.CreateHash("", parameters())
 	if err != nil {
-		return "" // the system has no randomness; then nothing else works either
+		return "" // no random source: nothing else works either
 	}
 	return hash
 }
 
-// right reports whether password is the user's, whose hash that is. known is
-// false for a user that does not exist.
+// right reports whether password matches the user's hash. known is false for a
+// user that does not exist.
 func (a *Accounts) right(ctx context.Context, hash string, known bool, password core.Secret) (bool, error) {
 	release, err := a.acquire(ctx)
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-// Who tries names gets no answer sooner for one that is nobody's: a password is
-// hashed all the same, with what it takes for one that is somebody's.
-func TestNobodysPasswordIsComparedToo(t *testing.T) {
+// A login of an unknown user takes as long as one of a known user: a password is
+// hashed with the same parameters.
+func TestUnknownUserCostsAHash(t *testing.T) {
 	t.Parallel()
 	compared := 0
 	a := &Accounts{hashing: make(chan struct{}, 1), dummy: func() string {
 		compared++
 		return dummyHash()
 	}}
-	for _, password := range []core.Secret{{}, core.NewSecret("wrong")} { // the first is the dummy's own
+	for _, password := range []core.Secret{{}, core.NewSecret("wrong")} { // the first is the dummy's password
 		if right, err := a.right(t.Context(), "", false, password); right || err != nil {
 			t.Errorf("%q is right: %t, %v", password.Reveal(), right, err)
 		}
@@ -35,13 +35,13 @@ func TestNobodysPasswordIsComparedToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := costs(dummyHash()), costs(ours); got == "" || got != want {
-		t.Errorf("nobody's takes %s, and somebody's %s", got, want)
+		t.Errorf("parameters for an unknown user: %s, want %s", got, want)
 	}
 }
 
-// However many passwords wait to be hashed, those who are known by theirs, or
-// have a token, do not wait behind them.
-func TestHashingKeepsNobodyElseWaiting(t *testing.T) {
+// Callers with a cached password or a token do not wait for passwords that are
+// being hashed.
+func TestHashingDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	db, err := bbolt.Open(filepath.Join(t.TempDir(), "db"), 0o600, nil)
 	if err != nil {
@@ -68,21 +68,21 @@ func TestHashingKeepsNobodyElseWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range hashers {
-		a.hashing <- struct{}{} // by somebody who tries passwords
+		a.hashing <- struct{}{} // as if passwords were being guessed
 	}
 	impatient, leave := context.WithCancel(t.Context())
-	leave() // whoever has to wait for a turn gives up at once
+	leave() // a caller that has to wait for a slot fails at once
 	for _, c := range []core.Credentials{known, {Username: "alice", Password: token}} {
 		if _, err := a.Authenticate(impatient, c); err != nil {
 			t.Errorf("got %v", err)
 		}
 	}
 	if _, err := a.Authenticate(impatient, core.Credentials{Username: "alice", Password: core.NewSecret("wrong")}); !errors.Is(err, context.Canceled) {
-		t.Errorf("a wrong password is compared without a turn: %v", err)
+		t.Errorf("a wrong password is compared without a slot: %v", err)
 	}
 }
 
-// costs is what a hash says of what it takes to compare with it.
+// costs returns the parameters of a hash.
 func costs(hash string) string {
 	parts := strings.Split(hash, "$") // "", "argon2id", version, parameters, salt, key
 	if len(parts) != 6 {

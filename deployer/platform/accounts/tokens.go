@@ -24,12 +24,13 @@ type tokenDocument struct {
 }
 
 const (
-	maxTokens    = 100 // of a user, of either sort
+	maxTokens    = 100 // of a user, for each kind
 	maxTokenName = 128
-	shownOfToken = 4 // characters of a token that the list tells
+	shownOfToken = 4 // characters of a token that the list shows
 )
 
-// operation is a field of the answer beside the token's name, so it is none.
+// operation is a field of the response beside the token's name, so a token can't
+// have that name.
 const operation = "operation"
 
 // Tokens returns the user's API tokens, masked, by name.
@@ -44,14 +45,14 @@ func (a *Accounts) Tokens(user string) (map[string]string, error) {
 	return tokens, err
 }
 
-// CreateToken makes an API token, in the place of one of the same name; an
-// empty name stands for one that is free. The token is told only here.
+// CreateToken creates an API token, and replaces one of the same name. If name is
+// empty, a free name is chosen. The token can't be read again.
 func (a *Accounts) CreateToken(user, name string) (used string, token core.Secret, replaced bool, err error) {
 	if name == "" {
 		name = "token-" + strings.ToLower(rand.Text()[:10])
 	}
 	if !tokenName(name) || name == operation {
-		return "", core.Secret{}, false, core.Errorf(core.CodePlatformInvalid, "%.100q can't be a token's name: letters, digits, space and ._@:- may stand in it, at most %d", name, maxTokenName)
+		return "", core.Secret{}, false, core.Errorf(core.CodePlatformInvalid, "Invalid token name %.100q: use letters, digits, space and ._@:-, at most %d", name, maxTokenName)
 	}
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails, or ends the process
@@ -87,12 +88,12 @@ type thirdPartyDocument struct {
 	CTime    time.Time `json:"ctime"`
 }
 
-// sealedFor is what a third-party token is sealed for.
+// sealedFor returns the purpose that a third-party token is sealed for.
 func sealedFor(user, id string) string { return "third-party token of " + user + ": " + id }
 
 // ThirdParty returns the user's third-party tokens by ID; the slice must not be
-// changed. It fails if one was sealed by a key that is missing now; that one
-// stays as it is.
+// changed. It fails if the key that sealed one of them is missing; that token is
+// left unchanged.
 func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 	if tokens := a.memory.recallTokens(user); tokens != nil {
 		return tokens, nil
@@ -123,10 +124,10 @@ func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 	return tokens, nil
 }
 
-// Reseal has the first key seal what another one had, so that the other one can
-// be removed. It returns how many tokens there were, and fails with all that
-// can't be opened; those stay as they are. It is to be called before others
-// change tokens.
+// Reseal seals with the first key what another key had sealed, so that the other
+// key can be removed. It returns the number of tokens that it resealed. Tokens
+// that can't be opened are left unchanged, and the error lists them. It must be
+// called before tokens are changed.
 func (a *Accounts) Reseal() (resealed int, err error) {
 	changed := map[string]thirdPartyDocument{}
 	var faults []error
@@ -166,22 +167,22 @@ func (a *Accounts) Reseal() (resealed int, err error) {
 	return len(changed), errors.Join(faults...)
 }
 
-// SetThirdParty keeps t, in the place of one with the same ID.
+// SetThirdParty stores t, and replaces one with the same ID.
 func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 	if t.App == "" {
 		t.App = core.AnyApp
 	}
 	if !tokenName(t.ID) || !tokenName(t.Provider) || t.App != core.AnyApp && !core.ValidName(t.App) {
-		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs an id and a provider of letters, digits, space and ._@:-, and an app that may be one, or %q for all", core.AnyApp)
+		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs an id and a provider of letters, digits, space and ._@:-, and a valid app name, or %q for all", core.AnyApp)
 	}
 	if t.Token.IsZero() || len(t.Token.Reveal()) > 4<<10 || len(t.Login) > maxTokenName || len(t.Scopes) > 100 {
-		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs a token of at most 4 KiB, and a login and scopes of sensible length")
+		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs a token of at most 4 KiB, and a login and scopes within their limits")
 	}
 	d := thirdPartyDocument{
 		Provider: t.Provider, App: t.App, Login: t.Login, Scopes: t.Scopes,
 		Sealed: a.o.Seal.Seal(t.Token, sealedFor(user, t.ID)), Required: t.Required, CTime: a.o.Now().UTC(),
 	}
-	return a.update("keeping a third-party token", user, func(tx *bbolt.Tx) error {
+	return a.update("storing a third-party token", user, func(tx *bbolt.Tx) error {
 		if _, err := a.room(tx, bucketThirdParty, user, t.ID); err != nil {
 			return err
 		}
@@ -194,8 +195,8 @@ func (a *Accounts) DestroyThirdParty(user, id string) error {
 	return a.remove(bucketThirdParty, user, id, "third-party token")
 }
 
-// room reports whether the user has one of that name, and refuses where there
-// is no user or no room for one more.
+// room reports whether the user has a token of that name. It fails if there is no
+// such user, or if the user has the most tokens already.
 func (a *Accounts) room(tx *bbolt.Tx, bucket, user, name string) (known bool, err error) {
 	if err := mustExist(tx, user); err != nil {
 		return false, err
@@ -223,7 +224,7 @@ func (a *Accounts) remove(bucket, user, name, what string) error {
 
 func within(user, name string) string { return user + "\x00" + name }
 
-// each calls yield for what a user has in a bucket.
+// each calls yield for each of a user's values in a bucket.
 func each[T any](tx *bbolt.Tx, bucket, user string, yield func(name string, value T)) error {
 	prefix := []byte(within(user, ""))
 	c := tx.Bucket([]byte(bucket)).Cursor()

@@ -12,7 +12,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// User is what a user's document tells.
+// User is a user, without credentials.
 type User struct {
 	Username string    `json:"username"`
 	Email    string    `json:"email,omitempty"`
@@ -24,10 +24,10 @@ func (d userDocument) user() User {
 	return User{Username: d.Username, Email: d.Email, CTime: d.CTime, MTime: d.MTime}
 }
 
-// Create makes a user.
+// Create creates a user.
 func (a *Accounts) Create(ctx context.Context, user string, password core.Secret, email string) error {
 	if !core.ValidName(user) {
-		return core.Errorf(core.CodePlatformInvalid, "%.100q can't be a user's name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", user, core.MaxName)
+		return core.Errorf(core.CodePlatformInvalid, "Invalid user name %.100q: use lower-case letters, digits, '.', '_' and '-', at most %d, beginning with a letter or digit", user, core.MaxName)
 	}
 	if err := checkPassword(password); err != nil {
 		return err
@@ -48,8 +48,8 @@ func (a *Accounts) Create(ctx context.Context, user string, password core.Secret
 	})
 }
 
-// Update changes password and email, each where it is not empty. API tokens
-// stay; they are removed one by one.
+// Update changes the password and the email, each if it is not empty. It keeps
+// the API tokens.
 func (a *Accounts) Update(ctx context.Context, user string, password core.Secret, email string) error {
 	if err := checkEmail(email); err != nil {
 		return err
@@ -146,14 +146,14 @@ func orNone(err error, user string) error {
 
 func checkPassword(password core.Secret) error {
 	if password.IsZero() || len(password.Reveal()) > maxPassword {
-		return core.Errorf(core.CodePlatformInvalid, "A password is needed, of at most %d bytes", maxPassword)
+		return core.Errorf(core.CodePlatformInvalid, "A password of at most %d bytes is required", maxPassword)
 	}
 	return nil
 }
 
 func checkEmail(email string) error {
 	if len(email) > 254 || strings.ContainsAny(email, "\r\n\x00") {
-		return core.Errorf(core.CodePlatformInvalid, "The email is no address")
+		return core.Errorf(core.CodePlatformInvalid, "Invalid email address")
 	}
 	return nil
 }

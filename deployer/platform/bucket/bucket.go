@@ -3,8 +3,8 @@ package bucket
 
 import "go.etcd.io/bbolt"
 
-// Create creates the buckets that are missing. It writes nothing if none is, as
-// the platform must start without room on the disk.
+// Create creates the buckets that are missing. If none is missing it writes
+// nothing, as the platform must also start if the disk is full.
 func Create(db *bbolt.DB, names ...string) error {
 	missing := false
 	err := db.View(func(tx *bbolt.Tx) error {

@@ -1,15 +1,15 @@
-// Package ctxlock has a lock that is waited for only as long as a context lasts.
+// Package ctxlock provides a lock whose acquisition a context can cancel.
 package ctxlock
 
 import "context"
 
-// Lock is held by at most as many as New says.
+// Lock is a semaphore with the number of holders that New sets.
 type Lock chan struct{}
 
 // New returns a Lock for n holders; 1 makes it a mutex.
 func New(n int) Lock { return make(Lock, n) }
 
-// Acquire waits for the lock, and fails with ctx's error when ctx ends.
+// Acquire waits for the lock. It fails with ctx's error if ctx ends first.
 func (l Lock) Acquire(ctx context.Context) error {
 	select {
 	case l <- struct{}{}:
@@ -32,5 +32,5 @@ func (l Lock) TryAcquire() bool {
 // Release releases the lock, which must be held.
 func (l Lock) Release() { <-l }
 
-// Held reports whether nobody else can acquire the lock now.
+// Held reports whether the lock has all its holders, so that Acquire would wait.
 func (l Lock) Held() bool { return len(l) == cap(l) }

@@ -26,11 +26,11 @@ func TestLock(t *testing.T) {
 			t.Errorf("a lock for %d is free", n)
 		}
 		if err := l.Acquire(ended); !errors.Is(err, context.Canceled) {
-			t.Errorf("waiting for it: %v", err)
+			t.Errorf("waiting for the lock: %v", err)
 		}
 		l.Release()
 		if !l.TryAcquire() {
-			t.Error("what was released is held")
+			t.Error("the lock is held after its release")
 		}
 	}
 }

@@ -1,6 +1,5 @@
-// Package runner is the port between the platform's apps and what runs them: the
-// processes of this machine, or something else that runs versions of an app and
-// switches between them. Package runnertest has the tests that each
+// Package runner is the port between the platform's apps and what runs them, such
+// as processes on this machine. Package runnertest has the tests that each
 // implementation must pass.
 package runner
 
@@ -11,23 +10,24 @@ import (
 	"time"
 )
 
-// Runner runs apps. It keeps the drones of each app up: one that ends, or does
-// not accept connections any more, is started again after a pause, which grows
-// with each time. What runs is not remembered over a restart of the platform: the
-// caller has it resumed. Implementations may be called concurrently, but each app
-// by one caller at a time in Launch, its Candidate, Resume, Halt and Destroy.
+// Runner runs apps. It keeps the drones of each app up: a drone that ends, or no
+// longer accepts connections, is started again after a pause that grows with
+// each crash. It does not remember what runs across a restart of the platform:
+// the caller calls Resume. Implementations must be safe for concurrent use, but
+// the calls of Launch, its Candidate, Resume, Halt and Destroy for one app are
+// never concurrent.
 type Runner interface {
 	// Start makes the runner ready for the other calls.
 	Start(ctx context.Context) error
-	// Stop ends all drones, with grace as far as ctx leaves time.
+	// Stop ends all drones, gracefully until ctx ends.
 	Stop(ctx context.Context) error
 
 	// Launch starts the drones of v beside those that run, and returns when all
-	// are ready. If they don't get ready it fails with
-	// core.CodePlatformStartFailed, whose detail has their last lines, and
-	// leaves nothing. Requests go to those of before until Candidate.Promote.
+	// are ready. If they don't become ready it fails with
+	// core.CodePlatformStartFailed, whose detail has their last lines, and ends
+	// them. Requests go to the previous drones until Candidate.Promote.
 	Launch(ctx context.Context, v Version) (Candidate, error)
-	// Resume runs v, of an app of which nothing runs, and does not wait for it.
+	// Resume starts v, of an app that does not run, and does not wait for it.
 	Resume(ctx context.Context, v Version) (launch string, err error)
 	// Halt ends an app's drones, and returns when none is left. Halting an app
 	// that doesn't run is not an error.
@@ -38,12 +38,12 @@ type Runner interface {
 	// State returns the state of an app; [Stopped] if it is unknown.
 	State(user, app string) State
 	// Pick returns the address, host:port, that the next request to an app goes
-	// to; done must be called when the request has ended. ok is false if there is
-	// none.
+	// to; done must be called when the request has ended. ok is false if no drone
+	// is ready.
 	Pick(user, app string) (addr string, done func(), ok bool)
 
-	// Refused says that an address that was picked did not accept a connection.
-	// Others are picked instead, as long as there are any.
+	// Refused reports that a picked address did not accept a connection. Other
+	// addresses are picked instead, as long as there are any.
 	Refused(user, app, addr string)
 
 	// Logs returns the last rows lines of an app's log that were written from
@@ -58,31 +58,31 @@ type Runner interface {
 type Candidate interface {
 	// Launch identifies the candidate in a Crash.
 	Launch() string
-	// Promote has requests go to the candidate. What ran before stays up.
+	// Promote routes requests to the candidate. The previous version stays up.
 	Promote()
 	// Prove returns nil once all drones have been up for d. If one of them ends
-	// or does not accept connections any more, it fails at once as Launch does,
-	// and requests go to what ran before if no drone of the candidate is left.
+	// or no longer accepts connections, it fails at once as Launch does, and
+	// requests go to the previous version if no drone of the candidate is left.
 	Prove(ctx context.Context, d time.Duration) error
-	// Commit ends what ran before, once its requests have ended, and keeps the
-	// candidate up from now on.
+	// Commit ends the previous version once its requests have ended, and keeps
+	// the candidate up from then on.
 	Commit()
-	// Abort ends the candidate, and requests go to what ran before.
+	// Abort ends the candidate, and routes requests to the previous version.
 	Abort()
 }
 
-// Version is a version of an app, and what it needs to run.
+// Version is a version of an app with all that it needs to run.
 type Version struct {
 	User, App string
 	Snapshot  string            // id
-	Subdomain string            // that the app sees
+	Subdomain string            // passed to the app
 	Dir       string            // built folder
 	Node      string            // path of the Node.js binary
 	Path      []string          // folders of programs that the app finds, besides those of Node.js and the system
 	Start     string            // shell command, or the path of a file for Node.js
-	Health    string            // path that answers 2xx or 3xx once a drone is ready; "": it is when it accepts connections
-	Env       map[string]string // of the app
-	Drones    int               // how many
+	Health    string            // path that answers 2xx or 3xx once a drone is ready; if empty, a drone is ready when it accepts connections
+	Env       map[string]string // environment of the app
+	Drones    int               // number of drones
 }
 
 // Same reports whether both are the same version with the same environment: only
@@ -108,19 +108,19 @@ const (
 type State struct {
 	User, App string
 	Phase     Phase
-	Snapshot  string    // what runs, or should; "" if stopped
-	Drones    int       // that are ready
-	Wanted    int       // that should be
+	Snapshot  string    // that runs or is to run; "" if stopped
+	Drones    int       // number of ready drones
+	Wanted    int       // number of drones to keep up
 	Restarts  int       // of drones since the version was started
 	Reason    string    // of the last crash since then; "" if there was none
-	Next      time.Time // when a drone that crashed is started again; zero if none waits
+	Next      time.Time // when a crashed drone is started again; zero if none waits
 	Since     time.Time // when the phase began
 }
 
-// Crash is the end of a drone that nobody asked for, or of its listening.
+// Crash is an unexpected end of a drone, or of its listening.
 type Crash struct {
 	User, App, Snapshot string
-	Launch              string // which Candidate, or Resume, it was of
+	Launch              string // the Candidate or Resume that it belongs to
 	Drone               int
 	Reason              string        // a sentence for the app's author
 	Detail              string        // the last lines that the drone wrote
@@ -128,7 +128,7 @@ type Crash struct {
 	Again               bool          // it has crashed before without having been up for a while
 }
 
-// Stream says where a line of a log comes from.
+// Stream is the source of a log line.
 type Stream string
 
 // The streams of a log.

@@ -9,7 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-// Keys that are read seal and open, and keys that are not read are not told.
+// Parsed keys seal and open; an error never contains a key.
 func FuzzParse(f *testing.F) {
 	const key, other = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="
 	for _, seed := range []string{"", "#", key, key + "\n" + other, " # old\r\n" + key + "\r\n", key[:40], key + key, key + "\n" + key, "canary-no-key", "\x00" + key} {
@@ -20,13 +20,13 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			for line := range strings.Lines(text) {
 				if line = strings.TrimSpace(line); len(line) > 20 && strings.Contains(err.Error(), line) {
-					t.Fatalf("%v tells a key", err)
+					t.Fatalf("the error contains a key: %v", err)
 				}
 			}
 			return
 		}
 		if len(keys.IDs()) == 0 {
-			t.Fatalf("%q has no keys, and was read", text)
+			t.Fatalf("%q was parsed to no keys", text)
 		}
 		sealed := keys.Seal(core.NewSecret(secret), what)
 		if len(secret) > 8 && strings.Contains(sealed, secret) || !keys.Current(sealed) {
@@ -36,18 +36,18 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is opened as %q, %v", secret, got.Reveal(), err)
 		}
 		if _, err := keys.Open(sealed, what+"x"); err == nil {
-			t.Fatalf("%q was opened for another", secret)
+			t.Fatalf("%q was opened for another purpose", secret)
 		}
 	})
 }
 
-// Of what is damaged, moved or made up, nothing opens.
+// A text that was changed, moved or forged does not open.
 func FuzzOpen(f *testing.F) {
 	keys, err := seal.Parse(core.NewSecret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="))
 	if err != nil {
 		f.Fatal(err)
 	}
-	// What this key once made of ghp_canary, for alice/github.
+	// ghp_canary sealed with this key for alice/github.
 	const sealed = "v1:630dcd29:3l1cPtmTsNF8+xCdU14nZShQ2ODeApmOy2Mj6nB8RSNgMgWjepw="
 	for _, seed := range []string{"", "v1", "v1::", "v2:" + sealed[3:], sealed, sealed + "A", sealed[:len(sealed)-4], "v1:" + keys.IDs()[0] + ":", "v1:" + keys.IDs()[0] + ":AAAA", strings.ReplaceAll(sealed, ":", "::")} {
 		f.Add(seed, "alice/github")
@@ -57,7 +57,7 @@ func FuzzOpen(f *testing.F) {
 		got, err := keys.Open(text, what)
 		if err != nil {
 			if !got.IsZero() {
-				t.Fatalf("%q: %v, and yet a secret", text, err)
+				t.Fatalf("%q: error %v with a secret", text, err)
 			}
 			return
 		}

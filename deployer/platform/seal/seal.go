@@ -1,11 +1,11 @@
-// Package seal encrypts what is kept on disk and must be told again, such as
-// access tokens, so that a copy of the database alone tells nothing.
+// Package seal encrypts secrets that are stored on disk and must be read again,
+// such as access tokens, so that a copy of the database alone reveals none.
 //
 // A sealed text is "v1:KEY:DATA": the id of the key that sealed it, and in
-// base64 a nonce and what AES-256-GCM made of the secret. What it is for, such
-// as whose token, is authenticated with it, so that nobody can have another's
-// secret told by moving it. Keys are replaced by putting a new one before the
-// others: the first one seals, and all open.
+// base64 a nonce and the AES-256-GCM ciphertext. The purpose of the secret, such
+// as the owner of a token, is its additional data, so that a text that is moved
+// to another owner does not open. To replace a key, put a new one before the
+// others: the first key seals, and all keys open.
 package seal
 
 import (
@@ -26,7 +26,7 @@ import (
 type Keys struct{ all []key }
 
 type key struct {
-	id   string // the begin of its SHA-256, which tells nothing of it
+	id   string // prefix of its SHA-256
 	aead cipher.AEAD
 }
 
@@ -35,15 +35,15 @@ const (
 	version = "v1"
 )
 
-// NewKey returns a random key, in the form in which Parse reads it.
+// NewKey returns a random key in the form that Parse reads.
 func NewKey() core.Secret {
 	var random [keySize]byte
 	_, _ = rand.Read(random[:]) // never fails, or ends the process
 	return core.NewSecret(base64.StdEncoding.EncodeToString(random[:]))
 }
 
-// Parse reads keys: one on each line, 32 bytes in base64. Empty lines and those
-// that begin with # are left out. Its errors show nothing of the keys.
+// Parse reads keys, one per line, each 32 bytes in base64. Empty lines and lines
+// that begin with # are ignored. Its errors never contain a key.
 func Parse(text core.Secret) (*Keys, error) {
 	k := &Keys{}
 	for i, line := range strings.Split(text.Reveal(), "\n") {
@@ -53,7 +53,7 @@ func Parse(text core.Secret) (*Keys, error) {
 		}
 		raw, err := base64.StdEncoding.DecodeString(line)
 		if err != nil || len(raw) != keySize {
-			return nil, fmt.Errorf("seal: line %d is no key, which is %d bytes in base64; `webhooks keys rotate` makes one", i+1, keySize)
+			return nil, fmt.Errorf("seal: invalid key in line %d: want %d bytes in base64, as `webhooks keys rotate` creates", i+1, keySize)
 		}
 		block, err := aes.NewCipher(raw)
 		if err != nil {
@@ -67,12 +67,12 @@ func Parse(text core.Secret) (*Keys, error) {
 		k.all = append(k.all, key{hex.EncodeToString(sum[:4]), aead})
 	}
 	if len(k.all) == 0 {
-		return nil, errors.New("seal: there is no key")
+		return nil, errors.New("seal: no key found")
 	}
 	return k, nil
 }
 
-// IDs returns the keys' ids, that of the one that seals first.
+// IDs returns the keys' ids, beginning with the key that seals.
 func (k *Keys) IDs() []string {
 	ids := make([]string, len(k.all))
 	for i, one := range k.all {
@@ -81,23 +81,23 @@ func (k *Keys) IDs() []string {
 	return ids
 }
 
-// Seal encrypts a secret; what says what it is for.
+// Seal encrypts a secret; what is its purpose.
 func (k *Keys) Seal(secret core.Secret, what string) string {
 	first := k.all[0]
 	sealed := first.aead.Seal(nil, nil, []byte(secret.Reveal()), []byte(what)) //nolint:gosec // the AEAD makes the nonce
 	return version + ":" + first.id + ":" + base64.StdEncoding.EncodeToString(sealed)
 }
 
-// Current reports whether a text was sealed by the key that seals.
+// Current reports whether a text was sealed by the first key.
 func (k *Keys) Current(sealed string) bool {
 	return strings.HasPrefix(sealed, version+":"+k.all[0].id+":")
 }
 
-// Open decrypts a text that was sealed for the same.
+// Open decrypts a text that was sealed for the same purpose.
 func (k *Keys) Open(sealed, what string) (core.Secret, error) {
 	parts := strings.Split(sealed, ":")
 	if len(parts) != 3 || parts[0] != version {
-		return core.Secret{}, errors.New("seal: this is no sealed text")
+		return core.Secret{}, errors.New("seal: not a sealed text")
 	}
 	raw, err := base64.StdEncoding.DecodeString(parts[2])
 	if err != nil {
@@ -109,9 +109,9 @@ func (k *Keys) Open(sealed, what string) (core.Secret, error) {
 		}
 		plain, err := one.aead.Open(nil, nil, raw, []byte(what))
 		if err != nil {
-			return core.Secret{}, errors.New("seal: the sealed text is damaged, or another's")
+			return core.Secret{}, errors.New("seal: the sealed text is damaged, or was sealed for another purpose")
 		}
 		return core.NewSecret(string(plain)), nil
 	}
-	return core.Secret{}, fmt.Errorf("seal: the key %.16q, which sealed it, is not among the keys; put it back into their file", parts[1])
+	return core.Secret{}, fmt.Errorf("seal: the key %.16q, which sealed it, is not among the keys; add it to the key file again", parts[1])
 }

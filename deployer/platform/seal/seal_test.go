@@ -45,22 +45,22 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotOpen(t *testing.T) {
+func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	k := keys(t, seal.NewKey())
 	sealed := k.Seal(secret, "alice/github")
 	flipped := []byte(sealed)
 	flipped[len(flipped)-5] ^= 1
 	for name, c := range map[string]struct{ sealed, what string }{
-		"another's":   {sealed, "bob/github"},
+		"other user":  {sealed, "bob/github"},
 		"flipped":     {string(flipped), "alice/github"},
 		"cut off":     {sealed[:len(sealed)-8], "alice/github"},
 		"too short":   {sealed[:13] + "AAAA", "alice/github"},
 		"empty":       {"", "alice/github"},
 		"the secret":  {secret.Reveal(), "alice/github"},
-		"a new form":  {"v2" + sealed[2:], "alice/github"},
-		"no base64":   {sealed + "!", "alice/github"},
-		"no id of us": {"v1:00000000:" + sealed[12:], "alice/github"},
+		"new version": {"v2" + sealed[2:], "alice/github"},
+		"not base64":  {sealed + "!", "alice/github"},
+		"unknown key": {"v1:00000000:" + sealed[12:], "alice/github"},
 	} {
 		if got, err := k.Open(c.sealed, c.what); err == nil || !got.IsZero() || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
@@ -68,14 +68,14 @@ func TestWhatDoesNotOpen(t *testing.T) {
 	}
 }
 
-func TestKeysThatAreNone(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]core.Secret{
 		"nothing":    {},
 		"a comment":  core.NewSecret("# soon\n"),
 		"too short":  core.NewSecret("Y2FuYXJ5"),
 		"too long":   core.NewSecret(seal.NewKey().Reveal() + "AAAA"),
-		"no base64":  core.NewSecret("canary canary canary canary canary"),
+		"not base64": core.NewSecret("canary canary canary canary canary"),
 		"the second": core.NewSecret(seal.NewKey().Reveal() + "\ncanary"),
 	} {
 		if _, err := seal.Parse(text); err == nil || strings.Contains(err.Error(), "canary") {
