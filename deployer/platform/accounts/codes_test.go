@@ -29,7 +29,7 @@ func TestCodes(t *testing.T) {
 	b.ok(err)
 	refused("a replaced code", redeem("alice", old))
 	refused("a wrong code", redeem("alice", core.NewSecret(code.Reveal()+"x")))
-	refused("for somebody else", redeem("bob", code))
+	refused("code of another user", redeem("bob", code))
 	b.ok(b.Invited("alice", code))
 	b.ok(b.Invited("alice", code)) // to ask uses nothing up
 	if err := b.Redeem(t.Context(), "alice", code, core.Secret{}); core.CodeOf(err) != core.CodePlatformInvalid {

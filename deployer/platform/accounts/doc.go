@@ -1,16 +1,16 @@
 // Package accounts keeps the platform's users, their API tokens and their
-// third-party tokens, and tells who somebody is.
+// third-party tokens, and authenticates callers.
 //
-// # What is written
+// # Storage
 //
 //	bucket      key            value
 //	users       USER           JSON: hash of the password, email, times
-//	tokens      USER 0 NAME    JSON: SHA-256 of the token, its begin, time
-//	thirdparty  USER 0 ID      JSON: the token, sealed, and what it is for
-//	codes       USER           JSON: SHA-256 of the code to set a password by, its end
+//	tokens      USER 0 NAME    JSON: SHA-256 of the token, its prefix, time
+//	thirdparty  USER 0 ID      JSON: the token, sealed, and its metadata
+//	codes       USER           JSON: SHA-256 of the code to set a password with, its expiry
 //
-// Passwords are hashed with argon2id at the parameters that OWASP's password
-// storage cheat sheet names (19 MiB, 2 passes, 1 lane). API tokens are random,
-// 256 bits of it, so one SHA-256 is enough for them. Third-party tokens must
-// be told again; they are sealed, see package seal.
+// Passwords are hashed with argon2id, with the parameters of OWASP's password
+// storage cheat sheet (19 MiB, 2 passes, 1 lane). API tokens have 256 random
+// bits, so one SHA-256 is enough for them. Third-party tokens must be read
+// again, so they are sealed; see package seal.
 package accounts

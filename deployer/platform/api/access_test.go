@@ -7,38 +7,38 @@ import (
 	"testing"
 )
 
-// access is who may call a route.
+// access is the access that a route requires.
 type access string
 
 const (
-	open     access = "everybody"
-	anybody  access = "anybody"
+	open     access = "no credentials"
+	anyUser  access = "any user"
 	owner    access = "owner"
 	password access = "owner, by password"
 	service  access = "service"
 )
 
-// call is one of each route.
+// call is an example call of a route.
 type call struct {
 	pattern string
 	access  access
-	path    string // of the call; nothing is there but the users
+	path    string // of the call; only the users exist
 	body    string
-	want    int // the status for who may
+	want    int // status for callers with access
 }
 
-// calls must have one for each route: TestAccess sees to it. None of them
-// changes what another one sees, but those at the end, which restore it.
+// calls has one call for each route, as TestAccess verifies. They don't depend on
+// each other; the last one restores what it removes.
 var calls = []call{
-	{"GET /auth", anybody, "/auth", "", 200},
-	{"GET /endpoints", anybody, "/endpoints", "", 200},
+	{"GET /auth", anyUser, "/auth", "", 200},
+	{"GET /endpoints", anyUser, "/endpoints", "", 200},
 
 	{"GET /users", service, "/users", "", 200},
-	{"POST /users/email/taken", anybody, "/users/email/taken", `{"email":"me@example.org"}`, 200},
+	{"POST /users/email/taken", anyUser, "/users/email/taken", `{"email":"me@example.org"}`, 200},
 	{"GET /users/{user}", password, "/users/me", "", 200},
 	{"POST /users/{user}", service, "/users/me", `{"username":"me","password":"another"}`, 409},
 	{"PUT /users/{user}", password, "/users/me", `{"email":"me@example.org"}`, 200},
-	{"GET /users/{user}/available", anybody, "/users/me/available", "", 200},
+	{"GET /users/{user}/available", anyUser, "/users/me/available", "", 200},
 	{"POST /users/{user}/invite", service, "/users/me/invite", "", 201},
 	{"POST /users/{user}/confirm", open, "/users/me/confirm", `{"inviteCode":"1"}`, 403},
 	{"POST /users/{user}/forgot", open, "/users/me/forgot", "", 200},
@@ -71,31 +71,31 @@ var calls = []call{
 	{"DELETE /apps/{user}/{app}/snapshots/{snapshot}", owner, "/apps/me/none/snapshots/1", "", 404},
 	{"POST /apps/{user}/{app}/snapshots/{snapshot}/activate", owner, "/apps/me/none/snapshots/1/activate", "", 404},
 
-	{"/databases", anybody, "/databases", "", 501},
-	{"/databases/{user}", anybody, "/databases/me", "", 501},
-	{"/databases/{user}/{name}", anybody, "/databases/me/one", "", 501},
-	{"/users/{user}/keys/{key}", anybody, "/users/me/keys/one", "", 501},
-	{"GET /users/{user}/{key}", anybody, "/users/me/one", "", 501},
-	{"POST /users/{user}/{key}", anybody, "/users/me/one", "", 501},
-	{"DELETE /users/{user}/{key}", anybody, "/users/me/one", "", 501},
+	{"/databases", anyUser, "/databases", "", 501},
+	{"/databases/{user}", anyUser, "/databases/me", "", 501},
+	{"/databases/{user}/{name}", anyUser, "/databases/me/one", "", 501},
+	{"/users/{user}/keys/{key}", anyUser, "/users/me/keys/one", "", 501},
+	{"GET /users/{user}/{key}", anyUser, "/users/me/one", "", 501},
+	{"POST /users/{user}/{key}", anyUser, "/users/me/one", "", 501},
+	{"DELETE /users/{user}/{key}", anyUser, "/users/me/one", "", 501},
 
 	{"GET /logs/{user}/{app}", owner, "/logs/me/none", "", 404},
 	{"GET /logs/{user}/{app}/{rows}", owner, "/logs/me/none/10", "", 404},
-	{"GET /primus/{$}", anybody, "/primus/", "", 400},
+	{"GET /primus/{$}", anyUser, "/primus/", "", 400},
 	{"POST /logs/{user}", owner, "/logs/me", "", 200},
 	{"POST /logs/{user}/{app}", owner, "/logs/me/none", "", 404},
 
 	{"DELETE /users/{user}", password, "/users/me", "", 200},
 }
 
-// status returns how a call has to end for one who calls.
+// status returns the status that a caller must get.
 func (c call) status(who string) int {
 	switch {
 	case c.access == open:
 		return c.want
-	case who == "nobody" || strings.HasPrefix(who, "wrong"):
+	case who == "anonymous" || strings.HasPrefix(who, "wrong"):
 		return http.StatusUnauthorized
-	case c.access == anybody || who == "operator":
+	case c.access == anyUser || who == "operator":
 		return c.want
 	case who == "another", c.access == service, c.access == password && who == "token":
 		return http.StatusForbidden
@@ -111,11 +111,11 @@ func TestAccess(t *testing.T) {
 		seen = append(seen, c.pattern)
 	}
 	if want := b.api.Patterns(); !slices.Equal(slices.Sorted(slices.Values(seen)), slices.Sorted(slices.Values(want))) {
-		t.Fatalf("calls are not one of each route:\n%q\n%q", seen, want)
+		t.Fatalf("calls do not match the routes:\n%q\n%q", seen, want)
 	}
 	_, token, _ := strings.Cut(b.token, ":")
 	callers := []struct{ who, credentials string }{
-		{"nobody", ""},
+		{"anonymous", ""},
 		{"wrong key", "_webhooks:my password"},
 		{"another", you},
 		{"token", b.token},
@@ -125,7 +125,7 @@ func TestAccess(t *testing.T) {
 	for _, c := range calls {
 		method, _, one := strings.Cut(c.pattern, " ")
 		if !one {
-			method = http.MethodPost // any will do
+			method = http.MethodPost // any method
 		}
 		for _, by := range callers {
 			got := b.call(by.credentials, method+" "+c.path, c.body)
@@ -143,7 +143,7 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// The published client views, adds and removes an ssh key as if it were a user.
+// The published client views, adds and removes ssh keys at the path of a user.
 func TestKeysThatLookLikeUsers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -161,7 +161,7 @@ func TestKeysThatLookLikeUsers(t *testing.T) {
 	b.refused(404, "not_found", operator, "DELETE /users/mine", "")
 }
 
-// Each of these costs a hash, so they are not tried on each route.
+// Each of these computes a hash, so they are not tried on each route.
 func TestWrongCredentials(t *testing.T) {
 	t.Parallel()
 	for what, credentials := range map[string]string{
@@ -170,11 +170,11 @@ func TestWrongCredentials(t *testing.T) {
 		"the key as a user's password": "me:the key",
 		"no password":                  "me:",
 		"an unknown user":              "none:my password",
-		"a name that can't be":         "Me:my password",
+		"an invalid name":              "Me:my password",
 		"an empty name":                ":my password",
-		"too long a password":          "me:" + strings.Repeat("x", 1025),
+		"a password too long":          "me:" + strings.Repeat("x", 1025),
 	} {
-		t.Run(what, func(t *testing.T) { // each by itself: many wrong ones have to wait
+		t.Run(what, func(t *testing.T) { // one fixture each, as wrong passwords are throttled
 			t.Parallel()
 			b := setup(t)
 			_, token, _ := strings.Cut(b.token, ":")
@@ -186,7 +186,7 @@ func TestWrongCredentials(t *testing.T) {
 	}
 }
 
-func TestServiceSeesOnlyUsersThatAre(t *testing.T) {
+func TestServiceCallsForUnknownUsers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, call := range []string{"GET /apps/none", "POST /apps/none/app", "GET /users/none/tokens", "POST /logs/none"} {
@@ -194,17 +194,17 @@ func TestServiceSeesOnlyUsersThatAre(t *testing.T) {
 	}
 }
 
-func TestThirdPartyTokensAreToldToTheServiceAlone(t *testing.T) {
+func TestOnlyServiceReadsThirdPartyTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.must(201, me, "POST /users/me/thirdparty", `{"id":"a","provider":"github","token":"ghp_secret","scopes":["repo"],"login":"octocat","required":true}`)
 	if own := b.must(200, me, "GET /users/me/thirdparty", ""); strings.Contains(own.body, "ghp_secret") {
-		t.Errorf("the owner is told the token: %s", own.body)
+		t.Errorf("the owner can read the token: %s", own.body)
 	}
 	var list []map[string]any
 	b.must(200, operator, "GET /users/me/thirdparty", "").decode(&list)
 	if len(list) != 1 || list[0]["token"] != "ghp_secret" || list[0]["provider"] != "github" || list[0]["login"] != "octocat" || list[0]["required"] != true {
-		t.Errorf("the service is told %v", list)
+		t.Errorf("the service gets %v", list)
 	}
 	b.must(200, me, "DELETE /users/me/thirdparty/a", "")
 	if body := b.must(200, operator, "GET /users/me/thirdparty", "").body; body != "[]\n" {

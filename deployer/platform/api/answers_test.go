@@ -30,7 +30,7 @@ func TestMethods(t *testing.T) {
 		"PATCH /apps/me/app":                    "GET, POST, PUT, DELETE",
 		"GET /apps/me/app/start":                "POST",
 		"DELETE /apps/me":                       "GET",
-		"PUT /users/me/tokens/a":                "", // there is such a route
+		"PUT /users/me/tokens/a":                "", // a route
 		"GET /users/me/tokens/a":                "POST, PUT, DELETE",
 		"PUT /logs/me/app":                      "GET, POST",
 		"OPTIONS /apps/me/app/snapshots/1":      "GET, POST, DELETE",
@@ -75,7 +75,7 @@ func TestNames(t *testing.T) {
 	b.must(201, me, "POST /apps/me/"+strings.Repeat("a", 63), "{}")
 }
 
-// withBody are calls that read one; all take an object but the one of cloud.
+// withBody returns the calls that read a body: an object, or a list for cloud.
 func withBody() []string {
 	return []string{
 		"POST /apps/me/app", "PUT /apps/me/app", "POST /apps/me/app/available", "POST /users/me/thirdparty",
@@ -110,12 +110,12 @@ func TestBodies(t *testing.T) {
 	} {
 		b.refused(400, "invalid", me, strings.TrimRight(call, " "), body)
 	}
-	// Calls that want to know nothing don't take just anything for it.
+	// Calls that ignore their body still limit its size.
 	b.refused(400, "too_large", me, "POST /apps/me/app/stop", strings.Repeat("x", 1<<20+1))
 	for _, call := range withBody()[1:3] {
-		b.must(200, me, call, "") // none at all says nothing
+		b.must(200, me, call, "") // an empty body is accepted
 	}
-	b.must(200, me, "POST /apps/me/app/stop", "not looked at")
+	b.must(200, me, "POST /apps/me/app/stop", "ignored")
 }
 
 func TestConflicts(t *testing.T) {
@@ -129,7 +129,7 @@ func TestConflicts(t *testing.T) {
 	var found struct{ Available, Appname, Subdomain bool }
 	b.must(200, you, "POST /apps/you/mine/available", `{"subdomain":"app"}`).decode(&found)
 	if found.Available || !found.Appname || found.Subdomain {
-		t.Errorf("a subdomain that is another's: %+v", found)
+		t.Errorf("a subdomain of another user's app: %+v", found)
 	}
 	b.must(200, you, "POST /apps/you/mine/available", `{"subdomain":5}`).decode(&found)
 	if !found.Available || !found.Appname || !found.Subdomain {
@@ -137,16 +137,16 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// raw sends what is not a whole call, and then that no more will come. It
-// returns the answer, "" where the connection is closed without one.
-func (b *bench) raw(text string) string {
+// raw sends an incomplete call and closes the sending side. It returns the
+// response, "" if the connection is closed without one.
+func (b *fixture) raw(text string) string {
 	b.t.Helper()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(b.t.Context(), "tcp", b.server.Listener.Addr().String())
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // all is read
+	defer conn.Close() //nolint:errcheck // read to the end
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		b.t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func (b *bench) raw(text string) string {
 	return string(got)
 }
 
-func TestBodiesThatBreakOff(t *testing.T) {
+func TestTruncatedBodies(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
@@ -177,7 +177,7 @@ func TestBodiesThatBreakOff(t *testing.T) {
 		"PUT /apps/me/app" + head + chunked + "11\r\n{\"env\":{\"A\":\"b\"}}\r\n",
 		"POST /apps/me/app/stop" + head + sized + "{",
 	} {
-		if got := b.raw(text); got != "" { // who sent half a call is not there to be told
+		if got := b.raw(text); got != "" { // the client has gone, so it gets no response
 			t.Errorf("%q: %s", text, got)
 		}
 	}
@@ -191,7 +191,7 @@ func TestBodiesThatBreakOff(t *testing.T) {
 	}
 	app := b.must(200, me, "GET /apps/me/app", "").object()["app"].(map[string]any)
 	if env := app["env"].(map[string]any); len(env) != 0 {
-		t.Errorf("half a body was applied: %v", env)
+		t.Errorf("a truncated body was applied: %v", env)
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
-// Options are what [New] takes; Accounts and Apps are required.
+// Options are the settings of [New]; Accounts and Apps are required.
 type Options struct {
 	Accounts *accounts.Accounts
 	Apps     *apps.Apps
-	Proxies  serve.Proxies // whose X-Forwarded-For is believed
+	Proxies  serve.Proxies // whose X-Forwarded-For is trusted
 
 	// Logins throttles clients that guess credentials; default: one of its own.
 	Logins *throttle.Throttle
@@ -24,7 +24,7 @@ type Options struct {
 	Logger *slog.Logger // default: discards
 }
 
-// API is an http.Handler. It may be used concurrently.
+// API is an http.Handler. It is safe for concurrent use.
 type API struct {
 	o      Options
 	routes *http.ServeMux
@@ -46,10 +46,10 @@ func New(o Options) *API {
 	return a
 }
 
-// ServeHTTP answers one call. Apps of this machine are refused before they
-// authenticate: by wrong passwords they could make the people here wait, whose
-// address they have. Whoever has the service user's key is a server of ours, for
-// which the kernel need not be asked.
+// ServeHTTP serves one call. Calls of apps on this machine are refused before
+// they authenticate: with wrong passwords they could throttle users of the same
+// address. A caller with the service user's key is one of our servers, so its
+// connection is not checked.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !a.fromServer(r) && serve.Untrusted(r) {
 		w.Header().Set("X-Powered-By", poweredBy)
@@ -64,8 +64,8 @@ const poweredBy = "Nodejitsu/webhooks"
 func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Powered-By", poweredBy)
 	serve.SecureHeaders(w.Header(), serve.PolicyNone, a.o.Proxies.Client(r).Secure)
-	// http.ServeMux would send these elsewhere, and the published clients take
-	// that for a success.
+	// http.ServeMux would redirect these, and the published clients treat a
+	// redirect as a success.
 	for part := range strings.SplitSeq(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/") {
 		if r.URL.EscapedPath() != pathLive && (part == "" || part == "." || part == "..") {
 			a.refuse(w, r, noPath())

@@ -8,9 +8,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 )
 
-// endpoints names the one datacenter: this API, at the address that the caller
-// reached it by. A proxy in front that speaks TLS must say so; who lies in that
-// header misleads only himself.
+// endpoints returns the one datacenter: this API, at the address that the caller
+// used. A proxy that terminates TLS must set X-Forwarded-Proto; a client that
+// forges the header affects only its own response.
 func (a *API) endpoints(c *call) error {
 	scheme := "http"
 	if c.r.TLS != nil || c.r.Header.Get("X-Forwarded-Proto") == "https" {
@@ -21,10 +21,10 @@ func (a *API) endpoints(c *call) error {
 	})
 }
 
-// order is where the call stands among the deployments of its app.
+// order returns the position of the call among the deployments of its app.
 func (c *call) order() apps.Order { return apps.Order(c.r.Header.Get(headerOrder)) }
 
-func (c *call) tell(status int, app apps.App, err error) error {
+func (c *call) answerApp(status int, app apps.App, err error) error {
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (a *API) listApps(c *call) error {
 
 func (a *API) viewApp(c *call) error {
 	app, err := a.o.Apps.Find(c.user, c.app)
-	return c.tell(http.StatusOK, app, err)
+	return c.answerApp(http.StatusOK, app, err)
 }
 
 func (a *API) createApp(c *call) error {
@@ -54,7 +54,7 @@ func (a *API) createApp(c *call) error {
 		create = a.o.Apps.CreateToDeploy
 	}
 	app, err := create(c.user, c.app, fields)
-	return c.tell(http.StatusCreated, app, err)
+	return c.answerApp(http.StatusCreated, app, err)
 }
 
 func (a *API) updateApp(c *call) error {
@@ -63,11 +63,11 @@ func (a *API) updateApp(c *call) error {
 		return err
 	}
 	app, err := a.o.Apps.Update(c.user, c.app, fields, c.order())
-	return c.tell(http.StatusOK, app, err)
+	return c.answerApp(http.StatusOK, app, err)
 }
 
 func (a *API) destroyApp(c *call) error {
-	if err := c.patient(); err != nil {
+	if err := c.clearDeadlines(); err != nil {
 		return err
 	}
 	if err := a.o.Apps.Destroy(c.ctx(), c.user, c.app); err != nil {
@@ -84,7 +84,7 @@ func (a *API) appAvailable(c *call) error {
 		return err
 	}
 	var subdomain string
-	_ = json.Unmarshal(fields.Subdomain, &subdomain) // one that is no text is none
+	_ = json.Unmarshal(fields.Subdomain, &subdomain) // a value that is not a string is ignored
 	found, err := a.o.Apps.Available(c.user, c.app, subdomain)
 	if err != nil {
 		return err
@@ -92,8 +92,8 @@ func (a *API) appAvailable(c *call) error {
 	return c.answer(http.StatusOK, found)
 }
 
-// start starts the snapshot that the body names; else the active one, as the
-// published clients have it.
+// start starts the snapshot that the body names. Without one it starts the active
+// snapshot, as the published clients expect.
 func (a *API) start(c *call) error {
 	var fields struct {
 		Snapshot string `json:"snapshot"`
@@ -110,11 +110,11 @@ func (a *API) stop(c *call) error    { return a.run(c, a.o.Apps.Stop) }
 func (a *API) restart(c *call) error { return a.run(c, a.o.Apps.Restart) }
 
 func (a *API) run(c *call, command func(ctx context.Context, user, app string) (apps.App, error)) error {
-	if err := c.patient(); err != nil {
+	if err := c.clearDeadlines(); err != nil {
 		return err
 	}
 	app, err := command(c.ctx(), c.user, c.app)
-	return c.tell(http.StatusOK, app, err)
+	return c.answerApp(http.StatusOK, app, err)
 }
 
 func (a *API) viewCloud(c *call) error {
@@ -130,7 +130,7 @@ func (a *API) setCloud(c *call) error {
 	if err := c.read(&requested); err != nil {
 		return err
 	}
-	if err := c.patient(); err != nil {
+	if err := c.clearDeadlines(); err != nil {
 		return err
 	}
 	cloud, err := a.o.Apps.SetCloud(c.ctx(), c.user, c.app, requested)

@@ -14,22 +14,22 @@ import (
 )
 
 const (
-	maxBody = 1 << 20          // bytes of a body that is JSON
-	stall   = 60 * time.Second // a client that sends or takes nothing for so long is cut off
+	maxBody = 1 << 20          // bytes of a JSON body
+	stall   = 60 * time.Second // a client that neither sends nor receives for so long is disconnected
 )
 
-// call is one call of the API, by somebody who may make it.
+// call is one authorized call of the API.
 type call struct {
 	w http.ResponseWriter
 	r *http.Request
 
 	who       accounts.Identity
-	user, app string // as the path names them, valid names; "" where it doesn't
+	user, app string // names in the path, validated; "" if it has none
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
-// serve makes a handler of a route.
+// serve returns the handler of a route.
 func (a *API) serve(r route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		begin := time.Now()
@@ -38,16 +38,16 @@ func (a *API) serve(r route) http.Handler {
 		if err != nil && answer.status == 0 {
 			a.refuse(answer, req, err)
 		} else if err != nil {
-			a.o.Logger.WarnContext(req.Context(), "platform answer broken off", "route", r.pattern, "error", err)
-			panic(http.ErrAbortHandler) // an answer that is not whole must not look as if it were
+			a.o.Logger.WarnContext(req.Context(), "platform response aborted", "route", r.pattern, "error", err)
+			panic(http.ErrAbortHandler) // a truncated response must not look complete
 		}
-		// Never the path: it names what the route does not.
+		// The path is never logged: it has names of users and apps.
 		a.o.Logger.DebugContext(req.Context(), "platform request", "route", r.pattern, "status", answer.status,
 			"duration_ms", time.Since(begin).Milliseconds())
 	})
 }
 
-// perform lets the route act, where the caller may call it.
+// perform calls the route if the caller is authorized.
 func (a *API) perform(ctx context.Context, r route, c *call) error {
 	if err := a.identify(ctx, r.access, c); err != nil {
 		return err
@@ -55,10 +55,10 @@ func (a *API) perform(ctx context.Context, r route, c *call) error {
 	return r.do(c)
 }
 
-// patient lets the call take as long as it needs: the limits of time are the
-// platform's own. The caller's leaving still ends it; that is only seen once
-// the body is read, though it says nothing.
-func (c *call) patient() error {
+// clearDeadlines removes the deadlines of the connection, as the platform limits
+// the time of the call. A disconnect of the client still cancels the call; the
+// server notices it only after the body has been read.
+func (c *call) clearDeadlines() error {
 	if _, err := c.body(); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (c *call) patient() error {
 	return errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
 }
 
-// body reads the body, or what is left of it.
+// body reads the rest of the body.
 func (c *call) body() ([]byte, error) {
 	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
@@ -78,14 +78,14 @@ func (c *call) body() ([]byte, error) {
 	return text, nil
 }
 
-// read decodes the body. None at all is as an empty object.
+// read decodes the body. An empty body reads as an empty object.
 func (c *call) read(into any) error {
 	text, err := c.body()
 	if err != nil || len(text) == 0 {
 		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return core.Errorf(core.CodePlatformInvalid, "The body is not the JSON that this call takes: %v", err)
+		return core.Errorf(core.CodePlatformInvalid, "Invalid JSON in the body: %v", err)
 	}
 	return nil
 }
@@ -96,16 +96,16 @@ func (c *call) answer(status int, v any) error {
 	return nil
 }
 
-// done answers a change that has nothing else to tell.
+// done answers a change that returns no data.
 func (c *call) done() error { return c.answer(http.StatusOK, map[string]bool{"ok": true}) }
 
-// recorder knows the status of the answer.
+// recorder records the status of the response.
 type recorder struct {
 	http.ResponseWriter
-	status int // 0 until the answer begins
+	status int // 0 until the response begins
 }
 
-// WriteHeader begins the answer.
+// WriteHeader begins the response.
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 && status >= http.StatusOK {
 		r.status = status
@@ -113,7 +113,7 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Write begins the answer with 200 where it has not.
+// Write begins the response with 200 if it has not begun.
 func (r *recorder) Write(p []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
@@ -121,15 +121,15 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.ResponseWriter.Write(p)
 }
 
-// Unwrap serves http.ResponseController.
+// Unwrap implements the method that http.ResponseController uses.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Errorf("api: encoding an answer: %w", err)) // only of our own types
+		panic(fmt.Errorf("api: encoding an answer: %w", err)) // only our own types are encoded
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // a caller that left is nobody to tell
+	_, _ = w.Write(append(text, '\n')) // an error means that the client has gone
 }

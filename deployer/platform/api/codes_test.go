@@ -17,7 +17,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 )
 
-// provoked are the codes that the tests have provoked.
+// provoked holds the codes that the tests have provoked.
 var provoked codes //nolint:gochecknoglobals // of all tests
 
 type codes struct {
@@ -37,10 +37,10 @@ func (c *codes) add(code core.Code, status int) {
 	c.seen[code][status] = true
 }
 
-// codeForm finds the code in a refusal.
+// codeForm matches the code in an error response.
 var codeForm = regexp.MustCompile(`"code":"(platform:[a-z_:]+)"`) //nolint:gochecknoglobals // a constant
 
-// noting returns a handler that notes the codes that h answers with.
+// noting returns a handler that records the codes that h answers with.
 func noting(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := &noted{ResponseWriter: w, status: http.StatusOK}
@@ -70,13 +70,13 @@ func (n *noted) Write(p []byte) (int, error) {
 
 func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
-// Each code of the platform is provoked by a test, and comes with its own
-// status alone.
+// TestMain also verifies that the tests provoke each code of the platform, with
+// its status only.
 func TestMain(m *testing.M) {
 	code := leftovers.Run(m)
 	if run := flag.Lookup("test.run").Value.String(); code == 0 && run == "" {
 		for _, fault := range provoked.faults() {
-			fmt.Fprintln(os.Stderr, "FAIL:", fault) //nolint:forbidigo // nothing else is left to say it
+			fmt.Fprintln(os.Stderr, "FAIL:", fault) //nolint:forbidigo // there is no testing.T here
 			code = 1
 		}
 	}
@@ -93,7 +93,7 @@ func (c *codes) faults() (faults []string) {
 		}
 		want, ok := statuses[code]
 		if code == core.CodePlatformInternal {
-			delete(c.seen[code], http.StatusOK) // in a trailer, where the build's output had begun
+			delete(c.seen[code], http.StatusOK) // in a trailer, if the build's output had begun
 		}
 		if !ok || len(c.seen[code]) != 1 || !c.seen[code][want] {
 			faults = append(faults, fmt.Sprintf("%s: want status %d, tests got %v", code, want, c.seen[code]))
@@ -117,14 +117,14 @@ func TestAppThatDoesNotStart(t *testing.T) {
 func TestTooManyTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for i := range 99 { // one is there
+	for i := range 99 { // one exists
 		b.must(201, me, "PUT /users/me/tokens/t"+strconv.Itoa(i), "")
 	}
 	b.refused(409, "conflict", me, "PUT /users/me/tokens/more", "")
 	b.must(201, me, "PUT /users/me/tokens/t1", "")
 }
 
-// A platform that stops says that it is worth another try.
+// A platform that is stopping answers with Retry-After.
 func TestStartOfAStoppedPlatform(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -134,17 +134,17 @@ func TestStartOfAStoppedPlatform(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := b.refused(503, "busy", me, "POST /apps/me/app/start", ""); got.header.Get("Retry-After") == "" {
-		t.Error("it has no Retry-After")
+		t.Error("no Retry-After")
 	}
 }
 
-// A disk without room is the operator's affair, and passes.
-func TestDiskWithoutRoom(t *testing.T) {
+// A full disk is a temporary failure of the platform.
+func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
 	b.builder.will(say("", fmt.Errorf("writing: %w", syscall.ENOSPC)))
 	if got := b.refused(503, "no_space", me, upload, "tgz"); got.header.Get("Retry-After") == "" {
-		t.Error("it has no Retry-After")
+		t.Error("no Retry-After")
 	}
 }

@@ -2,12 +2,12 @@
 // hosted platform expect it: the npm packages nodejitsu-api 0.6.6 and jitsu
 // 0.15.0.
 //
-// A file for each thing that has routes; routes.go lists them all, with who may
-// call them. A refusal is JSON with `error`, a name for programs, and
-// `message`, a sentence for people. Every answer has the header X-Powered-By,
-// without which those clients refuse it.
+// There is a file for each resource; routes.go lists all routes with the access
+// that they require. An error response is JSON with `error`, a name for programs,
+// and `message`, a sentence for people. Every response has the header
+// X-Powered-By, without which those clients reject it.
 //
-// Those clients take an answer whose status they don't know for a success, and
-// they know 400, 401, 402, 403, 404, 405, 409, 500 and 503. So these are all
-// that are used to refuse.
+// Those clients treat a response with an unknown status as a success, and they
+// know 400, 401, 402, 403, 404, 405, 409, 500 and 503. So no other status is used
+// for errors.
 package api

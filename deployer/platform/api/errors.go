@@ -13,8 +13,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// statuses is the one place that knows the status code of a refusal.
-var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that nothing changes
+// statuses maps each code to its HTTP status.
+var statuses = map[core.Code]int{ //nolint:gochecknoglobals // never modified
 	core.CodePlatformInvalid:          http.StatusBadRequest,
 	core.CodePlatformIncomplete:       http.StatusBadRequest,
 	core.CodePlatformTooLarge:         http.StatusBadRequest,
@@ -43,10 +43,10 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodePlatformInternal:         http.StatusInternalServerError,
 }
 
-// retryAfter is what a 503 asks for if nothing better is known.
+// retryAfter is the default of Retry-After in a 503.
 const retryAfter = 5 * time.Second
 
-// failure is the body of a refusal. The published clients know error and
+// failure is the body of an error response. The published clients read error and
 // message.
 type failure struct {
 	Error   string    `json:"error"` // the last part of the code
@@ -54,7 +54,7 @@ type failure struct {
 	Code    core.Code `json:"code"`
 }
 
-// failureOf returns what a caller is told of e.
+// failureOf returns what a caller may see of e.
 func failureOf(e *core.Error) failure {
 	f := failure{Error: string(e.Code), Message: e.Reason, Code: e.Code}
 	if i := strings.LastIndexByte(f.Error, ':'); i >= 0 {
@@ -66,14 +66,14 @@ func failureOf(e *core.Error) failure {
 	return f
 }
 
-// noSpace reports whether something could not be written as the disk is full.
+// noSpace reports whether err says that the disk is full.
 func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// refuse answers err. What is not one of the platform's codes is its own
-// failure.
+// refuse answers with err. An error without a code of the platform is an internal
+// error.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		panic(http.ErrAbortHandler) // nothing at all must not look like an answer
+		panic(http.ErrAbortHandler) // an aborted request must not look like a response
 	}
 	e := core.AsError(err)
 	if _, known := statuses[e.Code]; !known && noSpace(err) {

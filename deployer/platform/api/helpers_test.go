@@ -28,32 +28,32 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// Who calls, as username:password. The API token of me is bench.token.
+// Callers, as username:password. The API token of me is fixture.token.
 const (
 	me       = "me:my password"
 	you      = "you:your password"
 	operator = core.ServiceUser + ":the key"
 )
 
-// patience is how long something may take that must happen. Only what hangs
-// takes so long, however busy the machine is.
+// patience is how long a test waits for an event. Only a hang takes so long, even
+// on a busy machine.
 const patience = 10 * time.Minute
 
-// bench is an API under test, over the real parts but the builder.
-type bench struct {
+// fixture is an API under test, with real parts except the builder.
+type fixture struct {
 	t       *testing.T
 	api     *api.API
 	server  *httptest.Server
 	builder *builder
 	runner  *processes.Runner
 	token   string // me:TOKEN
-	log     *text  // what the API logs
+	log     *text  // log of the API
 	end     context.CancelFunc
 }
 
-// setup returns a bench with the users me and you. configure may change the
+// setup returns a fixture with the users me and you. configure may change the
 // server before it listens.
-func setup(t *testing.T, configure ...func(*http.Server)) *bench {
+func setup(t *testing.T, configure ...func(*http.Server)) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	db, err := bbolt.Open(filepath.Join(dir, "db"), 0o600, &bbolt.Options{NoSync: true})
@@ -74,7 +74,7 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 		t.Fatal(err)
 	}
 	supervisor := processes.New(processes.Options{Dir: filepath.Join(dir, "drones"), SameUser: true, ReadyTimeout: patience})
-	b := &bench{t: t, builder: &builder{t: t}, runner: supervisor, log: &text{}}
+	b := &fixture{t: t, builder: &builder{t: t}, runner: supervisor, log: &text{}}
 	store := snapshots.New(snapshots.Options{
 		Dir: filepath.Join(dir, "archives"), Builds: filepath.Join(dir, "builds"), Builder: b.builder,
 	})
@@ -85,7 +85,7 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := supervisor.Stop(context.Background()); err != nil { //nolint:usetesting // the test's own has ended
+		if err := supervisor.Stop(context.Background()); err != nil { //nolint:usetesting // the context of the test has ended
 			t.Error(err)
 		}
 	})
@@ -105,7 +105,7 @@ func setup(t *testing.T, configure ...func(*http.Server)) *bench {
 	return b
 }
 
-func (b *bench) serve(configure ...func(*http.Server)) {
+func (b *fixture) serve(configure ...func(*http.Server)) {
 	b.server = httptest.NewUnstartedServer(noting(b.api))
 	var base context.Context
 	base, b.end = context.WithCancel(b.t.Context())
@@ -120,12 +120,12 @@ func (b *bench) serve(configure ...func(*http.Server)) {
 	})
 }
 
-// builder stands for package builds: each test says what a build does.
+// builder fakes package builds: each test sets what a build does.
 type builder struct {
 	t *testing.T
 
 	mu sync.Mutex
-	do func(ctx context.Context, out io.Writer) error // nil: succeeds without a word
+	do func(ctx context.Context, out io.Writer) error // nil: succeeds without output
 	js string                                         // the app's server.js
 }
 
@@ -135,10 +135,10 @@ func (b *builder) will(do func(ctx context.Context, out io.Writer) error) {
 	b.do = do
 }
 
-// Sweep has nothing to remove.
+// Sweep does nothing.
 func (*builder) Sweep(func(string) bool) error { return nil }
 
-// Build makes the folder of an app that runs.
+// Build writes the folder of an app that can run.
 func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error) {
 	b.mu.Lock()
 	do, js := b.do, b.js
@@ -164,7 +164,7 @@ func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (
 	return builds.Result{Dir: s.Dir, Node: node, NodeVersion: "20.0.0", Web: "node server.js"}, nil
 }
 
-// text is a log that is written concurrently.
+// text is a buffer that is safe for concurrent use.
 type text struct {
 	mu sync.Mutex
 	b  strings.Builder
@@ -182,7 +182,7 @@ func (l *text) String() string {
 	return l.b.String()
 }
 
-// answer is one that came whole.
+// answer is a complete response.
 type answer struct {
 	t      *testing.T
 	call   string
@@ -192,8 +192,8 @@ type answer struct {
 	*http.Response
 }
 
-// call makes a call: "METHOD /path", by a username:password, "" for nobody.
-func (b *bench) call(who, call, body string) answer {
+// call makes a call, "METHOD /path", with a username:password, "" for none.
+func (b *fixture) call(who, call, body string) answer {
 	b.t.Helper()
 	resp, err := b.open(who, call, strings.NewReader(body))
 	if err != nil {
@@ -202,15 +202,15 @@ func (b *bench) call(who, call, body string) answer {
 	defer resp.Body.Close() //nolint:errcheck // only read
 	content, err := io.ReadAll(resp.Body)
 	if err != nil {
-		b.t.Fatalf("%s: the answer broke off: %v", call, err)
+		b.t.Fatalf("%s: truncated response: %v", call, err)
 	}
 	a := answer{t: b.t, call: call, status: resp.StatusCode, header: resp.Header, body: string(content), Response: resp}
-	a.sound()
+	a.check()
 	return a
 }
 
-// open makes a call and leaves the answer's body to the caller.
-func (b *bench) open(who, call string, body io.Reader) (*http.Response, error) {
+// open makes a call. The caller reads the body.
+func (b *fixture) open(who, call string, body io.Reader) (*http.Response, error) {
 	b.t.Helper()
 	method, path, _ := strings.Cut(call, " ")
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
@@ -225,8 +225,8 @@ func (b *bench) open(who, call string, body io.Reader) (*http.Response, error) {
 	return b.server.Client().Do(req)
 }
 
-// must makes a call that has to end with that status.
-func (b *bench) must(status int, who, call, body string) answer {
+// must makes a call and requires that status.
+func (b *fixture) must(status int, who, call, body string) answer {
 	b.t.Helper()
 	a := b.call(who, call, body)
 	if a.status != status {
@@ -235,8 +235,8 @@ func (b *bench) must(status int, who, call, body string) answer {
 	return a
 }
 
-// refused makes a call that has to be refused so.
-func (b *bench) refused(status int, name, who, call, body string) answer {
+// refused makes a call that must fail with that status and name.
+func (b *fixture) refused(status int, name, who, call, body string) answer {
 	b.t.Helper()
 	a := b.call(who, call, body)
 	if got := a.object()["error"]; a.status != status || got != name {
@@ -245,8 +245,8 @@ func (b *bench) refused(status int, name, who, call, body string) answer {
 	return a
 }
 
-// sound checks what holds of every answer.
-func (a answer) sound() {
+// check verifies what every response must have.
+func (a answer) check() {
 	a.t.Helper()
 	for name, want := range map[string]string{
 		"X-Powered-By": "Nodejitsu/webhooks", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
@@ -272,10 +272,10 @@ func (a answer) sound() {
 	}
 	fields := 3
 	if a.status == http.StatusNotImplemented && strings.HasPrefix(a.Request.URL.Path, "/databases") {
-		fields = 5 // with what the published clients read without a look at the status
+		fields = 5 // with the fields that the published clients read for any status
 	}
 	if len(object) != fields {
-		a.t.Errorf("%s: status %d tells more than that: %s", a.call, a.status, a.body)
+		a.t.Errorf("%s: status %d has unexpected fields: %s", a.call, a.status, a.body)
 	}
 	if got := a.header.Get("WWW-Authenticate"); (got == `Basic realm="Nodejitsu"`) != (a.status == http.StatusUnauthorized) {
 		a.t.Errorf("%s: status %d with WWW-Authenticate %q", a.call, a.status, got)
@@ -297,8 +297,8 @@ func (a answer) decode(into any) {
 	}
 }
 
-// app makes the app me/NAME.
-func (b *bench) app(name string) {
+// app creates the app me/NAME.
+func (b *fixture) app(name string) {
 	b.t.Helper()
 	b.must(http.StatusCreated, me, "POST /apps/me/"+name, "{}")
 }

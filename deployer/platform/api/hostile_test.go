@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Of two credentials neither counts.
+// A request with two credentials is refused.
 func TestTwoAuthorizations(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -45,7 +45,7 @@ func TestTwoAuthorizations(t *testing.T) {
 	}
 }
 
-// Bodies made to cost much, or to be misread, are refused or do no harm.
+// Bodies that are expensive or ambiguous are refused or harmless.
 func TestHostileBodies(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -53,11 +53,11 @@ func TestHostileBodies(t *testing.T) {
 	deep := strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001)
 	for name, body := range map[string]string{
 		"deep":                      `{"a":` + deep + `}`,
-		"deep, in a field of ours":  `{"env":` + deep + `,"rows":` + deep + `,"token":` + deep + `,"email":` + deep + `}`,
-		"open for ever":             strings.Repeat(`{"env":`, 100_000),
+		"deep, in known fields":     `{"env":` + deep + `,"rows":` + deep + `,"token":` + deep + `,"email":` + deep + `}`,
+		"never closed":              strings.Repeat(`{"env":`, 100_000),
 		"a byte order mark":         "\ufeff{}",
 		"NUL":                       "{\"env\":{\"a\x00\":\"b\"}}",
-		"a number beyond all":       `{"rows":1e999999,"drones":1e999999,"env":1e999999}`,
+		"a number too large":        `{"rows":1e999999,"drones":1e999999,"env":1e999999}`,
 		"an integer beyond 64 bits": `{"rows":` + strings.Repeat("9", 1000) + `}`,
 		"UTF-16":                    "\xff\xfe{\x00}\x00",
 	} {
@@ -68,12 +68,12 @@ func TestHostileBodies(t *testing.T) {
 		}
 	}
 	for name, env := range map[string]string{
-		"NUL in a name":     `{"env":{"A\u0000B":"c"}}`,
-		"NUL in a value":    `{"env":{"A":"b\u0000C=d"}}`,
-		"= in a name":       `{"env":{"A=B":"c"}}`,
-		"no name":           `{"env":{"":"c"}}`,
-		"an object as one":  `{"env":{"A":{"b":"c"}}}`,
-		"what is no object": `{"env":"A=b"}`,
+		"NUL in a name":    `{"env":{"A\u0000B":"c"}}`,
+		"NUL in a value":   `{"env":{"A":"b\u0000C=d"}}`,
+		"= in a name":      `{"env":{"A=B":"c"}}`,
+		"an empty name":    `{"env":{"":"c"}}`,
+		"an object as one": `{"env":{"A":{"b":"c"}}}`,
+		"not an object":    `{"env":"A=b"}`,
 	} {
 		got := b.call(me, "PUT /apps/me/app", env)
 		if got.status >= 500 {
@@ -84,11 +84,11 @@ func TestHostileBodies(t *testing.T) {
 		}
 		b.must(200, me, "GET /apps/me/app", "").decode(&found)
 		if got.status >= 400 && len(found.App.Env) > 0 {
-			t.Errorf("%s: refused, and yet kept %v", name, found.App.Env)
+			t.Errorf("%s: refused but stored: %v", name, found.App.Env)
 		}
 		for key, value := range found.App.Env {
 			if strings.ContainsAny(key+value, "\x00") || strings.Contains(key, "=") || key == "" {
-				t.Errorf("%s: kept %q=%q", name, key, value)
+				t.Errorf("%s: stored %q=%q", name, key, value)
 			}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
-// The headers of package nodejitsu, between servers of ours.
+// The headers of package nodejitsu, used between our servers.
 const (
 	headerKey   = "X-Webhooks-Key"   // the service user's key, in calls for others
 	headerOrder = "X-Webhooks-Order" // of a write on an app
@@ -19,15 +19,15 @@ const (
 	headerDeploys = "X-Webhooks-Deploys" // an app is created to be deployed
 )
 
-// identify finds out who calls, and refuses who may not.
+// identify authenticates the caller and verifies that it has the needed access.
 func (a *API) identify(ctx context.Context, needed access, c *call) (err error) {
 	if needed == open {
 		return nil
 	}
 	username, given, ok := c.r.BasicAuth()
-	// Of two, whoever stands before us may have looked at the other one.
+	// If there are two, a proxy may have verified the other one.
 	if !ok || len(c.r.Header.Values("Authorization")) > 1 {
-		return core.Errorf(core.CodePlatformUnauthorized, "Give your username, and your password or an API token, by HTTP Basic authentication")
+		return core.Errorf(core.CodePlatformUnauthorized, "Send your username, and your password or an API token, with HTTP Basic authentication")
 	}
 	c.who, err = a.authenticate(ctx, a.caller(c.r), core.Credentials{Username: username, Password: core.NewSecret(given)})
 	if err != nil {
@@ -36,11 +36,11 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 	c.user, c.app = c.r.PathValue("user"), c.r.PathValue("app")
 	for _, name := range []string{c.user, c.app} {
 		if name != "" && !core.ValidName(name) {
-			return core.Errorf(core.CodePlatformInvalid, "%.100q can't be a name: lower-case letters, digits, '.', '_' and '-' may stand in it, at most %d, beginning with a letter or digit", name, core.MaxName)
+			return core.Errorf(core.CodePlatformInvalid, "Invalid name %.100q: use lower-case letters, digits, '.', '_' and '-', at most %d, beginning with a letter or digit", name, core.MaxName)
 		}
 	}
 	switch needed {
-	case anybody:
+	case anyUser:
 		return nil
 	case service:
 		if c.who.Service {
@@ -54,24 +54,24 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 	case open, owner, password:
 	}
 	if c.who.Token && needed != owner {
-		return core.Errorf(core.CodePlatformForbidden, "An API token can't do that; give the password")
+		return core.Errorf(core.CodePlatformForbidden, "An API token may not do that; use the password")
 	}
 	if !c.who.May(c.user) {
 		return core.NewError(core.CodePlatformForbidden, "", nil)
 	}
-	if c.who.Service { // others were found when they authenticated
+	if c.who.Service { // authentication has found the others
 		_, err = a.o.Accounts.Find(c.user)
 	}
 	return err
 }
 
 func operatorOnly() error {
-	return core.Errorf(core.CodePlatformForbidden, "Only the operator of this platform may do that; with the command `webhooks users`")
+	return core.Errorf(core.CodePlatformForbidden, "Only the operator of this platform may do that, with the command `webhooks users`")
 }
 
-// authenticate verifies credentials, unless there were too many wrong ones from
-// that address or for that user. The service user's key can't be guessed, and a
-// server whose key was corrected need not wait.
+// authenticate verifies credentials, unless there were too many failures from that
+// address or for that user. The service user's key can't be guessed, so it is not
+// throttled: a server whose key was corrected need not wait.
 func (a *API) authenticate(ctx context.Context, address string, given core.Credentials) (who accounts.Identity, err error) {
 	if address == "" || given.Username == core.ServiceUser {
 		return a.o.Accounts.Authenticate(ctx, given)
@@ -90,7 +90,7 @@ func (a *API) authenticate(ctx context.Context, address string, given core.Crede
 	return who, err
 }
 
-// outcomeOf returns what an error says about the credentials.
+// outcomeOf returns the outcome of an authentication for the throttle.
 func outcomeOf(err error) throttle.Outcome {
 	switch {
 	case err == nil:
@@ -102,8 +102,8 @@ func outcomeOf(err error) throttle.Outcome {
 	}
 }
 
-// caller returns the address of the client. A server of ours that calls for
-// others names theirs, "" if it throttles them itself.
+// caller returns the address of the client. One of our servers that calls for a
+// client sends the client's address, or "" if it throttles clients itself.
 func (a *API) caller(r *http.Request) string {
 	if key := r.Header.Get(headerKey); key != "" && a.isKey(r.Context(), key) {
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -112,7 +112,7 @@ func (a *API) caller(r *http.Request) string {
 	return a.o.Proxies.ThrottleAddr(r)
 }
 
-// fromServer reports whether a request has the service user's key.
+// fromServer reports whether the request carries the service user's key.
 func (a *API) fromServer(r *http.Request) bool {
 	if key := r.Header.Get(headerKey); key != "" {
 		return a.isKey(r.Context(), key)

@@ -15,18 +15,18 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 )
 
-// pathLive is where the published client follows a log.
+// pathLive is the path at which the published client follows a log.
 const pathLive = "/primus/"
 
 const (
-	lookEvery  = time.Second      // at the log, for new lines
-	pingEvery  = 30 * time.Second // so that both sides notice if the other is gone
-	maxMessage = 4 << 10          // bytes that a client may send at once
+	lookEvery  = time.Second      // interval of looking for new lines
+	pingEvery  = 30 * time.Second // so that both sides notice a lost connection
+	maxMessage = 4 << 10          // bytes of a client's message
 )
 
-// liveLogs sends the lines of an app as they are written, each as a message of
-// its own, by the protocol of Primus 1.4, which the published client speaks:
-// texts of JSON, and a heartbeat of its own.
+// liveLogs sends the log lines of an app as they are written, one per message, in
+// the protocol of Primus 1.4, which the published client speaks: JSON texts and
+// its own heartbeat.
 func (a *API) liveLogs(c *call) error {
 	user, app, _ := strings.Cut(strings.TrimPrefix(c.r.URL.Query().Get("subscribe"), "logs/"), "/")
 	if !core.ValidName(user) || !core.ValidName(app) {
@@ -55,31 +55,31 @@ func (a *API) liveLogs(c *call) error {
 	} {
 		running.Go(func() { end <- part() })
 	}
-	err = <-end // with one of them, all end
+	err = <-end // the first to end ends all
 	cancel()
 	running.Wait()
 	a.o.Logger.DebugContext(c.ctx(), "platform log followed", "duration_ms", time.Since(begin).Milliseconds(), "end", err)
-	return nil // the connection was the answer
+	return nil // the connection was the response
 }
 
-// upgrade makes a WebSocket of a call's connection.
+// upgrade upgrades the connection of a call to a WebSocket.
 func (c *call) upgrade() (*websocket.Conn, error) {
 	if !ownOrigin(c.r) {
-		return nil, core.Errorf(core.CodePlatformForbidden, "Another site can't follow a log")
+		return nil, core.Errorf(core.CodePlatformForbidden, "Cross-origin requests may not follow a log")
 	}
-	conn, err := websocket.Accept(&upgrader{ResponseWriter: c.w}, c.r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // it was verified
+	conn, err := websocket.Accept(&upgrader{ResponseWriter: c.w}, c.r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin was verified above
 	if err != nil {
 		c.w.Header().Del("Connection")
 		c.w.Header().Del("Upgrade")
-		return nil, core.NewError(core.CodePlatformInvalid, "This path speaks WebSocket", err)
+		return nil, core.NewError(core.CodePlatformInvalid, "This path requires a WebSocket", err)
 	}
 	conn.SetReadLimit(maxMessage)
 	return conn, nil
 }
 
-// ownOrigin reports whether a request comes from no site or from our own: a
-// browser sends the credentials that it knows with requests of any site. The
-// published client sends the host alone.
+// ownOrigin reports whether a request has no origin or ours: a browser sends its
+// stored credentials with requests of any site. The published client sends only
+// the host.
 func ownOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	_, host, ok := strings.Cut(origin, "://")
@@ -89,21 +89,20 @@ func ownOrigin(r *http.Request) bool {
 	return host == "" || strings.EqualFold(host, r.Host)
 }
 
-// upgrader drops what the library answers to a request that it refuses: the
-// API's refusals are JSON.
+// upgrader drops the library's error responses, as the API's errors are JSON.
 type upgrader struct {
 	http.ResponseWriter
 	refused bool
 }
 
-// WriteHeader begins the answer if it is not a refusal.
+// WriteHeader begins the response unless it is an error.
 func (u *upgrader) WriteHeader(status int) {
 	if u.refused = status != http.StatusSwitchingProtocols; !u.refused {
 		u.ResponseWriter.WriteHeader(status)
 	}
 }
 
-// Write drops the text of a refusal.
+// Write drops the text of an error response.
 func (u *upgrader) Write(p []byte) (int, error) {
 	if u.refused {
 		return len(p), nil
@@ -111,10 +110,10 @@ func (u *upgrader) Write(p []byte) (int, error) {
 	return u.ResponseWriter.Write(p)
 }
 
-// Unwrap serves the library, which takes the connection over.
+// Unwrap lets the library hijack the connection.
 func (u *upgrader) Unwrap() http.ResponseWriter { return u.ResponseWriter }
 
-// answerPings answers the heartbeat of Primus until the connection ends.
+// answerPings answers Primus heartbeats until the connection ends.
 func answerPings(ctx context.Context, conn *websocket.Conn) error {
 	for {
 		_, text, err := conn.Read(ctx)
@@ -131,7 +130,7 @@ func answerPings(ctx context.Context, conn *websocket.Conn) error {
 	}
 }
 
-// ping pings the client now and then, and fails once it does not answer.
+// ping pings the client periodically, and fails if it does not answer.
 func ping(ctx context.Context, conn *websocket.Conn) error {
 	every := time.NewTicker(pingEvery)
 	defer every.Stop()
@@ -150,19 +149,19 @@ func ping(ctx context.Context, conn *websocket.Conn) error {
 	}
 }
 
-// send sends a text, which must be taken soon.
+// send sends a text, with a deadline.
 func send(ctx context.Context, conn *websocket.Conn, text []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, stall)
 	defer cancel()
 	return conn.Write(ctx, websocket.MessageText, text)
 }
 
-// follow sends what an app writes from a time on, until ctx or the connection
-// ends.
+// follow sends the log lines of an app, beginning at from, until ctx or the
+// connection ends.
 func (a *API) follow(ctx context.Context, conn *websocket.Conn, user, app string, from time.Time) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	sent := 0 // of the lines that were written at from
+	sent := 0 // number of lines sent that were written at from
 	for {
 		lines, err := a.o.Apps.Logs(user, app, from, time.Time{}, maxRows)
 		if err != nil {
@@ -170,7 +169,7 @@ func (a *API) follow(ctx context.Context, conn *websocket.Conn, user, app string
 		}
 		slices.Reverse(lines) // the oldest first
 		for _, l := range lines[min(sent, len(lines)):] {
-			text, err := json.Marshal(toldLine(l))
+			text, err := json.Marshal(newLogLine(l))
 			if err != nil {
 				return err
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // live follows the log of me/app.
-func (b *bench) live() *websocket.Conn {
+func (b *fixture) live() *websocket.Conn {
 	b.t.Helper()
 	header := http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(me))}}
 	conn, resp, err := websocket.Dial(b.t.Context(), "ws"+strings.TrimPrefix(b.server.URL, "http")+"/primus/?subscribe=logs/me/app", &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // there is none
@@ -26,7 +26,7 @@ func (b *bench) live() *websocket.Conn {
 	return conn
 }
 
-// A client that follows a log says only that it is there, and is answered.
+// A client that follows a log sends heartbeats, which are answered.
 func TestLiveLogsProtocol(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -40,7 +40,7 @@ func TestLiveLogsProtocol(t *testing.T) {
 		}
 	}
 	if _, text, err := conn.Read(ctx); err != nil || string(text) != `"primus::pong::5"` {
-		t.Errorf("it hears %q, %v", text, err)
+		t.Errorf("received %q, %v", text, err)
 	}
 	reading := conn.CloseRead(ctx)
 	if err := conn.Ping(ctx); err != nil {
@@ -52,7 +52,7 @@ func TestLiveLogsProtocol(t *testing.T) {
 	<-reading.Done()
 }
 
-// A page of another site, which a browser sends our credentials with, is
+// Requests of another site, with which a browser sends stored credentials, are
 // refused.
 func TestLiveLogsOfAnotherSite(t *testing.T) {
 	t.Parallel()
@@ -73,8 +73,8 @@ func TestLiveLogsOfAnotherSite(t *testing.T) {
 	}
 }
 
-// Who sends more than a heartbeat is cut off.
-func TestLiveLogsTakeLittle(t *testing.T) {
+// A client that sends more than a heartbeat is disconnected.
+func TestLiveLogsLimitMessages(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
@@ -86,11 +86,11 @@ func TestLiveLogsTakeLittle(t *testing.T) {
 	}
 	_, _, err := conn.Read(ctx)
 	if closed, ok := errors.AsType[websocket.CloseError](err); !ok || closed.Code != websocket.StatusMessageTooBig {
-		t.Errorf("it hears %v", err)
+		t.Errorf("received %v", err)
 	}
 }
 
-func TestLiveLogsAreNotEverybodys(t *testing.T) {
+func TestLiveLogsAccess(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")

@@ -32,15 +32,15 @@ func (c *call) lines(lines []apps.Line, err error) error {
 	}
 	answer := make([]logLine, 0, len(lines))
 	for _, l := range lines {
-		answer = append(answer, toldLine(l))
+		answer = append(answer, newLogLine(l))
 	}
 	return c.answer(http.StatusOK, answer)
 }
 
-func toldLine(l apps.Line) logLine {
+func newLogLine(l apps.Line) logLine {
 	service := "logs/stdout"
 	if l.Stream != runner.Stdout {
-		service = "logs/stderr" // also what the platform itself says: that an app died is no output
+		service = "logs/stderr" // also lines of the platform itself, such as the crash of an app
 	}
 	return logLine{Time: float64(l.Time.UnixMilli()) / 1000, Service: service, Description: l.Text, App: l.App, Drone: l.Drone}
 }
@@ -57,7 +57,7 @@ func (a *API) lastLogs(c *call) error {
 	return c.lines(lines, err)
 }
 
-// span is the part of a log that is asked for.
+// span is the requested part of a log.
 type span struct {
 	From  moment `json:"from"`
 	Until moment `json:"until"`
@@ -93,8 +93,7 @@ func (a *API) logsOfUser(c *call) error {
 	return c.lines(lines, err)
 }
 
-// moment is a time as a client may write it: RFC 3339 or milliseconds since
-// 1970.
+// moment is a time that is RFC 3339 or milliseconds since 1970.
 type moment struct{ time.Time }
 
 // UnmarshalJSON reads either form; null and "" are no bound.
@@ -109,7 +108,7 @@ func (m *moment) UnmarshalJSON(text []byte) error {
 		return nil
 	}
 	if json.Unmarshal(text, &m.Time) != nil {
-		return core.Errorf(core.CodePlatformInvalid, "%.40q is no time; write RFC 3339, or milliseconds since 1970", text)
+		return core.Errorf(core.CodePlatformInvalid, "Invalid time %.40q: use RFC 3339, or milliseconds since 1970", text)
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// chatty is an app each drone of which writes 4,000 lines, below what a drone
-// may write at once.
+// chatty is an app whose drones write 4,000 lines each, less than a drone may
+// write at once.
 const chatty = `
 const lines = [];
 for (let i = 0; i < 4000; i++) lines.push('line ' + i);
@@ -28,13 +28,13 @@ func lines(a answer) (list []line) {
 	a.t.Helper()
 	a.decode(&list)
 	if list == nil {
-		a.t.Errorf("%s: the answer is no list: %.100s", a.call, a.body)
+		a.t.Errorf("%s: the response is not a list: %.100s", a.call, a.body)
 	}
 	return list
 }
 
-// eventually calls until the answer is as it must become.
-func (b *bench) eventually(who, call, body string, ok func(answer) bool) answer {
+// eventually repeats a call until ok accepts the response.
+func (b *fixture) eventually(who, call, body string, ok func(answer) bool) answer {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
@@ -114,7 +114,7 @@ func TestLogs(t *testing.T) {
 	b.refused(404, "not_found", operator, "GET /apps/me/app", "")
 }
 
-// A line tells when and where it was written, and the newest is the first.
+// A line has its time and its source, and the newest is the first.
 func TestLogLines(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -131,7 +131,7 @@ func TestLogLines(t *testing.T) {
 	for i, l := range list {
 		seen[l.App+" "+l.Service+" "+l.Description] = true
 		if at := time.UnixMilli(int64(l.Time * 1000)); at.Before(before.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
-			t.Errorf("the time %v is none of now", l.Time)
+			t.Errorf("the time %v is not recent", l.Time)
 		}
 		if i > 0 && l.Time > list[i-1].Time {
 			t.Errorf("the newest is not the first: %v", list)

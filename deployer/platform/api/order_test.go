@@ -10,9 +10,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
-// in makes a call of me that stands in that order, which has to end with that
-// status and, where it is refused, that name.
-func (b *bench) in(order string, status int, name, call, body string) {
+// in makes a call of me with that order, which must get that status and, if it is
+// refused, that error name.
+func (b *fixture) in(order string, status int, name, call, body string) {
 	b.t.Helper()
 	method, path, _ := strings.Cut(call, " ")
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
@@ -35,8 +35,8 @@ func (b *bench) in(order string, status int, name, call, body string) {
 	}
 }
 
-// stands returns the version, the active and the running snapshot of me/app.
-func (b *bench) stands() [3]string {
+// versions returns the version, the active and the running snapshot of me/app.
+func (b *fixture) versions() [3]string {
 	b.t.Helper()
 	type named struct{ ID string }
 	var got struct {
@@ -49,8 +49,8 @@ func (b *bench) stands() [3]string {
 	return [3]string{got.App.Version, got.App.Active.ID, got.App.Running.ID}
 }
 
-// What comes after a later deployment changes nothing, at any of its steps; a
-// person's calls are always in order, and change nothing of that.
+// A deployment that a later one has overtaken changes nothing, at any step. Calls
+// without an order are always accepted, and don't change the order.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -69,22 +69,22 @@ func TestOrder(t *testing.T) {
 		b.must(200, me, "POST /apps/me/app/snapshots/"+version, "tgz")
 	}
 	deploy("1-00000009", "v1")
-	deploy("1-00000010", "v1") // the same, tried again
+	deploy("1-00000010", "v1") // the same, retried
 	deploy("2-00000001", "v2")
 	late := func() {
 		t.Helper()
-		before := b.stands()
+		before := b.versions()
 		for _, order := range []string{"1-00000009", "1-00000010", "2-00000000"} {
 			for _, step := range steps("v1") {
 				b.in(order, 409, "superseded", step, body("v1"))
 			}
 		}
-		if got := b.stands(); got != before {
-			t.Errorf("it stands at %q, and stood at %q", got, before)
+		if got := b.versions(); got != before {
+			t.Errorf("versions %q, were %q before", got, before)
 		}
 	}
 	late()
-	// One that is late for what is active now does not start that either.
+	// An older deployment does not start the active snapshot of a later one either.
 	b.in("3", 200, "", "POST /apps/me/app/snapshots/v3/activate", "")
 	b.in("2-00000001", 409, "superseded", "POST /apps/me/app/start", "")
 	b.in("3", 200, "", "POST /apps/me/app/start", "")
@@ -92,8 +92,8 @@ func TestOrder(t *testing.T) {
 	for _, step := range steps("v2") {
 		b.must(200, me, step, body("v2"))
 	}
-	if got := b.stands(); got != [3]string{"v2", "v2", "v2"} {
-		t.Errorf("it stands at %q", got)
+	if got := b.versions(); got != [3]string{"v2", "v2", "v2"} {
+		t.Errorf("versions %q", got)
 	}
 	late()
 	deploy("4", "v3")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestSnapshotsThatAreNotReceived(t *testing.T) {
+func TestInvalidUploads(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
@@ -21,26 +21,27 @@ func TestSnapshotsThatAreNotReceived(t *testing.T) {
 	}
 	got := b.raw(head + "Transfer-Encoding: chunked\r\n\r\n3\r\ntgz\r\nno chunk\r\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, `"error":"incomplete"`) {
-		t.Errorf("a body that is no chunk: %q", got)
+		t.Errorf("an invalid chunk: %q", got)
 	}
 	b.refused(400, "invalid", me, "POST /apps/me/app/snapshots/1", "")
 	if got := b.must(200, me, "GET /apps/me/app/snapshots", "").body; got != "{\"snapshots\":[]}\n" {
-		t.Errorf("half a snapshot was kept: %s", got)
+		t.Errorf("a truncated snapshot was stored: %s", got)
 	}
 	if strings.Contains(b.log.String(), "panic") {
 		t.Error(b.log)
 	}
 }
 
-// Receiving takes longer than the server gives an answer, and is refused.
+// An upload that takes longer than the server's write timeout still gets its
+// error response.
 func TestRefusalAfterALongUpload(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
 	b.server.Close()
-	b.serve(func(s *http.Server) { s.WriteTimeout = 1 }) // a nanosecond: all limits have passed
+	b.serve(func(s *http.Server) { s.WriteTimeout = 1 }) // a nanosecond: it has always passed
 	if _, err := b.open(me, "GET /apps/me", nil); err == nil {
-		t.Fatal("the limit does nothing")
+		t.Fatal("the timeout has no effect")
 	}
 	b.refused(400, "invalid", me, "POST /apps/me/app/snapshots/1", "")
 }

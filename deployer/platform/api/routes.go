@@ -8,19 +8,19 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// access is who may call a route.
+// access is the access that a route requires.
 type access int
 
 const (
-	open     access = iota // everybody, without credentials
-	anybody                // who proves to be somebody
+	open     access = iota // no credentials
+	anyUser                // any authenticated caller
 	owner                  // the user that the path names, and the service user
 	password               // as owner, but not by an API token
-	account                // as password; with no such user's name it is about an ssh key
-	service                // the service user alone
+	account                // as password; if there is no such user, the path names an ssh key
+	service                // only the service user
 )
 
-// route is what the API does at a pattern of [http.ServeMux].
+// route is a pattern of [http.ServeMux] with its function.
 type route struct {
 	pattern string
 	access  access
@@ -30,16 +30,16 @@ type route struct {
 // table lists the whole API.
 func (a *API) table() []route {
 	return []route{
-		{"GET /auth", anybody, a.auth},
-		{"GET /endpoints", anybody, a.endpoints},
+		{"GET /auth", anyUser, a.auth},
+		{"GET /endpoints", anyUser, a.endpoints},
 
 		{"GET /users", service, a.listUsers},
-		{"POST /users/email/taken", anybody, a.emailTaken},
+		{"POST /users/email/taken", anyUser, a.emailTaken},
 		{"GET /users/{user}", account, a.viewUser},
-		{"POST /users/{user}", anybody, a.createUser}, // the service user alone
+		{"POST /users/{user}", anyUser, a.createUser}, // only the service user
 		{"PUT /users/{user}", password, a.updateUser},
 		{"DELETE /users/{user}", account, a.destroyUser},
-		{"GET /users/{user}/available", anybody, a.userAvailable},
+		{"GET /users/{user}/available", anyUser, a.userAvailable},
 		{"POST /users/{user}/invite", service, a.inviteUser},
 		{"POST /users/{user}/confirm", open, a.confirmUser},
 		{"POST /users/{user}/forgot", open, a.forgotPassword},
@@ -72,24 +72,24 @@ func (a *API) table() []route {
 		{"DELETE /apps/{user}/{app}/snapshots/{snapshot}", owner, a.destroySnapshot},
 		{"POST /apps/{user}/{app}/snapshots/{snapshot}/activate", owner, a.activateSnapshot},
 
-		// What the published clients can ask for, and this platform has not.
-		{"/databases", anybody, a.noDatabases},
-		{"/databases/{user}", anybody, a.noDatabases},
-		{"/databases/{user}/{name}", anybody, a.noDatabases},
-		{"/users/{user}/keys/{key}", anybody, a.noKeys},
-		{"GET /users/{user}/{key}", anybody, a.noKeys}, // as the published client has it; keys themselves as well
-		{"POST /users/{user}/{key}", anybody, a.noKeys},
-		{"DELETE /users/{user}/{key}", anybody, a.noKeys},
+		// What the published clients can request but this platform does not have.
+		{"/databases", anyUser, a.noDatabases},
+		{"/databases/{user}", anyUser, a.noDatabases},
+		{"/databases/{user}/{name}", anyUser, a.noDatabases},
+		{"/users/{user}/keys/{key}", anyUser, a.noKeys},
+		{"GET /users/{user}/{key}", anyUser, a.noKeys}, // the path that the published client uses, also for a key itself
+		{"POST /users/{user}/{key}", anyUser, a.noKeys},
+		{"DELETE /users/{user}/{key}", anyUser, a.noKeys},
 
 		{"GET /logs/{user}/{app}", owner, a.lastLogs},
 		{"GET /logs/{user}/{app}/{rows}", owner, a.lastLogs},
-		{"GET " + pathLive + "{$}", anybody, a.liveLogs}, // of the app that the query names
+		{"GET " + pathLive + "{$}", anyUser, a.liveLogs}, // of the app that the query names
 		{"POST /logs/{user}", owner, a.logsOfUser},
 		{"POST /logs/{user}/{app}", owner, a.logsOfApp},
 	}
 }
 
-// unknown answers what no route does.
+// unknown answers calls that match no route.
 func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
@@ -100,20 +100,20 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(allowed) > 0 && !slices.Contains(allowed, r.Method) {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		a.refuse(w, r, core.Errorf(core.CodePlatformMethodNotAllowed, "This path takes %s", strings.Join(allowed, ", ")))
+		a.refuse(w, r, core.Errorf(core.CodePlatformMethodNotAllowed, "This path allows %s", strings.Join(allowed, ", ")))
 		return
 	}
 	a.refuse(w, r, noPath())
 }
 
-// noDatabases answers in the place of the hosted platform. The published
-// clients take it for a success: one lists what is there, the other shows the
-// one that it asked for.
+// noDatabases answers the database calls of the hosted platform. The published
+// clients treat the response as a success: one lists the databases, the other
+// shows the one that it requested.
 func (a *API) noDatabases(c *call) error {
 	return c.answer(http.StatusNotImplemented, map[string]any{
 		"error":     nameNotImplemented,
 		"code":      core.CodePlatformNotImplemented,
-		"message":   "This platform has no databases. Run one of your own, and give the app its address by `env`",
+		"message":   "This platform has no databases. Run your own, and set its address in the app's `env`",
 		"databases": []any{},
 		"database":  map[string]string{"name": c.r.PathValue("name"), "type": nameNotImplemented},
 	})
@@ -123,9 +123,9 @@ const nameNotImplemented = "not_implemented"
 
 func (a *API) noKeys(*call) error { return noKeys() }
 
-// noKeys answers in the place of the hosted platform.
+// noKeys answers the ssh key calls of the hosted platform.
 func noKeys() error {
-	return core.Errorf(core.CodePlatformNotImplemented, "This platform has no git server of its own, so it takes no ssh keys. Push to GitHub, or deploy with `webhooks deploy`")
+	return core.Errorf(core.CodePlatformNotImplemented, "This platform has no git server of its own, so it accepts no ssh keys. Push to GitHub, or deploy with `webhooks deploy`")
 }
 
 func noPath() error {

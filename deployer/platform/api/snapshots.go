@@ -12,10 +12,10 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// The trailers of an upload's answer.
+// The trailers of the response to an upload.
 const (
 	trailerFailure = "X-Build-Failure" // why the build failed
-	trailerRetry   = "X-Build-Retry"   // "1" if the platform is at fault
+	trailerRetry   = "X-Build-Retry"   // "1" if the failure is the platform's
 	trailerCode    = "X-Build-Code"    // the failure's code
 	trailerDetail  = "X-Build-Detail"  // the last lines that matter, percent-encoded
 )
@@ -31,7 +31,7 @@ func (a *API) listSnapshots(c *call) error {
 func (a *API) fetchSnapshot(c *call) error {
 	id, ok := strings.CutSuffix(c.r.PathValue("file"), ".tgz")
 	if !ok {
-		return core.Errorf(core.CodePlatformSnapshotNotFound, "A snapshot is fetched by its file's name, which ends in .tgz")
+		return core.Errorf(core.CodePlatformSnapshotNotFound, "Fetch a snapshot by its file name, which ends in .tgz")
 	}
 	file, err := a.o.Apps.Open(c.user, c.app, id)
 	if err != nil {
@@ -48,10 +48,10 @@ func (a *API) fetchSnapshot(c *call) error {
 	return err
 }
 
-// uploadSnapshot takes the archive, and then answers with what its build
-// prints while it prints it. How the build ended is told by the trailers.
+// uploadSnapshot receives the archive and streams the output of its build. The
+// trailers say how the build ended.
 func (a *API) uploadSnapshot(c *call) error {
-	// Sending may take longer than an answer, and even so be refused.
+	// An upload may take longer than the write timeout, and still be refused.
 	if err := http.NewResponseController(c.w).SetWriteDeadline(time.Time{}); err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (a *API) uploadSnapshot(c *call) error {
 	case err == nil:
 		return out.begin()
 	case !out.begun && (!refused || e.Code != core.CodePlatformBuildFailed):
-		return err // nothing was built
+		return err // before the build began
 	case c.ctx().Err() != nil:
 		return err
 	case refused:
@@ -76,14 +76,14 @@ func (a *API) uploadSnapshot(c *call) error {
 	return out.fail(core.Errorf(core.CodePlatformInternal, "The platform failed while it built the snapshot; its log says why. Try again later"), true)
 }
 
-// output is an answer's body of any length. It begins with the first write.
+// output is a response body of any length. It begins with the first write.
 type output struct {
 	c     *call
-	flush bool // each write reaches the caller at once
+	flush bool // send each write at once
 	begun bool
 }
 
-// Write writes on; a caller that takes nothing for too long is cut off.
+// Write writes p. A client that receives nothing for too long is disconnected.
 func (o *output) Write(p []byte) (int, error) {
 	if err := o.begin(); err != nil {
 		return 0, err
@@ -110,7 +110,7 @@ func (o *output) begin() error {
 	return nil
 }
 
-// fail ends the answer with the trailers of a failure.
+// fail ends the response with the trailers of a failure.
 func (o *output) fail(e *core.Error, again bool) error {
 	if err := o.begin(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (o *output) fail(e *core.Error, again bool) error {
 	return nil
 }
 
-// oneLine makes a header's value of a text: a line of printable ASCII.
+// oneLine returns the text as a header value: one line of printable ASCII.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -140,18 +140,18 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// input is the body of an upload, of any length; a caller that sends nothing
-// for too long is cut off.
+// input is an upload body of any length. A client that sends nothing for too long
+// is disconnected.
 type input struct{ c *call }
 
-// Read reads on.
+// Read reads the next bytes.
 func (i *input) Read(p []byte) (int, error) {
 	control := http.NewResponseController(i.c.w)
 	if err := control.SetReadDeadline(time.Now().Add(stall)); err != nil {
 		return 0, err
 	}
 	n, err := i.c.r.Body.Read(p)
-	if err == io.EOF { //nolint:errorlint // a reader's own EOF is this very value
+	if err == io.EOF { //nolint:errorlint // io.Reader returns io.EOF unwrapped
 		// What follows is the build, which may take longer than the limit.
 		if ended := control.SetReadDeadline(time.Time{}); ended != nil {
 			return n, ended
@@ -162,11 +162,11 @@ func (i *input) Read(p []byte) (int, error) {
 
 func (a *API) activateSnapshot(c *call) error {
 	app, err := a.o.Apps.Activate(c.user, c.app, c.r.PathValue("snapshot"), c.order())
-	return c.tell(http.StatusOK, app, err)
+	return c.answerApp(http.StatusOK, app, err)
 }
 
 func (a *API) destroySnapshot(c *call) error {
-	if err := c.patient(); err != nil {
+	if err := c.clearDeadlines(); err != nil {
 		return err
 	}
 	if err := a.o.Apps.DestroySnapshot(c.ctx(), c.user, c.app, c.r.PathValue("snapshot")); err != nil {

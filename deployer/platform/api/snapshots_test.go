@@ -16,7 +16,7 @@ import (
 
 const upload = "POST /apps/me/app/snapshots/v1"
 
-// say returns what a builder does that prints and ends so.
+// say returns a build that prints text and returns err.
 func say(text string, err error) func(context.Context, io.Writer) error {
 	return func(_ context.Context, out io.Writer) error {
 		if text != "" {
@@ -26,7 +26,7 @@ func say(text string, err error) func(context.Context, io.Writer) error {
 	}
 }
 
-func TestBuildsTellHowTheyEnded(t *testing.T) {
+func TestBuildOutcome(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
@@ -38,7 +38,7 @@ func TestBuildsTellHowTheyEnded(t *testing.T) {
 		logged, hidden string
 	}{
 		{"a failure", "some output\n", failure, "npm failed: no ?nicode here", "", "", ""},
-		{"a failure without a word", "", failure, "npm failed: no ?nicode here", "", "", ""},
+		{"a failure without output", "", failure, "npm failed: no ?nicode here", "", "", ""},
 		{"a fault", "some output\n", errors.New("secret disk"), "The platform failed while", "1", "secret disk", "secret"},
 	} {
 		b.builder.will(say(c.prints, c.err))
@@ -51,7 +51,7 @@ func TestBuildsTellHowTheyEnded(t *testing.T) {
 			t.Errorf("%s: the trailers are %q, %q", c.what, reason, retry)
 		}
 		if c.hidden != "" && strings.Contains(reason, c.hidden) {
-			t.Errorf("%s: the reason tells the caller: %s", c.what, reason)
+			t.Errorf("%s: the reason reveals the cause: %s", c.what, reason)
 		}
 		if !strings.Contains(b.log.String(), c.logged) {
 			t.Errorf("%s: the log doesn't say %q:\n%s", c.what, c.logged, b.log)
@@ -60,10 +60,10 @@ func TestBuildsTellHowTheyEnded(t *testing.T) {
 			t.Errorf("%s left %s", c.what, list)
 		}
 	}
-	// Nothing was printed: the answer can still be a plain refusal.
+	// Nothing was printed, so the response can still be a plain error.
 	b.builder.will(say("", errors.New("secret disk")))
 	if got := b.refused(500, "internal_error", me, upload, "tgz"); strings.Contains(got.body, "secret") {
-		t.Errorf("the fault is told: %s", got.body)
+		t.Errorf("the response reveals the cause: %s", got.body)
 	}
 	b.builder.will(say("some output\n", nil))
 	if got := b.must(200, me, upload, "tgz"); got.body != "some output\n" || len(got.Trailer["X-Build-Failure"])+len(got.Trailer["X-Build-Retry"]) != 0 {
@@ -105,7 +105,7 @@ func TestSnapshots(t *testing.T) {
 	b.refused(404, "not_found", me, "DELETE /apps/me/app/snapshots/v2", "")
 }
 
-// What a build prints comes while it builds.
+// The output of a build is streamed.
 func TestOutputStreams(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -136,8 +136,8 @@ func TestOutputStreams(t *testing.T) {
 	}
 }
 
-// Who waits for another build is told so at once.
-func TestUploadTellsThatItWaits(t *testing.T) {
+// An upload that waits for another build says so at once.
+func TestUploadSaysThatItWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
@@ -164,8 +164,8 @@ func TestUploadTellsThatItWaits(t *testing.T) {
 	first.Wait()
 }
 
-// An answer that ends before it is whole must not look as if it were.
-func TestBrokenAnswers(t *testing.T) {
+// A truncated response must not look complete.
+func TestTruncatedResponses(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
@@ -192,15 +192,15 @@ func TestBrokenAnswers(t *testing.T) {
 		}
 		<-ended
 		if err == nil {
-			t.Errorf("after %q the answer looks whole, with the trailers %v", prints, resp.Trailer)
+			t.Errorf("after %q the response looks complete, with the trailers %v", prints, resp.Trailer)
 		}
 		b.server.Close()
 		b.serve()
 	}
 }
 
-// A caller that leaves ends its build.
-func TestLeaving(t *testing.T) {
+// A client that disconnects cancels its build.
+func TestDisconnectCancelsBuild(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")
@@ -223,16 +223,15 @@ func TestLeaving(t *testing.T) {
 	}()
 	if resp, err := b.server.Client().Do(req); err == nil {
 		_ = resp.Body.Close()
-		t.Error("the call has an answer")
+		t.Error("the call got a response")
 	}
 	<-ended
 	b.builder.will(nil)
-	b.must(200, me, upload, "tgz") // the app is not held by what has ended
+	b.must(200, me, upload, "tgz") // the cancelled build has released the app
 }
 
-// A refusal reaches also a caller that sends without asking first, however
-// much that is.
-func TestLargeUploadThatIsNotWanted(t *testing.T) {
+// A client that sends a large body without Expect gets the error response.
+func TestLargeUploadRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.app("app")

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// from makes a call as somebody, through whoever these headers make it.
-func (b *bench) from(who string, headers map[string]string) *http.Response {
+// from makes a call with credentials and headers.
+func (b *fixture) from(who string, headers map[string]string) *http.Response {
 	b.t.Helper()
 	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.server.URL+"/auth", nil)
 	if err != nil {
@@ -29,7 +29,7 @@ func (b *bench) from(who string, headers map[string]string) *http.Response {
 	return resp
 }
 
-func TestGuessersAreSlowedDown(t *testing.T) {
+func TestFailedLoginsAreThrottled(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for i := range 10 {
@@ -38,7 +38,7 @@ func TestGuessersAreSlowedDown(t *testing.T) {
 		}
 	}
 	for _, who := range []string{"me:wrong", me, b.token} {
-		resp := b.from(who, map[string]string{"X-Forwarded-For": "198.51.100.2"}) // which nobody believes
+		resp := b.from(who, map[string]string{"X-Forwarded-For": "198.51.100.2"}) // not trusted
 		after, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 		if resp.StatusCode != http.StatusTooManyRequests || err != nil || after < 1 || after > 60 {
 			t.Errorf("then %s, Retry-After %q", resp.Status, resp.Header.Get("Retry-After"))
@@ -51,20 +51,20 @@ func TestGuessersAreSlowedDown(t *testing.T) {
 		t.Errorf("the operator: %s", resp.Status)
 	}
 
-	// A server of ours slows down by itself, or tells whom it calls for.
+	// One of our servers throttles clients itself, or sends their address.
 	if resp := b.from(me, map[string]string{"X-Webhooks-Key": "the key"}); resp.StatusCode != http.StatusOK {
 		t.Errorf("by a server: %s", resp.Status)
 	}
 	if resp := b.from(me, map[string]string{"X-Webhooks-Key": "the keys"}); resp.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("by somebody with another key: %s", resp.Status)
+		t.Errorf("with a wrong key: %s", resp.Status)
 	}
 	branch := map[string]string{"X-Webhooks-Key": "the key", "X-Forwarded-For": "203.0.113.1, 198.51.100.3"}
 	for i := range 10 {
 		if resp := b.from("me:wrong", branch); resp.StatusCode != http.StatusUnauthorized {
-			t.Fatalf("by a branch, try %d: %s", i, resp.Status)
+			t.Fatalf("for a client, try %d: %s", i, resp.Status)
 		}
 	}
 	if resp := b.from(me, branch); resp.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("by a branch: %s", resp.Status)
+		t.Errorf("for a client: %s", resp.Status)
 	}
 }

@@ -14,7 +14,7 @@ func (a *API) listTokens(c *call) error {
 	return c.answer(http.StatusOK, map[string]any{"apiTokens": tokens})
 }
 
-// createToken answers with the only sight of the token.
+// createToken answers with the token, which can't be read again.
 func (a *API) createToken(c *call) error {
 	name, token, replaced, err := a.o.Accounts.CreateToken(c.user, c.r.PathValue("token"))
 	if err != nil {
@@ -35,8 +35,8 @@ func (a *API) destroyToken(c *call) error {
 	return c.answer(http.StatusOK, map[string]any{"ok": true, "id": name})
 }
 
-// thirdParty is a third-party token as the API has it. The hosted platform had
-// id, provider and token; the rest is ours.
+// thirdParty is a third-party token in the API. The hosted platform had id,
+// provider and token; the other fields are extensions.
 type thirdParty struct {
 	ID       string   `json:"id"`
 	Provider string   `json:"provider"`
@@ -47,7 +47,7 @@ type thirdParty struct {
 	Required bool     `json:"required,omitempty"`
 }
 
-// listThirdParty shows the tokens themselves to the service user alone, who
+// listThirdParty returns the tokens themselves only to the service user, who
 // needs them to deploy.
 func (a *API) listThirdParty(c *call) error {
 	tokens, err := a.o.Accounts.ThirdParty(c.user)

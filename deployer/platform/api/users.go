@@ -6,7 +6,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// auth tells whose the credentials are.
+// auth returns the user that the credentials authenticate.
 func (a *API) auth(c *call) error {
 	answer := map[string]any{"authorized": true, "user": map[string]string{"username": c.who.Username}}
 	return c.answer(http.StatusOK, answer)
@@ -28,7 +28,7 @@ func (a *API) viewUser(c *call) error {
 	return c.answer(http.StatusOK, user)
 }
 
-// userFields are what a caller says of a user.
+// userFields are the fields of a user in a request.
 type userFields struct {
 	Username *string `json:"username"`
 	Password string  `json:"password"`
@@ -45,8 +45,8 @@ func (c *call) userFields() (fields userFields, err error) {
 	return fields, nil
 }
 
-// createUser makes a user, for the service user alone. The published client
-// adds ssh keys by the same path.
+// createUser creates a user; only the service user may. The published client adds
+// ssh keys at the same path.
 func (a *API) createUser(c *call) error {
 	fields, err := c.userFields()
 	if !c.who.Service {
@@ -75,10 +75,10 @@ func (a *API) updateUser(c *call) error {
 	return c.done()
 }
 
-// destroyUser removes the apps first: a user without them can be removed
-// again, but apps without their user could not.
+// destroyUser removes the apps first: if it fails halfway, the call can be
+// repeated, which it could not without the user.
 func (a *API) destroyUser(c *call) error {
-	if err := c.patient(); err != nil {
+	if err := c.clearDeadlines(); err != nil {
 		return err
 	}
 	if err := a.o.Apps.DestroyAll(c.ctx(), c.user); err != nil {
@@ -98,7 +98,7 @@ func (a *API) userAvailable(c *call) error {
 	return c.answer(http.StatusOK, map[string]bool{"available": err != nil})
 }
 
-// inviteUser makes the code by which a user sets a password. The hosted platform
+// inviteUser creates a code with which a user sets a password. The hosted platform
 // sent it by mail; here the operator passes it on.
 func (a *API) inviteUser(c *call) error {
 	code, err := a.o.Accounts.Invite(c.user)
@@ -108,8 +108,8 @@ func (a *API) inviteUser(c *call) error {
 	return c.answer(http.StatusCreated, map[string]any{"ok": true, "inviteCode": code.Reveal()})
 }
 
-// confirmUser tells the published client whether a code holds, and has it ask
-// for a password then, which it sends to forgotPassword.
+// confirmUser verifies a code. The published client then asks for a password,
+// which it sends to forgotPassword.
 func (a *API) confirmUser(c *call) error {
 	var fields struct {
 		InviteCode core.Secret `json:"inviteCode"`
@@ -124,8 +124,8 @@ func (a *API) confirmUser(c *call) error {
 	return c.answer(http.StatusOK, map[string]any{"ok": true, "username": user, "hasPassword": false, "shake": fields.InviteCode.Reveal()})
 }
 
-// forgotPassword sets a password by a code. Without one it tells the operator
-// who asks for it; whether there is such a user is nobody's to know.
+// forgotPassword sets a password with a code. Without a code it logs the request
+// for the operator. The response does not reveal whether there is such a user.
 func (a *API) forgotPassword(c *call) error {
 	var fields struct {
 		Shake    core.Secret `json:"shake"`
@@ -142,10 +142,10 @@ func (a *API) forgotPassword(c *call) error {
 		return c.done()
 	}
 	if _, err := a.o.Accounts.Find(user); err == nil {
-		a.o.Logger.WarnContext(c.ctx(), "a user can't get in", "user", user, "address", a.caller(c.r),
-			"do", "if that was the user, pass on the code of `webhooks users invite`")
+		a.o.Logger.WarnContext(c.ctx(), "invite code requested", "user", user, "address", a.caller(c.r),
+			"do", "if the user made the request, send the code of `webhooks users invite`")
 	}
-	return c.answer(http.StatusOK, map[string]any{"ok": true, "message": "This platform sends no mail: ask its operator for a code, and set a password with that"})
+	return c.answer(http.StatusOK, map[string]any{"ok": true, "message": "This platform sends no mail: ask its operator for a code, and set a password with it"})
 }
 
 func (a *API) emailTaken(c *call) error {
