@@ -1,30 +1,32 @@
 package core
 
-// Account is somebody who proved to be a user of the platform.
+// Account is an authenticated user of the platform.
 type Account struct {
-	Username string // "" where the platform's user document lacks it
+	Username string // "" if the platform's user document has none
 }
 
-// ServiceUser is who this service is to a platform: it acts for all users, and
-// proves itself with the key that both share. No user can have this name.
+// ServiceUser is the name with which this service authenticates to a platform. It
+// acts for all users, and its password is a key that both know. No user can have
+// this name.
 const ServiceUser = "_webhooks"
 
-// Credentials are what a caller gave by HTTP Basic authentication: a password
-// or an API token.
+// Credentials are those of HTTP Basic authentication. The password may be an API
+// token.
 type Credentials struct {
 	Username string
 	Password Secret
 }
 
-// ThirdPartyToken is a user's key for somebody else, kept by the platform.
+// ThirdPartyToken is a user's credential for another service. The platform stores
+// it.
 type ThirdPartyToken struct {
 	ID       string // unique within the user
 	Provider string // see the Token constants
-	App      string // the one app it may serve; "*" for all
-	Login    string // whose token it is at the provider; "" for a webhook secret
+	App      string // the only app that may use it; "*" for all
+	Login    string // the user of the provider that it belongs to; "" for a webhook secret
 	Scopes   []string
 	Token    Secret
-	Required bool // of a webhook secret: refuse what is not signed
+	Required bool // for a webhook secret: refuse unsigned deliveries
 }
 
 // What a third-party token is for.
@@ -33,5 +35,5 @@ const (
 	TokenWebhookSecret = "webhook-secret" // the secret that GitHub signs deliveries with
 )
 
-// AnyApp is the app of a token that serves all apps.
+// AnyApp is the app of a token that all apps may use.
 const AnyApp = "*"

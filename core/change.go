@@ -38,7 +38,7 @@ func ParseSeq(text string) (Seq, error) {
 	return s, nil
 }
 
-// IsZero tells whether s stands before all changes.
+// IsZero reports whether s is the zero Seq, which is before all changes.
 func (s Seq) IsZero() bool { return s == Seq{} }
 
 // Compare orders two Seqs, as package cmp does.
@@ -54,15 +54,15 @@ func (s Seq) Next(now time.Time) Seq {
 	return Seq{Millis: s.Millis, N: s.N + 1}
 }
 
-// Change is a revision of an entry, as the feed tells it.
+// Change is a revision of an entry, as the feed reports it.
 type Change struct {
 	Seq   Seq
 	Entry Entry
 }
 
-// Line is a change encoded once, for any number of readers: what differs
-// between them, the host in the change's `id` and whether `doc` is there, is
-// put in when the line is written.
+// Line is a change that is encoded once for all readers. What differs between
+// them, the host in the change's `id` and whether there is a `doc`, is added when
+// the line is written.
 type Line struct {
 	Seq    Seq
 	App    string
@@ -72,7 +72,7 @@ type Line struct {
 	linked          bool // there is an id, so the base URL is between head and tail
 }
 
-// DocMode tells on which changes `doc` is written.
+// DocMode selects the changes that are written with `doc`.
 type DocMode int
 
 // The modes of the parameter include_docs.
@@ -102,7 +102,7 @@ func NewShortLine(c Change) (Line, error) {
 
 // AppendTo appends the change as one JSON object, without a newline. base is
 // the scheme and host that the reader used, such as "https://example.com"; it
-// must hold nothing that JSON would escape.
+// must not contain characters that JSON escapes.
 func (l Line) AppendTo(dst []byte, base string, mode DocMode) []byte {
 	dst = append(dst, l.head...)
 	if l.linked {
@@ -116,7 +116,7 @@ func (l Line) AppendTo(dst []byte, base string, mode DocMode) []byte {
 	return append(dst, '}')
 }
 
-// Size returns how many bytes of encoded text l holds.
+// Size returns the number of bytes of encoded text in l.
 func (l Line) Size() int { return len(l.head) + len(l.tail) + len(l.doc) }
 
 // encode returns v as JSON without HTML escaping and without a newline.

@@ -51,8 +51,7 @@ func TestSeqOrder(t *testing.T) {
 
 func sign(n int) int { return max(-1, min(1, n)) }
 
-// A clock that stands still, goes back or stands before 1970 does not turn
-// the order round.
+// The order is kept if the clock does not move, is set back or is before 1970.
 func TestSeqNext(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMilli(5000)
@@ -94,7 +93,7 @@ func TestLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if line.Seq.N != 3 || line.App != "hello-world-api-flatiron" || line.Status != core.StatusOK {
-		t.Errorf("the line says %v, %q, %q of its change", line.Seq, line.App, line.Status)
+		t.Errorf("the line has seq %v, app %q and status %q", line.Seq, line.App, line.Status)
 	}
 	got := string(line.AppendTo([]byte("x"), "https://example.com", core.DocNever))
 	if got != "x"+short {
@@ -105,8 +104,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// An entry of nobody, as a report that only Travis CI signed, is at no address;
-// an event without a commit names none.
+// An entry without a user, such as a report that only Travis CI signed, has no id;
+// an event without a commit has an empty one.
 func TestLineWithoutParts(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -115,9 +114,9 @@ func TestLineWithoutParts(t *testing.T) {
 		commit string
 	}{
 		"whole":      {func(*core.Entry) {}, "http://h/1/status/dscape/changes/2b3de47c2ce04a9dda4d31aac5000bab", "dscape/hello-world-flatiron-api/96410ed970f6224a4cd3c450150c5d65bbc77fcd"},
-		"nobody's":   {func(e *core.Entry) { e.User = "" }, "", "dscape/hello-world-flatiron-api/96410ed970f6224a4cd3c450150c5d65bbc77fcd"},
+		"no user":    {func(e *core.Entry) { e.User = "" }, "", "dscape/hello-world-flatiron-api/96410ed970f6224a4cd3c450150c5d65bbc77fcd"},
 		"repository": {func(e *core.Entry) { e.Commit = core.Commit{} }, "http://h/1/status/dscape/changes/2b3de47c2ce04a9dda4d31aac5000bab", ""},
-		"nothing":    {func(e *core.Entry) { e.User, e.Commit, e.Repository = "", core.Commit{}, core.Repository{} }, "", ""},
+		"neither":    {func(e *core.Entry) { e.User, e.Commit, e.Repository = "", core.Commit{}, core.Repository{} }, "", ""},
 	} {
 		c := change(core.StatusOK)
 		test.change(&c.Entry)
@@ -126,12 +125,12 @@ func TestLineWithoutParts(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := line.AppendTo(nil, "http://h", core.DocAlways)
-		var told map[string]any
-		if err := json.Unmarshal(text, &told); err != nil {
+		var got map[string]any
+		if err := json.Unmarshal(text, &got); err != nil {
 			t.Fatalf("%s: %s: %v", name, text, err)
 		}
-		id, there := told["id"].(string)
-		if id != test.id || there != (test.id != "") || told["commit"] != test.commit || told["seq"] != "1764000000000-3" || told["app_name"] == "" {
+		id, there := got["id"].(string)
+		if id != test.id || there != (test.id != "") || got["commit"] != test.commit || got["seq"] != "1764000000000-3" || got["app_name"] == "" {
 			t.Errorf("%s: got %s", name, text)
 		}
 	}
@@ -152,26 +151,26 @@ func TestLineDoc(t *testing.T) {
 			core.DocNever: false, core.DocAlways: true, core.DocErrors: status == core.StatusError,
 		} {
 			text := line.AppendTo(nil, "http://h", mode)
-			var told struct {
+			var got struct {
 				Status core.Status
 				Error  core.Code
 				Reason string
 				Doc    *core.Entry
 			}
-			if err := json.Unmarshal(text, &told); err != nil {
+			if err := json.Unmarshal(text, &got); err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
-			if got := told.Doc != nil; got != want {
-				t.Errorf("status %s, mode %d: doc is there: %t, want %t", status, mode, got, want)
+			if hasDoc := got.Doc != nil; hasDoc != want {
+				t.Errorf("status %s, mode %d: has doc: %t, want %t", status, mode, hasDoc, want)
 			}
-			if told.Doc != nil && told.Doc.Commit.Message != c.Entry.Commit.Message {
-				t.Errorf("doc says %q", told.Doc.Commit.Message)
+			if got.Doc != nil && got.Doc.Commit.Message != c.Entry.Commit.Message {
+				t.Errorf("doc says %q", got.Doc.Commit.Message)
 			}
 			if strings.Contains(string(text), `\u003c`) || slices.Contains(text, '\n') {
 				t.Errorf("HTML is escaped, or there is a newline: %s", text)
 			}
-			if status == core.StatusError && (told.Error != core.CodeStartApp || told.Reason != "It ended") {
-				t.Errorf("the short form says %q, %q of the failure", told.Error, told.Reason)
+			if status == core.StatusError && (got.Error != core.CodeStartApp || got.Reason != "It ended") {
+				t.Errorf("the short form has error %q and reason %q", got.Error, got.Reason)
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 package core
 
-// The codes of the seed document, with its words.
+// The codes of the API as it was published in 2012, with its sentences.
 const (
 	CodeFailedToStorePayload Code = "deploy:db:failed_to_store_payload"
 	CodeProviderNotSupported Code = "deploy:provider:not_supported"
@@ -30,7 +30,7 @@ const (
 	CodeGitHubPairingFailed Code = "auth:github:github_pairing_failed"
 )
 
-// The seed's family deploy:tar:*, "a system failure when extracting the tar".
+// The published family deploy:tar:*, "a system failure when extracting the tar".
 const (
 	CodeTarCorrupt   Code = "deploy:tar:corrupt"
 	CodeTarUnsafe    Code = "deploy:tar:unsafe"
@@ -38,7 +38,7 @@ const (
 	CodeTarNoPackage Code = "deploy:tar:no_package"
 )
 
-// Codes of our own.
+// Codes that were added later.
 const (
 	CodeBadSignature    Code = "deploy:auth:bad_signature"
 	CodePayloadTooLarge Code = "deploy:payload:too_large"
@@ -91,8 +91,8 @@ const (
 	CodePlatformInternal         Code = "platform:server:internal_error"
 )
 
-// Reason returns the catalogue's sentence for code: the seed's own words where
-// the seed has the code. For a code that is not in the catalogue it returns
+// Reason returns the catalogue's sentence for code: the published
+// one if the code was published in 2012. For a code that is not in the catalogue it returns
 // the sentence of [CodeInternal].
 func Reason(code Code) string {
 	if reason, ok := reasons[code]; ok {
@@ -112,7 +112,7 @@ func Codes() []Code {
 
 const tarFailure = "There was a system failure when extracting the tar"
 
-// reasons is the catalogue. It is written once, here, and only read.
+// reasons is the catalogue. It is never changed.
 var reasons = map[Code]string{
 	CodeFailedToStorePayload: "Our database isn't responding or timed out",
 	CodeProviderNotSupported: "You tried to deploy an invalid payload",
@@ -141,17 +141,17 @@ var reasons = map[Code]string{
 	CodeBadCredentials:      "Credentials were provided but not in the username:password format. Check query string parameters for details",
 	CodeGitHubPairingFailed: "We tried to authenticate with github but it failed",
 
-	CodeTarCorrupt:   tarFailure + ": it is damaged or cut off",
-	CodeTarUnsafe:    tarFailure + ": it holds a file that would leave its folder, or that is no file; remove it from the repository",
+	CodeTarCorrupt:   tarFailure + ": it is damaged or truncated",
+	CodeTarUnsafe:    tarFailure + ": it contains an unsafe path or an unsupported type of file; remove it from the repository",
 	CodeTarTooLarge:  tarFailure + ": it is larger than the server allows; remove large files from the repository",
-	CodeTarNoPackage: tarFailure + ": it holds no files",
+	CodeTarNoPackage: tarFailure + ": it contains no files",
 
-	CodeBadSignature:    "The delivery's signature doesn't match; check that the webhook's secret is the one you gave us",
+	CodeBadSignature:    "The delivery's signature doesn't match; check that the webhook's secret is the one stored here",
 	CodePayloadTooLarge: "The payload is larger than 25 MiB; send a smaller one",
 	CodePayloadEncoding: "The request's Content-Encoding is not supported; send the payload uncompressed",
-	CodeBadPackageJSON:  "package.json doesn't describe an app we can deploy; see the detail, mend it and push again",
+	CodeBadPackageJSON:  "package.json doesn't describe an app we can deploy; see the detail, fix it and push again",
 	CodeNotHeld:         "Only a held deployment can be released; see its status",
-	CodeConflict:        "The deployment is being changed by somebody else; try again",
+	CodeConflict:        "The deployment was changed at the same time; try again",
 	CodeInterrupted:     "The deployment was interrupted too often; push again, or ask the operator for the log",
 	CodeDeployParams:    "A parameter of the request is invalid; see the documentation of POST /1/deploy",
 	CodeReadTravis:      "We couldn't get .travis.yml from github, so we don't know whether to wait for Travis; redeliver the webhook later",
@@ -161,24 +161,24 @@ var reasons = map[Code]string{
 
 	CodeAuthParams: "A parameter of the request is invalid; see the documentation of POST /1/auth/github",
 
-	CodeHTTPNotFound:         "There is nothing at this address; check its spelling against the documentation",
-	CodeHTTPMethodNotAllowed: "This address doesn't take that method; the Allow header lists those it takes",
+	CodeHTTPNotFound:         "The address was not found; check its spelling against the documentation",
+	CodeHTTPMethodNotAllowed: "This address doesn't support that method; the Allow header lists those that it supports",
 	CodeHTTPUnavailable:      "The service is starting, stopping or too busy; try again in a moment",
 	CodeHTTPTooManyTries:     "There were too many wrong passwords; wait as long as Retry-After says, and check the one you send",
-	CodeInternal:             "Something went wrong on our side; contact support and give the uuid of this answer",
+	CodeInternal:             "Something went wrong on our side; contact support with the uuid of this response",
 
 	CodePlatformInvalid:          "The request is invalid; see the message",
-	CodePlatformIncomplete:       "The body broke off; send it again",
+	CodePlatformIncomplete:       "The body ended early; send it again",
 	CodePlatformTooLarge:         "The body is larger than the platform allows; send a smaller one",
 	CodePlatformNoSuchPath:       "The API has no such path",
-	CodePlatformMethodNotAllowed: "This path doesn't take that method; the Allow header lists those it takes",
+	CodePlatformMethodNotAllowed: "This path doesn't support that method; the Allow header lists those that it supports",
 	CodePlatformNotImplemented:   "This platform does not do that; see the message",
 	CodePlatformUnauthorized:     "The username or password is wrong",
-	CodePlatformForbidden:        "That is another user's",
+	CodePlatformForbidden:        "It belongs to another user",
 	CodePlatformWrongCode:        "The code is wrong, was used, or is older than a day. Ask the operator of this platform for a new one (`webhooks users invite`)",
 	CodePlatformTooManyTries:     "There were too many wrong passwords; wait as long as Retry-After says, and check the one you send",
 	CodePlatformUserNotFound:     "There is no such user",
-	CodePlatformUserConflict:     "There is a user of that name already",
+	CodePlatformUserConflict:     "A user of that name exists already",
 	CodePlatformTokenNotFound:    "There is no such token",
 	CodePlatformTokenConflict:    "There are too many tokens; remove one first",
 	CodePlatformAppNotFound:      "There is no such app",

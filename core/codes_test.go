@@ -11,13 +11,13 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// seedCode is a row of the error tables of the seed document, which
-// testdata/seed-codes.tsv repeats: area, code, status code, reason.
-type seedCode struct{ area, code, status, reason string }
+// publishedCode is a row of the error tables of the API as it was published in
+// 2012, in testdata/published-codes.tsv: area, code, status code, reason.
+type publishedCode struct{ area, code, status, reason string }
 
-func seedCodes(t *testing.T) []seedCode {
+func publishedCodes(t *testing.T) []publishedCode {
 	t.Helper()
-	file, err := os.Open("testdata/seed-codes.tsv")
+	file, err := os.Open("testdata/published-codes.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,18 +28,18 @@ func seedCodes(t *testing.T) []seedCode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var codes []seedCode
+	var codes []publishedCode
 	for _, row := range rows {
-		codes = append(codes, seedCode{row[0], row[1], row[2], row[3]})
+		codes = append(codes, publishedCode{row[0], row[1], row[2], row[3]})
 	}
 	return codes
 }
 
-func TestCatalogueHasTheSeedsWords(t *testing.T) {
+func TestCatalogueHasPublishedReasons(t *testing.T) {
 	t.Parallel()
-	rows := seedCodes(t)
+	rows := publishedCodes(t)
 	if len(rows) != 32 {
-		t.Fatalf("the fixture has %d rows, want the 32 of the seed", len(rows))
+		t.Fatalf("the fixture has %d rows, want 32", len(rows))
 	}
 	for _, row := range rows {
 		family, isFamily := strings.CutSuffix(row.code, "*")
@@ -48,7 +48,7 @@ func TestCatalogueHasTheSeedsWords(t *testing.T) {
 				t.Errorf("%s: %s is not in the catalogue", row.area, row.code)
 			}
 			if got := core.Reason(core.Code(row.code)); got != row.reason {
-				t.Errorf("%s: %s says %q, want %q", row.area, row.code, got, row.reason)
+				t.Errorf("%s: %s has reason %q, want %q", row.area, row.code, got, row.reason)
 			}
 			continue
 		}
@@ -57,7 +57,7 @@ func TestCatalogueHasTheSeedsWords(t *testing.T) {
 			if strings.HasPrefix(string(code), family) {
 				members++
 				if got := core.Reason(code); !strings.HasPrefix(got, row.reason) {
-					t.Errorf("%s: %s says %q, want %q first", row.area, code, got, row.reason)
+					t.Errorf("%s: %s has reason %q, want prefix %q", row.area, code, got, row.reason)
 				}
 			}
 		}
@@ -73,7 +73,7 @@ func TestCatalogue(t *testing.T) {
 	codes := core.Codes()
 	for _, code := range codes {
 		if !form.MatchString(string(code)) {
-			t.Errorf("%s is not of the form area:subject:what", code)
+			t.Errorf("%s does not have the form area:subject:what", code)
 		}
 		reason := core.Reason(code)
 		if len(reason) < 10 || strings.TrimSpace(reason) != reason || strings.ContainsAny(reason, "\n\t") {
@@ -85,13 +85,13 @@ func TestCatalogue(t *testing.T) {
 		t.Errorf("Codes lists %d codes twice", len(codes)-got)
 	}
 	if got, want := core.Reason("no:such:code"), core.Reason(core.CodeInternal); got != want {
-		t.Errorf("an unknown code says %q, want %q", got, want)
+		t.Errorf("an unknown code has reason %q, want %q", got, want)
 	}
 }
 
-func TestEveryReasonSaysWhatToDo(t *testing.T) {
+func TestEveryCodeHasARemedy(t *testing.T) {
 	t.Parallel()
-	for _, row := range seedCodes(t) {
+	for _, row := range publishedCodes(t) {
 		code := core.Code(row.code)
 		if strings.HasSuffix(row.code, "*") {
 			continue
@@ -101,7 +101,7 @@ func TestEveryReasonSaysWhatToDo(t *testing.T) {
 			t.Errorf("%s has no remedy", code)
 		}
 		if got, want := core.NewError(code, "", nil).Reason, row.reason+". "+remedy; got != want {
-			t.Errorf("%s says %q, want %q", code, got, want)
+			t.Errorf("%s has reason %q, want %q", code, got, want)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// MaxPayload is the largest payload that is taken, in bytes: GitHub's own cap
+// MaxPayload is the size of the largest accepted payload in bytes: GitHub's limit
 // (docs.github.com, "Webhook events and payloads": 25 MB).
 const MaxPayload = 25 << 20
 
@@ -20,7 +20,7 @@ type Delivery struct {
 	Email   Email                // fields of the form that GitHub's former service hook sent
 }
 
-// Email says of which outcomes the user wants to be told by mail. GitHub's
+// Email says which outcomes the user wants to be notified of by mail. GitHub's
 // former service hook for Nodejitsu had a box for each (github/github-services,
 // lib/services/nodejitsu.rb: email_success_deploys, email_errors).
 type Email struct {
@@ -28,11 +28,11 @@ type Email struct {
 	Errors  bool `json:"errors,omitempty"`
 }
 
-// NewDelivery finds the payload in a body, whatever its Content-Type claims:
-// raw JSON, also with the newlines stripped that `curl -d @file` strips and
-// under the form type that it claims; or a form with the field "payload".
-// It fails with [CodeNoPayload] where there is none and with
-// [CodeProviderNotSupported] where the body is neither. The Delivery refers to
+// NewDelivery finds the payload in a body, whatever its Content-Type is:
+// JSON, also as `curl -d @file` sends it, without newlines and with the type of a
+// form; or a form with the field "payload".
+// It fails with [CodeNoPayload] if there is none and with
+// [CodeProviderNotSupported] if the body is neither. The Delivery refers to
 // body and does not copy it.
 func NewDelivery(header textproto.MIMEHeader, body []byte) (Delivery, error) {
 	d := Delivery{Header: header, Body: body}
@@ -54,14 +54,14 @@ func NewDelivery(header textproto.MIMEHeader, body []byte) (Delivery, error) {
 		return Delivery{}, NewError(CodeNoPayload, "", nil)
 	}
 	d.Email = Email{
-		Success: ticked(string(body), "email_success") || ticked(string(body), "email_success_deploys"),
-		Errors:  ticked(string(body), "email_errors"),
+		Success: checked(string(body), "email_success") || checked(string(body), "email_success_deploys"),
+		Errors:  checked(string(body), "email_errors"),
 	}
 	return d, nil
 }
 
-// ticked tells whether a box of a form was ticked.
-func ticked(form, name string) bool {
+// checked reports whether a checkbox of a form is checked.
+func checked(form, name string) bool {
 	value, _ := formField(form, name)
 	switch strings.ToLower(value) {
 	case "1", "true", "on", "yes":
@@ -70,15 +70,15 @@ func ticked(form, name string) bool {
 	return false
 }
 
-// trimJSON drops what may stand around a JSON text: white space and the byte
-// order mark that some tools write.
+// trimJSON removes white space around a JSON text, and the byte order mark that
+// some tools write.
 func trimJSON(text []byte) []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\xef\xbb\xbf")))
 }
 
-// formField returns the first field of that name. JSON that was pasted behind
-// the name and not encoded, as no form encoder leaves it, is taken as it stands,
-// with every '&' and '+' in it; so is a value whose percent encoding is broken.
+// formField returns the first field of that name. JSON that was pasted after the
+// name without encoding it is returned unchanged, with every '&' and '+' in it; so
+// is a value with an invalid percent encoding.
 func formField(form, name string) (value string, found bool) {
 	for form != "" {
 		pair, others, _ := strings.Cut(form, "&")
@@ -100,8 +100,8 @@ func formField(form, name string) (value string, found bool) {
 	return "", false
 }
 
-// pastedJSON returns the object or array that text begins with, where the form
-// goes on or ends behind it.
+// pastedJSON returns the object or array that text begins with. ok is
+// false unless the form ends or has another field after it.
 func pastedJSON(text string) (value string, ok bool) {
 	if text == "" || text[0] != '{' && text[0] != '[' {
 		return "", false

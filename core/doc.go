@@ -2,10 +2,10 @@
 // entry, the entry becomes a deployment, and every step of it is a change on
 // the feed.
 //
-// The package holds the nouns ([Delivery], [Event], [Entry], [Step],
-// [Change], [Account]), the catalogue of error codes and nothing that does
-// I/O. The use cases live beside it, one package each (deploy, status, auth),
-// and declare the ports they need; adapters implement the ports and prove it
-// with the suites of package coretest. The module depends on the standard
+// The package has the types of the domain ([Delivery], [Event], [Entry], [Step],
+// [Change], [Account]) and the catalogue of error codes. It does no I/O. The use
+// cases are beside it, one package each (deploy, status, auth),
+// and declare the ports they need; adapters implement the ports and are tested
+// by the suites of package coretest. The module depends on the standard
 // library only.
 package core

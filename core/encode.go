@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// EncodedChange is a change whose entry is encoded: once, for the store to keep
-// and for the feed to write. The fields of the entry that stores set are beside
+// EncodedChange is a change whose entry is encoded once, for the store and for the
+// feed. The fields of the entry that stores set are beside
 // it, so that a store can set them without encoding the entry again.
 type EncodedChange struct {
 	Seq       Seq
@@ -21,8 +21,8 @@ type EncodedChange struct {
 	Entry     []byte // of EncodeEntry
 }
 
-// EncodeEntry encodes e without Order, Revision, Attempts and UpdatedAt. What it
-// returns is for an EncodedChange alone.
+// EncodeEntry encodes e without Order, Revision, Attempts and UpdatedAt. The
+// result is for an EncodedChange only.
 //
 // It is App, Status and the short form of the feed, each with its length before
 // it, and then e as a JSON object.
@@ -31,7 +31,7 @@ func EncodeEntry(e Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Of fields with the same name, the outer one counts.
+	// If two fields have the same name, the outer one is used.
 	doc, err := encode(struct {
 		Entry
 		Order     *int64     `json:"order,omitempty"`
@@ -119,15 +119,15 @@ func newLine(seq Seq, app string, status Status, short []byte) Line {
 	line.head = append(line.head, `{"seq":"`...)
 	line.head = append(line.head, seq.String()...)
 	line.head = append(line.head, '"')
-	if line.linked = short[0] != ','; line.linked { // an entry of nobody has no URL
+	if line.linked = short[0] != ','; line.linked { // an entry without a user has no URL
 		line.head = append(line.head, `,"id":"`...)
 	}
 	return line
 }
 
-// encodeShort returns what the feed writes of an entry without its doc, without
-// what stands before it: the path of the entry's URL, if it has one, which ends
-// a string that the reader's base URL begins, and the fields.
+// encodeShort returns the part of an entry's line that follows the seq and the base
+// URL: the rest of the string with the entry's URL, if it has one, and the fields
+// other than doc.
 func encodeShort(e Entry) ([]byte, error) {
 	short := struct {
 		App      string   `json:"app_name"`

@@ -95,7 +95,7 @@ func TestEncodedChange(t *testing.T) {
 	}
 }
 
-// What is damaged is an error, whatever it is.
+// A damaged entry is an error.
 func TestEncodedChangeDamaged(t *testing.T) {
 	t.Parallel()
 	encoded, err := core.EncodeEntry(core.Entry{ID: "i", User: "u", App: "a", Status: core.StatusOK, Steps: []core.Step{}})
@@ -110,6 +110,6 @@ func TestEncodedChangeDamaged(t *testing.T) {
 		_, _ = c.Line() // it does not panic
 	}
 	if _, err := (core.EncodedChange{Entry: []byte("\x00\x00\x00{}")}).Line(); err == nil {
-		t.Error("an entry without a short form is a line")
+		t.Error("no error for an entry without a short form")
 	}
 }

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Status is where an entry stands.
+// Status is the state of an entry.
 type Status string
 
 // The statuses. Pending and held entries are live: they change again by
 // themselves. The others are outcomes.
 const (
-	StatusPending Status = "pending" // accepted; queued or at work
-	StatusHeld    Status = "held"    // waits for a report or for a person
+	StatusPending Status = "pending" // accepted; queued or being worked on
+	StatusHeld    Status = "held"    // waits for a report or a manual release
 	StatusOK      Status = "ok"
 	StatusError   Status = "error"
 	StatusSkipped Status = "skipped" // could have been deployed and was not, for a reason
@@ -22,17 +22,17 @@ const (
 // Statuses lists all statuses.
 var Statuses = []Status{StatusPending, StatusHeld, StatusOK, StatusError, StatusSkipped, StatusIgnored}
 
-// Outcome tells whether s is final until somebody asks for a new attempt.
+// Outcome reports whether s is final unless a new attempt is requested.
 func (s Status) Outcome() bool { return s != StatusPending && s != StatusHeld }
 
-// Valid tells whether s is one of [Statuses].
+// Valid reports whether s is one of [Statuses].
 func (s Status) Valid() bool { return slices.Contains(Statuses, s) }
 
 // Entry is the log entry of a delivery, from acceptance to outcome. Its JSON
-// is the `doc` of the HTTP API; it never holds a credential.
+// is the `doc` of the HTTP API; it never contains a credential.
 type Entry struct {
 	ID       string `json:"id"`       // 32 hex digits
-	Order    int64  `json:"order"`    // rises with each entry that the store accepts, whatever the clock says
+	Order    int64  `json:"order"`    // increases with each entry that the store accepts, whatever the clock says
 	Revision int64  `json:"revision"` // 1 at acceptance, one more with each change
 	UUID     string `json:"uuid"`     // of the request that made the entry
 	User     string `json:"user"`
@@ -54,17 +54,17 @@ type Entry struct {
 	Build      *Build        `json:"build,omitempty"`
 	Payload    PayloadDigest `json:"payload"`
 	Signature  Signature     `json:"signature"`
-	Proved     bool          `json:"proved"` // its sender proved to be the user, not only the provider
+	Proved     bool          `json:"proved"` // its sender was authenticated as the user, not only as the provider
 	Notes      []string      `json:"notes,omitempty"`
 	Email      Email         `json:"email,omitzero"` // what the delivery asks for
 
 	Hold     *Hold       `json:"hold,omitempty"`
-	Released string      `json:"released,omitempty"` // why a held entry may go on
-	Releases string      `json:"releases,omitempty"` // of a build report of the user: the id of the entry that it lets go on
+	Released string      `json:"released,omitempty"` // why a held entry was released
+	Releases string      `json:"releases,omitempty"` // of a build report of the user: the id of the entry that it releases
 	Steps    []Step      `json:"steps"`
-	Attempts int         `json:"attempts"` // times it was taken up
+	Attempts int         `json:"attempts"` // times it was claimed
 	Failures int         `json:"failures"` // attempts of this round that ended in a transient failure
-	Lost     int         `json:"lost"`     // attempts of this round that ended without a word
+	Lost     int         `json:"lost"`     // attempts of this round whose claim was lost
 	Output   string      `json:"output,omitempty"`
 	Snapshot string      `json:"snapshot,omitempty"`
 	URL      string      `json:"url,omitempty"` // where the app answers
@@ -91,10 +91,10 @@ type Hold struct {
 type EntryError struct {
 	Code   Code   `json:"code"`
 	Reason string `json:"reason"`
-	Detail string `json:"detail,omitempty"` // what the other side said, cleaned of credentials
+	Detail string `json:"detail,omitempty"` // what the other side answered, without credentials
 }
 
-// Clone returns a copy of e that shares nothing that a use case changes.
+// Clone returns a copy of e that shares no memory that a use case changes.
 func (e Entry) Clone() Entry {
 	e.Steps = slices.Clone(e.Steps)
 	e.Notes = slices.Clone(e.Notes)

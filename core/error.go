@@ -11,17 +11,17 @@ import (
 // act on it; it is never renamed or reused.
 type Code string
 
-// Error is a failure that a caller is told about.
+// Error is a failure that is reported to a caller.
 type Error struct {
 	Code       Code
-	Reason     string        // a sentence for a person that says what to do
+	Reason     string        // a sentence for a person, with what to do
 	Cause      error         // for the log; never shown to a caller
-	Detail     string        // what the other side said; shown in the entry
-	RetryAfter time.Duration // when trying again may help; 0 where unknown
+	Detail     string        // what the other side answered; shown in the entry
+	RetryAfter time.Duration // when to retry; 0 if unknown
 }
 
-// NewError returns an Error with the given code. An empty reason stands for
-// the catalogue's sentence and remedy.
+// NewError returns an Error with the given code. If reason is empty, it is the
+// catalogue's sentence and remedy.
 func NewError(code Code, reason string, cause error) *Error {
 	if reason == "" {
 		reason = message(code)
@@ -47,13 +47,13 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Is tells whether target is an Error of the same code.
+// Is reports whether target is an Error of the same code.
 func (e *Error) Is(target error) bool {
 	other, ok := errors.AsType[*Error](target)
 	return ok && other.Code == e.Code
 }
 
-// AsError returns the Error within err. Where there is none, it returns one
+// AsError returns the Error within err. If there is none, it returns one
 // of code [CodeInternal] with err as its cause; for nil it returns nil.
 func AsError(err error) *Error {
 	if err == nil {
@@ -65,7 +65,7 @@ func AsError(err error) *Error {
 	return NewError(CodeInternal, "", err)
 }
 
-// CodeOf returns the code of the Error within err, [CodeInternal] where there
+// CodeOf returns the code of the Error within err, [CodeInternal] if there
 // is none, and "" for nil.
 func CodeOf(err error) Code {
 	if err == nil {
@@ -74,20 +74,20 @@ func CodeOf(err error) Code {
 	return AsError(err).Code
 }
 
-// What adapters say; a use case, which knows what it means there, makes an
-// Error of it. Adapters wrap them: fmt.Errorf("bolt: save: %w", core.ErrConflict).
+// The errors of adapters. A use case, which knows what they mean there, turns them
+// into an Error. Adapters wrap them: fmt.Errorf("bolt: save: %w", core.ErrConflict).
 var (
 	ErrNotFound     = errors.New("not found")
-	ErrConflict     = errors.New("changed by somebody else")
-	ErrSuperseded   = errors.New("a later one came first")
+	ErrConflict     = errors.New("changed concurrently")
+	ErrSuperseded   = errors.New("superseded by a later one")
 	ErrUnauthorized = errors.New("credentials refused")
 	ErrForbidden    = errors.New("not allowed")
 	ErrGone         = errors.New("no longer kept")
-	ErrOverloaded   = errors.New("too much to do at the moment")
+	ErrOverloaded   = errors.New("overloaded")
 )
 
-// Transient marks err as passing: the same call may succeed later, after
-// `after` where that is known, else after the caller's own backoff.
+// Transient marks err as temporary: the same call may succeed later, after `after`
+// or, if that is 0, after the caller's own backoff.
 func Transient(err error, after time.Duration) error {
 	if err == nil {
 		return nil
@@ -102,9 +102,9 @@ type transient struct {
 
 func (t *transient) Unwrap() error { return t.error }
 
-// Retryable tells whether err is worth another try, and after what time
-// (0: the caller's own backoff). A deadline that passed is; a cancelled
-// context is not.
+// Retryable reports whether a call that failed with err may be retried, and after
+// what time (0: the caller's own backoff). An exceeded deadline may; a cancelled
+// context may not.
 func Retryable(err error) (after time.Duration, ok bool) {
 	if t, is := errors.AsType[*transient](err); is {
 		return t.after, true

@@ -20,19 +20,19 @@ func TestError(t *testing.T) {
 		t.Errorf("CodeOf = %q", got)
 	}
 	if got, want := core.AsError(err).Reason, core.Reason(core.CodeUploadTarball)+". "+core.Remedy(core.CodeUploadTarball); got != want {
-		t.Errorf("without a reason it says %q, want the catalogue's %q", got, want)
+		t.Errorf("without a reason it has %q, want the catalogue's %q", got, want)
 	}
 	if got := core.NewError(core.CodeUploadTarball, "Mine", nil).Reason; got != "Mine" {
 		t.Errorf("the reason is %q", got)
 	}
 	if !errors.Is(err, cause) || !strings.Contains(err.Error(), cause.Error()) {
-		t.Errorf("%v hides its cause", err)
+		t.Errorf("%v does not wrap its cause", err)
 	}
 	if !errors.Is(err, core.NewError(core.CodeUploadTarball, "another", nil)) {
-		t.Error("an error of the same code is not the same")
+		t.Error("Is is false for the same code")
 	}
 	if errors.Is(err, core.NewError(core.CodeStartApp, "", cause)) || errors.Is(err, core.ErrNotFound) {
-		t.Error("an error of another code is the same")
+		t.Error("Is is true for another code")
 	}
 }
 
@@ -40,16 +40,16 @@ func TestErrorWithoutACode(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("disk full")
 	if got := core.AsError(cause); got.Code != core.CodeInternal || !errors.Is(got, cause) {
-		t.Errorf("AsError gave %v", got)
+		t.Errorf("AsError returned %v", got)
 	}
 	if got := core.CodeOf(cause); got != core.CodeInternal {
-		t.Errorf("CodeOf gave %q", got)
+		t.Errorf("CodeOf returned %q", got)
 	}
 	if got := core.AsError(nil); got != nil {
-		t.Errorf("AsError(nil) gave %v", got)
+		t.Errorf("AsError(nil) returned %v", got)
 	}
 	if got := core.CodeOf(nil); got != "" {
-		t.Errorf("CodeOf(nil) gave %q", got)
+		t.Errorf("CodeOf(nil) returned %q", got)
 	}
 }
 
@@ -62,11 +62,11 @@ func TestRetryable(t *testing.T) {
 		after time.Duration
 		ok    bool
 	}{
-		{"nothing", nil, 0, false},
+		{"nil", nil, 0, false},
 		{"any error", cause, 0, false},
 		{"a transient one", core.Transient(cause, 0), 0, true},
-		{"one that says when", fmt.Errorf("github: %w", core.Transient(cause, time.Minute)), time.Minute, true},
-		{"a transient nothing", core.Transient(nil, time.Minute), 0, false},
+		{"with a time", fmt.Errorf("github: %w", core.Transient(cause, time.Minute)), time.Minute, true},
+		{"a transient nil", core.Transient(nil, time.Minute), 0, false},
 		{"a transient cause", core.NewError(core.CodeUploadTarball, "", core.Transient(cause, time.Second)), time.Second, true},
 		{"a deadline", fmt.Errorf("x: %w", context.DeadlineExceeded), 0, true},
 		{"a cancelled call", context.Canceled, 0, false},
@@ -78,6 +78,6 @@ func TestRetryable(t *testing.T) {
 		}
 	}
 	if err := core.Transient(cause, 0); !errors.Is(err, cause) || err.Error() != cause.Error() {
-		t.Errorf("%v hides its cause", err)
+		t.Errorf("%v does not wrap its cause", err)
 	}
 }

@@ -14,18 +14,18 @@ const (
 	ProviderBitbucket Provider = "bitbucket"
 )
 
-// EventKind is what a provider says happened, in our words.
+// EventKind is the kind of an event, the same for all providers.
 type EventKind string
 
 // The kinds of events.
 const (
-	EventPing  EventKind = "ping"  // the webhook was made; nothing happened yet
+	EventPing  EventKind = "ping"  // the webhook was created
 	EventPush  EventKind = "push"  // a branch or tag was created, moved or deleted
 	EventBuild EventKind = "build" // a CI build started or ended
 	EventOther EventKind = "other" // anything that never deploys
 )
 
-// Event is what a delivery says: the payload in our words.
+// Event is the content of a payload, in a form that is the same for all providers.
 type Event struct {
 	Provider   Provider
 	Kind       EventKind
@@ -34,13 +34,13 @@ type Event struct {
 
 	// Of a push, and of a build what the provider repeats of it.
 	Ref      string    // as the payload has it, such as "refs/heads/main"; "" for a build
-	Branch   string    // "" where the ref is no branch
-	Tag      string    // "" where the ref is no tag
+	Branch   string    // "" if the ref is not a branch
+	Tag      string    // "" if the ref is not a tag
 	Deleted  bool      // the ref is gone
-	Before   string    // the commit the ref was at; "" where unknown or none
-	Commit   Commit    // what to deploy; ID "" where there is none
+	Before   string    // the commit the ref was at; "" if unknown or none
+	Commit   Commit    // what to deploy; ID "" if there is none
 	Commits  []string  // ids of all commits the event may be known by elsewhere, Commit.ID among them
-	PushedAt time.Time // the provider's own clock, whole seconds; zero where unknown
+	PushedAt time.Time // the provider's own clock, whole seconds; zero if unknown
 	SkipsCI  bool      // no commit of the push is to be built, see Commit.SkipsCI
 
 	// Of a build.
@@ -51,18 +51,18 @@ type Event struct {
 	Others []Event `json:",omitempty"`
 }
 
-// Build is the part of an event that tells of a CI build.
+// Build is the part of an event that describes a CI build.
 type Build struct {
 	ID          string     `json:"id"`
 	Number      string     `json:"number,omitempty"`
 	State       BuildState `json:"state"`
 	Type        string     `json:"type,omitempty"` // "push", "pull_request", "cron", "api"; "" in old payloads
 	PullRequest bool       `json:"pull_request,omitempty"`
-	Message     string     `json:"message,omitempty"` // the provider's own word, such as "Still Failing"
+	Message     string     `json:"message,omitempty"` // the provider's own text, such as "Still Failing"
 	URL         string     `json:"url,omitempty"`
 }
 
-// BuildState is how far a build has come.
+// BuildState is the state of a build.
 type BuildState string
 
 // The states of a build.
@@ -74,14 +74,14 @@ const (
 	BuildCanceled BuildState = "canceled"
 )
 
-// Signature is what could be said of a delivery's signature.
+// Signature is the result of checking a delivery's signature.
 type Signature string
 
-// The findings about a signature.
+// The results of checking a signature.
 const (
-	SignatureNone      Signature = "none"      // the delivery carries none
-	SignatureUnchecked Signature = "unchecked" // it carries one, and there is no key to check it with
-	SignatureWeak      Signature = "weak"      // it carries one of a kind that is not believed, and no other
+	SignatureNone      Signature = "none"      // the delivery has none
+	SignatureUnchecked Signature = "unchecked" // it has one, and there is no key to check it with
+	SignatureWeak      Signature = "weak"      // it has only one of a kind that is not trusted
 	SignatureValid     Signature = "valid"
-	SignatureInvalid   Signature = "invalid" // present and matching none of the keys
+	SignatureInvalid   Signature = "invalid" // it has one that matches none of the keys
 )

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// What is valid is one part of a path below a root, and stays what it is in a
-// URL, in a key and, for a user's or an app's name, where case does not count.
+// A valid name is one part of a path below a root, and is unchanged in a URL, in a
+// key and, for a user or an app, in lower case.
 func FuzzNames(f *testing.F) {
 	for _, seed := range []string{
 		"", "a", "a.b", "..", "a..b", ".a", "a/b", `a\b`, "a\x00", "A", "ü", "a:b", "a{b}", "%2e%2e", "-a", "a-", strings.Repeat("a", 64), strings.Repeat("a", 65),
@@ -28,22 +28,22 @@ func FuzzNames(f *testing.F) {
 			}
 			joined := filepath.Join("/root", s)
 			if path.Dir(joined) != "/root" || path.Base(joined) != s || !filepath.IsLocal(s) {
-				t.Errorf("the %s %q leads to %s", what, s, joined)
+				t.Errorf("the %s %q is joined to %s", what, s, joined)
 			}
 			if url.PathEscape(s) != s || strings.ContainsAny(s, ":{}\x00 \t\r\n") || len(s) > 100 {
-				t.Errorf("the %s %q is not itself in a URL or a key", what, s)
+				t.Errorf("the %s %q is changed in a URL or a key", what, s)
 			}
 			if what != "repository part" && strings.ToLower(s) != s {
 				t.Errorf("the %s %q has another spelling", what, s)
 			}
 		}
 		if ValidRepositoryOwner(s) && (path.Clean(s) != s || !filepath.IsLocal(s) || (&url.URL{Path: s}).EscapedPath() != s || len(s) > 255) {
-			t.Errorf("the repository owner %q is not itself in a path or a URL", s)
+			t.Errorf("the repository owner %q is changed in a path or a URL", s)
 		}
 	})
 }
 
-// A place in the feed is read as it was written, and orders as its numbers do.
+// A Seq is parsed as it was written, and is ordered by its numbers.
 func FuzzParseSeq(f *testing.F) {
 	for _, seed := range []string{"0", "0-0", "1764000000000-3", "1-", "-1", "+1", "1-+1", "1-2-3", "18446744073709551615-18446744073709551615", "18446744073709551616", "1 ", "٣"} {
 		f.Add(seed, "1-1")
@@ -52,15 +52,15 @@ func FuzzParseSeq(f *testing.F) {
 		one, err := ParseSeq(text)
 		if err != nil {
 			if !one.IsZero() {
-				t.Errorf("%q: %v, and yet %v", text, one, err)
+				t.Errorf("%q: got error %v and %v", text, one, err)
 			}
 			return
 		}
 		if again, err := ParseSeq(one.String()); err != nil || again != one {
-			t.Errorf("%q is %v, and then %v, %v", text, one, again, err)
+			t.Errorf("%q is %v, and parsed again %v, %v", text, one, again, err)
 		}
 		if one.N < 1<<63 && one.Next(time.Unix(0, 0)).Compare(one) <= 0 {
-			t.Errorf("what follows %v does not stand behind it", one)
+			t.Errorf("Next of %v is not after it", one)
 		}
 		two, err := ParseSeq(other)
 		if err != nil {

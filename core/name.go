@@ -8,9 +8,9 @@ const MaxName = 64
 // NameRule describes what ValidName accepts, for messages.
 const NameRule = "lower-case letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit"
 
-// ValidName tells whether s may name a user, an app or a snapshot: lower-case
+// ValidName reports whether s may name a user, an app or a snapshot: lower-case
 // letters, digits, '.', '_' and '-', at most [MaxName] bytes, beginning with a
-// letter or a digit. Nothing else ever reaches a path, a key or a host name.
+// letter or a digit. Names that are not valid never reach a path, a key or a host name.
 func ValidName(s string) bool {
 	if s == "" || len(s) > MaxName || !alphanumeric(s[0]) {
 		return false
@@ -25,7 +25,7 @@ func ValidName(s string) bool {
 
 func alphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
 
-// ValidID tells whether s may be the id of an entry: 32 lower-case hex digits.
+// ValidID reports whether s may be the id of an entry: 32 lower-case hex digits.
 func ValidID(s string) bool {
 	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
 }

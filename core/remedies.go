@@ -1,7 +1,7 @@
 package core
 
 // Remedy returns what to do about a failure of that code, as a sentence. It is
-// "" if the code's sentence says that itself.
+// "" if the code's sentence includes it.
 func Remedy(code Code) string { return remedies[code] }
 
 // message returns the code's sentence with its remedy.
@@ -12,20 +12,20 @@ func message(code Code) string {
 	return Reason(code)
 }
 
-// remedies has what the sentences of the public codes of 2012, which may not
-// change, leave open.
+// remedies is for the codes whose sentences were published in 2012 and may not
+// change.
 var remedies = map[Code]string{
 	CodeFailedToStorePayload: "Nothing was stored; send the delivery again after the time in Retry-After",
-	CodeProviderNotSupported: "Send what the webhooks of a supported sender send, as application/json or as the form field payload",
+	CodeProviderNotSupported: "Send what the webhooks of a supported provider send, as application/json or as the form field payload",
 	CodeNoPackageJSON:        "Check that package.json is in the top folder of the repository at that commit; for a private repository pair an account with POST /1/auth/github, then redeliver the webhook",
 	CodeBadCreds:             "Send user:password or user:apiToken, or name the user with ?user= and sign the delivery with one of the user's webhook secrets",
 	CodeDownloadTarball:      "Redeliver the webhook later; if it fails again, check that the paired account may read the repository",
-	CodeUploadTarball:        "The detail has the platform's answer, or the end of the build's output; mend that and push again",
-	CodeStartApp:             "The detail has the app's last lines; what ran before goes on running",
+	CodeUploadTarball:        "The detail has the platform's answer, or the end of the build's output; fix the cause and push again",
+	CodeStartApp:             "The detail has the app's last lines; the previous version still runs",
 	CodeNoPayload:            "Send the JSON payload as the body or as the form field payload; with curl: -d @file",
 
 	CodeNotYou:         "Use the path with your own user name",
-	CodeAuthServerDown: "Try again later; the log of the server says what the platform answered",
+	CodeAuthServerDown: "Try again later; the log of the server has the platform's answer",
 	CodeUnauthorized:   "Check both; an API token is sent in place of the password",
 	CodeNoUsername:     "The platform returned an account without a name",
 
@@ -36,10 +36,10 @@ var remedies = map[Code]string{
 	CodeChangesTimeout: "Nothing changed in the time that the parameter timeout allows; resume with since and the last seq",
 	CodeChangesFatal:   "Resume with since and the last seq",
 
-	CodeGetUserFailed:       "Try again later; the log of the server says what the platform answered",
-	CodeUpdateUserFailed:    "The token was not kept; try again later",
+	CodeGetUserFailed:       "Try again later; the log of the server has the platform's answer",
+	CodeUpdateUserFailed:    "The token was not stored; try again later",
 	CodeNoCredentials:       `Send {"credentials":"githubUser:token"} as the body`,
-	CodeBadCredentials:      "A personal access token takes the place of the password",
+	CodeBadCredentials:      "Send a personal access token in place of the password",
 	CodeGitHubPairingFailed: "Send a personal access token of that GitHub account, not its password",
 
 	CodeTarCorrupt:   "Redeliver the webhook",

@@ -12,14 +12,14 @@ type Repository struct {
 	Name          string `json:"name"`
 	URL           string `json:"url,omitempty"`
 	Private       bool   `json:"private,omitempty"`
-	DefaultBranch string `json:"default_branch,omitempty"` // "" where the payload does not say
+	DefaultBranch string `json:"default_branch,omitempty"` // "" if the payload does not say
 }
 
 // Slug returns "owner/name".
 func (r Repository) Slug() string { return r.Owner + "/" + r.Name }
 
-// Key returns the slug in the form that is compared: lower-case, as GitHub
-// takes names without regard to case.
+// Key returns the slug in lower case, for comparisons: GitHub ignores the case of
+// names.
 func (r Repository) Key() string { return strings.ToLower(r.Slug()) }
 
 // ValidRepositoryOwner reports whether s may be the owner of a repository on some
@@ -53,8 +53,8 @@ func ValidRepositoryPart(s string) bool {
 	return true
 }
 
-// ValidCommit tells whether s may be the id of a commit: 40 or 64 lower-case
-// hex digits (SHA-1 or SHA-256), not all of them zero, which stands for "no
+// ValidCommit reports whether s may be the id of a commit: 40 or 64 lower-case
+// hex digits (SHA-1 or SHA-256), not all of them zero, which means "no
 // commit" in payloads.
 func ValidCommit(s string) bool {
 	return (len(s) == 40 || len(s) == 64) &&

@@ -8,12 +8,12 @@ import (
 )
 
 // Secret is a credential: a password, an API token, a third-party token or a
-// webhook secret. However it is printed, logged or encoded, it reads "***". It
+// webhook secret. It is printed, logged and encoded as "***". It
 // cannot be converted to a string: [Secret.Reveal] is the only way to its value,
-// so that every use can be found. The zero Secret is the empty one.
+// so every use can be found. The zero Secret is empty.
 type Secret struct {
 	_     [0]func() // not comparable with ==, see Equal
-	value *string   // a pointer, which package fmt does not follow where it cannot call Format
+	value *string   // a pointer, which package fmt does not follow if it cannot call Format
 }
 
 const masked = "***"

@@ -9,14 +9,14 @@ type StepName string
 const (
 	StepTravis  StepName = "travis"  // read .travis.yml and decide whether to wait
 	StepPackage StepName = "package" // read package.json
-	StepCreate  StepName = "create"  // make the app on the platform where it is new
+	StepCreate  StepName = "create"  // create the app on the platform if it is new
 	StepUpload  StepName = "upload"  // download, repack, upload and build, as one stream
 	StepStart   StepName = "start"   // update the app, activate the snapshot, start
 	StepStatus  StepName = "status"  // commit status on GitHub
-	StepRelease StepName = "release" // of a build report: release what waits for it
+	StepRelease StepName = "release" // of a build report: release the entry that waits for it
 )
 
-// StepState is how a step stands.
+// StepState is the state of a step.
 type StepState string
 
 // The states of a step.
@@ -24,10 +24,10 @@ const (
 	StepRunning StepState = "running"
 	StepOK      StepState = "ok"
 	StepFailed  StepState = "failed"
-	StepRetry   StepState = "retry" // failed for now; tried again
+	StepRetry   StepState = "retry" // failed, and will be retried
 )
 
-// Step is one try of a named part of a deployment.
+// Step is one attempt at a named part of a deployment.
 type Step struct {
 	Name      StepName  `json:"name"`
 	State     StepState `json:"state"`

@@ -1,5 +1,5 @@
-// Package atomicfile writes files whole or not at all: after a crash, a file
-// holds what it held before or what it was to hold, and never a part of it.
+// Package atomicfile writes files atomically: after a crash, a file has either its
+// old or its new content, and never a part of it.
 package atomicfile
 
 import (
@@ -11,9 +11,8 @@ import (
 	"runtime"
 )
 
-// Write replaces the file path by one with that content, or creates it. The
-// content and the name are durable when Write returns. If it fails, the file is
-// as it was.
+// Write replaces or creates the file path. The content and the name are durable
+// when Write returns. If it fails, the file is not changed.
 func Write(path string, content []byte, perm fs.FileMode) error {
 	next, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -41,10 +40,10 @@ func Rename(from, to string) error {
 	return SyncDir(filepath.Dir(to))
 }
 
-// SyncDir makes the names in a folder durable.
+// SyncDir makes changes of the names in a folder durable.
 func SyncDir(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // it has no such call, and needs none
+		return nil // folders can't be synced there
 	}
 	dir, err := os.Open(path) //nolint:gosec // the caller names it
 	if err != nil {

@@ -44,7 +44,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// A write that fails leaves the file as it was, and nothing else behind.
+// A write that fails does not change the file and leaves no other file.
 func TestFailedWrite(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -59,7 +59,7 @@ func TestFailedWrite(t *testing.T) {
 		t.Errorf("the folder has %s", got)
 	}
 	if err := atomicfile.Write(filepath.Join(dir, "none", "file"), nil, 0o600); err == nil {
-		t.Error("a file was written into no folder")
+		t.Error("a file was written into a missing folder")
 	}
 }
 
@@ -77,6 +77,6 @@ func TestRename(t *testing.T) {
 		t.Errorf("the folder has %s", got)
 	}
 	if err := atomicfile.Rename(from, to); err == nil {
-		t.Error("what is not there was moved")
+		t.Error("a missing file was renamed")
 	}
 }

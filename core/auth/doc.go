@@ -1,6 +1,5 @@
-// Package auth is the use case of knowing who calls: it proves credentials,
-// tells whether somebody may see what belongs to a user, and pairs a user's
-// account with one on GitHub.
+// Package auth authenticates callers, authorizes them to access what belongs to a
+// user, and pairs a user's account with one on GitHub.
 //
 //	account, err := service.Authenticate(ctx, credentials)
 //	if err != nil {

@@ -39,11 +39,11 @@ func TestPairGitHub(t *testing.T) {
 		{name: "no colon", credentials: token, want: core.CodeBadCredentials},
 		{name: "no login", credentials: ":" + token, want: core.CodeBadCredentials},
 		{name: "no token", credentials: "dscape:", want: core.CodeBadCredentials},
-		{name: "no app's name", credentials: "dscape:" + token, app: "../x", want: core.CodeAuthParams},
+		{name: "an invalid app", credentials: "dscape:" + token, app: "../x", want: core.CodeAuthParams},
 		{name: "a password", credentials: "dscape:hunter2", loginErr: refused, want: core.CodeGitHubPairingFailed, reason: "no passwords"},
-		{name: "what can be no token", credentials: "dscape:correct horse", login: "dscape", want: core.CodeGitHubPairingFailed, reason: "no passwords"},
+		{name: "an invalid token", credentials: "dscape:correct horse", login: "dscape", want: core.CodeGitHubPairingFailed, reason: "no passwords"},
 		{name: "a token that expired", credentials: "dscape:" + token, loginErr: refused, want: core.CodeGitHubPairingFailed, reason: "expired"},
-		{name: "somebody else's token", credentials: "dscape:" + token, login: "indexzero", want: core.CodeGitHubPairingFailed, reason: "another GitHub user"},
+		{name: "another user's token", credentials: "dscape:" + token, login: "indexzero", want: core.CodeGitHubPairingFailed, reason: "another GitHub user"},
 		{name: "GitHub is down", credentials: "dscape:" + token, loginErr: down, want: core.CodeGitHubPairingFailed, reason: "try again"},
 		{name: "reading fails", credentials: "dscape:" + token, login: "dscape", tokensErr: down, want: core.CodeGetUserFailed},
 		{name: "writing fails", credentials: "dscape:" + token, login: "dscape", writeErr: down, want: core.CodeUpdateUserFailed},
@@ -51,7 +51,7 @@ func TestPairGitHub(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var kept []core.ThirdPartyToken
+			var stored []core.ThirdPartyToken
 			_, secret, _ := strings.Cut(c.credentials, ":")
 			s := auth.New(auth.Options{
 				Accounts: fakeAccounts{
@@ -60,7 +60,7 @@ func TestPairGitHub(t *testing.T) {
 						if user != "nodejitsu-user" {
 							t.Errorf("SetToken for %q", user)
 						}
-						kept = append(kept, got)
+						stored = append(stored, got)
 						return c.writeErr
 					},
 				},
@@ -79,8 +79,8 @@ func TestPairGitHub(t *testing.T) {
 				if reason := core.AsError(err).Reason; !strings.Contains(reason, c.reason) || secret != "" && strings.Contains(err.Error(), secret) {
 					t.Errorf("got the reason %q, want one with %q and without the token", reason, c.reason)
 				}
-				if len(kept) > 0 && c.writeErr == nil {
-					t.Error("a token was kept")
+				if len(stored) > 0 && c.writeErr == nil {
+					t.Error("a token was stored")
 				}
 				return
 			}
@@ -94,15 +94,14 @@ func TestPairGitHub(t *testing.T) {
 			want := []core.ThirdPartyToken{{
 				ID: id, Provider: core.TokenGitHub, App: app, Login: c.login, Scopes: []string{"repo"}, Token: core.NewSecret(secret),
 			}}
-			if !reflect.DeepEqual(kept, want) || kept[0].Token.Reveal() != secret {
-				t.Errorf("kept %+v, want %+v", kept, want)
+			if !reflect.DeepEqual(stored, want) || stored[0].Token.Reveal() != secret {
+				t.Errorf("stored %+v, want %+v", stored, want)
 			}
 		})
 	}
 }
 
-// A new token takes the place of the one that served the same app, and of no
-// other.
+// A new token replaces the one for the same app, and no other.
 func TestPairGitHubAgain(t *testing.T) {
 	t.Parallel()
 	cases := []struct {

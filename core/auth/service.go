@@ -8,7 +8,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Options is what a Service is made of. The ports are required.
+// Options configure a Service. The ports are required.
 type Options struct {
 	Accounts Accounts
 	GitHub   GitHub
@@ -16,7 +16,7 @@ type Options struct {
 	Timeout time.Duration // for one call of a port; 10 s
 }
 
-// Service tells who somebody is. It may be used concurrently.
+// Service authenticates and authorizes callers. It may be used concurrently.
 type Service struct{ o Options }
 
 // New returns a Service.
@@ -27,9 +27,9 @@ func New(o Options) *Service {
 	return &Service{o}
 }
 
-// Authenticate proves c; nil stands for none given. It fails with
-// [core.CodeUnauthorized], with [core.CodeAuthServerDown] where it could not
-// be found out, and with [core.CodeNoUsername].
+// Authenticate verifies c, nil if the caller sent none. It fails with
+// [core.CodeUnauthorized], with [core.CodeAuthServerDown] if c could not be
+// verified, and with [core.CodeNoUsername].
 func (s *Service) Authenticate(ctx context.Context, c *core.Credentials) (core.Account, error) {
 	if c == nil {
 		return core.Account{}, core.NewError(core.CodeUnauthorized, "", nil)
@@ -48,8 +48,8 @@ func (s *Service) Authenticate(ctx context.Context, c *core.Credentials) (core.A
 	return account, nil
 }
 
-// Authorize proves c and tells whether it is user's, whose things are asked
-// for. It fails as Authenticate does, and with [core.CodeNotYou].
+// Authorize verifies c and that it is user's. It fails as Authenticate does, and
+// with [core.CodeNotYou] for another user's credentials.
 func (s *Service) Authorize(ctx context.Context, c *core.Credentials, user string) (core.Account, error) {
 	account, err := s.Authenticate(ctx, c)
 	if err != nil {

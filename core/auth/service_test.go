@@ -41,10 +41,10 @@ func TestAuthorize(t *testing.T) {
 		user    string
 		want    core.Code
 	}{
-		{"it is you", given, "dscape", nil, "dscape", ""},
-		{"it is somebody else", given, "dscape", nil, "indexzero", core.CodeNotYou},
-		{"names are compared as they are", given, "dscape", nil, "DSCAPE", core.CodeNotYou},
-		{"none given", nil, "dscape", nil, "dscape", core.CodeUnauthorized},
+		{"the user", given, "dscape", nil, "dscape", ""},
+		{"another user", given, "dscape", nil, "indexzero", core.CodeNotYou},
+		{"names are case-sensitive", given, "dscape", nil, "DSCAPE", core.CodeNotYou},
+		{"no credentials", nil, "dscape", nil, "dscape", core.CodeUnauthorized},
 		{"wrong", given, "", fmt.Errorf("nodejitsu: %w", core.ErrUnauthorized), "dscape", core.CodeUnauthorized},
 		{"the accounts are down", given, "", errors.New("connection refused"), "dscape", core.CodeAuthServerDown},
 		{"an account without a name", given, "", nil, "", core.CodeNoUsername},
@@ -54,7 +54,7 @@ func TestAuthorize(t *testing.T) {
 			t.Parallel()
 			s := auth.New(auth.Options{Accounts: fakeAccounts{authenticate: func(_ context.Context, got core.Credentials) (core.Account, error) {
 				if got.Username != given.Username || !got.Password.Equal(given.Password) {
-					t.Errorf("Authenticate got another's credentials")
+					t.Errorf("Authenticate got other credentials")
 				}
 				return core.Account{Username: c.account}, c.fail
 			}}})

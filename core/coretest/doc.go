@@ -1,5 +1,4 @@
-// Package coretest proves adapters, in the manner of testing/fstest: a suite
-// for each port, which every adapter's own tests run, so that adapters are
-// the same where it matters. The in-memory [Store], which passes its suite,
-// and the fakes of the other ports serve the tests of the use cases.
+// Package coretest has conformance tests for adapters, as testing/fstest has for
+// file systems: [TestStore] is run by the tests of every store. It also has fakes
+// of the ports for the tests of the use cases.
 package coretest

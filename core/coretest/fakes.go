@@ -47,8 +47,8 @@ func (f *Faults) next(method string) error {
 	return errs[0]
 }
 
-// Source is a deploy.Source and an auth.GitHub over commits in memory. Its
-// methods for deploy may be made to fail by their names.
+// Source is a deploy.Source and an auth.GitHub with commits in memory. Its methods
+// for deploy can be made to fail by Fail.
 type Source struct {
 	Faults
 
@@ -86,7 +86,7 @@ func (s *Source) Private(r core.Repository, token core.Secret) {
 	s.private[r.Key()] = token
 }
 
-// AddLogin makes token the login's.
+// AddLogin makes token one of the user login.
 func (s *Source) AddLogin(login string, token core.Secret) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,12 +179,12 @@ func (s *Source) Login(ctx context.Context, token core.Secret) (string, []string
 	return login, []string{"repo"}, nil
 }
 
-// Platform is a deploy.Platform that remembers what it was told. Its methods
-// may be made to fail by their names.
+// Platform is a deploy.Platform that records its calls. Its methods can be made to
+// fail by Fail.
 type Platform struct {
 	Faults
 
-	// Started, where set, is called while Start runs, outside of any lock.
+	// Started, if set, is called while Start runs, outside of any lock.
 	Started func(user, app, snapshot string)
 
 	mu        sync.Mutex
@@ -291,7 +291,7 @@ func (p *Platform) Overlaps() int {
 	return p.overlaps
 }
 
-// Accounts is users in memory. Its methods may be made to fail by their names.
+// Accounts are users in memory. Their methods can be made to fail by Fail.
 type Accounts struct {
 	Faults
 

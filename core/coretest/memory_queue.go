@@ -157,7 +157,7 @@ func (m *Memory) claimed(id string, attempt int) (*record, error) {
 	return r, nil
 }
 
-// newest returns what deploy.Claim.Newest says.
+// newest returns the value of deploy.Claim.Newest.
 func (m *Memory) newest(r *record) string {
 	if r.app != "" {
 		if id := m.apps[r.app].id; id != r.change.Entry.ID {

@@ -9,7 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// Orders rise with each acceptance, whatever the clock says.
+// Each accepted entry has a higher order, whatever the clock says.
 func testOrder(f *fixture) {
 	var last int64
 	for i := range 4 {
@@ -55,7 +55,7 @@ func testListsAfterClockSetBack(f *fixture) {
 	}
 }
 
-// What was queued by a clock that was ahead does not wait for that clock.
+// An entry that was queued when the clock was ahead does not wait for that time.
 func testDelaysAfterClockSetBack(f *fixture) {
 	f.clock.move(24 * time.Hour)
 	retry, held, accepted := f.queue("1"), f.queue("2"), f.accept(f.entry("u"), &deploy.Place{At: f.clock.Now().Add(time.Minute)})
@@ -71,13 +71,13 @@ func testDelaysAfterClockSetBack(f *fixture) {
 			f.Fatalf("got %s, %t, %v; want one of %v", c.Change.Entry.ID, found, err, want)
 		}
 		delete(want, c.Change.Entry.ID)
-		// By the right clock it waits as long as it should.
+		// With the right clock it waits as long as requested.
 		f.requeue(c.Change.Entry, c.Attempt, deploy.Place{At: f.clock.Now().Add(time.Hour)})
 	}
 	f.claim("")
 }
 
-// A lease of a clock that was ahead lasts no longer than another one.
+// A lease that was acquired when the clock was ahead does not last longer.
 func testLeasesAfterClockSetBack(f *fixture) {
 	f.clock.move(24 * time.Hour)
 	id := f.queue("lane").Entry.ID
@@ -95,7 +95,7 @@ func testLeasesAfterClockSetBack(f *fixture) {
 	f.claimOutbox(nil, "a")
 }
 
-// A sender's time that lies in the future counts as now.
+// A sender's time in the future is treated as now.
 func testPushedInTheFuture(f *fixture) {
 	push := func(after time.Duration) core.Change {
 		return f.accept(f.entry("u"), &deploy.Place{Lane: "lane", PushedAt: f.clock.Now().Add(after)})
@@ -108,8 +108,8 @@ func testPushedInTheFuture(f *fixture) {
 	f.renew(c, next.Entry.ID)
 }
 
-// A remembered time of a sender that lies in the future, as the clock was ahead
-// when it came, counts as unknown.
+// A stored time of a sender that is in the future, because the clock was ahead when
+// it was stored, is treated as unknown.
 func testPushedBeforeClockSetBack(f *fixture) {
 	f.clock.move(24 * time.Hour)
 	ahead := f.accept(f.entry("u"), &deploy.Place{Lane: "lane", PushedAt: f.clock.Now()})
@@ -119,8 +119,8 @@ func testPushedBeforeClockSetBack(f *fixture) {
 	f.renew(c, next.Entry.ID)
 }
 
-// However the clock is set between pushes, claims, retries, deaths of workers and
-// restarts: each app ends with its newest push.
+// Each app ends with its newest push, however the clock is set between pushes,
+// claims, retries, crashes of workers and restarts.
 func testClockSet(f *fixture) {
 	for seed := range uint64(20) {
 		f.clockSet(rand.New(rand.NewPCG(seed, 1)), fmt.Sprintf("%d", seed)) //nolint:gosec // to be repeated, not secret
@@ -218,7 +218,7 @@ func (f *fixture) clockSet(random *rand.Rand, seed string) {
 	}
 }
 
-// restart restarts the store if it keeps anything.
+// restart restarts the store if it is persistent.
 func (f *fixture) restart() {
 	f.Helper()
 	if f.h.Restart != nil {

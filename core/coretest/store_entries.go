@@ -54,11 +54,11 @@ func testAcceptRepeat(f *fixture) {
 	}
 }
 
-// What is refused because its time is up is not done later either.
+// A call that fails because its context has ended has no effect later.
 func testAcceptCancelled(f *fixture) {
 	e := f.entry("u")
 	if _, _, err := f.s.Accept(f.cancelled(), deploy.Acceptance{Entry: e, Key: "k", Place: &deploy.Place{}}); err == nil {
-		f.Fatal("it was accepted")
+		f.Fatal("the entry was accepted")
 	}
 	f.accept(f.entry("v"), nil)
 	if _, err := f.s.Find(f.Context(), e.ID); !errors.Is(err, core.ErrNotFound) {
@@ -123,7 +123,7 @@ func testSave(f *fixture) {
 	f.claim("") // it left the queue
 	f.requeue(saved.Entry, 0, deploy.Place{})
 	if again := f.claim(e.ID); again.Newest != e.ID {
-		f.Errorf("its lane was forgotten: newest %q", again.Newest)
+		f.Errorf("its lane was lost: newest %q", again.Newest)
 	}
 }
 
@@ -193,7 +193,7 @@ func testByCommit(f *fixture) {
 }
 
 func testNothingThere(f *fixture) {
-	for _, id := range []string{"", "nothing", strings.Repeat("0", 32), "a\x00b"} {
+	for _, id := range []string{"", "unknown", strings.Repeat("0", 32), "a\x00b"} {
 		if _, err := f.s.Find(f.Context(), id); !errors.Is(err, core.ErrNotFound) {
 			f.Errorf("find %q: %v", id, err)
 		}
@@ -204,9 +204,9 @@ func testNothingThere(f *fixture) {
 	if _, err := f.s.Finish(f.Context(), f.entry("u"), 0); !errors.Is(err, core.ErrNotFound) {
 		f.Errorf("save: %v", err)
 	}
-	nobody := deploy.Claim{Change: core.Change{Entry: f.entry("u")}, Attempt: 1}
-	if _, err := f.s.Renew(f.Context(), nobody, time.Minute); err == nil {
-		f.Error("a claim of nothing was renewed")
+	unknown := deploy.Claim{Change: core.Change{Entry: f.entry("u")}, Attempt: 1}
+	if _, err := f.s.Renew(f.Context(), unknown, time.Minute); err == nil {
+		f.Error("a claim of an unknown entry was renewed")
 	}
 	if changes, err := Changes(f.Context(), f.s, "u", core.Seq{}, 10); err != nil || len(changes) != 0 {
 		f.Errorf("changes: %v, %v", changes, err)
@@ -216,7 +216,7 @@ func testNothingThere(f *fixture) {
 	}
 }
 
-// A report of Travis CI may name nobody.
+// A report of Travis CI may have no user.
 func testNamelessUser(f *fixture) {
 	e := f.entry("")
 	c, _, err := f.s.Accept(f.Context(), deploy.Acceptance{Entry: e, Key: "k", Place: &deploy.Place{}})
@@ -228,7 +228,7 @@ func testNamelessUser(f *fixture) {
 	}
 }
 
-// What goes in and comes out belongs to the caller.
+// Arguments and results may be changed by the caller.
 func testSharesNoMemory(f *fixture) {
 	e := f.entry("u")
 	e.Steps, e.Notes = []core.Step{{Name: core.StepTravis}}, []string{"a"}
@@ -261,7 +261,7 @@ func testCancelledContexts(f *fixture) {
 		"Bounds":   func() error { _, _, err := f.s.Bounds(ctx, "u"); return err },
 	} {
 		if call() == nil {
-			f.Errorf("%s went on", name)
+			f.Errorf("%s ignored the cancelled context", name)
 		}
 	}
 	if got := f.claim(c.Entry.ID).Change.Entry.Revision; got != 2 {

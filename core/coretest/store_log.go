@@ -48,14 +48,14 @@ func testLog(f *fixture) {
 		}
 	}
 	if _, err := f.s.Entry(f.Context(), "u2", want[0]); !errors.Is(err, core.ErrNotFound) {
-		f.Errorf("somebody else's entry: %v", err)
+		f.Errorf("another user's entry: %v", err)
 	}
 	if c, err := f.s.Entry(f.Context(), "u", want[0]); err != nil || c.Entry.ID != want[0] || c.Seq.IsZero() {
 		f.Errorf("got %+v, %v", c, err)
 	}
 }
 
-// The app is known only after the entry.
+// The app is known only after the entry was accepted.
 func testLogMovesWithApp(f *fixture) {
 	c := f.accept(f.entry("u"), nil)
 	for _, app := range []string{"one", "two"} {
@@ -111,7 +111,7 @@ func testChangesGone(f *fixture) {
 	if err != nil || len(all) != keptChanges {
 		f.Fatalf("got %d changes, %v; want %d", len(all), err, keptChanges)
 	}
-	// Nothing after the one that was dropped is missing yet.
+	// All changes after the dropped one are there.
 	if rest, err := Changes(f.Context(), f.s, "u", first, 1000); err != nil || len(rest) != keptChanges {
 		f.Errorf("got %d, %v", len(rest), err)
 	}
@@ -124,13 +124,13 @@ func testChangesGone(f *fixture) {
 	}
 }
 
-// A clock that is set back does not bring the changes out of order.
+// Changes stay in order if the clock is set back.
 func testChangesNeverBack(f *fixture) {
 	c := f.accept(f.entry("u"), nil)
 	f.clock.move(-time.Hour)
 	back := f.finish(c.Entry, 0)
 	if back.Seq.Compare(c.Seq) <= 0 {
-		f.Errorf("%s does not come after %s", back.Seq, c.Seq)
+		f.Errorf("%s is not after %s", back.Seq, c.Seq)
 	}
 }
 
@@ -147,7 +147,7 @@ func testWatch(f *fixture) {
 	<-wake
 	select {
 	case <-other:
-		f.Error("somebody else's change woke")
+		f.Error("another user's change woke the watch")
 	default:
 	}
 	stop()
@@ -159,13 +159,13 @@ func testWatch(f *fixture) {
 	f.finish(f.find(c.Entry.ID).Entry, 0)
 	select {
 	case <-wake:
-		f.Error("it woke after the stop")
+		f.Error("the watch woke after stop")
 	default:
 	}
 }
 
-// Everything that was acknowledged is there after a restart, and what a dead
-// process had claimed can be claimed again.
+// Everything that was acknowledged is there after a restart, and the claims of a
+// process that died can be claimed again.
 func testRestart(f *fixture) {
 	if f.h.Restart == nil {
 		return
@@ -182,7 +182,7 @@ func testRestart(f *fixture) {
 	f.s = f.h.Restart(f.T, f.s)
 	key.Entry = f.entry("u")
 	if again, repeat, err := f.s.Accept(f.Context(), key); err != nil || !repeat || again.Entry.ID != keyed.Entry.ID {
-		f.Errorf("the key is forgotten: %+v, %t, %v", again, repeat, err)
+		f.Errorf("the key is lost: %+v, %t, %v", again, repeat, err)
 	}
 	got, err := Changes(f.Context(), f.s, "u", core.Seq{}, 100)
 	if err != nil || len(got) != len(all) {
@@ -194,10 +194,10 @@ func testRestart(f *fixture) {
 		f.Errorf("got %+v", again)
 	}
 	if _, err := f.s.Finish(f.Context(), claimed.Change.Entry, 0); !errors.Is(err, core.ErrConflict) {
-		f.Errorf("the claim of the dead process still holds: %v", err)
+		f.Errorf("the claim of the dead process was not lost: %v", err)
 	}
 	if c := f.finish(again.Change.Entry, 0); c.Seq.Compare(all[len(all)-1].Seq) <= 0 {
-		f.Errorf("the log went back: %s", c.Seq)
+		f.Errorf("the seq is lower than before: %s", c.Seq)
 	}
 	f.claim(second.Entry.ID)
 }

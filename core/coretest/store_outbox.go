@@ -29,18 +29,18 @@ func testOutboxClaim(f *fixture) {
 	f.clock.move(50 * time.Second)
 	f.claimOutbox([]string{"b"})
 	f.clock.move(10 * time.Second)
-	f.claimOutbox(nil, "a") // whoever worked on it is dead
+	f.claimOutbox(nil, "a") // its caller is dead
 	f.clock.move(45 * time.Second)
 	f.claimOutbox([]string{"b"})
 	f.clock.move(15 * time.Second)
-	f.claimOutbox([]string{"a", "b"}) // extended late, and nobody else came
+	f.claimOutbox([]string{"a", "b"}) // extended late, but before another caller claimed it
 	f.must(o.Add(f.Context(), "a", 0))
 	f.must(o.Add(f.Context(), "b", 0))
 	f.claimOutbox(nil, "a", "b")
 }
 
-// What is done does not come back, not even for a caller that is still working
-// on it.
+// An id that is done is not returned again, not even to a caller that is still
+// working on it.
 func testOutboxDone(f *fixture) {
 	o := f.s.Outbox()
 	for _, id := range []string{"a", "b", "a"} {

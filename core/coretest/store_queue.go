@@ -101,7 +101,7 @@ func testLeaseExpires(f *fixture) {
 		f.Errorf("the lost claim is renewed: %v", err)
 	}
 	if _, _, err := f.s.ClaimApp(f.Context(), dead, "app"); !errors.Is(err, core.ErrConflict) {
-		f.Errorf("the lost claim gets an app: %v", err)
+		f.Errorf("the lost claim claims an app: %v", err)
 	}
 	f.refuse(next.Change.Entry, dead) // even with the newest revision
 	f.finish(next.Change.Entry, next.Attempt)
@@ -137,7 +137,7 @@ func testRenew(f *fixture) {
 	f.refuse(f.find(id).Entry, c)
 }
 
-// An expired claim can be renewed as long as nobody has claimed its lane.
+// An expired claim can be renewed until its lane is claimed again.
 func testLaneClaimed(f *fixture) {
 	first := f.accept(f.entry("u"), &deploy.Place{Lane: "lane", At: f.clock.Now()})
 	slow := f.claim(first.Entry.ID)
@@ -152,7 +152,7 @@ func testLaneClaimed(f *fixture) {
 		f.Errorf("two claims of one lane: %v", err)
 	}
 	if _, _, err := f.s.ClaimApp(f.Context(), slow, "app"); !errors.Is(err, core.ErrConflict) {
-		f.Errorf("it gets an app: %v", err)
+		f.Errorf("claim app of a lost claim: %v", err)
 	}
 	f.refuse(e, slow)
 	f.claim("") // the first waits for its lane
@@ -169,7 +169,7 @@ func testRequeue(f *fixture) {
 		f.Errorf("got %+v; its claim was ended, not lost", again)
 	}
 	if again.Newest != id {
-		f.Errorf("it is no longer in its lane: %+v", again)
+		f.Errorf("it has left its lane: %+v", again)
 	}
 }
 
@@ -202,7 +202,7 @@ func testNewest(f *fixture) {
 	}
 	second := f.queue("lane")
 	f.renew(c, second.Entry.ID)
-	// Neither coming back nor entering the lane again makes it the newest again.
+	// Neither being requeued nor entering the lane again makes it the newest again.
 	for _, lane := range []string{"", "lane"} {
 		f.requeue(f.find(first.Entry.ID).Entry, 0, deploy.Place{Lane: lane})
 		if again := f.claim(first.Entry.ID); again.Newest != second.Entry.ID {
@@ -241,7 +241,7 @@ func testNewestByPush(f *fixture) {
 	unknown := f.queue("lane")
 	f.renew(c, unknown.Entry.ID)
 	queue(1500)
-	f.renew(c, unknown.Entry.ID) // it was pushed before one whose time is known
+	f.renew(c, unknown.Entry.ID) // 1500 is before 2000, the last known time
 }
 
 // An entry that waits in the queue becomes ready when it is no longer the newest.
@@ -272,8 +272,8 @@ func testClaimApp(f *fixture) {
 	f.claimApp(f.claim(third.Entry.ID), "app", third.Entry.ID)
 }
 
-// An expired claim is lost when another one gets its app, even if nobody has
-// claimed its entry.
+// An expired claim is lost when another one claims its app, even if its entry was
+// not claimed again.
 func testAppClaimed(f *fixture) {
 	first, second := f.queue("1"), f.queue("2")
 	slow, quick := f.claim(first.Entry.ID), f.claim(second.Entry.ID)
@@ -287,7 +287,7 @@ func testAppClaimed(f *fixture) {
 	}
 	for _, app := range []string{"app", "other"} {
 		if _, _, err := f.s.ClaimApp(f.Context(), slow, app); !errors.Is(err, core.ErrConflict) {
-			f.Errorf("the lost claim gets %s: %v", app, err)
+			f.Errorf("the lost claim claims %s: %v", app, err)
 		}
 	}
 	f.refuse(slow.Change.Entry, slow)
@@ -319,6 +319,6 @@ func testReady(f *fixture) {
 	}
 	f.requeue(f.find(first.Entry.ID).Entry, 0, deploy.Place{})
 	if !ready() {
-		f.Error("no signal for an entry that came back")
+		f.Error("no signal for an entry that was requeued")
 	}
 }

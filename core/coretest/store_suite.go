@@ -13,19 +13,18 @@ import (
 
 // Harness makes the Stores that a suite tests.
 type Harness struct {
-	// New returns an empty Store that keeps at most 50 changes a user and
-	// reads the time from now. It is released by t.Cleanup.
+	// New returns an empty Store that keeps at most 50 changes of each user and
+	// uses the clock now. It is closed by t.Cleanup.
 	New func(t *testing.T, now func() time.Time) Store
-	// Restart closes a Store that New made and opens it again as a new
-	// process would, one that follows another which died. Nil: the Store
-	// keeps nothing.
+	// Restart closes a Store of New and opens it again, as a new process does
+	// after the old one died. It is nil if the Store is not persistent.
 	Restart func(t *testing.T, s Store) Store
 }
 
-// keptChanges is what Harness.New is asked to keep.
+// keptChanges is the number of changes that a Store of Harness.New keeps.
 const keptChanges = 50
 
-// clock is a time that stands still until it is moved.
+// clock is a clock that only move changes.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -54,7 +53,7 @@ type fixture struct {
 	last  int
 }
 
-// TestStore checks that a Store does what its ports say.
+// TestStore checks that a Store implements its ports.
 func TestStore(t *testing.T, h Harness) {
 	t.Helper()
 	for name, test := range map[string]func(*fixture){
@@ -114,8 +113,7 @@ func TestStore(t *testing.T, h Harness) {
 	}
 }
 
-// entry returns a new entry of user. Ids sort by the time, as those of
-// production do.
+// entry returns a new entry of user. Ids are ordered by time, as in production.
 func (f *fixture) entry(user string) core.Entry {
 	f.last++
 	now := f.clock.Now()
@@ -142,7 +140,7 @@ func (f *fixture) queue(lane string) core.Change {
 	return f.accept(f.entry("u"), &deploy.Place{Lane: lane})
 }
 
-// claim requires that Claim returns the entry with that id, nothing if want is "".
+// claim requires that Claim returns the entry with that id, or none if want is "".
 func (f *fixture) claim(want string) deploy.Claim {
 	f.Helper()
 	c, found, _, err := f.s.Claim(f.Context(), time.Minute)

@@ -13,17 +13,17 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// maxRefusal is how much is read of an answer that refuses a request.
+// maxRefusal is the number of bytes read of an answer that refuses a request.
 const maxRefusal = 64 << 10
 
 // Transport is an [http.RoundTripper] that removes a request's credentials from
-// what the other side says about it: from errors, which may quote an answer that
+// its answer: from errors, which may quote an answer that
 // is not HTTP, and from the status line, the headers and the body of every
 // answer but a 2xx. It reads at most 64 KiB of such a body. The header Location
-// is left as it is; whoever shows it cleans it.
+// is not changed; code that shows it must clean it.
 //
 // A request's credentials are those in its URL, in headers such as
-// Authorization, and those given by [With] for what its body holds. Transport
+// Authorization, and those added by [With] for its body. Transport
 // must be the innermost RoundTripper, so that it sees what is sent.
 type Transport struct {
 	Next http.RoundTripper
@@ -149,7 +149,7 @@ func cleanHeader(h http.Header, r *Redactor) {
 }
 
 // refusal is the body of an answer that refuses, without credentials. It is
-// read as a whole at the first Read, so that none is split between two.
+// read whole at the first Read, so that no credential is split between two.
 type refusal struct {
 	io.Closer
 	from  io.Reader // nil once it was read

@@ -5,16 +5,17 @@ import (
 	"io"
 )
 
-// maxLine is how much of a line a [Writer] holds back until the line ends.
+// maxLine is the number of bytes of a line that a [Writer] buffers until the line
+// ends.
 const maxLine = 64 << 10
 
-// A Writer passes output on, line by line, without the credentials of a
-// [Redactor]. The last line is passed on by Flush if no newline ends it. A
+// A Writer forwards output, line by line, without the credentials of a
+// [Redactor]. The last line is written by Flush if no newline ends it. A
 // Writer must not be used concurrently.
 type Writer struct {
 	w    io.Writer
 	r    *Redactor
-	line []byte // held back until it ends
+	line []byte // buffered until it ends
 }
 
 // NewWriter returns a Writer that writes to w.
@@ -33,7 +34,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if end == 0 {
 		return len(p), nil
 	}
-	err := w.pass(w.line[:end])
+	err := w.write(w.line[:end])
 	w.line = append(w.line[:0], w.line[end:]...)
 	if err != nil {
 		return 0, err
@@ -46,12 +47,12 @@ func (w *Writer) Flush() error {
 	if len(w.line) == 0 {
 		return nil
 	}
-	err := w.pass(w.line)
+	err := w.write(w.line)
 	w.line = nil
 	return err
 }
 
-func (w *Writer) pass(text []byte) error {
+func (w *Writer) write(text []byte) error {
 	_, err := io.WriteString(w.w, w.r.Text(string(text)))
 	return err
 }

@@ -1,4 +1,4 @@
-// Package safetar reads gzipped tar archives that come from strangers. A
+// Package safetar reads gzipped tar archives from untrusted sources. A
 // [Reader] returns only members that can be unpacked into a folder, in order,
 // without writing outside of it, and refuses an archive that is larger than
 // its [Limits].
@@ -22,12 +22,12 @@
 //   - A name is relative, clean and valid UTF-8, without backslashes, at most
 //     1024 bytes long and 64 parts deep, each part at most 255 bytes. Names that
 //     differ only in case are different names.
-//   - Members are regular files, folders, symbolic links, and hard links to a
-//     regular file that came before. Devices, pipes and sparse files are refused.
-//   - A name comes once (a folder may come again), and nothing is below something
-//     that is not a folder. So nothing is ever written through a link.
+//   - Members are regular files, folders, symbolic links, and hard links to an
+//     earlier regular file. Devices, pipes and sparse files are refused.
+//   - A name occurs once (that of a folder may be repeated), and only a folder has
+//     members below it. So nothing is ever written through a link.
 //   - A symbolic link that leads, or may lead, out of the tree is left out, and
-//     [Reader.LeftOut] says so.
+//     [Reader.LeftOut] reports it.
 //   - Owners, set-uid bits and the like are dropped.
 //   - The archive ends as archives do, with two empty blocks and gzip's checksum.
 package safetar

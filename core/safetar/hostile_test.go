@@ -83,7 +83,7 @@ func zip(t testing.TB, parts ...string) []byte {
 	return packed.Bytes()
 }
 
-// read reads an archive whole. It returns what each member is, as a text.
+// read reads a whole archive. It returns a description of each member.
 func read(packed io.Reader, o safetar.Options) (map[string]string, *safetar.Reader, error) {
 	got := map[string]string{}
 	r := safetar.NewReader(packed, o)
@@ -107,9 +107,9 @@ func read(packed io.Reader, o safetar.Options) (map[string]string, *safetar.Read
 
 const commit = "96410ed970f6224a4cd3c450150c5d65bbc77fcd"
 
-// Each of these archives would, unpacked, write or read outside of its folder,
-// hide a file behind another, make something that is not a file, or is damaged.
-// It is refused for good, by a reason that names the member.
+// Each of these archives is damaged or, if it were unpacked, would write or read
+// outside of its folder, hide a file behind another, or create something that is
+// not a file. The error is permanent and names the member.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	a := file("r/a")
@@ -197,7 +197,7 @@ func TestRefused(t *testing.T) {
 				t.Errorf("the reason %q does not name %q in one line", e.Reason, test.named)
 			}
 			if _, again := core.Retryable(err); again {
-				t.Errorf("%v would be tried again", err)
+				t.Errorf("%v is retryable", err)
 			}
 			if verified := safetar.Verify(t.Context(), bytes.NewReader(packed), safetar.Options{Commit: commit}); verified == nil || verified.Error() != err.Error() {
 				t.Errorf("Verify returned %v, want %v", verified, err)
@@ -206,8 +206,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What only looks odd is accepted, and comes out as plain files, folders and
-// links.
+// Unusual but harmless archives are accepted.
 func TestAccepted(t *testing.T) {
 	t.Parallel()
 	a := file("r/a")
@@ -220,7 +219,7 @@ func TestAccepted(t *testing.T) {
 		"twins beyond ASCII":  {zip(t, file("r/STRASSE"), file("r/straſſe"), end), map[string]string{"STRASSE": "x", "straſſe": "x"}},
 		"a link within":       {zip(t, a, link("r/d/l", "../a"), link("r/m", "./d"), end), map[string]string{"a": "x", "d/l": "-> ../a", "m": "-> ./d"}},
 		"a loop of links":     {zip(t, a, link("r/x", "y"), link("r/y", "x"), end), map[string]string{"a": "x", "x": "-> y", "y": "-> x"}},
-		"a link to nothing":   {zip(t, a, link("r/x", "none/such"), end), map[string]string{"a": "x", "x": "-> none/such"}},
+		"a dangling link":     {zip(t, a, link("r/x", "none/such"), end), map[string]string{"a": "x", "x": "-> none/such"}},
 		"a hard link":         {zip(t, a, hard("r/d/h", "r/a"), end), map[string]string{"a": "x", "d/h": "= a"}},
 		"PAX long name":       {zip(t, a, pax(record("path", "r/"+long)), file("r/b"), end), map[string]string{"a": "x", long: "x"}},
 		"GNU long name":       {zip(t, a, longName("r/"+long), file("r/b"), end), map[string]string{"a": "x", long: "x"}},
@@ -251,8 +250,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// A link that leads out of the tree, or that may, is left out, and the rest of
-// the archive is not.
+// Only the links that lead, or may lead, out of the tree are left out.
 func TestLeftOut(t *testing.T) {
 	t.Parallel()
 	for name, parts := range map[string][]string{
@@ -290,7 +288,7 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-// Whoever owns a file and whatever bits it has, a member has none of it.
+// The owner and the mode of a file are dropped, but for executable.
 func TestBits(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[int64]bool{0o4755: true, 0o2711: true, 0o7777: true, 0o1644: false, 0o1: true, 0: false, 0o4044: false} {

@@ -46,7 +46,7 @@ const (
 	File     Kind = iota
 	Folder        // the folders above a member need not be members
 	Symlink       // Target is relative to the link, and within the tree
-	HardLink      // Target is the name of a File that came before
+	HardLink      // Target is the name of an earlier File
 )
 
 // Member is a checked member of an archive.
@@ -61,7 +61,7 @@ type Member struct {
 
 // ErrTruncated is the error of an archive that ends too early. Reading it
 // again may help.
-var ErrTruncated = fmt.Errorf("the archive is cut off: %w", io.ErrUnexpectedEOF)
+var ErrTruncated = fmt.Errorf("the archive is truncated: %w", io.ErrUnexpectedEOF)
 
 // Omission is a member that was left out.
 type Omission struct {
@@ -88,7 +88,7 @@ type Reader struct {
 	err      error
 }
 
-// NewReader returns a Reader of the gzipped tar in src. It reads nothing yet.
+// NewReader returns a Reader of the gzipped tar in src. It does not read from src.
 func NewReader(src io.Reader, o Options) *Reader {
 	o.Limits = o.Limits.withDefaults()
 	if o.Gunzip == nil {
@@ -133,8 +133,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Err returns the error that reading met, nil if there was none. It
-// distinguishes an error of the archive from one of whoever copies from the Reader.
+// Err returns the first error of reading, nil if there was none. It distinguishes
+// an error of the archive from one of the writer that a member is copied to.
 func (r *Reader) Err() error {
 	if r.err == io.EOF { //nolint:errorlint // set to this very value
 		return nil
@@ -146,7 +146,7 @@ func (r *Reader) Err() error {
 func (r *Reader) LeftOut() []Omission { return r.leftOut }
 
 // Verify reads an archive to its end and returns the error that a Reader
-// would meet, without unpacking anything.
+// would return, without unpacking anything.
 func Verify(ctx context.Context, src io.Reader, o Options) error {
 	r := NewReader(src, o)
 	for {
@@ -191,7 +191,7 @@ func (r *Reader) open() error {
 	if err != nil {
 		return err
 	}
-	// Headers take room as well.
+	// Headers count as well.
 	r.unpacked = &counter{r: unzipped, limit: r.o.Limits.Unpacked + int64(r.o.Limits.Entries)*1536}
 	r.tar = tar.NewReader(r.unpacked)
 	return nil
@@ -241,7 +241,7 @@ func (r *Reader) check(h *tar.Header) (Member, error) {
 	case tar.TypeLink:
 		m.Kind = HardLink
 		if m.Target, err = r.name(h.Linkname, false); err != nil || r.tree.kinds[m.Target] != tar.TypeReg {
-			return Member{}, refuse(h.Name, errors.New("it is a hard link, and not to a file that comes before it"))
+			return Member{}, refuse(h.Name, errors.New("it is a hard link to something other than an earlier file"))
 		}
 	default:
 		return Member{}, refuse(h.Name, errors.New("it is a device, a pipe or the like"))
@@ -280,7 +280,7 @@ func (r *Reader) name(name string, folder bool) (string, error) {
 	return rest, nil
 }
 
-// cause returns what an error means that reading the archive met.
+// cause returns the error to report for an error of reading the archive.
 func (r *Reader) cause(err error) error {
 	if s, ok := errors.AsType[*sourceError](err); ok {
 		return s.error
@@ -343,12 +343,12 @@ func refuse(name string, why error) error {
 const refusal = "There was a system failure when extracting the tar:"
 
 func tooLarge(why string) error {
-	e := core.NewError(core.CodeTarTooLarge, fmt.Sprintf("%s %s, which is all that the server allows; remove large files, or generated ones", refusal, why), nil)
+	e := core.NewError(core.CodeTarTooLarge, fmt.Sprintf("%s %s, the limit of the server; remove large or generated files", refusal, why), nil)
 	e.Detail = why
 	return e
 }
 
-// clip cuts a name to what a message can show.
+// clip shortens a name for a message.
 func clip(name string) string {
 	const most = 200
 	if len(name) > most {

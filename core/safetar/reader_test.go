@@ -55,7 +55,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A bomb is refused before it is unpacked: its writer finds out.
+// A decompression bomb is refused before all of it is read.
 func TestBomb(t *testing.T) {
 	t.Parallel()
 	for name, announced := range map[string]int64{"announced": 10 << 30, "as small members": 1 << 20} {
@@ -93,7 +93,7 @@ func TestBomb(t *testing.T) {
 	}
 }
 
-// An archive that ends early, wherever it does, is never accepted as whole.
+// An archive that is truncated at any place is never accepted.
 func TestTruncated(t *testing.T) {
 	t.Parallel()
 	var text, noise strings.Builder
@@ -147,7 +147,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// An error of the source comes as it is, wherever it strikes.
+// An error of the source is returned unchanged, wherever it occurs.
 func TestSourceFails(t *testing.T) {
 	t.Parallel()
 	whole, gone := zip(t, block("r/a", tar.TypeReg, "", strings.Repeat("text ", 9999)), end), errors.New("connection reset")
@@ -179,8 +179,7 @@ func TestTop(t *testing.T) {
 	}
 }
 
-// Whatever an archive contains, what comes out is a tree of files, folders and
-// links of its own.
+// Any archive that is accepted is a tree of files, folders and links within it.
 func FuzzReader(f *testing.F) {
 	a := file("r/a")
 	for _, parts := range [][]string{
@@ -212,14 +211,14 @@ func FuzzReader(f *testing.F) {
 				return
 			}
 			if m.Name == "" || path.Clean("/"+m.Name) != "/"+m.Name || strings.ContainsAny(m.Name, "\\\x00") || len(m.Name) > 1024 {
-				t.Fatalf("%q came out", m.Name)
+				t.Fatalf("got member %q", m.Name)
 			}
 			if kind, ok := kinds[m.Name]; ok && (kind != safetar.Folder || m.Kind != safetar.Folder) {
-				t.Fatalf("%q came twice", m.Name)
+				t.Fatalf("got member %q twice", m.Name)
 			}
 			for above := path.Dir(m.Name); above != "."; above = path.Dir(above) {
 				if kind, ok := kinds[above]; ok && kind != safetar.Folder {
-					t.Fatalf("%q came out, below %q", m.Name, above)
+					t.Fatalf("got member %q below %q", m.Name, above)
 				}
 			}
 			kinds[m.Name] = m.Kind
@@ -227,7 +226,7 @@ func FuzzReader(f *testing.F) {
 			case safetar.File, safetar.Folder:
 			case safetar.Symlink:
 				if to := path.Join("/top", path.Dir(m.Name), m.Target); path.IsAbs(m.Target) || to != "/top" && !strings.HasPrefix(to, "/top/") {
-					t.Fatalf("%q leads to %q", m.Name, m.Target)
+					t.Fatalf("link %q has target %q", m.Name, m.Target)
 				}
 			case safetar.HardLink:
 				if kind, ok := kinds[m.Target]; !ok || kind != safetar.File {

@@ -59,7 +59,7 @@ func CheckLink(name, target string) error {
 	case target == "" || len(target) > maxPath:
 		return errors.New("its target is empty or too long")
 	case !utf8.ValidString(target) || strings.ContainsAny(target, "\\\x00"):
-		return errors.New("its target contains characters that no path may have")
+		return errors.New("its target contains characters that are invalid in a path")
 	case strings.HasPrefix(target, "/"):
 		return errors.New("its target is absolute")
 	}
@@ -86,14 +86,14 @@ type tree struct {
 
 var errTooMany = errors.New("too many entries")
 
-// add notes a member. It refuses one that comes twice, or that is below
-// something that is not a folder: what is unpacked would depend on the order.
+// add adds a member. It refuses a duplicate, and one below something that is not a
+// folder: the result of unpacking would depend on the order.
 func (t *tree) add(name string, kind byte) error {
 	if before, ok := t.kinds[name]; ok {
 		if before == tar.TypeDir && kind == tar.TypeDir {
 			return nil
 		}
-		return errors.New("its name comes twice")
+		return errors.New("its name is a duplicate")
 	}
 	for above := path.Dir(name); above != "."; above = path.Dir(above) {
 		before, ok := t.kinds[above]

@@ -1,4 +1,4 @@
-// Package status reads what became of deliveries: the entries of a user, one of
+// Package status reads the outcomes of deliveries: the entries of a user, one of
 // them, and the feed of their changes.
 //
 // # The feed
@@ -13,8 +13,8 @@
 //	                                   readers, woken together
 //
 // A reader whose cursor is before the window catches up from the store. A
-// wake-up only says that the log may have grown, and the follower also looks by
-// itself every few seconds: a lost wake-up costs a moment and never a change.
+// wake-up only says that the log may have grown, and the follower also polls
+// every few seconds: a lost wake-up delays a change but never loses it.
 //
 //	reader, err := service.Subscribe(ctx, "dscape", status.Since{Now: true})
 //	if err != nil {

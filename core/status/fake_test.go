@@ -12,14 +12,14 @@ import (
 	"github.com/nodejitsu/webhooks/core/status"
 )
 
-// memory is a change log, and entries, for one user, that can be told to fail
-// and to lose wake-ups.
+// memory is a change log, and entries, for one user. It can be made to fail and to
+// lose wake-ups.
 type memory struct {
 	mu      sync.Mutex
 	changes []core.Change
 	cut     core.Seq // changes up to here are no longer kept
 	fail    error
-	deaf    bool          // nobody is woken
+	deaf    bool          // no watch is woken
 	reads   int           // calls of Changes
 	hold    chan struct{} // Watch waits for its end; nil: it does not
 	watches map[chan struct{}]bool
@@ -115,8 +115,8 @@ func (m *memory) watched() int {
 	return len(m.watches)
 }
 
-// patience is how long something may take that must happen. Only what hangs takes
-// so long, however busy the machine is.
+// patience limits waiting for what must happen. It is so long that only a hang
+// reaches it.
 const patience = 10 * time.Minute
 
 // running returns a started Service over m that the test stops.
@@ -139,11 +139,11 @@ func running(t *testing.T, m *memory, o status.Options) *status.Service {
 
 func subscribe(t *testing.T, s *status.Service, since string) *status.Reader {
 	t.Helper()
-	where, err := status.ParseSince(since)
+	from, err := status.ParseSince(since)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := s.Subscribe(t.Context(), "dscape", where)
+	r, err := s.Subscribe(t.Context(), "dscape", from)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,8 +36,8 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// Whatever the sizes of window and batch, each reader sees each change once
-// and in order, while changes come and other readers come and go.
+// With windows and batches of any size, each reader sees each change once and in
+// order, while changes are appended and other readers are opened and closed.
 func TestEachChangeOnceToEachReader(t *testing.T) {
 	t.Parallel()
 	const last = 300
@@ -122,7 +122,7 @@ func TestLastReaderEndsTheFollower(t *testing.T) {
 	})
 }
 
-func TestLostWakeUpCostsAMoment(t *testing.T) {
+func TestLostWakeUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{deaf: true}
@@ -132,14 +132,14 @@ func TestLostWakeUpCostsAMoment(t *testing.T) {
 		m.add(1, 2)
 		wantSeqs(t, read(t, r, 2), numbers(1, 2))
 		if took := time.Since(began); took > 3*time.Second {
-			t.Errorf("took %s, want one look", took)
+			t.Errorf("took %s, want at most the time between two polls", took)
 		}
 	})
 }
 
-// A reader that comes sees at once what the store holds, though the follower
-// was not woken for it yet.
-func TestNothingOlderThanTheSubscriptionIsMissed(t *testing.T) {
+// A new reader sees at once what is in the store, even if the follower was not
+// woken for it yet.
+func TestSubscribeSeesWhatIsInTheStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{deaf: true}
@@ -150,14 +150,14 @@ func TestNothingOlderThanTheSubscriptionIsMissed(t *testing.T) {
 		r := subscribe(t, s, "1")
 		lines, err := r.Poll(t.Context())
 		if err != nil || len(lines) != 2 {
-			t.Errorf("first Poll gave %d changes and %v, want 2", len(lines), err)
+			t.Errorf("first Poll returned %d changes and %v, want 2", len(lines), err)
 		}
 		wantSeqs(t, read(t, subscribe(t, s, "0"), 3), numbers(1, 3))
 	})
 }
 
-// A change that comes after a reader looked, and before its follower did, is
-// behind the window when that begins; so the reader is woken for the window.
+// A change that is appended after a reader polled, and before its follower did, is
+// before the window when that begins; so the reader is woken for the window.
 func TestReaderIsWokenForTheWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -174,9 +174,9 @@ func TestReaderIsWokenForTheWindow(t *testing.T) {
 	})
 }
 
-// Where all that lay before the window is no longer kept, a reader goes on in
-// the window and asks the store no more.
-func TestNothingLeftBeforeTheWindow(t *testing.T) {
+// If all changes before the window are no longer kept, a reader continues in the
+// window and does not read from the store again.
+func TestAllBeforeTheWindowIsDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{}
@@ -222,13 +222,13 @@ func TestGone(t *testing.T) {
 	wantSeqs(t, read(t, subscribe(t, s, "0"), 6), numbers(5, 10))
 }
 
-// Who asks for what comes after a seq that the log never gave would wait in
-// silence, and miss what comes until then.
+// A reader that begins after a seq beyond the end of the log would miss the changes
+// before that seq.
 func TestAheadOfTheLog(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
 	s := running(t, m, status.Options{})
-	subscribe(t, s, "99") // nothing is kept, so nobody knows where the log ended
+	subscribe(t, s, "99") // nothing is kept, so the end of the log is unknown
 	m.add(1, 10)
 	m.cut = core.Seq{Millis: 4}
 	_, err := s.Subscribe(t.Context(), "dscape", status.Since{After: core.Seq{Millis: 10, N: 1}})
@@ -291,14 +291,14 @@ func TestStoreFails(t *testing.T) {
 		r := subscribe(t, s, "now")
 		synctest.Wait()
 
-		// For a while: nothing is lost.
+		// After a short failure, nothing is lost.
 		m.set(func() { m.fail = errors.New("down") })
 		m.add(1, 2)
 		<-time.After(20 * time.Second)
 		m.set(func() { m.fail = nil })
 		wantSeqs(t, read(t, r, 2), numbers(1, 2))
 
-		// It is asked by the clock, however often it wakes us.
+		// A store that fails is polled at intervals, however often it wakes the follower.
 		m.set(func() { m.fail, m.reads = errors.New("down"), 0 })
 		for n := uint64(3); n < 100; n++ {
 			m.add(n, n)
@@ -306,13 +306,13 @@ func TestStoreFails(t *testing.T) {
 		}
 		m.set(func() {
 			if m.reads > 2 {
-				t.Errorf("a store that fails was asked %d times", m.reads)
+				t.Errorf("a store that fails was read %d times", m.reads)
 			}
 			m.fail = nil
 		})
 		wantSeqs(t, read(t, r, 97), numbers(3, 99))
 
-		// For good: the reader is told, and so is who comes then.
+		// After GiveUp, the reader gets the error, and so do new readers.
 		m.set(func() { m.fail = errors.New("down") })
 		m.add(100, 100)
 		began := time.Now()
@@ -321,10 +321,10 @@ func TestStoreFails(t *testing.T) {
 			t.Errorf("got %v, want %s", err, core.CodeStatusQueryFail)
 		}
 		if took := time.Since(began); took < 27*time.Second || took > 33*time.Second {
-			t.Errorf("was told after %s, want about 30 s", took)
+			t.Errorf("got the error after %s, want about 30 s", took)
 		}
 		if _, err := s.Subscribe(t.Context(), "dscape", status.Since{Now: true}); core.CodeOf(err) != core.CodeStatusQueryFail {
-			t.Errorf("Subscribe gave %v, want %s", err, core.CodeStatusQueryFail)
+			t.Errorf("Subscribe returned %v, want %s", err, core.CodeStatusQueryFail)
 		}
 		m.set(func() { m.fail = nil })
 		wantSeqs(t, read(t, subscribe(t, s, "99"), 1), numbers(100, 100))

@@ -22,7 +22,7 @@ type follower struct {
 	begun  bool // the window has begun
 	window window
 	wake   chan struct{} // closed, and replaced, when readers should look
-	err    error         // why the readers can't go on
+	err    error         // why the readers can't continue
 }
 
 // follow returns the user's follower, which has one more reader then.
@@ -79,7 +79,7 @@ func (f *follower) run(ctx context.Context) {
 	f.wakeReaders()
 }
 
-// watch follows the log and returns why it can't go on; never nil.
+// watch follows the log and returns why it can't continue; never nil.
 func (f *follower) watch(ctx context.Context) error {
 	// The watch begins before the first look, so that no change is missed.
 	woken, stop := f.s.o.Feed.Watch(f.user)

@@ -10,8 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Options is what a Service is made of. Log and Feed are required; everything
-// else has a default.
+// Options configure a Service. Log and Feed are required; all others have
+// defaults.
 type Options struct {
 	Log  Log
 	Feed Feed

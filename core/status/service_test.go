@@ -80,7 +80,7 @@ func TestEntry(t *testing.T) {
 			t.Errorf("got %v, %v, want %q", change.Seq, err, want)
 		}
 		if _, err := s.Entry(t.Context(), "dscape", "../../etc"); core.CodeOf(err) != core.CodeStatusNotFound {
-			t.Errorf("what can be no id gave %v", err)
+			t.Errorf("an invalid id returned %v", err)
 		}
 	}
 }

@@ -36,22 +36,22 @@ func (e *GoneError) Error() string { return "the oldest change kept is " + e.Old
 // Is makes errors.Is report that it is [core.ErrGone].
 func (e *GoneError) Is(target error) bool { return target == core.ErrGone }
 
-// gone returns the error for a reader that asked for what is no longer kept.
+// gone returns the error for changes that are no longer kept.
 func gone(oldest core.Seq) error {
 	return core.NewError(core.CodeChangesGone,
-		fmt.Sprintf("The changes after that seq are no longer kept; the oldest is %s: read the status, then go on with since=0", oldest),
+		fmt.Sprintf("The changes after that seq are no longer kept; the oldest is %s: read the status, then continue with since=0", oldest),
 		&GoneError{oldest})
 }
 
-// beyond returns the error for a reader that asked for what comes after a seq
-// that the log does not have yet: it is from another log, or the store lost it.
+// beyond returns the error for a seq that the log does not have yet: it is from
+// another log, or the store lost it.
 func beyond(oldest core.Seq) error {
 	return core.NewError(core.CodeChangesGone,
-		fmt.Sprintf("The changes end before that seq, which is from another log or was lost with the store; the oldest is %s: read the status, then go on with since=0", oldest),
+		fmt.Sprintf("The changes end before that seq, which is from another log or was lost with the store; the oldest is %s: read the status, then continue with since=0", oldest),
 		&GoneError{oldest})
 }
 
-// fatal returns the error for a reader that cannot go on where it is.
+// fatal returns the error for a reader that cannot continue.
 func fatal(why string) error {
 	return core.NewError(core.CodeChangesFatal,
 		core.Reason(core.CodeChangesFatal)+": "+why+"; re-connect with the last seq you saw in since",

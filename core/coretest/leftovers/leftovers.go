@@ -4,9 +4,9 @@
 //
 //	func TestMain(m *testing.M) { os.Exit(leftovers.Run(m)) }
 //
-// Everything that its tests make then lies in one folder, by which its
-// processes are known: they work in it, or it is in their environment or their
-// arguments. Processes and mounts are looked for where there is a /proc.
+// Everything that its tests create is then in one folder. A process belongs to the
+// tests if the folder is in its working directory, its environment or its
+// arguments. Processes and mounts are found on systems with /proc only.
 package leftovers
 
 import (
@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	// patience is how long a process that was told to end may take. Only one
-	// that hangs needs it.
+	// patience limits waiting for a process that was killed. Only one that hangs
+	// reaches it.
 	patience = 2 * time.Minute
-	// graceful is how long a process may take to end by itself.
+	// graceful is how long processes may take to exit by themselves.
 	graceful = 10 * time.Second
 )
 
@@ -49,13 +49,13 @@ func Run(m Tests) int {
 	return code
 }
 
-// makeFolder makes a folder for all that the tests make.
+// makeFolder creates a folder for everything that the tests create.
 func makeFolder() (string, error) {
 	dir, err := os.MkdirTemp("", "webhooks-test-")
 	if err != nil {
 		return "", err
 	}
-	// An app that runs as a user of its own must be able to pass.
+	// An app that runs as another user must be able to traverse it.
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // see above
 		return "", err
 	}
@@ -126,17 +126,17 @@ func ended(dir string, limit time.Duration, each func(process)) []process {
 	}
 }
 
-// process is one of the machine's.
+// process is a process on this machine.
 type process struct {
 	pid  int
 	args string
-	dir  string // where it works
+	dir  string // its working directory
 }
 
 func (p process) String() string { return fmt.Sprintf("%d %q in %s", p.pid, p.args, p.dir) }
 
-// processes returns those of a folder, but not the caller's own. A process that
-// has ended, but was not waited for, is none.
+// processes returns the processes that belong to a folder, other than this one.
+// Zombies are not returned.
 func processes(dir string) []process {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -149,8 +149,8 @@ func processes(dir string) []process {
 			continue
 		}
 		at := filepath.Join("/proc", entry.Name())
-		// All three can't be read of a process that has ended meanwhile, or of
-		// somebody else's.
+		// These fail for a process that has exited meanwhile, or that belongs to
+		// another user.
 		cwd, _ := os.Readlink(filepath.Join(at, "cwd"))
 		args, _ := os.ReadFile(filepath.Join(at, "cmdline"))    //nolint:gosec // a number
 		environ, _ := os.ReadFile(filepath.Join(at, "environ")) //nolint:gosec // a number
@@ -184,8 +184,8 @@ func mentions(texts []byte, dir string) bool {
 	})
 }
 
-// isNamePart reports whether a folder's name goes on with c, so that it is
-// another one.
+// isNamePart reports whether c may be part of a folder's name, so that the name
+// before it is only the beginning of another one.
 func isNamePart(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_'
 }

@@ -67,7 +67,7 @@ func TestCheckNamesWhatIsLeft(t *testing.T) {
 	cmd := start(t, func(cmd *exec.Cmd) { cmd.Dir = dir })
 	err := check(dir, 0)
 	if err == nil {
-		t.Fatal("nothing was found")
+		t.Fatal("no process was found")
 	}
 	for _, want := range []string{"process " + pid(cmd), "file " + filepath.Join(dir, "forgotten")} {
 		if !strings.Contains(err.Error(), want) {

@@ -73,7 +73,7 @@ func (c *call) body() ([]byte, error) {
 		return nil, core.Errorf(core.CodePlatformTooLarge, "The body is larger than %d KiB", maxBody>>10)
 	}
 	if err != nil {
-		return nil, core.Errorf(core.CodePlatformIncomplete, "The body broke off; send it again")
+		return nil, core.Errorf(core.CodePlatformIncomplete, "The body ended early; send it again")
 	}
 	return text, nil
 }
