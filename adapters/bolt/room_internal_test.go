@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nodejitsu/webhooks/core"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/nodejitsu/webhooks/core"
 )
 
 // A disk that takes nothing more than fits into free pages of the file is full: the
