@@ -52,7 +52,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/2/deploy", 404},
 		{"POST", "/1", 404},
 		{"GET", "/1/status/dscape", 404},
-		{"GET", "/1/status//changes", 401}, // nobody is that user
+		{"GET", "/1/status//changes", 401}, // no such user
 		{"GET", "/1/status/dscape%2fx/webhooks", 404},
 		{"GET", "/1/deploy", 405},
 		{"GET", "/", 405},
@@ -137,9 +137,9 @@ func TestBase(t *testing.T) {
 		{name: "no host", headers: []string{"Host: "}, want: "http://localhost"},
 		{name: "behind a proxy", headers: []string{"Host: h", "X-Forwarded-Proto: https"}, remote: "10.1.2.3:99", want: "https://h"},
 		{name: "behind two", headers: []string{"Host: h", "X-Forwarded-Proto: http, HTTPS"}, remote: "10.1.2.3:99", want: "https://h"},
-		{name: "behind one that adds a header of its own", headers: []string{"Host: h", "X-Forwarded-Proto: https", "X-Forwarded-Proto: http"}, remote: "10.1.2.3:99", want: "http://h"},
-		{name: "a proxy nobody trusts", headers: []string{"Host: h", "X-Forwarded-Proto: https"}, remote: "11.1.2.3:99", want: "http://h"},
-		{name: "a scheme that is none", headers: []string{"Host: h", "X-Forwarded-Proto: javascript"}, remote: "10.1.2.3:99", want: "http://h"},
+		{name: "behind one that adds another header", headers: []string{"Host: h", "X-Forwarded-Proto: https", "X-Forwarded-Proto: http"}, remote: "10.1.2.3:99", want: "http://h"},
+		{name: "an untrusted proxy", headers: []string{"Host: h", "X-Forwarded-Proto: https"}, remote: "11.1.2.3:99", want: "http://h"},
+		{name: "an invalid scheme", headers: []string{"Host: h", "X-Forwarded-Proto: javascript"}, remote: "10.1.2.3:99", want: "http://h"},
 		{name: "configured", configured: "https://webhooks.example/", headers: []string{"Host: other"}, want: "https://webhooks.example"},
 	}
 	for _, c := range cases {
@@ -153,17 +153,17 @@ func TestBase(t *testing.T) {
 			if c.remote != "" {
 				r.RemoteAddr = c.remote
 			}
-			var told struct{ ID string }
+			var got struct{ ID string }
 			w := serve(api, r)
-			if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil {
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 				t.Fatal(err)
 			}
 			secure := c.configured == "" && strings.HasPrefix(c.want, "https:")
 			if got := w.Header().Get("Strict-Transport-Security"); (got != "") != secure {
 				t.Errorf("Strict-Transport-Security is %q", got)
 			}
-			if want := c.want + "/1/status/dscape/changes/" + entryID; told.ID != want {
-				t.Errorf("id is %q, want %q", told.ID, want)
+			if want := c.want + "/1/status/dscape/changes/" + entryID; got.ID != want {
+				t.Errorf("id is %q, want %q", got.ID, want)
 			}
 		})
 	}
@@ -182,8 +182,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// A panic is an answer like any other, and what is logged of it is not the
-// request.
+// A panic is answered with an error response, and the log contains the panic but
+// not the request.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	var log records
@@ -194,11 +194,11 @@ func TestPanic(t *testing.T) {
 	golden(t, "panic", whole(serve(api, request(t, "POST", "/?user="+secret, "{}", as("dscape")))))
 	text := log.String()
 	if !strings.Contains(text, "out of cheese") || !strings.Contains(text, "fakes_test.go") || !strings.Contains(text, uuid) {
-		t.Errorf("the log does not tell of the panic: %s", text)
+		t.Errorf("the log does not contain the panic: %s", text)
 	}
 }
 
-// brokenLog is a change log with a bug behind its first change.
+// brokenLog is a change log that panics after its first change.
 type brokenLog struct{ *changeLog }
 
 func (l brokenLog) Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.EncodedChange, error) {
@@ -208,7 +208,7 @@ func (l brokenLog) Changes(ctx context.Context, user string, since core.Seq, lim
 	return l.changeLog.Changes(ctx, user, since, limit)
 }
 
-// An answer that has begun must not end as if it were whole.
+// A response that has begun must not end as if it were complete.
 func TestPanicInTheMiddle(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
@@ -217,13 +217,13 @@ func TestPanicInTheMiddle(t *testing.T) {
 	}
 	s := feedOver(t, brokenLog{l}, status.Options{Batch: 1})
 	_, url := started(t, newAPI(t, func(o *httpapi.Options) { o.Status = s }))
-	answer := get(t, url+"/1/status/dscape/changes?since=0&feed=normal")
-	text, err := io.ReadAll(answer.Body)
+	response := get(t, url+"/1/status/dscape/changes?since=0&feed=normal")
+	text, err := io.ReadAll(response.Body)
 	if err == nil {
-		t.Errorf("the client took %q for whole", text)
+		t.Errorf("got %q without an error", text)
 	}
-	if answer.StatusCode != http.StatusOK {
-		t.Errorf("got %d, want an answer that had begun", answer.StatusCode)
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("got status %d, want 200", response.StatusCode)
 	}
 }
 
@@ -241,14 +241,14 @@ func TestAccessLog(t *testing.T) {
 	serve(api, request(t, secret, "/"+secret, ""))
 	text := log.String()
 	if strings.Contains(text, secret) || strings.Contains(text, "Basic") {
-		t.Errorf("the log tells a secret: %s", text)
+		t.Errorf("the log contains a secret: %s", text)
 	}
 	for _, want := range []string{
 		`"route":"/1/status/:user/changes/:id"`, `"status":500`, `"uuid":"` + uuid + `"`, `"user":"dscape"`,
 		`"code":"status:db:get_by_id"`, `"client_ip":"192.0.2.1"`, `"error":"disk on fire"`, `"status":401`, `"status":404`,
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the log does not tell %s: %s", want, text)
+			t.Errorf("the log does not contain %s: %s", want, text)
 		}
 	}
 }

@@ -18,13 +18,13 @@ const maxSmallBody = 64 << 10
 
 // pairGitHub keeps the caller's access token for GitHub.
 func (a *API) pairGitHub(c *gin.Context) error {
-	given, err := credentials(c.Request.Header)
+	sent, err := credentials(c.Request.Header)
 	if err != nil {
 		return core.NewError(core.CodeUnauthorized, "", err)
 	}
 	var account core.Account
-	err = a.throttled(c, given, func() error {
-		account, err = a.o.Auth.Authenticate(c.Request.Context(), given)
+	err = a.throttled(c, sent, func() error {
+		account, err = a.o.Auth.Authenticate(c.Request.Context(), sent)
 		return err
 	})
 	if err != nil {

@@ -52,12 +52,12 @@ func TestPairGitHubBody(t *testing.T) {
 		{"a number", "", `{"credentials":1}`, core.CodeBadCredentials, 400},
 		{"an object", "", `{"credentials":{"a":"` + secret + `"}}`, core.CodeBadCredentials, 400},
 		{"too large", "", strings.Repeat(" ", 65<<10), core.CodePayloadTooLarge, 413},
-		{"a query that is none", "?app=%zz", "{}", core.CodeAuthParams, 400},
+		{"an invalid query", "?app=%zz", "{}", core.CodeAuthParams, 400},
 	} {
 		api := newAPI(t, func(o *httpapi.Options) {
 			o.Auth = fakeAuth{pair: func(_ string, credentials core.Secret, _ string) (auth.Pairing, error) {
 				if !credentials.IsZero() {
-					t.Errorf("%s: the use case was given something", c.name)
+					t.Errorf("%s: the use case got credentials", c.name)
 				}
 				return auth.Pairing{}, core.NewError(core.CodeNoCredentials, "", nil)
 			}}
@@ -68,7 +68,7 @@ func TestPairGitHubBody(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d %s", c.name, w.Code, w.Body, c.status, c.want)
 		}
 		if strings.Contains(w.Body.String(), secret) {
-			t.Errorf("%s: the answer repeats the credentials: %s", c.name, w.Body)
+			t.Errorf("%s: the response contains the credentials: %s", c.name, w.Body)
 		}
 	}
 }

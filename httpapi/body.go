@@ -34,7 +34,7 @@ const (
 
 // readBody returns the request's body, at most limit bytes of it; of a larger
 // one nothing more is read. All bodies share the memory of Options.BodyMemory:
-// release, which is never nil, gives back what this one has reserved of it.
+// release, which is never nil, releases the memory that is reserved for this body.
 func (a *API) readBody(c *gin.Context, limit int64) (body []byte, release func(), err error) {
 	release = func() {}
 	for _, encoding := range c.Request.Header.Values("Content-Encoding") {

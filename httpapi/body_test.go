@@ -29,7 +29,7 @@ func TestBodiesShareTheirMemory(t *testing.T) {
 			}}
 		})
 		post := func(body io.Reader) *httptest.ResponseRecorder {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/?user=nobody", body)
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/?user=indexzero", body)
 			r.ContentLength = core.MaxPayload // which is not believed
 			return serve(api, r)
 		}
@@ -73,8 +73,8 @@ func TestBodiesShareTheirMemory(t *testing.T) {
 	})
 }
 
-// Large bodies are read one after the other if the memory is enough for one,
-// and small ones don't wait for them.
+// Large bodies are read one after the other if the memory is only enough for one,
+// and small bodies don't wait for them.
 func TestLargeBodiesTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 			}}
 		})
 		post := func(size int) int {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/?user=nobody", strings.NewReader("{"+strings.Repeat(" ", size-2)+"}"))
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/?user=indexzero", strings.NewReader("{"+strings.Repeat(" ", size-2)+"}"))
 			return serve(api, r).Code
 		}
 		codes := make(chan int, 10)
@@ -100,10 +100,10 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := len(entered); n < 1 || n > 3 {
-			t.Errorf("%d large bodies are there at once", n)
+			t.Errorf("%d large bodies are in memory at the same time", n)
 		}
 		if code := post(1000); code != http.StatusOK {
-			t.Errorf("a small one got %d", code)
+			t.Errorf("a small body got %d", code)
 		}
 		close(leave)
 		for range 5 {

@@ -31,9 +31,9 @@ func (a *API) changes(c *gin.Context) error {
 		form: feedForm{base: a.base(c), docs: query.docs, events: query.events}, query: query,
 		user: user, uuid: uuidOf(c), reader: reader, ending: a.ending, buffers: &a.buffers,
 	}
-	taken := false
+	received := false
 	defer func() {
-		if !taken {
+		if !received {
 			f.close()
 			a.feeds.Add(-1)
 		}
@@ -47,7 +47,7 @@ func (a *API) changes(c *gin.Context) error {
 	idle, err := f.run(c.Request.Context())
 	if idle {
 		if a.live.admit() {
-			taken = true
+			received = true
 			a.live.takeOver(c, f)
 			return nil
 		}

@@ -17,7 +17,7 @@ import (
 // travisToken is what Travis CI sent as the whole Authorization header until
 // November 2016: the SHA-256, in hex, of the slug and a token of Travis' own
 // (travis-ci/travis-tasks, lib/travis/addons/webhook/task.rb). It
-// authenticates nobody here, and is not an attempt to.
+// is not used for authentication and does not count as an attempt.
 var travisToken = regexp.MustCompile(`^[0-9A-Fa-f]{8,128}$`)
 
 var errMalformed = errors.New("the Authorization header is not of the form of RFC 7617")
@@ -51,12 +51,12 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // authorize returns the user that the path names, if the caller is that user.
 func (a *API) authorize(c *gin.Context) (user string, err error) {
-	given, err := credentials(c.Request.Header)
+	sent, err := credentials(c.Request.Header)
 	if err != nil {
 		return "", core.NewError(core.CodeUnauthorized, "", err)
 	}
-	err = a.throttled(c, given, func() error {
-		account, err := a.o.Auth.Authorize(c.Request.Context(), given, c.Param("user"))
+	err = a.throttled(c, sent, func() error {
+		account, err := a.o.Auth.Authorize(c.Request.Context(), sent, c.Param("user"))
 		user = account.Username
 		return err
 	})
@@ -69,12 +69,12 @@ func (a *API) authorize(c *gin.Context) (user string, err error) {
 
 // throttled calls authenticate, which verifies the credentials, unless there
 // were too many wrong ones from that address or for that user.
-func (a *API) throttled(c *gin.Context, given *core.Credentials, authenticate func() error) error {
-	if given == nil {
+func (a *API) throttled(c *gin.Context, sent *core.Credentials, authenticate func() error) error {
+	if sent == nil {
 		return authenticate()
 	}
 	attempt := throttle.Attempt{
-		Address: a.o.Proxies.ThrottleAddr(c.Request), User: given.Username, Secret: given.Password.Reveal(),
+		Address: a.o.Proxies.ThrottleAddr(c.Request), User: sent.Username, Secret: sent.Password.Reveal(),
 	}
 	err := a.o.Logins.Do(c.Request.Context(), attempt, func() (throttle.Outcome, error) {
 		err := authenticate()

@@ -43,7 +43,7 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	if len(branch) > 255 || strings.ContainsFunc(branch, isControl) {
 		return receipt, invalid(core.CodeDeployParams, "branch", "the name of a branch")
 	}
-	given, err := credentials(c.Request.Header)
+	sent, err := credentials(c.Request.Header)
 	if err != nil {
 		return receipt, core.NewError(core.CodeBadCreds, "", err)
 	}
@@ -56,9 +56,9 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	if err != nil {
 		return receipt, err
 	}
-	err = a.throttled(c, given, func() error {
+	err = a.throttled(c, sent, func() error {
 		receipt, err = a.o.Deploy.Deliver(c.Request.Context(), deploy.Request{
-			UUID: uuidOf(c), Delivery: delivery, Credentials: given, User: query.Get("user"), Branch: branch,
+			UUID: uuidOf(c), Delivery: delivery, Credentials: sent, User: query.Get("user"), Branch: branch,
 		})
 		return err
 	})
@@ -84,7 +84,7 @@ func (a *API) release(c *gin.Context) error {
 // senderHeader returns the headers that a provider may read: all but the
 // credentials.
 func senderHeader(h http.Header) textproto.MIMEHeader {
-	h = maps.Clone(h) // not the values, which nobody changes
+	h = maps.Clone(h) // the values are not modified
 	delete(h, "Authorization")
 	delete(h, "Cookie")
 	return textproto.MIMEHeader(h)

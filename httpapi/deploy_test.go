@@ -57,7 +57,7 @@ func TestDeployOutcomes(t *testing.T) {
 	}
 }
 
-// What the use case is given is what came, and what it says is told.
+// The use case gets the fields of the request, and its result is the response.
 func TestDeployRequest(t *testing.T) {
 	t.Parallel()
 	var got deploy.Request
@@ -90,7 +90,7 @@ func TestDeployCredentials(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name, header string
-		given        bool
+		present      bool
 		want         int
 	}{
 		{"none", "", false, 200},
@@ -115,8 +115,8 @@ func TestDeployCredentials(t *testing.T) {
 			api := newAPI(t, func(o *httpapi.Options) {
 				o.Deploy = fakeDeploy{deliver: func(_ context.Context, r deploy.Request) (deploy.Receipt, error) {
 					called = true
-					if got := r.Credentials != nil; got != c.given {
-						t.Errorf("credentials are given: %t, want %t", got, c.given)
+					if got := r.Credentials != nil; got != c.present {
+						t.Errorf("credentials present: %t, want %t", got, c.present)
 					}
 					return deploy.Receipt{Change: changeOf(core.StatusOK)}, nil
 				}}
@@ -148,10 +148,10 @@ func TestDeployRefusals(t *testing.T) {
 		{"white space", "/", " \r\n", nil, core.CodeNoPayload},
 		{"neither JSON nor a form", "/", "hello", nil, core.CodeProviderNotSupported},
 		{"compressed", "/", "{}", []string{"Content-Encoding: gzip"}, core.CodePayloadEncoding},
-		{"compressed, told twice", "/", "{}", []string{"Content-Encoding: identity", "Content-Encoding: br"}, core.CodePayloadEncoding},
-		{"a branch that is none", "/?branch=a%0ab", "{}", nil, core.CodeDeployParams},
+		{"compressed, two headers", "/", "{}", []string{"Content-Encoding: identity", "Content-Encoding: br"}, core.CodePayloadEncoding},
+		{"an invalid branch", "/?branch=a%0ab", "{}", nil, core.CodeDeployParams},
 		{"a very long branch", "/?branch=" + strings.Repeat("a", 256), "{}", nil, core.CodeDeployParams},
-		{"a query that is none", "/?branch=%zz", "{}", nil, core.CodeDeployParams},
+		{"an invalid query", "/?branch=%zz", "{}", nil, core.CodeDeployParams},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestLargestPayload(t *testing.T) {
 	}
 }
 
-// A body that is cut off is refused, and the use case hears nothing of it.
+// A truncated body is refused, and the use case is not called.
 func TestPayloadCutOff(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.MultiReader(
@@ -236,8 +236,8 @@ func TestWaiting(t *testing.T) {
 		{"both", []string{"respond-async, wait=3"}, 3 * time.Second, "respond-async, wait=3"},
 		{"in two headers, with parameters", []string{`Respond-Async; x="a,wait=9"`, `foo=bar, WAIT = "4" ; y`}, 4 * time.Second, "respond-async, wait=4"},
 		{"the first counts", []string{"wait=2, wait=5"}, 2 * time.Second, "wait=2"},
-		{"what is no number", []string{"wait=soon"}, 8 * time.Second, ""},
-		{"what is negative", []string{"wait=-1"}, 8 * time.Second, ""},
+		{"not a number", []string{"wait=soon"}, 8 * time.Second, ""},
+		{"negative", []string{"wait=-1"}, 8 * time.Second, ""},
 		{"something else", []string{"return=minimal"}, 8 * time.Second, ""},
 	}
 	for _, c := range cases {
@@ -257,10 +257,10 @@ func TestWaiting(t *testing.T) {
 				})
 				r := request(t, "POST", "/", "{}")
 				r.Header["Prefer"] = c.prefer
-				began := time.Now()
+				begin := time.Now()
 				w := serve(api, r)
-				if took := time.Since(began); took != c.wait {
-					t.Errorf("waited %s, want %s", took, c.wait)
+				if got := time.Since(begin); got != c.wait {
+					t.Errorf("waited %s, want %s", got, c.wait)
 				}
 				if got := w.Header().Get("Preference-Applied"); got != c.applied {
 					t.Errorf("Preference-Applied is %q, want %q", got, c.applied)
@@ -273,8 +273,8 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// A report that let a push go on is answered with what came of the push, also
-// when it comes again.
+// The response to a report that released a push has the outcome of the push, also
+// if the report is repeated.
 func TestReportIsAnsweredWithItsPush(t *testing.T) {
 	t.Parallel()
 	report, push := changeOf(core.StatusOK), changeOf(core.StatusError)
@@ -286,7 +286,7 @@ func TestReportIsAnsweredWithItsPush(t *testing.T) {
 			},
 			wait: func(_ context.Context, id string) (core.Change, error) {
 				if id != report.Entry.ID {
-					t.Errorf("waits for %s", id)
+					t.Errorf("got wait for %s, want the report", id)
 				}
 				return push, nil
 			},
@@ -301,8 +301,8 @@ func TestReportIsAnsweredWithItsPush(t *testing.T) {
 	}
 }
 
-// What is nobody's has no address.
-func TestReportOfNobodyHasNoAddress(t *testing.T) {
+// A report without a user has no address.
+func TestReportWithoutUserHasNoAddress(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[core.Status]int{core.StatusHeld: http.StatusAccepted, core.StatusOK: http.StatusOK, core.StatusError: 0} {
 		change := changeOf(status)
@@ -319,15 +319,15 @@ func TestReportOfNobodyHasNoAddress(t *testing.T) {
 	}
 }
 
-// What it took to read and judge a delivery is not waited for once more.
+// The time for reading and processing a delivery is part of the wait.
 func TestWaitingBeginsWithTheRequest(t *testing.T) {
 	t.Parallel()
-	for took, want := range map[time.Duration]time.Duration{3 * time.Second: 8 * time.Second, 9 * time.Second: 9 * time.Second} {
+	for elapsed, want := range map[time.Duration]time.Duration{3 * time.Second: 8 * time.Second, 9 * time.Second: 9 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			api := newAPI(t, func(o *httpapi.Options) {
 				o.Deploy = fakeDeploy{
 					deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
-						<-time.After(took)
+						<-time.After(elapsed)
 						return deploy.Receipt{Change: changeOf(core.StatusPending)}, nil
 					},
 					wait: func(ctx context.Context, _ string) (core.Change, error) {
@@ -336,18 +336,18 @@ func TestWaitingBeginsWithTheRequest(t *testing.T) {
 					},
 				}
 			})
-			began := time.Now()
+			begin := time.Now()
 			if w := serve(api, request(t, "POST", "/", "{}")); w.Code != http.StatusAccepted {
 				t.Errorf("got %d %s", w.Code, w.Body)
 			}
-			if got := time.Since(began); got != want {
-				t.Errorf("judged in %s: answered after %s, want %s", took, got, want)
+			if got := time.Since(begin); got != want {
+				t.Errorf("processed in %s: response after %s, want %s", elapsed, got, want)
 			}
 		})
 	}
 }
 
-// What is accepted is answered as accepted, though looking at it fails.
+// An accepted delivery is answered with 202 even if waiting for it fails.
 func TestWaitingFails(t *testing.T) {
 	t.Parallel()
 	api := newAPI(t, func(o *httpapi.Options) {
@@ -378,9 +378,9 @@ func TestRelease(t *testing.T) {
 	fail = core.NewError(core.CodeNotHeld, "", nil)
 	golden(t, "release not held", whole(serve(api, request(t, "POST", path, "", as("dscape")))))
 	if w := serve(api, request(t, "POST", path, "", as("indexzero"))); w.Code != http.StatusUnauthorized {
-		t.Errorf("somebody else got %d", w.Code)
+		t.Errorf("another user: got %d, want 401", w.Code)
 	}
 	if want := "dscape/" + entryID; len(asked) != 2 || asked[0] != want {
-		t.Errorf("asked %s for %v, want %q twice", strconv.Itoa(len(asked)), asked, want)
+		t.Errorf("released %v (%s times), want %q twice", asked, strconv.Itoa(len(asked)), want)
 	}
 }

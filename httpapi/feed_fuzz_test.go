@@ -16,7 +16,8 @@ import (
 // event is a server-sent event, as a browser dispatches it.
 type event struct{ name, id, data string }
 
-// dispatched reads a stream as the HTML standard, section 9.2.6, has it.
+// dispatched parses an event stream as specified in section 9.2.6 of the HTML
+// standard.
 func dispatched(t *testing.T, stream string) (all []event) {
 	t.Helper()
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(stream)
@@ -37,14 +38,14 @@ func dispatched(t *testing.T, stream string) (all []event) {
 			e.name = value
 		case name == "" || name == "retry": // a comment, or empty
 		default:
-			t.Fatalf("the line %q is none of ours", line)
+			t.Fatalf("unexpected line %q", line)
 		}
 	}
 	return all
 }
 
-// Whatever stands in a change and in the request's host, a reader gets that one
-// change, in one line of JSON or one event, and nothing that looks like another.
+// Whatever the change and the request's host contain, a reader gets exactly one
+// line of JSON or one event for the change.
 func FuzzFeedForm(f *testing.F) {
 	gin.SetMode(gin.ReleaseMode)
 	for _, seed := range []string{"", "plain", "a\nid: 9-9\ndata: {}\n\n", "a\r\rdata: x", "\u2028\u2029\u0085", "\x00\xff", `"},{"`, ": comment", "</script>"} {
@@ -89,7 +90,7 @@ func FuzzFeedForm(f *testing.F) {
 			}
 			all := dispatched(t, text)
 			if len(all) != 3 || all[0] != all[1] || all[0].id != "17-1" || all[0].name != "" || all[2].name != "error" || all[2].id != "" {
-				t.Fatalf("%q is read as %+v", text, all)
+				t.Fatalf("%q is parsed as %+v", text, all)
 			}
 			for i, one := range all {
 				if len(objects) != 3 || one.data != objects[i] {
@@ -105,10 +106,10 @@ func FuzzFeedForm(f *testing.F) {
 		if err := json.Unmarshal([]byte(objects[0]), &got); err != nil {
 			t.Fatalf("%s: %v", objects[0], err)
 		}
-		// JSON has no form for what is no UTF-8.
+		// JSON can't represent invalid UTF-8.
 		want := string([]rune(message))
 		if got.Seq != "17-1" || !strings.HasSuffix(got.ID, "/1/status/dscape/changes/"+change.Entry.ID) || got.Doc.Commit.Message != want {
-			t.Fatalf("%q was told as %+v", message, got)
+			t.Fatalf("%q was sent as %+v", message, got)
 		}
 	})
 }

@@ -216,7 +216,7 @@ func TestFeedTimeout(t *testing.T) {
 			l.add(1, core.StatusOK, nil)
 			<-time.After(4 * time.Second)
 			if s.over() {
-				t.Error("a change is no silence")
+				t.Error("the feed timed out in spite of a change")
 			}
 			<-time.After(2 * time.Second)
 			code, text := s.sent()
@@ -230,7 +230,7 @@ func TestFeedTimeout(t *testing.T) {
 		t.Parallel()
 		bubble(t, func(t *testing.T, l *changeLog, api *httpapi.API) {
 			s := open(t, api, "?timeout=5000&heartbeat=2000&app=other")
-			l.add(1, core.StatusOK, nil) // not wanted, so it is silence
+			l.add(1, core.StatusOK, nil) // filtered out, so the timeout is not reset
 			<-time.After(5 * time.Second)
 			code, text := s.sent()
 			if code != http.StatusOK || !strings.HasPrefix(text, "\n\n{") {
@@ -263,7 +263,7 @@ func TestFeedGone(t *testing.T) {
 	})
 }
 
-// HEAD asks for the headers of the feed alone, whatever the feed holds.
+// HEAD returns only the headers of the feed, whatever the feed contains.
 func TestFeedHead(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
@@ -280,7 +280,7 @@ func TestFeedHead(t *testing.T) {
 		"?feed=longpoll": {200, "application/x-ndjson"}, "?since=0-1": {410, "application/json"}, "?since=x": {400, "application/json"},
 	} {
 		r := request(t, "HEAD", url+"/1/status/dscape/changes"+query, "", as("dscape"))
-		r.RequestURI = "" // which only a server may have
+		r.RequestURI = "" // must not be set in client requests
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -339,7 +339,7 @@ func TestFeedsAreBounded(t *testing.T) {
 		first.cancel()
 		<-first.done
 		if code, _ := open(t, api, "").sent(); code != http.StatusOK {
-			t.Errorf("in the place of one that left it got %d", code)
+			t.Errorf("after another feed has ended: got %d, want 200", code)
 		}
 	})
 }
@@ -352,12 +352,12 @@ func TestEndFeeds(t *testing.T) {
 		other := open(t, api, "?timeout=60000&app=other")
 		api.EndFeeds(t.Context())
 		if !began.over() || !silent.over() || !other.over() {
-			t.Error("not all feeds are over")
+			t.Error("not all feeds have ended")
 		}
 		_, text := began.sent()
 		wantSeqs(t, text, "1", string(core.CodeHTTPUnavailable))
 		if code, _ := other.sent(); code != http.StatusServiceUnavailable {
-			t.Errorf("where nothing was sent: %d, want 503", code)
+			t.Errorf("feed without output: got %d, want 503", code)
 		}
 		if code, _ := open(t, api, "").sent(); code != http.StatusServiceUnavailable {
 			t.Errorf("a new feed got %d, want 503", code)

@@ -76,7 +76,8 @@ func canTakeOver(c *gin.Context) bool {
 	return ok && canTryWrite && c.Request.TLS == nil && c.Request.ProtoMajor == 1 && c.Request.ProtoAtLeast(1, 1)
 }
 
-// admit says that a feed is about to be taken over; false if there are to be no more.
+// admit registers a feed that is about to be taken over. It returns false if feeds
+// are ending.
 func (l *liveFeeds) admit() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -93,7 +93,7 @@ func TestManyFeeds(t *testing.T) {
 	}
 }
 
-// smallBuffers is a listener of whose connections the kernel buffers little.
+// smallBuffers is a listener whose connections have small send buffers.
 type smallBuffers struct{ net.Listener }
 
 func (l smallBuffers) Accept() (net.Conn, error) {
@@ -104,7 +104,8 @@ func (l smallBuffers) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// A client that does not read for a while misses nothing, and delays nobody.
+// A client that does not read for a while loses no changes and does not delay
+// others.
 func TestFeedPauses(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
@@ -120,7 +121,7 @@ func TestFeedPauses(t *testing.T) {
 	})
 	url := s.URL + "/1/status/dscape/changes"
 	paused, other := bufio.NewReader(get(t, url+"?include_docs=true").Body), bufio.NewReader(get(t, url).Body)
-	const more = 20 // more than fits between client and server
+	const more = 20 // more than the buffers hold
 	for n := uint64(0); n < 3*more; n += more {
 		for m := n + 1; m <= n+more; m++ {
 			l.add(m, core.StatusOK, func(e *core.Entry) { e.Output = strings.Repeat("x", 64<<10) })
@@ -151,8 +152,8 @@ func TestFeedHeartbeatsAndTimeout(t *testing.T) {
 	wantSeqs(t, string(text), string(core.CodeChangesTimeout))
 }
 
-// A client that leaves is noticed, though there is nothing to write.
-func TestFeedOfClientThatLeaves(t *testing.T) {
+// A disconnected client is detected even if there is nothing to write.
+func TestFeedOfDisconnectedClient(t *testing.T) {
 	t.Parallel()
 	ended := make(chan string, 10)
 	_, url := started(t, newAPI(t, func(o *httpapi.Options) {
@@ -174,12 +175,12 @@ func TestFeedOfClientThatLeaves(t *testing.T) {
 		}
 		_ = answer.Body.Close()
 		if line := <-ended; !strings.Contains(line, uuid) || !strings.Contains(line, "dscape") {
-			t.Errorf("the log has %s", line)
+			t.Errorf("got log line %s", line)
 		}
 	}
 }
 
-// Feeds that can't go on are told why as their last line, and end as whole.
+// The last line of feeds that fail has the reason, and the response is complete.
 func TestLiveFeedsFail(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
@@ -201,14 +202,14 @@ func TestLiveFeedsFail(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := seqs(t, string(text)) // the change may have come too late
+		got := seqs(t, string(text)) // the change may be missing
 		if last := got[len(got)-1]; last != string(core.CodeHTTPUnavailable) || len(got) > 2 {
 			t.Errorf("got %v", got)
 		}
 	}
 }
 
-// After EndFeeds every feed has had its last line, and new ones are refused.
+// EndFeeds sends a last line to every feed, and new feeds are refused.
 func TestEndLiveFeeds(t *testing.T) {
 	t.Parallel()
 	api := newAPI(t, func(o *httpapi.Options) { o.Status = feedOver(t, &changeLog{}, status.Options{}) })
@@ -230,7 +231,7 @@ func TestEndLiveFeeds(t *testing.T) {
 	}
 }
 
-// HTTP/1.0 has no chunks, so its feeds are left to net/http.
+// HTTP/1.0 has no chunked encoding, so its feeds are written by net/http.
 func TestFeedOfHTTP10(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}

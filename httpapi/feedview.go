@@ -74,7 +74,7 @@ func (v *view) remove(f *liveFeed) {
 	f.view.Store(nil)
 }
 
-// detach gives a feed a goroutine of its own, which first writes rest.
+// detach starts a goroutine for a feed, which first writes rest.
 func (v *view) detach(f *liveFeed, rest []byte) {
 	v.remove(f)
 	rest = slices.Clone(rest)
@@ -205,7 +205,7 @@ func (v *view) write(text []byte) {
 	}
 }
 
-// fail gives all feeds goroutines of their own, which get the reader's error.
+// fail starts a goroutine for each feed, which gets the reader's error.
 // Feeds that come get another view. v.mu is held.
 func (v *view) fail() {
 	v.failed = true

@@ -13,7 +13,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Credentials that are read are those that were sent: a user, and all behind
+// Parsed credentials are those that were sent: a user name, and everything after
 // the first colon.
 func FuzzCredentials(f *testing.F) {
 	for _, seed := range []string{
@@ -23,15 +23,15 @@ func FuzzCredentials(f *testing.F) {
 		f.Add(seed, "dscape", "pass:word")
 	}
 	f.Fuzz(func(t *testing.T, header, user, password string) {
-		given, err := credentials(http.Header{"Authorization": {header}})
-		if given != nil {
-			if err != nil || given.Username == "" || strings.Contains(given.Username, ":") {
-				t.Fatalf("%q: user %q, %v", header, given.Username, err)
+		parsed, err := credentials(http.Header{"Authorization": {header}})
+		if parsed != nil {
+			if err != nil || parsed.Username == "" || strings.Contains(parsed.Username, ":") {
+				t.Fatalf("%q: user %q, %v", header, parsed.Username, err)
 			}
-			if both := given.Username + ":" + given.Password.Reveal(); !utf8.ValidString(both) || strings.ContainsFunc(both, isControl) {
+			if both := parsed.Username + ":" + parsed.Password.Reveal(); !utf8.ValidString(both) || strings.ContainsFunc(both, isControl) {
 				t.Fatalf("%q: read %q", header, both)
 			}
-			user, password = given.Username, given.Password.Reveal()
+			user, password = parsed.Username, parsed.Password.Reveal()
 		}
 		if user == "" || strings.Contains(user, ":") || !utf8.ValidString(user+":"+password) || strings.ContainsFunc(user+password, isControl) {
 			return
@@ -40,17 +40,17 @@ func FuzzCredentials(f *testing.F) {
 		r.SetBasicAuth(user, password)
 		again, err := credentials(r.Header)
 		if err != nil || again == nil || again.Username != user || again.Password.Reveal() != password {
-			t.Fatalf("%q with %q is not read as it was sent: %v", user, password, err)
+			t.Fatalf("%q with %q is not parsed as it was sent: %v", user, password, err)
 		}
 		r.Header.Add("Authorization", header)
 		if _, err := credentials(r.Header); err == nil {
-			t.Fatalf("two headers were read, the second one %q", header)
+			t.Fatalf("two headers were accepted, the second one %q", header)
 		}
 	})
 }
 
-// What is read is the one text of that name, as any JSON parser reads it; and
-// what is refused is not repeated.
+// The parsed value is the only field of that name, as any JSON parser reads it;
+// errors do not contain the value.
 func FuzzPairCredentials(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, `{"credentials":"octo:ghp_canary"}`, `{"credentials":null}`, `{"credentials":["a"]}`, `{"Credentials":"a:b","credentials":"c:d"}`,
@@ -88,8 +88,8 @@ func FuzzPairCredentials(f *testing.F) {
 	})
 }
 
-// What a client prefers is read within bounds, the first wait counts, and what
-// others put around it changes nothing.
+// Parsed preferences are within bounds, the first wait counts, and unknown
+// preferences have no effect.
 func FuzzPrefer(f *testing.F) {
 	for _, seed := range []string{
 		"", "wait=10", "respond-async", "respond-async, wait=5", `wait="7"; a=b`, `foo="a, wait=1", wait=2`, "wait=-1", "wait=1e3", "wait=99999999999", "Wait = 3",
@@ -104,17 +104,16 @@ func FuzzPrefer(f *testing.F) {
 		}
 		for _, more := range [][]string{{"foo=bar", value}, {"foo=bar; wait=1, " + value}, {value, "foo=bar"}, {`foo="a, wait=1, respond-async"`, value}} {
 			if got := parsePrefer(more); got != p {
-				t.Fatalf("%q: %+v, with more around it %+v", value, p, got)
+				t.Fatalf("%q: %+v, with other preferences %+v", value, p, got)
 			}
 		}
 		if got := parsePrefer([]string{"wait=3", value}); got.wait != 3*time.Second || got.async != p.async {
-			t.Fatalf("%q behind another wait: %+v", value, got)
+			t.Fatalf("%q after another wait: %+v", value, got)
 		}
 	})
 }
 
-// A feed is asked for within bounds, and what was understood can be asked for
-// again.
+// Parsed feed parameters are within bounds, and can be formatted and parsed again.
 func FuzzParseFeed(f *testing.F) {
 	for _, seed := range []string{
 		"", "include_docs=auto&since=now", "since=0&feed=normal", "since=1764000000000-3&heartbeat=10&timeout=3600000", "heartbeat=0", "timeout=3600001",
@@ -125,13 +124,13 @@ func FuzzParseFeed(f *testing.F) {
 	f.Add("since=0", "text/html, TEXT/event-stream;q=0.5", "17-1")
 	f.Add("since=0", "", "17\r\n\r\ndata: x")
 	f.Fuzz(func(t *testing.T, query, accept, last string) {
-		ask := func(query string) (feedQuery, error) {
+		parse := func(query string) (feedQuery, error) {
 			return parseFeed(&http.Request{
 				URL:    &url.URL{RawQuery: query},
 				Header: http.Header{"Accept": {accept}, "Last-Event-Id": {last}},
 			})
 		}
-		q, err := ask(query)
+		q, err := parse(query)
 		if err != nil {
 			if core.CodeOf(err) != core.CodeStatusParams {
 				t.Fatalf("%q: %v", query, err)
@@ -165,10 +164,10 @@ func FuzzParseFeed(f *testing.F) {
 		if statuses != nil {
 			values.Set("status", strings.Join(statuses, ","))
 		}
-		again, err := ask(values.Encode())
+		again, err := parse(values.Encode())
 		if err != nil || again.since != q.since || again.mode != q.mode || again.docs != q.docs || again.heartbeat != q.heartbeat ||
 			again.timeout != q.timeout || again.events != q.events || again.app != q.app || len(again.statuses) != len(q.statuses) {
-			t.Fatalf("%q is %+v, asked again by %q %+v, %v", query, q, values.Encode(), again, err)
+			t.Fatalf("%q is %+v; formatted as %q it is %+v, %v", query, q, values.Encode(), again, err)
 		}
 	})
 }

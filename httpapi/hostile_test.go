@@ -20,55 +20,55 @@ import (
 	server "github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
-// The field that holds a token is read in one way, or not; and what it holds
-// comes neither into the answer nor into the log.
+// The field with the token has exactly one interpretation, or is refused. Its value
+// appears neither in the response nor in the log.
 func TestHostileCredentialsField(t *testing.T) {
 	t.Parallel()
 	field := `"credentials":"dscape:` + secret + `"`
 	for name, c := range map[string]struct {
 		body string
-		want string // what the use case is given; "": the body is refused
+		want string // argument of the use case; "" if the body is refused
 	}{
-		"as it should be":         {"{" + field + "}", "dscape:" + secret},
-		"beside others":           {`{"a":{"credentials":"evil:x"},"b":["credentials"],` + field + `,"c":1}`, "dscape:" + secret},
-		"escaped":                 {`{"credent\u0069als":"dsc\u0061pe:` + secret + `"}`, "dscape:" + secret},
-		"another case beside it":  {`{"CREDENTIALS":"evil:x",` + field + `,"Credentials":"evil:x"}`, "dscape:" + secret},
-		"several colons":          {`{"credentials":"dscape:a:b:` + secret + `"}`, "dscape:a:b:" + secret},
-		"of 60 KB":                {`{"credentials":"dscape:` + strings.Repeat("x", 60<<10) + `"}`, "dscape:" + strings.Repeat("x", 60<<10)},
-		"twice":                   {"{" + field + `,"credentials":"evil:x"}`, ""},
-		"twice, one escaped":      {"{" + field + `,"\u0063redentials":"evil:x"}`, ""},
-		"twice, the same":         {"{" + field + "," + field + "}", ""},
-		"twice, one null":         {`{"credentials":null,` + field + "}", ""},
-		"not UTF-8":               {"{\"credentials\":\"dscape:" + secret + "\xff\"}", ""},
-		"not UTF-8 beside it":     {"{\"a\":\"\xff\"," + field + "}", ""},
-		"half a pair":             {`{"credentials":"dscape:` + secret + `\ud800"}`, ""},
-		"NUL":                     {"{\"credentials\":\"dscape:" + secret + "\x00\"}", ""},
-		"NUL, escaped":            {`{"credentials":"dscape:` + secret + `\u0000"}`, ""},
-		"CR LF, escaped":          {`{"credentials":"dscape:` + secret + `\r\nX-Evil: 1"}`, ""},
-		"a byte order mark":       {"\ufeff{" + field + "}", ""},
-		"nested 10,000 deep":      {`{"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + "," + field + "}", ""},
-		"a list of it":            {"[{" + field + "}]", ""},
-		"a list in it":            {`{"credentials":["dscape:` + secret + `"]}`, ""},
-		"a number beyond all":     {`{"credentials":1e999999}`, ""},
-		"a number beyond all, by": {`{"a":1e999999,` + field + "}", "dscape:" + secret},
-		"more behind it":          {"{" + field + "}{" + field + "}", ""},
-		"cut off":                 {"{" + field, ""},
-		"a form":                  {"credentials=dscape:" + secret, ""},
+		"as it should be":        {"{" + field + "}", "dscape:" + secret},
+		"beside others":          {`{"a":{"credentials":"evil:x"},"b":["credentials"],` + field + `,"c":1}`, "dscape:" + secret},
+		"escaped":                {`{"credent\u0069als":"dsc\u0061pe:` + secret + `"}`, "dscape:" + secret},
+		"another case beside it": {`{"CREDENTIALS":"evil:x",` + field + `,"Credentials":"evil:x"}`, "dscape:" + secret},
+		"several colons":         {`{"credentials":"dscape:a:b:` + secret + `"}`, "dscape:a:b:" + secret},
+		"of 60 KB":               {`{"credentials":"dscape:` + strings.Repeat("x", 60<<10) + `"}`, "dscape:" + strings.Repeat("x", 60<<10)},
+		"twice":                  {"{" + field + `,"credentials":"evil:x"}`, ""},
+		"twice, one escaped":     {"{" + field + `,"\u0063redentials":"evil:x"}`, ""},
+		"twice, the same":        {"{" + field + "," + field + "}", ""},
+		"twice, one null":        {`{"credentials":null,` + field + "}", ""},
+		"not UTF-8":              {"{\"credentials\":\"dscape:" + secret + "\xff\"}", ""},
+		"not UTF-8 beside it":    {"{\"a\":\"\xff\"," + field + "}", ""},
+		"half a pair":            {`{"credentials":"dscape:` + secret + `\ud800"}`, ""},
+		"NUL":                    {"{\"credentials\":\"dscape:" + secret + "\x00\"}", ""},
+		"NUL, escaped":           {`{"credentials":"dscape:` + secret + `\u0000"}`, ""},
+		"CR LF, escaped":         {`{"credentials":"dscape:` + secret + `\r\nX-Evil: 1"}`, ""},
+		"a byte order mark":      {"\ufeff{" + field + "}", ""},
+		"nested 10,000 deep":     {`{"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + "," + field + "}", ""},
+		"a list of it":           {"[{" + field + "}]", ""},
+		"a list in it":           {`{"credentials":["dscape:` + secret + `"]}`, ""},
+		"a number out of range":  {`{"credentials":1e999999}`, ""},
+		"another out of range":   {`{"a":1e999999,` + field + "}", "dscape:" + secret},
+		"more behind it":         {"{" + field + "}{" + field + "}", ""},
+		"cut off":                {"{" + field, ""},
+		"a form":                 {"credentials=dscape:" + secret, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log records
-			given := ""
+			got := ""
 			api := newAPI(t, func(o *httpapi.Options) {
 				o.Logger = log.logger()
 				o.Auth = fakeAuth{pair: func(_ string, credentials core.Secret, _ string) (auth.Pairing, error) {
-					given = credentials.Reveal()
+					got = credentials.Reveal()
 					return auth.Pairing{Login: "dscape", App: "*"}, nil
 				}}
 			})
 			w := serve(api, request(t, "POST", "/1/auth/github", c.body, as("dscape")))
-			if given != c.want {
-				t.Errorf("the use case is given %.100q, want %.100q", given, c.want)
+			if got != c.want {
+				t.Errorf("the use case got %.100q, want %.100q", got, c.want)
 			}
 			var body struct{ Error core.Code }
 			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
@@ -78,14 +78,14 @@ func TestHostileCredentialsField(t *testing.T) {
 				t.Errorf("got %d %.200s, want %q", w.Code, w.Body, want)
 			}
 			if text := w.Body.String() + log.String(); strings.Contains(text, secret) || strings.Contains(text, "evil") {
-				t.Errorf("the credentials are told: %.500s", text)
+				t.Errorf("the credentials are disclosed: %.500s", text)
 			}
 		})
 	}
 }
 
-// Credentials that whoever stands before us may have read differently prove
-// nothing, on any route.
+// Credentials that a proxy in front may have parsed differently are refused on
+// every route.
 func TestHostileAuthorization(t *testing.T) {
 	t.Parallel()
 	basic := func(text string) string {
@@ -93,7 +93,7 @@ func TestHostileAuthorization(t *testing.T) {
 	}
 	api := newAPI(t, func(o *httpapi.Options) {
 		o.Deploy = fakeDeploy{deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
-			t.Error("a delivery was taken")
+			t.Error("a delivery was accepted")
 			return deploy.Receipt{}, nil
 		}}
 	})
@@ -120,8 +120,8 @@ func TestHostileAuthorization(t *testing.T) {
 	}
 }
 
-// Nothing that a client says begins a line of its own in what we answer.
-func TestNothingOfARequestBecomesAHeader(t *testing.T) {
+// No text of a request can begin a new line in the response's header.
+func TestRequestCannotInjectHeaders(t *testing.T) {
 	t.Parallel()
 	api := newAPI(t, func(o *httpapi.Options) {
 		o.Deploy = fakeDeploy{
@@ -164,14 +164,14 @@ func TestNothingOfARequestBecomesAHeader(t *testing.T) {
 	}
 }
 
-// slow is a server that cuts off clients that send slowly, after a moment. Each
-// delivery is sent to taken.
-func slow(t *testing.T, taken chan<- string) *server.Server {
+// slow starts a server that soon disconnects clients that send slowly. Each
+// delivery is sent to deliveries.
+func slow(t *testing.T, deliveries chan<- string) *server.Server {
 	t.Helper()
 	api := newAPI(t, func(o *httpapi.Options) {
 		o.Wait = -1
 		o.Deploy = fakeDeploy{deliver: func(_ context.Context, r deploy.Request) (deploy.Receipt, error) {
-			taken <- string(r.Delivery.Body)
+			deliveries <- string(r.Delivery.Body)
 			return deploy.Receipt{Change: changeOf(core.StatusOK)}, nil
 		}}
 	})
@@ -198,25 +198,25 @@ func dial(t *testing.T, addr string) net.Conn {
 	return c
 }
 
-// Who begins a request and does not go on is cut off, by us.
+// The server disconnects clients that stop in the middle of a request.
 func TestSlowSenders(t *testing.T) {
 	t.Parallel()
-	taken := make(chan string, 100)
-	s := slow(t, taken)
+	deliveries := make(chan string, 100)
+	s := slow(t, deliveries)
 	for name, c := range map[string]struct {
 		text string
-		want int // 0: no answer of ours
+		want int // 0: no response of the handler
 	}{
-		"nothing at all":         {"", 0},
-		"half a request line":    {"POST / HT", 0},
-		"half the headers":       {"POST / HTTP/1.1\r\nHost: x\r\nX-A: b\r\n", 0},
-		"no body":                {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", 400},
-		"half a body":            {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", 400},
-		"half a chunk":           {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{", 400},
-		"no last chunk":          {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 400},
-		"half a trailer":         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-A: b\r\n", 400},
-		"half the credentials":   {"POST /1/auth/github HTTP/1.1\r\nHost: x\r\n" + as("dscape") + "\r\nContent-Length: 20\r\n\r\n{", 400},
-		"a body after being let": {"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", 400},
+		"nothing at all":            {"", 0},
+		"half a request line":       {"POST / HT", 0},
+		"half the headers":          {"POST / HTTP/1.1\r\nHost: x\r\nX-A: b\r\n", 0},
+		"no body":                   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", 400},
+		"half a body":               {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", 400},
+		"half a chunk":              {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{", 400},
+		"no last chunk":             {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 400},
+		"half a trailer":            {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-A: b\r\n", 400},
+		"half the credentials":      {"POST /1/auth/github HTTP/1.1\r\nHost: x\r\n" + as("dscape") + "\r\nContent-Length: 20\r\n\r\n{", 400},
+		"a body after 100 Continue": {"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -224,14 +224,14 @@ func TestSlowSenders(t *testing.T) {
 			if _, err := io.WriteString(conn, c.text); err != nil {
 				t.Fatal(err)
 			}
-			all, err := io.ReadAll(conn) // until they end it
+			all, err := io.ReadAll(conn) // until the server closes it
 			if err != nil {
 				t.Fatal(err)
 			}
 			text := strings.TrimPrefix(string(all), "HTTP/1.1 100 Continue\r\n\r\n")
 			if c.want == 0 {
 				if text != "" && !strings.HasPrefix(text, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain") {
-					t.Errorf("got %q, want the end", text)
+					t.Errorf("got %q, want EOF", text)
 				}
 				return
 			}
@@ -247,16 +247,16 @@ func TestSlowSenders(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		if len(taken) > 0 {
-			t.Errorf("half a delivery was taken: %q", <-taken)
+		if len(deliveries) > 0 {
+			t.Errorf("an incomplete delivery was accepted: %q", <-deliveries)
 		}
 	})
 }
 
-// Many who send nothing keep nobody else from being served.
-func TestSlowSendersDelayNobody(t *testing.T) {
+// Many clients that send nothing do not block others.
+func TestSlowSendersDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
-	s, url := started(t, newAPI(t, nil)) // with the limits as they are, so that they all stay
+	s, url := started(t, newAPI(t, nil)) // with the default limits, so that all stay connected
 	for range 200 {
 		if _, err := io.WriteString(dial(t, s.Addr()), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 26214400\r\n\r\n{"); err != nil {
 			t.Fatal(err)
@@ -267,27 +267,27 @@ func TestSlowSendersDelayNobody(t *testing.T) {
 	}
 }
 
-// What net/http and whoever stands before us may have understood differently is
-// the last on its connection; all else may be followed by more.
-func TestDoubtfulRequestsAreTheLast(t *testing.T) {
+// After a request that net/http and a proxy in front may parse differently the
+// connection is closed; after all others it can be reused.
+func TestAmbiguousRequestsCloseConnection(t *testing.T) {
 	t.Parallel()
 	const body, last = "\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 	for name, c := range map[string]struct {
 		text string
-		want int // answers, the one for last among them
+		want int // responses, including the one to last
 	}{
-		"a length":                      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 2},
-		"chunks":                        {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked" + body, 1},
-		"a length and chunks":           {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nTransfer-Encoding: chunked" + body, 1},
-		"chunks and a length":           {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 12" + body, 1},
-		"chunks, folded":                {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\nContent-Length: 12" + body, 1},
-		"chunks in HTTP/1.0":            {"POST / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 1},
-		"chunks unread: there is no it": {"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked" + body, 1},
+		"a length":                         {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 2},
+		"chunks":                           {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked" + body, 1},
+		"a length and chunks":              {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nTransfer-Encoding: chunked" + body, 1},
+		"chunks and a length":              {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 12" + body, 1},
+		"chunks, folded":                   {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\nContent-Length: 12" + body, 1},
+		"chunks in HTTP/1.0":               {"POST / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 1},
+		"unread chunks of an unknown path": {"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked" + body, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			taken := make(chan string, 10)
-			s := slow(t, taken)
+			deliveries := make(chan string, 10)
+			s := slow(t, deliveries)
 			conn := dial(t, s.Addr())
 			if _, err := io.WriteString(conn, c.text+last); err != nil {
 				t.Fatal(err)
@@ -297,25 +297,25 @@ func TestDoubtfulRequestsAreTheLast(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := strings.Count(string(all), "HTTP/1."); got != c.want {
-				t.Errorf("%d answers, want %d: %s", got, c.want, all)
+				t.Errorf("%d responses, want %d: %s", got, c.want, all)
 			}
 		})
 	}
 }
 
-// A reader who stops reading delays no other, over the network too.
-func TestSlowReaderDelaysNobody(t *testing.T) {
+// A reader that stops reading does not delay others.
+func TestSlowReaderDoesNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
 	feed := feedOver(t, l, status.Options{Batch: 1})
 	s, url := started(t, newAPI(t, func(o *httpapi.Options) { o.Status, o.WriteTimeout = feed, time.Hour }))
 	stuck := rawFeed(t, s.Addr())
 	addLarge(l, 1, 1)
-	if _, err := bufio.NewReaderSize(stuck, 16).Peek(1); err != nil { // it began, and is not read on
+	if _, err := bufio.NewReaderSize(stuck, 16).Peek(1); err != nil { // it has begun, and is not read further
 		t.Fatal(err)
 	}
 	other := bufio.NewReader(get(t, url+"/1/status/dscape/changes?since=0&include_docs=true").Body)
-	for n := uint64(1); n <= 30; n++ { // far more than what fits between the two
+	for n := uint64(1); n <= 30; n++ { // far more than the buffers hold
 		if n > 1 {
 			addLarge(l, n, n)
 		}
@@ -327,5 +327,5 @@ func TestSlowReaderDelaysNobody(t *testing.T) {
 			t.Fatalf("change %d: %.200s", n, line)
 		}
 	}
-	_ = stuck.Close() // so that the server need not wait for it
+	_ = stuck.Close() // so that the server does not wait for it
 }

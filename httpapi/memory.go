@@ -13,7 +13,7 @@ type memoryBudget struct {
 
 	mu   sync.Mutex
 	used int64
-	free chan struct{} // closed when some is released; nil if nobody waits
+	free chan struct{} // closed when memory is released; nil if there are no waiters
 }
 
 // acquire reserves n bytes as soon as they are free, at most all there are. It
@@ -40,7 +40,7 @@ func (b *memoryBudget) acquire(ctx context.Context, n int64) int64 {
 	}
 }
 
-// release gives back what acquire returned.
+// release releases memory that acquire returned.
 func (b *memoryBudget) release(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

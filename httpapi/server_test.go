@@ -42,7 +42,7 @@ func stop(t *testing.T, s *server.Server, api *httpapi.API) {
 	}
 }
 
-// get begins to read url as dscape.
+// get requests url as dscape; the body is not read yet.
 func get(t *testing.T, url string, headers ...string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -62,7 +62,7 @@ func get(t *testing.T, url string, headers ...string) *http.Response {
 	return answer
 }
 
-// A feed is read as it comes, breaks, and goes on where it was.
+// A feed is read live, interrupted, and resumed at its position.
 func TestFeedOverTheNetwork(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
@@ -70,7 +70,7 @@ func TestFeedOverTheNetwork(t *testing.T) {
 	_, url := started(t, newAPI(t, func(o *httpapi.Options) { o.Status = s }))
 	url += "/1/status/dscape/changes/"
 
-	answer := get(t, url) // the headers are there, so it is subscribed
+	answer := get(t, url) // the response has headers, so it is subscribed
 	lines := bufio.NewScanner(answer.Body)
 	for n := uint64(1); n <= 3; n++ {
 		l.add(n, core.StatusOK, nil)
@@ -79,7 +79,7 @@ func TestFeedOverTheNetwork(t *testing.T) {
 		}
 		wantSeqs(t, lines.Text(), string('0'+rune(n)))
 		if want := `"id":"` + strings.TrimSuffix(url, "/") + "/" + entryID; !strings.Contains(lines.Text(), want) {
-			t.Errorf("got %s, want an id on the host that was used", lines.Text())
+			t.Errorf("got %s, want an id on the requested host", lines.Text())
 		}
 	}
 	if err := answer.Body.Close(); err != nil {
@@ -94,7 +94,7 @@ func TestFeedOverTheNetwork(t *testing.T) {
 	wantSeqs(t, line, "4")
 }
 
-// rawFeed opens a feed on a connection of its own and reads nothing of it.
+// rawFeed opens a feed on a new connection and reads nothing from it.
 func rawFeed(t *testing.T, addr string) net.Conn {
 	t.Helper()
 	var dialer net.Dialer
@@ -119,7 +119,7 @@ func addLarge(l *changeLog, from, to uint64) {
 	}
 }
 
-// readTo reads from r until change n has come.
+// readTo reads from r up to change n.
 func readTo(t *testing.T, r *status.Reader, n uint64) {
 	t.Helper()
 	for {
@@ -147,8 +147,8 @@ func subscribe(t *testing.T, s *status.Service) *status.Reader {
 	return r
 }
 
-// A reader that falls behind is told so as its last line, and can go on.
-func TestSlowReaderIsCutOff(t *testing.T) {
+// The feed of a reader that falls behind ends with an error line.
+func TestSlowReaderIsDisconnected(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
 	s := feedOver(t, l, status.Options{MaxLag: 5, Batch: 1})
@@ -158,10 +158,10 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	readTo(t, other, 1)
 	c := rawFeed(t, s2.Addr())
 	text := bufio.NewReader(c)
-	if _, err := text.Peek(1); err != nil { // it began
+	if _, err := text.Peek(1); err != nil { // it has begun
 		t.Fatal(err)
 	}
-	for n := uint64(2); n <= 30; n++ { // far more than what fits between the two
+	for n := uint64(2); n <= 30; n++ { // far more than the buffers hold
 		addLarge(l, n, n)
 		readTo(t, other, n)
 	}
@@ -173,7 +173,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		t.Fatalf("the feed did not end well: %v", err)
+		t.Fatalf("the feed is incomplete: %v", err)
 	}
 	got := seqs(t, string(body))
 	if last := got[len(got)-1]; last != string(core.CodeChangesFatal) || len(got) >= 30 {
@@ -181,9 +181,8 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	}
 }
 
-// A reader that reads nothing at all costs a connection until the deadline of
-// a write, and no longer.
-func TestDeadReaderIsFreed(t *testing.T) {
+// A reader that reads nothing is disconnected at the write deadline.
+func TestDeadReaderIsDisconnected(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
 	addLarge(l, 1, 30)
@@ -200,7 +199,7 @@ func TestDeadReaderIsFreed(t *testing.T) {
 	s2, _ := started(t, api)
 	c := rawFeed(t, s2.Addr())
 	if line := <-logged; !strings.Contains(line, string(core.CodeChangesFatal)) {
-		t.Errorf("the log tells %s", line)
+		t.Errorf("got log line %s", line)
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
@@ -208,12 +207,11 @@ func TestDeadReaderIsFreed(t *testing.T) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if _, err := io.Copy(io.Discard, answer.Body); err == nil {
-		t.Error("the feed ended as if it were whole")
+		t.Error("the response ended as if it were complete")
 	}
 }
 
-// Stopping ends feeds with a last line and lets a delivery in flight have its
-// answer.
+// Stopping ends feeds with a last line, and a delivery in flight gets its response.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	l := &changeLog{}
@@ -252,20 +250,20 @@ func TestStop(t *testing.T) {
 	}
 	wantSeqs(t, string(text), string(core.CodeHTTPUnavailable))
 	if text := <-delivered; !strings.Contains(text, `"status":"pending"`) {
-		t.Errorf("the delivery was answered %q", text)
+		t.Errorf("got response %q to the delivery", text)
 	}
 	if _, err := fetch(t, url, "{}"); err == nil {
-		t.Error("it still takes deliveries")
+		t.Error("the stopped server accepts a delivery")
 	}
 }
 
-// While it drains everything but /readyz goes on.
+// While draining, only /readyz fails.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	api := newAPI(t, nil)
 	_, url := started(t, api)
-	ctx, enough := context.WithCancel(t.Context())
-	defer enough()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	drained := make(chan struct{})
 	go func() {
 		api.Drain(ctx, time.Hour)
@@ -273,12 +271,12 @@ func TestDrain(t *testing.T) {
 	}()
 	for get(t, url+"/readyz").StatusCode != http.StatusServiceUnavailable {
 		if t.Context().Err() != nil {
-			t.Fatal("/readyz never says that it stops")
+			t.Fatal("/readyz never fails")
 		}
 	}
 	if got := get(t, url+"/healthz").StatusCode; got != http.StatusOK {
-		t.Errorf("/healthz answers %d while it drains", got)
+		t.Errorf("/healthz responds with %d while draining", got)
 	}
-	enough()
+	cancel()
 	<-drained
 }

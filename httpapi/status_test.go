@@ -130,10 +130,10 @@ func TestEntry(t *testing.T) {
 	golden(t, "entry unknown", whole(serve(api, request(t, "GET", "/1/status/dscape/changes/x/", "", as("dscape")))))
 }
 
-// Who may not, is told so before anything else; and all are told alike.
+// Unauthorized requests are refused before any other check, with equal responses.
 func TestWhoMayLook(t *testing.T) {
 	t.Parallel()
-	api := newAPI(t, nil) // whose use cases panic when asked
+	api := newAPI(t, nil) // its use cases panic when called
 	for _, path := range []string{
 		"/1/status/dscape/webhooks?limit=0", "/1/status/dscape/webhooks/hello",
 		"/1/status/dscape/changes?since=x", "/1/status/dscape/changes/" + entryID,

@@ -14,7 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi"
 )
 
-// stream is a feed that runs in a synctest bubble, and what it wrote so far.
+// stream is a feed that runs in a synctest bubble, and its output.
 type stream struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -46,8 +46,8 @@ func (s *stream) Flush() {
 	s.flushed = s.body.Len()
 }
 
-// sent waits until the feed is idle and returns the status, 0 where nothing
-// was sent, and what was flushed.
+// sent waits until the feed is idle and returns the status, 0 if nothing was sent,
+// and the flushed output.
 func (s *stream) sent() (int, string) {
 	synctest.Wait()
 	s.mu.Lock()
@@ -65,7 +65,7 @@ func (s *stream) over() bool {
 	}
 }
 
-// open starts a feed; the test's end closes it.
+// open starts a feed that is closed at the end of the test.
 func open(t *testing.T, api *httpapi.API, query string, headers ...string) *stream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -93,8 +93,8 @@ func bubble(t *testing.T, test func(t *testing.T, l *changeLog, api *httpapi.API
 	})
 }
 
-// seqs returns the numbers of the changes in NDJSON, and the code of a failure
-// as the last.
+// seqs returns the sequence numbers of the changes in NDJSON; for a failure it
+// returns the code.
 func seqs(t *testing.T, text string) []string {
 	t.Helper()
 	var all []string
@@ -102,17 +102,17 @@ func seqs(t *testing.T, text string) []string {
 		if line == "" {
 			continue
 		}
-		var told struct{ Seq, Error, UUID, Status string }
-		if err := json.Unmarshal([]byte(line), &told); err != nil {
+		var got struct{ Seq, Error, UUID, Status string }
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if told.Seq == "" {
-			if told.UUID != uuid {
-				t.Errorf("the last line tells another uuid: %s", line)
+		if got.Seq == "" {
+			if got.UUID != uuid {
+				t.Errorf("the last line has another uuid: %s", line)
 			}
-			told.Seq = told.Error
+			got.Seq = got.Error
 		}
-		all = append(all, strings.TrimSuffix(told.Seq, "-0"))
+		all = append(all, strings.TrimSuffix(got.Seq, "-0"))
 	}
 	return all
 }

@@ -15,7 +15,7 @@ import (
 	server "github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
-// A client that guesses has to wait, on whatever route; others go on.
+// A client that guesses passwords is throttled on every route; others are not.
 func TestLoginsAreThrottled(t *testing.T) {
 	t.Parallel()
 	const right = "Authorization: Basic ZHNjYXBlOmh1bnRlcjItY2FuYXJ5" // dscape, the one password
@@ -23,7 +23,7 @@ func TestLoginsAreThrottled(t *testing.T) {
 	var log records
 	api := newAPI(t, func(o *httpapi.Options) {
 		o.Logger = log.logger()
-		o.Proxies = server.Proxies{netip.MustParsePrefix("192.0.2.0/24")} // that of net/http/httptest
+		o.Proxies = server.Proxies{netip.MustParsePrefix("192.0.2.0/24")} // the address of net/http/httptest
 		o.Status = fakeStatus{list: func(string, string, int, int) ([]core.Entry, int, error) { return nil, 0, nil }}
 		o.Deploy = fakeDeploy{deliver: func(_ context.Context, r deploy.Request) (deploy.Receipt, error) {
 			if r.Credentials.Password.Reveal() != secret {
@@ -59,7 +59,7 @@ func TestLoginsAreThrottled(t *testing.T) {
 			t.Errorf("route %d: %d after 10 wrong passwords", i, code)
 		}
 		if code := call(i, "198.51.100.1", right); code != http.StatusTooManyRequests {
-			t.Errorf("route %d: %d, so a guesser learns what is right", i, code)
+			t.Errorf("route %d: %d for the right password, want 429", i, code)
 		}
 	}
 	if code := call(0, "198.51.100.2", right); code != http.StatusOK {
@@ -68,15 +68,15 @@ func TestLoginsAreThrottled(t *testing.T) {
 	if code := call(1, "198.51.100.2", right); code != http.StatusBadRequest {
 		t.Errorf("another address: %d", code)
 	}
-	// However many are refused, the log has one line about it.
+	// There is one log line, regardless of the number of refused requests.
 	if text := log.String(); strings.Count(text, "logins throttled") != 1 || strings.Contains(text, `"status":429`) {
-		t.Errorf("the log has %s", text)
+		t.Errorf("got log %s", text)
 	}
-	// What a client says of itself is not believed.
+	// An address that the client sends itself is not trusted.
 	if code := call(0, "198.51.100.9, 198.51.100.1", wrong); code != http.StatusTooManyRequests {
-		t.Errorf("an address that was made up: %d", code)
+		t.Errorf("a forged address: %d", code)
 	}
-	// Nobody is locked out by what is not their fault.
+	// Failures of the server do not count as wrong passwords.
 	for i := range 20 {
 		down := fmt.Sprintf("Authorization: Basic %s", "ZG93bjp4") // down:x
 		if code := call(0, "198.51.100.3", down); code != http.StatusInternalServerError {

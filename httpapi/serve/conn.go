@@ -40,7 +40,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // conn is a connection of a server.
 //
 // It answers clients that close their sending side after a request, such as
-// `nc -N` and some health checkers. net/http can't tell them from clients that
+// `nc -N` and some health checkers. net/http can't distinguish them from clients that
 // have gone: it cancels the request. So the end of what a client sends is
 // hidden from it until the response is written. Once a response has begun, it
 // means that the client has gone: that is how streams end. If the client has
@@ -56,7 +56,7 @@ type conn struct {
 	mu       sync.Mutex
 	active   bool          // a request is being answered
 	deadline time.Time     // for reading
-	wake     chan struct{} // closed when one of these changes; nil if nobody waits
+	wake     chan struct{} // closed when one of these changes; nil if there are no waiters
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -86,7 +86,7 @@ func ownConn(c net.Conn) *conn {
 	return own
 }
 
-// connState is told by net/http what happens to a connection.
+// connState is called by net/http when the state of a connection changes.
 func (s *Server) connState(nc net.Conn, state http.ConnState) {
 	c := ownConn(nc)
 	if c == nil {

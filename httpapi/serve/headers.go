@@ -2,7 +2,7 @@ package serve
 
 import "net/http"
 
-// PolicyNone is a Content-Security-Policy for responses that are no pages.
+// PolicyNone is a Content-Security-Policy for responses that are not pages.
 const PolicyNone = "default-src 'none'; frame-ancestors 'none'"
 
 // SecureHeaders sets the headers with which a browser does nothing with a

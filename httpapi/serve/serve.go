@@ -47,8 +47,8 @@ type Options struct {
 const (
 	idleTimeout    = time.Minute
 	maxHeaderBytes = 64 << 10
-	// reserve is how many connections beyond the limit are answered, so that a
-	// client is told to come back and a health check gets its answer.
+	// reserve is how many connections beyond the limit are served, so that clients
+	// get an error response with Retry-After and health checks a response.
 	reserve = 64
 	// retryAfter is what the response to a request beyond the limit asks for.
 	retryAfter = "5"

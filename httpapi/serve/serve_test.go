@@ -191,7 +191,7 @@ func TestStopClosesHijacked(t *testing.T) {
 	}
 }
 
-// certificates returns some for TLS that nobody trusts.
+// certificates returns self-signed certificates for TLS.
 func certificates(t *testing.T) *tls.Config {
 	t.Helper()
 	s := httptest.NewTLSServer(nil)
@@ -354,9 +354,8 @@ func TestHalfBody(t *testing.T) {
 	}
 }
 
-// A user of this machine that is not trusted has an address of its own, and
-// what it says of other clients is not believed. Nobody is asked for a request
-// that does not need it.
+// An untrusted user of this machine has its own address, and its headers about
+// other clients are ignored. The peer is only identified if a request needs it.
 func TestUntrusted(t *testing.T) {
 	t.Parallel()
 	proxies, err := serve.ParseProxies([]string{"127.0.0.0/8"})

@@ -82,7 +82,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		tcp, ok := accepted.(*net.TCPConn)
 		if !ok || !l.enter(from) {
 			<-slots
-			_ = accepted.Close() // nobody is served
+			_ = accepted.Close() // refused
 			continue
 		}
 		return &Conn{TCPConn: tcp, reserve: slots == l.reserve, release: sync.OnceFunc(func() {
@@ -110,8 +110,8 @@ func (l *listener) acquire() (slots chan struct{}, ok bool) {
 	}
 }
 
-// upgrade exchanges a slot of the reserve for one that has become free while
-// nobody connected.
+// upgrade exchanges a slot of the reserve for one that has become free since
+// the last connection.
 func (l *listener) upgrade() chan struct{} {
 	select {
 	case l.slots <- struct{}{}:

@@ -31,7 +31,7 @@ type peer struct {
 }
 
 // New returns the other end of c. It asks the kernel nothing yet: that is done
-// once, when somebody needs to know.
+// once, when it is first needed.
 func New(c net.Conn) *Peer {
 	p := &Peer{local: addrPort(c.LocalAddr()), remote: addrPort(c.RemoteAddr())}
 	p.find = sync.OnceValue(func() peer { return find(Owner, p.local, p.remote) })

@@ -18,7 +18,7 @@ import (
 )
 
 func everybody(uint32) bool { return true }
-func nobody(uint32) bool    { return false }
+func noUser(uint32) bool    { return false }
 
 // myself matches the user who runs the test.
 func myself(uid uint32) bool { return uid == uint32(os.Getuid()) } //nolint:gosec // a uid
@@ -76,8 +76,8 @@ func TestIs(t *testing.T) {
 	for _, to := range append(ownAddresses(t), "127.0.0.1", "127.0.0.7") {
 		_, server := connect(t, l, "", to)
 		p := peercred.New(server)
-		if !p.Is(myself) || p.Is(nobody) || p.Err() != nil {
-			t.Errorf("to %s: is me: %t, is nobody: %t, error %v", to, p.Is(myself), p.Is(nobody), p.Err())
+		if !p.Is(myself) || p.Is(noUser) || p.Err() != nil {
+			t.Errorf("to %s: is me: %t, is no user: %t, error %v", to, p.Is(myself), p.Is(noUser), p.Err())
 		}
 	}
 	// From whatever address of the machine, to whatever other one.
@@ -86,8 +86,8 @@ func TestIs(t *testing.T) {
 			continue
 		}
 		_, server := connect(t, l, from, "127.0.0.1")
-		if p := peercred.New(server); !p.Is(myself) || p.Is(nobody) {
-			t.Errorf("from %s: is me: %t, is nobody: %t", from, p.Is(myself), p.Is(nobody))
+		if p := peercred.New(server); !p.Is(myself) || p.Is(noUser) {
+			t.Errorf("from %s: is me: %t, is no user: %t", from, p.Is(myself), p.Is(noUser))
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestIsAnotherUser(t *testing.T) {
 	_ = bash.Wait() // its read fails
 }
 
-// A peer that closed its end can't be identified. It must not pass for somebody else.
+// A peer that closed its end can't be identified. It must not be mistaken for another user.
 func TestIsClosed(t *testing.T) {
 	t.Parallel()
 	for _, linger := range []int{-1, 0} { // by FIN, by RST
@@ -127,7 +127,7 @@ func TestIsClosed(t *testing.T) {
 		if err := client.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if p := peercred.New(server); !p.Is(nobody) || p.Err() != nil {
+		if p := peercred.New(server); !p.Is(noUser) || p.Err() != nil {
 			t.Errorf("linger %d: a closed peer passes for another user, error %v", linger, p.Err())
 		}
 	}
@@ -150,7 +150,7 @@ func TestIsOfAnotherMachine(t *testing.T) {
 		"not TCP":         {local: &net.UnixAddr{Name: "x", Net: "unix"}, remote: &net.UnixAddr{Name: "y", Net: "unix"}},
 	} {
 		if p := peercred.New(c); p.Is(everybody) || p.Err() != nil {
-			t.Errorf("%s is taken for a user of this one, error %v", name, p.Err())
+			t.Errorf("%s is treated as a user of this machine, error %v", name, p.Err())
 		}
 	}
 }

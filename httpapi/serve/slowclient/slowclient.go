@@ -22,10 +22,10 @@ import (
 	"time"
 )
 
-// Limit is how long a client may stop if nobody says otherwise.
+// Limit is the default for how long a client may stop.
 const Limit = 60 * time.Second
 
-// drainLimit is how long the rest of a body is waited for that nobody needs.
+// drainLimit is how long to wait for the unused rest of a body.
 const drainLimit = 5 * time.Second
 
 // Exchange is a request with its response. It is the http.ResponseWriter for it.
@@ -41,7 +41,7 @@ type Exchange struct {
 	mu      sync.Mutex
 	reading bool // the client is waited for
 	read    bool // the body has been read to its end
-	dropped bool // nobody needs the rest of the body
+	dropped bool // the rest of the body is not needed
 	stalled bool
 }
 
@@ -139,14 +139,14 @@ func (x *Exchange) send(what func() error) error {
 // read, if that is short and comes soon.
 func (x *Exchange) End() {
 	if x.drop() && x.duplex {
-		// net/http would wait without a limit if somebody still reads.
+		// net/http would wait without a limit if a handler still reads.
 		_ = x.FlushError()
 		_ = x.body.Close()
 	}
 	_ = x.control.SetWriteDeadline(time.Now().Add(drainLimit + x.limit)) // for what is still to be flushed
 }
 
-// drop gives up the rest of the body; false says that there is none.
+// drop abandons the rest of the body; it returns false if there is none.
 func (x *Exchange) drop() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()

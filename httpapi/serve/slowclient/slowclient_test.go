@@ -103,7 +103,7 @@ func TestBodyStops(t *testing.T) {
 	for name, handler := range map[string]func(*slowclient.Exchange, *http.Request){
 		"read": func(x *slowclient.Exchange, r *http.Request) {
 			if readAll(t, x, r) {
-				t.Error("half of the body was taken for all of it")
+				t.Error("half of the body was treated as the whole")
 			}
 		},
 		"not read": func(x *slowclient.Exchange, _ *http.Request) { http.Error(x, "not wanted", http.StatusNotFound) },
@@ -285,7 +285,7 @@ func TestSilentWebSocket(t *testing.T) {
 	}
 }
 
-// A body that nobody reads leaves the connection usable, or ends it properly.
+// After an unread body the connection is reusable, or is closed properly.
 func TestUnreadBody(t *testing.T) {
 	t.Parallel()
 	for name, duplex := range map[string]bool{"response after the body": false, "response before its end": true} {

@@ -13,7 +13,7 @@
 // guesses at many users, and a user at whom many addresses guess, also have a
 // budget of wrong attempts, which refills with time.
 //
-// Nobody is locked out by the attempts of others. The address's budget does not
+// The attempts of others lock no user out. The address's budget does not
 // apply to a pair that was right recently, as many users have their webhooks
 // sent from the few addresses of GitHub; the user's budget does not apply to a
 // pair that was never wrong. Through GitHub anybody may send a guess at any
@@ -63,7 +63,7 @@ const unguessable = 32
 type pair struct {
 	wrong  int           // attempts, since it was right
 	open   int           // attempts whose outcome is not known yet
-	ended  chan struct{} // closed when one of them ends; nil if nobody waits
+	ended  chan struct{} // closed when one of them ends; nil if there are no waiters
 	last   time.Time     // when it was wrong
 	until  time.Time     // no attempt before
 	passed time.Time     // when it was right last; zero: never
@@ -105,7 +105,7 @@ func (e *WaitError) Error() string {
 	return fmt.Sprintf("too many wrong credentials: try again in %s", e.After)
 }
 
-// New returns a Throttle that remembers nobody.
+// New returns a Throttle without any recorded attempts.
 func New(o Options) *Throttle {
 	o.Free = cmp.Or(o.Free, 10)
 	o.MinPause = cmp.Or(o.MinPause, time.Minute)
@@ -206,8 +206,8 @@ func (t *Throttle) try(n names) (done func(Outcome), wait time.Duration, ended <
 	return func(o Outcome) { t.end(p, n, o) }, 0, nil
 }
 
-// wasRight reports whether these very credentials, which nobody guesses, were
-// right recently.
+// wasRight reports whether exactly these credentials were right recently. It is
+// always false for credentials that can be guessed.
 func (t *Throttle) wasRight(n names, now time.Time) bool {
 	if !n.unguessable {
 		return false

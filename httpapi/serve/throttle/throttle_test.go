@@ -283,7 +283,7 @@ func TestRestore(t *testing.T) {
 	if err := after.Restore(saved); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 100 { // somebody guesses from the same address
+	for i := range 100 { // another client guesses from the same address
 		after.try(1, "192.0.2.1", fmt.Sprint("user", i), throttle.Wrong)
 	}
 	after.waits("192.0.2.1", "another", 6*time.Second)
