@@ -25,7 +25,7 @@ import (
 type Options struct {
 	// BaseURL is the root of the REST API; default https://api.github.com/.
 	// That of GitHub Enterprise Server is https://HOST/api/v3/. With http://
-	// tokens are sent unencrypted: use it for a stand-in on the same machine.
+	// tokens are sent unencrypted: use it for a fake on the same machine.
 	BaseURL string
 	// ArchiveHosts are more hosts, "host" or "host:port", that tarballs may be
 	// fetched from. Always allowed are codeload.github.com, the host of BaseURL,
@@ -176,7 +176,7 @@ func parseBase(text string) (*url.URL, error) {
 // api returns a go-github client for one call. Each call has its own, because
 // v60 keeps the rate limit of the last answer and would apply that of one user's
 // token to the calls of another. limit is the maximum number of bytes of a body;
-// 0 is no limit.
+// 0 means no limit.
 func (c *Client) api(token core.Secret, limit int64) (*gh.Client, error) {
 	if !sendable(token) {
 		return nil, fmt.Errorf("github: the token has invalid characters: %w", core.ErrUnauthorized)

@@ -100,12 +100,12 @@ func answer(w http.ResponseWriter, code int, body string) {
 func TestErrorsOfRefusals(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		code   int
-		header map[string]string
-		body   string
-		is     error
-		passes bool
-		after  time.Duration
+		code      int
+		header    map[string]string
+		body      string
+		is        error
+		transient bool
+		after     time.Duration
 	}{
 		"unauthorized":    {code: 401, body: `{"message":"Bad credentials"}`, is: core.ErrUnauthorized},
 		"two factors":     {code: 401, header: map[string]string{"X-Github-Otp": "required; app"}, is: core.ErrUnauthorized},
@@ -114,17 +114,17 @@ func TestErrorsOfRefusals(t *testing.T) {
 		"not found":       {code: 404, body: `{"message":"Not Found"}`, is: core.ErrNotFound},
 		"gone":            {code: 410, is: core.ErrNotFound},
 		"no such commit":  {code: 422, body: `{"message":"No commit found for SHA: 96410ed"}`, is: core.ErrNotFound},
-		"server error":    {code: 500, body: "<html>unicorn", passes: true},
-		"bad gateway":     {code: 502, passes: true},
-		"unavailable":     {code: 503, header: map[string]string{"Retry-After": "12"}, passes: true, after: 12 * time.Second},
-		"primary 403":     {code: 403, header: map[string]string{"X-Ratelimit-Limit": "60", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1"}, passes: true, after: time.Second},
-		"primary 429":     {code: 429, header: map[string]string{"X-Ratelimit-Limit": "60", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1"}, passes: true, after: time.Second},
-		"secondary 403":   {code: 403, header: map[string]string{"Retry-After": "30"}, passes: true, after: 30 * time.Second},
-		"secondary 429":   {code: 429, header: map[string]string{"Retry-After": "30"}, passes: true, after: 30 * time.Second},
-		"secondary, bare": {code: 403, body: `{"message":"You have exceeded a secondary rate limit."}`, passes: true, after: time.Minute},
-		"429, bare":       {code: 429, passes: true, after: time.Minute},
-		"abuse":           {code: 403, body: `{"message":"x","documentation_url":"https://docs.github.com/#abuse-rate-limits","errors":[]}`, passes: true, after: time.Minute},
-		"accepted":        {code: 202, body: "{}", passes: true},
+		"server error":    {code: 500, body: "<html>unicorn", transient: true},
+		"bad gateway":     {code: 502, transient: true},
+		"unavailable":     {code: 503, header: map[string]string{"Retry-After": "12"}, transient: true, after: 12 * time.Second},
+		"primary 403":     {code: 403, header: map[string]string{"X-Ratelimit-Limit": "60", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1"}, transient: true, after: time.Second},
+		"primary 429":     {code: 429, header: map[string]string{"X-Ratelimit-Limit": "60", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1"}, transient: true, after: time.Second},
+		"secondary 403":   {code: 403, header: map[string]string{"Retry-After": "30"}, transient: true, after: 30 * time.Second},
+		"secondary 429":   {code: 429, header: map[string]string{"Retry-After": "30"}, transient: true, after: 30 * time.Second},
+		"secondary, bare": {code: 403, body: `{"message":"You have exceeded a secondary rate limit."}`, transient: true, after: time.Minute},
+		"429, bare":       {code: 429, transient: true, after: time.Minute},
+		"abuse":           {code: 403, body: `{"message":"x","documentation_url":"https://docs.github.com/#abuse-rate-limits","errors":[]}`, transient: true, after: time.Minute},
+		"accepted":        {code: 202, body: "{}", transient: true},
 		"invalid":         {code: 422, body: `{"message":"Validation Failed"}`},
 	} {
 		for call, do := range calls() {
@@ -145,12 +145,12 @@ func TestErrorsOfRefusals(t *testing.T) {
 						t.Errorf("is %q: %t, want %t: %v", one, got, want, err)
 					}
 				}
-				after, passes := core.Retryable(err)
-				if passes != test.passes || after != test.after {
-					t.Errorf("retryable after %v: %t, want %v, %t: %v", after, passes, test.after, test.passes, err)
+				after, transient := core.Retryable(err)
+				if transient != test.transient || after != test.after {
+					t.Errorf("retryable after %v: %t, want %v, %t: %v", after, transient, test.after, test.transient, err)
 				}
 				if got := len(server.requests()); got != 1 {
-					t.Errorf("%d requests, want 1, as this package retries nothing", got)
+					t.Errorf("%d requests, want 1", got)
 				}
 				if strings.Contains(err.Error(), token.Reveal()) {
 					t.Errorf("the token is in the error: %v", err)

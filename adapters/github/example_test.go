@@ -12,7 +12,7 @@ import (
 )
 
 func ExampleClient_File() {
-	// A stand-in for api.github.com.
+	// A fake of api.github.com.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"name":"hello"}`)
 	}))

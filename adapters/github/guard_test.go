@@ -48,7 +48,7 @@ func TestHostsThatMayBePrivate(t *testing.T) {
 	}
 }
 
-// No request reaches a private address, whichever way leads there. The test
+// No request is sent to a private address. The test
 // disables the list of allowed hosts, as if the names on it resolved to private
 // addresses.
 func TestNoRequestToAPrivateAddress(t *testing.T) {
@@ -60,7 +60,7 @@ func TestNoRequestToAPrivateAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resolver := guardtest.Liar(t, "127.0.0.1")
+	resolver := guardtest.NewResolver(t, "127.0.0.1")
 	for _, host := range []string{
 		"127.0.0.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::127.0.0.1]", "[::1]", "[::]", "0.0.0.0", "0", "0x7f.1",
 		"0177.0.0.1", "2130706433", "127.1", "localhost", "codeload.github.com", "codeload.github.com.", "metadata.google.internal",
@@ -111,7 +111,7 @@ func TestNoTokenToAReboundAPI(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	for _, address := range []string{"127.0.0.1", "169.254.169.254", "10.0.0.1", "192.168.0.1"} {
-		c.guard.Resolver = guardtest.Liar(t, address)
+		c.guard.Resolver = guardtest.NewResolver(t, address)
 		_, _, err := c.Login(t.Context(), core.NewSecret("ghp_canary"))
 		if _, again := core.Retryable(err); again || !errors.Is(err, errRefused) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v, want refused", address, err)
@@ -135,7 +135,7 @@ func TestConfiguredHostMayBePrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	c.guard.Resolver = guardtest.Liar(t, "127.0.0.1")
+	c.guard.Resolver = guardtest.NewResolver(t, "127.0.0.1")
 	if login, _, err := c.Login(t.Context(), core.NewSecret("ghp_canary")); login != "octo" || err != nil {
 		t.Errorf("got %q, %v", login, err)
 	}

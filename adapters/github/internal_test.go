@@ -65,7 +65,7 @@ func TestWait(t *testing.T) {
 		header map[string]string
 		want   time.Duration
 	}{
-		"nothing said":     {nil, time.Minute},
+		"no header":        {nil, time.Minute},
 		"seconds":          {map[string]string{"Retry-After": "7"}, 7 * time.Second},
 		"no seconds":       {map[string]string{"Retry-After": "0"}, time.Second},
 		"years":            {map[string]string{"Retry-After": "4000000000"}, time.Hour},
@@ -92,8 +92,8 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// A body that sends a byte now and then is read on, one that stalls is given up,
-// and the time between two reads does not count.
+// A slow body is read, one that stalls is aborted, and the time between two reads
+// does not count.
 func TestBodyIdleTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -124,7 +124,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // A request to another origin has no token, even one that should not be made.
-func TestTokenIsSentToTheAPIAlone(t *testing.T) {
+func TestTokenIsSentToTheAPIOnly(t *testing.T) {
 	t.Parallel()
 	base, err := parseBase("https://api.github.com")
 	if err != nil {

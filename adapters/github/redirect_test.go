@@ -43,7 +43,7 @@ func TestRedirectsToOtherHosts(t *testing.T) {
 						t.Errorf("got error %v", err)
 					}
 					if err != nil {
-						if _, passes := core.Retryable(err); passes || strings.Contains(err.Error(), "one-time") {
+						if _, transient := core.Retryable(err); transient || strings.Contains(err.Error(), "one-time") {
 							t.Errorf("got %v, want a final error without the address's token", err)
 						}
 					}
@@ -52,7 +52,7 @@ func TestRedirectsToOtherHosts(t *testing.T) {
 					}
 					for _, r := range elsewhere.requests() {
 						if r.authorization != "" {
-							t.Errorf("%s %s carries %q", r.method, r.uri, r.authorization)
+							t.Errorf("%s %s has authorization %q", r.method, r.uri, r.authorization)
 						}
 					}
 					for _, r := range home.requests() {
@@ -105,7 +105,7 @@ func TestArchiveRedirects(t *testing.T) {
 	}
 	for _, ref := range []string{"off", "round"} {
 		_, err := readTarball(t.Context(), client, ref)
-		if _, passes := core.Retryable(err); err == nil || passes || strings.Contains(err.Error(), "one-time") {
+		if _, transient := core.Retryable(err); err == nil || transient || strings.Contains(err.Error(), "one-time") {
 			t.Errorf("%s: got %v, want a final error without the address's token", ref, err)
 		}
 	}

@@ -33,7 +33,7 @@ func TestFile(t *testing.T) {
 				t.Fatalf("%s at %s: got %q, %v", name, at, got, err)
 			}
 			if want := "/api/v3/repos/octo/hello/contents/" + name; path != want || ref != at {
-				t.Errorf("asked for %q at %q, want %q at %q", path, ref, want, at)
+				t.Errorf("requested %q at %q, want %q at %q", path, ref, want, at)
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func TestFileSize(t *testing.T) {
 	}
 }
 
-func TestFileThatIsNoFile(t *testing.T) {
+func TestNotAFile(t *testing.T) {
 	t.Parallel()
 	for body, none := range map[string]bool{
 		`[{"type":"file","path":"a/b","sha":"1","git_url":"https://x"}]`: true,
@@ -119,7 +119,7 @@ func TestTarball(t *testing.T) {
 	for _, direct := range []bool{true, false} {
 		archive := newHost(t, func(w http.ResponseWriter, r *http.Request) {
 			if got := r.Header.Get("Accept-Encoding"); got != "" {
-				t.Errorf("asks for the encoding %q of a compressed archive", got)
+				t.Errorf("requested the encoding %q of a compressed archive", got)
 			}
 			answer(w, http.StatusOK, "tar of "+r.URL.Path)
 		})
@@ -143,7 +143,7 @@ func TestTarball(t *testing.T) {
 	}
 }
 
-// Wherever a tarball is cut, reading it fails with a temporary error.
+// If a tarball is truncated at any place, reading it fails with a temporary error.
 func TestTruncatedTarball(t *testing.T) {
 	t.Parallel()
 	const whole = 16 << 10
@@ -239,7 +239,7 @@ func TestDeployments(t *testing.T) {
 // deployments are returned.
 func TestDeploymentsThatAreNotAllowed(t *testing.T) {
 	t.Parallel()
-	for status, passes := range map[int]bool{403: false, 404: false, 502: true} {
+	for status, transient := range map[int]bool{403: false, 404: false, 502: true} {
 		server := newHost(t, func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "/deployments") {
 				answer(w, status, `{"message":"Resource not accessible"}`)
@@ -248,7 +248,7 @@ func TestDeploymentsThatAreNotAllowed(t *testing.T) {
 			answer(w, http.StatusCreated, "{}")
 		})
 		err := newClient(t, github.Options{BaseURL: server.URL}).SetStatus(t.Context(), repo(), commit, deploy.CommitStatus{App: "hello", State: "success"}, token)
-		if (err != nil) != passes || passes && !isTransient(err) {
+		if (err != nil) != transient || transient && !isTransient(err) {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
@@ -293,7 +293,7 @@ func TestLogin(t *testing.T) {
 	}
 	nameless := newHost(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, `{}`) })
 	if login, _, err := newClient(t, github.Options{BaseURL: nameless.URL}).Login(t.Context(), token); err == nil {
-		t.Errorf("an answer without a login gave %q", login)
+		t.Errorf("an answer without a login returned %q", login)
 	}
 }
 

@@ -102,7 +102,7 @@ func sameOrigin(a, b *url.URL) bool {
 type timeouts struct {
 	next  http.RoundTripper
 	idle  time.Duration
-	limit int64 // bytes of the body of a success; 0 is no limit
+	limit int64 // bytes of the body of a success; 0 means no limit
 }
 
 // RoundTrip implements [http.RoundTripper].

@@ -24,13 +24,13 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// Options are what [New] takes. URL is required.
+// Options configure a [Webhook]. URL is required.
 type Options struct {
 	URL    string
 	Secret core.Secret      // that deliveries are signed with; "" for no signature
 	Now    func() time.Time // default time.Now
 	// PrivateHosts are names, without a port, that may have private addresses.
-	// Where the URL's host is an address itself, or localhost, it may anyway.
+	// A URL whose host is an address, or localhost, may be private without it.
 	PrivateHosts []string
 }
 
@@ -38,18 +38,19 @@ type Options struct {
 type Webhook struct {
 	o     Options
 	key   []byte      // of webhook-signature
-	path  core.Secret // of the URL, with its query: of many hooks it is the credential
+	path  core.Secret // of the URL, with its query: for many receivers it is the credential
 	guard *guard.Guard
 	http  http.Client
 }
 
 var _ deploy.Notifier = (*Webhook)(nil)
 
-// New returns a Webhook. It connects to nobody yet.
+// New returns a Webhook. It does not connect. It fails if the URL or the secret is
+// invalid.
 func New(o Options) (*Webhook, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("outgoing: the URL of a webhook is none; it takes http or https and a host")
+		return nil, errors.New("outgoing: invalid webhook URL: want http(s)://host[/path]")
 	}
 	key, err := standardKey(o.Secret)
 	if err != nil {
@@ -61,16 +62,14 @@ func New(o Options) (*Webhook, error) {
 	w := &Webhook{o: o, key: key, path: core.NewSecret(strings.TrimPrefix(u.RequestURI(), "/")), guard: guard.ForURL(u, o.PrivateHosts)}
 	w.http = http.Client{
 		Timeout: 15 * time.Second, Transport: &redact.Transport{Next: w.guard.Transport()},
-		// One that moved is to be told to the operator; what is signed for one
-		// place is not sent to another.
+		// A delivery that is signed for one receiver must not be sent to another.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return w, nil
 }
 
-// standardKey returns the key that Standard Webhooks signs with by a secret:
-// what the base64 after whsec_ says, as its libraries take such a secret, else
-// the secret as it is.
+// standardKey returns the key of a secret for Standard Webhooks: the decoded Base64
+// after whsec_ if it has that prefix, as for its libraries, else the secret itself.
 func standardKey(secret core.Secret) ([]byte, error) {
 	text, serialized := strings.CutPrefix(secret.Reveal(), "whsec_")
 	if !serialized {
@@ -78,7 +77,7 @@ func standardKey(secret core.Secret) ([]byte, error) {
 	}
 	key, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(key) == 0 {
-		return nil, errors.New("outgoing: the secret begins with whsec_ and is no base64 after it")
+		return nil, errors.New("outgoing: invalid secret: want Base64 after whsec_")
 	}
 	return key, nil
 }
@@ -97,7 +96,7 @@ func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
 	ctx = redact.With(ctx, w.path, w.o.Secret)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.o.URL, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("outgoing: the URL of a webhook is none")
+		return errors.New("outgoing: invalid webhook URL")
 	}
 	id, now := e.ID+"."+strconv.FormatInt(e.Revision, 10), strconv.FormatInt(w.o.Now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")
@@ -122,7 +121,7 @@ func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
-	return judged(resp, w.o.Now())
+	return failure(resp, w.o.Now())
 }
 
 func sign(key, text []byte) []byte {
@@ -131,8 +130,9 @@ func sign(key, text []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// judged marks what may pass: all but what says that it never will.
-func judged(resp *http.Response, now time.Time) error {
+// failure returns the error of an answer other than 2xx. 408, 429 and 5xx are
+// temporary.
+func failure(resp *http.Response, now time.Time) error {
 	err := fmt.Errorf("outgoing: answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	switch {
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299:

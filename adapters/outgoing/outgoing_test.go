@@ -25,7 +25,7 @@ type received struct {
 	body   string
 }
 
-// receiver answers each delivery with what answer does.
+// receiver records deliveries and answers them by answer.
 func receiver(t *testing.T, answer http.HandlerFunc) (url string, got chan received) {
 	t.Helper()
 	got = make(chan received, 10)
@@ -135,8 +135,8 @@ func TestDeliveryWithoutASecret(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for status, c := range map[int]struct {
-		passes bool
-		after  time.Duration
+		transient bool
+		after     time.Duration
 	}{
 		500: {true, 0}, 502: {true, 0}, 503: {true, 30 * time.Second}, 429: {true, 30 * time.Second}, 408: {true, 30 * time.Second},
 		302: {false, 0}, 400: {false, 0}, 401: {false, 0}, 404: {false, 0}, 410: {false, 0},
@@ -149,12 +149,12 @@ func TestAnswers(t *testing.T) {
 			w.WriteHeader(status)
 		})
 		err := webhook(t, outgoing.Options{URL: url, Secret: secret}).Notify(t.Context(), entry)
-		after, passes := core.Retryable(err)
-		if err == nil || passes != c.passes || after != c.after {
-			t.Errorf("%d: passes %t after %s, %v", status, passes, after, err)
+		after, transient := core.Retryable(err)
+		if err == nil || transient != c.transient || after != c.after {
+			t.Errorf("%d: transient %t after %s, %v", status, transient, after, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "canary") {
-			t.Errorf("%d: a secret is told: %v", status, err)
+			t.Errorf("%d: the error has a secret: %v", status, err)
 		}
 		if len(got) != 1 {
 			t.Errorf("%d: %d requests", status, len(got))
@@ -162,7 +162,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// However long a receiver asks to be left alone, the time is one that passes.
+// The time of Retry-After is limited.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{
@@ -173,19 +173,19 @@ func TestRetryAfter(t *testing.T) {
 			w.Header().Set("Retry-After", value)
 			w.WriteHeader(http.StatusServiceUnavailable)
 		})
-		after, passes := core.Retryable(webhook(t, outgoing.Options{URL: url}).Notify(t.Context(), entry))
-		if !passes || after != want {
-			t.Errorf("%q: tried again %t after %s, want %s", value, passes, after, want)
+		after, transient := core.Retryable(webhook(t, outgoing.Options{URL: url}).Notify(t.Context(), entry))
+		if !transient || after != want {
+			t.Errorf("%q: retryable %t after %s, want %s", value, transient, after, want)
 		}
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestConnectionRefused(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(nil)
 	server.Close()
 	err := webhook(t, outgoing.Options{URL: server.URL + "/canary-path"}).Notify(t.Context(), entry)
-	if _, passes := core.Retryable(err); !passes || strings.Contains(err.Error(), "canary") {
+	if _, transient := core.Retryable(err); !transient || strings.Contains(err.Error(), "canary") {
 		t.Errorf("got %v", err)
 	}
 	for _, url := range []string{"", "ftp://example.com", "https://", "://canary"} {
@@ -195,11 +195,11 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-// A hook that repeats the request does not bring its URL, its secret or the
-// signature into an error.
-func TestErrorsHoldNothingThatTheHookRepeats(t *testing.T) {
+// If a receiver repeats the request in its answer, the error does not contain the
+// URL, the secret or the signature.
+func TestErrorsWithoutRepeatedCredentials(t *testing.T) {
 	t.Parallel()
-	for _, status := range []string{"HTTP/1.1 500 ", ""} { // an answer, and what is no HTTP
+	for _, status := range []string{"HTTP/1.1 500 ", ""} { // an answer, and one that is not HTTP
 		var sent string
 		url, _ := receiver(t, func(w http.ResponseWriter, r *http.Request) {
 			sent = r.Header.Get("X-Hub-Signature-256")

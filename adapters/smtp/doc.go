@@ -1,2 +1,2 @@
-// Package smtp tells users by mail what became of their deployments.
+// Package smtp notifies users of the outcomes of their deployments by mail.
 package smtp

@@ -12,9 +12,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Whatever a payload, a build or a user's address says, what is sent is one
-// letter: to that one address, with the headers that are ours, and nothing in
-// it that moves a terminal's cursor.
+// With any payload, build and address, one mail is sent to one recipient, without
+// additional headers or control characters.
 func FuzzMessage(f *testing.F) {
 	for _, seed := range []string{"", "plain", "a\r\nBcc: evil@example.com\r\n\r\nhi", "a\n\nb", "\x1b[2J\u202e", "ünï =?utf-8?q?x?=", ".\r\nMAIL FROM:<x>", strings.Repeat("long ", 100), "\xff\x00"} {
 		f.Add("dscape@example.com", seed, seed, seed)

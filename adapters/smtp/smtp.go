@@ -18,17 +18,17 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// TLS says how the connection to the server is protected.
+// TLS is how the connection to the server is protected.
 type TLS string
 
 // The kinds of protection.
 const (
-	StartTLS TLS = "starttls" // begins without, and must go over to TLS before anything is said
-	Implicit TLS = "tls"      // TLS from the begin, as on port 465
+	StartTLS TLS = "starttls" // begins without TLS, and must switch to it before any other command
+	Implicit TLS = "tls"      // implicit TLS, as on port 465
 	None     TLS = "none"     // none; for a server on this machine
 )
 
-// Options are what [New] takes. Addr, From and Address are required.
+// Options configure a [Mail]. Addr, From and Address are required.
 type Options struct {
 	Addr     string      // host:port of the server
 	From     string      // sender, as "Webhooks <webhooks@example.com>"
@@ -37,13 +37,14 @@ type Options struct {
 	TLS      TLS         // default [StartTLS]
 	TLSRoots *tls.Config // default: the system's authorities
 
-	// Address returns a user's address, "" where the user has none.
+	// Address returns a user's address, "" if the user has none.
 	Address func(ctx context.Context, user string) (string, error)
-	// Success and Errors are what is told where a delivery asks for nothing.
+	// Success and Errors are the outcomes that all users are notified of, whatever
+	// the delivery asks for.
 	Success, Errors bool
 
 	BaseURL string        // of this service, for links; "" for none
-	Timeout time.Duration // for one answer of the server; default 15 s
+	Timeout time.Duration // for one response of the server; default 15 s
 }
 
 // Mail is a [deploy.Notifier]. It may be used concurrently.
@@ -54,14 +55,14 @@ type Mail struct {
 
 var _ deploy.Notifier = (*Mail)(nil)
 
-// New returns a Mail. It connects to nobody yet.
+// New returns a Mail. It does not connect. It fails if Addr or From is invalid.
 func New(o Options) (*Mail, error) {
 	host, port, err := net.SplitHostPort(o.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("smtp: %q is no address; write host:port", o.Addr)
+		return nil, fmt.Errorf("smtp: invalid address %q: want host:port", o.Addr)
 	}
 	if err := mail.NewMsg().From(o.From); err != nil {
-		return nil, fmt.Errorf("smtp: %q is no sender's address: %w", o.From, err)
+		return nil, fmt.Errorf("smtp: invalid sender %q: %w", o.From, err)
 	}
 	o.TLS = cmp.Or(o.TLS, StartTLS)
 	o.Timeout = cmp.Or(o.Timeout, 15*time.Second)
@@ -71,8 +72,8 @@ func New(o Options) (*Mail, error) {
 // Name implements deploy.Notifier.
 func (m *Mail) Name() string { return "mail" }
 
-// Notify implements deploy.Notifier: it writes to the user where that was asked
-// for, by the delivery or for all.
+// Notify implements deploy.Notifier. It sends a mail to the user if the delivery or
+// the options ask for one.
 func (m *Mail) Notify(ctx context.Context, e core.Entry) error {
 	wanted := e.Status == core.StatusOK && (e.Email.Success || m.o.Success) ||
 		e.Status == core.StatusError && (e.Email.Errors || m.o.Errors)
@@ -94,13 +95,13 @@ func (m *Mail) Notify(ctx context.Context, e core.Entry) error {
 	if err != nil {
 		return err
 	}
-	return m.judged(client.DialAndSendWithContext(ctx, message))
+	return m.failure(client.DialAndSendWithContext(ctx, message))
 }
 
 func (m *Mail) client() (*mail.Client, error) {
 	port, err := strconv.Atoi(m.port)
 	if err != nil {
-		return nil, fmt.Errorf("smtp: %q is no port", m.port)
+		return nil, fmt.Errorf("smtp: invalid port %q", m.port)
 	}
 	options := []mail.Option{mail.WithPort(port), mail.WithTimeout(m.o.Timeout)}
 	switch m.o.TLS {
@@ -127,9 +128,9 @@ func (m *Mail) client() (*mail.Client, error) {
 	return client, nil
 }
 
-// judged marks what may pass: all but what the server refuses for good. The
-// server's words are part of the error; the password is not, whatever it says.
-func (m *Mail) judged(err error) error {
+// failure returns the error of sending. It is temporary unless the server refused
+// permanently. It includes the server's message, without the password.
+func (m *Mail) failure(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -141,14 +142,14 @@ func (m *Mail) judged(err error) error {
 	return core.Transient(fmt.Errorf("smtp: %w", err), 0)
 }
 
-// message is what a user is told of an outcome.
+// message returns the mail about an outcome.
 func (m *Mail) message(to string, e core.Entry) (*mail.Msg, error) {
 	message := mail.NewMsg()
 	if err := message.From(m.o.From); err != nil {
-		return nil, fmt.Errorf("smtp: the sender: %w", err)
+		return nil, fmt.Errorf("smtp: invalid sender: %w", err)
 	}
 	if err := message.To(to); err != nil {
-		return nil, fmt.Errorf("smtp: the address of %s is none: %w", e.User, err)
+		return nil, fmt.Errorf("smtp: invalid address of %s: %w", e.User, err)
 	}
 	what := cmp.Or(e.App, e.Repository.Slug())
 	subject := "Deployed " + what
@@ -157,44 +158,45 @@ func (m *Mail) message(to string, e core.Entry) (*mail.Msg, error) {
 	}
 	message.Subject(line(subject))
 	message.SetMessageIDWithValue(e.ID + "." + strconv.FormatInt(e.Revision, 10) + "@webhooks")
-	message.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no answers from those on holiday
+	message.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic replies
 	message.SetBodyString(mail.TypeTextPlain, m.body(e))
 	return message, nil
 }
 
 func (m *Mail) body(e core.Entry) string {
 	var text strings.Builder
-	say := func(name, value string) {
+	add := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&text, "%-11s %s\n", name+":", line(value))
 		}
 	}
-	say("Repository", e.Repository.Slug())
-	say("Branch", e.Branch)
-	say("Commit", e.Commit.ID)
-	say("Message", e.Commit.Message)
-	say("App", e.App)
-	say("URL", e.URL)
+	add("Repository", e.Repository.Slug())
+	add("Branch", e.Branch)
+	add("Commit", e.Commit.ID)
+	add("Message", e.Commit.Message)
+	add("App", e.App)
+	add("URL", e.URL)
 	if e.Error != nil {
-		say("Error", string(e.Error.Code))
-		say("Reason", e.Error.Reason)
+		add("Error", string(e.Error.Code))
+		add("Reason", e.Error.Reason)
 		if e.Error.Detail != "" {
 			text.WriteString("\n" + clean(e.Error.Detail) + "\n")
 		}
 	}
 	if m.o.BaseURL != "" {
-		text.WriteString("\nAll of it: " + m.o.BaseURL + "/1/status/" + e.User + "/changes/" + e.ID + "\n")
+		text.WriteString("\nDetails: " + m.o.BaseURL + "/1/status/" + e.User + "/changes/" + e.ID + "\n")
 	}
 	return text.String()
 }
 
-// line is a text on one line, as far as it may be from anybody.
+// line returns the first line of an untrusted text, cleaned.
 func line(text string) string {
 	first, _, _ := strings.Cut(clean(text), "\n")
 	return first
 }
 
-// clean leaves out what moves a terminal's cursor or hides what follows.
+// clean removes control and bidirectional characters, which could change how a
+// terminal shows the text.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {

@@ -26,7 +26,7 @@ import (
 
 var password = core.NewSecret("canary-password")
 
-// post is an SMTP server that keeps what it gets.
+// post is an SMTP server that records mails.
 type post struct {
 	addr  string
 	roots *x509.CertPool
@@ -36,7 +36,7 @@ type post struct {
 	letters []string          // FROM TO newline text
 }
 
-// newPost starts a server that wants STARTTLS and a password, or neither.
+// newPost starts a server that requires STARTTLS and a password if safe is set.
 func newPost(t *testing.T, safe bool) *post {
 	t.Helper()
 	p := &post{}
@@ -99,7 +99,7 @@ func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
 func (s *session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, username, given string) error {
 		if username != "webhooks" || given != password.Reveal() {
-			// As some servers do, this one repeats what it was sent.
+			// Some servers repeat the command in their response.
 			sent := base64.StdEncoding.EncodeToString([]byte("\x00" + username + "\x00" + given))
 			return &server.SMTPError{Code: 454, Message: "refused " + username + " with " + given + ", AUTH PLAIN " + sent}
 		}
@@ -147,7 +147,7 @@ func (p *post) got(t *testing.T, want int) []string {
 	return p.letters
 }
 
-// mailTo returns a Mail by way of p.
+// mailTo returns a Mail that uses p.
 func mailTo(t *testing.T, p *post, change func(*smtp.Options)) *smtp.Mail {
 	t.Helper()
 	o := smtp.Options{
@@ -186,15 +186,15 @@ func TestMailIsSent(t *testing.T) {
 	m := mailTo(t, p, nil)
 	for _, e := range []core.Entry{
 		entry(core.StatusOK, core.Email{Success: true}), entry(core.StatusError, core.Email{Errors: true}),
-		entry(core.StatusOK, core.Email{Errors: true}), entry(core.StatusError, core.Email{Success: true}), // these two not
-		entry(core.StatusSkipped, core.Email{Success: true, Errors: true}), // nor this
+		entry(core.StatusOK, core.Email{Errors: true}), entry(core.StatusError, core.Email{Success: true}), // not sent
+		entry(core.StatusSkipped, core.Email{Success: true, Errors: true}), // not sent
 	} {
 		if err := m.Notify(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
 	letters := p.got(t, 2)
-	letters[0] = strings.ReplaceAll(letters[0], "=\n", "") // where quoted-printable breaks a line
+	letters[0] = strings.ReplaceAll(letters[0], "=\n", "") // the line breaks of quoted-printable
 	for _, want := range []string{
 		"hooks@example.com dscape@example.org\n", "Subject: Deployed hello\n", "Auto-Submitted: auto-generated\n",
 		"Message-ID: <0192f0c17a3e7cc1a2b30123456789ab.12@webhooks>\n", "To: <dscape@example.org>\n",
@@ -212,7 +212,7 @@ func TestMailIsSent(t *testing.T) {
 	}
 }
 
-func TestSettingsAskForAll(t *testing.T) {
+func TestOptionsForAllUsers(t *testing.T) {
 	t.Parallel()
 	p := newPost(t, false)
 	m := mailTo(t, p, func(o *smtp.Options) { o.Errors = true })
@@ -224,7 +224,7 @@ func TestSettingsAskForAll(t *testing.T) {
 	p.got(t, 1)
 }
 
-// What comes from a payload adds no header and no recipient.
+// A payload can not add a header or a recipient.
 func TestNothingIsInjected(t *testing.T) {
 	t.Parallel()
 	p := newPost(t, false)
@@ -246,7 +246,7 @@ func TestNothingIsInjected(t *testing.T) {
 		o.Address = func(context.Context, string) (string, error) { return "a@example.org>\r\nRCPT TO:<b@example.net", nil }
 	})
 	if err := m.Notify(t.Context(), entry(core.StatusOK, core.Email{Success: true})); err == nil {
-		t.Error("an address that is none was taken")
+		t.Error("an invalid address was accepted")
 	}
 	p.got(t, 1)
 }
@@ -255,38 +255,38 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 	wanted := entry(core.StatusOK, core.Email{Success: true})
 	for name, c := range map[string]struct {
-		safe   bool
-		refuse *server.SMTPError
-		change func(*smtp.Options)
-		passes bool
+		safe      bool
+		refuse    *server.SMTPError
+		change    func(*smtp.Options)
+		transient bool
 	}{
-		"busy":             {false, &server.SMTPError{Code: 450, Message: "later"}, nil, true},
-		"no such mailbox":  {false, &server.SMTPError{Code: 550, Message: "who?"}, nil, false},
-		"nobody there":     {false, nil, func(o *smtp.Options) { o.Addr = "127.0.0.1:1" }, true},
-		"no TLS there":     {false, nil, func(o *smtp.Options) { o.TLS = smtp.StartTLS }, true},
-		"unknown issuer":   {true, nil, func(o *smtp.Options) { o.TLSRoots = nil }, true},
-		"wrong password":   {true, nil, func(o *smtp.Options) { o.Password = core.NewSecret("canary-wrong") }, true},
-		"no users known":   {false, nil, func(o *smtp.Options) { o.Address = unknown }, false},
-		"users not known":  {false, nil, func(o *smtp.Options) { o.Address = away }, true},
-		"nobody's address": {false, nil, func(o *smtp.Options) { o.Address = nowhere }, false},
+		"busy":            {false, &server.SMTPError{Code: 450, Message: "later"}, nil, true},
+		"no such mailbox": {false, &server.SMTPError{Code: 550, Message: "who?"}, nil, false},
+		"no server":       {false, nil, func(o *smtp.Options) { o.Addr = "127.0.0.1:1" }, true},
+		"no TLS there":    {false, nil, func(o *smtp.Options) { o.TLS = smtp.StartTLS }, true},
+		"unknown issuer":  {true, nil, func(o *smtp.Options) { o.TLSRoots = nil }, true},
+		"wrong password":  {true, nil, func(o *smtp.Options) { o.Password = core.NewSecret("canary-wrong") }, true},
+		"no users known":  {false, nil, func(o *smtp.Options) { o.Address = unknown }, false},
+		"users not known": {false, nil, func(o *smtp.Options) { o.Address = away }, true},
+		"no address":      {false, nil, func(o *smtp.Options) { o.Address = nowhere }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPost(t, c.safe)
 			p.refuse = c.refuse
 			err := mailTo(t, p, c.change).Notify(t.Context(), wanted)
-			if name == "nobody's address" {
+			if name == "no address" {
 				if err != nil {
 					t.Error(err)
 				}
 			} else if err == nil {
 				t.Fatal("no error")
-			} else if _, passes := core.Retryable(err); passes != c.passes {
-				t.Errorf("passes: %t, want %t: %v", passes, c.passes, err)
+			} else if _, transient := core.Retryable(err); transient != c.transient {
+				t.Errorf("transient: %t, want %t: %v", transient, c.transient, err)
 			} else if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "AHdlYmhvb2tz") { // webhooks, in Base64
 				t.Errorf("the error has the password: %v", err)
 			} else if name == "wrong password" && !strings.Contains(err.Error(), "refused webhooks with ***, AUTH PLAIN ***") {
-				t.Errorf("the server's words are missing: %v", err)
+				t.Errorf("the server's message is missing: %v", err)
 			}
 			p.got(t, 0)
 		})
@@ -299,11 +299,11 @@ func away(context.Context, string) (string, error) {
 }
 func nowhere(context.Context, string) (string, error) { return "", nil }
 
-func TestOptionsThatAreNone(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
 	for _, o := range []smtp.Options{{Addr: "mail.example.com", From: "a@example.com"}, {Addr: "mail.example.com:25", From: "nobody"}} {
 		if _, err := smtp.New(o); err == nil {
-			t.Errorf("%+v was taken", o.Addr)
+			t.Errorf("%+v was accepted", o.Addr)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// An answer gives the key in PEM that it has, or an error.
+// Reading an answer returns the key in it, in PEM, or an error.
 func FuzzRead(f *testing.F) {
 	const key = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf\n9Cnzj4p4WGeKLs1Pt8QuKUpRKfFLfRYC9AIKjbJTWit+CqvjWYzvQwECAwEAAQ==\n-----END PUBLIC KEY-----"
 	answer := func(key string) []byte {

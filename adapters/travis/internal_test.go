@@ -22,7 +22,7 @@ func TestNoRequestToAPrivateAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k.guard.Resolver = guardtest.Liar(t, "127.0.0.1")
+		k.guard.Resolver = guardtest.NewResolver(t, "127.0.0.1")
 		if _, err := k.Known(t.Context(), false); !errors.Is(err, guard.ErrRefused) {
 			t.Errorf("%s: got %v, want refused", url, err)
 		}

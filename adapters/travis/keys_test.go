@@ -19,7 +19,7 @@ const (
 	otherKey = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALx5KgLyu0yyWR9c6U2vqkVhWkmmYK+R\nyEIDBmnZ7vxWoYOc7UxAkC1hCMzDQGbOyZ0YcOEpnnpYsBpVQnfaoRkCAwEAAQ==\n-----END PUBLIC KEY-----"
 )
 
-// api is a stand-in for the API of Travis CI.
+// api is a fake of the API of Travis CI.
 type api struct {
 	*httptest.Server
 	asked  atomic.Int64
@@ -31,7 +31,7 @@ func newAPI(t *testing.T) *api {
 	t.Helper()
 	a := &api{}
 	a.status.Store(http.StatusOK)
-	a.has(oneKey)
+	a.setKey(oneKey)
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.asked.Add(1)
 		if r.URL.Path != "/config" || r.Header.Get("Authorization") != "" {
@@ -45,8 +45,8 @@ func newAPI(t *testing.T) *api {
 	return a
 }
 
-// has sets the key in the answer.
-func (a *api) has(key string) {
+// setKey sets the key in the answer.
+func (a *api) setKey(key string) {
 	text, _ := json.Marshal(key)
 	a.answer.Store(`{"config":{"host":"travis-ci.com","notifications":{"webhook":{"public_key":` + string(text) + `}}}}`)
 }
@@ -54,8 +54,8 @@ func (a *api) has(key string) {
 // clock is a clock that a test sets.
 type clock struct{ at atomic.Int64 }
 
-func (c *clock) now() time.Time           { return time.Unix(c.at.Load(), 0) }
-func (c *clock) pass(after time.Duration) { c.at.Add(int64(after.Seconds())) }
+func (c *clock) now() time.Time              { return time.Unix(c.at.Load(), 0) }
+func (c *clock) advance(after time.Duration) { c.at.Add(int64(after.Seconds())) }
 
 func newKeys(t *testing.T, a *api) (*travis.Keys, *clock) {
 	t.Helper()
@@ -68,15 +68,15 @@ func newKeys(t *testing.T, a *api) (*travis.Keys, *clock) {
 	return k, c
 }
 
-// knows checks which key is known, and how many requests there were by then.
-func knows(t *testing.T, k *travis.Keys, a *api, missed bool, want string, asked int64) {
+// wantKey checks that the key is known after that many requests.
+func wantKey(t *testing.T, k *travis.Keys, a *api, missed bool, want string, asked int64) {
 	t.Helper()
 	known, err := k.Known(t.Context(), missed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(known) != 1 || known[0].Reveal() != want {
-		t.Errorf("knows %d keys, not the wanted one", len(known))
+		t.Errorf("got %d keys, not the wanted one", len(known))
 	}
 	if got := a.asked.Load(); got != asked {
 		t.Errorf("%d requests, want %d", got, asked)
@@ -87,17 +87,17 @@ func TestKeysAreKeptAndReplaced(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	k, clock := newKeys(t, a)
-	knows(t, k, a, false, oneKey, 1)
-	clock.pass(24 * time.Hour)
-	knows(t, k, a, false, oneKey, 1)
+	wantKey(t, k, a, false, oneKey, 1)
+	clock.advance(24 * time.Hour)
+	wantKey(t, k, a, false, oneKey, 1)
 
-	a.has(otherKey)
-	knows(t, k, a, true, otherKey, 2)
+	a.setKey(otherKey)
+	wantKey(t, k, a, true, otherKey, 2)
 	// Wrong signatures do not cause a request each.
-	a.has(oneKey)
-	knows(t, k, a, true, otherKey, 2)
-	clock.pass(time.Minute)
-	knows(t, k, a, true, oneKey, 3)
+	a.setKey(oneKey)
+	wantKey(t, k, a, true, otherKey, 2)
+	clock.advance(time.Minute)
+	wantKey(t, k, a, true, oneKey, 3)
 }
 
 func TestKeysWithoutAnAnswer(t *testing.T) {
@@ -107,32 +107,32 @@ func TestKeysWithoutAnAnswer(t *testing.T) {
 		"a redirect":   func(a *api) { a.status.Store(http.StatusFound) },
 		"a page":       func(a *api) { a.answer.Store("<html>") },
 		"another JSON": func(a *api) { a.answer.Store(`{"config":{}}`) },
-		"no PEM":       func(a *api) { a.has("key") },
-		"nobody":       func(a *api) { a.Close() },
+		"no PEM":       func(a *api) { a.setKey("key") },
+		"closed":       func(a *api) { a.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t)
 			k, clock := newKeys(t, a)
-			knows(t, k, a, false, oneKey, 1)
+			wantKey(t, k, a, false, oneKey, 1)
 			breakIt(a)
-			clock.pass(time.Hour)
+			clock.advance(time.Hour)
 			known, err := k.Known(t.Context(), true)
 			if err == nil || len(known) != 1 {
-				t.Errorf("knows %d keys, %v; want the one from before, and an error", len(known), err)
+				t.Errorf("got %d keys, %v; want the previous key and an error", len(known), err)
 			}
 			if err != nil && !strings.HasPrefix(err.Error(), "travis: ") {
 				t.Errorf("error %v", err)
 			}
 			// There is no other request at once, and the error is returned once.
 			if known, err = k.Known(t.Context(), true); err != nil || len(known) != 1 {
-				t.Errorf("then knows %d keys, %v", len(known), err)
+				t.Errorf("then got %d keys, %v", len(known), err)
 			}
 		})
 	}
 }
 
-func TestKeysWaitNoLongerThanTheirCaller(t *testing.T) {
+func TestKnownEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	hold, entered := make(chan struct{}), make(chan struct{}, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {

@@ -1,4 +1,4 @@
-// Package availability knows whether a store can be used, and logs outages: one
+// Package availability records whether a store can be used, and logs outages: one
 // line when an outage begins, one a minute while it lasts, with the number of
 // calls that failed, and one when it ends.
 package availability
@@ -30,7 +30,7 @@ type State struct {
 	failed int       // calls that failed in this outage
 }
 
-// Begin notes that there is an outage, and reports whether there was none
+// Begin records that there is an outage, and reports whether there was none
 // before.
 func (s *State) Begin(err error) bool {
 	s.mu.Lock()
@@ -76,7 +76,7 @@ func (s *State) Err() error {
 	return s.err
 }
 
-// End notes that there is no outage any more, and reports whether there was
+// End records that there is no outage any more, and reports whether there was
 // one.
 func (s *State) End() bool {
 	s.mu.Lock()

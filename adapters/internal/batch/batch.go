@@ -1,5 +1,5 @@
-// Package batch collects what waits to be written, so that what comes while a
-// write is under way shares the next one, and bounds how much may wait.
+// Package batch queues values to be written together: those that arrive during one
+// write are written by the next. It limits the length of the queue.
 package batch
 
 import (
@@ -13,7 +13,7 @@ import (
 // ErrClosed is returned by Add if the Queue is not open.
 var ErrClosed = errors.New("the store is not open")
 
-// Queue is what waits. It may be used concurrently.
+// Queue is a queue of values to be written. It may be used concurrently.
 type Queue[T any] struct {
 	maxItems, maxBytes int
 	wake               chan struct{} // size 1
@@ -21,7 +21,7 @@ type Queue[T any] struct {
 	mu           sync.Mutex
 	open         bool
 	waiting      []item[T]
-	items, bytes int // of those in waiting that are bounded
+	items, bytes int // of the bounded items in waiting
 }
 
 type item[T any] struct {
@@ -30,8 +30,8 @@ type item[T any] struct {
 	bounded bool
 }
 
-// New returns a Queue that is not open. As long as so many bounded items wait, or
-// items of so many bytes, it takes no bounded ones.
+// New returns a Queue that is not open. It is full if it has maxItems bounded items,
+// or bounded items of maxBytes together.
 func New[T any](maxItems, maxBytes int) *Queue[T] {
 	return &Queue[T]{maxItems: maxItems, maxBytes: maxBytes, wake: make(chan struct{}, 1)}
 }
@@ -50,7 +50,7 @@ func (q *Queue[T]) IsOpen() bool {
 	return q.open
 }
 
-// Close closes the queue and removes what waits.
+// Close closes the queue and removes all values.
 func (q *Queue[T]) Close() (removed []T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,7 +67,7 @@ func (q *Queue[T]) Full() bool {
 
 func (q *Queue[T]) full() bool { return q.items >= q.maxItems || q.bytes >= q.maxBytes }
 
-// Add adds what is not bounded. It fails with ErrClosed.
+// Add adds a value that is not bounded. It fails with ErrClosed.
 func (q *Queue[T]) Add(value T) error { return q.add(item[T]{value: value}) }
 
 // AddBounded adds a value of that many bytes. It fails with ErrClosed and with
@@ -93,11 +93,11 @@ func (q *Queue[T]) add(i item[T]) error {
 	return nil
 }
 
-// Wake returns a channel that receives when there is something to take.
+// Wake returns a channel that receives when the queue is not empty.
 func (q *Queue[T]) Wake() <-chan struct{} { return q.wake }
 
-// Take removes what came first, at most so many items, and so many bytes unless the
-// first alone has more.
+// Take removes and returns the oldest values, at most that many, and not more bytes
+// unless the first one is larger.
 func (q *Queue[T]) Take(items, bytes int) []T {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -40,14 +40,14 @@ func TestQueue(t *testing.T) {
 		case <-q.Wake():
 		default:
 			if len(test.want) > 0 {
-				t.Error("it does not wake")
+				t.Error("no signal")
 			}
 		}
 		if got := q.Take(test.items, test.bytes); !slices.Equal(got, test.want) {
 			t.Errorf("got %v, want %v", got, test.want)
 		}
 	}
-	// One may be larger than all together.
+	// A single item may be larger than the limit.
 	if err := q.AddBounded(5, 1000); err != nil {
 		t.Error(err)
 	}

@@ -1,6 +1,6 @@
-// Package guard makes connections for adapters that send what others could
-// turn elsewhere: to hosts that the operator named wherever they are, to others
-// only where everybody could.
+// Package guard makes connections for adapters and prevents server-side request
+// forgery: hosts that the operator named may have any address, all others must have
+// a public one.
 package guard
 
 import (
@@ -17,15 +17,15 @@ import (
 	"time"
 )
 
-// ErrRefused is what an error is that no second try helps.
+// ErrRefused is wrapped by errors that a retry can not help.
 var ErrRefused = errors.New("refused")
 
-// dialTimeout is how long making a connection, or agreeing on TLS, may take.
+// dialTimeout limits connecting, and the TLS handshake.
 const dialTimeout = 15 * time.Second
 
-// Guard makes connections. Whoever answers for the name of a host that the
-// operator did not name would otherwise choose whom, within the operator's
-// network, we talk to. It may be used concurrently.
+// Guard makes connections. Without it, the DNS server of a host that the operator
+// did not name could direct requests to any address in the operator's network. It
+// may be used concurrently.
 type Guard struct {
 	// Resolver looks up names; nil is the system's.
 	Resolver *net.Resolver
@@ -33,14 +33,13 @@ type Guard struct {
 	named map[string]bool
 }
 
-// New returns a Guard for which the operator named these, as host:port in
-// lower case.
+// New returns a Guard. named are the hosts that the operator named, as host:port
+// in lower case.
 func New(named map[string]bool) *Guard { return &Guard{named: named} }
 
-// ForURL returns a Guard for a URL of the operator's. Its host counts as named
-// where the URL says itself where it leads to: an address, or localhost. Of
-// any other name, others decide what it means, so that it must stand in
-// private, too.
+// ForURL returns a Guard for a URL that the operator configured. Its host is named
+// if it is an address or localhost. Any other name is resolved by DNS, so it must
+// also be in private.
 func ForURL(u *url.URL, private []string) *Guard {
 	host := strings.ToLower(u.Hostname())
 	_, err := netip.ParseAddr(host)
@@ -49,7 +48,7 @@ func ForURL(u *url.URL, private []string) *Guard {
 	return New(map[string]bool{HostPort(u): named})
 }
 
-// HostPort returns a URL's host with the port that it means, in lower case.
+// HostPort returns a URL's host and port, explicit or by default, in lower case.
 func HostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
@@ -58,11 +57,11 @@ func HostPort(u *url.URL) string {
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
-// Names tells whether the operator named addr, host:port.
+// Names reports whether the operator named addr, host:port.
 func (g *Guard) Names(addr string) bool { return g.named[strings.ToLower(addr)] }
 
-// Transport returns what HTTP requests are sent by. It has no proxy: what is
-// behind one could not be looked at.
+// Transport returns a transport for HTTP requests. It uses no proxy: the address
+// behind one could not be checked.
 func (g *Guard) Transport() *http.Transport {
 	return &http.Transport{
 		DialContext:         g.DialContext,
@@ -86,27 +85,27 @@ func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn
 func refusePrivate(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fmt.Errorf("the address %q is none: %w", address, ErrRefused)
+		return fmt.Errorf("invalid address %q: %w", address, ErrRefused)
 	}
 	if !public(to.Addr()) {
-		return fmt.Errorf("the address is not a public one; name the host to allow it: %w", ErrRefused)
+		return fmt.Errorf("the address is not public; name the host to allow it: %w", ErrRefused)
 	}
 	return nil
 }
 
-// public tells whether an address is one that everybody reaches: what the
-// IANA's registries of special-purpose addresses (RFC 6890) call global.
+// public reports whether an address is globally reachable by the IANA's registries
+// of special-purpose addresses (RFC 6890).
 func public(a netip.Addr) bool {
 	a = a.WithZone("").Unmap()
 	if a.Is6() {
 		b := a.As16()
 		switch {
-		case within(a, "64:ff9b::/96"): // NAT64: the address behind it counts
+		case within(a, "64:ff9b::/96"): // NAT64: the embedded address decides
 			return public(netip.AddrFrom4([4]byte(b[12:])))
 		case within(a, "2002::/16"): // 6to4, likewise
 			return public(netip.AddrFrom4([4]byte(b[2:6])))
 		}
-		// Nothing outside of 2000::/3 is assigned to anybody.
+		// Addresses outside of 2000::/3 are not assigned.
 		return within(a, "2000::/3") && !within(a, "2001::/23", "2001:db8::/32", "3fff::/20")
 	}
 	return a.IsGlobalUnicast() && !a.IsPrivate() &&

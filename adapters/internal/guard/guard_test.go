@@ -20,9 +20,9 @@ func parse(t *testing.T, text string) *url.URL {
 	return u
 }
 
-// What a URL says outright is the operator's choice; what a name means is not,
-// unless he says so.
-func TestURLsThatMayBeInside(t *testing.T) {
+// A literal address in a URL is the operator's choice. The address of a name is not,
+// unless the operator lists the name.
+func TestURLsThatMayBePrivate(t *testing.T) {
 	t.Parallel()
 	private := []string{"Hooks.internal", "10.0.0.1.nip.example"}
 	for text, want := range map[string]bool{
@@ -36,10 +36,10 @@ func TestURLsThatMayBeInside(t *testing.T) {
 	} {
 		u := parse(t, text)
 		if got := guard.ForURL(u, private).Names(guard.HostPort(u)); got != want {
-			t.Errorf("%s may be inside: %t, want %t", text, got, want)
+			t.Errorf("%s may be private: %t, want %t", text, got, want)
 		}
 	}
-	// That one host is named names no other, and no other port of it.
+	// Other hosts, and other ports of the same host, are not named.
 	named := guard.ForURL(parse(t, "http://127.0.0.1:81/"), nil)
 	for _, addr := range []string{"127.0.0.1:80", "127.0.0.2:81", "localhost:81"} {
 		if named.Names(addr) {
@@ -48,7 +48,7 @@ func TestURLsThatMayBeInside(t *testing.T) {
 	}
 }
 
-// A name that is answered for differently at each request reaches nobody inside.
+// A name that resolves to another address at each query can't reach a private one.
 func TestRebinding(t *testing.T) {
 	t.Parallel()
 	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -57,7 +57,7 @@ func TestRebinding(t *testing.T) {
 	get := func(to string, private ...string) error {
 		u := parse(t, to)
 		g := guard.ForURL(u, private)
-		g.Resolver = guardtest.Liar(t, "127.0.0.1")
+		g.Resolver = guardtest.NewResolver(t, "127.0.0.1")
 		client := http.Client{Transport: g.Transport()}
 		defer client.CloseIdleConnections()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, to, nil)
@@ -74,17 +74,17 @@ func TestRebinding(t *testing.T) {
 		t.Errorf("by a name: got %v, want refused", err)
 	}
 	if err := get("http://hooks.example.com:"+port, "hooks.example.com"); err != nil {
-		t.Errorf("by a name that may be inside: %v", err)
+		t.Errorf("by a name that may be private: %v", err)
 	}
 	if err := get(inside.URL); err != nil {
 		t.Errorf("by its address: %v", err)
 	}
 }
 
-// What redirects there leads nobody inside, not even from a host that is named.
-func TestRedirectsInside(t *testing.T) {
+// A redirect to a private address is refused, even from a host that is named.
+func TestRedirectToAPrivateAddress(t *testing.T) {
 	t.Parallel()
-	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was reached") }))
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the private server got a request") }))
 	t.Cleanup(inside.Close)
 	outside := httptest.NewServer(http.RedirectHandler(inside.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(outside.Close)
@@ -103,10 +103,10 @@ func TestRedirectsInside(t *testing.T) {
 	}
 }
 
-// An environment's proxy would make the connection in our place.
+// A proxy of the environment would connect to addresses that are not checked.
 func TestNoProxyOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	if guard.New(nil).Transport().Proxy != nil {
-		t.Error("there is a proxy")
+		t.Error("the transport has a proxy")
 	}
 }

@@ -1,6 +1,5 @@
-// Package outage logs that another host can't be reached: one line when that
-// begins, one now and then while it lasts, and one when it ends, however many
-// requests fail.
+// Package outage logs outages of other hosts: one line when an outage begins, one a
+// minute while it lasts, and one when it ends, however many requests fail.
 package outage
 
 import (
@@ -12,11 +11,11 @@ import (
 	"time"
 )
 
-// between is the least time between two lines about one host, but for the one
-// that says that an outage ended.
+// between is the minimum time between two lines about one host, except the one at
+// the end of an outage.
 const between = time.Minute
 
-// Log follows the outages of hosts. It may be used concurrently.
+// Log logs the outages of hosts. It may be used concurrently.
 type Log struct {
 	logger *slog.Logger
 	now    func() time.Time
@@ -25,11 +24,11 @@ type Log struct {
 	hosts map[string]*state
 }
 
-// state is what is known of a host.
+// state is the state of a host.
 type state struct {
 	since    time.Time // of the first failure in a row; zero: the last request succeeded
 	failures int       // in a row
-	logged   bool      // that they began
+	logged   bool      // whether the first was logged
 	line     time.Time // of the last line
 }
 
@@ -77,9 +76,9 @@ func (l *Log) Succeeded(ctx context.Context, host string) {
 	s.logged, s.failures = false, 0
 }
 
-// Transport is an [http.RoundTripper] that tells a Log of each request to Next.
-// A request has failed if there is no answer, or one of status 500 or above; one
-// that we cancelled says nothing.
+// Transport is an [http.RoundTripper] that reports each request to a Log. A request
+// has failed if there is no response, or one of status 500 or above. Cancelled
+// requests are ignored.
 type Transport struct {
 	Next http.RoundTripper
 	Log  *Log

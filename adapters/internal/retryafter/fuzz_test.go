@@ -9,8 +9,8 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/internal/retryafter"
 )
 
-// Whatever a server asks for, the time is neither past nor longer than the
-// longest, and a sensible one is what it says in both forms.
+// For any value, the time is neither negative nor longer than Longest. A valid time
+// within that limit is returned unchanged, in both forms.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"", "0", "30", "-1", "+5", "3600", "3601", "4294967295", "4294967296", "9223372036854775808", "99999999999999999999", "1e3", " 5", "5, 6", "1.5",

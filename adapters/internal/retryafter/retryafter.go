@@ -1,4 +1,4 @@
-// Package retryafter reads how long a server wants to be left alone.
+// Package retryafter parses the header Retry-After.
 package retryafter
 
 import (
@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Longest bounds what a server may ask for; a longer time is a mistake, or a
-// clock that is wrong.
+// Longest is the longest time that a server may ask for. A longer one is a mistake,
+// or due to a wrong clock.
 const Longest = time.Hour
 
 // Read reads the header Retry-After, in either form of RFC 9110. ok is false
-// where there is none that says anything.
+// if it is missing or invalid.
 func Read(h http.Header, now time.Time) (after time.Duration, ok bool) {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {

@@ -1,10 +1,10 @@
-// Package watchers wakes those who wait for a user's changes: what every store
-// has in common, whichever way it is told of them.
+// Package watchers notifies goroutines that wait for a user's changes. All stores
+// use it.
 package watchers
 
 import "sync"
 
-// Watchers are those who wait. The zero value has none. It may be used
+// Watchers is a set of channels by user. The zero value is empty. It may be used
 // concurrently.
 type Watchers struct {
 	mu     sync.Mutex
@@ -34,7 +34,7 @@ func (w *Watchers) Watch(user string) (wake <-chan struct{}, stop func()) {
 	}
 }
 
-// Wake wakes those who wait for the user's changes.
+// Wake signals the channels of the user.
 func (w *Watchers) Wake(user string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -43,7 +43,7 @@ func (w *Watchers) Wake(user string) {
 	}
 }
 
-// WakeAll wakes everybody, for when it is not known who has a change.
+// WakeAll signals all channels, if it is not known which users have changes.
 func (w *Watchers) WakeAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +54,7 @@ func (w *Watchers) WakeAll() {
 	}
 }
 
-// Signal sends to a channel of size 1, unless it holds something already.
+// Signal sends to a channel of size 1, unless it is full.
 func Signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -1,5 +1,5 @@
-// Package guardtest has a name server that lies, for tests of what a
-// guard.Guard makes of names that somebody took over.
+// Package guardtest has a fake name server, for tests of a guard.Guard with names
+// that an attacker controls.
 package guardtest
 
 import (
@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// Liar is a name server that says of each name that it has these addresses, and
-// of a name asked for again that it has the last one.
-func Liar(t *testing.T, addresses ...string) *net.Resolver {
+// NewResolver returns a resolver for which each name has these addresses. Its name
+// server is stopped at the end of the test.
+func NewResolver(t *testing.T, addresses ...string) *net.Resolver {
 	t.Helper()
 	var config net.ListenConfig
 	server, err := config.ListenPacket(t.Context(), "udp", "127.0.0.1:0")
@@ -27,7 +27,7 @@ func Liar(t *testing.T, addresses ...string) *net.Resolver {
 			if err != nil {
 				return
 			}
-			if _, err := server.WriteTo(lie(query[:n], addresses), from); err != nil {
+			if _, err := server.WriteTo(answer(query[:n], addresses), from); err != nil {
 				return
 			}
 		}
@@ -41,8 +41,8 @@ func Liar(t *testing.T, addresses ...string) *net.Resolver {
 	}}
 }
 
-// lie answers a question for an A record with addresses, any other with none.
-func lie(query []byte, addresses []string) []byte {
+// answer answers a query for A records with addresses, any other with none.
+func answer(query []byte, addresses []string) []byte {
 	end := 12
 	for query[end] != 0 {
 		end += int(query[end]) + 1
