@@ -35,7 +35,7 @@ func benchStore(b *testing.B, o bolt.Options) *bolt.Store {
 	return s
 }
 
-// push is the acceptance of a push, as the service makes it.
+// push returns the acceptance of a push, as in production.
 func push(n int64, lane string) deploy.Acceptance {
 	e := entry("me", idAt(time.Now(), int(n)))
 	e.UUID, e.Event, e.DeliveryID = e.ID, "push", fmt.Sprintf("72d3162e-cc78-11e3-81ab-%012x", n*2654435761%(1<<48))
@@ -49,8 +49,8 @@ func push(n int64, lane string) deploy.Acceptance {
 	return deploy.Acceptance{Entry: e, Payload: payload, Key: "github " + e.DeliveryID, Place: &deploy.Place{Lane: lane}}
 }
 
-// together calls do b.N times, by that many callers. Beside the time it reports the
-// time of the processors, which depends less on the disk and on who else runs.
+// together calls do b.N times, by that many callers. It also reports the CPU time,
+// which depends less on the disk and on other processes.
 func together(b *testing.B, callers int, do func(n int64) error) {
 	b.Helper()
 	var n atomic.Int64
@@ -71,7 +71,7 @@ func together(b *testing.B, callers int, do func(n int64) error) {
 	b.ReportMetric(float64(cpu(b)-begin)/float64(b.N), "cpu-ns/op")
 }
 
-// cpu returns the time of the processors that this process has used.
+// cpu returns the CPU time that this process has used.
 func cpu(b *testing.B) time.Duration {
 	b.Helper()
 	var used syscall.Rusage
@@ -99,8 +99,8 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// The floor of BenchmarkAccept: a transaction for whatever waits, and one put
-// for each push.
+// The lower bound of BenchmarkAccept: one transaction for all waiting pushes, and
+// one put for each.
 func BenchmarkFloor(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
@@ -202,8 +202,8 @@ func fill(b *testing.B, s *bolt.Store, n int) {
 	group.Wait()
 }
 
-// A page of the log costs the same, however many entries there are and wherever it
-// begins.
+// The cost of a page of the log does not depend on the number of entries and on its
+// position.
 func BenchmarkPage(b *testing.B) {
 	for _, entries := range []int{1000, 100_000} {
 		s := benchStore(b, bolt.Options{MaxEntries: 1 << 30, MaxChanges: 1})
@@ -223,7 +223,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
-// A push into a lane costs the same, however many wait in it.
+// The cost of a push into a lane does not depend on the number of entries that wait.
 func BenchmarkLane(b *testing.B) {
 	for _, waiting := range []int64{0, 10_000} {
 		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {

@@ -38,8 +38,8 @@ func (t table) parseClaim(key, value []byte) (claim, error) {
 	return c, nil
 }
 
-// claims returns all claims, expired ones too. They are few: at most as many as
-// workers, now and before.
+// claims returns all claims, including expired ones. There are at most as many as
+// workers of this process and the previous one.
 func (t table) claims() (all []claim, err error) {
 	err = t.bucket(bucketClaims).ForEach(func(key, value []byte) error {
 		c, err := t.parseClaim(key, value)
@@ -49,9 +49,8 @@ func (t table) claims() (all []claim, err error) {
 	return all, err
 }
 
-// claimed returns the claim under which the attempt of an entry works, or
-// core.ErrConflict if it was lost: if it has expired, and another has claimed the
-// entry, its lane or its app since.
+// claimed returns the claim of an attempt at an entry, or core.ErrConflict if it was
+// lost: if it has expired and the entry, its lane or its app was claimed again.
 func (t table) claimed(r record, attempt int, now int64) (claim, error) {
 	value := t.get(bucketClaims, orderKey(r.order))
 	if value == nil || r.attempts != int64(attempt) {

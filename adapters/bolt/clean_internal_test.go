@@ -13,7 +13,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// acceptMany accepts n outcomes that were made at the given time, by many at once.
+// acceptMany accepts n outcomes with the given time, concurrently.
 func acceptMany(t testing.TB, s *Store, user string, n int, at time.Time) {
 	t.Helper()
 	var group sync.WaitGroup
@@ -34,8 +34,8 @@ func acceptMany(t testing.TB, s *Store, user string, n int, at time.Time) {
 	group.Wait()
 }
 
-// startedWithoutSync is a store whose writes are not synced, for tests that write a
-// lot, and that is cleaned by the test alone.
+// startedWithoutSync returns a store whose writes are not synced, for tests that
+// write a lot, and whose janitor does not run.
 func startedWithoutSync(t testing.TB, o Options) *Store {
 	t.Helper()
 	o.Path = filepath.Join(t.TempDir(), "store.db")
@@ -53,8 +53,8 @@ func startedWithoutSync(t testing.TB, o Options) *Store {
 	return s
 }
 
-// However many entries there are, the janitor reads those that it removes, and the
-// first that it keeps.
+// The janitor reads only the entries that it removes, and the first one that it
+// keeps.
 func TestCleanReadsNoYoungEntries(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -73,8 +73,8 @@ func TestCleanReadsNoYoungEntries(t *testing.T) {
 	}
 }
 
-// Of a user who has too many, those that are too many are read.
-func TestCleanReadsAsManyAsAreTooMany(t *testing.T) {
+// The janitor reads only the outcomes that a user has too many of.
+func TestCleanReadsOnlyTheExcess(t *testing.T) {
 	t.Parallel()
 	s := startedWithoutSync(t, Options{MaxEntries: 1000})
 	acceptMany(t, s, "u", 1000+2*removePass+1, time.Now())
@@ -88,8 +88,8 @@ func TestCleanReadsAsManyAsAreTooMany(t *testing.T) {
 	}
 }
 
-// While much is removed, deliveries are accepted: none waits for more than a small
-// transaction of the janitor.
+// Deliveries are accepted while many entries are removed: each waits for one small
+// transaction of the janitor at most.
 func TestAcceptWhileCleaning(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -132,7 +132,7 @@ func TestAcceptWhileCleaning(t *testing.T) {
 	}
 }
 
-// What the clock said when an entry was made decides little.
+// A scan tolerates entries with wrong times.
 func TestOldScan(t *testing.T) {
 	t.Parallel()
 	const now, keep = 100, 10
@@ -172,7 +172,7 @@ func TestOldScan(t *testing.T) {
 	}
 }
 
-// Pages are the same wherever they begin, whatever was removed.
+// Pages are consistent at any position and after any removals.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	s := startedWithoutSync(t, Options{MaxEntries: 1 << 20})
@@ -187,7 +187,7 @@ func TestPages(t *testing.T) {
 		var ids []string
 		for i, e := range entries {
 			if i > 0 && e.Order >= entries[i-1].Order {
-				t.Fatalf("order %d comes after %d", e.Order, entries[i-1].Order)
+				t.Fatalf("order %d is after %d", e.Order, entries[i-1].Order)
 			}
 			ids = append(ids, e.ID)
 		}
@@ -208,7 +208,7 @@ func TestPages(t *testing.T) {
 				t.Fatalf("round %d, skip %d: got %v, want %v", round, skip, got, wanted)
 			}
 		}
-		// Some go, here and there.
+		// Remove some of them.
 		var gone []revision
 		err := s.view(t.Context(), func(t table) error {
 			for i, id := range want {
@@ -234,7 +234,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// Names that hold a zero byte lead to no other entry.
+// Names with a zero byte do not match other names.
 func TestNamesWithZeroes(t *testing.T) {
 	t.Parallel()
 	s := startedWithoutSync(t, Options{})
@@ -262,8 +262,8 @@ func TestNamesWithZeroes(t *testing.T) {
 	}
 }
 
-// A push into a lane takes as many steps, however many wait in it, and so does the
-// work on one.
+// The number of steps of a push into a lane, and of the work on one, does not depend
+// on the number of entries that wait.
 func TestLaneCostsTheSame(t *testing.T) {
 	t.Parallel()
 	s := startedWithoutSync(t, Options{})
@@ -298,6 +298,6 @@ func TestLaneCostsTheSame(t *testing.T) {
 		push()
 	}
 	if many := work(); many != few {
-		t.Errorf("it took %d steps with 1000 that wait, and %d with few", many, few)
+		t.Errorf("%d steps with 1000 waiting entries, and %d with few", many, few)
 	}
 }

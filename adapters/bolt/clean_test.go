@@ -17,7 +17,7 @@ import (
 // idAt is the n-th id of a time, as version 7 UUIDs begin.
 func idAt(at time.Time, n int) string { return fmt.Sprintf("%012x%020x", at.UnixMilli(), n) }
 
-// What is too old goes, with all that leads to it; what still lives stays.
+// Old entries are removed with the keys that lead to them; live ones are kept.
 func TestClean(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -71,9 +71,9 @@ func TestClean(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clean(2*day + time.Hour) // the key is forgotten, so this is no repeat
+	clean(2*day + time.Hour) // the key has expired, so this is not a repeat
 	held := accept(core.StatusHeld)
-	clean(2 * day) // the changes of the first are gone
+	clean(2 * day) // the changes of the first are removed
 	if _, err := s.Changes(t.Context(), "me", first, 10); !errors.Is(err, core.ErrGone) {
 		t.Errorf("got %v", err)
 	}
@@ -81,18 +81,18 @@ func TestClean(t *testing.T) {
 		t.Errorf("got %d changes, %v", len(all), err)
 	}
 	if entry, payload := kept(done); !entry || !payload {
-		t.Errorf("entry %t, payload %t; too early", entry, payload)
+		t.Errorf("entry %t, payload %t; want both", entry, payload)
 	}
 	clean(2 * day)
 	if entry, payload := kept(done); !entry || payload {
-		t.Errorf("entry %t, payload %t; want the entry alone", entry, payload)
+		t.Errorf("entry %t, payload %t; want the entry only", entry, payload)
 	}
 	clean(30 * day)
 	if entry, _ := kept(done); entry {
-		t.Error("the outcome is kept for ever")
+		t.Error("the outcome was not removed")
 	}
 	if entry, payload := kept(held); !entry || !payload {
-		t.Errorf("entry %t, payload %t; it lives still", entry, payload)
+		t.Errorf("entry %t, payload %t; want the live entry", entry, payload)
 	}
 	found, err := s.ByCommit(t.Context(), "owner/repo", []string{held.Commit.ID})
 	if err != nil || len(found) != 1 {
@@ -105,7 +105,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// Of a user with too many outcomes the oldest go.
+// The oldest outcomes of a user with too many are removed.
 func TestCleanTooMany(t *testing.T) {
 	t.Parallel()
 	s := open(t, bolt.Options{Path: filepath.Join(t.TempDir(), "store.db"), MaxEntries: 5})
@@ -125,7 +125,7 @@ func TestCleanTooMany(t *testing.T) {
 	if err := s.Clean(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for user, want := range map[string]int{"many": 6, "few": 3} { // the oldest of many lives still
+	for user, want := range map[string]int{"many": 6, "few": 3} { // the oldest of many is live
 		page, total, err := s.Entries(t.Context(), user, "", 0, 100)
 		if err != nil || total != want || len(page) != want {
 			t.Errorf("%s: %d entries of %d, %v; want %d", user, len(page), total, err, want)

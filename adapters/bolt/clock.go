@@ -8,15 +8,15 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// steadied returns a clock that begins with now and then goes by the monotonic
-// clock, if now has its reading: it goes on as before when somebody sets the clock
-// of the machine. Leases and the queue go by it.
+// steadied returns a clock that begins with now and then follows the monotonic
+// clock, if now has a monotonic reading: it does not change when the clock of the
+// machine is set. Leases and the queue use it.
 func steadied(now func() time.Time) func() time.Time {
 	begin := now()
 	return func() time.Time { return begin.Add(now().Sub(begin)) }
 }
 
-// bySteady returns a place whose At, by the caller's clock, is by the steady one.
+// bySteady converts At of a place from the caller's clock to the steady one.
 func (s *Store) bySteady(p deploy.Place) deploy.Place {
 	if !p.At.IsZero() {
 		p.At = s.steady().Add(p.At.Sub(s.o.Now()))
@@ -24,7 +24,7 @@ func (s *Store) bySteady(p deploy.Place) deploy.Place {
 	return p
 }
 
-// byCaller returns a time by the steady clock as the caller's clock has it.
+// byCaller converts a time from the steady clock to the caller's.
 func (s *Store) byCaller(at time.Time) time.Time {
 	if at.IsZero() {
 		return at
@@ -32,10 +32,10 @@ func (s *Store) byCaller(at time.Time) time.Time {
 	return s.o.Now().Add(at.Sub(s.steady()))
 }
 
-// clockSetBack ends delays and leases that a clock which was ahead made: an entry
+// clockSetBack ends delays and leases that began when the clock was ahead: an entry
 // that was queued later than now becomes ready, and no lease lasts longer than one
-// that begins now. It reports whether there may be any; without write it changes
-// nothing.
+// that begins now. It reports whether there may be any, and changes them only if
+// write is set.
 func (t table) clockSetBack(now int64, lease time.Duration, write bool) (found bool, err error) {
 	all, err := t.claims()
 	if err != nil {
@@ -61,7 +61,7 @@ func (t table) clockSetBack(now int64, lease time.Duration, write bool) (found b
 	return true, err
 }
 
-// endDelays makes what was queued later than now ready.
+// endDelays makes entries ready that were queued later than now.
 func (t table) endDelays(now int64) error {
 	var ahead []int64
 	collect := func(key, _ []byte) error {

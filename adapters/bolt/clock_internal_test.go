@@ -14,8 +14,8 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// The machine's clock is set while a claim is held and an entry waits: neither
-// lasts any shorter or longer for that.
+// If the machine's clock is set, claims and waiting entries last neither shorter nor
+// longer.
 func TestClockIsSet(t *testing.T) {
 	t.Parallel()
 	for name, jump := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour} {
@@ -55,24 +55,24 @@ func TestClockIsSet(t *testing.T) {
 				t.Fatalf("claimed %q too early, %v", other.Change.Entry.ID, err)
 			}
 			if left := next.Sub(wall()); left != 10*time.Second {
-				t.Errorf("looks again in %s, want 10s", left)
+				t.Errorf("next is in %s, want 10s", left)
 			}
 			elapsed.Add(int64(10 * time.Second))
 			if other, _, _, err = s.Claim(t.Context(), time.Minute); err != nil || other.Change.Entry.ID != "b" {
-				t.Errorf("claimed %q, %v; want what has become ready", other.Change.Entry.ID, err)
+				t.Errorf("claimed %q, %v; want the entry that has become ready", other.Change.Entry.ID, err)
 			}
 			if other.Change.Entry.UpdatedAt != wall() {
 				t.Errorf("claimed at %s, want the time by the clock, %s", other.Change.Entry.UpdatedAt, wall())
 			}
 			elapsed.Add(int64(time.Minute))
 			if again, _, _, err := s.Claim(t.Context(), time.Minute); err != nil || !again.Lost {
-				t.Errorf("got %+v, %v; want a claim that ran out", again, err)
+				t.Errorf("got %+v, %v; want a claim after an expired one", again, err)
 			}
 		})
 	}
 }
 
-// Without anybody's setting it, the steady clock is the one it is made from.
+// If the clock is not set, the steady clock returns the same time.
 func TestSteadyClock(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
@@ -83,8 +83,8 @@ func TestSteadyClock(t *testing.T) {
 	}
 }
 
-// A clock that was set back while the store was closed is noticed, and entries
-// that come then are accepted after those from before.
+// If the clock was set back while the store was closed, a warning is logged, and new
+// entries have higher orders than earlier ones.
 func TestClockSetBackBetweenStarts(t *testing.T) {
 	t.Parallel()
 	path, now := filepath.Join(t.TempDir(), "store.db"), time.Unix(1e9, 0).UTC()
@@ -110,7 +110,7 @@ func TestClockSetBackBetweenStarts(t *testing.T) {
 	if second <= first {
 		t.Errorf("got order %d after %d", second, first)
 	}
-	if strings.Count(log, "the clock was set back") != 1 || !strings.Contains(log, "ahead=1h0m0s") {
+	if strings.Count(log, "clock set back") != 1 || !strings.Contains(log, "ahead=1h0m0s") {
 		t.Errorf("logged %q", log)
 	}
 }

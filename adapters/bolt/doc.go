@@ -6,19 +6,18 @@
 //
 // # The file
 //
-// Entries are known by their Order, the number that the store gave them when it
-// accepted them, so all that is written about new entries goes to the end of its
-// bucket. Numbers have 8 bytes, the most significant first; times are Unix
-// nanoseconds; 0 stands for a zero byte.
+// Entries are identified by their Order, the number that the store assigned when it
+// accepted them, so new entries are written at the end of each bucket. Numbers have
+// 8 bytes in big-endian order; times are Unix nanoseconds; 0 is a zero byte.
 //
 //	bucket    key                         value
 //	meta      "format"                    the version of this table
 //	meta      "last"                      Order and time of the last acceptance
 //	meta      "delayed"                   when an entry was last queued for later
-//	meta      "room"                      – at the start only: zeroes, to see whether there is room
+//	meta      "room"                      – at the start only: zeroes, to check that there is room
 //	entries   Order                       the entry, see record
 //	ids       id                          Order
-//	payloads  Order                       the payload as it came
+//	payloads  Order                       the payload as it was received
 //	keys      user 0 key                  Order, and when the key was made
 //	users     user                        last and trimmed Seq; number of changes and of entries
 //	index     user 0 app 0 Order          –   app is "" for all entries of the user
@@ -37,7 +36,7 @@
 //
 // # Time
 //
-// The queue and leases go by a clock that nobody sets, so that a machine whose
-// clock is corrected loses no claim. The file is locked by its process: claims
-// that another process made, which must have ended, count as expired.
+// The queue and leases use the monotonic clock, so no claim is lost when the clock
+// of the machine is corrected. The file is locked by its process: claims of another
+// process, which must have ended, count as expired.
 package bolt

@@ -29,7 +29,7 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change,
 	commits := commitPrefixes(e)
 	var order int64
 	var seq core.Seq
-	var first core.EncodedChange // of a repeat
+	var first core.EncodedChange // if it is a repeat
 	err = s.admit(ctx, len(encoded)+len(a.Payload), func(t table) error {
 		now := s.o.Now()
 		if found, ok := t.keyed(e.User, a.Key, nanos(now.Add(-s.o.KeepKeys))); ok {
@@ -74,7 +74,7 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change,
 // higher.
 func (t table) lastOrder() int64 { return max(number(t.get(bucketMeta, []byte(metaLast))), t.floor) }
 
-// accept writes the payload of a new entry, and what leads to the entry.
+// accept writes the payload of a new entry and the keys that lead to the entry.
 func (t table) accept(r *record, commits [][]byte, payload []byte, now int64) error {
 	order := orderKey(r.order)
 	if err := t.put(bucketMeta, []byte(metaLast), appendNumber(orderKey(r.order), now)); err != nil {
@@ -124,7 +124,7 @@ func (t table) keyed(user, key string, since int64) (record, bool) {
 		return record{}, false
 	}
 	r, err := t.record(number(value))
-	return r, err == nil // a key whose entry is gone finds nothing
+	return r, err == nil // the entry of the key may be removed
 }
 
 // Update implements deploy.Store.
@@ -243,7 +243,7 @@ func (s *Store) find(ctx context.Context, id string, wanted func(record) bool) (
 	return c, wrap("find", id, err)
 }
 
-// Payload returns an entry's payload as it came, or core.ErrNotFound.
+// Payload returns an entry's payload as it was received, or core.ErrNotFound.
 func (s *Store) Payload(ctx context.Context, id string) (payload []byte, err error) {
 	err = s.view(ctx, func(t table) error {
 		order := t.get(bucketIDs, []byte(id))

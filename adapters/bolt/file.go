@@ -13,17 +13,17 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// These are for whoever keeps a server's files, of which no server may run
-// meanwhile. They work on any file of bbolt's, not the store's alone.
+// These functions maintain the files of a server that does not run. They work on any
+// file of bbolt.
 
-// CheckFile looks at every page of a file, and fails with what is damaged.
+// CheckFile checks every page of a file. Its error lists the damage.
 func CheckFile(ctx context.Context, path string) error {
 	return reading(path, func(tx *bbolt.Tx) error {
-		const most = 20 // of the faults that are told; a damaged page may bring about thousands
+		const most = 20 // errors that are reported; a damaged page may cause thousands
 		var faults []error
 		for fault := range tx.Check() {
 			if ctx.Err() != nil || len(faults) == most {
-				continue // it must be read to its end
+				continue // the channel must be drained
 			}
 			faults = append(faults, fault)
 		}
@@ -31,11 +31,11 @@ func CheckFile(ctx context.Context, path string) error {
 	})
 }
 
-// CopyFile copies a file to where none is yet, as a whole or not at all, and
-// returns its size in bytes.
+// CopyFile copies a file to a path that does not exist, atomically, and returns its
+// size in bytes.
 func CopyFile(path, to string) (size int64, err error) {
 	if _, err := os.Lstat(to); err == nil {
-		return 0, fmt.Errorf("bolt: %s is there already; name another file", to)
+		return 0, fmt.Errorf("bolt: %s exists already; name another file", to)
 	}
 	err = reading(path, func(tx *bbolt.Tx) error {
 		size = tx.Size()
@@ -44,12 +44,12 @@ func CopyFile(path, to string) (size int64, err error) {
 	return size, err
 }
 
-// CompactFile gives back what a file has become larger than what it holds. It
-// returns its size before and after, in bytes.
+// CompactFile removes the free pages of a file. It returns the size before and
+// after, in bytes.
 func CompactFile(path string) (before, after int64, err error) {
 	err = reading(path, func(tx *bbolt.Tx) error {
 		before = tx.Size()
-		// While it is open no server gets it, nor one that is about to be replaced.
+		// Both files stay open, and so locked, until the file is replaced.
 		return replacing(path, func(part string) error {
 			if err := compact(tx.DB(), part); err != nil {
 				return err
@@ -70,14 +70,14 @@ func compact(from *bbolt.DB, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	const transaction = 1 << 20 // bytes; all in one would be all in memory
+	const transaction = 1 << 20 // bytes; a transaction is in memory
 	if err := bbolt.Compact(db, from, transaction); err != nil {
 		return err
 	}
 	return db.Sync()
 }
 
-// openFile opens a file that no other process uses.
+// openFile opens a file exclusively.
 func openFile(path string, o *bbolt.Options) (*bbolt.DB, error) {
 	o.Timeout = 2 * time.Second
 	db, err := bbolt.Open(path, 0o600, o)
@@ -92,9 +92,9 @@ func openFile(path string, o *bbolt.Options) (*bbolt.DB, error) {
 	return db, nil
 }
 
-// reading opens a file to read it, which a server would not let us.
+// reading opens a file for reading. It fails if a server has it open.
 func reading(path string, f func(tx *bbolt.Tx) error) (err error) {
-	if _, err := os.Stat(path); err != nil { // else it would be made
+	if _, err := os.Stat(path); err != nil { // bbolt would create it
 		return fmt.Errorf("bolt: %w", err)
 	}
 	db, err := openFile(path, &bbolt.Options{ReadOnly: true})
@@ -108,7 +108,7 @@ func reading(path string, f func(tx *bbolt.Tx) error) (err error) {
 	return nil
 }
 
-// replacing has a file written beside path and puts it into its place.
+// replacing calls write for a temporary file beside path and renames it to path.
 func replacing(path string, write func(part string) error) (err error) {
 	folder, err := os.MkdirTemp(filepath.Dir(path), ".part-")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/bolt"
 )
 
-// file makes a file of bbolt's that was much larger than what it holds.
+// file creates a file of bbolt that consists mostly of free pages.
 func file(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "some.db")
@@ -70,17 +70,17 @@ func TestCopyFile(t *testing.T) {
 		t.Fatalf("got %d bytes, %v", size, err)
 	}
 	if got := value(t, to); got != "value" {
-		t.Errorf("the copy holds %q", got)
+		t.Errorf("the copy has %q", got)
 	}
 	if _, err := bolt.CopyFile(path, to); err == nil || !strings.Contains(err.Error(), "there already") {
-		t.Errorf("onto a file: %v", err)
+		t.Errorf("to an existing file: %v", err)
 	}
 	missing := filepath.Join(t.TempDir(), "missing.db")
 	if _, err := bolt.CopyFile(missing, to+"2"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("of no file: %v", err)
+		t.Errorf("of a missing file: %v", err)
 	}
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(to), "*")); err != nil || len(left) != 1 {
-		t.Errorf("it leaves %v, %v", left, err)
+		t.Errorf("the folder has %v, %v", left, err)
 	}
 }
 
@@ -92,10 +92,10 @@ func TestCompactFile(t *testing.T) {
 		t.Fatalf("got %d and %d bytes, %v", before, after, err)
 	}
 	if got := value(t, path); got != "value" {
-		t.Errorf("it holds %q now", got)
+		t.Errorf("the file has %q", got)
 	}
 	if now, err := os.Stat(path); err != nil || now.Size() != after || now.Mode().Perm() != 0o600 {
-		t.Errorf("it is %v, %v; want %d bytes", now, err, after)
+		t.Errorf("got %v, %v; want %d bytes", now, err, after)
 	}
 }
 
@@ -103,21 +103,20 @@ func TestCheckFile(t *testing.T) {
 	t.Parallel()
 	path := file(t)
 	if err := bolt.CheckFile(t.Context(), path); err != nil {
-		t.Errorf("of a good file: %v", err)
+		t.Errorf("valid file: %v", err)
 	}
 	db, err := bbolt.Open(path, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := bolt.CheckFile(t.Context(), path); err == nil || !strings.Contains(err.Error(), "in use by another process") {
-		t.Errorf("of one in use: %v", err)
+		t.Errorf("file in use: %v", err)
 	}
 	page := db.Info().PageSize
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// The first page after the two that describe the file now claims to be of
-	// another kind.
+	// The first page after the two meta pages gets the wrong type.
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +130,6 @@ func TestCheckFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := bolt.CheckFile(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("of a damaged file: %v", err)
+		t.Errorf("damaged file: %v", err)
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// blockBits says how large the blocks of counts are: 1 << blockBits Orders. So a
-// page anywhere in the index of n entries takes about n >> blockBits reads of
-// counts, and at most 1 << blockBits reads of keys.
+// blockBits is the size of the blocks of counts: 1 << blockBits Orders. Any page of
+// an index of n entries needs about n >> blockBits reads of counts and at most
+// 1 << blockBits reads of keys.
 const blockBits = 10
 
 // putIndex adds an entry to the index of the user's app, "" for all.
@@ -48,7 +48,7 @@ func blockCount(value []byte) int {
 // and how many there are in all.
 func (t table) page(user, app string, skip, limit int) (orders []int64, total int) {
 	prefix := join(user, app, "")
-	var from []byte // the first key that is not wanted any more
+	var from []byte // the first key after the page
 	backward(t.bucket(bucketCounts).Cursor(), prefix, nil, func(key, value []byte) bool {
 		n := blockCount(value)
 		total += n
@@ -93,7 +93,7 @@ func backward(c cursor, prefix, from []byte, f func(key, value []byte) bool) {
 		previous = c.Last
 	}
 	for key, value := previous(); bytes.HasPrefix(key, prefix); key, value = c.Prev() {
-		// A name that holds a 0 must not pass for another.
+		// A name that contains a zero byte must not match another.
 		if len(key) == len(prefix)+8 && !f(key, value) {
 			return
 		}

@@ -12,13 +12,13 @@ import (
 
 const (
 	cleanEvery = time.Minute
-	// What one transaction of the janitor reads, or removes, at most: it runs beside
-	// deliveries, which must not wait for it.
+	// The most that one transaction of the janitor reads or removes: deliveries
+	// must not wait for it.
 	readPass   = 1000
 	removePass = 50
 )
 
-// janitor removes what has been kept long enough, until ctx ends.
+// janitor calls Clean at intervals until ctx ends.
 func (s *Store) janitor(ctx context.Context) {
 	for {
 		if err := s.Clean(ctx); err != nil && ctx.Err() == nil && s.Check(ctx) == nil {
@@ -34,8 +34,8 @@ func (s *Store) janitor(ctx context.Context) {
 	}
 }
 
-// Clean removes what Options says is not kept any more: outcomes and their
-// payloads, and changes. Live entries stay. It reads beside writes, goes only as
+// Clean removes outcomes, their payloads and changes that are no longer kept, see
+// Options. Live entries are kept. It reads concurrently with writes, reads only as
 // far as there is something to remove, and removes a little at a time.
 func (s *Store) Clean(ctx context.Context) error {
 	_, err := s.clean(ctx)
@@ -103,16 +103,15 @@ func (s *Store) eachOld(ctx context.Context, bucket string, keep time.Duration, 
 }
 
 // oldScan finds old outcomes among entries in the order of their acceptance, and
-// ends at the first entry that is young. Little depends on what the clock said
-// when an entry was made: one that was made in the future, by a clock that was
-// ahead, is as old as the next that is old.
+// ends at the first entry that is young. An entry with a time in the future, because
+// the clock was ahead, is old if a later one is.
 type oldScan struct {
 	now, keep   int64
-	next        int64      // the Order to go on from
+	next        int64      // the Order to continue from
 	future, old []revision // outcomes
 }
 
-// add adds an entry to old if it is, and returns false if it is young.
+// add adds an entry to old if it is old, and returns false if it is young.
 func (scan *oldScan) add(r record) bool {
 	if r.created <= scan.now && r.created > scan.now-scan.keep {
 		return false
@@ -128,8 +127,8 @@ func (scan *oldScan) add(r record) bool {
 	return true
 }
 
-// cleanUsers removes outcomes that are too many for their user, and changes that
-// are too old.
+// cleanUsers removes the outcomes that a user has too many of, and changes that are
+// too old.
 func (s *Store) cleanUsers(ctx context.Context) (read int, err error) {
 	from := []byte{}
 	for from != nil {
@@ -217,7 +216,7 @@ func (s *Store) cleanChanges(ctx context.Context, name string, u user) error {
 	return nil
 }
 
-// forget removes entries, and all that leads to them.
+// forget removes entries and the keys that lead to them.
 func (s *Store) forget(ctx context.Context, old []revision) error {
 	for part := range slices.Chunk(old, removePass) {
 		commits := map[int64][][]byte{} // decoded before the transaction that writes
@@ -247,7 +246,7 @@ func (s *Store) forget(ctx context.Context, old []revision) error {
 	return nil
 }
 
-// remove calls do with the entries that are still what they were, a few in a
+// remove calls do with the entries that were not changed meanwhile, a few in each
 // transaction.
 func (s *Store) remove(ctx context.Context, old []revision, do func(t table, r record) error) error {
 	for part := range slices.Chunk(old, removePass) {
@@ -275,8 +274,8 @@ func (s *Store) remove(ctx context.Context, old []revision, do func(t table, r r
 	return nil
 }
 
-// pause calls do and then waits for as long as it took, so that the janitor has at
-// most half of the disk's time.
+// pause calls do and then waits for the same time, so that the janitor uses at most
+// half of the disk's time.
 func (s *Store) pause(ctx context.Context, do func() error) error {
 	began := time.Now()
 	err := do()

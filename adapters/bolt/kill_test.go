@@ -19,8 +19,8 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// storeOfChild names the file that this process, run as a child, writes until
-// it is killed.
+// storeOfChild names the file that this process, as a child, writes to until it is
+// killed.
 const storeOfChild = "WEBHOOKS_TEST_STORE"
 
 func TestMain(m *testing.M) {
@@ -33,11 +33,11 @@ func TestMain(m *testing.M) {
 	os.Exit(leftovers.Run(m))
 }
 
-// writers are as many as write at once; each has a user of its own.
+// writers is the number of concurrent writers; each has its own user.
 const writers = 8
 
-// writeForever accepts entries, claims them and saves them, and says what was
-// acknowledged: a line "ID REVISION" after each write.
+// writeForever accepts, claims and saves entries, and prints a line "ID REVISION"
+// after each acknowledged write.
 func writeForever(path string) error {
 	ctx := context.Background()
 	s := bolt.New(bolt.Options{Path: path})
@@ -85,8 +85,8 @@ func entry(user, id string) core.Entry {
 	}
 }
 
-// Whatever was acknowledged is there when the process was killed, whenever
-// that was, and the next one goes on from it.
+// If the process is killed at any time, all acknowledged writes are there, and the
+// next process continues from them.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
@@ -110,7 +110,7 @@ func TestKilled(t *testing.T) {
 				break // cut off by the kill
 			}
 			revisions[id] = max(revisions[id], revision)
-			if n == acknowledgements { // and what is said meanwhile counts, too
+			if n == acknowledgements { // acknowledgements until the kill count, too
 				if err := child.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
@@ -149,7 +149,7 @@ func checkAfterKill(t *testing.T, path string, revisions map[string]int64) {
 			}
 			next[c.Entry.ID]++
 			if c.Entry.Revision != next[c.Entry.ID] {
-				t.Fatalf("the log of %s has revision %d of %s where it should have %d", user, c.Entry.Revision, c.Entry.ID, next[c.Entry.ID])
+				t.Fatalf("the log of %s has revision %d of %s want %d", user, c.Entry.Revision, c.Entry.ID, next[c.Entry.ID])
 			}
 		}
 		for id, revision := range next {
@@ -158,10 +158,10 @@ func checkAfterKill(t *testing.T, path string, revisions map[string]int64) {
 			}
 		}
 	}
-	// All of it can still be claimed, and the queue works on.
+	// The entries can still be claimed.
 	claim, found, _, err := s.Claim(t.Context(), time.Minute)
 	if err != nil || !found {
-		t.Fatalf("nothing can be claimed: %v", err)
+		t.Fatalf("no entry can be claimed: %v", err)
 	}
 	c, err := s.Finish(t.Context(), claim.Change.Entry, claim.Attempt)
 	if err != nil {

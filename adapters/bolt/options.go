@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// Options says where the file is and how long things are kept. Zero durations
-// and counts have defaults.
+// Options configure a Store. Zero durations and counts have defaults.
 type Options struct {
-	Path   string // of the file; its folder is made if it is missing
+	Path   string // of the file; its folder is created if it is missing
 	Now    func() time.Time
 	Logger *slog.Logger
 
 	KeepEntries  time.Duration // outcomes; 1 year. Live entries are always kept
 	KeepPayloads time.Duration // 30 days
-	KeepKeys     time.Duration // how long a repeat is known as one; 7 days
+	KeepKeys     time.Duration // how long repeats are recognized; 7 days
 	KeepChanges  time.Duration // 7 days
 	MaxEntries   int           // outcomes of one user; 10,000
 	MaxChanges   int           // changes of one user; 10,000

@@ -8,11 +8,11 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// maxClaimed is how many ids Claim returns at most.
+// maxClaimed is the maximum number of ids that Claim returns.
 const maxClaimed = 100
 
-// outbox is the deploy.Outbox of a Store. The leases are kept in memory: one
-// process has the store, so nobody has a lease when it opens it.
+// outbox is the deploy.Outbox of a Store. The leases are in memory: only one process
+// has the store open, so there are none when it is opened.
 type outbox struct {
 	s *Store
 
@@ -20,7 +20,7 @@ type outbox struct {
 	leases map[string]time.Time // when they end, by id
 }
 
-// Outbox returns the outbox that is kept in the file.
+// Outbox returns the outbox, which is stored in the file.
 func (s *Store) Outbox() deploy.Outbox { return s.outbox }
 
 // Add implements deploy.Outbox.

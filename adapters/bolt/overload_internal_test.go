@@ -10,8 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// Deliveries that are more than may wait for the disk, or larger, are refused at
-// once; those that wait are accepted, and so is everything afterwards.
+// If too many or too large deliveries wait for the disk, more are refused at once.
+// Those that wait are accepted, and so are later ones.
 func TestOverload(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{
@@ -49,7 +49,7 @@ func TestOverload(t *testing.T) {
 			if err := accept("refused"); !errors.Is(err, core.ErrOverloaded) {
 				t.Errorf("got %v", err)
 			}
-			// What is no delivery is not refused: work has to be finished.
+			// Other writes are not refused: work has to be finished.
 			finished := make(chan error, 1)
 			go func() { finished <- s.update(t.Context(), put("x")) }()
 			close(free)

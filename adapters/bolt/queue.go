@@ -9,7 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// turn is when an entry can be claimed: those that are ready at once go by Order.
+// turn is when an entry can be claimed: those that are ready at once are ordered by Order.
 type turn struct{ at, order int64 }
 
 func (a turn) before(b turn) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
@@ -45,9 +45,9 @@ func (t table) head(lane string) (turn, bool) {
 	return parseTurn(key[len(prefix):]), true
 }
 
-// changeLane calls change, which changes what waits in a lane or whether it is
-// claimed, and then has in the queue what is the first entry of the lane now. For
-// entries without a lane, "", it only calls change.
+// changeLane calls change, which changes the entries that wait in a lane or whether
+// it is claimed, and then makes the first entry of the lane the one in the queue.
+// For entries without a lane, "", it only calls change.
 func (t table) changeLane(lane string, change func() error) error {
 	before, queued, err := t.first(lane)
 	if err != nil {
@@ -92,7 +92,7 @@ func (t table) dequeue(r *record) error {
 	return t.delete(bucketWaiting, r.turn().append(lanePrefix(r.lane)))
 }
 
-// release ends the claim of an entry, and takes it out of the queue.
+// release ends the claim of an entry and removes it from the queue.
 func (t table) release(r *record) error {
 	if r.state&(queued|claimed) == 0 {
 		return nil
@@ -107,7 +107,7 @@ func (t table) release(r *record) error {
 }
 
 // enqueue puts an entry that is neither queued nor claimed into the queue, and into
-// its lane if it enters one. steady is the time by the clock that the queue goes by.
+// its lane if it enters one. steady is the time of the queue's clock.
 func (t table) enqueue(r *record, to deploy.Place, now, steady int64) error {
 	r.at, r.queuedAt = nanos(to.At), 0
 	if r.at != 0 {
@@ -143,7 +143,7 @@ func (t table) enter(r *record, pushed, now int64) error {
 		newestPushed = 0
 	}
 	if pushed > now {
-		pushed = now - now%int64(time.Second) // as senders' times are
+		pushed = now - now%int64(time.Second) // the precision of senders' times
 	}
 	if r.order < newest || pushed != 0 && pushed < newestPushed {
 		return nil
@@ -176,7 +176,7 @@ func (t table) makeReady(order int64, lane string) error {
 	return t.put(bucketEntries, orderKey(order), r.bytes())
 }
 
-// newest returns what deploy.Claim.Newest says.
+// newest returns the value of deploy.Claim.Newest.
 func (t table) newest(c claim) (string, error) {
 	newest := int64(0)
 	if c.app != "" {
@@ -218,8 +218,8 @@ func (t table) nextReady(now int64) (order int64, found bool, next int64, err er
 		if !c.expired(now) || taken[c.lane] {
 			continue
 		}
-		// It can be claimed again, whenever it was to be ready; and what waits in its
-		// lane is not in the queue.
+		// It can be claimed again at once; the other entries of its lane are not in
+		// the queue.
 		r, err := t.record(c.order)
 		if err != nil {
 			return 0, false, 0, err
@@ -244,7 +244,7 @@ func soonest(a, b int64) int64 {
 
 // Claim implements deploy.Queue.
 func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim, found bool, next time.Time, err error) {
-	// Looking costs no sync; only a find is written.
+	// Searching needs no sync; only a claim is written.
 	now, setBack, at := nanos(s.steady()), false, int64(0)
 	err = s.view(ctx, func(t table) error {
 		if setBack, err = t.clockSetBack(now, lease, false); err != nil || setBack {
@@ -288,7 +288,7 @@ func (s *Store) Claim(ctx context.Context, lease time.Duration) (c deploy.Claim,
 	return c, err == nil, time.Time{}, wrap("claim", "", err)
 }
 
-// claim claims an entry and saves that. It returns what deploy.Claim.Newest says.
+// claim claims an entry and saves that. It returns the value of deploy.Claim.Newest.
 func (t table) claim(r *record, ends, now int64, most int) (newest string, err error) {
 	c := claim{order: r.order, run: t.run, ends: ends, lane: r.lane}
 	err = t.changeLane(r.lane, func() error {

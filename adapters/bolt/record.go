@@ -8,8 +8,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// record is an entry as it is stored: what the store needs to know of it, so that
-// it never has to decode an entry within a transaction, and the encoded entry.
+// record is an entry as it is stored: the encoded entry and the values that the
+// store needs, so that it never decodes an entry within a transaction.
 type record struct {
 	order    int64
 	revision int64
@@ -25,11 +25,11 @@ type record struct {
 	entry                    []byte // of core.EncodeEntry
 }
 
-// state says where an entry is.
+// state is the state of an entry.
 type state byte
 
 const (
-	live    state = 1 << iota // its status is no outcome
+	live    state = 1 << iota // its status is not an outcome
 	queued                    // it waits in the queue
 	claimed                   // there is a claim of it
 )
@@ -78,8 +78,7 @@ func parseRecord(stored []byte) (r record, err error) {
 	return r, nil
 }
 
-// change returns the change that the record is of; it shares no memory with the
-// file.
+// change returns the change in the record. It shares no memory with the file.
 func (r *record) change() core.EncodedChange {
 	return core.EncodedChange{
 		Seq: r.seq, Order: r.order, Revision: r.revision, Attempts: int(r.attempts), UpdatedAt: timeOf(r.updated),
@@ -104,7 +103,7 @@ func appendText(dst []byte, text string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
-// cutText splits what begins with a text that appendText wrote.
+// cutText splits off a text that appendText wrote.
 func cutText(stored []byte) (text, rest []byte, ok bool) {
 	size, n := binary.Uvarint(stored)
 	if n <= 0 || size > uint64(len(stored)-n) { //nolint:gosec // not negative

@@ -11,8 +11,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// A disk that takes nothing more than fits into free pages of the file is full: the
-// store says so from the start, and an outage does not end as long as that lasts.
+// A disk is full if only the free pages of the file can be written: Check fails from
+// the start, and the outage lasts until there is room.
 func TestFreePagesAreNoRoom(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
@@ -45,16 +45,16 @@ func TestFreePagesAreNoRoom(t *testing.T) {
 	}
 	for range 2 { // also when it is opened anew
 		if err := s.Check(t.Context()); !errors.Is(err, bolterrors.ErrMaxSizeReached) {
-			t.Errorf("got %v, want that there is no room", err)
+			t.Errorf("got %v, want an error of a full disk", err)
 		}
 		if err := s.reopen(); !errors.Is(err, bolterrors.ErrMaxSizeReached) {
-			t.Errorf("opened anew: got %v, want that there is no room", err)
+			t.Errorf("opened anew: got %v, want an error of a full disk", err)
 		}
 	}
 	if !there(t, s, "before") {
-		t.Error("it can't be read")
+		t.Error("reading failed")
 	}
-	if _, err := s.Find(t.Context(), "nothing"); !errors.Is(err, core.ErrNotFound) || strings.Contains(err.Error(), "open") {
+	if _, err := s.Find(t.Context(), "unknown"); !errors.Is(err, core.ErrNotFound) || strings.Contains(err.Error(), "open") {
 		t.Errorf("got %v", err)
 	}
 	if err := s.Stop(t.Context()); err != nil {

@@ -26,7 +26,7 @@ import (
 type Store struct {
 	o      Options
 	ready  chan struct{}
-	steady func() time.Time // a clock that nobody sets
+	steady func() time.Time // a clock that is never set back
 	run    int64            // number of this run, see claim
 
 	opened sync.RWMutex // held for reading while db is used, for writing while it is replaced
@@ -42,7 +42,7 @@ type Store struct {
 	watchers watchers.Watchers
 	outbox   *outbox
 
-	// Set by tests alone.
+	// Set by tests only.
 	openFile  func(path string, flags int, mode os.FileMode) (*os.File, error)
 	maxSize   int
 	noJanitor bool
@@ -85,11 +85,11 @@ var errClosed = batch.ErrClosed
 // format is the version of the table in doc.go.
 const format = "2"
 
-// Start opens the file, or makes it if it is missing. It fails if another process
+// Start opens the file, or creates it if it is missing. It fails if another process
 // has it open, or if another version of the program wrote it.
 //
-// If the disk takes no writes, as it is full, Start succeeds: what is in the file
-// can be read, and until the disk takes writes again, Check and all writes fail.
+// If the disk does not accept writes because it is full, Start succeeds: the file
+// can be read, and until the disk accepts writes, Check and all writes fail.
 func (s *Store) Start(ctx context.Context) error {
 	err := s.open()
 	if err != nil && !full(err) {
@@ -114,7 +114,7 @@ func (s *Store) Start(ctx context.Context) error {
 	return nil
 }
 
-// full reports whether err says that there is no room on the disk.
+// full reports whether err means that the disk is full.
 func full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
@@ -127,7 +127,7 @@ func (s *Store) open() error {
 	_, missing := os.Stat(s.o.Path)
 	db, err := openFile(s.o.Path, &bbolt.Options{FreelistType: bbolt.FreelistMapType, OpenFile: s.openFile, MaxSize: s.maxSize})
 	if err != nil && missing != nil {
-		return errors.Join(err, ignoreNotExist(os.Remove(s.o.Path))) // it was begun, and is no store
+		return errors.Join(err, ignoreNotExist(os.Remove(s.o.Path))) // it is incomplete
 	}
 	if err != nil {
 		return err
@@ -145,12 +145,12 @@ func ignoreNotExist(err error) error {
 
 var errFormat = errors.New("the file has another format")
 
-// roomSize is how many bytes have to fit on the disk for the store to be usable. What
-// is less may fit into free pages of the file, on a disk that takes no delivery.
+// roomSize is the number of free bytes that the store needs. Less may fit into free
+// pages of the file although the disk has no room for a delivery.
 const roomSize = 256 << 10
 
-// prepare makes the buckets of a new file and compares the clock with what it was
-// before. It writes in any case, and so finds out whether there is room.
+// prepare creates the buckets of a new file and compares the clock with the last
+// acceptance. It always writes, so it fails if the disk is full.
 func (s *Store) prepare() error {
 	now := s.o.Now()
 	err := s.db.Update(func(tx *bbolt.Tx) error {
@@ -159,7 +159,7 @@ func (s *Store) prepare() error {
 			return err
 		}
 		if found := meta.Get([]byte(metaFormat)); found != nil && string(found) != format {
-			return fmt.Errorf("%w: %q, and this version of the program knows %q; use the one that wrote it", errFormat, found, format)
+			return fmt.Errorf("%w: got %q, want %q; use the version of the program that wrote it", errFormat, found, format)
 		}
 		for _, name := range buckets() {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
@@ -168,7 +168,7 @@ func (s *Store) prepare() error {
 		}
 		if last := meta.Get([]byte(metaLast)); len(last) == 16 && s.floor == 0 {
 			if accepted := timeOf(number(last[8:])); accepted.After(now) {
-				s.o.Logger.Warn("the clock was set back: the newest entry lies ahead of it",
+				s.o.Logger.Warn("clock set back: the newest entry is in the future",
 					"accepted_at", accepted, "now", now, "ahead", accepted.Sub(now).String())
 			}
 		}
@@ -183,15 +183,15 @@ func (s *Store) prepare() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("bolt: %s: %w", s.o.Path, err), s.closeNew())
 	}
-	// A store that is new, or an older copy of one, gives no Order that entries had
-	// before: a clock that is wrong makes a gap in the numbers and nothing worse.
+	// A new store, or an older copy of one, must not assign an Order that entries had
+	// before. A wrong clock only makes a gap in the numbers.
 	if s.floor == 0 {
 		s.floor = now.UnixMilli()
 	}
 	return nil
 }
 
-// closeNew closes a file that has no buckets, of which nothing can be read.
+// closeNew closes a file without buckets, which can not be read.
 func (s *Store) closeNew() error {
 	empty := false
 	err := s.db.View(func(tx *bbolt.Tx) error {
@@ -217,8 +217,8 @@ func (s *Store) close() error {
 	return nil
 }
 
-// Stop closes the file when the writes that have begun are done. It may be called
-// without Start, and twice.
+// Stop closes the file after the writes that have begun. It may be called without
+// Start, and twice.
 func (s *Store) Stop(context.Context) error {
 	if s.stop == nil {
 		return nil
@@ -234,7 +234,7 @@ func (s *Store) Stop(context.Context) error {
 	return s.close()
 }
 
-// Check reports whether the store can write, as far as is known.
+// Check returns an error if the store is known not to be writable.
 func (s *Store) Check(context.Context) error {
 	if !s.waiting.IsOpen() {
 		return errClosed

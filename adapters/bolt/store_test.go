@@ -9,7 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/coretest"
 )
 
-// opened is a Store with what it takes to open it again.
+// opened is a Store with the options to reopen it.
 type opened struct {
 	*bolt.Store
 	o bolt.Options

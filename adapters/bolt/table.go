@@ -58,8 +58,8 @@ func (t table) get(bucket string, key []byte) []byte { return t.bucket(bucket).G
 
 func (t table) put(bucket string, key, value []byte) error { return t.bucket(bucket).Put(key, value) }
 
-// appendTo is put for a key that is mostly higher than all before: it fills the
-// pages, which bbolt leaves half empty otherwise.
+// appendTo is put for a key that is usually the highest: it fills the pages, which
+// bbolt would leave half empty.
 func (t table) appendTo(bucket string, key, value []byte) error {
 	b := t.bucket(bucket)
 	b.FillPercent = 0.95
@@ -90,7 +90,7 @@ func (t table) record(order int64) (record, error) {
 	return r, nil
 }
 
-// user is what is known of a user.
+// user is the state of a user.
 type user struct {
 	last    core.Seq // of the user's last change
 	trimmed core.Seq // of the last change that is no longer kept
@@ -113,8 +113,8 @@ func (t table) putUser(name string, u user) error {
 	return t.put(bucketUsers, userKey(name), appendNumber(appendNumber(value, u.changes), u.entries))
 }
 
-// userKey is the key of a user. It is never empty, as the name of a user may be: a
-// report of Travis CI that names nobody has no user.
+// userKey is the key of a user. It is never empty, although the name may be: a
+// report of Travis CI may have no user.
 func userKey(name string) []byte { return []byte("u" + name) }
 
 func appendSeq(dst []byte, s core.Seq) []byte {
@@ -125,8 +125,8 @@ func parseSeq(stored []byte) core.Seq {
 	return core.Seq{Millis: uint64(number(stored)), N: uint64(number(stored[8:]))} //nolint:gosec // written from an uint64
 }
 
-// save writes r and appends it to the user's changes, of which it keeps as many
-// as most. It sets the Seq of r.
+// save writes r and appends it to the user's changes, of which it keeps at most
+// most. It sets the Seq of r.
 func (t table) save(r *record, u user, now int64, most int) error {
 	u.last = u.last.Next(timeOf(now))
 	r.seq = u.last
@@ -146,8 +146,8 @@ func (t table) save(r *record, u user, now int64, most int) error {
 	return t.putUser(r.user, u)
 }
 
-// trim removes the oldest changes of a user while drop says so; n is how many were
-// removed before.
+// trim removes the oldest changes of a user while drop returns true; n is the number
+// of those removed before.
 func (t table) trim(name string, u *user, drop func(oldest core.Seq, n int64) bool) error {
 	changes, prefix := t.bucket(bucketChanges), join(name, "")
 	var gone [][]byte
@@ -168,8 +168,8 @@ func (t table) trim(name string, u *user, drop func(oldest core.Seq, n int64) bo
 	return nil
 }
 
-// forget removes an entry and all that leads to it. commits are commitPrefixes of
-// the entry.
+// forget removes an entry and the keys that lead to it. commits are the
+// commitPrefixes of the entry.
 func (t table) forget(r record, commits [][]byte) error {
 	order := orderKey(r.order)
 	errs := []error{

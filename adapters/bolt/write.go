@@ -18,15 +18,15 @@ type write struct {
 	state atomic.Int32
 }
 
-// The states of a write: whoever changes it from waiting decides whether it is
-// done, the writer or the caller whose time is up.
+// The states of a write. Either the writer changes it from waiting, and does it, or
+// the caller whose context has ended, and it is never done.
 const (
 	stateWaiting int32 = iota
 	stateRunning
 	stateCancelled
 )
 
-// The limits of one transaction, so that nobody waits long for others.
+// The limits of one transaction, so that no caller waits long for others.
 const (
 	maxGroup      = 1024
 	maxGroupBytes = 16 << 20
@@ -50,20 +50,20 @@ func (s *Store) Admit() error {
 	return nil
 }
 
-// overloaded logs that a delivery is refused, if others were not just before.
+// overloaded logs that a delivery is refused, unless others were refused just before.
 func (s *Store) overloaded() error {
 	s.overload.Begin(core.ErrOverloaded)
 	return s.overload.Fail()
 }
 
-// update writes in a transaction that others may share. If ctx ends before the
-// write has begun, it is never done; once it has, its result is waited for.
+// update writes in a transaction that may have other writes. If ctx ends before the
+// write has begun, it is never done. After that, update waits for its result.
 func (s *Store) update(ctx context.Context, do func(table) error) error {
 	return s.write(ctx, do, s.waiting.Add)
 }
 
 // admit is update for a delivery of that many bytes. It fails with
-// core.ErrOverloaded, at once, if too many wait.
+// core.ErrOverloaded at once if too many wait.
 func (s *Store) admit(ctx context.Context, size int, do func(table) error) error {
 	return s.write(ctx, do, func(w *write) error { return s.waiting.AddBounded(w, size) })
 }
@@ -92,12 +92,12 @@ func (s *Store) write(ctx context.Context, do func(table) error, add func(*write
 	}
 }
 
-// writer is the one goroutine that writes. It has whatever waits at the moment
-// share a transaction, and so a sync: alone, a write is not delayed.
+// writer is the only goroutine that writes. All waiting writes are done in one
+// transaction with one sync. A single write is not delayed.
 func (s *Store) writer(ctx context.Context) {
 	for {
 		if s.state.Err() != nil {
-			s.heal(ctx)
+			s.awaitRecovery(ctx)
 		}
 		select {
 		case <-s.waiting.Wake():
@@ -109,10 +109,10 @@ func (s *Store) writer(ctx context.Context) {
 	}
 }
 
-// commit does the writes of group in one transaction. A write that finds its
-// precondition unmet fails alone; one that breaks in the middle is removed, and
-// the others are done again without it. If the disk does not take the transaction,
-// an outage begins.
+// commit does the writes of group in one transaction. If the precondition of a write
+// is not met, only that write fails. If one fails later, it is removed, and the
+// others are done again without it. If the transaction can not be committed, an
+// outage begins.
 func (s *Store) commit(group []*write) {
 	begun := make([]*write, 0, len(group))
 	for _, w := range group {
@@ -149,7 +149,7 @@ func (s *Store) commit(group []*write) {
 	}
 }
 
-// unmet reports whether err means that a write changed nothing.
+// unmet reports whether err means that a write has changed nothing.
 func unmet(err error) bool {
 	return errors.Is(err, core.ErrConflict) || errors.Is(err, core.ErrNotFound)
 }

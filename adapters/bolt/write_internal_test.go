@@ -26,7 +26,7 @@ func started(t *testing.T) *Store {
 	return s
 }
 
-// group is writes that came together; commit does them and returns the results.
+// group is a group of writes; commit does them and returns the results.
 type group []*write
 
 func (g *group) add(do func(table) error) *write {
@@ -43,7 +43,7 @@ func (g *group) commit(s *Store) (results []error) {
 		case err := <-w.done:
 			results = append(results, err)
 		default:
-			results = append(results, nil) // cancelled: nobody waits for it
+			results = append(results, nil) // cancelled: it has no result
 		}
 	}
 	return results
@@ -66,7 +66,7 @@ func there(t *testing.T, s *Store, key string) bool {
 	return found
 }
 
-func TestWritesThatComeTogetherShareATransaction(t *testing.T) {
+func TestConcurrentWritesShareATransaction(t *testing.T) {
 	t.Parallel()
 	s := started(t)
 	transactions := map[int]bool{}
@@ -83,12 +83,12 @@ func TestWritesThatComeTogetherShareATransaction(t *testing.T) {
 		}
 	}
 	if len(transactions) != 1 {
-		t.Errorf("they took %d transactions", len(transactions))
+		t.Errorf("got %d transactions", len(transactions))
 	}
 }
 
-// A write that fails takes nobody with it, and one that was cancelled before
-// it began is never done.
+// A write that fails does not affect others, and one that was cancelled before it
+// began is never done.
 func TestWriteFailsAlone(t *testing.T) {
 	t.Parallel()
 	s := started(t)
@@ -111,12 +111,12 @@ func TestWriteFailsAlone(t *testing.T) {
 		}
 	}
 	if err := s.Check(t.Context()); err != nil {
-		t.Errorf("the store is broken by it: %v", err)
+		t.Errorf("the store has failed: %v", err)
 	}
 }
 
-// Where the disk does not take a transaction nobody is told that it did, and
-// nothing is written on top of what is not known.
+// If a transaction can not be committed, no write succeeds, and there are no further
+// writes.
 func TestCommitFails(t *testing.T) {
 	t.Parallel()
 	s := started(t)
@@ -136,13 +136,13 @@ func TestCommitFails(t *testing.T) {
 		}
 	}
 	if there(t, s, "small") || there(t, s, "large") {
-		t.Error("a part of it is there")
+		t.Error("a part of the transaction is there")
 	}
 	if err := s.update(t.Context(), put("later")); err == nil {
-		t.Error("it writes on")
+		t.Error("a later write succeeded")
 	}
 	if err := s.Check(t.Context()); err == nil {
-		t.Error("it says that all is well")
+		t.Error("Check returned no error")
 	}
 }
 

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// The pauses between two tries to write again.
+// The pauses between two attempts to write again.
 const (
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
 )
 
-// heal waits until the disk takes writes again, after one that failed: it opens
-// the file anew, as only that shows what is on the disk. Until then nothing is
-// written, and what is in the file can be read. It returns when ctx ends, too.
-func (s *Store) heal(ctx context.Context) {
+// awaitRecovery waits after a failed write until the disk accepts writes again, or
+// until ctx ends. It reopens the file, because only that shows what is on the disk.
+// Until then nothing is written, but the file can be read.
+func (s *Store) awaitRecovery(ctx context.Context) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		if !s.refuse(ctx, pause) {
 			return
@@ -30,7 +30,7 @@ func (s *Store) heal(ctx context.Context) {
 	}
 }
 
-// refuse fails writes that were made before the outage was known, for a while. It
+// refuse fails writes that were queued before the outage was known, for a while. It
 // returns false when ctx ends.
 func (s *Store) refuse(ctx context.Context, while time.Duration) bool {
 	timer := time.NewTimer(while)
@@ -49,8 +49,8 @@ func (s *Store) refuse(ctx context.Context, while time.Duration) bool {
 	}
 }
 
-// reopen opens the file anew and writes to it. The claims stay: this process made
-// them, and works under them.
+// reopen reopens the file and writes to it. The claims remain valid: this process
+// made them.
 func (s *Store) reopen() error {
 	s.opened.Lock()
 	defer s.opened.Unlock()

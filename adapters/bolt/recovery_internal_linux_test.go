@@ -18,7 +18,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// disk opens the store's file, and can be full: then no write to the file succeeds.
+// disk opens the store's file and can be made full: then every write to it fails.
 type disk struct {
 	mu   sync.Mutex
 	full bool
@@ -39,7 +39,7 @@ func (d *disk) open(path string, flags int, mode os.FileMode) (*os.File, error) 
 	return file, err
 }
 
-// fill makes the disk full. Nobody may write meanwhile.
+// fill makes the disk full. There must be no writes meanwhile.
 func (d *disk) fill(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
@@ -59,7 +59,7 @@ func (d *disk) fill(t *testing.T) {
 	}
 }
 
-// makeRoom ends that.
+// makeRoom ends fill.
 func (d *disk) makeRoom() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -87,20 +87,20 @@ func acceptOne(t *testing.T, s *Store, id string) error {
 }
 
 // untilItWrites waits until the store writes again. That may take a while: if
-// another test has just forked, the child holds the lock of our file until it is a
-// program of its own.
+// another test has just forked, the child has the lock of the file until it calls
+// exec.
 func untilItWrites(t *testing.T, s *Store) {
 	t.Helper()
 	for err := s.Check(t.Context()); err != nil; err = s.Check(t.Context()) {
 		if t.Context().Err() != nil {
-			t.Fatalf("the store does not write again: %v", err)
+			t.Fatalf("the store does not recover: %v", err)
 		}
 		<-time.After(longestPause)
 		synctest.Wait()
 	}
 }
 
-// wantLog wants each text once in the log.
+// wantLog checks that each text is logged once.
 func wantLog(t *testing.T, log *bytes.Buffer, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
@@ -112,9 +112,9 @@ func wantLog(t *testing.T, log *bytes.Buffer, texts ...string) {
 
 const logBegins, logEnds = "the store can't be written; deliveries are refused until it can", "the store can be written again"
 
-// A disk becomes full, and has room again: what was on it is there, what it did not
-// take is not, and claims go on.
-func TestDiskIsFullForAWhile(t *testing.T) {
+// A disk becomes full and then has room again: what was acknowledged is there, what
+// failed is not, and claims remain valid.
+func TestDiskIsFullTemporarily(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
@@ -128,25 +128,25 @@ func TestDiskIsFullForAWhile(t *testing.T) {
 		}
 		d.fill(t)
 		if err := acceptOne(t, s, "lost"); err == nil {
-			t.Error("the store says that it was written")
+			t.Error("no error for a write")
 		}
 		for i := range 3 {
 			<-time.After(40 * time.Second)
 			if err := s.Check(t.Context()); err == nil {
-				t.Error("the store says that it can be written")
+				t.Error("Check returned no error")
 			}
 			if err := acceptOne(t, s, fmt.Sprint("refused", i)); err == nil {
-				t.Error("the store says that it was written")
+				t.Error("no error for a write")
 			}
 			if _, err := s.Find(t.Context(), "before"); err != nil {
-				t.Errorf("it can't be read: %v", err)
+				t.Errorf("reading failed: %v", err)
 			}
 		}
 		d.makeRoom()
 		untilItWrites(t, s)
 		wantLog(t, log, logBegins, logEnds, "failed_calls=3")
 		if _, err := s.Find(t.Context(), "lost"); !errors.Is(err, core.ErrNotFound) {
-			t.Errorf("what was refused is there: %v", err)
+			t.Errorf("the refused entry is there: %v", err)
 		}
 		if err := acceptOne(t, s, "after"); err != nil {
 			t.Error(err)
@@ -163,8 +163,8 @@ func TestDiskIsFullForAWhile(t *testing.T) {
 	})
 }
 
-// A store starts on a full disk: what is there can be read, and it can be written
-// as soon as there is room.
+// A store starts on a full disk: it can be read, and written as soon as there is
+// room.
 func TestStartOnFullDisk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,19 +183,19 @@ func TestStartOnFullDisk(t *testing.T) {
 		d.full = true
 		s, log := onDisk(t, d, path)
 		if err := s.Check(t.Context()); err == nil {
-			t.Error("the store says that it can be written")
+			t.Error("Check returned no error")
 		}
 		if err := acceptOne(t, s, "refused"); err == nil {
-			t.Error("the store says that it was written")
+			t.Error("no error for a write")
 		}
 		if c, err := s.Find(t.Context(), "before"); err != nil || c.Entry.Attempts != 1 {
-			t.Errorf("it can't be read: %+v, %v", c, err)
+			t.Errorf("reading failed: %+v, %v", c, err)
 		}
 		if page, total, err := s.Entries(t.Context(), "u", "", 0, 10); err != nil || len(page) != 1 || total != 1 {
-			t.Errorf("it can't be read: %d of %d, %v", len(page), total, err)
+			t.Errorf("reading failed: %d of %d, %v", len(page), total, err)
 		}
 		if all, err := s.Changes(t.Context(), "u", core.Seq{}, 10); err != nil || len(all) != 2 {
-			t.Errorf("it can't be read: %d changes, %v", len(all), err)
+			t.Errorf("reading failed: %d changes, %v", len(all), err)
 		}
 		d.makeRoom()
 		untilItWrites(t, s)
@@ -203,7 +203,7 @@ func TestStartOnFullDisk(t *testing.T) {
 		if err := acceptOne(t, s, "after"); err != nil {
 			t.Error(err)
 		}
-		// What the process before had claimed can be claimed again at once.
+		// An entry that the previous process had claimed can be claimed at once.
 		if c, found, _, err := s.Claim(t.Context(), time.Hour); err != nil || !found || !c.Lost || c.Change.Entry.ID != "before" {
 			t.Errorf("claimed %q, %t, %v", c.Change.Entry.ID, found, err)
 		}
@@ -213,7 +213,7 @@ func TestStartOnFullDisk(t *testing.T) {
 	})
 }
 
-// A new store on a full disk makes its file as soon as there is room.
+// A new store on a full disk creates its file as soon as there is room.
 func TestNewStoreOnFullDisk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -221,13 +221,13 @@ func TestNewStoreOnFullDisk(t *testing.T) {
 		d := &disk{full: true}
 		s, log := onDisk(t, d, path)
 		if err := acceptOne(t, s, "refused"); !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("got %v, want that the disk is full", err)
+			t.Errorf("got %v, want an error of a full disk", err)
 		}
 		if _, err := s.Find(t.Context(), "refused"); err == nil || errors.Is(err, core.ErrNotFound) {
-			t.Errorf("got %v, want that it can't be read", err)
+			t.Errorf("got %v, want an error of reading", err)
 		}
 		if err := s.Clean(t.Context()); err == nil {
-			t.Error("there was nothing to clean")
+			t.Error("Clean returned no error")
 		}
 		d.makeRoom()
 		untilItWrites(t, s)
@@ -249,7 +249,7 @@ func TestStopWhileDiskIsFull(t *testing.T) {
 		s, _ := onDisk(t, d, filepath.Join(t.TempDir(), "store.db"))
 		d.fill(t)
 		if err := s.update(t.Context(), put("x")); err == nil {
-			t.Error("the store says that it was written")
+			t.Error("no error for a write")
 		}
 		<-time.After(time.Minute)
 		if err := s.Stop(t.Context()); err != nil {
@@ -261,8 +261,8 @@ func TestStopWhileDiskIsFull(t *testing.T) {
 	})
 }
 
-// What was begun when the disk became full is no store, and is removed.
-func TestFileThatWasBegun(t *testing.T) {
+// A new file that could not be completed because the disk was full is removed.
+func TestIncompleteFileIsRemoved(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := New(Options{Path: path})
