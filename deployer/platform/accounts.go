@@ -11,8 +11,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 )
 
-// Accounts serves the use cases of the same process with the platform's
-// accounts, without a request.
+// Accounts gives the use cases in the same process access to the platform's
+// accounts without an HTTP request.
 type Accounts struct{ platform *Platform }
 
 var (
@@ -20,7 +20,7 @@ var (
 	_ auth.Accounts   = (*Accounts)(nil)
 )
 
-// Accounts returns the platform's accounts, which answer from Start on.
+// Accounts returns the platform's accounts. They work once Start has returned.
 func (p *Platform) Accounts() *Accounts { return &Accounts{p} }
 
 // Authenticate implements deploy.Accounts and auth.Accounts.
@@ -30,11 +30,11 @@ func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (core.A
 		return core.Account{}, err
 	}
 	if c.Username == core.ServiceUser {
-		return core.Account{}, fmt.Errorf("platform: %s is nobody's account: %w", c.Username, core.ErrUnauthorized)
+		return core.Account{}, fmt.Errorf("platform: %s is not an account: %w", c.Username, core.ErrUnauthorized)
 	}
 	who, err := users.Authenticate(ctx, c)
 	if err != nil {
-		return core.Account{}, meaning(err)
+		return core.Account{}, classify(err)
 	}
 	return core.Account{Username: who.Username}, nil
 }
@@ -46,7 +46,7 @@ func (a *Accounts) Tokens(_ context.Context, user string, _ bool) ([]core.ThirdP
 		return nil, err
 	}
 	tokens, err := users.ThirdParty(user)
-	return tokens, meaning(err)
+	return tokens, classify(err)
 }
 
 // SetToken implements auth.Accounts.
@@ -55,7 +55,7 @@ func (a *Accounts) SetToken(_ context.Context, user string, t core.ThirdPartyTok
 	if err != nil {
 		return err
 	}
-	return meaning(users.SetThirdParty(user, t))
+	return classify(users.SetThirdParty(user, t))
 }
 
 func (a *Accounts) running() (*accounts.Accounts, error) {
@@ -67,8 +67,8 @@ func (a *Accounts) running() (*accounts.Accounts, error) {
 	return a.platform.users, nil
 }
 
-// meaning returns err with what it means to a use case.
-func meaning(err error) error {
+// classify wraps err with the error of core that use cases test for.
+func classify(err error) error {
 	switch core.CodeOf(err) {
 	case core.CodePlatformUnauthorized:
 		return fmt.Errorf("%w: %w", core.ErrUnauthorized, err)

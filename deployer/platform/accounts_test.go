@@ -8,15 +8,15 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
-// The use cases of the same process are served as they are over HTTP, and see
-// each change at once.
+// Accounts in the same process behave as they do over HTTP, and see each change
+// at once.
 func TestAccountsInTheProcess(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, platform.Options{})
 	accounts := b.Accounts()
 	given := core.Credentials{Username: "me", Password: core.NewSecret("password")}
 	if _, err := accounts.Authenticate(t.Context(), given); err == nil {
-		t.Error("it answers before it has started")
+		t.Error("authenticated before the start")
 	} else if _, again := core.Retryable(err); !again {
 		t.Errorf("before the start: %v", err)
 	}
@@ -47,7 +47,7 @@ func TestAccountsInTheProcess(t *testing.T) {
 	hook := core.ThirdPartyToken{ID: "hook", Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: core.NewSecret("one")}
 	b.ok(accounts.SetToken(t.Context(), "me", hook))
 	for _, secret := range []core.Secret{core.NewSecret("two"), core.NewSecret("three")} {
-		if _, err := accounts.Tokens(t.Context(), "me", false); err != nil { // and they are in memory
+		if _, err := accounts.Tokens(t.Context(), "me", false); err != nil { // and caches them
 			t.Error(err)
 		}
 		hook.Token = secret
@@ -58,12 +58,12 @@ func TestAccountsInTheProcess(t *testing.T) {
 	}
 	b.ok(b.service.DestroyUser(t.Context(), "me"))
 	if _, err := accounts.Authenticate(t.Context(), given); !errors.Is(err, core.ErrUnauthorized) {
-		t.Errorf("somebody who was removed: %v", err)
+		t.Errorf("a removed user: %v", err)
 	}
 	if _, err := accounts.Tokens(t.Context(), "me", false); !errors.Is(err, core.ErrNotFound) {
-		t.Errorf("tokens of somebody who was removed: %v", err)
+		t.Errorf("tokens of a removed user: %v", err)
 	}
 	if err := accounts.SetToken(t.Context(), "me", hook); !errors.Is(err, core.ErrNotFound) {
-		t.Errorf("a token for somebody who was removed: %v", err)
+		t.Errorf("a token for a removed user: %v", err)
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// assemble opens what the platform keeps, and puts together what runs apps. The
-// addresses must be bound.
+// assemble opens the platform's files and creates its parts. The addresses must be
+// bound.
 func (p *Platform) assemble(ctx context.Context) (err error) {
 	if p.db, err = open(p.path("platform.db")); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	return nil
 }
 
-// sealKeys returns the keys that secrets are sealed with.
+// sealKeys returns the keys that seal secrets.
 func (p *Platform) sealKeys() (*seal.Keys, error) {
 	text := p.o.SealKeys
 	if text.Reveal() == "" {
@@ -84,8 +84,8 @@ func (p *Platform) sealKeys() (*seal.Keys, error) {
 	return seal.Parse(text)
 }
 
-// reseal has the first key seal what others have sealed. What can't be read or
-// written waits for the next start.
+// reseal seals with the first key what other keys have sealed. If something can't
+// be read or written, the next start tries it again.
 func (p *Platform) reseal(ctx context.Context) {
 	tokens, err := p.users.Reseal()
 	environments, failure := p.apps.Reseal()
@@ -97,12 +97,12 @@ func (p *Platform) reseal(ctx context.Context) {
 	}
 }
 
-// open opens the database. A second server on the same folder is refused at
-// once, and does not wait.
+// open opens the database. If another server has it open, open fails without
+// waiting.
 func open(path string) (*bbolt.DB, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 100 * time.Millisecond})
 	if errors.Is(err, bbolt.ErrTimeout) { //nolint:staticcheck // the same value as in package errors of bbolt
-		return nil, fmt.Errorf("another server uses %s; stop it, or name another data folder", path)
+		return nil, fmt.Errorf("another server uses %s; stop it, or use another data folder", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)

@@ -33,7 +33,7 @@ func version(t *testing.T, text, js string) []byte {
 }
 
 // deploy deploys a version as a server does.
-func (b *bench) deploy(id string, tgz []byte) error {
+func (b *fixture) deploy(id string, tgz []byte) error {
 	b.t.Helper()
 	client := nodejitsu.NewPlatform(b.as("me", core.NewSecret("password")))
 	pkg := deploy.Package{Name: "app", Fields: []byte(`{"name":"app"}`)}
@@ -43,10 +43,9 @@ func (b *bench) deploy(id string, tgz []byte) error {
 	return err
 }
 
-// load requests a host without a pause until stop, and returns how many requests
-// were answered, and how many not as they should be, other than by drones that
-// ended.
-func (b *bench) load(host string, want ...string) (stop func() (answered, failed int64)) {
+// load sends requests to a host without a pause until stop is called, which returns
+// how many were answered, and how many failed other than by the end of a drone.
+func (b *fixture) load(host string, want ...string) (stop func() (answered, failed int64)) {
 	var good, bad atomic.Int64
 	end := make(chan struct{})
 	var clients sync.WaitGroup
@@ -72,7 +71,7 @@ func (b *bench) load(host string, want ...string) (stop func() (answered, failed
 				text, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close() // only read
 				if resp.StatusCode == http.StatusBadGateway {
-					continue // a drone that ended took it along
+					continue // the drone ended during the request
 				}
 				if err != nil || resp.StatusCode != http.StatusOK || !slices.Contains(want, string(text)) {
 					bad.Add(1)
@@ -89,14 +88,14 @@ func (b *bench) load(host string, want ...string) (stop func() (answered, failed
 	}
 }
 
-// Versions that fail at each possible point take nothing away from the one that
-// runs: neither an answer nor its address, and neither does a restart.
+// Versions that fail at each possible point don't affect the one that runs: it
+// keeps answering at its address, also after a restart.
 func TestVersionsThatFail(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{MinReadyTime: 5 * time.Second, ReadyTimeout: 100 * patience})
 	b.user("me")
 	b.ok(b.deploy("v1", version(t, "good", "")))
-	stop := b.load("good.localhost", "good!", "bad!") // which serves, for a moment
+	stop := b.load("good.localhost", "good!", "bad!") // bad serves for a moment
 	for id, c := range map[string]struct{ js, want string }{
 		"exits":       {"process.exit(3)", "exited with code 3"},
 		"exits-later": {"server.on('listening', () => setTimeout(() => server.close(() => process.exit(3)), 200))", "exited with code 3"},
@@ -112,7 +111,7 @@ func TestVersionsThatFail(t *testing.T) {
 		}
 	}
 	if answered, failed := stop(); answered < 10 || failed > 0 {
-		t.Errorf("%d requests were answered, and %d not", answered, failed)
+		t.Errorf("%d requests were answered, %d failed", answered, failed)
 	}
 	me := b.as("me", core.NewSecret("password"))
 	b.ok(me.RestartApp(t.Context(), "me", "app"))
@@ -127,8 +126,8 @@ func TestVersionsThatFail(t *testing.T) {
 	}
 }
 
-// A version that crashes in its first minute gives way to the one before, with its
-// address and its environment, and an event says so.
+// A version that crashes in its first minute is rolled back to the previous one,
+// with its address and its environment, and an event reports it.
 func TestVersionThatCrashesSoon(t *testing.T) {
 	t.Parallel()
 	events := make(chan apps.Event, 10)
@@ -138,13 +137,13 @@ func TestVersionThatCrashesSoon(t *testing.T) {
 	b.ok(b.deploy("v2", version(t, "bad", "")))
 	b.answers("bad", "bad!")
 	resp := b.open("bad", "/crash")
-	_ = resp.Body.Close() // there is none
+	_ = resp.Body.Close() // no body
 	e := <-events
 	if e.Kind != apps.EventRolledBack || e.Snapshot != "v2" || e.Former != "v1" || !strings.Contains(e.Reason, "exited with code 4") || !strings.Contains(e.Detail, "out of luck") {
 		t.Errorf("event %+v", e)
 	}
 	b.answers("good", "good!")
 	if status, _ := b.get("bad"); status != http.StatusNotFound {
-		t.Errorf("the address of the one that crashed answers %d", status)
+		t.Errorf("the address of the crashed version answers %d", status)
 	}
 }

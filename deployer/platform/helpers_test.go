@@ -24,24 +24,24 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
-// patience is how long something may take that must happen. Only what hangs
-// takes so long, however busy the machine is.
+// patience is how long a test waits for an event. Only a hang takes so long, even
+// on a busy machine.
 const patience = 10 * time.Minute
 
-// bench is a platform under test.
-type bench struct {
+// fixture is a platform under test.
+type fixture struct {
 	*platform.Platform
 	t       *testing.T
 	o       platform.Options
 	service *nodejitsu.Client // the service user
 }
 
-// prepare returns a bench that is not started.
-func prepare(t *testing.T, o platform.Options) *bench {
+// prepare returns a fixture that is not started.
+func prepare(t *testing.T, o platform.Options) *fixture {
 	t.Helper()
 	if o.Dir == "" {
 		dir := t.TempDir()
-		// Where the tests are root, each app has a user, who must pass.
+		// If the tests run as root, each app has a user, who must reach the folder.
 		for _, d := range []string{filepath.Dir(dir), dir} {
 			if err := os.Chmod(d, 0o711); err != nil {
 				t.Fatal(err)
@@ -50,20 +50,20 @@ func prepare(t *testing.T, o platform.Options) *bench {
 		o.Dir = filepath.Join(dir, "data")
 	}
 	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, patience)
-	b := &bench{t: t, o: o, Platform: platform.New(o)}
+	b := &fixture{t: t, o: o, Platform: platform.New(o)}
 	b.service = b.client(core.ServiceUser, func() core.Secret { return b.Key() })
 	return b
 }
 
-// setup returns a bench that is started, and stopped at the end.
-func setup(t *testing.T, o platform.Options) *bench {
+// setup returns a started fixture, and stops it at the end of the test.
+func setup(t *testing.T, o platform.Options) *fixture {
 	t.Helper()
 	b := prepare(t, o)
 	b.start()
 	return b
 }
 
-func (b *bench) start() {
+func (b *fixture) start() {
 	b.t.Helper()
 	if err := b.Start(b.t.Context()); err != nil {
 		b.t.Fatal(err)
@@ -71,8 +71,8 @@ func (b *bench) start() {
 	b.t.Cleanup(func() { b.stop() })
 }
 
-// stop stops the platform, with little grace for what hangs.
-func (b *bench) stop() {
+// stop stops the platform, with a short deadline.
+func (b *fixture) stop() {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
@@ -81,13 +81,13 @@ func (b *bench) stop() {
 	}
 }
 
-// again returns a bench on the same folder, as another process would have it.
-func (b *bench) again() *bench {
+// again returns a fixture on the same folder, as in another process.
+func (b *fixture) again() *fixture {
 	b.t.Helper()
 	return setup(b.t, b.o)
 }
 
-func (b *bench) client(username string, password func() core.Secret) *nodejitsu.Client {
+func (b *fixture) client(username string, password func() core.Secret) *nodejitsu.Client {
 	client := nodejitsu.New(nodejitsu.Options{
 		Endpoint: func() string { return b.URL() }, Username: username, Password: password,
 	})
@@ -95,33 +95,33 @@ func (b *bench) client(username string, password func() core.Secret) *nodejitsu.
 	return client
 }
 
-// as returns a client of somebody.
-func (b *bench) as(username string, password core.Secret) *nodejitsu.Client {
+// as returns a client with a user's credentials.
+func (b *fixture) as(username string, password core.Secret) *nodejitsu.Client {
 	return b.client(username, func() core.Secret { return password })
 }
 
-// user makes a user with the password "password".
-func (b *bench) user(name string) *nodejitsu.Client {
+// user creates a user with the password "password".
+func (b *fixture) user(name string) *nodejitsu.Client {
 	b.t.Helper()
 	b.ok(b.service.CreateUser(b.t.Context(), nodejitsu.User{Username: name, Password: core.NewSecret("password")}))
 	return b.as(name, core.NewSecret("password"))
 }
 
-func (b *bench) ok(err error) {
+func (b *fixture) ok(err error) {
 	b.t.Helper()
 	if err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-// app makes the user's app from a package.json of these fields.
-func (b *bench) app(c *nodejitsu.Client, user, app string, fields map[string]any) {
+// app creates a user's app from the fields of a package.json.
+func (b *fixture) app(c *nodejitsu.Client, user, app string, fields map[string]any) {
 	b.t.Helper()
 	b.ok(c.CreateApp(b.t.Context(), user, app, fields))
 }
 
 // upload uploads a snapshot and returns what its build printed.
-func (b *bench) upload(c *nodejitsu.Client, user, app, id string, tgz []byte) string {
+func (b *fixture) upload(c *nodejitsu.Client, user, app, id string, tgz []byte) string {
 	b.t.Helper()
 	var out bytes.Buffer
 	if err := c.UploadSnapshot(b.t.Context(), user, app, id, "", bytes.NewReader(tgz), &out); err != nil {
@@ -131,7 +131,7 @@ func (b *bench) upload(c *nodejitsu.Client, user, app, id string, tgz []byte) st
 }
 
 // run activates a snapshot and starts it.
-func (b *bench) run(c *nodejitsu.Client, user, app, id string) nodejitsu.App {
+func (b *fixture) run(c *nodejitsu.Client, user, app, id string) nodejitsu.App {
 	b.t.Helper()
 	b.ok(c.ActivateSnapshot(b.t.Context(), user, app, id))
 	started, err := c.StartApp(b.t.Context(), user, app)
@@ -179,7 +179,7 @@ func pack(t *testing.T, files map[string]string) []byte {
 }
 
 // open requests a path of the app of a host, SUBDOMAIN or SUBDOMAIN.DOMAIN.
-func (b *bench) open(host, path string) *http.Response {
+func (b *fixture) open(host, path string) *http.Response {
 	b.t.Helper()
 	if !strings.Contains(host, ".") {
 		host += ".localhost"
@@ -197,7 +197,7 @@ func (b *bench) open(host, path string) *http.Response {
 	return resp
 }
 
-func (b *bench) get(host string) (status int, body string) {
+func (b *fixture) get(host string) (status int, body string) {
 	b.t.Helper()
 	resp := b.open(host, "/")
 	defer resp.Body.Close() //nolint:errcheck // only read
@@ -208,16 +208,16 @@ func (b *bench) get(host string) (status int, body string) {
 	return resp.StatusCode, string(text)
 }
 
-// answers checks that the app of a host answers so.
-func (b *bench) answers(host, want string) {
+// answers checks the response of the app of a host.
+func (b *fixture) answers(host, want string) {
 	b.t.Helper()
 	if status, body := b.get(host); status != http.StatusOK || body != want {
 		b.t.Fatalf("%s answers %d %q, want %q", host, status, body, want)
 	}
 }
 
-// eventually waits until check says that it is so.
-func (b *bench) eventually(what string, check func() bool) {
+// eventually waits until check returns true.
+func (b *fixture) eventually(what string, check func() bool) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
@@ -233,7 +233,7 @@ func (b *bench) eventually(what string, check func() bool) {
 }
 
 // log returns the texts of an app's log, the oldest first.
-func (b *bench) log(c *nodejitsu.Client, user, app string) []string {
+func (b *fixture) log(c *nodejitsu.Client, user, app string) []string {
 	b.t.Helper()
 	lines, err := c.Logs(b.t.Context(), user, app, 1000)
 	b.ok(err)
@@ -244,7 +244,7 @@ func (b *bench) log(c *nodejitsu.Client, user, app string) []string {
 	return texts
 }
 
-// registry stands for npm's, with one package, `dep`. Each request says so on
+// registry fakes the npm registry, with one package, `dep`. Each request is sent to
 // asked, and waits for open.
 type registry struct {
 	url   string
@@ -269,7 +269,7 @@ func newRegistry(t *testing.T) *registry {
 
 func (r *registry) release() { r.once.Do(func() { close(r.open) }) }
 
-// ServeHTTP answers npm.
+// ServeHTTP serves npm.
 func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.asked <- req.URL.Path
 	select {
@@ -290,7 +290,7 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// await waits until npm asks for path.
+// await waits until npm requests path.
 func (r *registry) await(t *testing.T, path string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -302,12 +302,12 @@ func (r *registry) await(t *testing.T, path string) {
 				return
 			}
 		case <-ctx.Done():
-			t.Fatalf("npm does not ask for %s", path)
+			t.Fatalf("npm did not request %s", path)
 		}
 	}
 }
 
-// dependent is an app that needs dep.
+// dependent is an app that depends on dep.
 func dependent(t *testing.T) []byte {
 	t.Helper()
 	return pack(t, map[string]string{

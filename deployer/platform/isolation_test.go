@@ -14,9 +14,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
-// curious is an app that does what it is asked to: it reads a file, or calls a
-// URL as anybody, as the service user without its key, and by a guessed one, or
-// as the user me by a guessed password.
+// curious is an app that does what a request says: it reads files, or calls a URL
+// without credentials, as the service user without its key and with a guessed
+// key, or as the user me with a guessed password.
 const curious = `
 	const http = require('http');
 	const fs = require('fs');
@@ -36,8 +36,8 @@ const curious = `
 		res.end(JSON.stringify(read));
 	}).listen(process.env.PORT);`
 
-// An app reads nothing of what the platform and other apps keep, and its calls
-// of the API are refused, so that it can't make others wait by wrong passwords.
+// An app can't read files of the platform or of other apps, and its calls of the
+// API are refused, so that it can't throttle others with wrong passwords.
 func TestAppsCannotAdminister(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{})
@@ -54,7 +54,7 @@ func TestAppsCannotAdminister(t *testing.T) {
 
 	want := float64(http.StatusForbidden)
 	if os.Getuid() != 0 {
-		want = http.StatusUnauthorized // it is a stranger's, said in the README
+		want = http.StatusUnauthorized // the app is not recognized; the README says so
 	}
 	for _, path := range []string{"/users/me", "/users", "/apps/me", "/apps/you/other", "/logs/you/other", "/users/me/tokens"} {
 		var statuses []any
@@ -68,36 +68,36 @@ func TestAppsCannotAdminister(t *testing.T) {
 	}
 
 	if os.Getuid() == 0 {
-		for range 12 { // one for each wrong password that is borne, and more
+		for range 12 { // more than the failures that are allowed
 			var statuses []any
 			b.asked("sub", "guess", b.URL()+"/auth", &statuses)
 		}
 		if _, err := me.Endpoints(t.Context()); err != nil {
-			t.Errorf("after an app has guessed my password: %v", err)
+			t.Errorf("after an app has guessed the password of me: %v", err)
 		}
 	}
 
 	secret, own := b.files("app")
 	if len(secret) < 8 || len(own) == 0 {
-		t.Fatalf("the platform keeps %q, and the app has %q", secret, own)
+		t.Fatalf("files of the platform: %q, of the app: %q", secret, own)
 	}
 	read := b.reads("sub", own)
 	if len(read) != len(own) {
-		t.Errorf("of its own %q the app reads %q", own, read)
+		t.Errorf("the app reads %[2]q of its own files %[1]q", own, read)
 	}
 	read = b.reads("sub", secret)
 	switch {
 	case os.Getuid() == 0 && len(read) > 0:
 		t.Errorf("the app reads %q", read)
 	case os.Getuid() != 0 && len(read) != len(secret):
-		// One user for all: said in the README, which is wrong where this fails.
+		// All apps have one user, as the README says; it is wrong if this fails.
 		t.Errorf("the app of the server's user reads only %q of %q", read, secret)
 	}
 }
 
-// files returns the files in the platform's folder, those of the app me/NAME
-// apart.
-func (b *bench) files(name string) (others, own []string) {
+// files returns the files in the platform's folder; own are those of the app
+// me/NAME.
+func (b *fixture) files(name string) (others, own []string) {
 	b.t.Helper()
 	err := filepath.WalkDir(b.o.Dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -115,8 +115,8 @@ func (b *bench) files(name string) (others, own []string) {
 	return others, own
 }
 
-// reads returns those of the files that the app can open.
-func (b *bench) reads(host string, files []string) []string {
+// reads returns the files that the app can open.
+func (b *fixture) reads(host string, files []string) []string {
 	b.t.Helper()
 	text, err := json.Marshal(files)
 	b.ok(err)
@@ -125,8 +125,8 @@ func (b *bench) reads(host string, files []string) []string {
 	return read
 }
 
-// asked asks the app of host and decodes its answer.
-func (b *bench) asked(host, name, value string, answer any) {
+// asked sends a request to the app of host and decodes the response.
+func (b *fixture) asked(host, name, value string, answer any) {
 	b.t.Helper()
 	resp := b.open(host, "/?"+url.Values{name: {value}}.Encode())
 	defer resp.Body.Close() //nolint:errcheck // only read

@@ -28,45 +28,45 @@ import (
 
 // Options are the settings of [New]; only Dir is required.
 type Options struct {
-	// Dir is the folder for everything. If the server is root, each app has a
-	// user of its own, to which each folder above it must be open (o+x).
+	// Dir is the folder for all files. If the server runs as root, each app has
+	// its own user, who must be able to traverse each folder above it (o+x).
 	Dir string
 
 	Listen     string // address of the API, host:port; default: a free port of 127.0.0.1
-	AppsListen string // address where apps are reached; default: a free port of 127.0.0.1
+	AppsListen string // address that serves apps; default: a free port of 127.0.0.1
 	AppsDomain string // apps are below it, SUBDOMAIN.DOMAIN; default "localhost"
 
-	// TLS has the certificates for where apps are reached; nil: HTTP without
-	// TLS. [Platform.Serves] reports which hosts may have one.
+	// TLS has the certificates for AppsListen; nil: HTTP without TLS.
+	// [Platform.Serves] reports which hosts may have one.
 	TLS *tls.Config
 
 	// Key is the service user's; default: kept in Dir, created at the first start.
 	Key core.Secret
-	// SealKeys are what third-party tokens and environments are sealed with, one
-	// on each line, the one to seal with first (package seal); default: kept in
-	// Dir, in [SealFile].
+	// SealKeys seal third-party tokens and environments. There is one on each
+	// line, and the first one seals (package seal); default: kept in Dir, in
+	// [SealFile].
 	SealKeys core.Secret
 
-	Proxies serve.Proxies // whose X-Forwarded headers are believed
+	Proxies serve.Proxies // whose X-Forwarded headers are trusted
 
 	NpmRegistry string // URL of the npm registry; default: npm's own
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
 	ReadyTimeout time.Duration // for an app to accept connections, and its health path to answer; default 30 s
-	MinReadyTime time.Duration // for which a new version must serve before it replaces the one before; default: it need not
-	DrainTimeout time.Duration // for requests to end at a version that another has replaced; default 60 s
+	MinReadyTime time.Duration // for which a new version must serve before it replaces the previous one; default 0
+	DrainTimeout time.Duration // for the requests of a replaced version to end; default 60 s
 	AppMemory    int64         // bytes that a drone may have; default 1 GiB
 
 	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 
 	MaxConnections int // connections at a time, of each port; default: by how many files the process may open
 
-	Events func(apps.Event) // called for what happens to an app by itself, such as a rollback; default: does nothing
-	Fail   func(error)      // called if serving ends for another reason than Stop; default: does nothing
+	Events func(apps.Event) // called for events of apps, such as a rollback; default: does nothing
+	Fail   func(error)      // called if serving fails; default: does nothing
 	Logger *slog.Logger     // default: discards
 }
 
-// Platform runs apps. Start it before anything else.
+// Platform runs apps. Call Start before the other methods.
 type Platform struct {
 	o Options
 
@@ -81,10 +81,10 @@ type Platform struct {
 
 	apiServer, appsServer *serve.Server
 
-	kill atomic.Pointer[processes.Runner] // for Kill, which waits for nobody
+	kill atomic.Pointer[processes.Runner] // for Kill, which does not acquire mu
 }
 
-// New returns a Platform. It touches nothing yet.
+// New returns a Platform. It has no side effects.
 func New(o Options) *Platform {
 	o.Listen = cmp.Or(o.Listen, "127.0.0.1:0")
 	o.AppsListen = cmp.Or(o.AppsListen, "127.0.0.1:0")
@@ -98,9 +98,9 @@ func New(o Options) *Platform {
 	return &Platform{o: o}
 }
 
-// Start opens the files, listens, and starts what ran when the platform
-// stopped, or was killed. It needs no room on the disk if the files are there.
-// ctx is for Start alone. If it fails nothing is left running.
+// Start opens the files, listens, and starts what ran when the platform stopped
+// or was killed. If the files exist it works with a full disk. ctx applies only to
+// Start. If Start fails, nothing is left running.
 func (p *Platform) Start(ctx context.Context) error {
 	if p.URL() != "" {
 		return errors.New("platform: already started")
@@ -114,10 +114,10 @@ func (p *Platform) Start(ctx context.Context) error {
 func (p *Platform) start(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := os.MkdirAll(p.o.Dir, 0o711); err != nil { //nolint:gosec // the apps' users pass through
+	if err := os.MkdirAll(p.o.Dir, 0o711); err != nil { //nolint:gosec // the apps' users traverse it
 		return fmt.Errorf("creating the folder: %w", err)
 	}
-	// Ports first: if they are in use, no app must have been started.
+	// Listen first: if a port is in use, no app must have been started.
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
@@ -144,8 +144,8 @@ func (p *Platform) start(ctx context.Context) error {
 	return nil
 }
 
-// The parts of the files of the process that connections may be: 1/8 to apps,
-// each of which needs a second one to the app, and 1/16 to the API.
+// The parts of the process's open files that connections may use: 1/8 for apps,
+// as each needs a second connection to the app, and 1/16 for the API.
 const (
 	appsFileShare = 8
 	apiFileShare  = 16
@@ -168,9 +168,8 @@ func (p *Platform) listen(ctx context.Context) error {
 	return p.appsServer.Listen(ctx)
 }
 
-// Stop ends the API, then the apps with their requests, as far as ctx leaves
-// time for grace. What ran will run again after the next Start. It may be
-// called without Start, and again.
+// Stop stops the API, then the apps, gracefully until ctx ends. The next Start
+// starts again what ran. Stop may be called without Start, and more than once.
 func (p *Platform) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,7 +180,7 @@ func (p *Platform) Stop(ctx context.Context) error {
 	if p.apps != nil {
 		p.apps.Close()
 	}
-	// Both at once: a stream ends only with its drone.
+	// Both at the same time, as a stream ends only with its drone.
 	var ending sync.WaitGroup
 	var routing error
 	if p.appsServer != nil {
@@ -209,16 +208,15 @@ func (p *Platform) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Kill ends all apps at once, for a process that must end now. Nothing else may
-// be called any more.
+// Kill ends all apps at once, for a process that must end now. No other method may
+// be called after it.
 func (p *Platform) Kill() {
 	if r := p.kill.Load(); r != nil {
 		r.Kill()
 	}
 }
 
-// Check fails while the platform can't store anything, with
-// [core.CodePlatformNoSpace].
+// Check fails with [core.CodePlatformNoSpace] while the disk is full.
 func (p *Platform) Check(context.Context) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -228,7 +226,7 @@ func (p *Platform) Check(context.Context) error {
 	return p.space.check()
 }
 
-// URL returns where the API is; "" while the platform does not run.
+// URL returns the URL of the API; "" while the platform does not run.
 func (p *Platform) URL() string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -238,8 +236,8 @@ func (p *Platform) URL() string {
 	return "http://" + p.apiServer.Reachable()
 }
 
-// RouterAddr returns the address, host:port, where apps are reached; "" while
-// the platform does not run.
+// RouterAddr returns the address, host:port, that serves apps; "" while the
+// platform does not run.
 func (p *Platform) RouterAddr() string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -249,8 +247,8 @@ func (p *Platform) RouterAddr() string {
 	return p.appsServer.Reachable()
 }
 
-// Serves reports whether an app is reached at host; false while the platform does
-// not run.
+// Serves reports whether host belongs to an app; false while the platform does not
+// run.
 func (p *Platform) Serves(host string) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -268,7 +266,7 @@ func (p *Platform) Key() core.Secret {
 	return p.key
 }
 
-// appURL returns where the app of a subdomain answers.
+// appURL returns a function that returns the URL of a subdomain.
 func (p *Platform) appURL(port string) func(subdomain string) string {
 	return func(subdomain string) string {
 		host, scheme, usual := subdomain+"."+p.o.AppsDomain, "http://", "80"
@@ -282,5 +280,5 @@ func (p *Platform) appURL(port string) func(subdomain string) string {
 	}
 }
 
-// path returns that of a file in the platform's folder.
+// path returns the path of a file in the platform's folder.
 func (p *Platform) path(name string) string { return filepath.Join(p.o.Dir, name) }

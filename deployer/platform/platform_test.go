@@ -15,14 +15,14 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
-// An app's whole life, as a deployment has it.
+// TestLife takes an app from its creation to its end.
 func TestLife(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{})
 	me := b.user("me")
 	b.app(me, "me", "app", map[string]any{"name": "app", "version": "1.0.0", "subdomain": "sub", "domains": []string{"app.example.org"}, "env": map[string]string{"GREETING": ", hi"}})
 	if status, _ := b.get("sub"); status != http.StatusServiceUnavailable {
-		t.Errorf("an app that never ran answers %d", status)
+		t.Errorf("an app that was never started answers %d", status)
 	}
 	if _, err := me.StartApp(t.Context(), "me", "app"); err == nil || !strings.HasSuffix(err.Error(), "Cannot start application with no snapshots") {
 		t.Errorf("starting without a snapshot: %v", err)
@@ -39,11 +39,11 @@ func TestLife(t *testing.T) {
 	b.answers("SUB.localhost:1234", "one, hi")
 	b.answers("app.example.org", "one, hi")
 	if status, _ := b.get("app"); status != http.StatusNotFound {
-		t.Errorf("a name that is no subdomain answers %d", status)
+		t.Errorf("an unknown subdomain answers %d", status)
 	}
 
 	b.upload(me, "me", "app", "v2", hello(t, "two"))
-	b.answers("sub", "one, hi") // until it is started
+	b.answers("sub", "one, hi") // until v2 is started
 	b.ok(me.UpdateApp(t.Context(), "me", "app", map[string]any{"env": map[string]string{"GREETING": "!"}}))
 	b.run(me, "me", "app", "v2")
 	b.answers("sub", "two!")
@@ -85,7 +85,8 @@ func TestLife(t *testing.T) {
 
 func port(address string) string { return address[strings.LastIndexByte(address, ':'):] }
 
-// A version that doesn't start leaves the one before serving, and says why.
+// A version that does not start leaves the previous one serving, and the error has
+// the reason.
 func TestBrokenVersion(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{})
@@ -105,11 +106,11 @@ func TestBrokenVersion(t *testing.T) {
 	var refused *nodejitsu.Error
 	err := me.UploadSnapshot(t.Context(), "me", "app", "none", "", strings.NewReader("no archive"), io.Discard)
 	if _, again := core.Retryable(err); !errors.As(err, &refused) || refused.Message == "" || again {
-		t.Errorf("an upload that is no archive: %v", err)
+		t.Errorf("an upload that is not an archive: %v", err)
 	}
 }
 
-func TestWhoMay(t *testing.T) {
+func TestAccess(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{})
 	me, you := b.user("me"), b.user("you")
@@ -161,18 +162,17 @@ func TestWhoMay(t *testing.T) {
 	}
 	b.ok(b.service.UpdateUser(ctx, nodejitsu.User{Username: "me", Password: core.NewSecret("passwort")}))
 	_, err = wrong.App(ctx, "me", "app")
-	b.ok(err) // now it is right
+	b.ok(err) // the password is valid now
 	_, err = me.App(ctx, "me", "app")
-	fails("the former password", err, core.ErrUnauthorized)
+	fails("the old password", err, core.ErrUnauthorized)
 	b.ok(b.service.DestroyUser(ctx, "me"))
 	_, err = wrong.Apps(ctx, "me")
-	fails("a user that was destroyed", err, core.ErrUnauthorized)
+	fails("a destroyed user", err, core.ErrUnauthorized)
 	_, err = byToken.Apps(ctx, "me")
-	fails("the token of one", err, core.ErrUnauthorized)
+	fails("the token of a destroyed user", err, core.ErrUnauthorized)
 }
 
-// Two apps are built at the same time; the output of each comes as it is
-// printed.
+// Two apps are built at the same time; the output of each is streamed.
 func TestUploadsAtOnce(t *testing.T) {
 	t.Parallel()
 	npm := newRegistry(t)
@@ -198,7 +198,7 @@ func TestUploadsAtOnce(t *testing.T) {
 		select {
 		case <-installing:
 		case <-ctx.Done():
-			t.Error("no output comes")
+			t.Error("no output")
 		}
 	}
 	npm.await(t, "/dep")
@@ -211,7 +211,7 @@ func TestUploadsAtOnce(t *testing.T) {
 	}
 }
 
-// watcher tells once that a text was written.
+// watcher calls found once a text has been written.
 type watcher struct {
 	text  string
 	found func()
@@ -227,9 +227,8 @@ func (w *watcher) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Whoever asked for a start and leaves doesn't hold the app for as long as a
-// start may take.
-func TestLeavingEndsAStart(t *testing.T) {
+// A client that disconnects cancels the start that it requested.
+func TestDisconnectCancelsStart(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{ReadyTimeout: 100 * patience})
 	me := b.user("me")

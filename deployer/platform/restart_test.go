@@ -36,12 +36,12 @@ func TestRestart(t *testing.T) {
 	}
 	b.stop()
 	if b.URL() != "" || b.RouterAddr() != "" {
-		t.Errorf("a platform that was stopped is at %q, %q", b.URL(), b.RouterAddr())
+		t.Errorf("addresses of a stopped platform: %q, %q", b.URL(), b.RouterAddr())
 	}
 
 	b = b.again()
 	if !b.Key().Equal(key) {
-		t.Error("the key is another one after a restart")
+		t.Error("the key changed with a restart")
 	}
 	b.eventually("the app runs again", func() bool { status, _ := b.get("runs"); return status == http.StatusOK })
 	b.answers("runs", "runs, hi")
@@ -50,13 +50,13 @@ func TestRestart(t *testing.T) {
 	}
 	me = b.as("me", core.NewSecret("password"))
 	if log := b.log(me, "me", "runs"); len(log) == 0 || log[0] != "up: runs" {
-		t.Errorf("the log of before is lost: %q", log)
+		t.Errorf("the log from before the restart is lost: %q", log)
 	}
 	b.upload(me, "me", "stopped", "v2", hello(t, "another"))
 	b.run(me, "me", "stopped", "v1") // without a build
 	b.answers("stopped", "stopped, hi")
 
-	// What is left of a snapshot that was being received or built is removed.
+	// Files of a snapshot that was being received or built are removed.
 	b.stop()
 	left := []string{
 		filepath.Join(b.o.Dir, "builds", "me", "runs", "half"), filepath.Join(b.o.Dir, "archives", "me", "runs", "half.tgz"),
@@ -78,23 +78,23 @@ func TestKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{Key: core.NewSecret("shared by several machines")})
 	if b.Key().Reveal() != "shared by several machines" {
-		t.Error("the key is not the given one")
+		t.Error("the key is not that of the options")
 	}
 	if _, err := b.service.Users(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(filepath.Join(b.o.Dir, "platform.key")); !os.IsNotExist(err) {
-		t.Errorf("a key that was given is kept: %v", err)
+		t.Errorf("the key of the options is written to the file: %v", err)
 	}
 	b.stop()
 	b.o.Key = core.Secret{}
 	b.ok(os.WriteFile(filepath.Join(b.o.Dir, "platform.key"), []byte("\n"), 0o600))
-	b = b.again() // half a key, left by a full disk, is none
+	b = b.again() // an empty key file, left by a full disk, is replaced
 	if len(b.Key().Reveal()) < 32 {
-		t.Error("the key that was made is short")
+		t.Error("the created key is short")
 	}
 	if _, err := b.as(core.ServiceUser, core.Secret{}).Users(t.Context()); err == nil {
-		t.Error("an empty key opens")
+		t.Error("an empty key is accepted")
 	}
 }
 
@@ -104,14 +104,14 @@ func TestTwoPlatforms(t *testing.T) {
 	other := prepare(t, b.o)
 	err := other.Start(t.Context())
 	path := filepath.Join(b.o.Dir, "platform.db")
-	if want := "platform: another server uses " + path + "; stop it, or name another data folder"; err == nil || err.Error() != want {
+	if want := "platform: another server uses " + path + "; stop it, or use another data folder"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if _, err := b.service.Users(t.Context()); err != nil {
-		t.Errorf("the first is harmed: %v", err)
+		t.Errorf("the first platform fails: %v", err)
 	}
 	b.stop()
-	other.start() // now it may
+	other.start() // the folder is free now
 	other.user("me")
 }
 
@@ -122,7 +122,7 @@ func TestTakenPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // nobody connects
+	defer taken.Close() //nolint:errcheck // no client connects
 	b := setup(t, platform.Options{})
 	me := b.user("me")
 	b.app(me, "me", "app", nil)
@@ -148,9 +148,9 @@ func TestTakenPorts(t *testing.T) {
 	b = b.again()
 	b.eventually("the app runs again", func() bool { status, _ := b.get("app"); return status == http.StatusOK })
 	me = b.as("me", core.NewSecret("password"))
-	b.ok(me.StopApp(t.Context(), "me", "app")) // then all that it wrote is read
+	b.ok(me.StopApp(t.Context(), "me", "app")) // then all its output has been read
 	if up := strings.Count(strings.Join(b.log(me, "me", "app"), "\n"), "up: app"); up != 2 {
-		t.Errorf("the app was started %d times, and not at first and when the ports were free", up)
+		t.Errorf("the app was started %d times, want 2: at first and when the ports were free", up)
 	}
 }
 
@@ -159,13 +159,13 @@ func TestStartAndStop(t *testing.T) {
 	b := prepare(t, platform.Options{})
 	b.stop() // without a start
 	if b.URL() != "" || !b.Key().IsZero() {
-		t.Errorf("before its start it is at %q", b.URL())
+		t.Errorf("URL before the start: %q", b.URL())
 	}
 	b.start()
 	if err := b.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "already started") {
 		t.Errorf("a second start: %v", err)
 	}
-	b.user("me") // the first one goes on
+	b.user("me") // the first platform still works
 	b.stop()
 	b.stop()
 	b.start()
@@ -178,7 +178,7 @@ func TestStartAndStop(t *testing.T) {
 	}
 }
 
-// All addresses are listened on, and one of them is told.
+// A platform that listens on all addresses reports a reachable one.
 func TestUnspecifiedAddress(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{Listen: "0.0.0.0:0", AppsListen: ":0", AppsDomain: "apps.example.org"})
@@ -189,7 +189,7 @@ func TestUnspecifiedAddress(t *testing.T) {
 	b.app(me, "me", "app", nil)
 	b.upload(me, "me", "app", "v1", hello(t, "app"))
 	if app := b.run(me, "me", "app", "v1"); app.URL != "http://app.apps.example.org"+port(b.RouterAddr()) {
-		t.Errorf("the app is told to be at %q", app.URL)
+		t.Errorf("the app's URL is %q", app.URL)
 	}
 	b.answers("app.apps.example.org", "app")
 }
@@ -204,9 +204,9 @@ func TestStopEndsABuild(t *testing.T) {
 	go func() {
 		uploaded <- me.UploadSnapshot(t.Context(), "me", "app", "v1", "", bytes.NewReader(dependent(t)), io.Discard)
 	}()
-	npm.await(t, "/dep") // which gets no answer
+	npm.await(t, "/dep") // which gets no response
 	b.stop()
-	// By now all of it has ended. Only npm's home with its cache stays.
+	// The build has ended. Only npm's home with its cache is left.
 	for _, dir := range []string{"builds/me/app", "archives/.incoming", "cache/tmp"} {
 		left, err := os.ReadDir(filepath.Join(b.o.Dir, dir))
 		left = slices.DeleteFunc(left, func(entry os.DirEntry) bool { return entry.Name() == ".home" })
@@ -216,7 +216,7 @@ func TestStopEndsABuild(t *testing.T) {
 	}
 	err := <-uploaded
 	if _, again := core.Retryable(err); !again {
-		t.Errorf("the upload says %v, which is not worth another try", err)
+		t.Errorf("the upload says %v, want a temporary error", err)
 	}
 	npm.release()
 	b = b.again()
@@ -226,8 +226,8 @@ func TestStopEndsABuild(t *testing.T) {
 	b.answers("app", "from dep")
 }
 
-// An app that streams doesn't hold the platform longer than the caller has
-// time, and no drone is left.
+// An app that streams does not delay Stop beyond its deadline, and no drone is
+// left.
 func TestStopEndsStreams(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{})
@@ -245,13 +245,13 @@ func TestStopEndsStreams(t *testing.T) {
 	defer cancel()
 	b.ok(b.Stop(ctx))
 	if _, err := io.ReadAll(resp.Body); err == nil {
-		t.Error("the stream ended as if it were whole")
+		t.Error("the truncated stream looks complete")
 	}
 	b = b.again()
 	b.eventually("the app runs again", func() bool { status, _ := b.get("app"); return status == http.StatusOK })
 }
 
-// Nor does a WebSocket, whose client doesn't close it when the app does.
+// Nor does a WebSocket whose client does not close it when the app does.
 func TestStopEndsWebSockets(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{})
@@ -273,7 +273,7 @@ func TestStopEndsWebSockets(t *testing.T) {
 	defer conn.Close() //nolint:errcheck // the test's own
 	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
 	b.ok(err)
-	said, err := io.ReadAll(conn) // until the app's end of it
+	said, err := io.ReadAll(conn) // until the app closes it
 	if err != nil || !strings.HasSuffix(string(said), "\r\n\r\nbye") {
 		t.Fatalf("the app says %q, %v", said, err)
 	}
@@ -282,7 +282,7 @@ func TestStopEndsWebSockets(t *testing.T) {
 	b.ok(b.Stop(ctx))
 }
 
-// What is wrong with the folder is told, and nothing is left running.
+// Start fails if a file is damaged, and leaves nothing running.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	b := setup(t, platform.Options{})

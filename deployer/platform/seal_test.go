@@ -14,7 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-// Tokens for others are told again, and stand nowhere in the clear; the key
+// Third-party tokens can be read again, but are not stored in plain text; the key
 // that seals them can be replaced.
 func TestThirdPartyTokensAreSealed(t *testing.T) {
 	t.Parallel()
@@ -24,7 +24,7 @@ func TestThirdPartyTokensAreSealed(t *testing.T) {
 	c := b.user("alice")
 	canary := core.NewSecret("ghp_canary_of_alice")
 	b.ok(c.SetThirdPartyToken(ctx, "alice", core.ThirdPartyToken{ID: "github", Provider: "github", Token: canary}))
-	has := func(b *bench) error {
+	has := func(b *fixture) error {
 		t.Helper()
 		tokens, err := b.service.ThirdPartyTokens(ctx, "alice")
 		if err == nil && (len(tokens) != 1 || !tokens[0].Token.Equal(canary)) {
@@ -51,7 +51,7 @@ func TestThirdPartyTokensAreSealed(t *testing.T) {
 	b.ok(has(b))
 	b.stop()
 
-	// Without its key it is lost only until the key is back.
+	// Without its key a token can't be read until the key is added again.
 	b.o.SealKeys = seal.NewKey()
 	b = b.again()
 	var failed *nodejitsu.Error

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// minSpace is how much room, in bytes, the database needs to grow by.
+	// minSpace is the free space, in bytes, that the database needs to grow.
 	minSpace   = 1 << 20
 	checkSpace = 2 * time.Second
 )
 
-// space knows whether there is room on the disk. Without it apps are routed to,
-// run and read all the same, and nothing can be changed.
+// space watches the free space of the disk. If the disk is full, apps still run,
+// are reached and can be read, but nothing can be changed.
 type space struct {
 	dir     string
 	log     *slog.Logger
@@ -28,7 +28,7 @@ type space struct {
 	running sync.WaitGroup
 }
 
-// watchSpace begins to check the disk that dir is on.
+// watchSpace checks the disk of dir periodically.
 func watchSpace(dir string, log *slog.Logger) *space {
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends with the watching
 	s := &space{dir: dir, log: log, cancel: cancel}
@@ -48,11 +48,11 @@ func watchSpace(dir string, log *slog.Logger) *space {
 	return s
 }
 
-// look checks the disk, and logs if that has changed.
+// look checks the disk, and logs a change.
 func (s *space) look() {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(s.dir, &fs); err != nil {
-		return // then other things fail, and say so
+		return // other operations will report the failure
 	}
 	free := fs.Bavail * uint64(fs.Bsize) //nolint:gosec // a size
 	full := free < minSpace
@@ -61,7 +61,7 @@ func (s *space) look() {
 	}
 	if full {
 		s.log.Error("disk full: apps run and are reached, but nothing can be deployed or changed", "dir", s.dir, "free_bytes", free,
-			"do", "make room on the disk; the platform goes on by itself then")
+			"do", "free space on the disk; the platform then continues without a restart")
 	} else {
 		s.log.Info("disk has room again", "dir", s.dir, "free_bytes", free)
 	}
@@ -69,7 +69,7 @@ func (s *space) look() {
 
 func (s *space) check() error {
 	if s.full.Load() {
-		return core.Errorf(core.CodePlatformNoSpace, "The disk of %s is full; make room on it", s.dir)
+		return core.Errorf(core.CodePlatformNoSpace, "The disk of %s is full; free space on it", s.dir)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
 
-// logged is a log that is written concurrently.
+// logged is a log that is safe for concurrent use.
 type logged struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -34,15 +34,15 @@ func (l *logged) count(text string) int {
 	return strings.Count(l.b.String(), text)
 }
 
-// fill fills the disk that dir is on, and returns what makes room again.
-func (b *bench) fill(dir string) (empty func()) {
+// fill fills the disk of dir, and returns a function that frees it.
+func (b *fixture) fill(dir string) (empty func()) {
 	b.t.Helper()
 	path := filepath.Join(dir, "filler")
 	file, err := os.Create(path) //nolint:gosec // the test's own
 	b.ok(err)
 	_, err = io.Copy(file, zeros{})
 	if err == nil || !strings.Contains(err.Error(), "no space left") {
-		b.t.Fatalf("the disk is filled with %v", err)
+		b.t.Fatalf("filling the disk: %v", err)
 	}
 	b.ok(file.Close())
 	return func() {
@@ -59,12 +59,12 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A platform whose disk is full starts, and runs, routes, reads and stops; what
-// must be written is refused, and accepted as soon as there is room.
+// A platform whose disk is full starts, runs and stops, and serves requests and
+// reads. Writes are refused until there is space.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		return // only root mounts a disk that may be full
+		return // only root can mount a disk to fill
 	}
 	disk := t.TempDir()
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=64m,mode=711"); err != nil {
@@ -97,7 +97,7 @@ func TestFullDisk(t *testing.T) {
 	me = again.as("me", core.NewSecret("password"))
 	const full, room = "disk full: apps run and are reached", "disk has room again"
 	if err := again.Check(t.Context()); core.CodeOf(err) != core.CodePlatformNoSpace {
-		t.Errorf("it can do its work: %v", err)
+		t.Errorf("Check with a full disk: %v", err)
 	}
 	for _, name := range []string{"app", "other"} {
 		again.eventually(name+" answers", func() bool {
@@ -112,7 +112,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("its log: %v", err)
 	}
 	if err := me.StopApp(t.Context(), "me", "other"); err != nil {
-		t.Errorf("stopping the other one: %v", err)
+		t.Errorf("stopping the other app: %v", err)
 	}
 	refused := func(what string, err error) {
 		t.Helper()
@@ -125,13 +125,13 @@ func TestFullDisk(t *testing.T) {
 	refused("a change", me.UpdateApp(t.Context(), "me", "app", big))
 	again.answers("app", "app")
 	if n := log.count(full); n != 1 {
-		t.Errorf("the log says so %d times", n)
+		t.Errorf("the log reports the full disk %d times", n)
 	}
 
 	empty()
 	again.eventually("there is room", func() bool { return again.Check(t.Context()) == nil })
 	if log.count(room) != 1 {
-		t.Error("the log does not say that there is room again")
+		t.Error("the log does not report the free space")
 	}
 	again.ok(me.UpdateApp(t.Context(), "me", "app", big))
 	again.upload(me, "me", "app", "v2", hello(t, "two"))

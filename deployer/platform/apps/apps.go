@@ -22,32 +22,32 @@ import (
 // required.
 type Options struct {
 	DB        *bbolt.DB
-	Seal      *seal.Keys // for the environments
+	Seal      *seal.Keys // seals environments
 	Snapshots *snapshots.Store
 	Runner    runner.Runner
 
 	Domain string                        // subdomains are below it; default "localhost"
-	URL    func(subdomain string) string // where the app of a subdomain answers
+	URL    func(subdomain string) string // returns the URL of a subdomain
 
 	Keep      int // snapshots of an app; default 10
 	MaxDrones int // of an app; default 10
 
-	MinReady time.Duration // for which a new version must serve before it replaces the one before; default: it need not
-	Trial    time.Duration // for which a crash of a new version brings back the one before; default 60 s
-	Events   func(Event)   // called for what happens to an app by itself; default: does nothing
+	MinReady time.Duration // for which a new version must serve before it replaces the previous one; default 0
+	Trial    time.Duration // for which a crash of a new version rolls back to the previous one; default 60 s
+	Events   func(Event)   // called for each event; default: does nothing
 
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // default: discards
 }
 
-// Apps may be used concurrently.
+// Apps is safe for concurrent use.
 type Apps struct {
 	o    Options
 	docs *documents
 
 	life    context.Context // until Close
 	cancel  context.CancelFunc
-	working sync.WaitGroup // what is done by itself
+	working sync.WaitGroup // background work
 
 	mu       sync.Mutex
 	closed   bool
@@ -57,7 +57,7 @@ type Apps struct {
 	reported map[string]time.Time // when a crash was reported; by user/app
 }
 
-// locks are what only one call at a time may do with an app.
+// locks are the locks of an app, each for one caller at a time.
 type locks struct {
 	build ctxlock.Lock
 	run   ctxlock.Lock // change what runs
@@ -90,8 +90,8 @@ func New(o Options) (*Apps, error) {
 	return a, nil
 }
 
-// Close ends what is done by itself, such as bringing back what ran before a
-// version that crashed. It is to be called before the Runner stops.
+// Close ends background work, such as a rollback of a crashed version. It must be
+// called before the Runner stops.
 func (a *Apps) Close() {
 	a.mu.Lock()
 	a.closed = true
@@ -103,7 +103,7 @@ func (a *Apps) Close() {
 	a.working.Wait()
 }
 
-// background runs do by itself, unless Apps are closed.
+// background runs do in the background, unless Apps is closed.
 func (a *Apps) background(do func(context.Context)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -126,8 +126,7 @@ func (a *Apps) locksOf(user, app string) locks {
 	return l
 }
 
-// acquireRun waits until only the caller may change what runs of an app that
-// exists.
+// acquireRun acquires the run lock of an app, which must exist.
 func (a *Apps) acquireRun(ctx context.Context, user, app string) (release func(), err error) {
 	if _, err := a.docs.find(user, app); err != nil {
 		return nil, err
@@ -139,7 +138,7 @@ func (a *Apps) acquireRun(ctx context.Context, user, app string) (release func()
 	return lock.Release, nil
 }
 
-// wrapped says what was being done, of errors that are not refusals.
+// wrapped adds what was being done to errors that are not refusals.
 func wrapped(doing string, err error) error {
 	if _, refused := errors.AsType[*core.Error](err); err == nil || refused {
 		return err
@@ -147,7 +146,7 @@ func wrapped(doing string, err error) error {
 	return fmt.Errorf("apps: %s: %w", doing, err)
 }
 
-// checkName refuses what can't name an app or a snapshot.
+// checkName fails if name is not a valid name of an app or a snapshot.
 func checkName(what, name string) error {
 	if core.ValidName(name) {
 		return nil

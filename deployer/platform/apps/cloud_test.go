@@ -22,7 +22,7 @@ func TestCloudDeploys(t *testing.T) {
 		want   string
 	}{
 		"to a new app's first snapshot": {func(f *fixture) { f.upload("v1", "{}") }, "v1*!"},
-		"the newest where none is active": {func(f *fixture) {
+		"the newest if none is active": {func(f *fixture) {
 			f.upload("v1", "{}")
 			f.upload("v2", "{}")
 		}, "v1 v2*!"},

@@ -76,7 +76,7 @@ type settings struct {
 	Env       sealed   `json:"env,omitempty"`
 }
 
-// crash is what is told of a version that gave way to the one before.
+// crash describes a version that was rolled back.
 type crash struct {
 	Snapshot string    `json:"snapshot"`
 	Reason   string    `json:"reason"`
@@ -125,7 +125,7 @@ func (d document) next() (s snapshot, ok bool) {
 	return s, ok
 }
 
-// documents keeps the apps' documents and whose each host is.
+// documents stores the apps' documents and the owner of each host.
 type documents struct {
 	db   *bbolt.DB
 	seal *seal.Keys

@@ -46,8 +46,8 @@ func (s *documents) openEnv(d document, all ...sealed) (map[string]string, error
 	return env, nil
 }
 
-// setEnv sets what people set to an environment as it is told of d: what of it
-// is so by the package.json of the next snapshot is not theirs.
+// setEnv sets the environment that people set. Variables with the same value as in
+// the package.json of the next snapshot are left out.
 func (s *documents) setEnv(d *document, env map[string]string) error {
 	next, _ := d.next()
 	given, err := s.openEnv(*d, next.Package.Env)
@@ -63,9 +63,9 @@ func (s *documents) setEnv(d *document, env map[string]string) error {
 	return err
 }
 
-// Reseal has the first key seal what another one had, so that the other one can
-// be removed. It returns of how many apps, and fails with all that can't be
-// opened; those stay as they are.
+// Reseal seals with the first key what another key had sealed, so that the other
+// key can be removed. It returns the number of apps that it resealed. Environments
+// that can't be opened are left unchanged, and the error lists them.
 func (a *Apps) Reseal() (resealed int, err error) {
 	all, err := a.docs.all("")
 	if err != nil {

@@ -16,7 +16,7 @@ type Fields map[string]json.RawMessage
 
 // reserved are the fields that the platform itself sets; what a caller says in
 // them is ignored.
-var reserved = map[string]bool{ //nolint:gochecknoglobals // a table that nothing changes
+var reserved = map[string]bool{ //nolint:gochecknoglobals // never modified
 	"_id": true, "_rev": true, "user": true, "state": true, "drones": true, "maxDrones": true, "config": true, "snapshots": true,
 	"active": true, "running": true, "ctime": true, "mtime": true, "url": true, "reason": true, "crashed": true,
 }
@@ -48,7 +48,7 @@ func (a *Apps) parse(app string, fields Fields) (p parsed, err error) {
 		case "name":
 			err = sameName(value, app)
 		case "version":
-			_ = json.Unmarshal(value, &p.version) // what is not a text says nothing
+			_ = json.Unmarshal(value, &p.version) // ignored if it is not a string
 		case "subdomain":
 			p.hasSubdomain = true
 			p.subdomain, err = subdomain(value, app)
@@ -143,7 +143,7 @@ func subdomain(value json.RawMessage, name string) (string, error) {
 		given = name
 	}
 	if strings.HasSuffix(given, ".") || strings.Contains(given, "..") {
-		return "", core.Errorf(core.CodePlatformInvalid, "%.100q can't be a subdomain; set the field subdomain to one without dots", given)
+		return "", core.Errorf(core.CodePlatformInvalid, "Invalid subdomain %.100q; set the field subdomain to one without dots", given)
 	}
 	return given, checkName("a subdomain", given)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-// Whatever body creates or changes an app: the app's owner stays, its environment
-// can be that of a process, what is stored can be read again, and nobody sets the
-// fields that are the platform's.
+// For any body that creates or changes an app: the owner is unchanged, the
+// environment is valid for a process, the document can be read again, and the
+// platform's own fields can't be set.
 func FuzzFields(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"name":"app","version":"1.0.0","env":{"A":"1","B":2,"C":true,"D":null}}`, `{"name":"other"}`, `{"subdomain":"SUB"}`, `{"subdomain":"a..b"}`,

@@ -21,7 +21,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// patience is how long something may take that must happen.
+// patience is how long a test waits for an event.
 const patience = time.Minute
 
 // builder builds nothing: the archive is the package.json.
@@ -225,7 +225,7 @@ func (f *fixture) did(want ...string) {
 	}
 }
 
-// await waits until something is so.
+// await waits until so returns true.
 func (f *fixture) await(what string, so func() bool) {
 	f.t.Helper()
 	limit := time.NewTimer(patience)
@@ -236,7 +236,7 @@ func (f *fixture) await(what string, so func() bool) {
 		select {
 		case <-look.C:
 		case <-limit.C:
-			f.t.Fatalf("waited in vain for %s", what)
+			f.t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }

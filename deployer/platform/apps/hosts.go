@@ -79,7 +79,7 @@ func (s *documents) readOwners(tx *bbolt.Tx) error {
 	return err
 }
 
-// own notes what claim has written.
+// own records what claim has written.
 func (s *documents) own(before, after document) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +91,7 @@ func (s *documents) own(before, after document) {
 	}
 }
 
-// owner returns whose a host is, as "user/app"; "" for nobody's.
+// owner returns the app of a host, as "user/app"; "" if it has none.
 func (s *documents) owner(host string) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

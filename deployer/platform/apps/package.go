@@ -17,8 +17,8 @@ type packageFields struct {
 	Other      Fields   `json:"other,omitempty"`
 }
 
-// maxOther bounds the fields of a package.json that are kept only to be told, in
-// bytes.
+// maxOther limits the fields of a package.json that are stored only to be shown,
+// in bytes.
 const maxOther = 64 << 10
 
 // packageOf reads the fields of a snapshot's package.json. It refuses what could

@@ -22,7 +22,7 @@ type fakeRunner struct {
 	lines    []runner.Line
 
 	launch func(runner.Version) error                                 // called by Launch; nil: nothing
-	prove  func(context.Context, runner.Version, time.Duration) error // called by Prove; nil: nothing
+	watch  func(context.Context, runner.Version, time.Duration) error // called by Watch; nil: nothing
 }
 
 func newFakeRunner() *fakeRunner { return &fakeRunner{current: map[string]*fakeCandidate{}} }
@@ -164,15 +164,15 @@ func (c *fakeCandidate) Promote() {
 	c.r.current[c.v.App] = c
 }
 
-func (c *fakeCandidate) Prove(ctx context.Context, d time.Duration) error {
+func (c *fakeCandidate) Watch(ctx context.Context, d time.Duration) error {
 	c.r.mu.Lock()
-	c.r.did("prove " + c.v.Snapshot)
-	prove := c.r.prove
+	c.r.did("watch " + c.v.Snapshot)
+	watch := c.r.watch
 	c.r.mu.Unlock()
-	if prove == nil {
+	if watch == nil {
 		return nil
 	}
-	return prove(ctx, c.v, d)
+	return watch(ctx, c.v, d)
 }
 
 func (c *fakeCandidate) Commit() {

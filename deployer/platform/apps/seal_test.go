@@ -11,7 +11,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
-// No environment is readable in the file, whoever set it; a new key takes over.
+// Environments are not stored in plain text, and a new key can replace the old one.
 func TestEnvironmentsAreSealed(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{})

@@ -30,13 +30,13 @@ func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.R
 	defer func() { err = errors.Join(err, archive.Discard()) }()
 	lock := a.locksOf(user, app).build
 	if !lock.TryAcquire() {
-		_, _ = io.WriteString(out, "Waiting for another build of this app\n") // who left need not know
+		_, _ = io.WriteString(out, "Waiting for another build of this app\n") // an error means that the client has gone
 		if err := lock.Acquire(ctx); err != nil {
 			return false, wrapped("waiting for another build of the app", err)
 		}
 	}
 	defer lock.Release()
-	// Somebody may have built it, or destroyed the app, while we waited.
+	// While we waited, another call may have built it or destroyed the app.
 	if built, err = a.has(user, app, id); built || err != nil {
 		return built, err
 	}

@@ -41,7 +41,7 @@ func TestSnapshotsThatAreKept(t *testing.T) {
 	}
 }
 
-func TestTheWayBackIsKept(t *testing.T) {
+func TestFormerSnapshotIsKept(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{Keep: 1, Trial: time.Hour})
 	f.deploy("v1", "{}")

@@ -101,7 +101,7 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 	before := a.setCurrent(d.User, d.Name, candidate.Launch())
 	candidate.Promote()
 	if !same {
-		proven, err := a.prove(ctx, candidate, d, former)
+		watched, err := a.watch(ctx, candidate, d, former)
 		if err != nil {
 			err = errors.Join(err, a.takeBack(d))
 			a.setCurrent(d.User, d.Name, before)
@@ -111,7 +111,7 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 			}
 			return document{}, err
 		}
-		d = proven
+		d = watched
 	}
 	candidate.Commit()
 	if d.Former != nil {
@@ -120,11 +120,11 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 	return d, nil
 }
 
-// prove waits until a candidate has served for a while, and returns the document
-// of an app that it runs for good.
-func (a *Apps) prove(ctx context.Context, candidate runner.Candidate, d document, former *visible) (document, error) {
+// watch waits until a candidate has served for MinReady, and returns the app's
+// document with the candidate as its version.
+func (a *Apps) watch(ctx context.Context, candidate runner.Candidate, d document, former *visible) (document, error) {
 	if a.o.MinReady > 0 {
-		if err := candidate.Prove(ctx, a.o.MinReady); err != nil {
+		if err := candidate.Watch(ctx, a.o.MinReady); err != nil {
 			return document{}, wrapped("watching a new version", err)
 		}
 	}
@@ -134,8 +134,8 @@ func (a *Apps) prove(ctx context.Context, candidate runner.Candidate, d document
 	})
 }
 
-// pass makes what runs of d what it stays. If it crashes soon, former runs again;
-// nil for nothing.
+// pass accepts the version that runs. If it crashes while it is on trial, former
+// runs again; nil for nothing.
 func (d *document) pass(former *visible) {
 	d.Before, d.Former = nil, nil
 	if former != nil {
@@ -189,8 +189,8 @@ func (a *Apps) deactivate(d document, id string) {
 	}
 }
 
-// former returns what is to run again if the new version v crashes: the last one
-// that has shown no weakness; nil for none.
+// former returns what is to run again if the new version v crashes: the last
+// version that has not crashed; nil for none.
 func (a *Apps) former(d document, v runner.Version) *visible {
 	former := &d.visible
 	state := a.o.Runner.State(d.User, d.Name)

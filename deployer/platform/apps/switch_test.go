@@ -24,7 +24,7 @@ func TestDeployment(t *testing.T) {
 	f := setup(t, apps.Options{})
 	f.update(`{"env":{"MINE":"1"}}`)
 	f.deploy("v1", packageOne)
-	f.did("launch v1", "promote v1", "prove v1", "commit v1")
+	f.did("launch v1", "promote v1", "watch v1", "commit v1")
 	const one = "{Subdomain:one Version:1.0.0 State:started Reason: Domains:[one.example.org] Env:map[COLOR:red FLAG:on MINE:1] MaxDrones:1 " +
 		"Active:{ID:v1 Snapshot:} Running:{ID:v1 Snapshot:} Crashed:{ID: Snapshot:} Snapshots:[{ID:v1}]}; " +
 		"hosts [one=me/app one.example.org=me/app]; runs v1 one map[COLOR:red FLAG:on MINE:1] with 1"
@@ -75,8 +75,8 @@ func TestRollbackByHand(t *testing.T) {
 	}
 }
 
-// Whatever fails before a version has served for long enough, all is as it was
-// before: after a restart of the server, and if the server is killed meanwhile.
+// If a version fails before it has served for long enough, the app is as it was
+// before, also after a restart of the server and if the server is killed meanwhile.
 func TestNothingIsHalfDone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -88,7 +88,7 @@ func TestNothingIsHalfDone(t *testing.T) {
 			f.runner.launch = func(runner.Version) error { return failedStart() }
 		}, core.CodePlatformStartFailed, nil},
 		"it does not serve for long": {func(f *fixture, _ func()) {
-			f.runner.prove = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
+			f.runner.watch = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
 		}, core.CodePlatformStartFailed, nil},
 		"its address is another's": {func(f *fixture, _ func()) {
 			_, err := f.Create("you", "two", nil)
@@ -104,7 +104,7 @@ func TestNothingIsHalfDone(t *testing.T) {
 			f.runner.launch = func(runner.Version) error { leave(); return nil }
 		}, "", context.Canceled},
 		"the caller leaves while it is watched": {func(f *fixture, leave func()) {
-			f.runner.prove = func(ctx context.Context, _ runner.Version, _ time.Duration) error { leave(); return ctx.Err() }
+			f.runner.watch = func(ctx context.Context, _ runner.Version, _ time.Duration) error { leave(); return ctx.Err() }
 		}, "", context.Canceled},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestNothingIsHalfDone(t *testing.T) {
 				t.Errorf("after a restart of the app\ngot  %s\nwant %s", got, before)
 			}
 			if name != "its address is another's" && name != "its address becomes another's" {
-				f.ok(f.start("v2")) // and nothing stands in the way of a later try
+				f.ok(f.start("v2")) // a later attempt succeeds
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestKilledWhileAVersionIsWatched(t *testing.T) {
 	f.upload("v2", packageTwo)
 	before := f.whole()
 	var again *fixture
-	f.runner.prove = func(context.Context, runner.Version, time.Duration) error {
+	f.runner.watch = func(context.Context, runner.Version, time.Duration) error {
 		again = f.copied()
 		return nil
 	}
@@ -165,11 +165,11 @@ func TestKilledWhileAVersionIsWatched(t *testing.T) {
 		t.Errorf("after another restart\ngot  %s\nwant %s", got, before)
 	}
 
-	// The first version of an app gives way to none.
+	// The first version of an app has no previous one.
 	first := setup(t, apps.Options{})
 	first.upload("v1", packageOne)
 	before = first.whole()
-	first.runner.prove = func(context.Context, runner.Version, time.Duration) error {
+	first.runner.watch = func(context.Context, runner.Version, time.Duration) error {
 		again = first.copied()
 		return failedStart()
 	}
@@ -204,8 +204,8 @@ func TestEnvironmentsAreApart(t *testing.T) {
 	f.update(`{"env":{"MINE":"1","COLOR":"mine"}}`)
 	f.deploy("v1", packageOne)
 	runs("COLOR=red FLAG=on MINE=1")
-	// Whoever reads the environment and writes it back with one more has not
-	// set what package.json says.
+	// A caller that reads the environment and writes it back with one more
+	// variable has not set those of package.json.
 	f.update(`{"env":{"MINE":"2","COLOR":"red","FLAG":"on"}}`)
 	runs("COLOR=red FLAG=on MINE=1") // until the next start
 	_, err := f.Restart(t.Context(), "me", "app")
@@ -220,8 +220,8 @@ func TestEnvironmentsAreApart(t *testing.T) {
 	runs("COLOR=red FLAG=on")
 }
 
-// An address that a person sets holds at once, and until a package.json says
-// another one.
+// An address that a person sets applies at once, until a package.json sets another
+// one.
 func TestAddressOfAPerson(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{})
@@ -245,8 +245,8 @@ func TestAddressOfAPerson(t *testing.T) {
 	}
 }
 
-// Whoever deploys step by step, as the published clients do, sets the fields
-// before the start; those hold then, until another deployment.
+// Clients that deploy step by step, as the published ones do, set the fields
+// before the start; these apply until another deployment.
 func TestStepwiseDeployment(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{})
@@ -268,7 +268,7 @@ func TestStepwiseDeployment(t *testing.T) {
 		"at once": func() { f.runner.launch = func(runner.Version) error { return failedStart() } },
 		"soon": func() {
 			f.runner.launch = nil
-			f.runner.prove = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
+			f.runner.watch = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
 		},
 	} {
 		fail()
@@ -279,7 +279,7 @@ func TestStepwiseDeployment(t *testing.T) {
 			t.Errorf("%s: the app has %s", name, got)
 		}
 	}
-	f.runner.launch, f.runner.prove = nil, nil
+	f.runner.launch, f.runner.watch = nil, nil
 	f.ok(f.start("v1"))
 	if got := f.view(); got.Version != "1.0.0" || got.Subdomain != "one" {
 		t.Errorf("after another deployment %+v", got)

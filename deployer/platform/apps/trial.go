@@ -8,7 +8,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// Event is something that happens to an app by itself.
+// Event is a crash or a rollback of an app.
 type Event struct {
 	Kind      EventKind
 	User, App string

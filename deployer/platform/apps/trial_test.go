@@ -10,8 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// A version that crashes soon after its start gives way to the one before, whole,
-// at the first crash; that is an event, and stays so after a restart.
+// A version that crashes soon after its start is rolled back completely at the
+// first crash. That is an event, and still holds after a restart.
 func TestCrashOnTrial(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{Trial: time.Hour})
@@ -66,8 +66,8 @@ func TestCrashOfANewEnvironment(t *testing.T) {
 	}
 }
 
-// What has passed its trial stays, however it crashes later; one event tells of a
-// series of crashes.
+// A version that has passed its trial is not rolled back when it crashes later; a
+// series of crashes is one event.
 func TestCrashAfterTheTrial(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{Trial: time.Millisecond})
@@ -152,8 +152,9 @@ func TestTrialGoesOnAfterAFailedDeployment(t *testing.T) {
 	}
 }
 
-// A version that replaces one that was weak falls back to the last that was not.
-func TestWeakVersionIsNoWayBack(t *testing.T) {
+// A version that replaces one that crashed is rolled back to the last one that did
+// not.
+func TestRollbackSkipsCrashedVersion(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{Trial: time.Hour})
 	f.deploy("v1", packageOne)

@@ -52,8 +52,8 @@ func (c *candidate) Promote() {
 	a.notify()
 }
 
-// Prove implements runner.Candidate.
-func (c *candidate) Prove(ctx context.Context, d time.Duration) error {
+// Watch implements runner.Candidate.
+func (c *candidate) Watch(ctx context.Context, d time.Duration) error {
 	limit, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	life := c.app.runner.ctx

@@ -60,10 +60,10 @@ type Candidate interface {
 	Launch() string
 	// Promote routes requests to the candidate. The previous version stays up.
 	Promote()
-	// Prove returns nil once all drones have been up for d. If one of them ends
+	// Watch returns nil once all drones have been up for d. If one of them ends
 	// or no longer accepts connections, it fails at once as Launch does, and
 	// requests go to the previous version if no drone of the candidate is left.
-	Prove(ctx context.Context, d time.Duration) error
+	Watch(ctx context.Context, d time.Duration) error
 	// Commit ends the previous version once its requests have ended, and keeps
 	// the candidate up from then on.
 	Commit()

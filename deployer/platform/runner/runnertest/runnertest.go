@@ -257,7 +257,7 @@ func launchFails(f *fixture) {
 func prove(f *fixture) {
 	c := f.launch(f.version("1"))
 	c.Promote()
-	if err := c.Prove(f.t.Context(), 10*time.Millisecond); err != nil {
+	if err := c.Watch(f.t.Context(), 10*time.Millisecond); err != nil {
 		f.t.Error(err)
 	}
 	c.Commit()
@@ -269,10 +269,10 @@ func proveCrash(f *fixture) {
 	first := f.answers("1")
 	c := f.launch(f.version("2"))
 	c.Promote()
-	proved := make(chan error, 1)
-	go func() { proved <- c.Prove(f.t.Context(), time.Hour) }()
+	watched := make(chan error, 1)
+	go func() { watched <- c.Watch(f.t.Context(), time.Hour) }()
 	f.get("/exit")
-	f.failed(<-proved, "code 3", "no database")
+	f.failed(<-watched, "code 3", "no database")
 	if got := f.answers("1"); got != first {
 		f.t.Errorf("at once %q answers, want %q", got, first)
 	}
@@ -289,10 +289,10 @@ func proveDeaf(f *fixture) {
 	f.run(f.version("1"))
 	c := f.launch(f.version("2"))
 	c.Promote()
-	proved := make(chan error, 1)
-	go func() { proved <- c.Prove(f.t.Context(), time.Hour) }()
+	watched := make(chan error, 1)
+	go func() { watched <- c.Watch(f.t.Context(), time.Hour) }()
 	f.get("/close")
-	f.failed(<-proved, "port", "listening")
+	f.failed(<-watched, "port", "listening")
 	c.Abort()
 	f.answers("1")
 }
@@ -303,8 +303,8 @@ func refused(f *fixture) {
 	first := f.answers("1")
 	c := f.launch(f.version("2"))
 	c.Promote()
-	proved := make(chan error, 1)
-	go func() { proved <- c.Prove(f.t.Context(), time.Hour) }()
+	watched := make(chan error, 1)
+	go func() { watched <- c.Watch(f.t.Context(), time.Hour) }()
 	addr, done, _ := f.Pick("me", "app")
 	f.getAt(addr, "/close")
 	f.await("the end of listening", func() bool { return f.getAt(addr, "/") == "" })
@@ -313,7 +313,7 @@ func refused(f *fixture) {
 	if got := f.answers("1"); got != first {
 		f.t.Errorf("%q answers, want %q", got, first)
 	}
-	f.failed(<-proved, "port", "listening")
+	f.failed(<-watched, "port", "listening")
 	c.Abort()
 	f.Refused("me", "app", "127.0.0.1:1") // which nobody has
 	f.Refused("me", "none", addr)
@@ -326,7 +326,7 @@ func proveCancelled(f *fixture) {
 	c.Promote()
 	ctx, cancel := context.WithCancel(f.t.Context())
 	cancel()
-	if err := c.Prove(ctx, time.Hour); err == nil || core.CodeOf(err) == core.CodePlatformStartFailed {
+	if err := c.Watch(ctx, time.Hour); err == nil || core.CodeOf(err) == core.CodePlatformStartFailed {
 		f.t.Errorf("got %v", err)
 	}
 	c.Abort()
