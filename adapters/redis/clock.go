@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// theirClock tells what time it is to Redis, as far as that is known from
-// here. It counts from a moment of our own, so that nobody who sets our clock
-// changes it.
+// theirClock is the clock of Redis, as far as it is known here. It counts from a
+// moment of our monotonic clock, so that setting our clock does not change it.
 type theirClock struct {
 	began time.Time    // by our clock
 	then  atomic.Int64 // by that of Redis, in microseconds since 1970; 0: not known

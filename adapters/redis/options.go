@@ -16,7 +16,7 @@ type Options struct {
 	// all the Sentinels, where Master is set: others are not looked for.
 	Addrs   []string
 	Master  string // the name that Sentinel knows the master by
-	Cluster bool   // also where only one node is named
+	Cluster bool   // even if only one node is named
 
 	Username, SentinelUsername string
 	Password, SentinelPassword core.Secret

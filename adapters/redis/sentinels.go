@@ -92,7 +92,7 @@ func (s *sentinels) find(ctx context.Context) (string, error) {
 		})
 	}
 	known := s.known()
-	newest, told, most := master{}, 0, len(s.clients)/2+1
+	newest, answered, most := master{}, 0, len(s.clients)/2+1
 	var errs []error
 	for range s.clients {
 		a := <-answers // each comes, within askTimeout
@@ -100,18 +100,18 @@ func (s *sentinels) find(ctx context.Context) (string, error) {
 			errs = append(errs, a.err)
 			continue
 		}
-		if told++; told == 1 || a.epoch > newest.epoch {
+		if answered++; answered == 1 || a.epoch > newest.epoch {
 			newest = a.master
 		}
-		if told >= most && newest.epoch >= known.epoch {
+		if answered >= most && newest.epoch >= known.epoch {
 			break
 		}
 	}
-	if told == 0 {
-		return "", fmt.Errorf("redis: no Sentinel tells the master: %w", errors.Join(errs...))
+	if answered == 0 {
+		return "", fmt.Errorf("redis: no Sentinel knows the master: %w", errors.Join(errs...))
 	}
-	// They count failovers anew where somebody set them up anew.
-	return s.turn(newest, told >= most), nil
+	// Their count of failovers starts again if they are set up again.
+	return s.turn(newest, answered >= most), nil
 }
 
 func (s *sentinels) ask(ctx context.Context, c *redis.SentinelClient) (master, error) {
@@ -152,7 +152,7 @@ func (s *sentinels) turn(to master, inAnyCase bool) string {
 	return addr
 }
 
-// follow waits for a Sentinel to tell of a failover, until ctx ends.
+// follow waits for a Sentinel to announce a failover, until ctx ends.
 func (s *sentinels) follow(ctx context.Context, c *redis.SentinelClient) {
 	subscription := c.Subscribe(ctx, "+switch-master")
 	defer subscription.Close() //nolint:errcheck // nothing was written to it
@@ -160,7 +160,7 @@ func (s *sentinels) follow(ctx context.Context, c *redis.SentinelClient) {
 	for {
 		select {
 		case <-messages:
-			// Where it does not answer, whoever connects next asks them all.
+			// If it does not answer, the next connection asks them all.
 			if m, err := s.ask(ctx, c); err == nil {
 				s.turn(m, false)
 			}

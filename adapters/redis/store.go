@@ -104,7 +104,7 @@ func newClient(o Options) (redis.UniversalClient, *sentinels) {
 		DialTimeout: tryTimeout, ReadTimeout: tryTimeout, WriteTimeout: tryTimeout, ContextTimeoutEnabled: true,
 		MaxRetries: retries, MaxRetryBackoff: longestWait,
 		ClientName: clientName,
-		// Only a hosted Redis of its makers tells of its upkeep; others are asked in vain at each connection.
+		// Only Redis Cloud and Redis Enterprise announce maintenance; other servers reject the request.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	// go-redis writes to stderr, in a form of its own and for each call, what its

@@ -4,7 +4,7 @@ local grant = K .. 'g:' .. nonce
 local granted = redis.call('GET', grant)
 if granted then
 	-- This very call, made again because its answer was lost; unless it took so
-	-- long that somebody else has claimed the entry.
+	-- long that another process has claimed the entry.
 	local id, attempt = string.match(granted, '^(.*) (%d+)$')
 	if is_claimed(id, attempt) then
 		redis.call('ZADD', K .. 'claims', digits(now + lease), id)

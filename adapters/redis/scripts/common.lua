@@ -14,7 +14,7 @@ if now == 0 then
 	now = clock
 end
 if deadline > 0 and clock > deadline then
-	return redis.error_reply('LATE nobody waits for this call any more')
+	return redis.error_reply('LATE the deadline of this call has passed')
 end
 local most, keep = tonumber(ARGV[2]), ARGV[3]
 
@@ -259,8 +259,8 @@ local function newest_of(id)
 	return redis.call('HGET', K .. 'l:' .. e[1], 'id') or ''
 end
 
--- is_claimed reports whether the claim of that attempt was not lost: one that has
--- expired is when somebody else claims the entry, its lane or its app.
+-- is_claimed reports whether the claim of that attempt still counts. One that has
+-- expired does until another claim is made of the entry, its lane or its app.
 local function is_claimed(id, attempt)
 	local e = redis.call('HMGET', entry(id), 'attempts', 'claimed_app')
 	return redis.call('ZSCORE', K .. 'claims', id) and e[1] == attempt
