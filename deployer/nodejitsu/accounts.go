@@ -11,12 +11,11 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// rememberFor is how long the platform's answers about accounts are used
-// without another request.
+// rememberFor is how long the platform's responses about accounts are cached.
 const rememberFor = 5 * time.Second
 
-// Authenticate implements deploy.Accounts and auth.Accounts. The platform is
-// asked with the credentials themselves; [core.ServiceUser] is nobody's account.
+// Authenticate implements deploy.Accounts and auth.Accounts. It calls the platform
+// with the credentials themselves; [core.ServiceUser] is not an account.
 func (p *Platform) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
 	if !core.ValidName(c.Username) || c.Password.Reveal() == "" {
 		return core.Account{}, fmt.Errorf("nodejitsu: authenticate: invalid username, or no password: %w", core.ErrUnauthorized)
@@ -53,7 +52,7 @@ func (p *Platform) SetToken(ctx context.Context, user string, t core.ThirdPartyT
 	return p.client.SetThirdPartyToken(ctx, user, t)
 }
 
-// mac stands for credentials that are remembered.
+// mac returns the cache key of credentials.
 func (p *Platform) mac(c core.Credentials) (sum [sha256.Size]byte) {
 	h := hmac.New(sha256.New, p.secret)
 	_, _ = h.Write([]byte(c.Username + "\x00" + c.Password.Reveal())) // never fails
@@ -61,7 +60,7 @@ func (p *Platform) mac(c core.Credentials) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// recent is a map of what was learned lately.
+// recent is a cache whose entries expire.
 type recent[K comparable, V any] struct {
 	mu    sync.Mutex
 	young map[K]learned[V]
@@ -72,7 +71,7 @@ type learned[V any] struct {
 	until time.Time
 }
 
-// maxRecent bounds what is remembered.
+// maxRecent limits the number of cached entries.
 const maxRecent = 10_000
 
 func (r *recent[K, V]) get(key K) (value V, ok bool) {

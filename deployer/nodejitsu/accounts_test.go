@@ -14,7 +14,7 @@ import (
 )
 
 // platform is an http.RoundTripper that answers as a platform does, and counts
-// its requests: a transport without sockets, so that time can be a test's own.
+// its requests: a transport without sockets, so that a test can control time.
 type platform struct {
 	requests int
 	status   int
@@ -34,9 +34,9 @@ func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// What the platform said is used for some seconds, and asked again if that is
-// wanted; what it refused is not.
-func TestAccountsAreRemembered(t *testing.T) {
+// Responses of the platform are cached for some seconds, unless the caller wants
+// fresh ones; refusals are not cached.
+func TestAccountsAreCached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		far := &platform{}

@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// App is an application's document. Fields that others define, as package.json
-// does engines, are as they came.
+// App is an application's document. Fields that package.json defines, such as
+// engines, are not decoded.
 type App struct {
 	ID        string          `json:"_id"` // user/name
 	Name      string          `json:"name"`
@@ -16,8 +16,8 @@ type App struct {
 	Subdomain string          `json:"subdomain"`
 	Domains   []string        `json:"domains"`
 	Version   string          `json:"version"`
-	State     string          `json:"state"`  // "started" or "stopped"; the embedded platform also tells "crashed"
-	Reason    string          `json:"reason"` // of the last crash; only the embedded platform tells it
+	State     string          `json:"state"`  // "started" or "stopped"; the embedded platform also has "crashed"
+	Reason    string          `json:"reason"` // of the last crash; only the embedded platform sends it
 	Drones    int             `json:"drones"`
 	MaxDrones int             `json:"maxDrones"`
 	Env       Env             `json:"env"`
@@ -27,16 +27,16 @@ type App struct {
 	Snapshots []Snapshot      `json:"snapshots"`
 	Active    *Snapshot       `json:"active"`
 	Running   *Snapshot       `json:"running"`
-	Crashed   *Crash          `json:"crashed,omitempty"` // the last time that it was given up; only the embedded platform tells it
+	Crashed   *Crash          `json:"crashed,omitempty"` // the last time that it was given up; only the embedded platform sends it
 	CTime     Time            `json:"ctime"`
 	MTime     Time            `json:"mtime"`
-	URL       string          `json:"url"` // where the app answers; only the embedded platform tells it
+	URL       string          `json:"url"` // of the app; only the embedded platform sends it
 }
 
 // UnmarshalJSON reads the platform's fields by their exact names: the document
-// also has all others of the app's package.json, which may differ in case
-// alone. Where package.json says something else than the API in a field that
-// both have, that field is left zero.
+// also has all others of the app's package.json, which may differ only in case.
+// If package.json has another type than the API in a field that both have, that
+// field is left zero.
 func (a *App) UnmarshalJSON(text []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
@@ -61,7 +61,7 @@ func (a *App) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// loosely reads a field that may be anything; what is no T reads as zero.
+// loosely decodes a field of any type; it returns zero if it is not a T.
 func loosely[T any](field json.RawMessage) T {
 	var read, zero T
 	if json.Unmarshal(field, &read) != nil {
@@ -70,8 +70,8 @@ func loosely[T any](field json.RawMessage) T {
 	return read
 }
 
-// Crash tells of drones of an app that crashed too often and were given up.
-// Where another snapshot runs by now, that one was brought back.
+// Crash describes drones of an app that crashed too often and were given up. If
+// another snapshot runs now, the app was rolled back to it.
 type Crash struct {
 	Snapshot string `json:"snapshot"` // of the drones
 	Drones   int    `json:"drones"`   // how many were given up
@@ -79,7 +79,7 @@ type Crash struct {
 	Time     Time   `json:"time"`
 }
 
-// AppConfig is how an app is run.
+// AppConfig is the configuration of an app.
 type AppConfig struct {
 	Cloud []Cloud `json:"cloud"`
 }
@@ -87,7 +87,7 @@ type AppConfig struct {
 // Env is an app's environment. Numbers and booleans read as their text.
 type Env map[string]string
 
-// UnmarshalJSON reads an object of scalars; what else is in it is left out.
+// UnmarshalJSON reads an object of scalars and ignores other values.
 func (e *Env) UnmarshalJSON(text []byte) error {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil {
@@ -131,13 +131,13 @@ func (c *Client) App(ctx context.Context, user, app string) (App, error) {
 	return answer.App, err
 }
 
-// CreateApp makes an app of the fields of a package.json, an object in JSON or
-// what encodes to one.
+// CreateApp creates an app from the fields of a package.json, a value that encodes
+// to a JSON object.
 func (c *Client) CreateApp(ctx context.Context, user, app string, fields any) error {
 	return c.call(ctx, request{doing: "create app", method: http.MethodPost, path: appPath(user, app), body: fields}, nil)
 }
 
-// UpdateApp changes the fields that are given and leaves the others; env is
+// UpdateApp changes the given fields and leaves the others unchanged; env is
 // replaced as a whole.
 func (c *Client) UpdateApp(ctx context.Context, user, app string, fields any) error {
 	return c.call(ctx, request{doing: "update app", method: http.MethodPut, path: appPath(user, app), body: fields}, nil)
@@ -148,16 +148,16 @@ func (c *Client) DestroyApp(ctx context.Context, user, app string) error {
 	return c.call(ctx, request{doing: "destroy app", method: http.MethodDelete, path: appPath(user, app)}, nil)
 }
 
-// StartApp starts the active snapshot, in the place of one that runs, and
-// returns when it answers. The App is what the platform tells then; its URL is
-// "" where it doesn't.
+// StartApp starts the active snapshot, replaces one that runs, and returns when it
+// answers. It returns the App of the platform's response; the URL is "" if the
+// response has none.
 func (c *Client) StartApp(ctx context.Context, user, app string) (App, error) {
 	return c.command(ctx, user, app, "start")
 }
 
-// StartSnapshot starts a snapshot in the place of what runs, with the address and
-// the environment of its package.json, and returns when it has served for a while;
-// if it fails, the app is as it was before. Only the embedded platform does so.
+// StartSnapshot starts a snapshot with the address and the environment of its
+// package.json, replaces one that runs, and returns when it has served for a
+// while. If it fails, the app is unchanged. Only the embedded platform supports it.
 func (c *Client) StartSnapshot(ctx context.Context, user, app, id string) (App, error) {
 	var answer appAnswer
 	body := map[string]string{"snapshot": id}
@@ -171,7 +171,7 @@ func (c *Client) StopApp(ctx context.Context, user, app string) error {
 	return err
 }
 
-// RestartApp starts what runs anew, without losing a request.
+// RestartApp restarts what runs, without losing a request.
 func (c *Client) RestartApp(ctx context.Context, user, app string) error {
 	_, err := c.command(ctx, user, app, "restart")
 	return err

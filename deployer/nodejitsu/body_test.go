@@ -17,7 +17,7 @@ import (
 
 var errSource = errors.New("the source broke")
 
-// failing is a body that breaks after a part, when it is let.
+// failing is a body that fails after a part, once let is closed.
 func failing(let <-chan struct{}, err error) io.Reader {
 	return io.MultiReader(strings.NewReader("half a tgz"), readerFunc(func([]byte) (int, error) {
 		<-let
@@ -36,10 +36,10 @@ func TestUploadOfBodyThatFails(t *testing.T) {
 		"after the answer began": func(w http.ResponseWriter, r *http.Request, let chan<- struct{}) error {
 			control := http.NewResponseController(w)
 			if err := control.EnableFullDuplex(); err != nil {
-				return nil //nolint:nilerr // which fails the test
+				return nil //nolint:nilerr // the test fails then
 			}
 			if _, err := io.ReadFull(r.Body, make([]byte, 10)); err != nil {
-				return nil //nolint:nilerr // which fails the test
+				return nil //nolint:nilerr // the test fails then
 			}
 			_, _ = io.WriteString(w, "reading\n")
 			_ = control.Flush()
@@ -59,13 +59,13 @@ func TestUploadOfBodyThatFails(t *testing.T) {
 				t.Errorf("%v is not the source's error", err)
 			}
 			if err := <-read; err == nil {
-				t.Error("the platform took half a snapshot for a whole one")
+				t.Error("the platform accepted a truncated snapshot")
 			}
 		})
 	}
 }
 
-// A failure of the source that is final is not made one that passes.
+// A permanent failure of the source stays permanent.
 func TestUploadOfBodyThatFailsForGood(t *testing.T) {
 	t.Parallel()
 	let := make(chan struct{})
@@ -78,8 +78,8 @@ func TestUploadOfBodyThatFailsForGood(t *testing.T) {
 	}
 }
 
-// endless is a body without end. It is not synchronized: the race detector
-// sees who reads it when it must not be read any more.
+// endless is a body without end. It is not synchronized, so that the race detector
+// reports reads after the call.
 type endless struct{ reads int }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -100,7 +100,7 @@ func TestUploadDoesNotReadOnAfterItReturned(t *testing.T) {
 			body := &endless{}
 			_, err := upload(t.Context(), c, body)
 			body.reads = -1
-			tellsNothing(t, err)
+			noSecrets(t, err)
 		}
 	})
 	t.Run("cancelled", func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestUploadDoesNotReadOnAfterItReturned(t *testing.T) {
 	})
 }
 
-// handlerFunc is told each log line.
+// handlerFunc is called with each log record.
 type handlerFunc func(slog.Record)
 
 func (f handlerFunc) Enabled(context.Context, slog.Level) bool { return true }
@@ -152,16 +152,16 @@ func (f handlerFunc) WithAttrs([]slog.Attr) slog.Handler { return f }
 
 func (f handlerFunc) WithGroup(string) slog.Handler { return f }
 
-// A read that is under way when the platform refuses is waited for.
+// UploadSnapshot waits for a read that is in progress when the platform refuses.
 func TestUploadWaitsForTheRead(t *testing.T) {
 	t.Parallel()
 	answered, reading := make(chan struct{}), make(chan struct{})
-	under := false // not synchronized: nobody but the call's own reads may write it
+	under := false // not synchronized: only reads of the call may write it
 	body := io.MultiReader(strings.NewReader("half"), readerFunc(func([]byte) (int, error) {
 		under = true
 		close(reading)
 		<-answered
-		for range 1000 { // the time that a return would need
+		for range 1000 { // long enough for a premature return
 			_ = sha256.Sum256(make([]byte, 1000))
 		}
 		under = false
@@ -176,7 +176,7 @@ func TestUploadWaitsForTheRead(t *testing.T) {
 	t.Cleanup(server.Close)
 	c := nodejitsu.New(nodejitsu.Options{
 		Endpoint: func() string { return server.URL }, Username: "maciej",
-		Logger: slog.New(handlerFunc(func(slog.Record) { close(answered) })), // of the answer
+		Logger: slog.New(handlerFunc(func(slog.Record) { close(answered) })), // logged with the response
 	})
 	t.Cleanup(c.Close)
 	_, err := upload(t.Context(), c, body)

@@ -13,8 +13,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
-// call is one method of a Client: what it sends, and what it makes of the
-// answer.
+// call is a method of a Client, with the request it sends and the value it returns
+// for a response.
 type call struct {
 	name   string
 	do     func(context.Context, *nodejitsu.Client) (any, error)
@@ -23,12 +23,12 @@ type call struct {
 	reads  string // as %+v prints it
 }
 
-// nothing makes a call of one that returns only an error.
+// nothing adapts a method that returns only an error.
 func nothing(do func(context.Context, *nodejitsu.Client) error) func(context.Context, *nodejitsu.Client) (any, error) {
 	return func(ctx context.Context, c *nodejitsu.Client) (any, error) { return nil, do(ctx, c) }
 }
 
-// calls are all that a Client does.
+// calls returns a call of each method of a Client.
 func calls() []call {
 	return append(appCalls(), userCalls()...)
 }
@@ -304,7 +304,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// A platform may be below a path, and its URL and the password may change.
+// The platform's URL may have a path, and the URL and the password may change.
 func TestCallAsksForEndpointAndPassword(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, answers(map[string]string{"GET /first/endpoints": "{}", "GET /second/endpoints": "{}"}))
@@ -327,10 +327,10 @@ func TestCallAsksForEndpointAndPassword(t *testing.T) {
 	}
 }
 
-func TestCallAsSomebodyElse(t *testing.T) {
+func TestCallAsAnotherUser(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]string{
-		`{"authorized":true}`:                "mmalecki", // all that the platform tells is that they hold
+		`{"authorized":true}`:                "mmalecki", // says only that they are valid
 		``:                                   "mmalecki",
 		`{"user":{"username":"mm"}}`:         "mm",
 		`{"user":{"email":"m@example.org"}}`: "",
@@ -354,23 +354,23 @@ func TestCallRefusesNames(t *testing.T) {
 	c := newClient(t, a.URL)
 	for _, name := range []string{"", ".", ".."} {
 		_, err := c.App(t.Context(), "maciej", name)
-		tellsNothing(t, err)
+		noSecrets(t, err)
 		err = c.UploadSnapshot(t.Context(), "maciej", "a", name, "", strings.NewReader(""), io.Discard)
-		tellsNothing(t, err)
+		noSecrets(t, err)
 		_, err = c.User(t.Context(), name)
-		tellsNothing(t, err)
+		noSecrets(t, err)
 	}
 	if got := a.lines(); got != "" {
 		t.Errorf("sent %s", got)
 	}
 }
 
-// What an API token answers with is not always there.
+// The response may lack the token.
 func TestCreateTokenWithoutToken(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{`{"operation":"insert"}`, `{"ci":""}`, `{"ci":7}`, ``} {
 		a := newAPI(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) })
 		_, err := newClient(t, a.URL).CreateToken(t.Context(), "maciej", "ci")
-		tellsNothing(t, err)
+		noSecrets(t, err)
 	}
 }

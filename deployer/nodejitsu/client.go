@@ -20,61 +20,61 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// Options are what [New] takes. Endpoint, Username and Password are required.
+// Options are the settings of [New]. Endpoint, Username and Password are required.
 type Options struct {
-	// Endpoint returns the URL that the API's paths are below. It is asked at
-	// each call, as an embedded platform learns its port when it starts.
+	// Endpoint returns the base URL of the API. It is called for each request, as
+	// an embedded platform has no port until it starts.
 	Endpoint func() string
-	// Username is who calls: a user, or [core.ServiceUser].
+	// Username is the name of a user, or [core.ServiceUser].
 	Username string
-	// Password returns the user's password or API token, or the shared key. It
-	// is asked at each call.
+	// Password returns the user's password or API token, or the shared key. It is
+	// called for each request.
 	Password func() core.Secret
-	// HTTP sends the requests. Where it is nil, a client without a limit of
-	// time is used: builds take as long as the caller's context lets them.
+	// HTTP sends the requests; default: a client without a timeout, as the
+	// caller's context limits the time of a build.
 	HTTP *http.Client
-	// Proxy says which proxy a request takes, where HTTP is nil; nil is none. One
-	// that the environment names would be told the shared key, where the platform
-	// has no TLS, so only a person's own calls should take it.
+	// Proxy returns the proxy of a request if HTTP is nil; nil: no proxy. Without
+	// TLS a proxy can read the shared key, so the proxy of the environment should
+	// be used only for calls with a user's own credentials.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Logger takes a line at debug level for each call; nil discards it.
+	// Logger gets a record at debug level for each call; default: discards.
 	Logger *slog.Logger
 }
 
-// HeaderKey holds the shared key in calls that somebody else makes through us:
-// wrong passwords are then not counted against our address. The address of who
-// makes them is the last in X-Forwarded-For, where it is known. A header of
-// ours, between servers and their platform.
+// HeaderKey is the header with the shared key in calls that a server makes for a
+// client, so that wrong passwords are not counted against the server's address.
+// The client's address, if known, is the last one in X-Forwarded-For. The header
+// is an extension of the API.
 const HeaderKey = "X-Webhooks-Key"
 
-// HeaderOrder holds the [deploy.Order] of a write on an app. Where a later one
-// came before, the write is refused with 409 and the name superseded. A header of
-// ours; calls without it are not compared.
+// HeaderOrder is the header with the [deploy.Order] of a write on an app. If the
+// app has had a later one, the write is refused with 409 and the name superseded.
+// Calls without it are not compared. The header is an extension of the API.
 const HeaderOrder = "X-Webhooks-Order"
 
-// HeaderDeploys says that an app is created to be deployed: what its package.json
-// says is not what people set, but holds from the start of the snapshot. A header
-// of ours.
+// HeaderDeploys is the header of calls that create an app to deploy it: the fields
+// of its package.json are not settings of people, and apply from the start of the
+// snapshot. The header is an extension of the API.
 const HeaderDeploys = "X-Webhooks-Deploys"
 
 const (
-	maxAnswer  = 32 << 20 // bytes of an answer in JSON
-	maxRefusal = 64 << 10 // bytes of an answer that refuses
+	maxAnswer  = 32 << 20 // bytes of a JSON response
+	maxRefusal = 64 << 10 // bytes of an error response
 	userAgent  = "nodejitsu-webhooks"
 )
 
-// Client calls one platform. It may be used concurrently.
+// Client calls one platform. It is safe for concurrent use.
 type Client struct {
 	o        Options
 	http     http.Client
 	order    deploy.Order
-	embedded *atomic.Bool // the platform has said that it is an embedded one
+	embedded *atomic.Bool // set once a response came from an embedded platform
 }
 
-// poweredBy is what the embedded platform says it is.
+// poweredBy is the embedded platform's X-Powered-By.
 const poweredBy = "Nodejitsu/webhooks"
 
-// New returns a Client. It calls nothing yet.
+// New returns a Client. It does not connect.
 func New(o Options) *Client {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -89,19 +89,19 @@ func New(o Options) *Client {
 			TLSHandshakeTimeout: 10 * time.Second,
 			IdleConnTimeout:     time.Minute,
 			MaxIdleConnsPerHost: 16,
-			// An upload waits so long for the platform to say that it wants it.
+			// How long an upload waits for the platform's 100 Continue.
 			ExpectContinueTimeout: 5 * time.Second,
 			ForceAttemptHTTP2:     true,
 		}
 	}
-	// What the platform, or a proxy before it, says of a call must not bring
-	// back the credentials that were sent with it.
+	// The platform, or a proxy in front of it, may repeat the credentials of a
+	// request in its response; they are redacted.
 	next := c.http.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}
 	c.http.Transport = &redact.Transport{Next: next}
-	// The API has no redirects; one would take the credentials elsewhere.
+	// The API has no redirects; following one would send the credentials elsewhere.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
 }
@@ -113,20 +113,20 @@ func (c *Client) ordered(order deploy.Order) *Client {
 	return &with
 }
 
-// Close ends the connections that nobody is using.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // request is one call of the API.
 type request struct {
-	doing   string // what for, such as "start app", for the error
+	doing   string // the operation, such as "start app", for errors
 	method  string
 	path    []string
 	body    any               // sent as JSON
 	as      *core.Credentials // nil for those of Options
-	deploys bool              // it is a part of a deployment, see HeaderDeploys
+	deploys bool              // part of a deployment, see HeaderDeploys
 }
 
-// call sends r and decodes the answer's JSON into answer, where that is not nil.
+// call sends r and decodes the JSON response into answer, unless answer is nil.
 func (c *Client) call(ctx context.Context, r request, answer any) error {
 	var body io.Reader
 	if r.body != nil {
@@ -156,18 +156,18 @@ func (c *Client) call(ctx context.Context, r request, answer any) error {
 	case err != nil:
 		return broken(ctx, r.doing, err)
 	case len(text) > maxAnswer:
-		return fmt.Errorf("nodejitsu: %s: the answer is larger than %d bytes", r.doing, maxAnswer)
+		return fmt.Errorf("nodejitsu: %s: the response is larger than %d bytes", r.doing, maxAnswer)
 	case answer == nil || len(bytes.TrimSpace(text)) == 0:
 		return nil
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("nodejitsu: %s: the answer is not what the API says; is it a platform's URL? %w", r.doing, err)
+		return fmt.Errorf("nodejitsu: %s: unexpected response; check the platform's URL: %w", r.doing, err)
 	}
 	return nil
 }
 
 // credentialsIn returns the credentials in a body: a user's password, a
-// third-party token, and the variables of an app that are one by their name.
+// third-party token, and variables of an app whose names say that they are one.
 func credentialsIn(body []byte) []core.Secret {
 	var sent struct {
 		Password, Token string
@@ -192,20 +192,20 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 		return nil, core.Transient(fmt.Errorf("nodejitsu: %s: the platform has not started yet", r.doing), 0)
 	}
 	if u, err := url.Parse(base); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(base, "?#") {
-		return nil, fmt.Errorf("nodejitsu: %s: the platform's URL is none; it takes http or https, a host, and maybe a path", r.doing)
+		return nil, fmt.Errorf("nodejitsu: %s: invalid platform URL: want http(s)://host[/path]", r.doing)
 	}
 	var address strings.Builder
 	address.WriteString(strings.TrimRight(base, "/"))
 	for _, part := range r.path {
-		// A path is resolved on its way, so these would reach something else.
+		// Paths are normalized on the way, so these would reach another resource.
 		if part == "" || part == "." || part == ".." {
-			return nil, fmt.Errorf("nodejitsu: %s: %q is no name", r.doing, part)
+			return nil, fmt.Errorf("nodejitsu: %s: invalid name %q", r.doing, part)
 		}
 		address.WriteString("/" + url.PathEscape(part))
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, address.String(), body)
 	if err != nil {
-		return nil, fmt.Errorf("nodejitsu: %s: the platform's URL is none", r.doing)
+		return nil, fmt.Errorf("nodejitsu: %s: invalid platform URL", r.doing)
 	}
 	as := core.Credentials{Username: c.o.Username, Password: core.Secret{}}
 	if r.as != nil {
@@ -228,11 +228,11 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 	return req, nil
 }
 
-// send sends req and returns the answer where it is a success.
+// send sends req and returns the response if it is a success.
 func (c *Client) send(req *http.Request, r request) (*http.Response, error) {
 	ctx := req.Context()
 	begin := time.Now()
-	resp, err := c.http.Do(req) //nolint:gosec // the operator says where to
+	resp, err := c.http.Do(req) //nolint:gosec // the operator sets the URL
 	if err != nil {
 		return nil, broken(ctx, r.doing, err)
 	}
@@ -248,7 +248,7 @@ func (c *Client) send(req *http.Request, r request) (*http.Response, error) {
 	return resp, nil
 }
 
-// broken says that the network failed, or the answer on its way.
+// broken returns the error of a request or a response that failed on the network.
 func broken(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("nodejitsu: %s: %w", doing, ctx.Err())

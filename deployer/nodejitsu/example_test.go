@@ -51,7 +51,7 @@ func Example() {
 	// nodejitsu: read app: There is no app of that name true
 }
 
-// play answers as a platform does.
+// play fakes a platform.
 func play(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "POST /apps/maciej/hello/snapshots/1.0.0-9f3c":

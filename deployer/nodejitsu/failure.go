@@ -12,18 +12,18 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Error is what the platform said when it refused a call.
+// Error is an error response of the platform.
 type Error struct {
-	Doing   string    // what the call was for, such as "start app"
-	Status  int       // of HTTP; 0 if the trailer of an answer said it
+	Doing   string    // the operation, such as "start app"
+	Status  int       // HTTP status; 0 if the error came in a trailer
 	Name    string    // the field error, such as "not_found"; "" if there is none
 	Message string    // the field message, for a person; "" if there is none
 	Code    core.Code // of core's catalogue; only the embedded platform sends it
-	Detail  string    // what the app said last; only the embedded platform sends it
+	Detail  string    // the last lines of the app; only the embedded platform sends it
 }
 
-// Unwrap returns the error as one of core's catalogue, nil if the platform sent
-// no code of it.
+// Unwrap returns the error of core's catalogue with the code, or nil if the
+// platform sent no such code.
 func (e *Error) Unwrap() error {
 	if e.Code == "" {
 		return nil
@@ -31,10 +31,10 @@ func (e *Error) Unwrap() error {
 	return &core.Error{Code: e.Code, Reason: e.Message, Detail: e.Detail}
 }
 
-// nameInternal is how the embedded platform names a failure of its own.
+// nameInternal is the embedded platform's name of an internal error.
 const nameInternal = "internal_error"
 
-// Error returns what the platform said.
+// Error returns the platform's message.
 func (e *Error) Error() string {
 	said := e.Message
 	if said == "" {
@@ -46,8 +46,8 @@ func (e *Error) Error() string {
 	return "nodejitsu: " + e.Doing + ": " + said
 }
 
-// Is reports whether the status means target in core's words. Most of 409 is
-// left out: core.ErrConflict is about revisions, and this is about names.
+// Is reports whether the status corresponds to target, an error of core. Most 409
+// don't: core.ErrConflict is about revisions, and these are about names.
 func (e *Error) Is(target error) bool {
 	switch e.Status {
 	case http.StatusUnauthorized:
@@ -62,19 +62,19 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// refusal returns the error of an answer that is not a success.
+// refusal returns the error of a response that is not a success.
 func refusal(doing string, resp *http.Response) error {
 	e := &Error{Doing: doing, Status: resp.StatusCode}
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what came of it must do
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // a truncated body is good enough
 	e.Name, e.Message, e.Code = said(text)
-	if !passes(e) {
+	if !temporary(e) {
 		return e
 	}
 	return core.Transient(e, retryAfter(resp.Header))
 }
 
-// said reads the body of a refusal. What a proxy in front of the platform
-// answers is not shown: it may be a page.
+// said reads the body of an error response. The body of a proxy in front of the
+// platform is not shown: it may be an HTML page.
 func said(text []byte) (name, message string, code core.Code) {
 	var body map[string]json.RawMessage
 	if json.Unmarshal(text, &body) != nil {
@@ -89,9 +89,9 @@ func said(text []byte) (name, message string, code core.Code) {
 	return word("error"), word("message"), core.Code(word("code"))
 }
 
-// passes reports whether the same call may succeed later. A 500 that says what
-// failed, as one of start does, is the app's fault; others are the platform's.
-func passes(e *Error) bool {
+// temporary reports whether the same call may succeed later. A 500 with a reason,
+// such as that of a start, is the app's fault; others are the platform's.
+func temporary(e *Error) bool {
 	switch e.Status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -102,10 +102,10 @@ func passes(e *Error) bool {
 	return false
 }
 
-// longestWait bounds what a platform may ask for; more is a mistake.
+// longestWait limits Retry-After; longer is a mistake of the platform.
 const longestWait = time.Hour
 
-// retryAfter reads the header of that name; 0 where it is missing.
+// retryAfter reads the header Retry-After; 0 if it is missing.
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {

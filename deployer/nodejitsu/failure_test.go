@@ -16,16 +16,16 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
-// what an error means in core's words.
+// the meaning of an error in core.
 type meaning struct {
-	is    error // nil for none of core's
+	is    error // nil if it is not an error of core
 	again bool
 	after time.Duration
 }
 
 func check(t *testing.T, err error, want meaning) {
 	t.Helper()
-	tellsNothing(t, err)
+	noSecrets(t, err)
 	for _, one := range []error{core.ErrUnauthorized, core.ErrForbidden, core.ErrNotFound, core.ErrConflict, core.ErrSuperseded, core.ErrGone} {
 		if got := errors.Is(err, one); got != (one == want.is) { //nolint:errorlint // which of them it is
 			t.Errorf("%v is %q: %v", err, one, got)
@@ -99,8 +99,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Every call tells a refusal, none tells who called.
-func TestEachCallIsRefused(t *testing.T) {
+// Each call returns a refusal as an error, without credentials.
+func TestRefusalOfEachCall(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusUnauthorized, "unauthorized", "No") })
 	c := newClient(t, a.URL)
@@ -113,7 +113,7 @@ func TestEachCallIsRefused(t *testing.T) {
 	}
 }
 
-// A redirect would take credentials and bodies elsewhere.
+// Following a redirect would send credentials and bodies elsewhere.
 func TestNoRedirectIsFollowed(t *testing.T) {
 	t.Parallel()
 	elsewhere := newAPI(t, answers(nil))
@@ -142,8 +142,8 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 }
 
-// The caller's http.Client keeps following where it did.
-func TestOptionsHTTPStaysAsItIs(t *testing.T) {
+// New does not change the caller's http.Client.
+func TestOptionsHTTPIsUnchanged(t *testing.T) {
 	t.Parallel()
 	given := &http.Client{}
 	nodejitsu.New(nodejitsu.Options{HTTP: given})
@@ -152,7 +152,7 @@ func TestOptionsHTTPStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNone(t *testing.T) {
+func TestInvalidResponses(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{
 		"page":  "<!doctype html><title>canary</title>",
@@ -187,18 +187,18 @@ func TestAnswerTooLarge(t *testing.T) {
 	}
 }
 
-// What breaks on the network may work later.
-func TestNetworkFails(t *testing.T) {
+// Network failures are temporary.
+func TestNetworkFailure(t *testing.T) {
 	t.Parallel()
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	for name, url := range map[string]string{
-		"nobody listens":     closed.URL,
-		"breaks off":         raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
-		"breaks off chunked": raw(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"app"),
-		"says nothing":       raw(t, ""),
-		"is not HTTP":        raw(t, "SSH-2.0-canary\r\n"),
-		"no TLS":             strings.Replace(raw(t, "HTTP/1.0 400 Bad Request\r\n\r\n"), "http:", "https:", 1),
+		"nobody listens":  closed.URL,
+		"truncated":       raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
+		"truncated chunk": raw(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"app"),
+		"empty":           raw(t, ""),
+		"is not HTTP":     raw(t, "SSH-2.0-canary\r\n"),
+		"no TLS":          strings.Replace(raw(t, "HTTP/1.0 400 Bad Request\r\n\r\n"), "http:", "https:", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -208,20 +208,20 @@ func TestNetworkFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, again := core.Retryable(err); !again {
-				t.Errorf("not to be tried again: %v", err)
+				t.Errorf("not temporary: %v", err)
 			}
 			err = c.UploadSnapshot(t.Context(), "maciej", "a", "1", "", strings.NewReader("a tgz"), io.Discard)
 			if _, again := core.Retryable(err); !again {
-				t.Errorf("not to be tried again: %v", err)
+				t.Errorf("not temporary: %v", err)
 			}
 			if strings.Contains(err.Error(), "://") || strings.Contains(err.Error(), password.Reveal()) {
-				t.Errorf("tells too much: %v", err)
+				t.Errorf("contains a URL or a password: %v", err)
 			}
 		})
 	}
 }
 
-// raw serves each connection with answer, once a request's head has come.
+// raw answers each connection with answer, once it has read a request's header.
 func raw(t *testing.T, answer string) string {
 	t.Helper()
 	var config net.ListenConfig
@@ -247,7 +247,7 @@ func raw(t *testing.T, answer string) string {
 	return "http://" + listener.Addr().String()
 }
 
-func TestURLThatIsNone(t *testing.T) {
+func TestInvalidURL(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		"localhost:8001", "127.0.0.1:8001", "ftp://localhost", "http://", "http://a b", "https:/localhost",
@@ -255,7 +255,7 @@ func TestURLThatIsNone(t *testing.T) {
 	} {
 		_, err := newClient(t, url).App(t.Context(), "maciej", "a")
 		if err == nil {
-			t.Fatalf("%q is a URL", url)
+			t.Fatalf("%q is accepted", url)
 		}
 		if _, again := core.Retryable(err); again || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%q: %v", url, err)
@@ -303,8 +303,8 @@ func TestContextEnds(t *testing.T) {
 	check(t, err, meaning{again: true})
 }
 
-// Connections are used again after a refusal too.
-func TestConnectionsServeAgain(t *testing.T) {
+// Connections are reused, also after a refusal.
+func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
 	opened := make(chan struct{}, 100)
 	server := httptest.NewUnstartedServer(answers(map[string]string{"GET /apps/maciej/a": `{"app":{}}`}))

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Whatever a platform asks for, the time is neither past nor longer than the
-// longest, and a sensible one is what it says in both forms.
+// For any header, the wait is neither negative nor longer than longestWait, and a
+// valid header in either form returns its value.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{
 		"", "0", "30", "-1", "3600", "3601", "4294967296", "99999999999999999999", "1e3", " 5", "Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 GMT",

@@ -8,8 +8,8 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// A proxy would be told the shared key: the environment's is nobody's choice.
-func TestNoProxyUnlessToldOne(t *testing.T) {
+// A proxy can read the shared key, so that of the environment is not used.
+func TestNoProxyByDefault(t *testing.T) {
 	t.Parallel()
 	proxy := func(c *Client) func(*http.Request) (*url.URL, error) {
 		redacting, ok := c.http.Transport.(*redact.Transport)
@@ -23,9 +23,9 @@ func TestNoProxyUnlessToldOne(t *testing.T) {
 		return transport.Proxy
 	}
 	if proxy(New(Options{})) != nil {
-		t.Error("there is a proxy")
+		t.Error("a proxy is used by default")
 	}
 	if proxy(New(Options{Proxy: http.ProxyFromEnvironment})) == nil {
-		t.Error("the proxy that was asked for is not there")
+		t.Error("the proxy of the options is not used")
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// LogLine is what an app wrote.
+// LogLine is a line of an app's log.
 type LogLine struct {
 	Time   time.Time
 	Stderr bool
 	Text   string
-	Drone  int // the number of the drone; only the embedded platform tells it
+	Drone  int // number of the drone; only the embedded platform sends it
 }
 
 // UnmarshalJSON reads the platform's form: time in seconds since 1970,

@@ -15,19 +15,19 @@ import (
 
 var password = core.NewSecret("canary pässword:1")
 
-// seen is a request as a platform got it.
+// seen is a request that the platform received.
 type seen struct {
 	method, uri, user, password, contentType, agent, order, body string
 }
 
-// api plays a platform and remembers what it was asked.
+// api fakes a platform and records its requests.
 type api struct {
 	*httptest.Server
 	mu   sync.Mutex
 	seen []seen
 }
 
-// newAPI serves with handler, which gets each request with its body read.
+// newAPI serves with handler, which gets each request after its body was read.
 func newAPI(t *testing.T, handler http.HandlerFunc) *api {
 	t.Helper()
 	a := &api{}
@@ -56,7 +56,7 @@ func (a *api) requests() []seen {
 	return append([]seen(nil), a.seen...)
 }
 
-// lines are the requests as "METHOD /uri".
+// lines returns the requests as "METHOD /uri".
 func (a *api) lines() string {
 	var lines []string
 	for _, s := range a.requests() {
@@ -65,7 +65,7 @@ func (a *api) lines() string {
 	return strings.Join(lines, "\n")
 }
 
-// bodies are the requests as "METHOD /uri body".
+// bodies returns the requests as "METHOD /uri body".
 func bodies(a *api) string {
 	var lines []string
 	for _, s := range a.requests() {
@@ -91,8 +91,8 @@ func newClient(t *testing.T, url string) *nodejitsu.Client {
 	return c
 }
 
-// answers returns a handler that gives each "METHOD /uri" its answer, or
-// refuses with what follows "409 " or "503 "; it refuses all else with 404.
+// answers returns a handler that answers each "METHOD /uri" with its text, or
+// refuses with the text after "409 " or "503 "; it refuses all others with 404.
 func answers(table map[string]string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		text, ok := table[r.Method+" "+r.URL.RequestURI()]
@@ -115,8 +115,8 @@ func refuse(w http.ResponseWriter, status int, name, message string) {
 	_, _ = io.WriteString(w, `{"error":"`+name+`","message":"`+message+`"}`)
 }
 
-// tellsNothing fails where err tells a credential or a URL.
-func tellsNothing(t *testing.T, err error) {
+// noSecrets fails if err contains a credential or a URL.
+func noSecrets(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("no error")
@@ -127,10 +127,10 @@ func tellsNothing(t *testing.T, err error) {
 		"://",
 	} {
 		if strings.Contains(err.Error(), secret) {
-			t.Errorf("the error tells %q: %v", secret, err)
+			t.Errorf("the error contains %q: %v", secret, err)
 		}
 	}
 	if !strings.HasPrefix(err.Error(), "nodejitsu: ") {
-		t.Errorf("error %q does not say whose it is", err)
+		t.Errorf("error %q does not begin with the package", err)
 	}
 }

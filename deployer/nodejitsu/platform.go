@@ -15,11 +15,11 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// Platform serves the use cases with what a [Client] can do. The Client must
-// call as [core.ServiceUser], or as one user whose things alone it then reaches.
+// Platform implements the ports of the use cases with a [Client]. The Client must
+// call as [core.ServiceUser], or as a user, and then has access only to that user.
 type Platform struct {
 	client   *Client
-	secret   []byte // of the HMAC that stands for credentials
+	secret   []byte // HMAC key of the credentials in the cache
 	accounts recent[[sha256.Size]byte, core.Account]
 	tokens   recent[string, []core.ThirdPartyToken]
 }
@@ -45,7 +45,7 @@ func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) 
 		doing: "create app", method: http.MethodPost, path: appPath(user, pkg.Name), body: json.RawMessage(pkg.Fields), deploys: true,
 	}, nil)
 	if refused, ok := errors.AsType[*Error](err); ok && refused.Status == http.StatusConflict {
-		// Somebody was faster, unless it is the subdomain that is taken.
+		// Another call created it first, unless the subdomain is taken.
 		if _, again := p.client.App(ctx, user, pkg.Name); !errors.Is(again, core.ErrNotFound) {
 			return again
 		}
@@ -67,12 +67,12 @@ func (p *Platform) Upload(ctx context.Context, user string, pkg deploy.Package, 
 	return p.client.UploadSnapshot(ctx, user, pkg.Name, snapshot, pkg.Root, body, out)
 }
 
-// Start implements deploy.Platform. The embedded platform does all of it in one
-// step, by the package.json in the snapshot. On others the env of package.json is
-// laid over the app's, so that what was set on the platform itself stays.
+// Start implements deploy.Platform. The embedded platform starts a snapshot in one
+// step, with the package.json in the snapshot. On others the env of package.json is
+// merged over the app's, so that variables that were set on the platform are kept.
 func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string, order deploy.Order) (string, error) {
 	client := p.client.ordered(order)
-	if !client.embedded.Load() { // or it has not been called yet
+	if !client.embedded.Load() { // or no call has been made yet
 		before, err := client.App(ctx, user, pkg.Name)
 		if err != nil {
 			return "", err
@@ -85,7 +85,7 @@ func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, s
 	return started.URL, err
 }
 
-// startInSteps starts a snapshot on a platform that starts only what is active.
+// startInSteps starts a snapshot on a platform that starts only the active one.
 func startInSteps(ctx context.Context, client *Client, before App, user string, pkg deploy.Package, snapshot string) (string, error) {
 	fields, err := overlaid(pkg.Fields, before.Env)
 	if err != nil {
@@ -112,12 +112,12 @@ func startInSteps(ctx context.Context, client *Client, before App, user string, 
 	return started.URL, nil
 }
 
-// overlaid returns the fields of a package.json with env laid under its own.
-// What can't stand in an env is left to the platform, which says so.
+// overlaid returns the fields of a package.json with its env merged over env. An
+// invalid env is left to the platform, which refuses it.
 func overlaid(packageJSON []byte, env Env) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(packageJSON, &fields); err != nil || fields == nil {
-		return nil, errors.New("nodejitsu: update app: package.json is no JSON object")
+		return nil, errors.New("nodejitsu: update app: package.json is not a JSON object")
 	}
 	text, ok := fields["env"]
 	var own map[string]json.RawMessage

@@ -23,9 +23,9 @@ func newPlatform(t *testing.T, handler http.HandlerFunc) (*nodejitsu.Platform, *
 	return nodejitsu.NewPlatform(newClient(t, a.URL)), a
 }
 
-// inTurn answers each request with the next of handlers; a request beyond them
-// repeats the last.
-func inTurn(handlers ...http.HandlerFunc) http.HandlerFunc {
+// sequence answers each request with the next of handlers, and further requests
+// with the last.
+func sequence(handlers ...http.HandlerFunc) http.HandlerFunc {
 	next := make(chan http.HandlerFunc, len(handlers))
 	for _, h := range handlers {
 		next <- h
@@ -57,13 +57,13 @@ func TestCreate(t *testing.T) {
 		want    meaning
 	}{
 		{"there", written, []string{look}, false, meaning{}},
-		{"new", inTurn(missing, written), []string{look, create}, false, meaning{}},
-		{"somebody was faster", inTurn(missing, conflict, written), []string{look, create, look}, false, meaning{}},
-		{"subdomain taken", inTurn(missing, conflict, missing), []string{look, create, look}, true, meaning{}},
-		{"unclear who was faster", inTurn(missing, conflict, refused(503, "busy", "Later")), []string{look, create, look}, true, meaning{again: true}},
+		{"new", sequence(missing, written), []string{look, create}, false, meaning{}},
+		{"created meanwhile", sequence(missing, conflict, written), []string{look, create, look}, false, meaning{}},
+		{"subdomain taken", sequence(missing, conflict, missing), []string{look, create, look}, true, meaning{}},
+		{"unknown whether created meanwhile", sequence(missing, conflict, refused(503, "busy", "Later")), []string{look, create, look}, true, meaning{again: true}},
 		{"not ours", refused(http.StatusForbidden, "forbidden", "No"), []string{look}, true, meaning{is: core.ErrForbidden}},
 		{"busy", refused(503, "busy", "Later"), []string{look}, true, meaning{again: true}},
-		{"refused", inTurn(missing, refused(400, "invalid", "No")), []string{look, create}, true, meaning{}},
+		{"refused", sequence(missing, refused(400, "invalid", "No")), []string{look, create}, true, meaning{}},
 		{"no user", missing, []string{look, create}, true, meaning{is: core.ErrNotFound}},
 	} {
 		t.Run(one.name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestUpload(t *testing.T) {
 	check(t, p.Upload(t.Context(), "maciej", deploy.Package{Name: "none"}, "3", never(t), io.Discard), meaning{is: core.ErrNotFound})
 }
 
-// starter answers what a start asks; app is told before, started after.
+// starter returns the responses for a start: app before it, started after it.
 func starter(app, started string) map[string]string {
 	return map[string]string{
 		"GET /apps/maciej/a":                          app,
@@ -115,7 +115,7 @@ func starter(app, started string) map[string]string {
 	}
 }
 
-// The embedded platform starts a snapshot in one step, by what is in it.
+// The embedded platform starts a snapshot in one step, with its package.json.
 func TestStartOnTheEmbeddedPlatform(t *testing.T) {
 	t.Parallel()
 	p, a := newPlatform(t, func(w http.ResponseWriter, r *http.Request) {
@@ -134,7 +134,7 @@ func TestStartOnTheEmbeddedPlatform(t *testing.T) {
 		}
 	}
 	if got := a.requests()[1].order; got != order.String() {
-		t.Errorf("it is sent in the order %q", got)
+		t.Errorf("sent with the order %q", got)
 	}
 }
 
@@ -145,11 +145,11 @@ func TestStart(t *testing.T) {
 		name, app, started string
 		sends, url         string
 	}{
-		{"told", `{"app":{}}`, `{"app":{"url":"http://a.localhost:8080","domains":["b.example.org"]}}`, steps, "http://a.localhost:8080"},
-		{"told of the app", `{"app":{"url":"http://a.localhost:8080"}}`, `{"app":{}}`, steps + "\nGET /apps/maciej/a", "http://a.localhost:8080"},
-		{"nothing answered", `{"app":{"url":"http://a.localhost:8080"}}`, ``, steps + "\nGET /apps/maciej/a", "http://a.localhost:8080"},
+		{"URL in the response", `{"app":{}}`, `{"app":{"url":"http://a.localhost:8080","domains":["b.example.org"]}}`, steps, "http://a.localhost:8080"},
+		{"URL of the app", `{"app":{"url":"http://a.localhost:8080"}}`, `{"app":{}}`, steps + "\nGET /apps/maciej/a", "http://a.localhost:8080"},
+		{"empty response", `{"app":{"url":"http://a.localhost:8080"}}`, ``, steps + "\nGET /apps/maciej/a", "http://a.localhost:8080"},
 		{"a domain", `{"app":{"domains":["b.example.org","c.example.org"]}}`, `{"ok":true}`, steps + "\nGET /apps/maciej/a", "http://b.example.org"},
-		{"nowhere", `{"app":{"subdomain":"a"}}`, `{"app":{}}`, steps + "\nGET /apps/maciej/a", ""},
+		{"no address", `{"app":{"subdomain":"a"}}`, `{"app":{}}`, steps + "\nGET /apps/maciej/a", ""},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
@@ -165,8 +165,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// Each write of a start, and nothing else, says where the deployment stands;
-// what a person starts does not.
+// Each write of a start has the order of the deployment, and no other call has; a
+// person's start has none.
 func TestStartInOrder(t *testing.T) {
 	t.Parallel()
 	p, a := newPlatform(t, answers(starter(`{"app":{"url":"http://a"}}`, `{"app":{"url":"http://a"}}`)))
@@ -181,7 +181,7 @@ func TestStartInOrder(t *testing.T) {
 			want = "0000000000000012-00000001"
 		}
 		if r.order != want {
-			t.Errorf("%s %s in the order %q, want %q", r.method, r.uri, r.order, want)
+			t.Errorf("%s %s with the order %q, want %q", r.method, r.uri, r.order, want)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func TestStartUpdates(t *testing.T) {
 	}
 }
 
-// A step that fails is the last.
+// After a step that fails there is no further one.
 func TestStartFails(t *testing.T) {
 	t.Parallel()
 	for step, last := range map[string]string{
@@ -245,8 +245,8 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// What an app last said is the reason of a start that failed.
-func TestStartTellsTheReason(t *testing.T) {
+// The last lines of an app are in the error of a failed start.
+func TestStartErrorHasReason(t *testing.T) {
 	t.Parallel()
 	const message = "The app ended with 1. Its last lines: Error: no config"
 	table := answers(starter(`{"app":{}}`, ``))
@@ -284,7 +284,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-// The service user, and who can't be one, is refused without asking.
+// The service user and invalid names are refused without a request.
 func TestAuthenticateRefuses(t *testing.T) {
 	t.Parallel()
 	p, a := newPlatform(t, written)
@@ -304,8 +304,8 @@ func TestAuthenticateRefuses(t *testing.T) {
 	}
 }
 
-// That it can't be found out is not that they are wrong.
-func TestAuthenticateFails(t *testing.T) {
+// A failure to verify credentials does not mean that they are wrong.
+func TestAuthenticateFailure(t *testing.T) {
 	t.Parallel()
 	p, _ := newPlatform(t, refused(http.StatusBadGateway, "", ""))
 	_, err := p.Authenticate(t.Context(), core.Credentials{Username: "maciej", Password: password})

@@ -14,7 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
-// repeat returns all that a request has sent.
+// repeat returns the header and the body of a request.
 func repeat(r *http.Request) string {
 	body, _ := io.ReadAll(r.Body)
 	var decoded map[string]any
@@ -24,9 +24,9 @@ func repeat(r *http.Request) string {
 	return "you sent " + user + ":" + password + " and " + string(text)
 }
 
-// A platform, or a proxy before it, that repeats a call in its answer does not
-// bring the call's credentials into an error.
-func TestErrorsHoldNoCredentialThatThePlatformRepeats(t *testing.T) {
+// If a platform, or a proxy in front of it, repeats a request in its response, the
+// credentials of the request are redacted in the error.
+func TestErrorsRedactCredentials(t *testing.T) {
 	t.Parallel()
 	server := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		message, _ := json.Marshal(map[string]string{"message": repeat(r)})
@@ -61,7 +61,7 @@ func TestErrorsHoldNoCredentialThatThePlatformRepeats(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := call(t.Context())
-			tellsNothing(t, err)
+			noSecrets(t, err)
 			if !strings.Contains(err.Error(), "you sent ") || !strings.Contains(err.Error(), "***") {
 				t.Errorf("the platform's message is missing: %v", err)
 			}
@@ -69,7 +69,7 @@ func TestErrorsHoldNoCredentialThatThePlatformRepeats(t *testing.T) {
 	}
 }
 
-func TestBuildOutputHoldsNoCredentialThatThePlatformRepeats(t *testing.T) {
+func TestBuildOutputRedactsCredentials(t *testing.T) {
 	t.Parallel()
 	server := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Trailer", "X-Build-Failure")
@@ -79,8 +79,8 @@ func TestBuildOutputHoldsNoCredentialThatThePlatformRepeats(t *testing.T) {
 	})
 	var out bytes.Buffer
 	err := newClient(t, server.URL).UploadSnapshot(t.Context(), "maciej", "app", "1", "", strings.NewReader("tgz"), &out)
-	tellsNothing(t, err)
-	tellsNothing(t, errors.New("nodejitsu: "+out.String()))
+	noSecrets(t, err)
+	noSecrets(t, errors.New("nodejitsu: "+out.String()))
 	if !strings.HasPrefix(out.String(), "Building\nyou sent *** and ") {
 		t.Errorf("the output is %q", out.String())
 	}

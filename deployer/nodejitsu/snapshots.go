@@ -22,15 +22,15 @@ type Snapshot struct {
 	Running  bool   `json:"running"` // it runs
 }
 
-// Trailers of the answer to an upload.
+// Trailers of the response to an upload.
 const (
-	trailerFailure = "X-Build-Failure" // the reason; the build failed
-	trailerRetry   = "X-Build-Retry"   // ours: the platform is at fault, so try again
-	trailerCode    = "X-Build-Code"    // ours: the failure's code
-	trailerDetail  = "X-Build-Detail"  // ours: the last lines that matter, percent-encoded
+	trailerFailure = "X-Build-Failure" // why the build failed
+	trailerRetry   = "X-Build-Retry"   // extension: the platform failed, so retry
+	trailerCode    = "X-Build-Code"    // extension: the failure's code
+	trailerDetail  = "X-Build-Detail"  // extension: the last relevant lines, percent-encoded
 )
 
-// Snapshots returns an app's snapshots, those that were built.
+// Snapshots returns an app's built snapshots.
 func (c *Client) Snapshots(ctx context.Context, user, app string) ([]Snapshot, error) {
 	var answer struct {
 		Snapshots []Snapshot `json:"snapshots"`
@@ -39,14 +39,14 @@ func (c *Client) Snapshots(ctx context.Context, user, app string) ([]Snapshot, e
 	return answer.Snapshots, err
 }
 
-// UploadSnapshot sends body, a tgz with one top folder package/, and has the app
-// in its folder root built; "" is the top. What the build prints is written to out as it comes. A build that
-// failed is an [Error] without a status.
+// UploadSnapshot uploads body, a tgz with one top folder package/, and builds the
+// app in its folder root; "" is the top. It copies the build's output to out. If
+// the build fails, the error is an [Error] without a status.
 //
-// body is not closed, and not read after the call, which therefore waits for a
-// read that is under way: one that may take long must end with ctx. Where
-// reading it fails, so does the upload, with that error, unless the platform had
-// refused it by then.
+// UploadSnapshot does not close body, and does not read it after it has returned:
+// it waits for a read in progress, so a read that may block must end with ctx. If
+// reading body fails, so does the upload, with that error, unless the platform has
+// refused it before.
 func (c *Client) UploadSnapshot(ctx context.Context, user, app, id, root string, body io.Reader, out io.Writer) error {
 	r := request{doing: "upload snapshot", method: http.MethodPost, path: appPath(user, app, "snapshots", id)}
 	source := newSource(body)
@@ -59,22 +59,22 @@ func (c *Client) UploadSnapshot(ctx context.Context, user, app, id, root string,
 		req.URL.RawQuery = url.Values{"root": {root}}.Encode()
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
-	req.Header.Set("Expect", "100-continue") // a snapshot that is refused needs no sending
+	req.Header.Set("Expect", "100-continue") // a refused snapshot is not sent
 	resp, err := c.send(req, r)
 	if err == nil {
-		err = outcome(ctx, r.doing, resp, out, redact.Request(req)) // which may have begun before the body ended
+		err = outcome(ctx, r.doing, resp, out, redact.Request(req)) // the response may have begun before the body ended
 	}
 	if _, refused := errors.AsType[*Error](err); refused {
-		return err // whatever became of the rest of the body
+		return err // even if the rest of the body was not sent
 	}
 	if failure := source.failure(); failure != nil {
-		return fmt.Errorf("nodejitsu: upload snapshot: reading it: %w", failure)
+		return fmt.Errorf("nodejitsu: upload snapshot: reading the body: %w", failure)
 	}
 	return err
 }
 
-// outcome passes on what the build prints, and tells how it ended. It closes
-// the answer, at once where that can't be passed on: the rest may be long.
+// outcome copies the build's output to out and returns the error of the build. It
+// closes the response, at once if writing to out fails, as the rest may be long.
 func outcome(ctx context.Context, doing string, resp *http.Response, out io.Writer, credentials *redact.Redactor) error {
 	defer resp.Body.Close() //nolint:errcheck // only read
 	printed := &printer{w: out}
@@ -84,7 +84,7 @@ func outcome(ctx context.Context, doing string, resp *http.Response, out io.Writ
 		err = flushErr
 	}
 	if printed.err != nil {
-		return fmt.Errorf("nodejitsu: %s: passing on the build's output: %w", doing, printed.err)
+		return fmt.Errorf("nodejitsu: %s: writing the build's output: %w", doing, printed.err)
 	}
 	if err != nil {
 		return broken(ctx, doing, err)
@@ -103,7 +103,7 @@ func outcome(ctx context.Context, doing string, resp *http.Response, out io.Writ
 	return failed
 }
 
-// printer tells a failure to write from one to read.
+// printer records write errors, to distinguish them from read errors.
 type printer struct {
 	w   io.Writer
 	err error
@@ -140,55 +140,55 @@ func (c *Client) DestroySnapshot(ctx context.Context, user, app, id string) erro
 	return c.call(ctx, request{doing: "destroy snapshot", method: http.MethodDelete, path: appPath(user, app, "snapshots", id)}, nil)
 }
 
-// errEnded is what net/http reads where the upload is over.
-var errEnded = errors.New("nodejitsu: the upload is over")
+// errEnded is the error of reads after the upload has ended.
+var errEnded = errors.New("nodejitsu: the upload has ended")
 
-// source is the body of an upload. net/http may go on reading a body after it
-// has returned the answer; the caller's reader must not be read then.
+// source is the body of an upload. net/http may read a body after it has returned
+// the response; the caller's reader must not be read then.
 type source struct {
-	turn chan struct{} // size 1: held while reading, and for good at the end
-	over chan struct{} // closed at the end
-	r    io.Reader     // guarded by turn
-	err  error         // of r; guarded by turn
+	reading chan struct{} // size 1: full during a read, and after the end
+	ended   chan struct{} // closed at the end
+	r       io.Reader     // guarded by reading
+	err     error         // of r; guarded by reading
 }
 
 func newSource(r io.Reader) *source {
-	return &source{turn: make(chan struct{}, 1), over: make(chan struct{}), r: r}
+	return &source{reading: make(chan struct{}, 1), ended: make(chan struct{}), r: r}
 }
 
-// Read reads on, until the end.
+// Read reads from the caller's reader, until end is called.
 func (s *source) Read(p []byte) (int, error) {
 	select {
-	case <-s.over:
+	case <-s.ended:
 		return 0, errEnded
 	default:
 	}
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-s.over:
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-s.ended:
 		return 0, errEnded
 	}
 	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a reader's own EOF is this very value
+	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader returns io.EOF unwrapped
 		s.err = err
 	}
 	return n, err
 }
 
-// failure returns the error of the caller's reader, so far.
+// failure returns the error that the caller's reader has returned.
 func (s *source) failure() error {
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
 		return s.err
 	default:
-		return nil // it is being read, so it has not failed
+		return nil // a read is in progress, so none has failed
 	}
 }
 
-// end waits for a read that is under way; after it there is none.
+// end waits for a read in progress and prevents further ones.
 func (s *source) end() {
-	close(s.over)
-	s.turn <- struct{}{} // for good
+	close(s.ended)
+	s.reading <- struct{}{} // never released
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// thirdPartyWire is a core.ThirdPartyToken as the API writes it. The hosted
-// platform had id, provider and token; the rest is ours.
+// thirdPartyWire is a core.ThirdPartyToken in the API. The hosted platform had id,
+// provider and token; the other fields are extensions.
 type thirdPartyWire struct {
 	ID       string   `json:"id"`
 	Provider string   `json:"provider"`
@@ -21,8 +21,8 @@ type thirdPartyWire struct {
 	Required bool     `json:"required,omitempty"`
 }
 
-// ThirdPartyTokens returns a user's keys for others. [core.ServiceUser] sees them
-// in full; others may get the tokens masked.
+// ThirdPartyTokens returns a user's third-party tokens. [core.ServiceUser] gets
+// them in full; other callers may get them masked.
 func (c *Client) ThirdPartyTokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error) {
 	var answer json.RawMessage
 	if err := c.call(ctx, request{doing: "list third-party tokens", method: http.MethodGet, path: []string{"users", user, "thirdparty"}}, &answer); err != nil {
@@ -59,13 +59,13 @@ func thirdPartyList(answer json.RawMessage) ([]thirdPartyWire, error) {
 	return wrapped.Tokens, err
 }
 
-// SetThirdPartyToken keeps t for user, in the place of one with the same ID.
+// SetThirdPartyToken stores t for user, and replaces one with the same ID.
 func (c *Client) SetThirdPartyToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
 	body := thirdPartyWire{
 		ID: t.ID, Provider: t.Provider, App: t.App, Login: t.Login,
 		Scopes: t.Scopes, Token: t.Token.Reveal(), Required: t.Required,
 	}
-	return c.call(ctx, request{doing: "keep third-party token", method: http.MethodPost, path: []string{"users", user, "thirdparty"}, body: body}, nil)
+	return c.call(ctx, request{doing: "store third-party token", method: http.MethodPost, path: []string{"users", user, "thirdparty"}, body: body}, nil)
 }
 
 // DestroyThirdPartyToken removes the one with that ID.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Time is a moment as platforms write it: RFC 3339 text, or milliseconds since
-// 1970. What is neither reads as the zero time.
+// Time is a time in either form that platforms use: RFC 3339 text, or milliseconds
+// since 1970. Other values read as the zero time.
 type Time struct{ time.Time }
 
 // UnmarshalJSON reads either form.

@@ -14,7 +14,7 @@ import (
 // Token is an API token as the platform lists it.
 type Token struct {
 	Name   string
-	Masked string // the part of it that is told again, such as "9f3c…"
+	Masked string // the part that the platform shows, such as "9f3c…"
 }
 
 // Tokens returns a user's API tokens by name.
@@ -32,8 +32,8 @@ func (c *Client) Tokens(ctx context.Context, user string) ([]Token, error) {
 	return tokens, nil
 }
 
-// CreateToken makes an API token of that name, in the place of one that had it,
-// and returns it. It is never told again.
+// CreateToken creates an API token, and replaces one of the same name. The token
+// can't be read again.
 func (c *Client) CreateToken(ctx context.Context, user, name string) (core.Secret, error) {
 	var answer map[string]json.RawMessage
 	err := c.call(ctx, request{doing: "create token", method: http.MethodPut, path: []string{"users", user, "tokens", name}}, &answer)
@@ -42,7 +42,7 @@ func (c *Client) CreateToken(ctx context.Context, user, name string) (core.Secre
 	}
 	var token string
 	if json.Unmarshal(answer[name], &token) != nil || token == "" {
-		return core.Secret{}, fmt.Errorf("nodejitsu: create token: the answer has no token of the name %q", name)
+		return core.Secret{}, fmt.Errorf("nodejitsu: create token: the response has no token named %q", name)
 	}
 	return core.NewSecret(token), nil
 }

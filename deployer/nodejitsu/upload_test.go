@@ -16,7 +16,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
-// builder serves uploads; handler reads the body, or does not.
+// builder returns a client of a server whose handler serves uploads.
 func builder(t *testing.T, handler http.HandlerFunc) *nodejitsu.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -24,19 +24,19 @@ func builder(t *testing.T, handler http.HandlerFunc) *nodejitsu.Client {
 	return newClient(t, server.URL)
 }
 
-// upload sends body and returns what was printed.
+// upload uploads body and returns the build's output.
 func upload(ctx context.Context, c *nodejitsu.Client, body io.Reader) (string, error) {
 	var out strings.Builder
 	err := c.UploadSnapshot(ctx, "maciej", "a", "1.0.0-9f", "", body, &out)
 	return out.String(), err
 }
 
-// writerFunc is a writer.
+// writerFunc is an io.Writer.
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// readerFunc is a reader.
+// readerFunc is an io.Reader.
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
@@ -49,7 +49,7 @@ func never(t *testing.T) io.Reader {
 	})
 }
 
-func TestUploadPassesOutputOnAsItComes(t *testing.T) {
+func TestUploadStreamsOutput(t *testing.T) {
 	t.Parallel()
 	seen := make(chan string)
 	c := builder(t, func(w http.ResponseWriter, r *http.Request) {
@@ -60,10 +60,10 @@ func TestUploadPassesOutputOnAsItComes(t *testing.T) {
 			select {
 			case got := <-seen: // before the next is printed
 				if got != line {
-					t.Errorf("passed on %q, want %q", got, line)
+					t.Errorf("got %q, want %q", got, line)
 				}
 			case <-r.Context().Done():
-				t.Errorf("%q was not passed on", line)
+				t.Errorf("%q was not written to out", line)
 				return
 			}
 		}
@@ -77,7 +77,7 @@ func TestUploadPassesOutputOnAsItComes(t *testing.T) {
 	}
 }
 
-// closer is a body that notes whether it was closed.
+// closer is a body that records whether it was closed.
 type closer struct {
 	io.Reader
 	closed bool
@@ -111,7 +111,7 @@ func TestUploadSendsAll(t *testing.T) {
 	}
 }
 
-func TestUploadTellsHowTheBuildEnded(t *testing.T) {
+func TestUploadBuildOutcome(t *testing.T) {
 	t.Parallel()
 	for _, one := range []struct {
 		name    string
@@ -119,10 +119,10 @@ func TestUploadTellsHowTheBuildEnded(t *testing.T) {
 		text    string // of the error; "" for none
 		again   bool
 	}{
-		{"well", nil, "", false},
-		{"well, with empty trailers", map[string]string{"X-Build-Failure": ""}, "", false},
-		{"badly", map[string]string{"X-Build-Failure": "npm ended with 1"}, "nodejitsu: upload snapshot: npm ended with 1", false},
-		{"badly, by the platform's fault", map[string]string{"X-Build-Failure": "no space", "X-Build-Retry": "1"}, "nodejitsu: upload snapshot: no space", true},
+		{"success", nil, "", false},
+		{"success, with empty trailers", map[string]string{"X-Build-Failure": ""}, "", false},
+		{"failure", map[string]string{"X-Build-Failure": "npm ended with 1"}, "nodejitsu: upload snapshot: npm ended with 1", false},
+		{"failure of the platform", map[string]string{"X-Build-Failure": "no space", "X-Build-Retry": "1"}, "nodejitsu: upload snapshot: no space", true},
 	} {
 		for _, announced := range []bool{true, false} {
 			c := builder(t, func(w http.ResponseWriter, r *http.Request) {
@@ -159,8 +159,8 @@ func TestUploadTellsHowTheBuildEnded(t *testing.T) {
 	}
 }
 
-// A platform that refuses, or knows the snapshot, need not be sent anything.
-func TestUploadNobodyWants(t *testing.T) {
+// If the platform refuses, or has the snapshot, the body is not sent.
+func TestUploadNotNeeded(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]meaning{
 		401: {is: core.ErrUnauthorized}, 403: {is: core.ErrForbidden}, 404: {is: core.ErrNotFound}, 409: {}, 413: {}, 503: {again: true},
@@ -198,8 +198,8 @@ func TestUploadCancelledWhileBuilding(t *testing.T) {
 	<-ended
 }
 
-// A build that nobody can be told of is not waited for.
-func TestUploadOutputThatFails(t *testing.T) {
+// If writing the output fails, the upload does not wait for the build.
+func TestUploadOutputFailure(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{})
 	c := builder(t, func(w http.ResponseWriter, r *http.Request) {
@@ -219,7 +219,7 @@ func TestUploadOutputThatFails(t *testing.T) {
 	<-ended
 }
 
-func TestUploadAnswerBreaksOff(t *testing.T) {
+func TestUploadTruncatedResponse(t *testing.T) {
 	t.Parallel()
 	c := builder(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -234,7 +234,7 @@ func TestUploadAnswerBreaksOff(t *testing.T) {
 	}
 }
 
-func TestSnapshotBreaksOff(t *testing.T) {
+func TestTruncatedSnapshot(t *testing.T) {
 	t.Parallel()
 	c := builder(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half a tgz")
@@ -246,7 +246,7 @@ func TestSnapshotBreaksOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text, err := io.ReadAll(file); err == nil {
-		t.Errorf("%q is all", text)
+		t.Errorf("%q was read without an error", text)
 	}
 	if err := file.Close(); err != nil {
 		t.Error(err)

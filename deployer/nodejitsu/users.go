@@ -11,12 +11,12 @@ import (
 // User is a user of the platform.
 type User struct {
 	Username string
-	Password core.Secret // only sent, never told
+	Password core.Secret // only sent, never returned
 	Email    string
-	CTime    Time // when it was made
+	CTime    Time // when it was created
 }
 
-// userWire is a User as the API writes it.
+// userWire is a User in the API.
 type userWire struct {
 	Username string `json:"username,omitempty"`
 	Password string `json:"password,omitempty"`
@@ -36,9 +36,9 @@ func (w userWire) user() User {
 	return u
 }
 
-// Auth proves credentials, those given and not those of Options. It returns the
-// name in the user's document, "" where it has none, and fails with
-// core.ErrUnauthorized.
+// Auth verifies the credentials as, instead of those of Options. It returns the
+// name in the user's document, or "" if it has none. If the credentials are wrong
+// it fails with core.ErrUnauthorized.
 func (c *Client) Auth(ctx context.Context, as core.Credentials) (username string, err error) {
 	var answer struct {
 		User json.RawMessage `json:"user"`
@@ -47,7 +47,7 @@ func (c *Client) Auth(ctx context.Context, as core.Credentials) (username string
 		return "", err
 	}
 	if answer.User == nil {
-		return as.Username, nil // the platform tells no more than that they hold
+		return as.Username, nil // the response says only that they are valid
 	}
 	var user userWire
 	if json.Unmarshal(answer.User, &user) != nil {
@@ -56,8 +56,8 @@ func (c *Client) Auth(ctx context.Context, as core.Credentials) (username string
 	return user.Username, nil
 }
 
-// Users returns all users by name. Only [core.ServiceUser] may ask, and only the
-// embedded platform answers.
+// Users returns all users by name. Only [core.ServiceUser] may call it, and only
+// the embedded platform supports it.
 func (c *Client) Users(ctx context.Context) ([]User, error) {
 	var answer struct {
 		Users []userWire `json:"users"`
@@ -87,19 +87,19 @@ func (c *Client) User(ctx context.Context, username string) (User, error) {
 	return answer.user(), nil
 }
 
-// CreateUser makes a user.
+// CreateUser creates a user.
 func (c *Client) CreateUser(ctx context.Context, u User) error {
 	return c.call(ctx, request{doing: "create user", method: http.MethodPost, path: []string{"users", u.Username}, body: u.wire()}, nil)
 }
 
-// UpdateUser changes the password and the email of a user, each where it is
-// not empty.
+// UpdateUser changes the password and the email of a user, each if it is not empty.
 func (c *Client) UpdateUser(ctx context.Context, u User) error {
 	return c.call(ctx, request{doing: "update user", method: http.MethodPut, path: []string{"users", u.Username}, body: u.wire()}, nil)
 }
 
-// InviteUser returns a code by which a user can set a password once, within a
-// day. Only [core.ServiceUser] may, and only the embedded platform does.
+// InviteUser returns a code with which a user can set a password once, within a
+// day. Only [core.ServiceUser] may call it, and only the embedded platform supports
+// it.
 func (c *Client) InviteUser(ctx context.Context, username string) (code core.Secret, err error) {
 	var answer struct {
 		InviteCode core.Secret `json:"inviteCode"`

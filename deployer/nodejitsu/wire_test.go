@@ -26,7 +26,7 @@ func TestTime(t *testing.T) {
 		`true`:                            {},
 		`{"at":1}`:                        {},
 	} {
-		got := nodejitsu.Time{Time: time.Unix(1, 0)} // which must not stay
+		got := nodejitsu.Time{Time: time.Unix(1, 0)} // must be overwritten
 		if err := json.Unmarshal([]byte(text), &got); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -57,7 +57,7 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
-// Seconds with a fraction are no exact numbers; no millisecond gets lost.
+// Fractional seconds are not exact, but milliseconds are preserved.
 func TestLogLineKeepsMilliseconds(t *testing.T) {
 	t.Parallel()
 	for ms := int64(1); ms < 2_000_000_000_000; ms += 200_000_033 {
@@ -87,7 +87,7 @@ func TestEnv(t *testing.T) {
 		`"A=1"`:                               nil,
 		`7`:                                   nil,
 	} {
-		got := nodejitsu.Env{"old": "1"} // which must not stay
+		got := nodejitsu.Env{"old": "1"} // must be overwritten
 		if err := json.Unmarshal([]byte(text), &got); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -97,8 +97,8 @@ func TestEnv(t *testing.T) {
 	}
 }
 
-// Whatever JSON a platform answers, it reads as an Env, the same one when it
-// is written and read again; and texts stay what they are.
+// Any JSON of a platform reads as an Env, which is equal after it is written and
+// read again; strings are preserved.
 func FuzzEnv(f *testing.F) {
 	for _, seed := range []string{
 		`{"A":"1","B":2,"C":true,"D":null,"E":{"F":1},"G":[1]}`, `null`, `[]`, `"A"`, `{"\ud800":"\ud800"}`, `{"A":1,"A":"2"}`, `{`,
@@ -165,9 +165,9 @@ func TestApp(t *testing.T) {
 	}
 }
 
-// What a package.json says elsewhere than the API, or otherwise, neither
-// breaks an answer nor stands for the platform's word.
-func TestAppOfOddPackage(t *testing.T) {
+// Fields of a package.json that conflict with those of the API neither break
+// decoding nor replace the API's values.
+func TestAppWithConflictingFields(t *testing.T) {
 	t.Parallel()
 	const text = `{"URL":"http://evil.example.org","State":{"a":1},"Env":{"A":"2"},"DRONES":"many","env":{"A":"1"},
 		"version":1,"subdomain":["a"],"domains":["a.example.org",1],"config":{"cloud":"joyent"},"crashed":"twice","engines":"node 22","scripts":[]}`
