@@ -201,7 +201,7 @@ func certificates(t *testing.T) *tls.Config {
 
 // What a proxy in front may have understood differently is the last request on
 // its connection; anything else may be followed by more.
-func TestDoubtfulRequestsAreTheLast(t *testing.T) {
+func TestAmbiguousRequestsCloseConnection(t *testing.T) {
 	t.Parallel()
 	s := start(t, serve.Options{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

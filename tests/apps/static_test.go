@@ -30,7 +30,7 @@ func TestStaticSite(t *testing.T) {
 		"package.json":   `{"name":"app","version":"1.0.0","scripts":{"build":"mkdir -p dist/sub dist/assets && cp src/index.html dist && cp src/404.html dist && echo sub > dist/sub/index.html && cp src/style.css src/style.css.gz dist/assets && echo secret > dist/.env"},"webhooks":{"fallback":""}}`,
 		"src/index.html": "<h1>home</h1>", "src/404.html": "<h1>not here</h1>", "src/style.css": style, "src/style.css.gz": gzipped(t, style),
 	})
-	if failure != "" || !strings.Contains(output, "It is a static site, as there is dist/index.html") {
+	if failure != "" || !strings.Contains(output, "The app is a static site, as there is dist/index.html") {
 		t.Fatalf("the build: %s\n%s", failure, output)
 	}
 	if got := a.start(id); got.status != http.StatusOK {

@@ -98,11 +98,11 @@ func (g *building) choose(ctx context.Context) (err error) {
 	return nil
 }
 
-// kept are variables that an app's environment can't change for its build.
+// keptOut are variables that an app's environment can't set for its build.
 var keptOut = []string{"PATH", "HOME", "TMPDIR", "LD_PRELOAD", "LD_LIBRARY_PATH", "GIT_DIR", "NODE", "YARN_PRODUCTION"} //nolint:gochecknoglobals // a table
 
-// environment returns the app's environment while it is built: what people set,
-// below package.json's own.
+// environment returns the app's environment during the build: the variables set by
+// its user, overridden by those of package.json.
 func (g *building) environment() map[string]string {
 	env := maps.Clone(g.Env)
 	if env == nil {
@@ -115,7 +115,7 @@ func (g *building) environment() map[string]string {
 	return env
 }
 
-// prepare puts back what earlier builds left.
+// prepare runs the scripts of the plan that come before the installation.
 func (g *building) prepare(ctx context.Context) error {
 	if g.plan.Install == nil {
 		return nil
@@ -133,14 +133,14 @@ func (g *building) make(ctx context.Context) error {
 	if err := g.installAndBuild(ctx, true); err == nil || !g.restored || !g.out.denied() {
 		return err
 	}
-	// What is reused can't be written to, which hardly any script wants.
+	// Reused dependencies are read-only, and a script has tried to change them.
 	g.restored = false
 	if key, ok := g.key(); ok {
 		if err := g.Dependencies.Refuse(key); err != nil {
-			g.o.Logger.WarnContext(ctx, "dependencies not refused", "dir", g.Dir, "error", err)
+			g.o.Logger.WarnContext(ctx, "marking dependencies as refused failed", "dir", g.Dir, "error", err)
 		}
 	}
-	g.out.say("The dependencies of an earlier build can't be changed, which a script has tried: installing them anew")
+	g.out.say("A script has tried to change the dependencies of an earlier build, which are read-only: installing them again")
 	return g.installAndBuild(ctx, false)
 }
 
@@ -159,7 +159,7 @@ func (g *building) installAndBuild(ctx context.Context, reuse bool) error {
 	return nil
 }
 
-// finish finds out how the app is started, and removes what only the build
+// finish determines how the app is started, and removes what only the build
 // needed.
 func (g *building) finish(ctx context.Context) (Result, error) {
 	start, err := g.project.Start(g.Dir)
@@ -186,7 +186,7 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 		if result.Web, err = g.serveStatic(ctx, &result); err != nil {
 			return Result{}, err
 		}
-		g.out.say("It is a static site, as there is %s", start.Source)
+		g.out.say("The app is a static site, as there is %s", start.Source)
 		return result, nil
 	}
 	if err := g.prune(ctx); err != nil {
@@ -194,17 +194,17 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 	}
 	switch {
 	case start.Web != "":
-		g.out.say("It is started by %s: %.200s", start.Source, start.Web)
+		g.out.say("The app is started by %s: %.200s", start.Source, start.Web)
 	case len(start.Processes) == 0:
 		g.out.say("Note: there is nothing to start: no web in a Procfile, no scripts.start, no server.js, no main and no index.html")
 	}
 	for _, name := range slices.Sorted(maps.Keys(start.Processes)) {
-		g.out.say("Beside it the process %s runs: %.200s", name, start.Processes[name])
+		g.out.say("The process %s is started by: %.200s", name, start.Processes[name])
 	}
 	return result, nil
 }
 
-// path returns the folders of programs that the app's commands find.
+// path returns the folders that are added to the PATH of the app's commands.
 func (g *building) path() []string {
 	path := []string{}
 	for _, dir := range []string{g.project.App.Dir, g.project.Workspace.Dir} {
@@ -245,22 +245,22 @@ func (g *building) prune(ctx context.Context) error {
 	return nil
 }
 
-// removeUnlisted removes the packages that yarn keeps and does not list any more
-// in what loads them.
+// removeUnlisted removes the packages in yarn's cache that its loader no longer
+// lists.
 func (g *building) removeUnlisted() error {
 	root, err := os.OpenRoot(filepath.Join(g.Dir, g.project.Workspace.Dir))
 	if err != nil {
 		return fmt.Errorf("builds: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // what is removed is removed
+	defer root.Close() //nolint:errcheck // nothing was written through it
 	listed, err := readFile(root, ".pnp.cjs", maxLock)
 	if err != nil {
-		return nil //nolint:nilerr // then all are needed, as far as is known
+		return nil //nolint:nilerr // then all may be needed
 	}
-	data, _ := readFile(root, ".pnp.data.json", maxLock) // which there need not be
+	data, _ := readFile(root, ".pnp.data.json", maxLock) // optional
 	entries, err := fs.ReadDir(root.FS(), ".yarn/cache")
 	if err != nil {
-		return nil //nolint:nilerr // there are none
+		return nil //nolint:nilerr // there are no packages
 	}
 	for _, e := range entries {
 		if name := []byte(e.Name()); path.Ext(e.Name()) == ".zip" && !bytes.Contains(listed, name) && !bytes.Contains(data, name) {
@@ -272,13 +272,13 @@ func (g *building) removeUnlisted() error {
 	return nil
 }
 
-// remove removes a folder of the app, which may have put links in its way.
+// remove removes a folder of the app without following links out of it.
 func (g *building) remove(name string) error {
 	root, err := os.OpenRoot(g.Dir)
 	if err != nil {
 		return fmt.Errorf("builds: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // what is removed is removed
+	defer root.Close() //nolint:errcheck // nothing was written through it
 	if err := root.RemoveAll(name); err != nil {
 		return fmt.Errorf("builds: removing %s: %w", name, err)
 	}
@@ -316,7 +316,7 @@ func (g *building) managedBy(ctx context.Context, m manager, dir string, args []
 	return explain(m.Name+" "+strings.Join(verb(args), " "), exit, g.out.lines())
 }
 
-// verb returns the arguments that say what a package manager is to do.
+// verb returns the arguments that name a package manager's command.
 func verb(args []string) []string {
 	if len(args) > 1 && (args[0] == "run" || args[0] == "workspaces" || args[0] == "exec") {
 		return args[:2]
@@ -324,7 +324,7 @@ func verb(args []string) []string {
 	return args[:1]
 }
 
-// failed returns the error of an app that can't be built as it is.
+// failed returns an error that the app's author can fix.
 func failed(format string, args ...any) *core.Error {
 	return core.Errorf(core.CodePlatformBuildFailed, format, args...)
 }

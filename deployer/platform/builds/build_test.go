@@ -20,7 +20,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 )
 
-// The one test that asks npm's own registry.
+// The only test that uses the public npm registry.
 func TestBuildInstallsFromTheRealRegistry(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
@@ -68,14 +68,14 @@ func TestBuildInstallsProductionDependencies(t *testing.T) {
 	})
 }
 
-func TestBuildRunsScriptsApart(t *testing.T) {
+func TestBuildIsolatesScripts(t *testing.T) {
 	t.Setenv("WEBHOOKS_TEST_SECRET", "canary")
 	t.Setenv("npm_config_canary", "canary")
 	b := setup(t, builds.Options{Env: map[string]string{"OPERATOR": "yes"}})
 	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"env > env.txt; id -u > uid.txt; pwd > pwd.txt; ulimit -n > files.txt"}}`))
 	env := b.read("env.txt")
 	if strings.Contains(env, "canary") {
-		t.Errorf("a script sees the server's environment:\n%s", env)
+		t.Errorf("a script has variables of the server's environment:\n%s", env)
 	}
 	mention(t, env, "OPERATOR=yes", "NODE_ENV=production", "HOME="+b.cache, "TMPDIR="+b.cache)
 	want := os.Getuid()
@@ -93,10 +93,9 @@ func TestBuildRunsScriptsApart(t *testing.T) {
 	}
 }
 
-func TestBuildEndsWhatHangs(t *testing.T) {
+func TestBuildEndsHangingScripts(t *testing.T) {
 	t.Parallel()
-	// The script prints its process ids through a fifo, so that the build ends
-	// only when all of them run.
+	// The script prints its process ids once all processes run.
 	for _, way := range []string{"limit", "cancel"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
@@ -123,11 +122,11 @@ func TestBuildEndsWhatHangs(t *testing.T) {
 				cancel()
 			}
 			err := <-failed
-			reason, theirs := blamed(err)
-			if theirs != (way == "limit") || err == nil {
+			reason, isBlamed := blamed(err)
+			if isBlamed != (way == "limit") || err == nil {
 				t.Errorf("error %v", err)
 			}
-			if theirs {
+			if isBlamed {
 				mention(t, reason, "longer than 15s")
 			}
 			for _, text := range pids {
@@ -166,12 +165,12 @@ func (w *watcher) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestBuildLeavesNoChild(t *testing.T) {
+func TestBuildEndsChildren(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
 	leaves := "sleep 1000 & echo $! > pid.txt; setsid sleep 1001 >/dev/null 2>&1 & echo $! >> pid.txt"
 	if b.as != nil {
-		// Then also who left the group and has nothing of its environment is known.
+		// Then a process that left the group and cleared its environment is found, too.
 		leaves += `; env -i PATH="$PATH" setsid sleep 1002 >/dev/null 2>&1 & echo $! >> pid.txt`
 	}
 	text, err := json.Marshal(map[string]any{"name": "a", "scripts": map[string]string{"postinstall": leaves}})
@@ -190,8 +189,8 @@ func TestBuildLeavesNoChild(t *testing.T) {
 	}
 }
 
-// The function that starts a build gets its limits, for a control group.
-func TestBuildIsLimitedAsOne(t *testing.T) {
+// Options.Start gets the limits of the whole build.
+func TestBuildPassesLimits(t *testing.T) {
 	t.Parallel()
 	var seen []group.Limits
 	b := setup(t, builds.Options{Memory: 1 << 30, Processes: 99, Start: func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error) {
@@ -204,17 +203,18 @@ func TestBuildIsLimitedAsOne(t *testing.T) {
 	}
 }
 
-func TestBuildBoundsTheOutput(t *testing.T) {
+func TestBuildLimitsOutput(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{MaxOutput: 1000})
 	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"yes | head -n 100000; exit 0"}}`, ".npmrc", "foreground-scripts=true\n"))
 	if n := b.out.Len(); n > 1500 {
 		t.Errorf("%d bytes of output", n)
 	}
-	mention(t, b.out.String(), "more is printed than is shown here")
+	mention(t, b.out.String(), "the rest of the output is not shown")
 }
 
-// fakeNode is a package with a node that says it is that version, and is ours.
+// fakeNode publishes a Node.js package that reports the given version and runs the
+// installed node.
 func fakeNode(t *testing.T, r *registry, version string) {
 	t.Helper()
 	arch := map[string]string{"amd64": "x64"}[runtime.GOARCH]
@@ -234,7 +234,7 @@ func TestBuildFindsNode(t *testing.T) {
 	own := setup(t, builds.Options{}).mustBuild(app(t, pkg))
 
 	cache := filepath.Join(t.TempDir(), "cache")
-	with := func(engines string) (*bench, []byte) {
+	with := func(engines string) (*fixture, []byte) {
 		b := setup(t, builds.Options{Registry: r.url, Cache: cache})
 		b.as = nil
 		return b, app(t, `{"name":"a","engines":`+engines+`}`)
@@ -251,9 +251,9 @@ func TestBuildFindsNode(t *testing.T) {
 		}
 	}
 	if len(r.seen) > 0 {
-		t.Errorf("the registry was asked for %v", r.seen)
+		t.Errorf("the registry got requests for %v", r.seen)
 	}
-	// In this order: what was fetched is taken before something newer is.
+	// The order matters: fetched versions are preferred to newer ones.
 	for _, test := range [][2]string{{`{"node":"8.x"}`, "8.17.0"}, {`{"node":"~8.16"}`, "8.16.0"}} {
 		engines, want := test[0], test[1]
 		b, tgz := with(engines)
@@ -266,7 +266,7 @@ func TestBuildFindsNode(t *testing.T) {
 	before := len(r.seen)
 	b, tgz := with(`{"node":"<9"}`)
 	if result := b.mustBuild(tgz); result.NodeVersion != "8.17.0" || len(r.seen) != before {
-		t.Errorf("%s was chosen, the registry asked %d times more", result.NodeVersion, len(r.seen)-before)
+		t.Errorf("got %s and %d more requests to the registry, want 8.17.0 and none", result.NodeVersion, len(r.seen)-before)
 	}
 	for engines, want := range map[string]string{
 		`{"node":">=8.18 <9"}`:           ">=8.18 <9",
@@ -284,7 +284,7 @@ func TestBuildFindsNode(t *testing.T) {
 	}
 }
 
-// A node that nothing runs with any more is removed, and what was half fetched.
+// Sweep removes unused Node.js versions and partly fetched packages.
 func TestSweepRemovesNodes(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
@@ -302,7 +302,7 @@ func TestSweepRemovesNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, left := range []string{"packages/next-1/package.json", "tmp/build-1/x"} { // by a server that was killed
+	for _, left := range []string{"packages/next-1/package.json", "tmp/build-1/x"} { // left by a server that was killed
 		if err := os.MkdirAll(filepath.Join(b.cache, left), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -310,9 +310,9 @@ func TestSweepRemovesNodes(t *testing.T) {
 	if err := b.Sweep(func(dir string) bool { return strings.HasPrefix(nodes[1], dir+"/") }); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := os.ReadDir(filepath.Join(b.cache, "packages"))
-	if err != nil || len(kept) != 1 || !strings.HasSuffix(kept[0].Name(), "@8.17.0") {
-		t.Errorf("kept %v, %v", kept, err)
+	rest, err := os.ReadDir(filepath.Join(b.cache, "packages"))
+	if err != nil || len(rest) != 1 || !strings.HasSuffix(rest[0].Name(), "@8.17.0") {
+		t.Errorf("got packages %v, %v, want 8.17.0 only", rest, err)
 	}
 	if _, err := os.Stat(nodes[1]); err != nil {
 		t.Error(err)
@@ -322,11 +322,11 @@ func TestSweepRemovesNodes(t *testing.T) {
 	}
 }
 
-func TestRegistryDownIsNotTheAppsFault(t *testing.T) {
+func TestUnreachableRegistryIsTemporary(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{Registry: "http://127.0.0.1:1", Env: map[string]string{"npm_config_fetch_retries": "0"}})
 	_, err := b.build(app(t, `{"name":"a","engines":{"node":"8.x"}}`))
 	if _, again := core.Retryable(err); !again {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v, want a temporary error", err)
 	}
 }

@@ -19,24 +19,24 @@ import (
 // Snapshot is what to build.
 type Snapshot struct {
 	Tgz  io.ReadSeeker // a gzipped tar with one top folder, package/
-	Dir  string        // where to; must not exist or be empty, its parent must exist
+	Dir  string        // to build in; must not exist or be empty, its parent must exist
 	Root string        // folder of the app below Dir; "" for Dir itself
 
-	// Env is the app's environment, as people set it. The values of what is
-	// named like a credential are not shown in the output.
+	// Env is the app's environment, as set by its user. Values of variables that
+	// are named like credentials are masked in the output.
 	Env map[string]string
 
-	// Credential is the user that owns Dir and runs the package manager; nil: the
-	// server's own. No other user may then read Dir.
+	// Credential is the user that owns Dir and runs the package manager; no other
+	// user can read Dir. nil: the server's user, without this restriction.
 	Credential *syscall.Credential
 
 	// Home is the home folder of all builds of an app, with the caches of package
 	// managers; its parent must exist. "": one of Credential's in Options.Cache,
-	// which an app must not have whose uid may have been another's before.
+	// which is not safe for an app whose uid may be reused.
 	Home string
 
 	Dependencies depcache.Cache // of the app, beside Dir; "": none
-	Caches       string         // folder of what build tools keep between builds of the app, beside Dir; "": none
+	Caches       string         // folder of the caches of build tools, beside Dir; "": none
 }
 
 // Result is a build that succeeded.
@@ -46,20 +46,20 @@ type Result struct {
 	NodeVersion string                     // such as "20.20.2"
 	Package     map[string]json.RawMessage // the fields of package.json
 	Path        []string                   // folders of programs that the app may run, as its package manager
-	Env         map[string]string          // that the app is started with, over what people set: package.json's env, and what npm sets
+	Env         map[string]string          // of the app, overriding what its user set: package.json's env, and what npm sets
 
-	Web       string            // shell command that serves; "" if nothing does
+	Web       string            // shell command that serves requests; "" if there is none
 	Processes map[string]string // commands of other processes, by name
 	Release   string            // command that runs once before the switch; "" for none
-	Static    string            // folder below Dir of a static site; "" if it is none
+	Static    string            // folder of a static site, below Dir; "" if it is not a static site
 	Fallback  string            // file below Static that answers unknown paths; "" for none
 	Health    string            // path that answers 2xx or 3xx once the app is ready; "" for none
 }
 
-// Builder builds snapshots. It may be used by several goroutines at once.
+// Builder builds snapshots. It is safe for concurrent use.
 type Builder struct {
 	o        Options
-	fetching chan struct{} // held by the one build that fetches something
+	fetching chan struct{} // lock of the build that fetches something
 
 	published map[string]published // by package; guarded by fetching
 
@@ -67,20 +67,20 @@ type Builder struct {
 	settings     *settings // nil: not read yet
 }
 
-// New returns a Builder. It reads and runs nothing yet.
+// New returns a Builder. It does not access the disk or run programs.
 func New(o Options) *Builder {
 	return &Builder{o: o.withDefaults(), fetching: make(chan struct{}, 1), published: map[string]published{}}
 }
 
-// errTimeout is why a build's context ended that took too long.
+// errTimeout is the cause of a context that ended at Options.Timeout.
 var errTimeout = errors.New("the time limit has passed")
 
 // Build unpacks s.Tgz into s.Dir, without its top folder, and builds the app in
-// it. What happens is written to out as text while it happens; an error in
-// writing it does not end the build. If Build fails it removes s.Dir.
+// it. It writes its progress to out as text; write errors do not end the
+// build. If Build fails it removes s.Dir.
 //
-// It fails with [core.CodePlatformBuildFailed] if the app's author can mend it;
-// as a [core.Transient] error, if trying again may help.
+// It fails with [core.CodePlatformBuildFailed] if the app's author can fix it, and
+// with a [core.Transient] error if a retry may help.
 func (b *Builder) Build(ctx context.Context, s Snapshot, out io.Writer) (Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.o.Timeout, errTimeout)
 	defer cancel()
@@ -97,7 +97,7 @@ func (b *Builder) Build(ctx context.Context, s Snapshot, out io.Writer) (Result,
 	return Result{}, err
 }
 
-// fresh makes the folder, or checks that it is empty.
+// fresh creates the folder, or checks that it is empty.
 func fresh(s Snapshot) error {
 	mode := os.FileMode(0o755)
 	if s.Credential != nil {
@@ -106,7 +106,7 @@ func fresh(s Snapshot) error {
 	if err := os.Mkdir(s.Dir, mode); err == nil {
 		return nil
 	} else if !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("builds: making the folder: %w", err)
+		return fmt.Errorf("builds: creating the folder: %w", err)
 	}
 	entries, err := os.ReadDir(s.Dir)
 	if err == nil && len(entries) > 0 {
@@ -149,7 +149,7 @@ func (b *Builder) tools() (tools, error) {
 	return t, nil
 }
 
-// npmScript returns the script that npm is.
+// npmScript returns the path of npm's script.
 func (t tools) npmScript() string {
 	if script, err := filepath.EvalSymlinks(t.npm); err == nil {
 		return script

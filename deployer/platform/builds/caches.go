@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// cacheFolders are what build tools keep for their next run, below the app's
-// folder or that of its workspace.
+// cacheFolders are the cache folders of build tools, below the app's folder or that
+// of its workspace.
 var cacheFolders = []string{ //nolint:gochecknoglobals // a table
 	".next/cache", "node_modules/.cache", "node_modules/.vite", "node_modules/.astro", ".turbo", ".parcel-cache", ".angular/cache", ".nx/cache",
 }
 
-// cachesName is the folder in an app's home where they are between builds.
+// cachesName is the folder in an app's home that stores them between builds.
 const cachesName = ".build-caches"
 
-// What moves caches is run as the app's user, who owns both sides. Into the
-// build go links, which are of no harm there; what is kept is a copy, as the
-// app may change what it has.
+// The scripts that move caches run as the app's user, which owns both sides. The
+// build gets hard links; the stored cache is a copy, as the app may change its
+// files.
 const (
 	restoreScript = `for d; do s="$HOME/` + cachesName + `/$d"; if [ -d "$s" ] && [ ! -e "$d" ]; then mkdir -p "$(dirname "$d")" && cp -al "$s" "$d"; fi; done`
 	saveScript    = `for d; do t="$HOME/` + cachesName + `/$d"; rm -rf "$t"; if [ -d "$d" ]; then mkdir -p "$(dirname "$t")" && cp -a --reflink=auto "$d" "$t"; fi; done`
@@ -40,7 +40,7 @@ func (g *building) caches() []string {
 	return found
 }
 
-// restoreCaches gives the build what build tools kept in earlier ones.
+// restoreCaches restores the caches of build tools from earlier builds.
 func (g *building) restoreCaches(ctx context.Context) {
 	if g.Home == "" || len(g.plan.Build) == 0 {
 		return
@@ -51,31 +51,31 @@ func (g *building) restoreCaches(ctx context.Context) {
 	g.moveCaches(ctx, restoreScript)
 }
 
-// saveCaches keeps what build tools left for the next build.
+// saveCaches saves the caches of build tools for the next build.
 func (g *building) saveCaches(ctx context.Context) {
 	if g.Home != "" && len(g.plan.Build) > 0 {
 		g.moveCaches(ctx, saveScript)
 	}
 }
 
-// moveCaches runs a script on the cache folders. Without them a build is slower,
-// and no worse.
+// moveCaches runs a script on the cache folders. Errors are only logged: without
+// caches a build is just slower.
 func (g *building) moveCaches(ctx context.Context, script string) {
-	var said strings.Builder
+	var output strings.Builder
 	err := g.run(ctx, command{
 		args: append([]string{"/bin/sh", "-c", script, "sh"}, g.caches()...), dir: g.Dir, app: g.Dir,
-		home: g.Home, as: g.Credential, metered: true, stdout: &said, stderr: &said,
+		home: g.Home, as: g.Credential, metered: true, stdout: &output, stderr: &output,
 	})
 	if err != nil {
-		g.o.Logger.WarnContext(ctx, "build caches not kept", "dir", g.Dir, "error", err, "output", said.String())
+		g.o.Logger.WarnContext(ctx, "moving build caches failed", "dir", g.Dir, "error", err, "output", output.String())
 	}
 }
 
-// siteName is the folder of a static site in what was built.
+// siteName is the folder of a static site in the built folder.
 const siteName = "site"
 
-// keepStatic removes all but a static site's folder, which it returns, below the
-// build's folder.
+// keepStatic removes everything except a static site's folder, and returns the new
+// path of that, below the build's folder.
 func (g *building) keepStatic(static string) (string, error) {
 	from := path.Join(g.project.App.Dir, static)
 	if from == "." {
@@ -85,7 +85,7 @@ func (g *building) keepStatic(static string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("builds: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // what is moved is moved
+	defer root.Close() //nolint:errcheck // nothing was written through it
 	const next = ".webhooks-site"
 	if err := root.RemoveAll(next); err != nil {
 		return "", fmt.Errorf("builds: keeping the site: %w", err)

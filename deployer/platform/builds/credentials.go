@@ -12,10 +12,10 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// secrets returns a Redactor of what must not appear in the output: the values
-// in the app's environment that are named like credentials, and what package
-// managers may send to a registry, by the operator's settings and the .npmrc of
-// the app. A registry may repeat them in its error message.
+// secrets returns a Redactor of the credentials that must not appear in the output:
+// the values of environment variables that are named like credentials, and the
+// registry credentials in the operator's settings and the app's .npmrc, which a
+// registry may repeat in its error messages.
 func (g *building) secrets() *redact.Redactor {
 	found := g.credentialsIn("registry", g.o.Registry)
 	for _, env := range []map[string]string{g.o.Env, g.env} {
@@ -55,10 +55,10 @@ func (g *building) npmrcs() []string {
 
 const maxNpmrc = 1 << 20 // bytes
 
-// variable matches npm's way to name a variable of the environment.
+// variable matches a reference to an environment variable in .npmrc.
 var variable = regexp.MustCompile(`\$\{[^{}]+\}`)
 
-// credentialsIn returns those in a setting.
+// credentialsIn returns the credentials in a setting.
 func (g *building) credentialsIn(name, value string) []core.Secret {
 	value = variable.ReplaceAllStringFunc(value, func(v string) string {
 		name := strings.TrimSuffix(v[2:len(v)-1], "?")

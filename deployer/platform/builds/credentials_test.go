@@ -10,16 +10,16 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 )
 
-// A registry that repeats a request in its error message brings no credential
-// into the output of a build, nor into the reason of its failure.
-func TestOutputHoldsNoCredentialThatTheRegistryRepeats(t *testing.T) {
+// Credentials that a registry repeats in its error message appear neither in the
+// output of a build nor in its error.
+func TestOutputMasksCredentials(t *testing.T) {
 	t.Parallel()
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		said := "you sent " + r.Header.Get("Authorization")
+		answer := "you sent " + r.Header.Get("Authorization")
 		if _, password, ok := r.BasicAuth(); ok {
-			said += " which is " + password
+			answer += " which is " + password
 		}
-		message, _ := json.Marshal(map[string]string{"error": said})
+		message, _ := json.Marshal(map[string]string{"error": answer})
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write(message)
@@ -44,10 +44,10 @@ func TestOutputHoldsNoCredentialThatTheRegistryRepeats(t *testing.T) {
 			}
 			for place, text := range map[string]string{"output": b.out.String(), "error": err.Error()} {
 				if strings.Contains(text, "canary") || strings.Contains(text, "Y2FuYXJ5") {
-					t.Errorf("the %s has a credential: %s", place, text)
+					t.Errorf("the %s contains a credential: %s", place, text)
 				}
 				if !strings.Contains(text, "you sent ") || !strings.Contains(text, "***") {
-					t.Errorf("the registry's words are not in the %s: %s", place, text)
+					t.Errorf("the registry's message is missing in the %s: %s", place, text)
 				}
 			}
 		})

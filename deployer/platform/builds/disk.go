@@ -13,19 +13,19 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// leastSize is what a file, folder or link counts for at least: an empty one
-// needs room as well, and a disk has a limit of files, too.
+// leastSize is the minimum size that is counted for a file, folder or link: empty
+// ones use disk space as well, and the number of files on a disk is limited.
 const leastSize = 4096
 
-// errDeep is an app that nests folders until no path leads to them, where
-// they could not be counted.
+// errDeep is the error of an app that nests folders deeper than the maximum length
+// of a path, where they can't be measured.
 var errDeep = errors.New("its folders are nested deeper than a path may be long")
 
-// size returns how many bytes of the disk the folder takes, each file once.
-// What goes away meanwhile counts for nothing. It stops at what the context ends.
+// size returns the disk usage of a folder in bytes, counting each file once. It
+// ignores files that are removed meanwhile, and stops when ctx ends.
 func size(ctx context.Context, dir string) (int64, error) {
 	var total int64
-	seen := map[uint64]bool{} // files with several names
+	seen := map[uint64]bool{} // files with several hard links
 	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
@@ -44,7 +44,7 @@ func size(ctx context.Context, dir string) (int64, error) {
 			return errDeep
 		}
 		if err != nil {
-			return nil //nolint:nilerr // it is gone
+			return nil //nolint:nilerr // it was removed
 		}
 		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 			if stat.Nlink > 1 && !info.IsDir() {
@@ -60,38 +60,38 @@ func size(ctx context.Context, dir string) (int64, error) {
 	return total, err
 }
 
-// meter watches what a run of npm writes; nil watches nothing.
+// meter limits the disk usage of a command; a nil meter does not.
 type meter struct {
 	limit int64
 	every time.Duration
-	dirs  []string // that are new
-	home  string   // that has npm's cache; what it grows by counts
-	held  int64    // what home had before
+	dirs  []string // created for the command
+	home  string   // contains npm's cache; its growth is counted
+	base  int64    // size of home before
 }
 
-// check returns an error if there is more than the limit.
+// check returns an error if the limit is exceeded.
 func (m *meter) check(ctx context.Context) error {
 	if m == nil {
 		return nil
 	}
-	total := -m.held
+	total := -m.base
 	for _, dir := range append([]string{m.home}, m.dirs...) {
 		n, err := size(ctx, dir)
 		if errors.Is(err, errDeep) {
 			return core.NewError(core.CodePlatformBuildFailed, "the build was ended: "+errDeep.Error(), err)
 		}
 		if err != nil {
-			return fmt.Errorf("builds: measuring what a build writes: %w", err)
+			return fmt.Errorf("builds: measuring the disk usage of a build: %w", err)
 		}
 		total += n
 	}
 	if total > m.limit {
-		return failed("the build wrote more than %s to the disk, which is all that the platform allows, and was ended", bytesText(m.limit))
+		return failed("the build wrote more than %s to the disk, which is the limit of the platform, and was ended", bytesText(m.limit))
 	}
 	return nil
 }
 
-// watch checks until ctx ends, and ends the build by the failure it finds.
+// watch checks at intervals until ctx ends, and calls end with an error it finds.
 func (m *meter) watch(ctx context.Context, end context.CancelCauseFunc) {
 	if m == nil {
 		return
@@ -105,19 +105,19 @@ func (m *meter) watch(ctx context.Context, end context.CancelCauseFunc) {
 			return
 		case <-timer.C:
 		}
-		begun := time.Now()
+		begin := time.Now()
 		if err := m.check(ctx); err != nil {
 			if ctx.Err() == nil {
 				end(err)
 			}
 			return
 		}
-		// Not more than a sixth of the time for looking, however much there is.
-		wait = max(m.every, 5*time.Since(begun))
+		// Spend at most a sixth of the time on checks.
+		wait = max(m.every, 5*time.Since(begin))
 	}
 }
 
-// bytesText returns a number of bytes as a person reads it.
+// bytesText formats a number of bytes.
 func bytesText(n int64) string {
 	switch {
 	case n >= 1<<30 && n%(1<<30) == 0:
@@ -129,18 +129,18 @@ func bytesText(n int64) string {
 	}
 }
 
-// meter returns what measures a run; its home is measured now.
+// meter returns a meter for a command, after measuring the command's home.
 func (b *Builder) meter(ctx context.Context, c command, home, tmp string) (*meter, error) {
 	if !c.metered {
 		return nil, nil
 	}
 	m := &meter{limit: b.o.MaxDisk, every: b.o.DiskInterval, dirs: []string{c.app, tmp}, home: home}
 	var err error
-	m.held, err = size(ctx, home)
-	if errors.Is(err, errDeep) || err == nil && m.held > m.limit {
-		// What earlier builds put there. Caches are no great loss, and many
-		// builds must not put there, bit by bit, what one may not.
-		m.held = 0
+	m.base, err = size(ctx, home)
+	if errors.Is(err, errDeep) || err == nil && m.base > m.limit {
+		// Earlier builds have filled it. Remove it: it contains only caches, and the
+		// limit must hold for the sum of many builds.
+		m.base = 0
 		if err = os.RemoveAll(home); err == nil {
 			_, err = b.home(ctx, c)
 		}

@@ -14,14 +14,14 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 )
 
-func TestBuildEndsWhatFillsTheDisk(t *testing.T) {
+func TestBuildEndsScriptsThatFillDisk(t *testing.T) {
 	t.Parallel()
-	for name, where := range map[string]string{"own folder": ".", "temporary": "$TMPDIR", "home": "$HOME"} {
+	for name, dir := range map[string]string{"own folder": ".", "temporary": "$TMPDIR", "home": "$HOME"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, builds.Options{MaxDisk: 8 << 20, DiskInterval: 10 * time.Millisecond})
-			// It prints its process id, and goes on until it is ended.
-			script := fmt.Sprintf(`trap '' TERM; echo PID $$; i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > "%s/big$((i%%30))"; done`, where)
+			// It prints its process id and runs until it is killed.
+			script := fmt.Sprintf(`trap '' TERM; echo PID $$; i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > "%s/big$((i%%30))"; done`, dir)
 			tgz := app(t, fmt.Sprintf(`{"name":"a","scripts":{"postinstall":%q}}`, script), ".npmrc", "foreground-scripts=true\n")
 			watch := &watcher{found: make(chan string, 1), mark: "PID "}
 			_, err := b.Build(t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Credential: b.as}, watch)
@@ -47,8 +47,8 @@ func TestBuildEndsWhatFillsTheDisk(t *testing.T) {
 	}
 }
 
-// What is written between two looks, or needs no bytes at all, counts too.
-func TestBuildMeasuresTheDiskAtItsEnd(t *testing.T) {
+// Files that are written between two checks are counted, and so are empty files.
+func TestBuildMeasuresDiskAtEnd(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, script string
@@ -57,7 +57,7 @@ func TestBuildMeasuresTheDiskAtItsEnd(t *testing.T) {
 		{"less", "head -c 3000000 /dev/zero > x; ln x y; ln x z", false},
 		{"more", "head -c 9000000 /dev/zero > x", true},
 		{"files without content", "seq 3000 | xargs touch", true},
-		{"out of reach", "mkdir x && chmod 000 x", false},
+		{"unreadable", "mkdir x && chmod 000 x", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +70,7 @@ func TestBuildMeasuresTheDiskAtItsEnd(t *testing.T) {
 			mention(t, b.failure(tgz), "8 MiB")
 		})
 	}
-	t.Run("too deep to be counted", func(t *testing.T) {
+	t.Run("too deep to be measured", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, builds.Options{})
 		name := strings.Repeat("d", 200)
@@ -79,8 +79,8 @@ func TestBuildMeasuresTheDiskAtItsEnd(t *testing.T) {
 	})
 }
 
-// Nor may many builds fill the disk together.
-func TestBuildClearsAFullHome(t *testing.T) {
+// Several builds together can't exceed the limit either.
+func TestBuildClearsFullHome(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{MaxDisk: 8 << 20})
 	b.failure(app(t, `{"name":"a","scripts":{"postinstall":"head -c 9000000 /dev/zero > $HOME/big"}}`))
@@ -89,8 +89,8 @@ func TestBuildClearsAFullHome(t *testing.T) {
 	b.mustBuild(app(t, `{"name":"a","scripts":{"postinstall":"test -e $HOME/small"}}`))
 }
 
-// The uid of an app that was destroyed is another one's later.
-func TestBuildTakesNobodysHome(t *testing.T) {
+// The home of an app that was destroyed is not used by an app with the same uid.
+func TestBuildRemovesHomeOfOtherUser(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
 	b.home = filepath.Join(filepath.Dir(b.dir), "home")

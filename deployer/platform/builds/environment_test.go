@@ -8,8 +8,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 )
 
-// The app's environment is there while it is built, with package.json's over
-// it, and what is named like a credential does not appear in the output.
+// A build has the app's environment, overridden by package.json's, and values of
+// variables that are named like credentials do not appear in the output.
 func TestBuildHasTheAppsEnvironment(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
@@ -18,7 +18,7 @@ func TestBuildHasTheAppsEnvironment(t *testing.T) {
 	env := b.read("env.txt")
 	mention(t, env, "FLAG=yes", "BOTH=package's", "PORT_COUNT=3", "API_TOKEN=canary-secret", "NODE_ENV=production")
 	if strings.Contains(env, "=/evil") {
-		t.Errorf("the app's environment changes where programs are found:\n%s", env)
+		t.Errorf("the app's environment overrides PATH or HOME:\n%s", env)
 	}
 	if out := b.out.String(); strings.Contains(out, "canary") || !strings.Contains(out, "token ***") {
 		t.Errorf("the output is\n%s", out)
@@ -28,7 +28,7 @@ func TestBuildHasTheAppsEnvironment(t *testing.T) {
 	}
 }
 
-// A private registry is asked with the token of the app's environment.
+// Requests to a private registry have the token of the app's environment.
 func TestPrivateRegistry(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
@@ -38,12 +38,12 @@ func TestPrivateRegistry(t *testing.T) {
 	host := strings.TrimPrefix(r.url, "http:")
 	b.mustBuild(app(t, `{"name":"a","dependencies":{"left":"1.0.0"}}`, ".npmrc", host+"/:_authToken=${NPM_TOKEN}\n"))
 	if got := r.sent(); got != "Bearer canary-secret" {
-		t.Errorf("the registry was sent %q", got)
+		t.Errorf("the registry got %q", got)
 	}
 }
 
-// An outage of the registry is nobody's fault: the build can be tried again.
-func TestInstallWhileTheRegistryIsDown(t *testing.T) {
+// An outage of the registry is a temporary error.
+func TestInstallWithoutRegistry(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{Registry: "http://127.0.0.1:1", Env: map[string]string{"npm_config_fetch_retries": "0"}})
 	_, err := b.build(app(t, `{"name":"a","dependencies":{"left":"1.0.0"}}`))

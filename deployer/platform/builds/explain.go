@@ -10,15 +10,15 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// symptom is a line that says why a program failed.
+// symptom is a line that explains why a program failed.
 type symptom struct {
 	line   *regexp.Regexp
 	remedy string
 	after  int // further lines that belong to it
 }
 
-// outages are failures to reach a registry, which may pass. What a script
-// prints is not among them: it may have failed for another reason.
+// outages match failures to reach a registry, which may be temporary. They do not
+// match the output of scripts, which may have failed for another reason.
 var outages = []*regexp.Regexp{ //nolint:gochecknoglobals // a table
 	regexp.MustCompile(`^npm (?:error|ERR!) code (E5\d\d|E429|ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|EIDLETIMEOUT|EAI_AGAIN|ENOTFOUND|EPIPE|EHOSTUNREACH|ENETUNREACH|FETCH_ERROR|ERR_INVALID_CHUNK)\b`),
 	regexp.MustCompile(`^error .*(?:https?://\S+: (?:ECONN\w+|ETIMEDOUT|ESOCKETTIMEDOUT|EAI_AGAIN|ENOTFOUND|socket hang up|tunneling socket|Request failed "5\d\d|Request failed "429)|trouble with your network connection)`),
@@ -29,7 +29,7 @@ var outages = []*regexp.Regexp{ //nolint:gochecknoglobals // a table
 	regexp.MustCompile(`ERR_PNPM_\w*(?:ECONN\w+|ETIMEDOUT|EAI_AGAIN|ENOTFOUND)|^\s*(?:ERROR|error|\[ERR_\w+\]).*\b(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN)\b`),
 }
 
-// symptoms are looked for in this order.
+// symptoms are searched in this order.
 var symptoms = []symptom{ //nolint:gochecknoglobals // a table
 	{regexp.MustCompile(`Could not resolve dependency:|ERESOLVE could not resolve`), "make the versions fit, or put legacy-peer-deps=true into .npmrc", 2},
 	{regexp.MustCompile(`can only install packages when your|Missing: .* from lock file|lock file's .* does not satisfy|ERR_PNPM_\w*LOCKFILE\w*|Your lockfile needs to be updated|lockfile would have been (?:modified|created)`), "install on your machine and commit the lockfile", 0},
@@ -47,10 +47,10 @@ var symptoms = []symptom{ //nolint:gochecknoglobals // a table
 	{regexp.MustCompile(`Missing script|ERR_PNPM_NO_SCRIPT|Command "\S+" not found`), "", 0},
 }
 
-// noise is what package managers print after each failure.
+// noise matches lines that package managers print after every failure.
 var noise = regexp.MustCompile(`A complete log of this run|^npm (?:error|ERR!)\s*$|\b(?:code (?:\d+|ELIFECYCLE|1)|path /\S+|command failed)$|Lifecycle script .* failed|^error Command failed with exit code|^info Visit|^\s*at .*[:(]\d+|^Node\.js v\d|^\s*$|^> |\[ELIFECYCLE\]|ERR_PNPM_RECURSIVE_RUN_FIRST_FAIL|^npm (?:error|ERR!) command sh -c|^➤ YN0000:|^error: script`)
 
-// managers' marks before what they say, and colours.
+// Prefixes of the messages of package managers, and colours.
 var (
 	marks   = regexp.MustCompile(`^(?:npm (?:error|ERR!) ?|npm notice |➤ YN\d+: [│└┌ ]*|error |│ )+`)
 	colours = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
@@ -58,8 +58,8 @@ var (
 
 const maxDetail = 12 // lines
 
-// explain returns the error of a program of the app's that failed: the line
-// that says why, what to do, and the last lines that matter.
+// explain returns the error of a program of the app that failed: the line with the
+// cause, what to do, and the last relevant lines.
 func explain(doing string, exit *exec.ExitError, lines []string) error {
 	for i, line := range lines {
 		lines[i] = colours.ReplaceAllString(line, "")
@@ -83,7 +83,7 @@ func explain(doing string, exit *exec.ExitError, lines []string) error {
 	return e
 }
 
-// cause returns the line that says why a program failed, and what to do.
+// cause returns the line with the cause of a failure, and what to do.
 func cause(lines []string) (why, remedy string) {
 	for _, s := range symptoms {
 		for i := range slices.Backward(lines) {
@@ -93,7 +93,7 @@ func cause(lines []string) (why, remedy string) {
 			first, more := strings.CutPrefix(plain(lines[i]), "code ")
 			found, after := []string{first}, s.after
 			if more {
-				found[0], after = first+":", after+1 // npm's next line has the words
+				found[0], after = first+":", after+1 // npm's next line has the message
 			}
 			for _, next := range lines[i+1:] {
 				if len(found) > after {
@@ -114,7 +114,7 @@ func cause(lines []string) (why, remedy string) {
 	return "", ""
 }
 
-// plain returns a line without what package managers put before it.
+// plain returns a line without the prefixes of package managers.
 func plain(line string) string {
 	line = strings.TrimSpace(marks.ReplaceAllString(line, ""))
 	const most = 300
@@ -124,7 +124,7 @@ func plain(line string) string {
 	return line
 }
 
-// detail returns the last lines that say something.
+// detail returns the last lines that are not noise.
 func detail(lines []string) string {
 	var found []string
 	for _, line := range slices.Backward(lines) {

@@ -14,7 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// seeds are tars that the fuzzer begins from.
+// seeds returns the seed corpus of tars.
 func seeds(f *testing.F) [][]byte {
 	f.Helper()
 	var all [][]byte
@@ -49,15 +49,15 @@ func seeds(f *testing.F) [][]byte {
 	return all
 }
 
-// Whatever a tar holds, nothing is made outside of the folder, and within it
-// only files, folders, and links that stay there.
+// Whatever a tar contains, nothing is created outside of the folder, and inside only
+// files, folders, and links that do not lead out of it.
 func FuzzUnpack(f *testing.F) {
 	for _, seed := range seeds(f) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		text = bytes.Clone(text)
-		mend(text)
+		fixChecksums(text)
 		var packed bytes.Buffer
 		zipped, err := gzip.NewWriterLevel(&packed, gzip.NoCompression)
 		if err != nil {
@@ -76,14 +76,14 @@ func FuzzUnpack(f *testing.F) {
 		}
 		_, err = unpack(t.Context(), bytes.NewReader(packed.Bytes()), dir, Options{MaxUnpacked: 1 << 20, MaxEntries: 50}, nil)
 		if err != nil && core.CodeOf(err) != core.CodePlatformBuildFailed {
-			t.Fatalf("it is the server's fault: %v", err)
+			t.Fatalf("error without the code of a failed build: %v", err)
 		}
 		err = filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err
 			}
 			if !strings.HasPrefix(path, dir+"/") {
-				t.Errorf("made %s", path)
+				t.Errorf("created %s", path)
 			}
 			info, err := entry.Info()
 			if err != nil {
@@ -97,7 +97,7 @@ func FuzzUnpack(f *testing.F) {
 					t.Errorf("%s leads to %s", path, to)
 				}
 			default:
-				t.Errorf("made %s with %v", path, mode)
+				t.Errorf("created %s with mode %v", path, mode)
 			}
 			return nil
 		})
@@ -107,9 +107,9 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// mend writes the checksums that headers should have, else nothing that was
-// changed would be looked at.
-func mend(text []byte) {
+// fixChecksums corrects the checksums of headers, so that mutated headers are not
+// refused at once.
+func fixChecksums(text []byte) {
 	for at := 0; at+512 <= len(text); at += 512 {
 		header := text[at : at+512]
 		if string(header[257:262]) != "ustar" {

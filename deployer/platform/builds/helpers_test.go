@@ -24,7 +24,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
 )
 
-// entry is one of an archive.
+// entry is an entry of an archive.
 type entry struct {
 	name string
 	text string
@@ -43,7 +43,7 @@ func pack(t testing.TB, entries ...entry) []byte {
 	for _, e := range entries {
 		header := &tar.Header{
 			Name: e.name, Typeflag: e.kind, Linkname: e.link, Size: int64(len(e.text)), Mode: e.mode, PAXRecords: e.pax,
-			Uid: 12345, Gid: 12345, // of no user here
+			Uid: 12345, Gid: 12345, // not a user of this machine
 		}
 		switch {
 		case e.kind != 0:
@@ -73,7 +73,8 @@ func pack(t testing.TB, entries ...entry) []byte {
 	return packed.Bytes()
 }
 
-// app returns an archive with that package.json and files "name", "text", ….
+// app returns an archive with the given package.json and files, which are pairs of
+// name and text.
 func app(t testing.TB, pkg string, files ...string) []byte {
 	t.Helper()
 	entries := []entry{{name: "package/package.json", text: pkg}}
@@ -83,8 +84,8 @@ func app(t testing.TB, pkg string, files ...string) []byte {
 	return pack(t, entries...)
 }
 
-// bench is a Builder under test.
-type bench struct {
+// fixture is a Builder under test.
+type fixture struct {
 	*builds.Builder
 	t     testing.TB
 	dir   string // to be built in; does not exist
@@ -97,30 +98,30 @@ type bench struct {
 	out   bytes.Buffer
 }
 
-func setup(t testing.TB, o builds.Options) *bench {
+func setup(t testing.TB, o builds.Options) *fixture {
 	t.Helper()
 	top := t.TempDir()
-	if err := os.Chmod(filepath.Dir(top), 0o755); err != nil { //nolint:gosec // the app's user must pass
+	if err := os.Chmod(filepath.Dir(top), 0o755); err != nil { //nolint:gosec // the app's user needs to search it
 		t.Fatal(err)
 	}
 	if o.Cache == "" {
 		o.Cache = filepath.Join(top, "cache")
 	}
-	b := &bench{t: t, dir: filepath.Join(top, "app"), cache: o.Cache, Builder: builds.New(o)}
+	b := &fixture{t: t, dir: filepath.Join(top, "app"), cache: o.Cache, Builder: builds.New(o)}
 	if os.Getuid() == 0 {
-		// Another one than that of tests that run on this machine at the same time.
+		// A different uid for each test process on this machine.
 		uid := 51_000 + uint32(os.Getpid()%9000) //nolint:gosec // a uid
 		b.as = &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}
 	}
 	return b
 }
 
-func (b *bench) build(tgz []byte) (builds.Result, error) {
+func (b *fixture) build(tgz []byte) (builds.Result, error) {
 	b.t.Helper()
 	return b.Build(b.t.Context(), builds.Snapshot{Tgz: bytes.NewReader(tgz), Dir: b.dir, Root: b.root, Env: b.env, Credential: b.as, Home: b.home, Dependencies: b.deps}, &b.out)
 }
 
-func (b *bench) mustBuild(tgz []byte) builds.Result {
+func (b *fixture) mustBuild(tgz []byte) builds.Result {
 	b.t.Helper()
 	result, err := b.build(tgz)
 	if err != nil {
@@ -129,8 +130,8 @@ func (b *bench) mustBuild(tgz []byte) builds.Result {
 	return result
 }
 
-// failure builds what must fail, and returns whose reason it is.
-func (b *bench) failure(tgz []byte) string {
+// failure builds an app that must fail because of the app, and returns the reason.
+func (b *fixture) failure(tgz []byte) string {
 	b.t.Helper()
 	_, err := b.build(tgz)
 	reason, ok := blamed(err)
@@ -143,7 +144,7 @@ func (b *bench) failure(tgz []byte) string {
 	return reason
 }
 
-// blamed returns the reason of a failure that the app's author can mend.
+// blamed returns the reason of a failure that the app's author can fix.
 func blamed(err error) (reason string, ok bool) {
 	e, ok := errors.AsType[*core.Error](err)
 	if _, again := core.Retryable(err); !ok || again || e.Code != core.CodePlatformBuildFailed {
@@ -152,9 +153,9 @@ func blamed(err error) (reason string, ok bool) {
 	return e.Reason, true
 }
 
-func (b *bench) read(name string) string {
+func (b *fixture) read(name string) string {
 	b.t.Helper()
-	text, err := os.ReadFile(filepath.Join(b.dir, name)) //nolint:gosec // the test's own
+	text, err := os.ReadFile(filepath.Join(b.dir, name)) //nolint:gosec // written by the test
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -176,7 +177,7 @@ type registry struct {
 	mu          sync.Mutex
 	tarballs    map[string][]byte                     // by path
 	packages    map[string]map[string]json.RawMessage // name to version to manifest
-	seen        []string                              // paths that were asked for
+	seen        []string                              // requested paths
 	credentials string                                // of the last request
 }
 
@@ -228,7 +229,7 @@ func (r *registry) sent() string {
 	return r.credentials
 }
 
-// asked returns how often a path was asked for.
+// asked returns how often a path was requested.
 func (r *registry) asked(path string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -241,7 +242,7 @@ func (r *registry) asked(path string) int {
 	return n
 }
 
-// ServeHTTP answers npm.
+// ServeHTTP serves packages to npm.
 func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -268,12 +269,12 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	})
 }
 
-// await waits until something is so, for a minute at most.
+// await waits until done returns true, for a minute at most.
 func await(t *testing.T, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("it has not come about")
+			t.Fatal("timeout")
 		}
 	}
 }

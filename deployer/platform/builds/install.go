@@ -9,8 +9,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 )
 
-// install installs the dependencies, or reuses those of an earlier build that
-// asked for the same.
+// install installs the dependencies, or reuses those of an earlier build with the
+// same key.
 func (g *building) install(ctx context.Context, reuse bool) error {
 	key, ok := "", false
 	if g.Dependencies != "" && reuse {
@@ -20,8 +20,8 @@ func (g *building) install(ctx context.Context, reuse bool) error {
 	if ok {
 		scripts, found, err := g.Dependencies.Restore(key, g.Dir, g.Credential)
 		if err != nil {
-			g.o.Logger.WarnContext(ctx, "dependencies of an earlier build not reused", "dir", g.Dir, "error", err)
-			_ = g.Dependencies.Drop(key) // installing anew does as well
+			g.o.Logger.WarnContext(ctx, "restoring dependencies failed", "dir", g.Dir, "error", err)
+			_ = g.Dependencies.Drop(key) // they are installed again
 		}
 		if found && err == nil {
 			g.restored = true
@@ -41,7 +41,7 @@ func (g *building) install(ctx context.Context, reuse bool) error {
 		return nil
 	}
 	if err := g.Dependencies.Save(key, g.Dir, g.places(), g.Credential); err != nil {
-		g.o.Logger.WarnContext(ctx, "dependencies not kept for later builds", "dir", g.Dir, "error", err)
+		g.o.Logger.WarnContext(ctx, "saving dependencies failed", "dir", g.Dir, "error", err)
 		if errors.Is(err, depcache.ErrLost) {
 			return g.managed(ctx, g.project.Workspace.Dir, g.plan.Install)
 		}
@@ -51,8 +51,8 @@ func (g *building) install(ctx context.Context, reuse bool) error {
 	return nil
 }
 
-// runScripts runs the install scripts that are to be run in each build: of
-// these packages, and the app's own.
+// runScripts runs the install scripts that must run in each build: those of the
+// given packages, and the app's own.
 func (g *building) runScripts(ctx context.Context, packages []string) error {
 	if len(packages) > 0 {
 		g.out.say("Running the install scripts of %s", strings.Join(packages, ", "))
@@ -68,8 +68,8 @@ func (g *building) runScripts(ctx context.Context, packages []string) error {
 	return nil
 }
 
-// rebuild has the package manager run the install scripts of packages. yarn 1
-// can't; npm can, as the folders are the same.
+// rebuild runs the install scripts of packages with the package manager. yarn 1
+// can't do this, so npm is used, as the folders are the same.
 func (g *building) rebuild(ctx context.Context, packages []string) error {
 	m := g.manager
 	if m.Name == project.Yarn && !m.Berry() {

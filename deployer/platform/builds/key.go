@@ -22,26 +22,26 @@ const (
 	maxLock = 64 << 20 // bytes of a lockfile that is read for its key
 )
 
-// installFields are what package managers read of package.json to install,
-// besides its scripts.
+// installFields are the fields of package.json, besides its scripts, that affect an
+// installation.
 var installFields = []string{ //nolint:gochecknoglobals // a table
 	"name", "dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta",
 	"dependenciesMeta", "bundleDependencies", "bundledDependencies", "overrides", "resolutions", "workspaces", "allowScripts",
 	"engines", "devEngines", "os", "cpu", "libc", "pnpm", "packageManager", "installConfig",
 }
 
-// installFiles are what package managers read besides package.json.
+// installFiles are the files besides package.json that affect an installation.
 var installFiles = []string{ //nolint:gochecknoglobals // a table
 	"npm-shrinkwrap.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml",
 	".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", ".pnpmfile.cjs", ".pnpmfile.mjs", "pnpmfile.js",
 }
 
-// identity is all that the installed dependencies follow from.
+// identity is everything that determines the installed dependencies.
 type identity struct {
-	Layout   int // of what is kept; another one after each change of it
+	Layout   int // version of the cache's layout
 	Node     string
 	Arch     string
-	User     int64 // -1: the server's own
+	User     int64 // -1: the server's user
 	Manager  string
 	Args     []string
 	Env      []map[string]string
@@ -51,11 +51,11 @@ type identity struct {
 	Files    map[string][]byte
 }
 
-// key returns the key of the dependencies; false if they can't be reused. They
-// can if the lockfile names each package by its content, or by git's name of
-// it, as then they are those of any other build with that lockfile. So they
-// can't if a package is a folder that is copied, or if scripts of the app's own
-// decide what there is to install, or are to be run in several folders.
+// key returns the key of the dependencies, or false if they can't be reused. They
+// can be reused if the lockfile identifies each package by its hash or git commit,
+// so that all builds with that lockfile have the same dependencies. They can't be
+// reused if a package is a copied folder, or if scripts of the app affect the
+// installation or must run in several folders.
 func (g *building) key() (string, bool) {
 	root, err := os.OpenRoot(g.Dir)
 	if err != nil {
@@ -96,7 +96,7 @@ func (g *building) key() (string, bool) {
 	return key, err == nil
 }
 
-// plain reports whether the app's own scripts leave the dependencies alone.
+// plain reports whether the app's own scripts do not affect the dependencies.
 func (g *building) plain() bool {
 	p := g.project
 	if g.manager.Lockfile == "" || p.Native || p.Workspace.Package.Script("preinstall") != "" {
@@ -110,7 +110,7 @@ func (g *building) plain() bool {
 	return true
 }
 
-// places returns where dependencies are installed, below the build's folder.
+// places returns the paths of the installed dependencies, below the build's folder.
 func (g *building) places() []string {
 	at := g.project.Workspace.Dir
 	places := []string{path.Join(at, modules)}
@@ -127,11 +127,11 @@ func (g *building) places() []string {
 	return places
 }
 
-// copied matches a dependency that is a folder of the repository, copied.
+// copied matches a dependency that is a copied folder of the repository.
 var copied = regexp.MustCompile(`\b(file|portal|directory):`)
 
-// pinned reports whether a lockfile names each package by its content, and has
-// some.
+// pinned reports whether a lockfile has packages and identifies all of them by
+// their content.
 func pinned(manager string, text []byte) bool {
 	if manager != project.Npm {
 		return len(text) > 0 && !copied.Match(text)
@@ -142,8 +142,8 @@ func pinned(manager string, text []byte) bool {
 // gitCommit is the end of a package's address in a repository of git.
 var gitCommit = regexp.MustCompile(`#[0-9a-f]{40}$`)
 
-// pinnedByNpm is pinned for a lockfile of npm 7 or later; those before tell
-// too little (docs.npmjs.com, "package-lock.json").
+// pinnedByNpm is pinned for a lockfile of npm 7 or later; older lockfiles lack the
+// information (docs.npmjs.com, "package-lock.json").
 func pinnedByNpm(text []byte) bool {
 	var lock struct {
 		Packages map[string]struct {
@@ -165,7 +165,7 @@ func pinnedByNpm(text []byte) bool {
 				return false
 			}
 		case p.InBundle || p.Integrity != "" && remote || gitCommit.MatchString(p.Resolved):
-			// A bundled one comes in another one's archive.
+			// A bundled package is part of another package's archive.
 			some = true
 		default:
 			return false
@@ -176,7 +176,7 @@ func pinnedByNpm(text []byte) bool {
 
 // readFile reads a regular file of at most limit bytes.
 func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
-	// An app that runs has the same user, and may have put a pipe there.
+	// A running app has the same user and may have created a pipe there.
 	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > limit {
-		return nil, errors.New("it is not a file, or too large")
+		return nil, errors.New("not a regular file, or too large")
 	}
 	return io.ReadAll(io.LimitReader(file, limit))
 }

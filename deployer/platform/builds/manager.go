@@ -19,11 +19,11 @@ import (
 // manager is an installed package manager.
 type manager struct {
 	project.Manager
-	args []string // that run it
+	args []string // command that runs it
 	bin  string   // folder with programs that run it, by its name
 }
 
-// manager returns the package manager that an app asks for, in its version.
+// manager returns the package manager that an app requires, in its version.
 func (b *Builder) manager(ctx context.Context, t tools, n node, asked project.Manager, out *output) (manager, error) {
 	m := manager{Manager: asked}
 	if asked.Name == project.Npm && asked.Version == "" {
@@ -64,7 +64,7 @@ func (b *Builder) npmVersion(t tools) (npmsemver.Version, bool) {
 	return npmsemver.ParseVersion(manifest(filepath.Dir(filepath.Dir(t.npmScript()))).Version)
 }
 
-// suits reports whether a version is both what is asked for and preferred.
+// suits reports whether a version is in both the required and the preferred range.
 func (b *Builder) suits(m project.Manager, v npmsemver.Version) bool {
 	for _, text := range []string{m.Range, m.Prefer} {
 		if r, err := npmsemver.ParseRange(text); err != nil || !r.Contains(v) {
@@ -74,8 +74,8 @@ func (b *Builder) suits(m project.Manager, v npmsemver.Version) bool {
 	return true
 }
 
-// choose sets the version: the newest of the range, of those that are preferred
-// if there are any. One that was fetched before does as well.
+// choose sets the version: one of the range that was fetched before, or else the
+// newest of the range, if possible a preferred one.
 func (b *Builder) choose(ctx context.Context, m *manager) error {
 	defer func() {
 		major, _, _ := strings.Cut(m.Version, ".")
@@ -85,7 +85,7 @@ func (b *Builder) choose(ctx context.Context, m *manager) error {
 		return nil
 	}
 	name, _ := packageOf(m.Manager)
-	for _, v := range b.kept(name) {
+	for _, v := range b.fetched(name) {
 		if b.suits(m.Manager, v) {
 			m.Version = v.String()
 			return nil
@@ -114,8 +114,8 @@ func (b *Builder) choose(ctx context.Context, m *manager) error {
 	return nil
 }
 
-// packageOf returns the npm package of a package manager and what of it is run:
-// a script for node, or a program, as of pnpm 12.
+// packageOf returns the npm package of a package manager and the file in it to run:
+// a script for node, or for pnpm 12 an executable.
 func packageOf(m project.Manager) (name, script string) {
 	switch {
 	case m.Name == project.Npm:
@@ -136,7 +136,7 @@ func packageOf(m project.Manager) (name, script string) {
 	return "pnpm", "bin/pnpm.cjs"
 }
 
-// manifest is what of a package.json matters here.
+// manifest returns the version and engines of a package.json.
 func manifest(dir string) (m struct {
 	Version string
 	Engines struct{ Node string }
@@ -144,19 +144,19 @@ func manifest(dir string) (m struct {
 ) {
 	text, err := os.ReadFile(filepath.Join(dir, "package.json")) //nolint:gosec // fetched, or the operator's
 	if err == nil {
-		_ = json.Unmarshal(text, &m) // what can't be read asks for nothing
+		_ = json.Unmarshal(text, &m) // an invalid file has no requirements
 	}
 	return m
 }
 
-// runner returns a Node.js that can run the package manager in dir: the app's
-// if that can, else the server's, else one that is fetched. The caller has
-// acquired the cache.
+// runner returns a Node.js that can run the package manager in dir: the app's or
+// the server's if possible, or else a fetched one. The caller must have acquired
+// the cache.
 func (b *Builder) runner(ctx context.Context, t tools, n node, dir string, out *output) (node, error) {
 	text := manifest(dir).Engines.Node
 	asked, err := project.AskNode(text, "engines.node of the package manager")
 	if err != nil || text == "" {
-		return n, nil //nolint:nilerr // it asks for nothing that can be read
+		return n, nil //nolint:nilerr // no valid requirement
 	}
 	if asked.Matches(n.version) {
 		return n, nil
@@ -167,8 +167,8 @@ func (b *Builder) runner(ctx context.Context, t tools, n node, dir string, out *
 	return b.fetchNode(ctx, asked, out)
 }
 
-// runBy finishes a package manager that is run by a Node.js, or by itself if
-// that is none, and writes the programs for those who call it by its name.
+// runBy completes a package manager that is run by a Node.js, or directly if by is
+// zero, and writes the programs that scripts call by its name.
 func (b *Builder) runBy(m manager, by node, program, dir string) (manager, error) {
 	m.args = []string{program}
 	if by.path != "" {
@@ -183,7 +183,7 @@ func (b *Builder) runBy(m manager, by node, program, dir string) (manager, error
 		names["yarnpkg"] = program
 	}
 	if err := os.MkdirAll(m.bin, 0o755); err != nil { //nolint:gosec // apps run what is in it
-		return manager{}, fmt.Errorf("builds: making the folder for %s: %w", m.Name, err)
+		return manager{}, fmt.Errorf("builds: creating the folder for %s: %w", m.Name, err)
 	}
 	for name, script := range names {
 		if err := writeProgram(filepath.Join(m.bin, name), by.path, script); err != nil {
@@ -193,7 +193,7 @@ func (b *Builder) runBy(m manager, by node, program, dir string) (manager, error
 	return m, nil
 }
 
-// quoted returns a text as one word of a shell.
+// quoted quotes a text as a single word of a shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // writeProgram writes a shell script that runs a program.
@@ -203,7 +203,7 @@ func writeProgram(to, by, program string) error {
 		run = quoted(by) + " " + run
 	}
 	text := "#!/bin/sh\nexec " + run + " \"$@\"\n"
-	if is, err := os.ReadFile(to); err == nil && string(is) == text { //nolint:gosec // the server's own
+	if old, err := os.ReadFile(to); err == nil && string(old) == text { //nolint:gosec // written by the server
 		return nil
 	}
 	return atomicfile.Write(to, []byte(text), 0o755)

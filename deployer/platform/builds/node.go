@@ -14,8 +14,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 )
 
-// fetchTries is how many versions of a range are tried: not each one was
-// published for each machine.
+// fetchTries is how many versions of a range are tried: not every version was
+// published for every architecture.
 const fetchTries = 3
 
 // node is an installed Node.js.
@@ -24,8 +24,8 @@ type node struct {
 	version npmsemver.Version
 }
 
-// node returns the Node.js that an app asks for: the server's own if it is
-// one, else another that is installed, else one that the npm registry has.
+// node returns the Node.js that an app requires: the server's own if it matches, or
+// another installed one, or one from the npm registry.
 func (b *Builder) node(ctx context.Context, t tools, asked project.Node, out *output) (node, error) {
 	for _, path := range append([]string{t.node}, b.o.Nodes...) {
 		n, err := version(ctx, path)
@@ -44,11 +44,11 @@ func (b *Builder) node(ctx context.Context, t tools, asked project.Node, out *ou
 	return b.fetchNode(ctx, asked, out)
 }
 
-// fetchNode returns a Node.js that was fetched before, or fetches one. The
-// caller has acquired the cache.
+// fetchNode returns a Node.js that was fetched before, or fetches one. The caller
+// must have acquired the cache.
 func (b *Builder) fetchNode(ctx context.Context, asked project.Node, out *output) (node, error) {
 	name := nodePackage()
-	for _, v := range b.kept(name) {
+	for _, v := range b.fetched(name) {
 		if n, err := version(ctx, b.nodePath(v)); err == nil && asked.Matches(v) {
 			return n, nil
 		}
@@ -79,7 +79,7 @@ func (b *Builder) fetchNode(ctx context.Context, asked project.Node, out *output
 	return node{}, core.Errorf(core.CodePlatformBuildFailed, "%s, and there is no such Node.js, neither installed here nor in the npm registry for this machine; ask for another one", what)
 }
 
-// nodePackage is the npm package that has the binary for this machine.
+// nodePackage returns the npm package with the binary for this machine.
 func nodePackage() string {
 	arch := map[string]string{"amd64": "x64", "arm": "armv7l", "386": "x86"}[runtime.GOARCH]
 	if arch == "" {
@@ -92,9 +92,9 @@ func (b *Builder) nodePath(v npmsemver.Version) string {
 	return filepath.Join(inside(b.packageDir(nodePackage(), v.String()), nodePackage()), "bin", "node")
 }
 
-// version asks the node at path.
+// version runs the node at path for its version.
 func version(ctx context.Context, path string) (node, error) {
-	cmd := exec.CommandContext(ctx, path, "--version") //nolint:gosec // the operator's own, or fetched
+	cmd := exec.CommandContext(ctx, path, "--version") //nolint:gosec // set by the operator, or fetched
 	cmd.Env = []string{"PATH=" + systemPath}
 	text, err := cmd.Output()
 	if err != nil {
@@ -107,12 +107,12 @@ func version(ctx context.Context, path string) (node, error) {
 	return node{path: path, version: v}, nil
 }
 
-// acquire waits until nobody else fetches something into the cache.
+// acquire waits until no other build fetches something into the cache.
 func (b *Builder) acquire(ctx context.Context) (release func(), err error) {
 	select {
 	case b.fetching <- struct{}{}:
 		return func() { <-b.fetching }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("builds: waiting for what another build fetches: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("builds: waiting for another build to fetch packages: %w", context.Cause(ctx))
 	}
 }

@@ -11,13 +11,12 @@ import (
 
 // Options are the settings of a [Builder]; only Cache has no default.
 type Options struct {
-	// Cache is the folder for what outlives a build: a home for each user that
-	// builds, and the Node.js versions and package managers that were fetched. If
-	// snapshots have a credential, it and each folder above it must be open to that
-	// user (o+x).
+	// Cache is the folder for files that outlive a build: a home for each user that
+	// builds, and the fetched Node.js versions and package managers. If snapshots
+	// have a credential, that user needs access (o+x) to it and each folder above.
 	Cache string
 
-	Node  string   // path of the node that runs npm, and apps that don't ask for another; default: from PATH
+	Node  string   // path of the node that runs npm, and apps that don't require another; default: from PATH
 	Npm   string   // path of npm; default: from PATH
 	Nodes []string // paths of further nodes that apps may run on
 
@@ -28,25 +27,25 @@ type Options struct {
 	Grace       time.Duration // between SIGTERM and SIGKILL; default 5 seconds
 	MaxUnpacked int64         // bytes an archive may unpack to; default 512 MiB
 	MaxEntries  int           // files, folders and links in an archive; default 50,000
-	MaxOutput   int64         // bytes of output that are passed on; default 1 MiB
+	MaxOutput   int64         // maximum bytes of output; default 1 MiB
 
-	// MaxDisk is how many bytes a build may write: its folder, its temporary
-	// folder, and what its home grows by. Files are counted while programs run;
-	// what scripts put in folders that are open to everybody, as /tmp, is not seen.
+	// MaxDisk is the maximum disk usage of a build in bytes: of its folder, its
+	// temporary folder, and the growth of its home. It is measured while programs
+	// run. Files that scripts write to shared folders, such as /tmp, are not counted.
 	MaxDisk      int64         // default 2 GiB
-	DiskInterval time.Duration // between two looks at it; default 1 second
+	DiskInterval time.Duration // between two checks of it; default 1 second
 
-	Memory    int64 // bytes of data a process may have (RLIMIT_DATA), and all of a build if Start limits it; default 2 GiB
+	Memory    int64 // bytes of data of a process (RLIMIT_DATA), and of a whole build if Start limits it; default 2 GiB
 	Files     int   // open files of a process; default 4096
-	Processes int   // processes and threads of the snapshot's user, if it has one, and of a build as Memory; default 512
+	Processes int   // processes and threads of the snapshot's user, if it has one, and of a whole build if Start limits it; default 512
 
-	// Start starts a build's processes, limited together if that is possible, as
-	// processes.Runner.Group does by control groups. Default: without limits.
+	// Start starts a build's processes, with common limits if possible, as
+	// processes.Runner.Group does with control groups. Default: without limits.
 	Start func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error)
 
-	// Mark returns what begins the mark of a build's processes (see package
-	// processes/group); with processes.Runner.Mark a server that was killed
-	// leaves no build behind. Default: "build.".
+	// Mark returns the prefix of the mark of a build's processes (see package
+	// processes/group). With processes.Runner.Mark, builds of a server that was
+	// killed are ended by the next one. Default: "build.".
 	Mark func() string
 
 	Logger *slog.Logger // default: discards

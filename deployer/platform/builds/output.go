@@ -8,36 +8,36 @@ import (
 	"sync"
 )
 
-// output is what a build prints, bounded. It remembers the last lines of the
-// program that runs, as a failure's cause is in them.
+// output limits the output of a build, and remembers the last lines of the current
+// program, which contain the cause of a failure.
 type output struct {
 	w io.Writer
 
 	mu     sync.Mutex
 	left   int64
-	cut    bool // and that was said
+	cut    bool // the limit was reached, and a line about it written
 	broken bool
-	line   []byte   // that goes on
+	line   []byte   // unfinished
 	last   []string // lines of the program
-	no     bool     // it was denied to write something
+	no     bool     // a line reports a permission error
 }
 
 const (
-	maxLines = 400 // that are remembered
-	maxLine  = 500 // bytes of a line that are
+	maxLines = 400 // remembered lines
+	maxLine  = 500 // remembered bytes of a line
 )
 
 func newOutput(w io.Writer, limit int64) *output { return &output{w: w, left: limit} }
 
-// say writes a line of our own.
+// say writes a line of the platform.
 func (o *output) say(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.pass(fmt.Appendf(nil, format+"\n", args...))
 }
 
-// Write accepts what a program prints. It never fails, as the program would
-// end then: whoever watches may have gone, the build goes on.
+// Write writes the output of a program. It never fails, so that the build continues
+// if the client has disconnected.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -49,7 +49,7 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	if len(text) < len(p) && !o.cut {
 		o.cut = true
-		o.pass([]byte("\n… more is printed than is shown here\n"))
+		o.pass([]byte("\n… the rest of the output is not shown\n"))
 	}
 	return len(p), nil
 }
@@ -61,7 +61,7 @@ func (o *output) pass(p []byte) {
 	}
 }
 
-// begin forgets the lines of the program before.
+// begin forgets the lines of the previous program.
 func (o *output) begin() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -86,13 +86,13 @@ func (o *output) end() {
 	o.line = o.line[:0]
 	o.last = append(o.last, text)
 	if len(o.last) > maxLines {
-		// What package managers say first of a failure is kept.
+		// Keep the first lines, which have the first message about a failure.
 		o.last = append(o.last[:maxLines/4], o.last[maxLines/4+1:]...)
 	}
 	o.no = o.no || strings.Contains(text, "EACCES") || strings.Contains(text, "EPERM") || strings.Contains(text, "ermission denied")
 }
 
-// lines returns the lines of the program that ran last.
+// lines returns the lines of the current program.
 func (o *output) lines() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -102,8 +102,7 @@ func (o *output) lines() []string {
 	return o.last
 }
 
-// denied reports whether the program that ran last was denied to write
-// something.
+// denied reports whether the current program has printed a permission error.
 func (o *output) denied() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

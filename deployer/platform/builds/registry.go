@@ -21,10 +21,10 @@ import (
 // versionsFor is how long the versions of a package are remembered.
 const versionsFor = 10 * time.Minute
 
-// errNoPackage is that the registry has no such package or version.
+// errNoPackage means that the registry has no such package or version.
 var errNoPackage = errors.New("the npm registry has no such package")
 
-// published is what the registry has of a package.
+// published are the versions of a package in the registry.
 type published struct {
 	versions []npmsemver.Version // newest first
 	asked    time.Time
@@ -41,7 +41,7 @@ func (b *Builder) versions(ctx context.Context, name string) ([]npmsemver.Versio
 	if err != nil {
 		return nil, registryError(ctx, "asking for the versions of "+name, err, stdout.Bytes(), stderr.Bytes())
 	}
-	// npm prints a list, or a text if there is one only.
+	// npm prints a list, or a string if there is only one.
 	var names []string
 	if json.Unmarshal(stdout.Bytes(), &names) != nil {
 		var one string
@@ -81,8 +81,8 @@ func (b *Builder) ownNpm(ctx context.Context, stdout, stderr *bytes.Buffer, dir 
 	})
 }
 
-// registryError returns what an error of the server's npm means: whatever is
-// not the registry's plain answer may be another one later.
+// registryError converts an error of the server's npm: errNoPackage if the registry
+// has no such package, or else a temporary error.
 func registryError(ctx context.Context, doing string, err error, stdout, stderr []byte) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("builds: %s: %w", doing, context.Cause(ctx))
@@ -105,7 +105,7 @@ func registryError(ctx context.Context, doing string, err error, stdout, stderr 
 	case "E404", "ETARGET", "EINVALIDTAGNAME":
 		return fmt.Errorf("builds: %s: %w", doing, errNoPackage)
 	}
-	e := core.Errorf(core.CodePlatformBuildFailed, "the npm registry did not answer as it should (%s); the build can be tried again", orUnknown(answer.Error.Code))
+	e := core.Errorf(core.CodePlatformBuildFailed, "the request to the npm registry failed (%s); try the build again", orUnknown(answer.Error.Code))
 	e.Cause = fmt.Errorf("builds: %s: %w: %.500s", doing, err, stderr)
 	return core.Transient(e, 0)
 }
@@ -119,18 +119,18 @@ func orUnknown(code string) string {
 
 func (b *Builder) packages() string { return filepath.Join(b.o.Cache, "packages") }
 
-// packageDir is where a version of a package is kept.
+// packageDir returns the folder of a version of a package.
 func (b *Builder) packageDir(name, version string) string {
 	return filepath.Join(b.packages(), strings.ReplaceAll(name, "/", "+")+"@"+version)
 }
 
-// inside returns the folder of a package that was fetched to dir.
+// inside returns the folder of a package below dir, which it was fetched to.
 func inside(dir, name string) string {
 	return filepath.Join(dir, "node_modules", filepath.FromSlash(name))
 }
 
-// kept returns the versions of a package that were fetched before, newest first.
-func (b *Builder) kept(name string) []npmsemver.Version {
+// fetched returns the versions of a package that were fetched before, newest first.
+func (b *Builder) fetched(name string) []npmsemver.Version {
 	entries, err := os.ReadDir(b.packages())
 	if err != nil {
 		return nil // none yet
@@ -147,8 +147,8 @@ func (b *Builder) kept(name string) []npmsemver.Version {
 	return found
 }
 
-// fetch fetches a version of a package from the registry, unless it is there,
-// and returns its folder. No script of it is run.
+// fetch fetches a version of a package from the registry, unless it was fetched
+// before, and returns its folder. It does not run scripts of the package.
 func (b *Builder) fetch(ctx context.Context, name, version string, out *output) (string, error) {
 	dir := b.packageDir(name, version)
 	if _, err := os.Stat(inside(dir, name)); err == nil {
@@ -156,13 +156,13 @@ func (b *Builder) fetch(ctx context.Context, name, version string, out *output) 
 	}
 	out.say("Fetching %s %s from the npm registry", titleOf(name), version)
 	if err := os.MkdirAll(b.packages(), 0o755); err != nil { //nolint:gosec // apps run what is in it
-		return "", fmt.Errorf("builds: making the folder for packages: %w", err)
+		return "", fmt.Errorf("builds: creating the folder for packages: %w", err)
 	}
 	next, err := os.MkdirTemp(b.packages(), "next-")
 	if err != nil {
-		return "", fmt.Errorf("builds: making the folder for packages: %w", err)
+		return "", fmt.Errorf("builds: creating the folder for packages: %w", err)
 	}
-	defer os.RemoveAll(next) //nolint:errcheck // what is left is swept at the next start
+	defer os.RemoveAll(next) //nolint:errcheck // Sweep removes the rest
 	var stdout, stderr bytes.Buffer
 	err = b.ownNpm(ctx, &stdout, &stderr, next, "install", "--prefix", next, "--ignore-scripts", "--no-save", "--no-package-lock", "--omit=optional", name+"@"+version)
 	if err != nil {
@@ -172,12 +172,12 @@ func (b *Builder) fetch(ctx context.Context, name, version string, out *output) 
 		return "", fmt.Errorf("builds: fetching %s %s: %w", name, version, err)
 	}
 	if err := errors.Join(os.Chmod(next, 0o755), os.RemoveAll(dir), os.Rename(next, dir)); err != nil { //nolint:gosec // apps run what is in it
-		return "", fmt.Errorf("builds: keeping %s %s: %w", name, version, err)
+		return "", fmt.Errorf("builds: storing %s %s: %w", name, version, err)
 	}
 	return dir, nil
 }
 
-// titleOf returns what a package is, for a person.
+// titleOf returns the name of a package's program for the output.
 func titleOf(name string) string {
 	switch {
 	case name == nodePackage():
@@ -190,10 +190,9 @@ func titleOf(name string) string {
 	return name
 }
 
-// Sweep removes what a server left in the cache that was killed, and the
-// packages that were fetched and are not used any more: used reports whether
-// something is still to run with what is in a folder, by the paths in a
-// [Result]. Nothing may be built meanwhile.
+// Sweep removes files that a killed server left in the cache, and fetched packages
+// that are no longer used: used reports whether a path in the [Result] of a current
+// build is below a folder. Sweep must not run concurrently with builds.
 func (b *Builder) Sweep(used func(dir string) bool) error {
 	failures := []error{os.RemoveAll(b.temps())}
 	entries, err := os.ReadDir(b.packages())

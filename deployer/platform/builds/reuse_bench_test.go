@@ -10,12 +10,12 @@ import (
 )
 
 // BenchmarkRebuild compares builds of an app with 80 packages of 20 files,
-// from a registry on this machine, all with what npm has in its cache:
+// from a registry on this machine, all with a warm npm cache:
 //
-//	cold      npm does all of it, as without a cache
-//	first     npm installs, and the dependencies are kept
-//	reused    they are there
-//	scripts   the same, for an app with a script of its own
+//	cold      npm installs, without a dependency cache
+//	first     npm installs, and the dependencies are cached
+//	reused    the dependencies are reused
+//	scripts   the same, for an app with an install script
 func BenchmarkRebuild(b *testing.B) {
 	s := newShop(b)
 	for i := range 80 {
@@ -28,9 +28,9 @@ func BenchmarkRebuild(b *testing.B) {
 	plain := s.app(b, nil)
 	scripts := s.app(b, map[string]any{"scripts": map[string]string{"postinstall": "true"}})
 	for _, test := range []struct {
-		name          string
-		tgz           []byte
-		shares, keeps bool
+		name           string
+		tgz            []byte
+		shares, reuses bool
 	}{
 		{"cold", plain, false, false},
 		{"first", plain, true, false},
@@ -38,25 +38,25 @@ func BenchmarkRebuild(b *testing.B) {
 		{"scripts", scripts, true, true},
 	} {
 		b.Run(test.name, func(b *testing.B) {
-			bench, next := sharing(b, builds.Options{Registry: s.url})
-			deps := bench.deps
+			f, next := sharing(b, builds.Options{Registry: s.url})
+			deps := f.deps
 			if !test.shares {
-				bench.deps = ""
+				f.deps = ""
 			}
-			bench.mustBuild(test.tgz) // fills npm's cache
+			f.mustBuild(test.tgz) // fills npm's cache
 			for n := 0; b.Loop(); n++ {
 				b.StopTimer()
-				if !test.keeps {
+				if !test.reuses {
 					if err := os.RemoveAll(string(deps)); err != nil {
 						b.Fatal(err)
 					}
 				}
 				next(fmt.Sprint("build", n))
 				b.StartTimer()
-				bench.mustBuild(test.tgz)
+				f.mustBuild(test.tgz)
 			}
-			if got := strings.Contains(bench.out.String(), reusing); got != test.keeps {
-				b.Errorf("reused is %v:\n%s", got, bench.out.String())
+			if got := strings.Contains(f.out.String(), reusing); got != test.reuses {
+				b.Errorf("reused: %v:\n%s", got, f.out.String())
 			}
 		})
 	}

@@ -23,7 +23,7 @@ const (
 	installing = "Installing the dependencies: npm ci"
 )
 
-// shop is a registry and what an app's lockfile has of it.
+// shop is a registry and the packages of it in an app's lockfile.
 type shop struct {
 	*registry
 	packages map[string]map[string]any // of the lockfile, by path
@@ -49,7 +49,7 @@ func (s *shop) add(t testing.TB, name string, manifest map[string]any, entries .
 	}
 }
 
-// app returns an app that has all of these, and further fields and files.
+// app returns an app that depends on all packages, with further fields and files.
 func (s *shop) app(t testing.TB, fields map[string]any, files ...string) []byte {
 	t.Helper()
 	dependencies := map[string]string{}
@@ -76,13 +76,13 @@ func text(t testing.TB, v any) string {
 	return string(text)
 }
 
-// sharing returns a bench whose builds share, and a function that begins the
-// next build.
-func sharing(t testing.TB, o builds.Options) (b *bench, next func(name string)) {
+// sharing returns a fixture whose builds share dependencies, and a function that
+// prepares the next build.
+func sharing(t testing.TB, o builds.Options) (b *fixture, next func(name string)) {
 	t.Helper()
 	b = setup(t, o)
 	top := filepath.Join(filepath.Dir(b.dir), "apps", "a")
-	if err := os.MkdirAll(top, 0o755); err != nil { //nolint:gosec // the app's user must pass
+	if err := os.MkdirAll(top, 0o755); err != nil { //nolint:gosec // the app's user needs to search it
 		t.Fatal(err)
 	}
 	b.deps = depcache.Cache(filepath.Join(top, ".dependencies"))
@@ -95,8 +95,8 @@ func sharing(t testing.TB, o builds.Options) (b *bench, next func(name string)) 
 	return b, next
 }
 
-// names returns what is in the folder of the trees.
-func (b *bench) names() []string {
+// names returns the names in the folder of shared dependencies.
+func (b *fixture) names() []string {
 	b.t.Helper()
 	entries, err := os.ReadDir(string(b.deps))
 	if err != nil && !os.IsNotExist(err) {
@@ -110,16 +110,16 @@ func (b *bench) names() []string {
 }
 
 // do runs a shell script as the app's user.
-func (b *bench) do(script string) (string, error) {
+func (b *fixture) do(script string) (string, error) {
 	b.t.Helper()
-	cmd := exec.CommandContext(b.t.Context(), "/bin/sh", "-c", script) //nolint:gosec // the test's own
+	cmd := exec.CommandContext(b.t.Context(), "/bin/sh", "-c", script) //nolint:gosec // written by the test
 	cmd.Dir = b.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: b.as}
 	said, err := cmd.CombinedOutput()
 	return string(said), err
 }
 
-func (b *bench) mustDo(script string) {
+func (b *fixture) mustDo(script string) {
 	b.t.Helper()
 	if said, err := b.do(script); err != nil {
 		b.t.Fatalf("%s: %v: %s", script, err, said)
@@ -144,26 +144,26 @@ func TestRebuildReusesDependencies(t *testing.T) {
 	left := filepath.Join("node_modules", "left", "left.js")
 	first := stat(t, filepath.Join(b.dir, left))
 
-	// What the app itself is doesn't matter, nor that it has modules of its own.
+	// Other fields and files of the app don't matter, nor do modules in its archive.
 	asked := len(s.seen)
 	next("second")
 	b.mustBuild(s.app(t, map[string]any{"version": "2.0.0", "scripts": map[string]string{"start": "node x"}},
 		"x.js", "", "node_modules/left/left.js", "'mine'", "node_modules/other.js", ""))
 	mention(t, b.out.String(), reusing)
 	if strings.Contains(b.out.String(), "npm ci") || len(s.seen) != asked {
-		t.Errorf("npm was run; the registry was asked for %v; output:\n%s", s.seen[asked:], b.out.String())
+		t.Errorf("npm was run; the registry got requests for %v; output:\n%s", s.seen[asked:], b.out.String())
 	}
 	second := stat(t, filepath.Join(b.dir, left))
 	if !os.SameFile(first, second) {
-		t.Error("the builds have a file each")
+		t.Error("the builds do not share the file")
 	}
 	if names := b.names(); len(names) != 1 {
 		t.Errorf("entries %v, want one", names)
 	}
 	b.mustDo(`test "$(node -p 'require("left")')" = left && test ! -e node_modules/other.js`)
-	b.mustDo("mkdir node_modules/.cache && rm -r node_modules/left") // its own folders, as before
+	b.mustDo("mkdir node_modules/.cache && rm -r node_modules/left") // its folders are writable
 
-	// Shared is what nobody may write to.
+	// Shared files are read-only.
 	b.dir = filepath.Join(filepath.Dir(b.dir), "first")
 	b.mustDo(`test "$(node -p 'require("left")')" = left`)
 	if b.as == nil {
@@ -176,7 +176,7 @@ func TestRebuildReusesDependencies(t *testing.T) {
 		"echo evil >> " + left, "chmod 666 " + left, "cd '" + string(b.deps) + "'", "ls '" + string(b.deps) + "'",
 	} {
 		if said, err := b.do(script); err == nil {
-			t.Errorf("the app may do %q: %s", script, said)
+			t.Errorf("the app is allowed to %q: %s", script, said)
 		}
 	}
 }
@@ -207,13 +207,13 @@ func TestRebuildInstallsWhatChanged(t *testing.T) {
 			t.Errorf("build %d reused:\n%s", i, b.out.String())
 		}
 	}
-	// A lockfile that lags behind is refused, as it was before.
+	// An outdated lockfile is refused.
 	next("lags")
 	mention(t, b.failure(s.app(t, map[string]any{"dependencies": map[string]string{"left": "1.0.0", "right": "1.0.0"}})), "npm ci failed")
 }
 
-// Scripts may read the app's files, as a generator does of a schema: they run
-// in each build. Those that change other packages have these for themselves.
+// Install scripts may read the app's files, for example to generate code from a
+// schema, so they run in each build.
 func TestRebuildRunsScripts(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -225,10 +225,10 @@ func TestRebuildRunsScripts(t *testing.T) {
 		next(schema)
 		b.mustBuild(s.app(t, map[string]any{"scripts": map[string]string{"postinstall": "echo app >> made-by-app"}}, "schema", schema))
 		if got := b.read("node_modules/.made/client"); got != schema {
-			t.Errorf("the script of a package made %q of %q", got, schema)
+			t.Errorf("the script of a package wrote %q for %q", got, schema)
 		}
 		if got := b.read("made-by-app"); got != "app\n" {
-			t.Errorf("the app's script made %q", got)
+			t.Errorf("the app's script wrote %q", got)
 		}
 		if reused := strings.Contains(b.out.String(), reusing); reused != (i > 0) {
 			t.Errorf("build %d:\n%s", i, b.out.String())
@@ -250,15 +250,15 @@ func TestRebuildWhenScriptsChangePackages(t *testing.T) {
 		next(name)
 		b.mustBuild(s.app(t, map[string]any{"scripts": map[string]string{"postinstall": "echo patched >> node_modules/left/left.js"}}))
 		if got := b.read("node_modules/left/left.js"); strings.Count(got, "patched") != 1 {
-			t.Errorf("the app's script made %q", got)
+			t.Errorf("the app's script wrote %q", got)
 		}
-		if refused := strings.Contains(b.out.String(), "installing them anew"); refused != (i == 1) {
+		if refused := strings.Contains(b.out.String(), "installing them again"); refused != (i == 1) {
 			t.Errorf("build %d:\n%s", i, b.out.String())
 		}
 	}
 }
 
-func TestRebuildsAtOnce(t *testing.T) {
+func TestConcurrentRebuilds(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	b, _ := sharing(t, builds.Options{Registry: s.url})
@@ -285,7 +285,7 @@ func TestRebuildsAtOnce(t *testing.T) {
 	}
 }
 
-func TestRebuildWithHalfAnEntry(t *testing.T) {
+func TestRebuildWithIncompleteEntry(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	var log bytes.Buffer
@@ -297,7 +297,7 @@ func TestRebuildWithHalfAnEntry(t *testing.T) {
 	next("second")
 	b.mustBuild(s.app(t, nil))
 	mention(t, b.out.String(), installing)
-	mention(t, log.String(), "dependencies of an earlier build not reused")
+	mention(t, log.String(), "restoring dependencies failed")
 	next("third")
 	b.mustBuild(s.app(t, nil))
 	mention(t, b.out.String(), reusing)

@@ -21,39 +21,38 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 )
 
-// systemPath is where package managers and the scripts they run find the
-// system's programs.
+// systemPath is the PATH of the system's programs.
 const systemPath = "/usr/local/bin:/usr/bin:/bin"
 
-// pipeLimit is how long a pipe is read after the last process of the group
-// has ended: somebody who left the group may have it.
+// pipeLimit is how long a pipe is read after the last process of the group has
+// ended: a process that left the group may still have it.
 const pipeLimit = 2 * time.Second
 
 // command is a program to be run in a build.
 type command struct {
 	args           []string
 	dir            string
-	env            map[string]string   // over what every command has
+	env            map[string]string   // overrides the common variables
 	path           []string            // folders of programs, before the system's
 	home           string              // "": one in the cache
 	as             *syscall.Credential // nil: the server's user
-	metered        bool                // what it writes is bounded, in app
+	metered        bool                // its disk usage is limited
 	app            string              // the folder that is built
 	stdout, stderr io.Writer
 }
 
-// run runs a command and ends all that it started.
+// run runs a command and ends all processes that it started.
 func (b *Builder) run(ctx context.Context, c command) (err error) {
 	if err := group.Adopt(); err != nil {
 		return err
 	}
 	home, err := b.home(ctx, c)
 	if err != nil {
-		return fmt.Errorf("builds: making a home: %w", err)
+		return fmt.Errorf("builds: creating the home folder: %w", err)
 	}
 	tmp, err := b.temp(c.as)
 	if err != nil {
-		return fmt.Errorf("builds: making a temporary folder: %w", err)
+		return fmt.Errorf("builds: creating a temporary folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 
@@ -82,10 +81,10 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 	grace := b.o.Grace
 	select {
 	case <-g.Exited():
-		grace = 0 // what it left running has no business any more
+		grace = 0 // processes that it left are not needed
 	case <-runs.Done():
 		if ctx.Err() == nil {
-			grace = 0 // it would go on writing
+			grace = 0 // it would continue to write
 		}
 	}
 	err = g.End(context.WithoutCancel(ctx), grace)
@@ -96,10 +95,10 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 		return fmt.Errorf("builds: running %s: %w", filepath.Base(c.args[0]), cause)
 	}
 	if full := meter.check(ctx); full != nil {
-		return full // and what was printed follows from it
+		return full // it is the cause of the printed errors
 	}
 	if c.metered && g.OutOfMemory() {
-		return core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build needed more than %s of memory, which is all that the platform allows, and was ended; build less at a time", bytesText(b.o.Memory)), err)
+		return core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build needed more than %s of memory, which is the limit of the platform, and was ended; reduce the concurrency of the build", bytesText(b.o.Memory)), err)
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
 		return nil // the program itself has succeeded
@@ -107,7 +106,7 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 	return err
 }
 
-// environ returns a command's environment: nothing of the server's own.
+// environ returns a command's environment, which contains nothing of the server's.
 func (b *Builder) environ(c command, home, tmp string) []string {
 	env := map[string]string{"LANG": "C.UTF-8", "NODE_ENV": "production", "CI": "true"}
 	maps.Copy(env, b.o.Env)
@@ -121,10 +120,10 @@ func (b *Builder) environ(c command, home, tmp string) []string {
 	return list
 }
 
-// home returns a command's home, which it makes if it is missing. It holds
-// caches and settings: shared between users, one of them could plant there what
-// another installs. One of another user is an app's whose uid was reused, and is
-// removed.
+// home returns a command's home, and creates it if it is missing. It contains caches
+// and settings, and must not be shared between users, as one of them could plant
+// packages that another installs. A home of another user belongs to an app whose
+// uid was reused, and is removed.
 func (b *Builder) home(ctx context.Context, c command) (string, error) {
 	home := c.home
 	if home == "" {
@@ -133,7 +132,7 @@ func (b *Builder) home(ctx context.Context, c command) (string, error) {
 			name = strconv.FormatUint(uint64(c.as.Uid), 10)
 		}
 		homes := filepath.Join(b.o.Cache, "homes")
-		if err := os.MkdirAll(homes, 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
+		if err := os.MkdirAll(homes, 0o711); err != nil { //nolint:gosec // builds need to search it
 			return "", err
 		}
 		home = filepath.Join(homes, name)
@@ -158,9 +157,9 @@ func (b *Builder) home(ctx context.Context, c command) (string, error) {
 
 func (b *Builder) temps() string { return filepath.Join(b.o.Cache, "tmp") }
 
-// temp makes a temporary folder for one command.
+// temp creates a temporary folder for one command.
 func (b *Builder) temp(as *syscall.Credential) (string, error) {
-	if err := os.MkdirAll(b.temps(), 0o711); err != nil { //nolint:gosec // builds must pass, and can't list
+	if err := os.MkdirAll(b.temps(), 0o711); err != nil { //nolint:gosec // builds need to search it
 		return "", err
 	}
 	tmp, err := os.MkdirTemp(b.temps(), "build-")

@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// settings are what this machine's npm is told about reaching the registry, for
-// the package managers of builds. They are a user's settings, so that those in a
-// repository prevail.
+// settings are the network settings of this machine's npm, for the package managers
+// of builds. They are written as user settings, so that those in a repository take
+// precedence.
 type settings struct {
 	npmrc, yarnrc string
 	env           map[string]string
@@ -31,11 +31,11 @@ var npmKeys = []struct{ npm, yarn string }{ //nolint:gochecknoglobals // a table
 	{"strict-ssl", "enableStrictSsl"},
 }
 
-// passedOn are the variables of the server's environment that say the same to
+// passedOn are the variables of the server's environment with the same settings for
 // other programs.
 var passedOn = []string{"NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} //nolint:gochecknoglobals // a table
 
-// readSettings asks npm for its settings, once.
+// readSettings runs npm for its settings, once.
 func (b *Builder) readSettings(ctx context.Context) (settings, error) {
 	b.settingsOnce.Lock()
 	defer b.settingsOnce.Unlock()
@@ -46,17 +46,17 @@ func (b *Builder) readSettings(ctx context.Context) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	cmd := exec.CommandContext(ctx, t.node, t.npmScript(), "config", "list", "--json") //nolint:gosec // the operator's own
+	cmd := exec.CommandContext(ctx, t.node, t.npmScript(), "config", "list", "--json") //nolint:gosec // set by the operator
 	cmd.Dir = os.TempDir()
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	answer, err := cmd.Output()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	text, err := cmd.Output()
 	var found map[string]any
 	if err == nil {
-		err = json.Unmarshal(answer, &found)
+		err = json.Unmarshal(text, &found)
 	}
 	if err != nil {
-		return settings{}, fmt.Errorf("builds: asking npm for its settings: %w: %.500s", err, said.String())
+		return settings{}, fmt.Errorf("builds: asking npm for its settings: %w: %.500s", err, stderr.String())
 	}
 	if b.o.Registry != "" {
 		found["registry"] = b.o.Registry
@@ -71,7 +71,7 @@ func (b *Builder) readSettings(ctx context.Context) (settings, error) {
 	return s, nil
 }
 
-// write makes settings files of npm's settings.
+// write converts npm's settings to the text of settings files.
 func write(found map[string]any) settings {
 	s := settings{env: map[string]string{}}
 	if registry, _ := found["registry"].(string); strings.TrimSuffix(registry, "/") == "https://registry.npmjs.org" {
@@ -109,17 +109,17 @@ func write(found map[string]any) settings {
 	return s
 }
 
-// oneLine writes a certificate's lines as npm reads them.
+// oneLine quotes a certificate with several lines for npm.
 func oneLine(text string) string {
 	if !strings.Contains(text, "\n") {
 		return text
 	}
-	quoted, _ := json.Marshal(text) // a text always can be
+	quoted, _ := json.Marshal(text) // a string can always be encoded
 	return string(quoted)
 }
 
-// configure writes the settings to a home. An app that runs has the same user,
-// and may have put a link there.
+// configure writes the settings to a home. A running app has the same user and may
+// have created links there.
 func (b *Builder) configure(ctx context.Context, home string, as *syscall.Credential) error {
 	s, err := b.readSettings(ctx)
 	if err != nil {
@@ -129,7 +129,7 @@ func (b *Builder) configure(ctx context.Context, home string, as *syscall.Creden
 	if err != nil {
 		return err
 	}
-	defer root.Close() //nolint:errcheck // what is written is closed by itself
+	defer root.Close() //nolint:errcheck // the files are closed separately
 	for name, text := range map[string]string{".npmrc": s.npmrc, ".yarnrc.yml": s.yarnrc} {
 		if err := root.RemoveAll(name); err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
 )
 
-// The program that serves a static site: what a browser and a proxy ask it for.
+// The static site server supports the requests of browsers and proxies.
 func TestStaticServer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
@@ -25,16 +25,16 @@ func TestStaticServer(t *testing.T) {
 	}
 	port := freePort(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", result.Web) //nolint:gosec // the builder's own
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", result.Web) //nolint:gosec // returned by the builder
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "PORT=" + strconv.Itoa(port)}
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
 		cancel()
-		_ = cmd.Wait() // it was ended
+		_ = cmd.Wait() // it was killed
 	}()
 	url := "http://127.0.0.1:" + strconv.Itoa(port)
 	await(t, func() bool {
@@ -42,7 +42,7 @@ func TestStaticServer(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		_ = conn.Close() // only tried
+		_ = conn.Close() // only to test the connection
 		return true
 	})
 	ask := func(method, path string, header map[string]string) (*http.Response, string) {
@@ -60,7 +60,7 @@ func TestStaticServer(t *testing.T) {
 		}
 		resp, err := client.Do(req)
 		if err != nil {
-			t.Fatalf("%v\n%s", err, said.String())
+			t.Fatalf("%v\n%s", err, stderr.String())
 		}
 		defer resp.Body.Close() //nolint:errcheck // only read
 		body, err := io.ReadAll(resp.Body)
@@ -107,7 +107,7 @@ func freePort(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only asked
+	defer l.Close() //nolint:errcheck // only to find a free port
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
 		t.Fatal(l.Addr())

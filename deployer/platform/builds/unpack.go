@@ -19,13 +19,13 @@ import (
 	"github.com/nodejitsu/webhooks/core/safetar"
 )
 
-// snapshotTop is the one top folder of a snapshot, as npm packs.
+// snapshotTop is the top folder of a snapshot, as npm pack creates it.
 const snapshotTop = "package"
 
-// unpack unpacks tgz into dir, which must be empty, and returns what it left
-// out. The archive is read twice: nothing is written of one that is refused.
-// All is written as the server's user, and given to `as` at the end if that is
-// not nil.
+// unpack unpacks tgz into dir, which must be empty, and returns the omitted entries.
+// It reads the archive twice, so that nothing is written if the archive is refused.
+// The files are written as the server's user, and change their owner at the end if
+// as is not nil.
 func unpack(ctx context.Context, tgz io.ReadSeeker, dir string, o Options, as *syscall.Credential) ([]safetar.Omission, error) {
 	rules := safetar.Options{
 		Top:    snapshotTop,
@@ -50,7 +50,8 @@ func unpack(ctx context.Context, tgz io.ReadSeeker, dir string, o Options, as *s
 	return leftOut, cmp.Or(err, u.close())
 }
 
-// unpackError returns whose fault an error of reading the snapshot is.
+// unpackError converts an error of reading the snapshot; invalid snapshots get the
+// code [core.CodePlatformBuildFailed].
 func unpackError(err error) error {
 	e, refused := errors.AsType[*core.Error](err)
 	switch {
@@ -59,7 +60,7 @@ func unpackError(err error) error {
 	case refused:
 		return core.NewError(core.CodePlatformBuildFailed, "the snapshot is refused: "+cmp.Or(e.Detail, "it is not a gzipped tar, or is damaged"), err)
 	case errors.Is(err, safetar.ErrTruncated):
-		return core.NewError(core.CodePlatformBuildFailed, "the snapshot is cut off", err)
+		return core.NewError(core.CodePlatformBuildFailed, "the snapshot is truncated", err)
 	}
 	return fmt.Errorf("builds: reading the snapshot: %w", err)
 }
@@ -69,11 +70,11 @@ type unpacker struct {
 	root *os.Root
 	made map[string]bool // folders
 
-	// The folder that was written to last, as members come folder by folder.
+	// The folder of the last member, as members are usually grouped by folder.
 	at   *os.Root
 	path string
 
-	files []string // and links
+	files []string // including links
 }
 
 func (u *unpacker) unpack(ctx context.Context, r *safetar.Reader) ([]safetar.Omission, error) {
@@ -124,7 +125,7 @@ func (u *unpacker) write(m safetar.Member, body io.Reader) error {
 	return errors.Join(err, file.Close())
 }
 
-// enter makes dir the folder that is written to.
+// enter sets the folder that is written to.
 func (u *unpacker) enter(dir string) error {
 	if dir == cmp.Or(u.path, ".") {
 		return nil
@@ -155,7 +156,7 @@ func (u *unpacker) close() error {
 	return nil
 }
 
-// folder makes a folder and those above it.
+// folder creates a folder and those above it.
 func (u *unpacker) folder(name string) error {
 	if u.made[name] {
 		return nil
@@ -167,8 +168,8 @@ func (u *unpacker) folder(name string) error {
 	return u.root.Mkdir(name, 0o755)
 }
 
-// chown changes the owner of all that was unpacked. Folders come last, the
-// deepest first: until then their owner to be can't exchange what is in them.
+// chown changes the owner of all unpacked files. Folders come last, the deepest
+// first: until then the new owner can't replace their contents.
 func (u *unpacker) chown(as syscall.Credential) error {
 	folders := make([]string, 0, len(u.made))
 	for name := range u.made {
@@ -183,7 +184,7 @@ func (u *unpacker) chown(as syscall.Credential) error {
 	slices.SortFunc(folders, func(a, b string) int { return depth(b) - depth(a) })
 	for _, name := range slices.Concat(u.files, folders) {
 		if err := u.root.Lchown(name, int(as.Uid), int(as.Gid)); err != nil {
-			return fmt.Errorf("builds: giving the files to the app's user: %w", err)
+			return fmt.Errorf("builds: changing the owner of the files: %w", err)
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func TestUnpack(t *testing.T) {
 	}
 	for name, want := range map[string]string{"server.js": "1", "bin/deep/up": "1", "here/up": "1", "twin": "1", "naïve ☃.txt": "ok"} {
 		if got := b.read(name); got != want {
-			t.Errorf("%s holds %q, want %q", name, got, want)
+			t.Errorf("%s contains %q, want %q", name, got, want)
 		}
 	}
 	for name, want := range map[string]os.FileMode{"server.js": 0o644, "bin/deep/run": 0o755, "bin": 0o755, "bin/deep": 0o755} {
@@ -70,8 +70,8 @@ func TestUnpack(t *testing.T) {
 	mention(t, b.out.String(), "no dependencies to install", "Using Node.js "+result.NodeVersion)
 }
 
-// The rules are tested by package safetar; this shows that they are in force,
-// and that nothing is left of what is refused, in the folder or beside it.
+// The rules are tested by package safetar. This tests that they are applied, and
+// that refused archives leave no files.
 func TestUnpackRefuses(t *testing.T) {
 	t.Parallel()
 	ok := entry{name: "package/package.json", text: pkg}
@@ -83,7 +83,7 @@ func TestUnpackRefuses(t *testing.T) {
 		"climbing":            {[]entry{ok, {name: "package/../../evil"}}, "package/../../evil"},
 		"absolute":            {[]entry{ok, {name: "/package/evil"}}, "absolute"},
 		"other top":           {[]entry{ok, {name: "other/a"}}, "other/a"},
-		"twice":               {[]entry{ok, {name: "package/a"}, {name: "package/a"}}, "twice"},
+		"twice":               {[]entry{ok, {name: "package/a"}, {name: "package/a"}}, "duplicate"},
 		"through a link":      {[]entry{ok, link("package/l", "."), {name: "package/l/evil"}}, "package/l"},
 		"folder over a link":  {[]entry{ok, link("package/l", "."), {name: "package/l/"}}, "package/l"},
 		"hard link out":       {[]entry{ok, {name: "package/h", kind: tar.TypeLink, link: "../../etc/passwd"}}, "package/h"},
@@ -106,17 +106,17 @@ func TestUnpackRefuses(t *testing.T) {
 			reason := b.failure(pack(t, test.entries...))
 			mention(t, reason, test.mention)
 			if strings.ContainsAny(reason, "\n\x00") || len(reason) > 500 {
-				t.Errorf("the reason is not fit to be shown: %q", reason)
+				t.Errorf("the reason is too long or has control characters: %q", reason)
 			}
 			left, err := os.ReadDir(filepath.Dir(b.dir))
 			if err != nil || len(left) > 0 && left[0].Name() != "cache" || len(left) > 1 {
-				t.Errorf("left beside the folder: %v, %v", left, err)
+				t.Errorf("files left beside the folder: %v, %v", left, err)
 			}
 		})
 	}
 }
 
-// What leads out of the folder is left out, and said.
+// Links that lead out of the folder are omitted and reported.
 func TestUnpackLeavesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
@@ -126,16 +126,16 @@ func TestUnpackLeavesOut(t *testing.T) {
 		entry{name: "package/README.md", text: "one"}, entry{name: "package/readme.md", text: "two"},
 	))
 	if b.read("README.md") != "one" || b.read("readme.md") != "two" {
-		t.Error("twins of case are not both there")
+		t.Error("files that differ only in case are missing")
 	}
 	if _, err := os.Lstat(filepath.Join(b.dir, "docs", "x")); !os.IsNotExist(err) {
-		t.Errorf("the link is there: %v", err)
+		t.Errorf("the link was created: %v", err)
 	}
 	mention(t, b.out.String(), `"docs/x" was left out`)
 }
 
-// Nothing is unpacked of an archive that is refused, however late the reason
-// comes: its entries are counted before the first of them is written.
+// Nothing of a refused archive is unpacked, even if the reason is its last entry:
+// the entries are counted before the first of them is written.
 func TestRefusedBeforeItIsUnpacked(t *testing.T) {
 	t.Parallel()
 	entries := []entry{{name: "package/package.json", text: pkg}}
@@ -150,7 +150,7 @@ func TestRefusedBeforeItIsUnpacked(t *testing.T) {
 	source := &watching{Reader: bytes.NewReader(pack(t, entries...)), at: func() {
 		found, err := os.ReadDir(b.dir)
 		if watched = true; err != nil || len(found) > 0 {
-			t.Errorf("while the archive is read there are %d entries (%v)", len(found), err)
+			t.Errorf("the folder has %d entries while the archive is read (%v)", len(found), err)
 		}
 	}}
 	_, err := b.Build(t.Context(), builds.Snapshot{Tgz: source, Dir: b.dir, Credential: b.as}, &b.out)
@@ -171,22 +171,22 @@ func (w *watching) Read(p []byte) (int, error) {
 	return w.Reader.Read(p)
 }
 
-func TestUnpackRefusesWhatIsCutOff(t *testing.T) {
+func TestUnpackRefusesTruncatedArchive(t *testing.T) {
 	t.Parallel()
 	whole := app(t, pkg, "server.js", strings.Repeat("some text that does not pack well 9f86d081884c7d65 ", 40))
 	b := setup(t, builds.Options{})
 	for n := range len(whole) {
-		mention(t, b.failure(whole[:n]), "cut off")
+		mention(t, b.failure(whole[:n]), "truncated")
 	}
 	damaged := bytes.Clone(whole)
 	damaged[len(damaged)/2] ^= 0xff
 	mention(t, b.failure(damaged), "damaged")
-	mention(t, b.failure([]byte("this is not an archive at all, and long enough to be looked at")), "not a gzipped tar")
+	mention(t, b.failure([]byte("this is not an archive at all, and long enough to be read")), "not a gzipped tar")
 	b.mustBuild(whole)
 }
 
-// An archive that can't be read is not the app's fault.
-func TestSnapshotCannotBeRead(t *testing.T) {
+// A read error is not reported as a failure of the app.
+func TestSnapshotReadError(t *testing.T) {
 	t.Parallel()
 	whole := app(t, pkg)
 	b := setup(t, builds.Options{})
@@ -210,7 +210,7 @@ func (b broken) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestFolderMustBeFresh(t *testing.T) {
+func TestFolderMustBeEmpty(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{})
 	if err := os.MkdirAll(filepath.Join(b.dir, "x"), 0o750); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-func TestCaptureCutsAndCounts(t *testing.T) {
+func TestCaptureTruncatesAndCounts(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
 	j := &journal{dir: t.TempDir(), limit: 100 << 20}
@@ -18,14 +18,14 @@ func TestCaptureCutsAndCounts(t *testing.T) {
 	line := s.add([]byte(strings.Repeat("é", maxLine)), nil)
 	line = s.add([]byte("tail\nnext\nbegun"), line)
 	if string(line) != "begun" {
-		t.Errorf("the line that goes on is %q", line)
+		t.Errorf("got unfinished line %q, want begun", line)
 	}
 	got := texts(t, j, 10)
 	if len(got) != 2 || got[0] != strings.Repeat("é", maxLine/2) || got[1] != "next" {
 		t.Errorf("%d lines, the first of %d bytes", len(got), len(got[0]))
 	}
-	// Within one moment there is a burst and no more; a second later there is
-	// room again, and what was dropped is told.
+	// Without time passing, at most a burst is written; a second later lines are
+	// written again, and the number of dropped lines is logged.
 	flood := []byte(strings.Repeat("x\n", 3*linesBurst))
 	line = s.add(flood, line)
 	line = s.add(flood, line)
@@ -49,9 +49,9 @@ func TestCaptureCutsAndCounts(t *testing.T) {
 	}
 }
 
-// The last words come after a flood, within it, and on the other stream before
-// the rest of it is read; all are in memory and in the log.
-func TestCaptureKeepsTheLastWords(t *testing.T) {
+// The last lines are written after a flood, within it, and to the other stream
+// before the rest of it is read; all are in memory and in the log.
+func TestCaptureKeepsLastLines(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
 	j := &journal{dir: t.TempDir(), limit: 100 << 20}
@@ -81,16 +81,17 @@ func TestCaptureKeepsTheLastWords(t *testing.T) {
 	if failure != nil {
 		t.Fatal(failure)
 	}
-	told := linesOf(lines)
-	// Those before the first that was dropped, FATAL, how many are lost, and the newest.
-	if n := linesBurst + 1 + 1 + tailLines; len(told) != n {
-		t.Errorf("%d lines in the log, want %d", len(told), n)
+	logged := linesOf(lines)
+	// The lines before the first dropped one, FATAL, the number of dropped lines, and
+	// the newest lines.
+	if n := linesBurst + 1 + 1 + tailLines; len(logged) != n {
+		t.Errorf("%d lines in the log, want %d", len(logged), n)
 	}
 	lost := fmt.Sprintf("platform %d lines dropped, as they came too fast", 100_000+2+10+5-linesBurst-tailLines)
-	if got := told[linesBurst : linesBurst+2]; got[0] != "stderr FATAL: no database" || got[1] != lost {
-		t.Errorf("in the log follows %q, want %q", got, lost)
+	if got := logged[linesBurst : linesBurst+2]; got[0] != "stderr FATAL: no database" || got[1] != lost {
+		t.Errorf("after the burst got %q, want %q", got, lost)
 	}
-	if got := told[len(told)-1]; got != "stdout word 4" {
+	if got := logged[len(logged)-1]; got != "stdout word 4" {
 		t.Errorf("the log ends with %q", got)
 	}
 	if err := j.close(); err != nil {
@@ -106,11 +107,11 @@ func linesOf(lines []runner.Line) []string {
 	return found
 }
 
-// However a secret is cut, by reads or by the longest line that is kept, it is
-// not written.
-func TestCaptureMasksWhatIsCut(t *testing.T) {
+// A secret is masked even if it is split between reads or at the maximum length of
+// a line.
+func TestCaptureMasksSplitSecrets(t *testing.T) {
 	t.Parallel()
-	const secret = "kn0wn-to-n0body"
+	const secret = "s3cret-v4lue-15"
 	text := []byte("before " + secret + " after " + secret + "\n" + strings.Repeat("x", maxLine-5) + secret + "y\n")
 	for size := 1; size < 40; size++ {
 		j := &journal{dir: t.TempDir(), limit: 100 << 20}
@@ -168,7 +169,7 @@ func TestMask(t *testing.T) {
 		"":                                          "",
 	} {
 		if got := m.apply(text); got != want {
-			t.Errorf("%q becomes %q, want %q", text, got, want)
+			t.Errorf("apply(%q) = %q, want %q", text, got, want)
 		}
 	}
 }

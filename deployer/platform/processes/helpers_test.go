@@ -21,15 +21,14 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// patience is how long something may take that must happen. Only what hangs
-// takes so long, however busy the machine is.
+// patience is the time limit for events that must happen. Only a hang reaches it,
+// however busy the machine is.
 const patience = 10 * time.Minute
 
-// impatience is how long an app may take to be ready where a test waits for that
-// to be too long.
+// impatience is the ready timeout in tests that wait for it to expire.
 const impatience = 20 * time.Second
 
-// fixture is a Runner under test with the states that it notified.
+// fixture is a Runner under test with the states that it reported.
 type fixture struct {
 	*processes.Runner
 	t    *testing.T
@@ -41,11 +40,11 @@ type fixture struct {
 	states  []runner.State
 }
 
-// openDir returns a temporary folder that the apps' users can reach.
+// openDir returns a temporary folder that the apps' users can access.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // apps must pass
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // apps need to search it
 		t.Fatal(err)
 	}
 	return dir
@@ -89,7 +88,7 @@ func (b *fixture) start() {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() {
-		if err := b.Stop(context.Background()); err != nil { //nolint:usetesting // the test's own has ended
+		if err := b.Stop(context.Background()); err != nil { //nolint:usetesting // the test's context has ended
 			b.t.Error(err)
 		}
 	})
@@ -112,7 +111,7 @@ func (b *fixture) app(name, file string) runner.Version {
 	return runner.Version{User: "me", App: name, Snapshot: "1", Subdomain: name + "-sub", Dir: dir, Node: b.node, Path: []string{filepath.Join(dir, "node_modules", ".bin")}, Start: "node " + file}
 }
 
-// Switch starts v in place of what runs.
+// Switch replaces the current version by v.
 func (b *fixture) Switch(ctx context.Context, v runner.Version) error {
 	c, err := b.Launch(ctx, v)
 	if err == nil {
@@ -128,8 +127,7 @@ func (b *fixture) mustSwitch(v runner.Version) {
 	}
 }
 
-// await waits until one of the states told from now on, or the present one,
-// is as wanted.
+// await waits until want returns true for the app's state.
 func (b *fixture) await(app string, want func(runner.State) bool) runner.State {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
@@ -188,7 +186,7 @@ func (b *fixture) openAt(addr, path string, done func()) (*http.Response, func()
 	}
 }
 
-// ask requests path and returns an error where no whole answer comes.
+// ask requests path and returns an error unless it gets a complete response.
 func ask(ctx context.Context, addr, path string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
 	if err != nil {
@@ -220,7 +218,7 @@ func join(lines []runner.Line) string {
 	return text.String()
 }
 
-// report is what /env of serve.js answers.
+// report is the response of /env of serve.js.
 type report struct {
 	Env    map[string]string `json:"env"`
 	UID    int               `json:"uid"`

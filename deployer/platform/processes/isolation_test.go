@@ -16,16 +16,16 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// tried is how a command of an app went.
-type tried struct {
+// commandResult is the result of a command of an app.
+type commandResult struct {
 	Code int    `json:"code"`
 	Text string `json:"text"`
 }
 
 // try runs a shell command as an app that runs shell.js.
-func (b *fixture) try(app, command string) tried {
+func (b *fixture) try(app, command string) commandResult {
 	b.t.Helper()
-	var got tried
+	var got commandResult
 	decode(b.t, b.get(app, "/run?command="+url.QueryEscape(command)), &got)
 	return got
 }
@@ -52,7 +52,7 @@ func neighbours(t *testing.T) *fixture {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if as != nil { // as builds leave it
+		if as != nil { // as after a build
 			for _, path := range []string{spec.Dir, filepath.Join(spec.Dir, "shell.js")} {
 				if err := os.Chown(path, int(as.Uid), int(as.Gid)); err != nil {
 					t.Fatal(err)
@@ -68,8 +68,8 @@ func neighbours(t *testing.T) *fixture {
 	return b
 }
 
-// What an app may not do where it has a user of its own.
-func TestAppsAreKeptApart(t *testing.T) {
+// An app with its own user cannot access other apps, the server or the system.
+func TestAppsAreIsolated(t *testing.T) {
 	t.Parallel()
 	b := neighbours(t)
 	server := filepath.Join(b.dir, "drones")
@@ -79,11 +79,11 @@ func TestAppsAreKeptApart(t *testing.T) {
 		// The server's own files.
 		"cat " + server + "/state.json", "ls " + server, "ls " + server + "/logs", "touch " + server + "/lock",
 		"cat " + server + "/logs/me/one/log", "ls " + server + "/homes/me", "touch " + server + "/homes/me/one/x",
-		// The other app's, and the links that would put another thing in their place.
+		// The other app's files, and replacing them or the app's own folders by links.
 		"cat " + home + "/secret", "cat " + tmp + "/secret", "cat " + folder + "/secret", "cat " + folder + "/shell.js",
 		"ls " + home, "touch " + home + "/x", "touch " + tmp + "/x", "touch " + folder + "/x",
 		"rm -rf " + folder + " && test ! -e " + folder, `mv "$HOME" "$HOME.away"`, `rmdir "$TMPDIR" || rm -rf "$TMPDIR" && test ! -e "$TMPDIR"`,
-		// The machine's.
+		// The system's files.
 		"test -w /", "test -w /etc", "test -w /usr/local/bin", "cat /etc/shadow",
 	}
 	// The processes of the other app, and of the server.
@@ -93,7 +93,7 @@ func TestAppsAreKeptApart(t *testing.T) {
 			"echo 1000 > /proc/"+other+"/oom_score_adj")
 	}
 	if os.Getuid() != 0 {
-		// All is the same user's: nothing of this holds, which is said in the README.
+		// All apps run as the same user and are not isolated, as the README documents.
 		if got := b.must("one", "id -u"); got != fmt.Sprint(os.Getuid()) {
 			t.Errorf("an app runs as uid %s", got)
 		}
@@ -112,8 +112,8 @@ func TestAppsAreKeptApart(t *testing.T) {
 	}
 }
 
-// What holds for every app, whoever the server is.
-func TestAppsHaveTheirOwn(t *testing.T) {
+// Each app has its own folders and no privileges, whatever user the server runs as.
+func TestAppsHaveOwnFolders(t *testing.T) {
 	t.Parallel()
 	b := neighbours(t)
 	for _, path := range []string{"secret", `"$HOME/secret"`, `"$TMPDIR/secret"`} {
@@ -129,7 +129,8 @@ func TestAppsHaveTheirOwn(t *testing.T) {
 	if got := b.try("one", "unshare -U true"); got.Code == 0 || !strings.Contains(got.Text, "not permitted") {
 		t.Errorf("an app that makes a user namespace exits with %d: %s", got.Code, got.Text)
 	}
-	// No file of the server's is open in it: its own are pipes, sockets, devices.
+	// The app inherits no open file of the server: its own are pipes, sockets and
+	// devices.
 	for file := range strings.FieldsSeq(b.must("one", "for fd in /proc/$PPID/fd/*; do readlink $fd; done")) {
 		if strings.Contains(file, b.dir) {
 			t.Errorf("an app has %s open", file)
@@ -137,7 +138,7 @@ func TestAppsHaveTheirOwn(t *testing.T) {
 	}
 }
 
-// A program with the set-user-ID bit is one like any other.
+// The set-user-ID bit of programs has no effect.
 func TestSetUserIDIsOff(t *testing.T) {
 	t.Parallel()
 	b := neighbours(t)
@@ -149,7 +150,7 @@ func TestSetUserIDIsOff(t *testing.T) {
 	if err := os.WriteFile(path, program, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, 0o755|os.ModeSetuid); err != nil { //nolint:gosec // that is the test
+	if err := os.Chmod(path, 0o755|os.ModeSetuid); err != nil { //nolint:gosec // needed for the test
 		t.Fatal(err)
 	}
 	if got, want := b.must("one", path+" -u"), b.must("one", "id -u"); got != want {
@@ -157,13 +158,13 @@ func TestSetUserIDIsOff(t *testing.T) {
 	}
 }
 
-// A server whose umask closes what it makes still gives apps their folders.
-func TestAppsHaveTheirOwnWithAnyUmask(t *testing.T) {
+// Apps can use their folders if the server has a strict umask.
+func TestAppsHaveOwnFoldersWithAnyUmask(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, processes.Options{})
 	server, addr := b.serve(b.app("app", "shell.js"), "0077")
 	resp, done := b.openAt(addr, "/run?command="+url.QueryEscape(`cd "$HOME" && touch x && cd "$TMPDIR" && touch x`), func() {})
-	var got tried
+	var got commandResult
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
@@ -174,18 +175,18 @@ func TestAppsHaveTheirOwnWithAnyUmask(t *testing.T) {
 	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = server.Wait() // it says that it was killed
-	b.start()         // ends what it left
+	_ = server.Wait() // it was killed
+	b.start()         // ends the processes that it left
 }
 
-// Who leaves the group and drops the mark is found also after the server was
-// killed, by its user.
-func TestServerIsKilledAndAnAppHides(t *testing.T) {
+// A process that has left the group and removed the mark is found by its user even
+// after the server was killed.
+func TestServerIsKilledWithHiddenProcess(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, processes.Options{})
 	server, addr := b.serve(b.app("app", "shell.js"), "0022")
 	resp, done := b.openAt(addr, "/run?command="+url.QueryEscape(`env -i PATH="$PATH" setsid sleep 1003 >/dev/null 2>&1 & echo $!`), func() {})
-	var got tried
+	var got commandResult
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
@@ -202,10 +203,10 @@ func TestServerIsKilledAndAnAppHides(t *testing.T) {
 	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = server.Wait() // it says that it was killed
+	_ = server.Wait() // it was killed
 	b.start()
 	if os.Getuid() != 0 {
-		// Without a user of its own it is not to be told from others.
+		// Without its own user it can't be distinguished from other processes.
 		if runs(pid) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -216,8 +217,8 @@ func TestServerIsKilledAndAnAppHides(t *testing.T) {
 	}
 }
 
-// Who comes after an app that was destroyed is another user.
-func TestUsersAreNotGivenAgain(t *testing.T) {
+// The user of a destroyed app is not assigned to the next app.
+func TestUsersAreNotReused(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
 	var last *syscall.Credential
@@ -242,14 +243,14 @@ func TestUsersAreNotGivenAgain(t *testing.T) {
 	}
 }
 
-// An app that forks without end has as many processes as it may, others don't
-// notice, and it can be ended.
+// A fork bomb is limited to the allowed number of processes, does not affect other
+// apps, and can be ended.
 func TestForkBombIsBounded(t *testing.T) {
 	t.Parallel()
 	const most = 60
 	b := setup(t, processes.Options{Processes: most, Grace: time.Second})
 	b.mustSwitch(b.app("quiet", "serve.js"))
-	_ = b.app("bomb", "bomb.js") // beside what runs
+	_ = b.app("bomb", "bomb.js") // adds bomb.js to the app's folder
 	spec := b.app("bomb", "shell.js")
 	b.mustSwitch(spec)
 	if os.Getuid() != 0 {
@@ -269,7 +270,7 @@ func TestForkBombIsBounded(t *testing.T) {
 	uid := b.must("bomb", "id -u")
 	pid := b.report("quiet").Pid
 	b.must("bomb", spec.Node+" bomb.js >/dev/null 2>&1 &")
-	for b.tasks(uid) < most-15 { // a node more, with its threads, may be too much
+	for b.tasks(uid) < most-15 { // another node process with its threads may exceed the limit
 		if err := t.Context().Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -314,21 +315,21 @@ func TestOpenFilesAreLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Files: 200})
 	b.mustSwitch(b.app("app", "shell.js"))
-	var got tried
+	var got commandResult
 	decode(t, b.get("app", "/files"), &got)
 	if got.Text != "EMFILE" || got.Code < 100 || got.Code > 200 {
 		t.Errorf("%d files were opened, then %s", got.Code, got.Text)
 	}
 	if got := b.get("app", "/"); got != "serving\n" {
-		t.Errorf("answer %q", got)
+		t.Errorf("got response %q", got)
 	}
 	if got := b.try("app", "ulimit -n 201"); got.Code == 0 {
 		t.Error("an app may raise its limit")
 	}
 }
 
-// An app that leaks is ended and started again, and its log says which limit it
-// has reached; the others don't notice.
+// An app that leaks memory is restarted, and its log has the limit that it reached;
+// other apps are not affected.
 func TestLeakIsEnded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Memory: 400 << 20, Backoff: time.Millisecond})
@@ -344,9 +345,9 @@ func TestLeakIsEnded(t *testing.T) {
 	}
 }
 
-// Node.js is told how much memory it may have, so that it collects in time
-// instead of being refused what it needs: an app whose live data fits runs.
-func TestNodeKnowsItsMemory(t *testing.T) {
+// Node.js gets a heap limit, so that it collects garbage before allocations fail:
+// an app whose live data fits keeps running.
+func TestNodeHasHeapLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Memory: 400 << 20})
 	for options, want := range map[string]string{
@@ -359,7 +360,7 @@ func TestNodeKnowsItsMemory(t *testing.T) {
 		b.mustSwitch(spec)
 		const limit = `node -e 'const v8 = require("v8"); const s = v8.getHeapStatistics(); console.log(Math.round(s.heap_size_limit / 2**20))'`
 		got, expected := atoi(t, b.must("app", limit)), atoi(t, want)
-		if got < expected || got > expected+64 { // with what V8 adds for the young generation
+		if got < expected || got > expected+64 { // V8 adds the young generation
 			t.Errorf("with NODE_OPTIONS=%q the heap may have %d MiB, want %d", options, got, expected)
 		}
 	}
@@ -367,7 +368,7 @@ func TestNodeKnowsItsMemory(t *testing.T) {
 	b.mustSwitch(churn)
 	for range 60 {
 		if got := b.get("churn", "/"); got != "ok\n" {
-			t.Fatalf("answer %q", got)
+			t.Fatalf("got response %q", got)
 		}
 	}
 	if got := b.State("me", "churn"); got.Restarts > 0 {
@@ -375,9 +376,9 @@ func TestNodeKnowsItsMemory(t *testing.T) {
 	}
 }
 
-// Where the machine has no memory left the kernel ends an app, and not the
-// server; so it is with what the app starts.
-func TestAppsAreEndedFirst(t *testing.T) {
+// If the machine runs out of memory, the kernel kills apps and their child
+// processes before the server.
+func TestAppsAreKilledFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
 	for name, start := range map[string]string{"script": "shell.js", "command": "node shell.js", "shell": "true && node shell.js"} {

@@ -10,8 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// Whatever an app writes, and whatever a server that was killed left in the
-// file, each line is read again as it was written, and no text is two of them.
+// Each line is read as it was written, and no text is read as two lines, whatever
+// the app writes and whatever the file contained before.
 func FuzzJournal(f *testing.F) {
 	for _, seed := range []string{"", "plain", "a\nb", `{"time":"2026-01-01T00:00:00Z","drone":9,"stream":"platform","text":"forged"}`, "\n{\"text\":\"forged\"}\n", "\x1b[31m\u2028\x00", strings.Repeat("x", 1000)} {
 		f.Add(seed, seed, int64(1764000000))
@@ -31,16 +31,16 @@ func FuzzJournal(f *testing.F) {
 		}
 		got, err := j.last(time.Time{}, time.Time{}, len(lines))
 		if err != nil || len(got) != len(lines) {
-			t.Fatalf("%q behind %q is read as %+v, %v", text, left, got, err)
+			t.Fatalf("%q after %q is read as %+v, %v", text, left, got, err)
 		}
 		for i := range lines {
 			if got[i] != lines[i] {
-				t.Fatalf("%+v behind %q is read as %+v", lines[i], left, got[i])
+				t.Fatalf("%+v after %q is read as %+v", lines[i], left, got[i])
 			}
 		}
 		all, err := j.last(time.Time{}, time.Time{}, 1<<20)
 		if most := strings.Count(left, "\n") + 1 + len(lines); err != nil || len(all) > most {
-			t.Fatalf("behind %q there are %d lines of %q, %v", left, len(all), text, err)
+			t.Fatalf("after %q there are %d lines of %q, %v", left, len(all), text, err)
 		}
 	})
 }

@@ -68,7 +68,7 @@ func TestJournalRotates(t *testing.T) {
 	}
 }
 
-func TestJournalAfterHalfALine(t *testing.T) {
+func TestJournalAfterIncompleteLine(t *testing.T) {
 	t.Parallel()
 	j := &journal{dir: t.TempDir(), limit: 1 << 20}
 	write(j, 0, 2)
@@ -91,10 +91,10 @@ func TestJournalAfterHalfALine(t *testing.T) {
 	}
 }
 
-func TestJournalTellsWhatItCouldNotWrite(t *testing.T) {
+func TestJournalReportsDroppedLines(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(dir, nil, 0o600); err != nil { // in the folder's place
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // instead of the folder
 		t.Fatal(err)
 	}
 	j := &journal{dir: dir, limit: 1 << 20}

@@ -19,7 +19,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-func TestCrashedDroneStartsAgain(t *testing.T) {
+func TestCrashedDroneRestarts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Backoff: time.Millisecond})
 	b.mustSwitch(b.app("app", "serve.js"))
@@ -30,7 +30,7 @@ func TestCrashedDroneStartsAgain(t *testing.T) {
 	got := b.await("app", func(s runner.State) bool { return s.Restarts == 1 && s.Phase == runner.Started })
 	mention(t, got.Reason, "drone 1 exited with code 3")
 	if second := b.report("app").Pid; second == first {
-		t.Errorf("pid %d answers still", first)
+		t.Errorf("pid %d still responds", first)
 	}
 	for _, pid := range append(children, first) {
 		if alive(pid) {
@@ -38,14 +38,14 @@ func TestCrashedDroneStartsAgain(t *testing.T) {
 		}
 	}
 	mention(t, b.text("app"), "platform: drone 1 exited with code 3; it starts again in 1ms")
-	// A switch starts the count anew.
+	// A switch resets the count.
 	b.mustSwitch(b.app("app", "serve.js"))
 	if got := b.State("me", "app"); got.Restarts != 0 || got.Reason != "" {
 		t.Errorf("after a switch: %+v", got)
 	}
 }
 
-func TestKilledDroneStartsAgain(t *testing.T) {
+func TestKilledDroneRestarts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Backoff: time.Millisecond})
 	b.mustSwitch(b.app("app", "serve.js"))
@@ -56,7 +56,7 @@ func TestKilledDroneStartsAgain(t *testing.T) {
 	mention(t, got.Reason, "drone 1 was ended by signal 9 (killed)")
 }
 
-// An app that crashes again and again is a crashed one, but still started again,
+// An app that crashes repeatedly is reported as crashed, but is still restarted,
 // and serves once it can.
 func TestCrashLoopGoesOn(t *testing.T) {
 	t.Parallel()
@@ -89,7 +89,7 @@ func TestCrashLoopGoesOn(t *testing.T) {
 	}
 }
 
-// What a server ran, the next one resumes as it was: the same user, home and log.
+// The next server resumes an app with the same user, home and log.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, processes.Options{Grace: 5 * time.Second})
@@ -120,21 +120,21 @@ func TestResume(t *testing.T) {
 	}
 	again.await("app", func(s runner.State) bool { return s.Phase == runner.Started && s.Snapshot == "1" })
 	if got := again.get("app", "/"); got != "again\n" {
-		t.Errorf("answer %q", got)
+		t.Errorf("got response %q", got)
 	}
 	if second := again.report("app"); second.UID != first.UID || second.Env["HOME"] != first.Env["HOME"] {
-		t.Errorf("it runs as %d in %s, before as %d in %s", second.UID, second.Env["HOME"], first.UID, first.Env["HOME"])
+		t.Errorf("runs as %d in %s, before as %d in %s", second.UID, second.Env["HOME"], first.UID, first.Env["HOME"])
 	}
-	mention(t, again.text("app"), "stdout: ending") // of its first life
+	mention(t, again.text("app"), "stdout: ending") // from the first run
 
-	// One folder, one server.
+	// A folder can only be used by one server.
 	if err := processes.New(processes.Options{Dir: filepath.Join(b.dir, "drones")}).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a second server: %v", err)
 	}
 }
 
-// An app that can't be resumed is tried again and again.
-func TestResumeOfABrokenApp(t *testing.T) {
+// Resuming an app that can't be started is retried.
+func TestResumeOfBrokenApp(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Backoff: time.Millisecond, MaxBackoff: time.Millisecond})
 	spec := b.app("app", "serve.js")
@@ -153,8 +153,8 @@ func TestResumeOfABrokenApp(t *testing.T) {
 	b.await("app", func(s runner.State) bool { return s.Phase == runner.Started })
 }
 
-// A server that is killed leaves its drones, and what they started. The next
-// one ends all of them and runs what ran, once.
+// A server that is killed leaves its drones and their child processes. The next
+// server ends all of them before it resumes the apps.
 func TestServerIsKilled(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, processes.Options{})
@@ -176,12 +176,12 @@ func TestServerIsKilled(t *testing.T) {
 	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = server.Wait() // it says that it was killed
+	_ = server.Wait() // it was killed
 
 	b.start()
 	for _, pid := range append(children, before.Pid) {
 		if runs(pid) {
-			t.Errorf("pid %d of the killed server runs still", pid)
+			t.Errorf("pid %d of the killed server is still running", pid)
 		}
 	}
 	if _, err := b.Resume(t.Context(), spec); err != nil {
@@ -192,14 +192,14 @@ func TestServerIsKilled(t *testing.T) {
 		t.Errorf("state %+v", got)
 	}
 	if got := b.get("app", "/"); got != "hello\n" {
-		t.Errorf("answer %q", got)
+		t.Errorf("got response %q", got)
 	}
 	if after := b.report("app"); after.UID != before.UID {
-		t.Errorf("it runs as %d, before as %d", after.UID, before.UID)
+		t.Errorf("runs as %d, before as %d", after.UID, before.UID)
 	}
 }
 
-// serve runs spec in a server of its own, a process with that umask, and returns
+// serve runs spec in another server, a process with the given umask, and returns
 // the address of a drone.
 func (b *fixture) serve(spec runner.Version, umask string) (server *exec.Cmd, addr string) {
 	b.t.Helper()
@@ -222,19 +222,19 @@ func (b *fixture) serve(spec runner.Version, umask string) (server *exec.Cmd, ad
 	}
 	addr, err = bufio.NewReader(out).ReadString('\n')
 	if err != nil || !strings.Contains(addr, ":") {
-		b.t.Fatalf("the server said %q, %v", addr, err)
+		b.t.Fatalf("the server printed %q, %v", addr, err)
 	}
 	return server, strings.TrimSpace(addr)
 }
 
-// runs reports whether pid is a process and no zombie: an orphan of another
-// process is not ours to collect.
+// runs reports whether pid is a process that is not a zombie: orphans of another
+// process are not collected by this one.
 func runs(pid int) bool {
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-func TestDestroyLeavesNothing(t *testing.T) {
+func TestDestroyRemovesEverything(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
 	b.mustSwitch(b.app("app", "serve.js"))
@@ -250,12 +250,12 @@ func TestDestroyLeavesNothing(t *testing.T) {
 		t.Errorf("home: %v", err)
 	}
 	if got := b.get("other", "/"); got != "hello\n" {
-		t.Errorf("the other app answers %q", got)
+		t.Errorf("got response %q of the other app", got)
 	}
 }
 
-// Who leaves the group and drops the mark is found by the app's user.
-func TestHaltFindsWhoHides(t *testing.T) {
+// A process that has left the group and removed the mark is found by the app's user.
+func TestHaltFindsHiddenProcess(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{SameUser: os.Getuid() != 0})
 	spec := b.app("app", "serve.js")
@@ -271,7 +271,7 @@ func TestHaltFindsWhoHides(t *testing.T) {
 		t.Fatal(err)
 	}
 	if os.Getuid() != 0 {
-		// Without a user of its own it is not to be told from others.
+		// Without its own user it can't be distinguished from other processes.
 		if runs(pid) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -282,11 +282,11 @@ func TestHaltFindsWhoHides(t *testing.T) {
 	}
 }
 
-// So it is at a switch, where the new version has such a one as well.
-func TestSwitchEndsWhoHides(t *testing.T) {
+// A switch ends only the hidden process of the old version.
+func TestSwitchEndsHiddenProcess(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		return // as above
+		return // see TestHaltFindsHiddenProcess
 	}
 	b := setup(t, processes.Options{})
 	var pids []int
@@ -304,11 +304,11 @@ func TestSwitchEndsWhoHides(t *testing.T) {
 		<-again.C
 	}
 	if !alive(pids[1]) {
-		t.Error("that of the new version has ended as well")
+		t.Error("the process of the new version has ended as well")
 	}
 }
 
-func TestStartRefusesAClosedFolder(t *testing.T) {
+func TestStartRefusesInaccessibleFolder(t *testing.T) {
 	t.Parallel()
 	closed := filepath.Join(openDir(t), "closed")
 	if err := os.Mkdir(closed, 0o700); err != nil {
@@ -331,8 +331,8 @@ func TestStartRefusesAClosedFolder(t *testing.T) {
 	}
 }
 
-// An app whose many drones never get ready keeps no other app waiting.
-func TestDeafAppKeepsNobodyWaiting(t *testing.T) {
+// An app whose many drones never become ready does not block other apps.
+func TestDeafAppDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{ReadyTimeout: time.Hour, Grace: time.Second, Backoff: time.Millisecond})
 	deaf := b.app("deaf", "deaf.js")

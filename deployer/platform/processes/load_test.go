@@ -13,10 +13,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 )
 
-// Clients that ask without a pause, by GET and POST, over kept and over fresh
-// connections, see no error while the app is switched again and again, and in
-// the end the newest version.
-func TestNoRequestIsLostInASwitch(t *testing.T) {
+// Clients that send GET and POST requests continuously, over reused and new
+// connections, get no error while the app is switched repeatedly.
+func TestNoRequestIsLostDuringSwitch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
 	spec := b.app("app", "serve.js")
@@ -76,15 +75,15 @@ func TestNoRequestIsLostInASwitch(t *testing.T) {
 		spec.Env = map[string]string{"ANSWER": strconv.Itoa(n)}
 		b.mustSwitch(spec)
 		if got := b.get("app", "/"); got != strconv.Itoa(n)+"\n" {
-			t.Errorf("after switch %d the app answers %q", n, got)
+			t.Errorf("after switch %d got response %q", n, got)
 		}
 	}
 	close(stop)
 	clients.Wait()
 	for i, n := range counts {
 		if n < switches {
-			t.Errorf("client %d had only %d requests answered", i, n)
+			t.Errorf("client %d got only %d responses", i, n)
 		}
 	}
-	t.Logf("requests answered: %v", counts)
+	t.Logf("responses by client: %v", counts)
 }

@@ -50,24 +50,24 @@ func TestLogs(t *testing.T) {
 			t.Errorf("between %v and %v: %d lines, %v, want %d", test.from, test.until, len(got), err, test.want)
 		}
 	}
-	for _, name := range []string{"nobody", "../drones", ""} {
+	for _, name := range []string{"unknown", "../drones", ""} {
 		if got, err := b.Logs("me", name, time.Time{}, time.Time{}, 10); err != nil || len(got) != 0 {
 			t.Errorf("the log of %q: %v, %v", name, got, err)
 		}
 	}
 }
 
-// 3 million lines and a line of 50 MB come through quickly, in little memory
-// and on little disk, and the app goes on.
+// 3 million lines and a line of 50 MB are read with little memory and disk space,
+// and the app keeps running.
 func TestLogFlood(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
 	b.mustSwitch(b.app("app", "flood.js"))
 	if got := b.get("app", "/flood"); got != "done\n" {
-		t.Fatalf("answer %q", got)
+		t.Fatalf("got response %q", got)
 	}
 	if got := b.get("app", "/"); got != "serving\n" {
-		t.Fatalf("answer %q", got)
+		t.Fatalf("got response %q", got)
 	}
 	if err := b.Halt(t.Context(), "me", "app"); err != nil {
 		t.Fatal(err)
@@ -84,18 +84,18 @@ func TestLogFlood(t *testing.T) {
 		dropped = dropped || line.Stream == runner.Platform && strings.Contains(line.Text, "lines dropped, as they came too fast")
 	}
 	if !dropped {
-		t.Errorf("%d lines, none says that others were dropped", len(lines))
+		t.Errorf("%d lines, none reports dropped lines", len(lines))
 	}
 	b.bounded()
 }
 
-// A line of 1 GB that is no text comes through, cut.
-func TestLogOfOneLine(t *testing.T) {
+// A line of 1 GB of binary data is truncated.
+func TestLogOfLongLine(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
 	b.mustSwitch(b.app("app", "flood.js"))
 	if got := b.get("app", "/line"); got != "done\n" {
-		t.Fatalf("answer %q", got)
+		t.Fatalf("got response %q", got)
 	}
 	if err := b.Halt(t.Context(), "me", "app"); err != nil {
 		t.Fatal(err)
@@ -110,22 +110,22 @@ func TestLogOfOneLine(t *testing.T) {
 	b.bounded()
 }
 
-// An app that never stops talking answers, as it is never kept waiting for its
-// log, and takes no more disk than others.
+// An app that writes endlessly still responds, as it never blocks on its log, and
+// uses no more disk space than others.
 func TestEndlessLogFlood(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Grace: time.Second})
 	b.mustSwitch(b.app("quiet", "serve.js"))
 	b.mustSwitch(b.app("app", "flood.js"))
 	if got := b.get("app", "/forever"); got != "begun\n" {
-		t.Fatalf("answer %q", got)
+		t.Fatalf("got response %q", got)
 	}
 	for !strings.Contains(b.text("app"), "lines dropped, as they came too fast") {
 		if got := b.get("app", "/"); got != "serving\n" {
-			t.Fatalf("answer %q", got)
+			t.Fatalf("got response %q", got)
 		}
 		if got := b.get("quiet", "/"); got != "hello\n" {
-			t.Fatalf("the other app answers %q", got)
+			t.Fatalf("got response %q of the other app", got)
 		}
 	}
 	if err := b.Halt(t.Context(), "me", "app"); err != nil {
@@ -134,8 +134,8 @@ func TestEndlessLogFlood(t *testing.T) {
 	b.bounded()
 }
 
-// What an app says before it ends is told, whatever it has said before that.
-func TestLastWordsAfterAFlood(t *testing.T) {
+// The last lines of an app are reported, even after a flood.
+func TestLastLinesAfterFlood(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
 	spec := b.app("app", "serve.js")
@@ -143,7 +143,7 @@ func TestLastWordsAfterAFlood(t *testing.T) {
 	err := b.Switch(t.Context(), spec)
 	failed := core.AsError(err)
 	if failed == nil || failed.Code != core.CodePlatformStartFailed {
-		t.Fatalf("error %v, want one of the start", err)
+		t.Fatalf("error %v, want code %s", err, core.CodePlatformStartFailed)
 	}
 	mention(t, failed.Reason+"\n"+failed.Detail, "exited with code 3", "FATAL: no database\n", "bye")
 	mention(t, b.text("app"), "stderr: FATAL: no database\n", "stdout: bye\n", "lines dropped")
@@ -152,8 +152,8 @@ func TestLastWordsAfterAFlood(t *testing.T) {
 	}
 }
 
-// No secret of an app's environment gets into its log, nor into what is told of
-// its failure.
+// No secret of an app's environment appears in its log or in the error of its
+// start.
 func TestSecretsAreMasked(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
@@ -163,17 +163,17 @@ func TestSecretsAreMasked(t *testing.T) {
 	err := b.Switch(t.Context(), spec)
 	failed := core.AsError(err)
 	if failed == nil || failed.Code != core.CodePlatformStartFailed {
-		t.Fatalf("error %v, want one of the start", err)
+		t.Fatalf("error %v, want code %s", err, core.CodePlatformStartFailed)
 	}
-	for where, text := range map[string]string{"log": b.text("app"), "failure": failed.Detail} {
-		mention(t, text, "opening postgres://app:***@db/app with ***\n", "API_KEY=***\n")
+	for name, text := range map[string]string{"log": b.text("app"), "failure": failed.Detail} {
+		mention(t, text+"\n", "opening postgres://app:***@db/app with ***\n", "API_KEY=***\n")
 		if strings.Contains(text, "canary") {
-			t.Errorf("the %s has a secret:\n%s", where, text)
+			t.Errorf("the %s contains a secret:\n%s", name, text)
 		}
 	}
 }
 
-// bounded checks that the logs take no more disk than they may.
+// bounded checks the size of the logs on the disk.
 func (b *fixture) bounded() {
 	b.t.Helper()
 	var size int64
@@ -186,6 +186,6 @@ func (b *fixture) bounded() {
 		return err
 	})
 	if err != nil || size > 55<<20 {
-		b.t.Errorf("the log takes %d bytes, %v", size, err)
+		b.t.Errorf("the logs have %d bytes, %v", size, err)
 	}
 }

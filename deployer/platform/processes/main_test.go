@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(leftovers.Run(m))
 }
 
-// command is what the server shall do.
+// command is the input of the server.
 type command struct {
 	Dir     string
 	Version runner.Version

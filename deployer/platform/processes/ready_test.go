@@ -10,7 +10,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// healthy is a version that answers its health path with these statuses.
+// healthy returns a version whose health path responds with these statuses.
 func (b *fixture) healthy(statuses string) runner.Version {
 	b.t.Helper()
 	spec := b.app("app", "health.js")
@@ -24,14 +24,14 @@ func TestHealthPathIsWaitedFor(t *testing.T) {
 	for _, statuses := range []string{"200", "503 503 204", "404 1 500 302"} {
 		b.mustSwitch(b.healthy(statuses))
 		if got := b.get("app", "/"); got != "hello\n" {
-			t.Errorf("%s: answer %q", statuses, got)
+			t.Errorf("%s: got response %q", statuses, got)
 		}
 		last := statuses[strings.LastIndexByte(statuses, ' ')+1:]
-		if err := b.Halt(t.Context(), "me", "app"); err != nil { // then all is written
+		if err := b.Halt(t.Context(), "me", "app"); err != nil { // flushes the log
 			t.Fatal(err)
 		}
 		if text := b.text("app"); !strings.HasSuffix(text, "health "+last+"\n") {
-			t.Errorf("%s: the health path was not asked until it was well:\n%s", statuses, text)
+			t.Errorf("%s: the health path was not requested until it succeeded:\n%s", statuses, text)
 		}
 	}
 }
@@ -58,11 +58,11 @@ func TestUnhealthyVersionIsRefused(t *testing.T) {
 			err := b.Switch(t.Context(), spec)
 			failed := core.AsError(err)
 			if failed == nil || failed.Code != core.CodePlatformStartFailed {
-				t.Fatalf("error %v, want one of the start", err)
+				t.Fatalf("error %v, want code %s", err, core.CodePlatformStartFailed)
 			}
 			mention(t, failed.Reason, test.want)
 			if r := b.report("app"); r.Pid != before {
-				t.Errorf("pid %d answers, want the old %d", r.Pid, before)
+				t.Errorf("pid %d responds, want the old %d", r.Pid, before)
 			}
 		})
 	}

@@ -27,7 +27,7 @@ func TestSwitchRunsTheApp(t *testing.T) {
 	spec.Env = map[string]string{"ANSWER": "mine", "PORT": "80", "HOME": "/root"}
 	b.mustSwitch(spec)
 	if got := b.get("one", "/"); got != "mine\n" {
-		t.Errorf("answer %q, want mine", got)
+		t.Errorf("got response %q, want mine", got)
 	}
 	got := b.State("me", "one")
 	if got.Phase != runner.Started || got.Drones != 1 || got.Wanted != 1 || got.Snapshot != "1" || got.Since.IsZero() {
@@ -45,16 +45,16 @@ func TestSwitchRunsTheApp(t *testing.T) {
 		if r.UID < 50_000 || uint32(r.UID) != cred.Uid { //nolint:gosec // a uid
 			t.Errorf("runs as uid %d, want %d", r.UID, cred.Uid)
 		}
-		// The first is the badge by which package group knows it.
+		// The first group is the one by which package group identifies its processes.
 		if len(r.Groups) != 2 || r.Groups[0] < 40_000 || r.Groups[0] >= 50_000 || r.Groups[1] != r.UID {
-			t.Errorf("runs with groups %v, want its own and a badge", r.Groups)
+			t.Errorf("runs with groups %v, want its own and one of package group", r.Groups)
 		}
 	} else if r.UID != os.Getuid() {
 		t.Errorf("runs as uid %d, want the server's", r.UID)
 	}
 }
 
-func TestEnvironmentHoldsNothingOfTheServer(t *testing.T) {
+func TestEnvironmentExcludesServer(t *testing.T) {
 	t.Setenv("WEBHOOKS_TEST_SECRET", "canary")
 	b := setup(t, processes.Options{})
 	spec := b.app("env", "serve.js")
@@ -64,16 +64,16 @@ func TestEnvironmentHoldsNothingOfTheServer(t *testing.T) {
 	want := map[string]string{
 		"NODE_ENV": "production", "SUBDOMAIN": "env-sub", "ANSWER": "mine", "LANG": "C.UTF-8",
 		"PORT": "", "HOME": "", "TMPDIR": "", "PATH": "", "WEBHOOKS_DRONE": "", "PM2_HOME": "", "NODE_OPTIONS": "--max-old-space-size=768",
-		"PWD": "", "_": "", "SHLVL": "", "OLDPWD": "", // the shell's own
+		"PWD": "", "_": "", "SHLVL": "", "OLDPWD": "", // set by the shell
 	}
 	for name, value := range env {
 		if wanted, ok := want[name]; !ok || wanted != "" && wanted != value {
-			t.Errorf("the app sees %s=%s", name, value)
+			t.Errorf("unexpected variable %s=%s", name, value)
 		}
 	}
 	for _, name := range []string{"NODE_ENV", "SUBDOMAIN", "ANSWER", "PORT", "PM2_HOME", "NODE_OPTIONS"} {
 		if env[name] == "" {
-			t.Errorf("the app lacks %s", name)
+			t.Errorf("%s is missing", name)
 		}
 	}
 	for _, name := range []string{"HOME", "TMPDIR"} {
@@ -86,7 +86,7 @@ func TestEnvironmentHoldsNothingOfTheServer(t *testing.T) {
 	}
 }
 
-func TestSwitchRefusesAnAppThatDoesNotStart(t *testing.T) {
+func TestSwitchRefusesFailingApp(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, file, start string
@@ -112,11 +112,11 @@ func TestSwitchRefusesAnAppThatDoesNotStart(t *testing.T) {
 			err := b.Switch(t.Context(), spec)
 			failed := core.AsError(err)
 			if failed == nil || failed.Code != core.CodePlatformStartFailed {
-				t.Fatalf("error %v, want one of the start", err)
+				t.Fatalf("error %v, want code %s", err, core.CodePlatformStartFailed)
 			}
 			mention(t, failed.Reason+"\n"+failed.Detail, test.wants...)
 			if r := b.report("app"); r.Pid != before {
-				t.Errorf("pid %d answers, want the old %d", r.Pid, before)
+				t.Errorf("pid %d responds, want the old %d", r.Pid, before)
 			}
 			if got := b.State("me", "app"); got.Snapshot != "1" || got.Phase != runner.Started {
 				t.Errorf("state %+v", got)
@@ -125,7 +125,7 @@ func TestSwitchRefusesAnAppThatDoesNotStart(t *testing.T) {
 	}
 }
 
-func TestSwitchLetsRequestsEnd(t *testing.T) {
+func TestSwitchWaitsForRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Grace: time.Minute})
 	spec := b.app("app", "serve.js")
@@ -143,12 +143,12 @@ func TestSwitchLetsRequestsEnd(t *testing.T) {
 	spec.Env = map[string]string{"ANSWER": "second"}
 	b.mustSwitch(spec)
 	if got := b.get("app", "/"); got != "second\n" {
-		t.Errorf("after the switch %q answers", got)
+		t.Errorf("after the switch got response %q", got)
 	}
 	if !alive(oldPid) {
 		t.Fatal("the old drone was ended with a request in flight")
 	}
-	// The request that was picked before the switch still finds its drone.
+	// A drone that was picked before the switch still serves its request.
 	release, releaseDone := b.openAt(oldAddr, "/release", oldDone)
 	_ = release.Body.Close()
 	if line, err := body.ReadString('\n'); line != "released\n" {
@@ -161,14 +161,14 @@ func TestSwitchLetsRequestsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	if alive(oldPid) {
-		t.Error("the old drone is still there")
+		t.Error("the old drone is still running")
 	}
 	mention(t, b.text("app"), "stdout: ending")
 }
 
-// holding switches away from a drone that knows no SIGTERM and has a request
-// in flight. It returns the drone's pid, the rest of the answer, and what lets
-// the request end.
+// holding switches away from a drone that does not handle SIGTERM and has a
+// request in flight. It returns the drone's pid, the rest of the response, and a
+// function that ends the request.
 func (b *fixture) holding() (pid int, rest *bufio.Reader, release func()) {
 	b.t.Helper()
 	spec := b.app("app", "serve.js")
@@ -193,11 +193,11 @@ func (b *fixture) holding() (pid int, rest *bufio.Reader, release func()) {
 	}
 }
 
-func TestRequestsOutliveTheGrace(t *testing.T) {
+func TestRequestsOutliveGrace(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Grace: time.Millisecond, DrainTimeout: time.Hour})
 	pid, rest, release := b.holding()
-	b.mustSwitch(b.app("app", "serve.js")) // takes longer than that
+	b.mustSwitch(b.app("app", "serve.js")) // takes longer than Grace
 	if !alive(pid) {
 		t.Fatal("the old drone was ended with a request in flight")
 	}
@@ -207,17 +207,17 @@ func TestRequestsOutliveTheGrace(t *testing.T) {
 	}
 }
 
-func TestRequestsThatTakeTooLong(t *testing.T) {
+func TestDrainTimeout(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{DrainTimeout: time.Millisecond})
 	_, rest, _ := b.holding()
 	if line, err := rest.ReadString('\n'); err == nil {
-		t.Errorf("the request goes on with %q", line)
+		t.Errorf("the request continues with %q", line)
 	}
 }
 
-// Who halts an app does not wait for the requests of what was replaced before.
-func TestHaltEndsWhatDrains(t *testing.T) {
+// Halt does not wait for the requests of generations that were replaced before.
+func TestHaltEndsDrainingGenerations(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Grace: 100 * time.Millisecond, DrainTimeout: time.Hour})
 	for range 2 {
@@ -226,7 +226,7 @@ func TestHaltEndsWhatDrains(t *testing.T) {
 			t.Fatal(err)
 		}
 		if alive(pid) {
-			t.Error("the old drone is still there")
+			t.Error("the old drone is still running")
 		}
 	}
 }
@@ -240,7 +240,7 @@ func TestHaltLeavesNoProcess(t *testing.T) {
 	pids := append(children, b.report("app").Pid)
 	for _, pid := range pids {
 		if !alive(pid) {
-			t.Fatalf("pid %d of %v does not live", pid, pids)
+			t.Fatalf("pid %d of %v is not running", pid, pids)
 		}
 	}
 	if err := b.Halt(t.Context(), "me", "app"); err != nil {
@@ -259,7 +259,7 @@ func TestHaltLeavesNoProcess(t *testing.T) {
 	}
 }
 
-func TestHaltKillsWhoDoesNotListen(t *testing.T) {
+func TestHaltKillsStubbornApp(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Grace: 200 * time.Millisecond})
 	b.mustSwitch(b.app("app", "stubborn.js"))
@@ -269,7 +269,7 @@ func TestHaltKillsWhoDoesNotListen(t *testing.T) {
 	mention(t, b.text("app"), "stdout: no")
 }
 
-func TestHaltEndsAtOnceWithItsContext(t *testing.T) {
+func TestHaltKillsWhenContextEnds(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Grace: time.Hour})
 	b.mustSwitch(b.app("app", "stubborn.js"))
@@ -277,7 +277,7 @@ func TestHaltEndsAtOnceWithItsContext(t *testing.T) {
 	defer done()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	// It must get the turn, which a context that has ended may or may not get.
+	// With a context that has ended, Halt may or may not acquire the lock.
 	for {
 		err := b.Halt(ctx, "me", "app")
 		if err == nil {
@@ -318,7 +318,7 @@ func TestDronesShareTheLoad(t *testing.T) {
 	}
 	for _, done := range dones {
 		done()
-		done() // a second call counts nothing
+		done() // a second call has no effect
 	}
 	if len(count) != 3 {
 		t.Errorf("%d drones have requests", len(count))
@@ -335,7 +335,7 @@ func TestStartCommands(t *testing.T) {
 			spec.Start = start
 			write := func(name, text string, mode os.FileMode) {
 				path := filepath.Join(spec.Dir, name)
-				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // apps must pass
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // apps need to search it
 					t.Fatal(err)
 				}
 				if err := os.WriteFile(path, []byte(text), mode); err != nil {
@@ -346,7 +346,7 @@ func TestStartCommands(t *testing.T) {
 			write("node_modules/.bin/tool", "#!/bin/sh\nexec node serve.js\n", 0o755)
 			b.mustSwitch(spec)
 			if got := b.get("app", "/"); got != "hello\n" {
-				t.Errorf("answer %q", got)
+				t.Errorf("got response %q", got)
 			}
 		})
 	}
@@ -361,13 +361,14 @@ func TestPortsRunOut(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no free port between 31207 and 31208") {
 		t.Fatalf("error %v", err)
 	}
-	// What was taken is free again.
+	// The acquired ports are free again.
 	spec.Drones = 2
 	b.mustSwitch(spec)
 }
 
-// rival is who takes ports between our look and a drone's bind: so many times.
-func (b *fixture) rival(times int) (spec runner.Version, taken func() []string) {
+// rival returns an app whose port is bound by another listener before its drone
+// binds it, the given number of times, and a function that returns these ports.
+func (b *fixture) rival(times int) (spec runner.Version, bound func() []string) {
 	b.t.Helper()
 	var mu sync.Mutex
 	var ports []string
@@ -396,32 +397,32 @@ func (b *fixture) rival(times int) (spec runner.Version, taken func() []string) 
 	}
 }
 
-// A port that somebody else takes before the drone does is given up for
-// another one, and nobody else gets the app's requests.
-func TestPortIsTakenBeforeTheDroneHasIt(t *testing.T) {
+// If another process binds a port before the drone, the drone gets another port,
+// and the other process gets none of the app's requests.
+func TestPortIsBoundByAnotherProcess(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
-	spec, taken := b.rival(2)
+	spec, bound := b.rival(2)
 	b.mustSwitch(spec)
-	if len(taken()) != 2 {
-		t.Errorf("the ports %v were taken", taken())
+	if len(bound()) != 2 {
+		t.Errorf("the ports %v were bound", bound())
 	}
 	if got := b.get("app", "/"); got != "late\n" {
-		t.Errorf("answer %q", got)
+		t.Errorf("got response %q", got)
 	}
 }
 
-// Where that goes on the start fails, and says why.
-func TestPortsAreAlwaysTaken(t *testing.T) {
+// If that is repeated, the start fails with the reason.
+func TestPortsAreAlwaysBound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
-	spec, taken := b.rival(100)
+	spec, bound := b.rival(100)
 	err := b.Switch(t.Context(), spec)
 	if err == nil || !strings.Contains(err.Error(), "the port was bound by another process") {
 		t.Errorf("error %v", err)
 	}
-	if len(taken()) != 3 {
-		t.Errorf("the ports %v were taken", taken())
+	if len(bound()) != 3 {
+		t.Errorf("the ports %v were bound", bound())
 	}
 	if _, _, ok := b.Pick("me", "app"); ok {
 		t.Error("a drone is ready")

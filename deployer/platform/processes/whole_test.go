@@ -17,8 +17,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// A snapshot that was built as the app's user, whose folder is closed to all
-// others, runs as that user.
+// A snapshot that was built as the app's user, in a folder that no other user can
+// access, runs as that user.
 func TestBuiltSnapshotRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{})
@@ -52,7 +52,7 @@ func TestBuiltSnapshotRuns(t *testing.T) {
 	}
 	b.mustSwitch(runner.Version{User: "me", App: "app", Dir: dir, Node: result.Node, Start: result.Web})
 	if got := b.get("app", "/"); got != "built\n" {
-		t.Errorf("answer %q", got)
+		t.Errorf("got response %q", got)
 	}
 }
 
@@ -63,13 +63,13 @@ func TestMemoryIsLimited(t *testing.T) {
 	addr, done, _ := b.Pick("me", "app")
 	defer done()
 	if err := ask(t.Context(), addr, "/eat"); err == nil {
-		t.Error("the app ate all it wanted")
+		t.Error("the app could allocate more than the limit")
 	}
 	got := b.await("app", func(s runner.State) bool { return s.Restarts == 1 && s.Phase == runner.Started })
 	mention(t, got.Reason, "drone 1")
 }
 
-func TestStopInASwitch(t *testing.T) {
+func TestStopDuringSwitch(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, processes.Options{ReadyTimeout: time.Hour, Grace: time.Second})
 	if err := b.Start(t.Context()); err != nil {
@@ -115,6 +115,6 @@ func TestSwitchEndsWithItsContext(t *testing.T) {
 		t.Errorf("the switch ended with %v", err)
 	}
 	if got := b.get("app", "/"); got != "hello\n" {
-		t.Errorf("answer %q", got)
+		t.Errorf("got response %q", got)
 	}
 }
