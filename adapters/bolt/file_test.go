@@ -72,7 +72,7 @@ func TestCopyFile(t *testing.T) {
 	if got := value(t, to); got != "value" {
 		t.Errorf("the copy has %q", got)
 	}
-	if _, err := bolt.CopyFile(path, to); err == nil || !strings.Contains(err.Error(), "there already") {
+	if _, err := bolt.CopyFile(path, to); err == nil || !strings.Contains(err.Error(), "exists already") {
 		t.Errorf("to an existing file: %v", err)
 	}
 	missing := filepath.Join(t.TempDir(), "missing.db")

@@ -49,7 +49,7 @@ func TestAdmin(t *testing.T) {
 	if code, stdout, stderr := run(t, "", "admin", "check", "--data", backups); code != 0 || strings.Count(stdout, "no damage") != 2 {
 		t.Errorf("of the backup: code %d, %q and %q", code, stdout, stderr)
 	}
-	if code, _, stderr := run(t, "", "admin", "backup", backups, "--data", data); code != 1 || strings.Count(stderr, "is there already") != 2 {
+	if code, _, stderr := run(t, "", "admin", "backup", backups, "--data", data); code != 1 || strings.Count(stderr, "exists already") != 2 {
 		t.Errorf("onto the backup: code %d and %q", code, stderr)
 	}
 	if err := os.WriteFile(paths[0], []byte(strings.Repeat("no database", 1000)), 0o600); err != nil {
