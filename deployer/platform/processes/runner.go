@@ -194,7 +194,7 @@ func (r *Runner) Kill() {
 		return
 	}
 	r.cancel()
-	ended, cancel := context.WithCancel(context.Background()) //nolint:forbidigo,contextcheck // nobody waits for what is killed
+	ended, cancel := context.WithCancel(context.Background()) //nolint:forbidigo,contextcheck // killing does not wait
 	cancel()
 	if err := group.EndAll(ended, r.leftovers); err != nil {
 		r.o.Logger.Error("drones not killed", "error", err)
