@@ -44,8 +44,8 @@ func Key(inputs any) (string, error) {
 // to an entry of that key, and restores it there. Places that do not exist are
 // left out. If it fails, dir has what it had, unless the error is [ErrLost].
 //
-// as is the user that installed it, nil for the server's own. What belongs to
-// somebody else, or is not a file, folder or link, is refused.
+// as is the user that installed it, nil for the server's own. Entries of
+// another user, or that are not a file, folder or link, are refused.
 func (c Cache) Save(key, dir string, places []string, as *syscall.Credential) (err error) {
 	next, err := c.next()
 	if err != nil {
@@ -148,7 +148,7 @@ func (c Cache) Refused(key string) bool {
 
 const refused = "refused-"
 
-// Drop removes an entry: first its name, so that nobody finds half of it.
+// Drop removes an entry. It renames the entry first, so that no build finds a part.
 func (c Cache) Drop(key string) error {
 	old, err := os.MkdirTemp(string(c), "old-")
 	if err != nil {
@@ -239,7 +239,7 @@ func (c Cache) use(key, dir string) (bool, error) {
 	return true, file.Close()
 }
 
-// next makes a folder to put an entry together in, which nobody else may enter.
+// next creates a folder for a new entry, which no other user can access.
 func (c Cache) next() (string, error) {
 	if err := os.MkdirAll(string(c), 0o700); err != nil {
 		return "", err

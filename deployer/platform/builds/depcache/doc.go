@@ -20,9 +20,9 @@
 //
 // An entry is one app's alone. The package manager ran as that app's user, and
 // whoever has this user, as an older version of the app that is running, could
-// have changed what it wrote. So what one app installed must never be
-// another's, even of the same account. Within an app it gains nobody anything:
-// its author deploys what they like.
+// have changed what it wrote. So an entry must never be used by another
+// app, even of the same account. Within an app there is no risk: its author can
+// deploy any code.
 //
 // What is saved is moved, not copied, and a build gets hard links: of files
 // that are the server's and that no app's user may write to, in folders of its

@@ -213,10 +213,10 @@ func (m Manager) settings() map[string]string {
 	return map[string]string{}
 }
 
-// allScripts reports whether the package manager is to be told to run the
-// scripts of all dependencies. New versions run none unless they are told of
-// which; a repository that says neither a version nor that may have been made
-// for one that runs all.
+// allScripts reports whether the package manager must be configured to run the
+// scripts of all dependencies. New versions run only scripts that are listed; a
+// repository with neither a version nor such a list may have been made for an older
+// version, which runs all.
 func (m Manager) allScripts() bool {
 	return !m.Pinned && !m.Scripts && (m.Berry() || m.Name == Pnpm && m.Major == 10)
 }

@@ -243,7 +243,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Where a workspace is, and what is in it.
+// The folder and the members of a workspace.
 func TestWorkspace(t *testing.T) {
 	t.Parallel()
 	f := files{
@@ -282,15 +282,15 @@ func TestSettings(t *testing.T) {
 		name   string
 		wanted string
 	}{
-		"pnpm 10 runs all scripts":  {files{"package.json": `{"dependencies":{"a":"1"}}`, "pnpm-lock.yaml": lock}, 10, "npm_config_dangerously_allow_all_builds", "true"},
-		"unless it is told of some": {files{"package.json": `{"dependencies":{"a":"1"},"pnpm":{"onlyBuiltDependencies":["a"]}}`, "pnpm-lock.yaml": lock}, 10, "npm_config_dangerously_allow_all_builds", ""},
-		"or they are in its file":   {files{"package.json": `{"dependencies":{"a":"1"}}`, "pnpm-lock.yaml": lock, "pnpm-workspace.yaml": "onlyBuiltDependencies:\n  - a\n"}, 10, "npm_config_dangerously_allow_all_builds", ""},
-		"or its version is asked":   {files{"package.json": `{"packageManager":"pnpm@10.0.0","dependencies":{"a":"1"}}`, "pnpm-lock.yaml": lock}, 10, "npm_config_dangerously_allow_all_builds", ""},
-		"pnpm 11's names":           {files{"package.json": `{"packageManager":"pnpm@11.0.0","dependencies":{"a":"1"}}`, "pnpm-lock.yaml": lock}, 11, "pnpm_config_package_import_method", "copy"},
-		"PnP is self-contained":     {files{"package.json": `{"dependencies":{"a":"1"}}`, "yarn.lock": berryLock}, 4, "YARN_ENABLE_GLOBAL_CACHE", "false"},
-		"node_modules need not be":  {files{"package.json": `{"dependencies":{"a":"1"}}`, "yarn.lock": berryLock, ".yarnrc.yml": "nodeLinker: \"node-modules\" # as before\n"}, 4, "YARN_ENABLE_GLOBAL_CACHE", ""},
-		"yarn 4 runs all scripts":   {files{"package.json": `{"dependencies":{"a":"1"}}`, "yarn.lock": berryLock}, 4, "YARN_ENABLE_SCRIPTS", "1"},
-		"unless it is told not to":  {files{"package.json": `{"dependencies":{"a":"1"}}`, "yarn.lock": berryLock, ".yarnrc.yml": "enableScripts: false\n"}, 4, "YARN_ENABLE_SCRIPTS", ""},
+		"pnpm 10 runs all scripts":    {files{"package.json": `{"dependencies":{"a":"1"}}`, "pnpm-lock.yaml": lock}, 10, "npm_config_dangerously_allow_all_builds", "true"},
+		"unless some are listed":      {files{"package.json": `{"dependencies":{"a":"1"},"pnpm":{"onlyBuiltDependencies":["a"]}}`, "pnpm-lock.yaml": lock}, 10, "npm_config_dangerously_allow_all_builds", ""},
+		"or they are in its file":     {files{"package.json": `{"dependencies":{"a":"1"}}`, "pnpm-lock.yaml": lock, "pnpm-workspace.yaml": "onlyBuiltDependencies:\n  - a\n"}, 10, "npm_config_dangerously_allow_all_builds", ""},
+		"or its version is asked":     {files{"package.json": `{"packageManager":"pnpm@10.0.0","dependencies":{"a":"1"}}`, "pnpm-lock.yaml": lock}, 10, "npm_config_dangerously_allow_all_builds", ""},
+		"pnpm 11's names":             {files{"package.json": `{"packageManager":"pnpm@11.0.0","dependencies":{"a":"1"}}`, "pnpm-lock.yaml": lock}, 11, "pnpm_config_package_import_method", "copy"},
+		"PnP is self-contained":       {files{"package.json": `{"dependencies":{"a":"1"}}`, "yarn.lock": berryLock}, 4, "YARN_ENABLE_GLOBAL_CACHE", "false"},
+		"node_modules need not be":    {files{"package.json": `{"dependencies":{"a":"1"}}`, "yarn.lock": berryLock, ".yarnrc.yml": "nodeLinker: \"node-modules\" # as before\n"}, 4, "YARN_ENABLE_GLOBAL_CACHE", ""},
+		"yarn 4 runs all scripts":     {files{"package.json": `{"dependencies":{"a":"1"}}`, "yarn.lock": berryLock}, 4, "YARN_ENABLE_SCRIPTS", "1"},
+		"unless scripts are disabled": {files{"package.json": `{"dependencies":{"a":"1"}}`, "yarn.lock": berryLock, ".yarnrc.yml": "enableScripts: false\n"}, 4, "YARN_ENABLE_SCRIPTS", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

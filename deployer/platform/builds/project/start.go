@@ -17,7 +17,7 @@ type Start struct {
 	Web       string            // shell command of the process that serves; "" if none does
 	Processes map[string]string // commands of the others, by name
 	Release   string            // command that runs once before the switch; "" if none does
-	Static    string            // folder of a static site, below the app's; "" if it is none
+	Static    string            // folder of a static site, below the app's; "" if it is not a static site
 	Fallback  string            // file in it that answers unknown paths; "" for none
 	Env       map[string]string // what npm would set for the command
 	Source    string            // where Web is from

@@ -12,31 +12,31 @@ import (
 	"sync"
 )
 
-// The ids of groups(7) that badges are made of. No such group may exist.
+// The range of group ids that are used as badges. Existing groups are skipped.
 const (
 	firstBadge = 40_000
 	maxBadges  = 10_000
 )
 
-// badge is what each process of a group has, and none can take off: a
-// supplementary group id, which children inherit and which takes root to
-// change. It needs a command that runs as another user than the server. A
-// machine may have two servers, so that only both together tell a member.
+// badge is a supplementary group id that identifies the processes of a group:
+// children inherit it, and only root can change it. It requires that the command
+// runs as another user than the server. As another server on the machine may use
+// the same gid, members are identified by uid and gid.
 type badge struct{ uid, gid uint32 }
 
-// badges are those that groups of this program have.
+// badges are the badges in use by this program.
 var badges = struct { //nolint:gochecknoglobals // the kernel has one range for all
 	sync.Mutex
 	used map[uint32]bool
 	last uint32
 }{used: map[uint32]bool{}}
 
-// pin gives cmd a badge; nil where it runs as the server's own user.
+// pin adds a new badge to cmd. It returns nil if cmd runs as the server's user.
 func pin(cmd *exec.Cmd) (*badge, error) {
 	if cmd.SysProcAttr.Credential == nil {
 		return nil, nil
 	}
-	as := *cmd.SysProcAttr.Credential // others may use that one
+	as := *cmd.SysProcAttr.Credential // the original may be shared
 	badges.Lock()
 	defer badges.Unlock()
 	for range maxBadges {
@@ -46,7 +46,7 @@ func pin(cmd *exec.Cmd) (*badge, error) {
 			continue
 		}
 		if _, err := user.LookupGroupId(strconv.FormatUint(uint64(gid), 10)); err == nil {
-			continue // whose files are nothing to cmd
+			continue // cmd must not have access to the group's files
 		}
 		badges.used[gid] = true
 		as.Groups = append(slices.Clone(as.Groups), gid)
@@ -56,7 +56,7 @@ func pin(cmd *exec.Cmd) (*badge, error) {
 	return nil, errors.New("group: no group id is free")
 }
 
-// release lets another group have the badge; nobody may have it any more.
+// release makes the badge available again; no process may have it any more.
 func (b *badge) release() {
 	if b == nil {
 		return

@@ -18,12 +18,12 @@ import (
 // what it was started with, and writes its pid to the file $0.
 const hide = `env -i setsid /bin/sh -c 'echo $$ > "$0.next"; mv "$0.next" "$0"; exec sleep 1000' "$0" >/dev/null 2>&1 &`
 
-// Nobody gets away from a group that runs as a user of its own, and another
-// group of that user is none of its business.
+// No process escapes from a group that runs as its own user, and another group of
+// that user is not affected.
 func TestBadge(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		return // only root gives users: TestLeaderLeavesOthers is of the marks
+		return // only root can change the user; TestLeaderLeavesOthers tests marks
 	}
 	if err := group.Adopt(); err != nil {
 		t.Fatal(err)

@@ -17,12 +17,12 @@ import (
 // empty.
 const removeLimit = time.Second
 
-// cgroup is the control group of one command. A nil one is none.
+// cgroup is the control group of one command. A nil cgroup does nothing.
 type cgroup struct {
 	path string
 }
 
-// make makes the control group of a command; nil where there are none.
+// make creates the control group of a command. It returns nil if c is nil.
 func (c *Cgroups) make(mark string, limits Limits) (*cgroup, error) {
 	if c == nil {
 		return nil, nil
@@ -37,8 +37,8 @@ func (c *Cgroups) make(mark string, limits Limits) (*cgroup, error) {
 	return g, nil
 }
 
-// limit sets what all in the group may have together. Who needs more memory is
-// ended with all the others, so that no half of an app is left.
+// limit sets limits for the sum of all processes in the group. If the memory limit
+// is exceeded, the kernel kills the whole group and not only a part of an app.
 func (g *cgroup) limit(l Limits) error {
 	var err error
 	if l.Memory > 0 {
@@ -55,13 +55,14 @@ func (g *cgroup) limit(l Limits) error {
 	return err
 }
 
-// admitted becomes the command once it is told to by a line on the file 3.
+// admitted waits for a line on file descriptor 3 and executes the command.
 const admitted = `read -r _ <&3 || exit 1
 exec 3<&-
 exec "$@"`
 
-// launch starts cmd in the group. The command waits until it is there: it can't
-// be started there by clone3(2), which user namespaces are made by.
+// launch starts cmd in the group. The command waits until it was moved there: it
+// can't be started there by clone3(2), which is forbidden as it can create user
+// namespaces.
 func (g *cgroup) launch(cmd *exec.Cmd) error {
 	if g == nil {
 		return launch(cmd)
@@ -115,7 +116,7 @@ func (g *cgroup) pids() map[int]bool {
 	return pids
 }
 
-// kill kills all in the group at once, before one can fork again.
+// kill kills all processes in the group atomically, before one can fork again.
 func (g *cgroup) kill() error {
 	if g == nil {
 		return nil
@@ -126,8 +127,8 @@ func (g *cgroup) kill() error {
 	return nil
 }
 
-// outOfMemory reports whether the kernel ended a process of the group for its
-// need of memory.
+// outOfMemory reports whether the kernel killed a process of the group because of
+// the memory limit.
 func (g *cgroup) outOfMemory() bool {
 	if g == nil {
 		return false

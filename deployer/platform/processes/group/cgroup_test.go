@@ -125,12 +125,12 @@ func TestSweep(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	for _, g := range started {
-		_ = g.End(t.Context(), time.Minute) // they were told to
+		_ = g.End(t.Context(), time.Minute) // it fails as they were signaled
 	}
 }
 
-// The kernel holds all in a control group to its limits, together; where it has
-// none to give, the files say what it would be told.
+// The kernel applies the limits to the sum of all processes in a control group. If
+// control groups are not available, only the written files are checked.
 func TestCgroupLimits(t *testing.T) {
 	t.Parallel()
 	limits := Limits{Memory: 64 << 20, Processes: 20}

@@ -15,18 +15,18 @@ const (
 )
 
 // killLimit is how long SIGKILL is repeated before End gives up: a process in
-// an uninterruptible state can't be ended by anybody.
+// an uninterruptible state can't be killed.
 const killLimit = 10 * time.Second
 
-// maxStops is how many looks in a row may find somebody new before those that
-// are known are killed.
+// maxStops is how many consecutive scans may find new processes before the known
+// ones are killed.
 const maxStops = 20
 
-// ErrSurvivors says that processes of the group are left after SIGKILL.
+// ErrSurvivors means that processes of the group remain after SIGKILL.
 var ErrSurvivors = errors.New("group: processes survive SIGKILL")
 
-// EndAll ends the processes that find returns, again and again until it
-// returns none: SIGTERM at first, SIGKILL when ctx ends.
+// EndAll repeatedly ends the processes that find returns, until it returns none. It
+// sends SIGTERM at first, and SIGKILL when ctx ends.
 func EndAll(ctx context.Context, find func() ([]int, error)) error {
 	return end(ctx, find, signal)
 }
@@ -37,8 +37,8 @@ func signal(pids []int, sig syscall.Signal) {
 	}
 }
 
-// end asks those that find returns to end, and when ctx ends kills them. send
-// may reach more than the pids that it is called with.
+// end terminates the processes that find returns, and kills them when ctx ends. send
+// may signal more processes than the pids that it is called with.
 func end(ctx context.Context, find func() ([]int, error), send func([]int, syscall.Signal)) error {
 	if err := ask(ctx, find); err == nil || ctx.Err() == nil {
 		return err
@@ -46,7 +46,7 @@ func end(ctx context.Context, find func() ([]int, error), send func([]int, sysca
 	return force(context.WithoutCancel(ctx), find, send)
 }
 
-// ask sends SIGTERM, once to each, and waits until there is none; it fails
+// ask sends SIGTERM once to each process and waits until there are none. It fails
 // when ctx ends.
 func ask(ctx context.Context, find func() ([]int, error)) error {
 	asked := map[int]bool{}
@@ -61,13 +61,13 @@ func ask(ctx context.Context, find func() ([]int, error)) error {
 	})
 }
 
-// force kills until there is none. All are stopped first, as one that may
-// still run can fork as fast as others are killed; those that are stopped hold
-// their places in the limit of processes.
+// force kills processes until there are none. It stops all of them first, as running
+// processes can fork as fast as others are killed; stopped processes still count
+// towards the limit of processes.
 func force(ctx context.Context, find func() ([]int, error), send func([]int, syscall.Signal)) error {
 	ctx, cancel := context.WithTimeout(ctx, killLimit)
 	defer cancel()
-	send(nil, syscall.SIGSTOP) // before a look, which takes long where very many run
+	send(nil, syscall.SIGSTOP) // before the scan, which is slow if there are many processes
 	stopped := map[int]bool{}
 	stops := 0
 	return untilNone(ctx, find, func(pids []int) bool {
@@ -89,11 +89,11 @@ func force(ctx context.Context, find func() ([]int, error), send func([]int, sys
 	})
 }
 
-// untilNone looks again and again, and calls do with what it finds, until
-// there is none. do returns true to look again soon.
+// untilNone calls find repeatedly, and do with the result, until there are no
+// processes. do returns true for a short interval until the next scan.
 func untilNone(ctx context.Context, find func() ([]int, error), do func([]int) (soon bool)) error {
 	look := firstLook
-	none := false // at the last look
+	none := false // at the last scan
 	for {
 		pids, err := find()
 		if err != nil {
@@ -102,8 +102,8 @@ func untilNone(ctx context.Context, find func() ([]int, error), do func([]int) (
 		if len(pids) == 0 && none {
 			return nil
 		}
-		// One that is just being replaced by another program (execve(2)) has no
-		// environment for a moment, so it takes two looks to see nobody.
+		// During execve(2) a process has no environment for a moment, so two
+		// consecutive scans must find no process.
 		if none = len(pids) == 0; none || do(pids) {
 			look = firstLook
 		}

@@ -13,7 +13,7 @@ func FuzzParseStat(f *testing.F) {
 	}
 	f.Add("x", "Z", 0, -1, 0, "0")
 	f.Fuzz(func(t *testing.T, name, state string, parent, group, session int, start string) {
-		parseStat(1, []byte(name)) // what is none ends
+		parseStat(1, []byte(name)) // must not panic
 		if len(strings.Fields(state)) != 1 || strings.TrimSpace(state) != state || strings.Contains(state+start, ")") || len(strings.Fields(start)) != 1 || strings.TrimSpace(start) != start {
 			return
 		}

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// zombieLimit is about how long zombies are waited for that have a parent.
+// zombieLimit is about how long to wait for zombies that have a parent.
 const zombieLimit = time.Second
 
 // Adopt makes the calling process the parent of all orphans below it
-// (PR_SET_CHILD_SUBREAPER), so that no group leaves zombies where nobody
-// else would collect them, as in a container. It holds for the whole program.
+// (PR_SET_CHILD_SUBREAPER), so that no zombies are left if no init process
+// collects them, as in a container. It affects the whole program.
 func Adopt() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("group: adopting orphans: %w", err)
@@ -117,7 +117,7 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 			}
 		case !ours || p.pid == g.Pid():
 		case p.parent == self:
-			// An orphan that came to us; nobody else waits for it.
+			// An adopted orphan that no other code waits for.
 			_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
 			delete(g.seen, p.pid)
 		default:
@@ -127,8 +127,8 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 	return pids, zombies, nil
 }
 
-// marked reports whether a process has the group's badge; where there is none,
-// its mark, which a zombie has no more.
+// marked reports whether a process has the group's badge, or if the group has no
+// badge, its mark, which zombies have lost.
 func (g *Group) marked(p process) bool {
 	if g.badge != nil {
 		return g.badge.on(p.pid)
@@ -163,8 +163,8 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	return g.err
 }
 
-// OutOfMemory tells, after [Group.End], whether the kernel ended members as
-// they needed more memory than their control group may have.
+// OutOfMemory reports, after [Group.End], whether the kernel killed members because
+// they exceeded the memory limit of their control group.
 func (g *Group) OutOfMemory() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -176,7 +176,7 @@ func (g *Group) OutOfMemory() bool {
 // the control group.
 func (g *Group) signal(pids []int, sig syscall.Signal) {
 	g.mu.Lock()
-	if !g.ended { // then the number may be a stranger's
+	if !g.ended { // otherwise the id may have been reused
 		_ = syscall.Kill(-g.Pid(), sig)
 		if sig == syscall.SIGKILL {
 			_ = g.cgroup.kill() // the pids are killed in any case
@@ -187,8 +187,8 @@ func (g *Group) signal(pids []int, sig syscall.Signal) {
 }
 
 // collect waits for the zombies of the group. The table is not read in one
-// moment: a zombie may have been read before its parent ended, and come to us
-// since. It does not wait for long, as a parent may be nobody we know.
+// moment: a zombie may have been read before its parent ended, and been adopted
+// since. The wait is short, as the parent may be any process.
 func (g *Group) collect() error {
 	for look := firstLook; look < zombieLimit; look *= 2 {
 		_, zombies, err := g.look()

@@ -9,14 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// niceness of what is started (setpriority(2)): the server, which all requests
-// go through, comes first where there is not enough for all.
+// niceness of commands (setpriority(2)): the server, which handles all requests, has
+// a higher priority if the CPU is busy.
 const niceness = 10
 
-// launch starts cmd from a thread that has given up all ways to more
-// privileges. A child inherits that of the thread that starts it, so neither a
-// program in between is needed nor anything of the server's own lost: the
-// thread ends with its goroutine, as that doesn't unlock it, and Go starts no
+// launch starts cmd from a thread that can't gain privileges, which a child
+// inherits. So no helper program is needed, and the server itself is not affected:
+// the thread ends with its goroutine, as that doesn't unlock it, and Go starts no
 // other thread from a locked one.
 func launch(cmd *exec.Cmd) error {
 	started := make(chan error, 1)
@@ -27,8 +26,8 @@ func launch(cmd *exec.Cmd) error {
 			err = forbidUserNamespaces()
 		}
 		if err == nil {
-			// Of this thread alone, on Linux. Where it is refused, the command is
-			// as important as the server, and runs all the same.
+			// On Linux it affects only this thread. If it fails, the command runs with
+			// the priority of the server.
 			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
 			err = cmd.Start()
 		}
@@ -37,11 +36,11 @@ func launch(cmd *exec.Cmd) error {
 	return <-started
 }
 
-// disarm takes from the calling thread's children what they could gain by
-// execve(2): the rights of set-user-ID programs and files with capabilities
-// (no_new_privs), capabilities that the server was given to pass on (the
-// ambient set), and, where the server is root, all others (the bounding set).
-// What the thread itself may, it still may: it has to change the user.
+// disarm prevents the calling thread's children from gaining privileges by
+// execve(2): those of set-user-ID programs and files with capabilities
+// (no_new_privs), the server's inheritable capabilities (the ambient set), and, if
+// the server is root, all others (the bounding set). The thread itself keeps its
+// privileges, as it has to change the user.
 func disarm() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("setting no_new_privs: %w", err)

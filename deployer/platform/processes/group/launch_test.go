@@ -23,7 +23,7 @@ func TestStartDropsPrivileges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = g.End(t.Context(), time.Minute) }() // it was told to
+	defer func() { _ = g.End(t.Context(), time.Minute) }() // it fails as the command was signaled
 	set := map[string]string{}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() && lines.Text() != "" {

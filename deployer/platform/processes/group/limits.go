@@ -2,17 +2,17 @@ package group
 
 import "strconv"
 
-// Limits are limits of setrlimit(2) for a command and all it starts; 0 leaves
-// the server's own.
+// Limits are limits of setrlimit(2) for a command and its descendants; 0 means the
+// server's limit.
 type Limits struct {
 	Files     int   // open files of a process
 	Memory    int64 // bytes of data of a process (RLIMIT_DATA)
 	Processes int   // processes and threads of the whole user; not for the server's own user
-	Private   bool  // what it makes is open to its own user alone (umask 077)
+	Private   bool  // created files are accessible to its user only (umask 077)
 }
 
-// limited sets the limits and becomes the command. Where the server's own are
-// lower, they stay. The limit on processes is -p in dash and -u elsewhere.
+// limited sets the limits and executes the command. Lower limits of the server are
+// not changed. The limit on processes is -p in dash and -u elsewhere.
 const limited = `ulimit -c 0
 [ "$1" -eq 0 ] || ulimit -n "$1" 2>/dev/null
 [ "$2" -eq 0 ] || ulimit -d "$2" 2>/dev/null

@@ -28,7 +28,7 @@ func TestCollect(t *testing.T) {
 	_ = g.End(t.Context(), time.Minute) // it was asked to
 }
 
-// What somebody here waits for is left to them.
+// Collect does not collect leaders, which their groups wait for.
 func TestCollectLeavesLeaders(t *testing.T) {
 	t.Parallel()
 	g, _ := start(t, `echo $$`)

@@ -27,7 +27,7 @@ func Find(prefix string) ([]int, error) {
 }
 
 // FindUnmarked returns the living processes of these users that have no mark:
-// those that took care to lose it.
+// those that removed it.
 func FindUnmarked(uids ...uint32) ([]int, error) {
 	return living(func(p process) bool {
 		info, err := os.Stat(filepath.Join("/proc", strconv.Itoa(p.pid)))
@@ -110,7 +110,7 @@ func parseStat(pid int, stat []byte) (process, bool) {
 }
 
 // mark returns the value of [Variable] that the process was started with; ""
-// where it has none, has ended, or may not be looked at.
+// if it has none, has ended, or is not accessible.
 func mark(pid int) string {
 	environ, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ")) //nolint:gosec // a number in /proc
 	if err != nil {
