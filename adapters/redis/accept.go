@@ -10,31 +10,31 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// Deliveries that come while others are being stored share the next call of the
-// script, so that it costs one round trip and one sync of Redis for all of them.
+// Deliveries that arrive while others are being stored are stored by the next call
+// of the script: one round trip and one sync of Redis for all of them.
 const (
-	senders       = 2  // calls at a time
+	senders       = 2  // concurrent calls
 	maxBatch      = 64 // deliveries in a call, so that Redis is not kept busy for long
 	maxBatchBytes = 4 << 20
 )
 
-// delivery is one that waits to be stored.
+// delivery is a delivery that waits to be stored.
 type delivery struct {
-	args    []any // what the script is given of it, but for its deadline
+	args    []any // of the script, without the deadline
 	ends    time.Time
 	state   atomic.Int32
 	answer  chan answer // size 1
 	retried bool
 }
 
-// answer is what the script says of a delivery.
+// answer is the result of the script for a delivery.
 type answer struct {
 	fields list
 	err    error
 }
 
-// The states of a delivery: whoever changes it from waiting decides whether it is
-// sent, a sender or the caller whose time is up.
+// The states of a delivery. Either a sender changes it from waiting, and sends it, or
+// the caller whose context has ended, and it is never sent.
 const (
 	stateWaiting int32 = iota
 	stateSent
@@ -49,7 +49,7 @@ func (s *Store) Admit() error {
 	return nil
 }
 
-// overloaded logs that a delivery is refused, if others were not just before.
+// overloaded logs that a delivery is refused, unless others were refused just before.
 func (s *Store) overloaded() error {
 	s.overload.Begin(core.ErrOverloaded)
 	return s.overload.Fail()
@@ -74,7 +74,7 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (core.Change, b
 	return c, repeat, wrap("accept", e.ID, errors.Join(err, fields.r.err))
 }
 
-// accepted reads what the script says of a delivery of e.
+// accepted parses the result of the script for a delivery of e.
 func (l list) accepted(e core.Entry) (c core.Change, repeat bool, err error) {
 	switch l.at(0).text() {
 	case "accepted":
@@ -121,7 +121,7 @@ func (s *Store) newDelivery(ctx context.Context, a deploy.Acceptance) (d *delive
 	return &delivery{args: args, ends: ends, answer: make(chan answer, 1)}, len(doc) + len(payload), nil
 }
 
-// submit has a delivery sent, and waits for the answer.
+// submit queues a delivery and waits for the answer.
 func (s *Store) submit(ctx context.Context, d *delivery, size int) (list, error) {
 	if err := ctx.Err(); err != nil {
 		return list{}, err
@@ -136,12 +136,12 @@ func (s *Store) submit(ctx context.Context, d *delivery, size int) (list, error)
 		return got.fields, got.err
 	case <-ctx.Done():
 		d.state.CompareAndSwap(stateWaiting, stateCancelled)
-		// If it was sent already, the script refuses it from now on.
+		// If it was sent already, its deadline has passed for the script.
 		return list{}, ctx.Err()
 	}
 }
 
-// sender sends what waits, until ctx ends.
+// sender sends waiting deliveries until ctx ends.
 func (s *Store) sender(ctx context.Context) {
 	for {
 		select {
@@ -197,7 +197,8 @@ func (s *Store) sendBatch(ctx context.Context, batch []*delivery) {
 	if len(late) == 0 {
 		return
 	}
-	// Not by our clock: that of Redis was set, or another has become the master.
+	// By the local clock it has not passed: the clock of Redis was set, or another
+	// server has become the master.
 	if _, err := s.counted(ctx); err != nil {
 		for _, d := range late {
 			d.answer <- answer{err: err}
@@ -208,12 +209,12 @@ func (s *Store) sendBatch(ctx context.Context, batch []*delivery) {
 }
 
 var (
-	errAnswers = errors.New("redis: a script returned another number of answers than there were deliveries")
-	errLate    = errors.New("redis: the time for the call was up when redis came to it")
+	errAnswers = errors.New("redis: wrong number of answers for the deliveries")
+	errLate    = errors.New("redis: the deadline of the call had passed")
 )
 
-// sawOrder notes an Order that the store gave: every new one is higher, also if a
-// failover lost the entry.
+// sawOrder records an Order that the store assigned: every new one is higher, even if
+// a failover lost the entry.
 func (s *Store) sawOrder(order int64) {
 	for highest := s.highest.Load(); highest < order && !s.highest.CompareAndSwap(highest, order); {
 		highest = s.highest.Load()

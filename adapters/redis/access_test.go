@@ -43,8 +43,8 @@ func use(t *testing.T, s *redis.Store) {
 	}
 }
 
-// A user with the rights that the operator's guide names is enough, and
-// reaches nothing beside our own keys.
+// The rights in the operator's guide are sufficient, and allow access to the store's
+// own keys only.
 func TestACLUser(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -86,7 +86,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// certificate writes one for 127.0.0.1, and returns who trusts it.
+// certificate writes a certificate for 127.0.0.1 and returns a pool with it.
 func certificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

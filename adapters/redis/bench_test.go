@@ -29,7 +29,7 @@ func payload() []byte {
 	return out.Bytes()
 }
 
-// push is the acceptance of a push, as the service makes it.
+// push returns the acceptance of a push, as in production.
 func push(n int64, lane string, payload []byte) deploy.Acceptance {
 	e := newEntry("me")
 	e.App, e.UUID, e.Event = "", e.ID, "push"
@@ -44,8 +44,8 @@ func push(n int64, lane string, payload []byte) deploy.Acceptance {
 	return deploy.Acceptance{Entry: e, Payload: payload, Key: "github " + e.DeliveryID, Place: &deploy.Place{Lane: lane}}
 }
 
-// together calls do b.N times, by that many callers. Beside the time it reports the
-// time of the processors that this process and Redis have used.
+// together calls do b.N times, by that many callers. It also reports the CPU time of
+// this process and of Redis.
 func together(b *testing.B, server *redistest.Server, callers int, do func(n int64) error) {
 	b.Helper()
 	var n atomic.Int64
@@ -67,7 +67,7 @@ func together(b *testing.B, server *redistest.Server, callers int, do func(n int
 	b.ReportMetric(float64(processors(b, server.Pid())-theirs)/float64(b.N), "redis-ns/op")
 }
 
-// processors returns the time of the processors that a process has used.
+// processors returns the CPU time that a process has used.
 func processors(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
@@ -103,8 +103,8 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// The floor of BenchmarkAccept: whatever waits in one pipeline, and one SET for each
-// push.
+// The lower bound of BenchmarkAccept: one pipeline for all waiting pushes, and one SET
+// for each.
 func BenchmarkFloor(b *testing.B) {
 	text := payload()
 	for _, fsync := range []string{"everysec", "always"} {
@@ -140,7 +140,7 @@ func BenchmarkFloor(b *testing.B) {
 	}
 }
 
-// A push into a lane costs the same, however many wait in it.
+// The cost of a push into a lane does not depend on the number of entries that wait.
 func BenchmarkLane(b *testing.B) {
 	for _, waiting := range []int64{0, 10_000} {
 		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
@@ -185,7 +185,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
-// A change that one process makes, until all who watch at another are awake.
+// The time from a change of one process until all watchers at another are woken.
 func BenchmarkFanout(b *testing.B) {
 	const watchers = 2000
 	addrs := []string{redistest.Start(b).Addr}

@@ -15,12 +15,12 @@ import (
 var files embed.FS
 
 // scripts returns the scripts by name. go-redis sends a script's digest, and its
-// text where Redis does not know that one.
+// text if Redis does not know the digest.
 func scripts() map[string]*redis.Script {
 	read := func(name string) string {
 		text, err := files.ReadFile("scripts/" + name + ".lua")
 		if err != nil {
-			panic(err) // it is in the program, or the program was not built
+			panic(err) // the scripts are embedded
 		}
 		return string(text)
 	}
@@ -34,25 +34,25 @@ func scripts() map[string]*redis.Script {
 	return all
 }
 
-// base is what all keys begin with. Its braces are the hash tag.
+// base is the prefix of all keys. Its braces are the hash tag.
 func (s *Store) base() string { return "{" + s.o.Prefix + "}:" }
 
-// keys are those that scripts declare: two, one of which never exists. So a
-// node of a Cluster that has not all of the slot's keys, as it is being moved,
-// refuses to run the script, with TRYAGAIN. It would run one that declares one
-// key, on the part of the keys that it has.
+// keys are the keys that scripts declare: two, one of which never exists. While a
+// slot is moved, a node of a Cluster that has only some of its keys then refuses the
+// script with TRYAGAIN. A script that declares one key would be run on the keys that
+// the node has.
 func (s *Store) keys() []string { return []string{s.base(), s.base() + "epoch"} }
 
 // call runs a script, within callTimeout.
 func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, error) {
 	r, err := s.run(ctx, script, args...)
 	if err != nil && ctx.Err() == nil {
-		s.doubt()
+		s.suspect()
 	}
 	return r, err
 }
 
-// run is call without the doubt. Redis does nothing for it once its time is up.
+// run is call without a probe after a failure. Redis refuses it after its deadline.
 func (s *Store) run(ctx context.Context, script string, args ...any) (*reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -68,11 +68,11 @@ func (s *Store) run(ctx context.Context, script string, args ...any) (*reply, er
 	return s.send(ctx, ends, script, args...)
 }
 
-// late begins the answer of a script to a call that came when its time was up.
+// late begins the error of a script for a call whose deadline has passed.
 const late = "LATE"
 
-// send runs a script. Redis refuses it after ends, by its own clock as far as
-// that is known; the zero time is never.
+// send runs a script. Redis refuses it after ends, by its own clock if that is known;
+// the zero time means never.
 func (s *Store) send(ctx context.Context, ends time.Time, script string, args ...any) (*reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -89,8 +89,7 @@ func (s *Store) send(ctx context.Context, ends time.Time, script string, args ..
 	return &reply{value: value, packer: s.packer}, nil
 }
 
-// reply reads what a script returned. What is of another form than it should be
-// reads as nothing, and err says so.
+// reply parses the result of a script. Values of a wrong type are zero, and set err.
 type reply struct {
 	value  any
 	packer *packer
@@ -108,7 +107,7 @@ func (r *reply) list() list { return r.asList(r.value) }
 func (r *reply) asList(value any) list {
 	values, ok := value.([]any)
 	if !ok && value != nil {
-		r.err = fmt.Errorf("redis: a script returned %T and not a list", value)
+		r.err = fmt.Errorf("redis: a script returned %T, want a list", value)
 	}
 	return list{r, values}
 }
@@ -121,7 +120,7 @@ type value struct {
 
 func (l list) at(i int) value {
 	if i >= len(l.values) {
-		l.r.err = fmt.Errorf("redis: a script returned a list of %d", len(l.values))
+		l.r.err = fmt.Errorf("redis: a script returned a list of length %d", len(l.values))
 		return value{l.r, nil}
 	}
 	return value{l.r, l.values[i]}
@@ -138,7 +137,7 @@ func (v value) text() string {
 	case nil:
 		return ""
 	}
-	v.r.err = fmt.Errorf("redis: a script returned %T and not a text", v.v)
+	v.r.err = fmt.Errorf("redis: a script returned %T, want a string", v.v)
 	return ""
 }
 
@@ -149,7 +148,7 @@ func (v value) number() int64 {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		v.r.err = fmt.Errorf("redis: a script returned no number: %w", err)
+		v.r.err = fmt.Errorf("redis: a script returned an invalid number: %w", err)
 	}
 	return n
 }

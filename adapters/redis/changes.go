@@ -30,7 +30,7 @@ func (s *Store) Changes(ctx context.Context, user string, since core.Seq, limit 
 	return all, wrap("changes", user, r.err)
 }
 
-// change reads an entry of a stream: its id, and names and values in turn.
+// change parses an entry of a stream: its id, and alternating names and values.
 func (l list) change() (core.EncodedChange, error) {
 	seq, pairs := l.at(0).text(), l.at(1).list()
 	var doc, revision, attempts, updated, order string

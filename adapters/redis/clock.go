@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// theirClock is the clock of Redis, as far as it is known here. It counts from a
+// serverClock is the clock of Redis, as far as it is known here. It counts from a
 // moment of our monotonic clock, so that setting our clock does not change it.
-type theirClock struct {
-	began time.Time    // by our clock
-	then  atomic.Int64 // by that of Redis, in microseconds since 1970; 0: not known
+type serverClock struct {
+	began time.Time    // by the local clock
+	then  atomic.Int64 // by the clock of Redis, in microseconds since 1970; 0: not known
 }
 
-// learn takes what Redis said, which it may have said as late as now. So what
-// it is taken for is never ahead, and behind by as long as the answer took.
-func (c *theirClock) learn(micros int64) {
+// learn sets the time that Redis answered, as if it were the time of Redis now. So the
+// estimate is never ahead, and it is behind by at most the duration of the call.
+func (c *serverClock) learn(micros int64) {
 	c.then.Store(micros - time.Since(c.began).Microseconds())
 }
 
-// at is a time of ours by the clock of Redis, in microseconds since 1970; 0
-// for the zero time, and where their clock is not known.
-func (c *theirClock) at(t time.Time) int64 {
+// at converts a local time to the clock of Redis, in microseconds since 1970. It
+// returns 0 for the zero time, and if the clock of Redis is not known.
+func (c *serverClock) at(t time.Time) int64 {
 	then := c.then.Load()
 	if t.IsZero() || then == 0 {
 		return 0

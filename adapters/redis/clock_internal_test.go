@@ -12,13 +12,13 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// What is taken for the time at Redis is never ahead of it, whenever within a
-// call Redis said its own.
-func TestTheirClock(t *testing.T) {
+// The estimate is never ahead of the clock of Redis, whenever during the call Redis
+// read it.
+func TestServerClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const ahead = 3 * time.Hour
-		c := theirClock{began: time.Now()}
+		c := serverClock{began: time.Now()}
 		if at := c.at(time.Now()); at != 0 {
 			t.Errorf("got %d before anything is known", at)
 		}
@@ -31,13 +31,13 @@ func TestTheirClock(t *testing.T) {
 			t.Errorf("got %d, want at most %d and no more than 0.3 s less", got, most)
 		}
 		if at := c.at(time.Time{}); at != 0 {
-			t.Errorf("got %d for never", at)
+			t.Errorf("got %d for the zero time", at)
 		}
 	})
 }
 
-// Where the clock of Redis was set forward, or another has become the master,
-// no call fails for it.
+// No call fails because the clock of Redis was set forward, or because another server
+// has become the master.
 func TestClockOfRedisIsSet(t *testing.T) {
 	t.Parallel()
 	s := New(Options{Addrs: []string{redistest.Start(t).Addr}})
@@ -50,13 +50,12 @@ func TestClockOfRedisIsSet(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := s.send(t.Context(), time.Now().Add(-time.Second), "bounds", "u"); !goredis.HasErrorPrefix(err, late) {
-		t.Errorf("a call whose time is up: %v", err)
+		t.Errorf("a call whose deadline has passed: %v", err)
 	}
 }
 
-// What is to be done later is done as much later as it was asked for, however
-// far the clocks are apart.
-func TestClockOfOursIsWrong(t *testing.T) {
+// A delay has the requested duration, even if the clocks differ.
+func TestLocalClockIsWrong(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	for name, wrong := range map[string]time.Duration{"behind": -24 * time.Hour, "ahead": 24 * time.Hour} {

@@ -10,8 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// A Cluster does all that one server does. Each test of the suite has another
-// prefix, and so they are spread over the nodes.
+// The suite passes on a Cluster. Each of its tests has another prefix, so they use all
+// nodes.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -35,8 +35,8 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// The node that has the keys is killed and comes back: what was accepted is
-// there, each change is seen once, and nobody restarted the Store.
+// The node that has the keys is killed and restarted: accepted deliveries are there
+// and each change is seen once, without a restart of the Store.
 func TestClusterNodeKilled(t *testing.T) {
 	t.Parallel()
 	c, j := redistest.StartCluster(t, "--appendfsync", "always"), newJournal()
@@ -49,14 +49,14 @@ func TestClusterNodeKilled(t *testing.T) {
 	j.until(1, broken)
 	owner.Restart()
 	c.Settle()
-	j.until(1, healed)
+	j.until(1, recovered)
 	f.more(50)
 	f.end(false)
-	j.says(t, 0, lost)
+	j.want(t, 0, lost)
 }
 
-// The slot of the keys is moved to another node while it is in use. As long as
-// each node has a part of them the Store is refused, and does nothing by half.
+// The slot of the keys is moved to another node while it is in use. While each node has
+// some of them, calls are refused, and none is done partially.
 func TestClusterSlotMoves(t *testing.T) {
 	t.Parallel()
 	c, j := redistest.StartCluster(t), newJournal()
@@ -70,10 +70,10 @@ func TestClusterSlotMoves(t *testing.T) {
 		f.refused("TRYAGAIN")
 		j.until(1, broken)
 	})
-	j.until(1, healed)
+	j.until(1, recovered)
 	f.more(50)
 	f.end(false)
-	j.says(t, 0, lost)
+	j.want(t, 0, lost)
 	if got := c.Owner("{webhooks}:"); got != to {
 		t.Errorf("%s has the keys, want %s", got.Addr, to.Addr)
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// encode returns an entry as it is stored. What a script may set is beside it, see
-// core.EncodedChange.
+// encode returns an entry as it is stored. The values that scripts set are stored
+// separately, see core.EncodedChange.
 func (p *packer) encode(e core.Entry) ([]byte, error) {
 	encoded, err := core.EncodeEntry(e)
 	if err != nil {
@@ -27,7 +27,7 @@ func updated(e core.Entry) string {
 	return strconv.FormatInt(e.UpdatedAt.UnixNano(), 10)
 }
 
-// change returns a change as it is stored, in these parts.
+// change returns the change that is stored in these parts.
 func (p *packer) change(doc, revision, attempts, updated, seq, order string) (c core.EncodedChange, err error) {
 	if c.Entry, err = p.unpack(doc); err != nil {
 		return core.EncodedChange{}, fmt.Errorf("an entry is damaged: %w", err)
@@ -52,7 +52,8 @@ func (p *packer) change(doc, revision, attempts, updated, seq, order string) (c 
 	return c, err
 }
 
-// stored reads what the scripts' function stored returns, or core.ErrNotFound.
+// stored parses the result of the scripts' function stored. It returns
+// core.ErrNotFound if there is no entry.
 func (l list) stored() (core.Change, error) {
 	if len(l.values) == 0 || l.values[0] == nil {
 		return core.Change{}, core.ErrNotFound
@@ -64,8 +65,8 @@ func (l list) stored() (core.Change, error) {
 	return c.Decode()
 }
 
-// micros is a time as the scripts have it; 0 is "at once", or unknown. What is
-// between two microseconds counts as the later one: nothing is early.
+// micros returns a time as the scripts use it; 0 is "at once", or unknown. It is
+// rounded up, so that nothing happens early.
 func micros(t time.Time) int64 {
 	if t.Unix() <= 0 {
 		return 0

@@ -81,7 +81,7 @@ func (s *Store) find(ctx context.Context, user, id string) (core.Change, error) 
 	return c, wrap("find", id, errors.Join(err, r.err))
 }
 
-// Payload returns an entry's payload as it came, or core.ErrNotFound.
+// Payload returns an entry's payload as it was received, or core.ErrNotFound.
 func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -96,7 +96,7 @@ func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
 	return payload, wrap("payload", id, err)
 }
 
-// found is how many entries ByCommit returns at most.
+// found is the maximum number of entries that ByCommit returns.
 const found = 100
 
 // ByCommit implements deploy.Store.
@@ -113,13 +113,13 @@ func (s *Store) ByCommit(ctx context.Context, repository string, commits []strin
 	return all, wrap("by commit", repository, errors.Join(err, r.err))
 }
 
-// all reads a list of what the scripts' function stored returns.
+// all parses a list of results of the scripts' function stored.
 func (l list) all() ([]core.Change, error) {
 	all := make([]core.Change, 0, len(l.values))
 	for i := range l.values {
 		c, err := l.at(i).list().stored()
 		if errors.Is(err, core.ErrNotFound) {
-			continue // it was removed as too old, and something that names it is not yet
+			continue // it was removed, but not yet from the index
 		}
 		if err != nil {
 			return nil, err

@@ -16,13 +16,13 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// A Redis that is killed and comes back with its data lost nothing that was
-// accepted, and those who watch see each change once, at any process.
+// After Redis is killed and restarted with its data, all accepted deliveries are
+// there, and watchers at every process see each change once.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	const writers, each = 4, 60
-	// With everysec, Redis says yes to what it has not given to the kernel yet
-	// while an earlier sync takes long: a slow disk would lose that here.
+	// With everysec, Redis acknowledges writes that it has not passed to the kernel yet
+	// while an earlier sync is slow: a slow disk would lose them here.
 	server, s, j := started(t, "--appendfsync", "always")
 	other := open(t, redis.Options{Addrs: []string{server.Addr}})
 	var watching, writing sync.WaitGroup
@@ -59,7 +59,7 @@ func TestKilled(t *testing.T) {
 		server.Kill()
 		j.until(n+1, broken)
 		server.Restart()
-		j.until(n+1, healed)
+		j.until(n+1, recovered)
 	}
 	writing.Wait()
 	close(ids)
@@ -69,11 +69,11 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	watching.Wait()
-	j.says(t, 0, lost)
+	j.want(t, 0, lost)
 }
 
-// A Redis that comes back empty: who asks for what came after something that
-// was lost is told so from the first call on, and all that is new works.
+// After Redis is restarted without its data, reading after a lost change fails with
+// ErrGone from the first call on, and new deliveries work.
 func TestDataLost(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(*redistest.Server){
@@ -114,12 +114,12 @@ func TestDataLost(t *testing.T) {
 			if err := s.Check(t.Context()); err != nil {
 				t.Error(err)
 			}
-			j.says(t, 1, lost)
+			j.want(t, 1, lost)
 		})
 	}
 }
 
-// What is written before anybody noticed that the data is new belongs to it.
+// A write before the loss is detected belongs to the new data.
 func TestFirstWriteAfterLoss(t *testing.T) {
 	t.Parallel()
 	server, s, j := started(t)
@@ -189,11 +189,11 @@ func TestScriptFlush(t *testing.T) {
 	if !strings.Contains(server.Do("INFO", "errorstats"), "NOSCRIPT") {
 		t.Error("Redis never forgot a script")
 	}
-	j.says(t, 0, broken)
+	j.want(t, 0, broken)
 }
 
-// A Redis that is there and refuses to write: nothing is half done, what can be
-// read is read, the log tells once, and all works again when Redis does.
+// If Redis refuses writes, no call is done partially, reading works, the outage is
+// logged once, and the store recovers with Redis.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -229,7 +229,7 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if err := s.Check(t.Context()); err == nil {
-				t.Error("it is said to be usable")
+				t.Error("Check returned no error")
 			}
 			j.until(1, broken)
 			if _, err := s.Find(t.Context(), refused.ID); !errors.Is(err, core.ErrNotFound) {
@@ -246,7 +246,7 @@ func TestRefused(t *testing.T) {
 			}
 
 			server.Do(test.end...)
-			j.until(1, healed)
+			j.until(1, recovered)
 			if _, err := s.Finish(t.Context(), held.Change.Entry, 0); err != nil {
 				t.Error(err)
 			}
@@ -256,27 +256,27 @@ func TestRefused(t *testing.T) {
 			if c := accept(t, s, refused); c.Entry.Revision != 1 {
 				t.Errorf("got revision %d", c.Entry.Revision)
 			}
-			j.says(t, 1, broken)
-			j.says(t, 1, healed)
+			j.want(t, 1, broken)
+			j.want(t, 1, recovered)
 		})
 	}
 }
 
-// Who was woken in an outage could not read, and is woken again.
+// A watcher that was woken in an outage, and could not read, is woken again.
 func TestWokenAfterOutage(t *testing.T) {
 	t.Parallel()
 	server, s, j := started(t)
-	server.Do("CONFIG", "SET", "maxmemory", "1") // the subscription stands
+	server.Do("CONFIG", "SET", "maxmemory", "1") // the subscription stays open
 	j.until(1, broken)
 	wake, stop := s.Watch("u")
 	defer stop()
 	server.Do("CONFIG", "SET", "maxmemory", "0")
 	<-wake
-	j.says(t, 1, healed)
+	j.want(t, 1, recovered)
 }
 
-// What a dead process had claimed is not handed out by a Redis that could not
-// take the outcome; when it can, it is.
+// The entry of a dead process is not claimed while Redis is full and could not store
+// the outcome, but after that.
 func TestLeaseRunsOutWhileFull(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -299,8 +299,8 @@ func TestLeaseRunsOutWhileFull(t *testing.T) {
 
 func sorted(all []string) []string { slices.Sort(all); return all }
 
-// The disk of Redis is full: with everysec it refuses until there is room, with
-// always it ends. What it had acknowledged is there in either case.
+// If the disk of Redis is full, it refuses writes until there is room with everysec,
+// and exits with always. In both cases all acknowledged writes are there.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	for _, fsync := range []string{"everysec", "always"} {
@@ -328,7 +328,7 @@ func TestDiskFull(t *testing.T) {
 			} else {
 				server.LimitFiles(0)
 			}
-			j.until(1, healed)
+			j.until(1, recovered)
 			server.Kill()
 			server.Restart()
 			for s.Check(t.Context()) != nil && t.Context().Err() == nil {

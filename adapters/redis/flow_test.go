@@ -12,22 +12,21 @@ import (
 	"github.com/nodejitsu/webhooks/core/coretest"
 )
 
-// manyChanges is how many changes of a user are kept where a flow is written:
-// all of them.
+// manyChanges is more changes than a flow writes, so all of them are kept.
 const manyChanges = 1_000_000
 
-// flow is what goes on while a test breaks something: deliveries that are
-// accepted, each tried again until it is acknowledged, as its sender does; a
-// worker that ends them; and a reader of the feed at each Store.
+// flow is the load while a test breaks something: deliveries, each retried until it
+// is acknowledged, as by its sender; a worker that finishes them; and a reader of the
+// feed at each Store.
 type flow struct {
 	t *testing.T
 	s *redis.Store
 
 	mu      sync.Mutex
-	sure    func() bool // tells of a delivery that was just acknowledged whether it can't be lost any more
+	sure    func() bool // reports whether a delivery that was just acknowledged can no longer be lost
 	acked   []acknowledged
 	errs    []string
-	changed chan struct{} // closed when there is more of them, and made anew
+	changed chan struct{} // closed and replaced after each of them
 
 	writers, worker, readers sync.WaitGroup
 	stopWriters, stopWorker  chan struct{}
@@ -86,9 +85,9 @@ func (f *flow) write() {
 		c, repeat, err := f.s.Accept(f.t.Context(), a)
 		for err != nil && f.t.Context().Err() == nil {
 			if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrConflict) || errors.Is(err, core.ErrGone) {
-				f.t.Errorf("a delivery was refused for what is not an outage: %v", err)
+				f.t.Errorf("a delivery was refused without an outage: %v", err)
 			}
-			f.tell(func() { f.errs = append(f.errs, err.Error()) })
+			f.record(func() { f.errs = append(f.errs, err.Error()) })
 			c, repeat, err = f.s.Accept(f.t.Context(), a)
 		}
 		if err != nil {
@@ -98,14 +97,14 @@ func (f *flow) write() {
 			f.t.Errorf("repeat %t, %s instead of %s", repeat, c.Entry.ID, a.Entry.ID)
 		}
 		kept := sure()
-		f.tell(func() { f.acked = append(f.acked, acknowledged{c, kept}) })
+		f.record(func() { f.acked = append(f.acked, acknowledged{c, kept}) })
 	}
 }
 
-// trust has sure judge what is accepted from now on.
-func (f *flow) trust(sure func() bool) { f.tell(func() { f.sure = sure }) }
+// trust sets sure for the deliveries from now on.
+func (f *flow) trust(sure func() bool) { f.record(func() { f.sure = sure }) }
 
-func (f *flow) tell(what func()) {
+func (f *flow) record(what func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	what()
@@ -113,7 +112,7 @@ func (f *flow) tell(what func()) {
 	f.changed = make(chan struct{})
 }
 
-// work claims entries and ends them, until all that it finds are.
+// work claims and finishes entries until there are no more.
 func (f *flow) work() {
 	look := time.NewTicker(pace)
 	defer look.Stop()
@@ -156,7 +155,7 @@ func (f *flow) wait(is func() bool) {
 		select {
 		case <-changed:
 		case <-late.C:
-			f.t.Fatalf("the flow stands still; refused were %d, the last with %q", len(errs), errs[max(len(errs)-3, 0):])
+			f.t.Fatalf("the flow has stopped; %d were refused, the last with %q", len(errs), errs[max(len(errs)-3, 0):])
 		}
 	}
 }
@@ -186,11 +185,11 @@ func (f *flow) refused(text string) {
 	})
 }
 
-// feed is what a reader of the feed was told.
+// feed is the changes that a reader of the feed has received.
 type feed struct {
-	mu   sync.Mutex
-	told []core.Change
-	stop chan core.Seq // receives the last one that it has to wait for
+	mu       sync.Mutex
+	received []core.Change
+	stop     chan core.Seq // receives the last one that it has to wait for
 }
 
 // read follows the user's changes, those after since, in a goroutine.
@@ -213,12 +212,12 @@ func (f *flow) read(s *redis.Store, since core.Seq) *feed {
 			}
 			for _, c := range page {
 				if c.Seq.Compare(since) <= 0 {
-					f.t.Errorf("%s came after %s", c.Seq, since)
+					f.t.Errorf("%s was received after %s", c.Seq, since)
 				}
 				since = c.Seq
 			}
 			to.mu.Lock()
-			to.told = append(to.told, page...)
+			to.received = append(to.received, page...)
 			to.mu.Unlock()
 			if len(page) > 0 {
 				continue
@@ -234,11 +233,10 @@ func (f *flow) read(s *redis.Store, since core.Seq) *feed {
 	return to
 }
 
-// end stops the flow, waits until all has come to its end, and compares: what
-// was acknowledged for sure is there and ended once, and each reader was told
-// all that is in the log, once and in order, also one that comes back now and
-// says where it was. Where loss, a reader may have been told more: what was
-// written to a master that was replaced before it had passed it on.
+// end stops the flow, waits until it has ended, and compares: every delivery that can
+// not be lost is there and was finished once, and each reader received all changes in
+// the log, once and in order, also a reader that resumes now. If loss is set, a reader
+// may have received more: changes that a master lost when it was replaced.
 func (f *flow) end(loss bool) {
 	f.t.Helper()
 	close(f.stopWriters)
@@ -260,7 +258,7 @@ func (f *flow) end(loss bool) {
 		for {
 			c, err := f.s.Find(f.t.Context(), id)
 			if errors.Is(err, core.ErrNotFound) || f.t.Context().Err() != nil {
-				f.t.Errorf("%s was acknowledged, and is lost: %v", id, err)
+				f.t.Errorf("acknowledged %s is lost: %v", id, err)
 				break
 			}
 			if err == nil && c.Entry.Status == core.StatusOK {
@@ -291,9 +289,9 @@ func (f *flow) end(loss bool) {
 	}
 	f.readers.Wait()
 	for _, to := range f.feeds {
-		f.compare(to.told, log, ids, loss)
+		f.compare(to.received, log, ids, loss)
 	}
-	f.compare(resumed.told, f.log(early), ids, false)
+	f.compare(resumed.received, f.log(early), ids, false)
 }
 
 // log returns all changes after since.
@@ -313,23 +311,23 @@ func (f *flow) log(since core.Seq) (all []core.Change) {
 	}
 }
 
-func (f *flow) compare(told, log []core.Change, ids map[string]bool, loss bool) {
+func (f *flow) compare(received, log []core.Change, ids map[string]bool, loss bool) {
 	f.t.Helper()
 	i, more := 0, 0
-	for _, c := range told {
+	for _, c := range received {
 		if i < len(log) && c.Seq == log[i].Seq && c.Entry.ID == log[i].Entry.ID && c.Entry.Revision == log[i].Entry.Revision {
 			i++
 			continue
 		}
 		more++
 		if !loss || c.Entry.Revision == 1 && ids[c.Entry.ID] {
-			f.t.Errorf("told of %s, revision %d of %s, which is not in the log there", c.Seq, c.Entry.Revision, c.Entry.ID)
+			f.t.Errorf("received %s, revision %d of %s, which is not at that place in the log", c.Seq, c.Entry.Revision, c.Entry.ID)
 		}
 	}
 	if i < len(log) {
-		f.t.Errorf("told %d of %d changes, not of %s, revision %d of %s", i, len(log), log[i].Seq, log[i].Entry.Revision, log[i].Entry.ID)
+		f.t.Errorf("received %d of %d changes, not %s, revision %d of %s", i, len(log), log[i].Seq, log[i].Entry.Revision, log[i].Entry.ID)
 	}
 	if more > 0 {
-		f.t.Logf("told of %d changes that were lost", more)
+		f.t.Logf("received %d changes that were lost", more)
 	}
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 )
 
-// health is what is known of Redis.
+// health is the state of Redis.
 type health struct {
 	outage *availability.State
 
 	mu      sync.Mutex
 	running bool
-	epoch   string // of the data we work with; "" until the first probe that succeeds
-	probes  uint64 // how many were begun
+	epoch   string // of the data; "" until the first probe that succeeds
+	probes  uint64 // number of probes that were begun
 	latest  uint64 // the number of the latest probe whose result is known
 	started bool   // a probe has succeeded
 }
@@ -44,7 +44,7 @@ func (h *health) begin() uint64 {
 	return h.probes
 }
 
-// end notes the result of a probe, unless that of a later probe is known, and
+// end records the result of a probe, unless that of a later probe is known, and
 // reports whether an outage ended.
 func (h *health) end(probe uint64, err error) (recovered bool) {
 	h.mu.Lock()
@@ -60,7 +60,7 @@ func (h *health) end(probe uint64, err error) (recovered bool) {
 	return h.outage.End()
 }
 
-// setEpoch notes which data Redis has, and reports whether it had other data
+// setEpoch records which data Redis has, and reports whether it had other data
 // before.
 func (h *health) setEpoch(epoch string) (changed bool) {
 	h.mu.Lock()
@@ -70,7 +70,7 @@ func (h *health) setEpoch(epoch string) (changed bool) {
 	return changed
 }
 
-// Check reports whether the store can write.
+// Check returns an error if the store can not write.
 func (s *Store) Check(ctx context.Context) error {
 	if !s.health.isRunning() {
 		return errNotStarted
@@ -78,17 +78,17 @@ func (s *Store) Check(ctx context.Context) error {
 	return s.probe(ctx)
 }
 
-// probe finds out whether Redis can be used, and whether there were changes
-// that no message announced.
+// probe checks whether Redis can be used, and whether there were changes that no
+// message announced.
 func (s *Store) probe(ctx context.Context) error {
 	probe := s.health.begin()
 	before := s.heard.Load()
 	n, err := s.counted(ctx)
 	if err != nil && ctx.Err() != nil {
-		return err // the caller gave up, which says nothing about Redis
+		return err // the caller gave up; Redis may be available
 	}
 	recovered := s.health.end(probe, err)
-	// A message that comes meanwhile may not have been received yet. And who was
+	// A message may have been published but not received yet. Readers that were
 	// woken in an outage could not read.
 	if err == nil && n != before && s.heard.CompareAndSwap(before, n) || recovered {
 		s.wakeAll()
@@ -96,17 +96,16 @@ func (s *Store) probe(ctx context.Context) error {
 	return err
 }
 
-// doubt asks for a probe after a call that failed. In an outage it only counts
-// the call.
-func (s *Store) doubt() {
+// suspect requests a probe after a call that failed. In an outage it only counts the
+// call.
+func (s *Store) suspect() {
 	if s.health.outage.Fail() == nil {
 		watchers.Signal(s.doubts)
 	}
 }
 
-// counted returns the number of changes that were ever made. It writes, so that
-// it fails if Redis can't be written; it learns the time of Redis, and notices
-// if the data is not what it was.
+// counted returns the number of all changes. It writes, so it fails if Redis can't be
+// written. It also reads the time of Redis and detects a loss of the data.
 func (s *Store) counted(ctx context.Context) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -121,7 +120,7 @@ func (s *Store) counted(ctx context.Context) (int64, error) {
 	fields := answer.list()
 	s.theirs.learn(fields.at(2).number())
 	if s.health.setEpoch(fields.at(0).text()) {
-		s.o.Logger.Error("redis lost its data; what was accepted before is gone, redeliver it at GitHub", "prefix", s.o.Prefix)
+		s.o.Logger.Error("redis lost its data; redeliver at GitHub what was accepted before", "prefix", s.o.Prefix)
 		s.wakeAll()
 	}
 	if starting {
@@ -142,9 +141,9 @@ func (s *Store) inspect(ctx context.Context) (starting bool, err error) {
 	return starting, err
 }
 
-// started notes that the first probe has succeeded, and warns of settings that
-// lose data and of a clock that was set back: accepted is when the newest entry
-// was, and now is the time, both in microseconds.
+// started records that the first probe has succeeded. It warns of settings that may
+// lose data and of a clock that was set back: accepted is the time of the newest
+// entry and now is the time, both in microseconds.
 func (s *Store) started(ctx context.Context, accepted, now int64) {
 	s.health.mu.Lock()
 	first := !s.health.started
@@ -155,7 +154,7 @@ func (s *Store) started(ctx context.Context, accepted, now int64) {
 	}
 	s.warn(ctx)
 	if accepted > now {
-		s.o.Logger.Warn("the clock of redis was set back: the newest entry lies ahead of it",
+		s.o.Logger.Warn("redis clock set back: the newest entry is in the future",
 			"accepted_at", time.UnixMicro(accepted).UTC(), "now", time.UnixMicro(now).UTC(),
 			"ahead", time.Duration((accepted-now)*int64(time.Microsecond)).String())
 	}
@@ -174,12 +173,12 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	version, _, _ = strings.Cut(version, "\r\n")
 	var major int
 	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil || major < oldest {
-		return fmt.Errorf("%w: found %q, want %d or later", errVersion, version, oldest)
+		return fmt.Errorf("%w: got %q, want %d or later", errVersion, version, oldest)
 	}
 	return nil
 }
 
-// warn logs settings that lose data. Hosted servers may hide theirs.
+// warn logs settings that may lose data. Hosted servers may not report them.
 func (s *Store) warn(ctx context.Context) {
 	for _, setting := range []struct{ name, want, why string }{
 		{"maxmemory-policy", "noeviction", "a full Redis drops entries instead of refusing them"},

@@ -22,7 +22,7 @@ import (
 type journal struct {
 	mu    sync.Mutex
 	lines []string
-	more  chan struct{} // closed with each line, and made anew
+	more  chan struct{} // closed and replaced with each line
 }
 
 func newJournal() *journal { return &journal{more: make(chan struct{})} }
@@ -46,7 +46,8 @@ func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// count returns how many lines hold text, and what tells of the next line.
+// count returns how many lines contain text, and a channel that is closed with the
+// next line.
 func (j *journal) count(text string) (n int, more <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -58,7 +59,7 @@ func (j *journal) count(text string) (n int, more <-chan struct{}) {
 	return n, j.more
 }
 
-// until waits for the nth line that holds text.
+// until waits for the nth line that contains text.
 func (j *journal) until(n int, text string) {
 	for {
 		found, more := j.count(text)
@@ -69,26 +70,26 @@ func (j *journal) until(n int, text string) {
 	}
 }
 
-// says wants exactly n lines that hold text.
-func (j *journal) says(t *testing.T, n int, text string) {
+// want checks that exactly n lines contain text.
+func (j *journal) want(t *testing.T, n int, text string) {
 	t.Helper()
 	if found, _ := j.count(text); found != n {
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		t.Errorf("%q is there %d times, want %d:\n%s", text, found, n, strings.Join(j.lines, "\n"))
+		t.Errorf("%q was logged %d times, want %d:\n%s", text, found, n, strings.Join(j.lines, "\n"))
 	}
 }
 
-// What the journal says of an outage.
+// The log messages of an outage.
 const (
-	broken = "ERROR redis is unavailable"
-	healed = "INFO redis is available again"
-	lost   = "ERROR redis lost its data"
+	broken    = "ERROR redis is unavailable"
+	recovered = "INFO redis is available again"
+	lost      = "ERROR redis lost its data"
 )
 
 var last atomic.Int64 //nolint:gochecknoglobals // ids differ in all tests
 
-// newEntry returns an entry as the service makes them.
+// newEntry returns an entry as in production.
 func newEntry(user string) core.Entry {
 	n, now := last.Add(1), time.Now().UTC()
 	return core.Entry{
@@ -179,7 +180,7 @@ func name(user int) string { return fmt.Sprintf("user-%d", user) }
 
 func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }
 
-// unused returns a port of 127.0.0.1 that nothing listens on.
+// unused returns a free port of 127.0.0.1.
 func unused(t *testing.T) string {
 	t.Helper()
 	gone := redistest.Start(t)

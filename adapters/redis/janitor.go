@@ -6,12 +6,12 @@ import (
 )
 
 const (
-	firstSweep = time.Minute // after the start, which has enough to do
+	firstSweep = time.Minute // after the start, to reduce the load then
 	sweepEvery = 10 * time.Minute
-	pass       = 100 // things removed by one script, so that Redis is not kept busy
+	pass       = 100 // items removed by one script, so that Redis is not blocked
 )
 
-// janitor removes what is too old, or too much, now and then.
+// janitor calls Sweep at intervals until ctx ends.
 func (s *Store) janitor(ctx context.Context) {
 	next := time.NewTimer(firstSweep)
 	defer next.Stop()
@@ -28,8 +28,8 @@ func (s *Store) janitor(ctx context.Context) {
 	}
 }
 
-// Sweep removes outcomes and changes that are too old, or too many for their
-// user. Several processes may do it at once.
+// Sweep removes outcomes and changes that are too old, or that a user has too many
+// of. Several processes may call it concurrently.
 func (s *Store) Sweep(ctx context.Context) error {
 	oldestChange := max(s.now().Add(-s.o.KeepChanges).UnixMilli(), 0)
 	madeAfter := max(s.now().Add(-s.o.KeepEntries).UnixMicro(), 0)

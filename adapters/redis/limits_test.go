@@ -17,13 +17,13 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// documented is a key as doc.go has it.
+// documented is a key in doc.go.
 type documented struct {
 	name  string
 	is    *regexp.Regexp
 	kind  string
 	ttl   bool
-	fixed bool // there for ever
+	fixed bool // never removed
 }
 
 func documentation(t *testing.T) (all []documented) {
@@ -72,7 +72,7 @@ func everything(t *testing.T, s *redis.Store, user string) (live []core.Entry) {
 	return []core.Entry{claimed.Change.Entry, retried.Entry, accept(t, s, newEntry(user)).Entry}
 }
 
-// doc.go is the whole truth about keys, their types and whether they end.
+// All keys are in doc.go, with their types and whether they expire.
 func TestKeysAreDocumented(t *testing.T) {
 	t.Parallel()
 	server, s, _ := started(t)
@@ -101,9 +101,9 @@ func TestKeysAreDocumented(t *testing.T) {
 	}
 }
 
-// When all that is kept is over, nothing is left but what is there for ever; and
-// from there all goes on.
-func TestNothingIsLeft(t *testing.T) {
+// After all lifetimes, only the keys that are never removed are left, and the store
+// still works.
+func TestOnlyPermanentKeysAreLeft(t *testing.T) {
 	t.Parallel()
 	const users, life = 3, 100 * time.Millisecond
 	server := redistest.Start(t)
@@ -154,7 +154,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// A reader who comes back after all of a user was removed is told so.
+// A reader that resumes after all changes of a user were removed gets ErrGone.
 func TestGoneAfterSweep(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -175,21 +175,21 @@ func TestGoneAfterSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if all, err := s.Changes(t.Context(), "u", last.Seq, 10); err != nil || len(all) != 0 {
-		t.Errorf("who had seen all got %v, %v", all, err)
+		t.Errorf("a reader that had read all got %v, %v", all, err)
 	}
 	if _, err := s.Changes(t.Context(), "u", c.Seq, 10); !errors.Is(err, core.ErrGone) {
-		t.Errorf("who had not got %v", err)
+		t.Errorf("a reader that had not got %v", err)
 	}
 	if ttl, err := strconv.Atoi(server.Do("PTTL", "{webhooks}:m:u")); err != nil || ttl <= 0 {
-		t.Errorf("the user's rest is kept for %d, %v", ttl, err)
+		t.Errorf("the state of the user's feed is kept for %d, %v", ttl, err)
 	}
 	accept(t, s, newEntry("u"))
 	if ttl := server.Do("PTTL", "{webhooks}:m:u"); ttl != "-1" {
-		t.Errorf("the user is back, and forgotten in %s ms", ttl)
+		t.Errorf("the user has changes again, but expires in %s ms", ttl)
 	}
 }
 
-// The oldest outcomes beyond what is kept go, the live ones stay, however many.
+// The oldest outcomes beyond the limit are removed, live entries are not.
 func TestSweepPassesLive(t *testing.T) {
 	t.Parallel()
 	const live, ended, kept = 230, 40, 240
@@ -217,12 +217,12 @@ func TestSweepPassesLive(t *testing.T) {
 	for _, id := range ids {
 		_, err := s.Find(t.Context(), id)
 		if want := slices.Contains(gone, id); errors.Is(err, core.ErrNotFound) != want {
-			t.Errorf("%s: %v, and it should be gone: %t", id, err, want)
+			t.Errorf("%s: %v, want it removed: %t", id, err, want)
 		}
 	}
 }
 
-// A full Redis is one that most needs what is old to be removed.
+// Sweep works when Redis is full.
 func TestSweepWhenFull(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -252,7 +252,7 @@ func TestSweepWhenFull(t *testing.T) {
 	}
 }
 
-// Settings that lose data are told of at the start, loudly.
+// Settings that may lose data are logged as warnings at the start.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -266,26 +266,26 @@ func TestWarnings(t *testing.T) {
 			[]string{"--maxmemory-policy", "volatile-ttl", "--appendonly", "no"},
 			[]string{"setting=maxmemory-policy value=volatile-ttl", "setting=appendonly value=no"},
 		},
-		"not told": {[]string{"--rename-command", "CONFIG", ""}, nil},
+		"unknown": {[]string{"--rename-command", "CONFIG", ""}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, _, j := started(t, test.args...)
-			j.says(t, len(test.want), "WARN")
+			j.want(t, len(test.want), "WARN")
 			for _, want := range test.want {
-				j.says(t, 1, "WARN redis setting may lose data "+want)
+				j.want(t, 1, "WARN redis setting may lose data "+want)
 			}
 			want := 0
-			if name == "not told" {
+			if name == "unknown" {
 				want = 2
 			}
-			j.says(t, want, "INFO redis setting unknown")
+			j.want(t, want, "INFO redis setting unknown")
 		})
 	}
 }
 
-// What the queue or a claim names and is not there stops nobody.
-func TestEntryIsNotThere(t *testing.T) {
+// A missing entry that the queue or a claim refers to does not block others.
+func TestMissingEntry(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	var later atomic.Int64
@@ -312,7 +312,7 @@ func TestEntryIsNotThere(t *testing.T) {
 	}
 	for _, e := range []core.Entry{waited, claimed} {
 		if there := server.Do("EXISTS", "{webhooks}:e:"+e.ID); there != "0" {
-			t.Errorf("%s was made anew", e.ID)
+			t.Errorf("%s was created again", e.ID)
 		}
 	}
 	for _, key := range []string{"queue", "w:lane"} {
@@ -322,7 +322,7 @@ func TestEntryIsNotThere(t *testing.T) {
 	}
 }
 
-// Changes that are kept for longer than time counts stop no sweeping.
+// Sweep works if changes are kept for longer than since 1970.
 func TestKeepForEver(t *testing.T) {
 	t.Parallel()
 	s := open(t, redis.Options{Addrs: []string{redistest.Start(t).Addr}, KeepChanges: 100 * 365 * 24 * time.Hour, MaxEntries: 1})
@@ -344,8 +344,7 @@ func TestKeepForEver(t *testing.T) {
 	}
 }
 
-// A lane that is held, with any number of entries that wait for it, keeps
-// nobody else waiting.
+// A claimed lane with many waiting entries does not block other lanes.
 func TestManyWait(t *testing.T) {
 	t.Parallel()
 	server, s, _ := started(t, "--appendonly", "no")
@@ -367,14 +366,14 @@ func TestManyWait(t *testing.T) {
 	}
 }
 
-// A push into a lane takes as many commands of Redis, however many wait in it, and so
-// does the work on one.
+// The number of commands of a push into a lane, and of the work on one, does not depend
+// on the number of entries that wait.
 func TestLaneCostsTheSame(t *testing.T) {
 	t.Parallel()
 	server, s, _ := started(t, "--appendonly", "no")
 	commands := func() (calls int) {
 		for _, line := range lines(server.Do("INFO", "commandstats")) {
-			// Those that the store calls for a lane, and not by itself.
+			// Without those that the store calls by itself.
 			found := regexp.MustCompile(`^cmdstat_(?:z\w+|hset):calls=(\d+)`).FindStringSubmatch(line)
 			if found == nil {
 				continue
@@ -409,6 +408,6 @@ func TestLaneCostsTheSame(t *testing.T) {
 		push()
 	}
 	if many := work(); many != few {
-		t.Errorf("it took %d commands with 1000 that wait, and %d with few", many, few)
+		t.Errorf("%d commands with 1000 waiting entries, and %d with few", many, few)
 	}
 }

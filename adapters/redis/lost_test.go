@@ -14,8 +14,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// through is a Store that reaches its Redis by a proxy, and one that reaches
-// the same directly.
+// through returns a Store that connects to Redis by a proxy, and one that connects
+// directly.
 func through(t *testing.T) (server *redistest.Server, proxy *redistest.Proxy, s, direct *redis.Store, j *journal) {
 	t.Helper()
 	server, j = redistest.Start(t, "--appendonly", "no"), newJournal()
@@ -25,8 +25,7 @@ func through(t *testing.T) (server *redistest.Server, proxy *redistest.Proxy, s,
 	return server, proxy, s, open(t, redis.Options{Addrs: []string{server.Addr}}), j
 }
 
-// warm has a server know the scripts, so that the first answer that gets lost is
-// not that it does not.
+// warm loads the scripts, so that the first lost answer is not NOSCRIPT.
 func warm(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	use(t, open(t, redis.Options{Addrs: []string{server.Addr}, Prefix: "warm"}))
@@ -35,8 +34,8 @@ func warm(t *testing.T, server *redistest.Server) {
 // oddLease is a lease that is known by its microseconds.
 const oddLease = 61_234_567 * time.Microsecond
 
-// An answer that gets lost: the call that is made again, by the Store or by who
-// called it, finds what was done, and does nothing more.
+// If an answer is lost, the repeated call, by the Store or by its caller, finds the
+// result of the first one and changes nothing.
 func TestAnswerLost(t *testing.T) {
 	t.Parallel()
 	type outcome struct {
@@ -49,7 +48,7 @@ func TestAnswerLost(t *testing.T) {
 			return a.Entry.ID, 1, func() outcome {
 				c, repeat, err := s.Accept(t.Context(), a)
 				if repeat {
-					t.Error("it is said to be a repeat of itself")
+					t.Error("it is reported as a repeat of itself")
 				}
 				return outcome{c, err}
 			}
@@ -90,9 +89,9 @@ func TestAnswerLost(t *testing.T) {
 				<-loss.Lost
 				if how == "silence for long" {
 					if got.err == nil {
-						t.Fatal("it had no answer and says that it had")
+						t.Fatal("no error although the answer was lost")
 					}
-					// Two of 0.9 s, and one that is ended by the limit of 2 s.
+					// Two of 0.9 s, and one that the limit of 2 s ends.
 					if tries := len(loss.Lost) + 1; tries > 3 {
 						t.Errorf("it was tried %d times", tries)
 					}
@@ -115,15 +114,15 @@ func TestAnswerLost(t *testing.T) {
 	}
 }
 
-// The sender of a delivery whose answer was lost sends it again, as another
-// request: it is known as a repeat.
+// If the answer to a delivery was lost and its sender sends it again, as another
+// request, it is recognized as a repeat.
 func TestSentAgain(t *testing.T) {
 	t.Parallel()
 	_, proxy, s, direct, _ := through(t)
 	first := delivery(newEntry("u"))
 	proxy.Swallow(first.Entry.ID, 100)
 	if _, _, err := s.Accept(t.Context(), first); err == nil {
-		t.Fatal("it had no answer and says that it had")
+		t.Fatal("no error although the answer was lost")
 	}
 	proxy.Mend()
 	again := first
@@ -137,8 +136,8 @@ func TestSentAgain(t *testing.T) {
 	}
 }
 
-// A claim whose answer came too late is not handed out a second time where
-// somebody else has the entry by now.
+// A claim whose answer came too late is not returned again if the entry was claimed by
+// another process meanwhile.
 func TestClaimTakenMeanwhile(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -152,7 +151,7 @@ func TestClaimTakenMeanwhile(t *testing.T) {
 	id := accept(t, direct, newEntry("u")).Entry.ID
 	proxy.Swallow("61234567", 100)
 	if _, _, _, err := s.Claim(t.Context(), oddLease); err == nil {
-		t.Fatal("it had no answer and says that it had")
+		t.Fatal("no error although the answer was lost")
 	}
 	mu.Lock()
 	now = now.Add(2 * oddLease)
@@ -166,8 +165,8 @@ func TestClaimTakenMeanwhile(t *testing.T) {
 	}
 }
 
-// A call ends by itself where Redis does not answer; and what it asked for is
-// not done later either, when Redis goes on.
+// A call ends by itself if Redis does not answer, and has no effect later, when Redis
+// continues.
 func TestSilent(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(ctx context.Context, s *redis.Store, held, e core.Entry) error{
@@ -209,11 +208,11 @@ func TestSilent(t *testing.T) {
 			e := newEntry("u")
 			server.Pause()
 			if err := call(t.Context(), s, held.Entry, e); err == nil {
-				t.Error("it had no answer and says that it had")
+				t.Error("no error although the answer was lost")
 			}
 			j.until(1, broken)
 			server.Resume()
-			j.until(1, healed)
+			j.until(1, recovered)
 			if all := changes(t, s, "u", core.Seq{}); len(all) != 1 {
 				t.Errorf("there are %d changes, want the one from before", len(all))
 			}
@@ -223,23 +222,23 @@ func TestSilent(t *testing.T) {
 			if c := claim(t, s); c.Change.Entry.ID != held.Entry.ID || c.Attempt != 1 {
 				t.Errorf("got %+v", c)
 			}
-			j.says(t, 1, broken)
-			j.says(t, 1, healed)
+			j.want(t, 1, broken)
+			j.want(t, 1, recovered)
 		})
 	}
 }
 
-// A slow network slows down, and that is all.
+// Calls succeed on a slow network.
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	_, proxy, s, _, j := through(t)
 	proxy.Delay(200 * time.Millisecond)
 	use(t, s)
-	j.says(t, 0, broken)
+	j.want(t, 0, broken)
 }
 
-// An outage under load is told once when it begins and once when it ends.
-func TestOutageIsToldOnce(t *testing.T) {
+// An outage under load is logged once when it begins and once when it ends.
+func TestOutageIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	_, proxy, s, _, j := through(t)
 	for outage := range 2 {
@@ -270,16 +269,16 @@ func TestOutageIsToldOnce(t *testing.T) {
 			<-failed
 		}
 		proxy.Mend()
-		j.until(outage+1, healed)
+		j.until(outage+1, recovered)
 		close(stop)
 		calling.Wait()
-		j.says(t, outage+1, broken)
-		j.says(t, outage+1, healed)
+		j.want(t, outage+1, broken)
+		j.want(t, outage+1, recovered)
 	}
-	j.says(t, 0, lost)
+	j.want(t, 0, lost)
 }
 
-// It is not Redis that fails where a caller does not wait.
+// A caller that does not wait is not an outage.
 func TestImpatient(t *testing.T) {
 	t.Parallel()
 	_, proxy, s, _, j := through(t)
@@ -295,10 +294,10 @@ func TestImpatient(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	j.says(t, 0, broken)
+	j.want(t, 0, broken)
 }
 
-// The messages break off again and again, and each watcher sees each change.
+// If the subscription is closed repeatedly, each watcher still sees each change.
 func TestMessagesLost(t *testing.T) {
 	t.Parallel()
 	const users, watchers, rounds = 50, 40, 4

@@ -9,13 +9,13 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Options says where Redis is and how long things are kept. Addrs is required;
-// zero durations and counts have defaults.
+// Options configure a Store. Addrs is required; zero durations and counts have
+// defaults.
 type Options struct {
 	// Addrs are host:port: of the server; of several nodes of a Cluster; of
-	// all the Sentinels, where Master is set: others are not looked for.
+	// all the Sentinels if Master is set: others are not discovered.
 	Addrs   []string
-	Master  string // the name that Sentinel knows the master by
+	Master  string // the name of the master in Sentinel
 	Cluster bool   // even if only one node is named
 
 	Username, SentinelUsername string
@@ -29,7 +29,7 @@ type Options struct {
 
 	KeepEntries  time.Duration // outcomes; 1 year. Live entries are always kept
 	KeepPayloads time.Duration // 30 days
-	KeepKeys     time.Duration // how long a repeat is known as one; 7 days
+	KeepKeys     time.Duration // how long repeats are recognized; 7 days
 	KeepChanges  time.Duration // 7 days
 	MaxEntries   int           // outcomes of one user; 10,000
 	MaxChanges   int           // changes of one user; 10,000

@@ -7,7 +7,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// maxClaimed is how many ids Claim returns at most.
+// maxClaimed is the maximum number of ids that Claim returns.
 const maxClaimed = 100
 
 // Outbox returns the outbox that all processes share.

@@ -9,19 +9,19 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 )
 
-// What a server owes that is gone, one other tells, when the lease has run out
-// by the clock of Redis.
-func TestDeadServerOwes(t *testing.T) {
+// The notifications of a dead server are claimed by one other server when the lease
+// has expired by the clock of Redis.
+func TestOutboxOfADeadServer(t *testing.T) {
 	t.Parallel()
 	const short, long = 50 * time.Millisecond, time.Hour
 	o := redis.Options{Addrs: []string{redistest.Start(t).Addr}}
 	dead, one, other := open(t, o), open(t, o), open(t, o)
-	asks := func(s *redis.Store) []string {
-		owed, err := s.Outbox().Claim(t.Context(), nil, long)
+	claim := func(s *redis.Store) []string {
+		ids, err := s.Outbox().Claim(t.Context(), nil, long)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return owed
+		return ids
 	}
 	for id, lease := range map[string]time.Duration{"a": short, "b": long} {
 		if err := dead.Outbox().Add(t.Context(), id, lease); err != nil {
@@ -31,30 +31,30 @@ func TestDeadServerOwes(t *testing.T) {
 	if err := dead.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var told []string
-	for len(told) == 0 {
-		told = append(asks(one), asks(other)...)
+	var claimed []string
+	for len(claimed) == 0 {
+		claimed = append(claim(one), claim(other)...)
 	}
-	if !slices.Equal(told, []string{"a"}) {
-		t.Errorf("got %v", told)
+	if !slices.Equal(claimed, []string{"a"}) {
+		t.Errorf("got %v", claimed)
 	}
-	if again := append(asks(one), asks(other)...); len(again) > 0 {
-		t.Errorf("%v are told twice", again)
+	if again := append(claim(one), claim(other)...); len(again) > 0 {
+		t.Errorf("%v were claimed twice", again)
 	}
 }
 
-// What is owed is taken on whole or not at all, also where Redis is full.
-func TestOwedWhenFull(t *testing.T) {
+// Claim is atomic, also if Redis is full.
+func TestOutboxWhenFull(t *testing.T) {
 	t.Parallel()
 	server, s, _ := started(t)
 	if err := s.Outbox().Add(t.Context(), "a", 0); err != nil {
 		t.Fatal(err)
 	}
 	server.Do("CONFIG", "SET", "maxmemory", "1")
-	if owed, err := s.Outbox().Claim(t.Context(), nil, time.Minute); err == nil {
-		t.Errorf("got %v", owed)
+	if ids, err := s.Outbox().Claim(t.Context(), nil, time.Minute); err == nil {
+		t.Errorf("got %v", ids)
 	}
 	if err := s.Outbox().Done(t.Context(), "a"); err != nil {
-		t.Errorf("what was told can't be forgotten: %v", err)
+		t.Errorf("Done: %v", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// Deliveries that are more than may wait for Redis are refused at once, and accepted
-// again as soon as Redis keeps up.
+// If too many deliveries wait for Redis, more are refused at once, and accepted again
+// as soon as Redis keeps up.
 func TestOverload(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "no")
@@ -52,7 +52,7 @@ func TestOverload(t *testing.T) {
 	}
 	server.Resume()
 	for range senders + 3 {
-		// Redis may have been paused for longer than a call takes, if we were slow.
+		// Redis may have been paused for longer than a call takes, on a slow machine.
 		if err := <-results; errors.Is(err, core.ErrOverloaded) {
 			t.Error(err)
 		}
@@ -64,6 +64,6 @@ func TestOverload(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := s.Find(t.Context(), "refused"); !errors.Is(err, core.ErrNotFound) {
-		t.Errorf("what was refused is there: %v", err)
+		t.Errorf("the refused delivery is there: %v", err)
 	}
 }

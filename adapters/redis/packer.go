@@ -8,16 +8,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// magic begins what zstd wrote, and no JSON.
+// magic begins a zstd frame, and never JSON.
 const magic = "\x28\xb5\x2f\xfd"
 
 const (
-	compressFrom = 1 << 10  // bytes; what is shorter hardly gets smaller
-	largest      = 64 << 20 // bytes that something is unpacked to
+	compressFrom = 1 << 10  // bytes; shorter texts are hardly compressible
+	largest      = 64 << 20 // bytes of an unpacked text
 )
 
-// packer makes smaller what is stored. One serves all calls of a Store, as
-// making one costs more than most of what it packs.
+// packer compresses what is stored. A Store has only one, because creating one is
+// expensive.
 type packer struct {
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
@@ -40,7 +40,7 @@ func newPacker() *packer {
 	return &packer{encoder: encoder, decoder: decoder}
 }
 
-// close waits for those who unpack.
+// close waits for running calls of unpack.
 func (p *packer) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -49,7 +49,7 @@ func (p *packer) close() error {
 	return p.encoder.Close()
 }
 
-// pack makes text smaller, where that is worth it.
+// pack compresses text if it is long enough.
 func (p *packer) pack(text []byte) ([]byte, error) {
 	if len(text) < compressFrom && !bytes.HasPrefix(text, []byte(magic)) {
 		return text, nil
@@ -62,7 +62,7 @@ func (p *packer) pack(text []byte) ([]byte, error) {
 	return p.encoder.EncodeAll(text, nil), nil
 }
 
-// unpack returns what pack was given.
+// unpack returns the argument of pack.
 func (p *packer) unpack(packed string) ([]byte, error) {
 	if len(packed) < len(magic) || packed[:len(magic)] != magic {
 		return []byte(packed), nil

@@ -58,7 +58,7 @@ func (s *Store) ClaimApp(ctx context.Context, c deploy.Claim, app string) (newes
 	return newest, busy, wrap("claim app", e.ID, err)
 }
 
-// newest reads what the scripts say of a claim.
+// newest parses the result of the scripts for a claim.
 func (r *reply) newest() (id string, busy bool, err error) {
 	fields := r.list()
 	switch fields.at(0).text() {

@@ -11,7 +11,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// Every call is one command of one client, as Redis itself sees it.
+// Every call is one command of one client, as seen by Redis.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	server, s, _ := started(t)
@@ -24,7 +24,7 @@ func TestRoundTrips(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The scripts that nothing above used.
+	// The scripts that were not used above.
 	a := delivery(newEntry("u"))
 	lookups := func() error {
 		_, err := s.ByCommit(t.Context(), a.Entry.Repository.Key(), []string{a.Entry.Commit.ID})
@@ -76,7 +76,7 @@ func TestRoundTrips(t *testing.T) {
 		{"accept", func() error { _, _, err := s.Accept(t.Context(), a); return err }},
 		{"accept a repeat", func() error { _, _, err := s.Accept(t.Context(), a); return err }},
 		{"claim", func() (err error) { claimed, _, _, err = s.Claim(t.Context(), time.Minute); return err }},
-		{"claim nothing", func() error { _, _, _, err := s.Claim(t.Context(), time.Minute); return err }},
+		{"claim from an empty queue", func() error { _, _, _, err := s.Claim(t.Context(), time.Minute); return err }},
 		{"join", func() error { _, _, err := s.ClaimApp(t.Context(), claimed, "app2"); return err }},
 		{"renew", func() error { _, err := s.Renew(t.Context(), claimed, time.Minute); return err }},
 		{"save", func() error { _, err := s.Finish(t.Context(), claimed.Change.Entry, 0); return err }},
@@ -90,17 +90,17 @@ func TestRoundTrips(t *testing.T) {
 		{"bounds", func() error { _, _, err := s.Bounds(t.Context(), "many"); return err }},
 		{"a page", func() error { return full(s.Entries(t.Context(), "many", "", 50, 100)) }},
 		{"an app's page", func() error { return full(s.Entries(t.Context(), "many", "app", 50, 100)) }},
-		{"owe", func() error { return s.Outbox().Add(t.Context(), a.Entry.ID, 0) }},
-		{"owed", func() error { _, err := s.Outbox().Claim(t.Context(), []string{a.Entry.ID}, time.Minute); return err }},
-		{"told", func() error { return s.Outbox().Done(t.Context(), a.Entry.ID) }},
+		{"add", func() error { return s.Outbox().Add(t.Context(), a.Entry.ID, 0) }},
+		{"claim outbox", func() error { _, err := s.Outbox().Claim(t.Context(), []string{a.Entry.ID}, time.Minute); return err }},
+		{"done", func() error { return s.Outbox().Done(t.Context(), a.Entry.ID) }},
 		{"changes", func() error { _, err := s.Changes(t.Context(), "many", core.Seq{}, 100); return err }},
 	} {
 		if err := test.call(); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
 		said := slices.DeleteFunc(monitor.Said(), func(command string) bool {
-			// The store looks after Redis by itself, for which it may need another
-			// connection; go-redis pings that of the subscription.
+			// The store probes Redis, for which it may need another connection;
+			// go-redis pings that of the subscription.
 			return shape(command) == probe || strings.HasPrefix(command, `"hello"`) ||
 				strings.HasPrefix(command, `"client"`) || strings.HasPrefix(command, `"ping"`)
 		})

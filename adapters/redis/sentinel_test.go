@@ -11,15 +11,15 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 )
 
-// What Sentinels watch over does all that a server of its own does.
+// The suite passes behind Sentinels.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartSentinel(t)
 	suite(t, redis.Options{Addrs: s.Addrs(), Master: s.Name})
 }
 
-// replicated returns what tells whether all that the master said yes to so far
-// is at its replica. It is called by several at once, and waits for the replica.
+// replicated returns a function that reports whether the replica has all acknowledged
+// writes. It waits for the replica and may be called concurrently.
 func replicated(t *testing.T, master *redistest.Server) func() bool {
 	t.Helper()
 	client := goredis.NewClient(&goredis.Options{
@@ -34,7 +34,7 @@ func replicated(t *testing.T, master *redistest.Server) func() bool {
 	return func() bool {
 		conn := client.Conn()
 		defer conn.Close() //nolint:errcheck // it goes back to the pool
-		// WAIT is about what was written until the connection's last command.
+		// WAIT covers all writes before the connection's last command.
 		if conn.Ping(t.Context()).Err() != nil {
 			return false
 		}
@@ -43,10 +43,9 @@ func replicated(t *testing.T, master *redistest.Server) func() bool {
 	}
 }
 
-// The Sentinels replace the master while there is a flow of deliveries. They are
-// refused meanwhile, and then accepted, without anything being restarted. Of
-// what was acknowledged when the replica had it nothing is lost, and each reader
-// of the feed is told each change once and in order.
+// The Sentinels replace the master under load. Deliveries are refused meanwhile and
+// then accepted, without a restart. No delivery is lost that was acknowledged and
+// replicated, and each reader of the feed receives each change once and in order.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -54,7 +53,7 @@ func TestFailover(t *testing.T) {
 		begin func(s *redistest.Sentinel, master *redistest.Server, j *journal)
 		end   func(s *redistest.Sentinel, master *redistest.Server) // nil: nothing has to be repaired
 	}{
-		// A master that nobody follows any more must not say yes: see INSTANCES.md.
+		// A master without replicas must not acknowledge writes: see INSTANCES.md.
 		"forced": {
 			args:  []string{"--min-replicas-to-write", "1"},
 			begin: func(s *redistest.Sentinel, _ *redistest.Server, _ *journal) { s.Failover() },
@@ -73,7 +72,7 @@ func TestFailover(t *testing.T) {
 				master.Restart()
 			},
 		},
-		// Nobody is there to replace the master at once: an outage.
+		// The master is not replaced at once: an outage.
 		"killed with two Sentinels": {
 			begin: func(s *redistest.Sentinel, master *redistest.Server, j *journal) {
 				s.Sentinels[0].Kill()
@@ -121,15 +120,15 @@ func TestFailover(t *testing.T) {
 			if test.end != nil {
 				test.end(group, master)
 			}
-			group.Settle() // who was the master follows the new one
+			group.Settle() // the old master replicates the new one
 			f.more(50)
 			f.end(true)
 			if err := s.Check(t.Context()); err != nil {
 				t.Error(err)
 			}
-			outages, _ := j.count(broken) // none where it was short enough for a call to be made again
-			j.says(t, outages, healed)
-			j.says(t, 0, lost)
+			outages, _ := j.count(broken) // none if it was shorter than a call
+			j.want(t, outages, recovered)
+			j.want(t, 0, lost)
 			if got := group.Master(); got != now {
 				t.Errorf("the master is %s, want %s", got.Addr, now.Addr)
 			}

@@ -15,9 +15,9 @@ import (
 
 // sentinels asks the Sentinels for the master, and connects to it.
 //
-// That of go-redis asks one Sentinel alone, for ever where that one hangs, and
-// believes one that missed a failover. Here all are asked, the answers of most of
-// them are enough, and of these the one after the latest failover counts.
+// The failover client of go-redis asks only one Sentinel, waits for ever if that one
+// hangs, and accepts the answer of one that missed a failover. This one asks all of
+// them, waits for a majority, and uses the answer with the latest failover.
 type sentinels struct {
 	name    string
 	clients []*redis.SentinelClient
@@ -26,17 +26,17 @@ type sentinels struct {
 
 	mu      sync.Mutex
 	current master
-	conns   map[*conn]string // those that stand, to the address
+	conns   map[*conn]string // open connections, to the address
 }
 
-// master is what a Sentinel says.
+// master is the answer of a Sentinel.
 type master struct {
 	addr  string
-	epoch int64 // rises with each failover
+	epoch int64 // increases with each failover
 }
 
-// askTimeout is how long a Sentinel has for an answer: so little that a try of
-// a call can wait for those that hang, and connect then.
+// askTimeout limits the wait for a Sentinel: an attempt of a call has time to wait
+// for those that hang and then to connect.
 const askTimeout = tryTimeout / 3
 
 func newSentinels(o Options) *sentinels {
@@ -52,7 +52,7 @@ func newSentinels(o Options) *sentinels {
 	return s
 }
 
-// dial connects to the master, whatever address it is given.
+// dial connects to the master. It ignores the address.
 func (s *sentinels) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	addr, err := s.find(ctx)
 	if err != nil {
@@ -72,13 +72,13 @@ func (s *sentinels) dial(ctx context.Context, network, _ string) (net.Conn, erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if addr != s.current.addr {
-		return nil, errors.Join(fmt.Errorf("redis: %s is the master no more", addr), raw.Close())
+		return nil, errors.Join(fmt.Errorf("redis: %s is no longer the master", addr), raw.Close())
 	}
 	s.conns[c] = addr
 	return c, nil
 }
 
-// find asks for the master, and ends the connections to another one.
+// find asks for the master and closes the connections to other servers.
 func (s *sentinels) find(ctx context.Context) (string, error) {
 	type answer struct {
 		master
@@ -95,7 +95,7 @@ func (s *sentinels) find(ctx context.Context) (string, error) {
 	newest, answered, most := master{}, 0, len(s.clients)/2+1
 	var errs []error
 	for range s.clients {
-		a := <-answers // each comes, within askTimeout
+		a := <-answers // within askTimeout
 		if a.err != nil {
 			errs = append(errs, a.err)
 			continue
@@ -111,7 +111,7 @@ func (s *sentinels) find(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("redis: no Sentinel knows the master: %w", errors.Join(errs...))
 	}
 	// Their count of failovers starts again if they are set up again.
-	return s.turn(newest, answered >= most), nil
+	return s.setMaster(newest, answered >= most), nil
 }
 
 func (s *sentinels) ask(ctx context.Context, c *redis.SentinelClient) (master, error) {
@@ -131,12 +131,12 @@ func (s *sentinels) known() master {
 	return s.current
 }
 
-// turn goes over to a master, if it is a later one, or in any case, and returns
-// the one that is known now. Who still talks to another is cut off.
-func (s *sentinels) turn(to master, inAnyCase bool) string {
+// setMaster sets the master if it is a later one or force is set, closes the
+// connections to other servers, and returns the current master.
+func (s *sentinels) setMaster(to master, force bool) string {
 	s.mu.Lock()
 	var old []*conn
-	if s.current.addr == "" || to.epoch > s.current.epoch || inAnyCase {
+	if s.current.addr == "" || to.epoch > s.current.epoch || force {
 		s.current = to
 		for c, addr := range s.conns {
 			if addr != to.addr {
@@ -147,7 +147,7 @@ func (s *sentinels) turn(to master, inAnyCase bool) string {
 	addr := s.current.addr
 	s.mu.Unlock()
 	for _, c := range old {
-		_ = c.Close() // whoever uses it sees that
+		_ = c.Close() // its user gets an error
 	}
 	return addr
 }
@@ -162,7 +162,7 @@ func (s *sentinels) follow(ctx context.Context, c *redis.SentinelClient) {
 		case <-messages:
 			// If it does not answer, the next connection asks them all.
 			if m, err := s.ask(ctx, c); err == nil {
-				s.turn(m, false)
+				s.setMaster(m, false)
 			}
 		case <-ctx.Done():
 			return
@@ -181,24 +181,24 @@ func (s *sentinels) close() error {
 	return errors.Join(errs...)
 }
 
-// conn is a connection that is known until it is closed.
+// conn is a connection in conns until it is closed.
 type conn struct {
 	net.Conn
 	of *sentinels
 }
 
-// Close may be called twice: by us, and by go-redis.
+// Close may be called twice: by setMaster and by go-redis.
 func (c *conn) Close() error {
 	c.of.mu.Lock()
-	_, stands := c.of.conns[c]
+	_, open := c.of.conns[c]
 	delete(c.of.conns, c)
 	c.of.mu.Unlock()
-	if !stands {
+	if !open {
 		return nil
 	}
 	return c.Conn.Close()
 }
 
-// NetConn is what go-redis looks at for a connection that was closed at its
-// other end.
+// NetConn is called by go-redis to check whether the other end closed the
+// connection.
 func (c *conn) NetConn() net.Conn { return c.Conn }

@@ -40,15 +40,15 @@ func TestStartWithoutRedis(t *testing.T) {
 			server, j := redistest.Start(t), newJournal()
 			test.before(t, server)
 			s := open(t, redis.Options{Addrs: []string{server.Addr}, Logger: j.logger()})
-			j.says(t, 1, broken)
+			j.want(t, 1, broken)
 			if err := s.Check(t.Context()); err == nil {
-				t.Error("the store says that it is ready")
+				t.Error("Check returned no error")
 			}
 			if _, _, err := s.Accept(t.Context(), delivery(newEntry("u"))); err == nil {
 				t.Error("a delivery was accepted")
 			}
 			test.after(t, server)
-			j.until(1, healed)
+			j.until(1, recovered)
 			if err := s.Check(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -59,8 +59,8 @@ func TestStartWithoutRedis(t *testing.T) {
 			if all := <-seen; len(all) != 2 { // so the subscription works, too
 				t.Errorf("%d entries were seen, want 2", len(all))
 			}
-			j.says(t, 1, broken)
-			j.says(t, 1, healed)
+			j.want(t, 1, broken)
+			j.want(t, 1, recovered)
 		})
 	}
 }

@@ -26,26 +26,26 @@ import (
 type Store struct {
 	o       Options
 	client  redis.UniversalClient
-	finder  *sentinels // nil: there are none
+	finder  *sentinels // nil: no Sentinels
 	scripts map[string]*redis.Script
 	packer  *packer
 	ready   chan struct{}
-	doubts  chan struct{} // receives after a call that Redis did not answer
+	doubts  chan struct{} // receives after a call without an answer
 
 	waiting  *batch.Queue[*delivery]
-	sending  atomic.Int64 // calls for deliveries that are made at the moment
+	sending  atomic.Int64 // calls for deliveries in progress
 	overload *availability.State
 
-	cancel  context.CancelFunc // of what runs
+	cancel  context.CancelFunc // of the goroutines
 	running sync.WaitGroup
 
 	watchers watchers.Watchers
-	highest  atomic.Int64 // Order that we have seen
-	heard    atomic.Int64 // how many changes there were in all, as far as we heard
+	highest  atomic.Int64 // Order that this process has seen
+	heard    atomic.Int64 // the number of all changes, as far as known
 	lost     unanswered
 	health   health
-	theirs   theirClock
-	now      func() time.Time // by our clock
+	theirs   serverClock
+	now      func() time.Time // by the local clock
 }
 
 var (
@@ -80,7 +80,7 @@ func New(o Options) *Store {
 			Lasts:  "the store is still overloaded",
 			Ends:   "the store is not overloaded any more",
 		},
-		theirs: theirClock{began: time.Now()}, now: now,
+		theirs: serverClock{began: time.Now()}, now: now,
 	}
 }
 
@@ -88,15 +88,15 @@ var errNotStarted = errors.New("redis: the store was not started, or was stopped
 
 // Times of a call. A delivery's sender waits for some of them.
 const (
-	callTimeout = 2 * time.Second        // of a call, with all its tries
-	tryTimeout  = 900 * time.Millisecond // of connecting, or of one try: leaves time for another
+	callTimeout = 2 * time.Second        // of a call, with all attempts
+	tryTimeout  = 900 * time.Millisecond // of connecting, or of one attempt: leaves time for another
 	retries     = 3
-	longestWait = 300 * time.Millisecond // between two tries
+	longestWait = 300 * time.Millisecond // between two attempts
 )
 
 const clientName = "webhooks"
 
-// newClient returns the client, and what finds the master where Sentinels know it.
+// newClient returns the client, and the finder of the master if there are Sentinels.
 func newClient(o Options) (redis.UniversalClient, *sentinels) {
 	all := &redis.UniversalOptions{
 		Addrs: o.Addrs, IsClusterMode: o.Cluster, DB: o.DB, TLSConfig: o.TLS,
@@ -107,8 +107,8 @@ func newClient(o Options) (redis.UniversalClient, *sentinels) {
 		// Only Redis Cloud and Redis Enterprise announce maintenance; other servers reject the request.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	// go-redis writes to stderr, in a form of its own and for each call, what its
-	// errors say too. It does so for all clients of the process, and so this ends it.
+	// go-redis also logs its errors to stderr, for each call. This turns it off for all
+	// clients of the process.
 	logging.Disable()
 	if o.Master == "" {
 		return redis.NewUniversalClient(all), nil
@@ -118,10 +118,10 @@ func newClient(o Options) (redis.UniversalClient, *sentinels) {
 	return redis.NewClient(all.Simple()), finder
 }
 
-// Start connects. If Redis is not available, as it is away or loads its data,
-// Start succeeds all the same: until Redis is available, Check and all calls
-// fail. Start fails if the settings are wrong: if Redis refuses the password or
-// the user, has another certificate, or is too old.
+// Start connects. If Redis is not available, or still loads its data, Start succeeds,
+// and Check and all calls fail until Redis is available. Start fails if the settings
+// are wrong: if Redis refuses the password or the user, has another certificate, or
+// is too old.
 func (s *Store) Start(ctx context.Context) error {
 	s.health.setRunning(true)
 	n, err := s.counted(ctx)
@@ -152,8 +152,8 @@ func (s *Store) Start(ctx context.Context) error {
 	return nil
 }
 
-// misconfigured reports whether err is a fault of the settings, which waiting
-// does not mend.
+// misconfigured reports whether err is due to wrong settings, so that waiting does
+// not help.
 func misconfigured(err error) bool {
 	for _, prefix := range []string{
 		"WRONGPASS", "NOAUTH", "NOPERM", "AUTH", "invalid password", "DB index", "MOVED", "This instance has cluster support disabled",
@@ -167,7 +167,7 @@ func misconfigured(err error) bool {
 	return errors.Is(err, errVersion) || errors.As(err, &certificate) || errors.As(err, &record)
 }
 
-// Stop ends what runs and closes the connections. It may be called without
+// Stop ends the goroutines and closes the connections. It may be called without
 // Start, and twice.
 func (s *Store) Stop(context.Context) error {
 	for _, d := range s.waiting.Close() {

@@ -12,7 +12,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/coretest"
 )
 
-// open starts a Store of o, and stops it at the end of the test.
+// open starts a Store with o and stops it at the end of the test.
 func open(t testing.TB, o redis.Options) *redis.Store {
 	t.Helper()
 	s := redis.New(o)

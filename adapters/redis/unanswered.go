@@ -7,19 +7,19 @@ import (
 	"sync"
 )
 
-// unanswered keeps the nonces of calls whose answer did not come, so that the
-// same call, when its caller makes it again, finds what it did the first time.
+// unanswered stores the nonces of calls without an answer, so that the same call,
+// when its caller repeats it, finds the result of the first one.
 type unanswered struct {
 	mu     sync.Mutex
 	nonces map[[sha256.Size]byte][]string
 }
 
-// mostUnanswered is how many calls are remembered. A call that is forgotten is
-// a new one to Redis: a claim waits for its lease, a save is a conflict.
+// mostUnanswered is the number of calls that are stored. Others are new calls to
+// Redis when they are repeated: a claim waits for its lease, a save is a conflict.
 const mostUnanswered = 1000
 
-// nonce returns the one of an earlier call that asked for the same and got no
-// answer, else a new one.
+// nonce returns the nonce of an earlier identical call without an answer, or a new
+// one.
 func (u *unanswered) nonce(call string, args ...any) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -39,7 +39,7 @@ func (u *unanswered) nonce(call string, args ...any) string {
 	return kept[0]
 }
 
-// keep remembers a call that got no answer.
+// keep stores a call without an answer.
 func (u *unanswered) keep(nonce, call string, args ...any) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -18,7 +18,7 @@ const lookEvery = 2 * time.Second
 func (s *Store) Watch(user string) (<-chan struct{}, func()) { return s.watchers.Watch(user) }
 
 // subscribe subscribes to changes and ready. It waits for Redis to confirm that,
-// so that no message is missed; go-redis goes on trying if Redis does not.
+// so that no message is missed; go-redis retries if Redis does not.
 func (s *Store) subscribe(ctx context.Context) *redis.PubSub {
 	subscription := s.client.Subscribe(ctx, s.base()+"changes", s.base()+"ready")
 	for range 2 {
@@ -29,7 +29,7 @@ func (s *Store) subscribe(ctx context.Context) *redis.PubSub {
 	return subscription
 }
 
-// listen wakes by the messages, until ctx ends. If the connection is lost,
+// listen wakes watchers by the messages until ctx ends. If the connection is lost,
 // go-redis connects again and sends a *redis.Subscription.
 func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 	defer subscription.Close() //nolint:errcheck // nothing was written to it
@@ -43,7 +43,7 @@ func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 		}
 		switch m := message.(type) {
 		case *redis.Subscription:
-			s.wakeAll() // what was published before is not known
+			s.wakeAll() // messages may have been lost
 		case *redis.Message:
 			if m.Channel == s.base()+"ready" {
 				watchers.Signal(s.ready)
@@ -54,15 +54,15 @@ func (s *Store) listen(ctx context.Context, subscription *redis.PubSub) {
 	}
 }
 
-// announced wakes those who wait for changes that a message announces: how many
-// there were in all, how many the message is about, and their users.
+// announced wakes the watchers of the users in a message. The message has the number
+// of all changes, how many are new, and their users.
 func (s *Store) announced(message string) {
 	words := strings.Split(message, " ")
 	if len(words) < 3 {
 		s.wakeAll()
 		return
 	}
-	n, _ := strconv.ParseInt(words[0], 10, 64) // a script of ours wrote it
+	n, _ := strconv.ParseInt(words[0], 10, 64) // a script wrote it
 	changes, _ := strconv.ParseInt(words[1], 10, 64)
 	if before := s.heard.Swap(n); n != before+changes {
 		s.wakeAll() // messages were lost
@@ -73,7 +73,7 @@ func (s *Store) announced(message string) {
 	}
 }
 
-// look probes Redis now and then, and after a call that failed, until ctx ends.
+// look probes Redis at intervals, and after a call that failed, until ctx ends.
 func (s *Store) look(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -88,13 +88,13 @@ func (s *Store) look(ctx context.Context) {
 	}
 }
 
-// written wakes those in this process at once, before the message does.
+// written wakes the watchers in this process at once, before the message does.
 func (s *Store) written(user string) {
 	s.watchers.Wake(user)
 	watchers.Signal(s.ready)
 }
 
-// wakeAll wakes everybody, for when it is not known who has a change.
+// wakeAll wakes all watchers, if it is not known which users have changes.
 func (s *Store) wakeAll() {
 	s.watchers.WakeAll()
 	watchers.Signal(s.ready)

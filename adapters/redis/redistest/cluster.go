@@ -18,7 +18,7 @@ type Cluster struct {
 
 const slots = 16384
 
-// StartCluster starts a Cluster, and waits until each node says that it works.
+// StartCluster starts a Cluster and waits until each node reports that it works.
 // args are added to the command line of each node.
 func StartCluster(t testing.TB, args ...string) *Cluster {
 	t.Helper()
@@ -39,7 +39,7 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 	return c
 }
 
-// Addrs returns the nodes as a client is told them.
+// Addrs returns the addresses of the nodes for a client.
 func (c *Cluster) Addrs() []string {
 	var all []string
 	for _, n := range c.Nodes {
@@ -90,7 +90,7 @@ func (c *Cluster) Owner(key string) *Server {
 				}
 				from, err := strconv.Atoi(first)
 				if err != nil {
-					continue // "[7->-ID]": on its way
+					continue // "[7->-ID]": being moved
 				}
 				if to, err := strconv.Atoi(last); err == nil && from <= slot && slot <= to {
 					return n
@@ -98,7 +98,7 @@ func (c *Cluster) Owner(key string) *Server {
 			}
 		}
 	}
-	c.t.Fatalf("nobody has the slot of %s", key)
+	c.t.Fatalf("no node has the slot of %s", key)
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// Wipe removes all that the server kept, after a Kill: the disk was lost.
+// Wipe removes the server's data, after a Kill, as if the disk was lost.
 func (s *Server) Wipe() {
 	s.t.Helper()
 	kept, err := os.ReadDir(s.dir)
@@ -28,7 +28,7 @@ func (s *Server) Wipe() {
 	}
 }
 
-// Keys returns all keys of the server, sorted by nothing.
+// Keys returns all keys of the server, in any order.
 func (s *Server) Keys() []string {
 	s.t.Helper()
 	all := s.Do("--scan")
@@ -38,14 +38,14 @@ func (s *Server) Keys() []string {
 	return strings.Split(all, "\n")
 }
 
-// Monitor tells what a server is asked for.
+// Monitor records the commands that a server receives.
 type Monitor struct {
 	t     testing.TB
 	s     *Server
 	lines *bufio.Scanner
 }
 
-// StartMonitor begins to listen.
+// StartMonitor starts a Monitor.
 func (s *Server) StartMonitor(t testing.TB) *Monitor {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr)
@@ -88,14 +88,14 @@ func (m *Monitor) Said() []string {
 // StartOnSmallDisk starts a server whose files can be limited: see LimitFiles.
 func StartOnSmallDisk(t testing.TB, args ...string) *Server {
 	t.Helper()
-	// What is ignored here is ignored by the server too, so that a write that is
-	// too much fails, as on a full disk, instead of ending it.
+	// The server inherits the ignored signal, so that a write beyond the limit fails,
+	// as on a full disk, instead of ending the process.
 	signal.Ignore(syscall.SIGXFSZ)
 	return Start(t, args...)
 }
 
-// LimitFiles has a write fail that makes a file of the server longer than that
-// many bytes; 0 ends it.
+// LimitFiles makes writes fail that extend a file of the server beyond that many
+// bytes; 0 removes the limit.
 func (s *Server) LimitFiles(bytes int) {
 	s.t.Helper()
 	limit := "unlimited"

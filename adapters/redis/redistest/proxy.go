@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Proxy stands between a client and a server, and does what a bad network does.
-// It ends with the test. Its methods may be called concurrently.
+// Proxy forwards connections from a client to a server, and simulates a bad network.
+// It is closed at the end of the test. Its methods may be called concurrently.
 type Proxy struct {
 	Addr string // host:port, for the client
 
@@ -25,9 +25,9 @@ type Proxy struct {
 	conns   map[net.Conn]struct{}
 }
 
-// Loss is answers that get lost.
+// Loss is a rule to lose answers.
 type Loss struct {
-	// Lost receives when a request was passed on whose answer is not.
+	// Lost receives when a request was forwarded whose answer will be lost.
 	Lost chan struct{}
 
 	request []byte
@@ -35,14 +35,14 @@ type Loss struct {
 	silent  bool
 }
 
-// StartProxy starts one in front of addr.
+// StartProxy starts a Proxy in front of addr.
 func StartProxy(t testing.TB, addr string) *Proxy {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.WithoutCancel(t.Context()) // Cut ends what is made
+	ctx := context.WithoutCancel(t.Context()) // Cut closes the connections
 	p := &Proxy{Addr: l.Addr().String(), to: addr, conns: map[net.Conn]struct{}{}}
 	p.running.Go(func() {
 		for {
@@ -64,7 +64,7 @@ func StartProxy(t testing.TB, addr string) *Proxy {
 	return p
 }
 
-// Cut breaks all connections, and all that are made, until Mend.
+// Cut closes all connections, including new ones, until Mend.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,25 +74,25 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Mend ends a Cut, and what Delay and Lose began.
+// Mend ends the effects of Cut, Delay and Lose.
 func (p *Proxy) Mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut, p.delay, p.losses = p.ended, 0, nil
 }
 
-// Delay has what the server says arrive that much later.
+// Delay delays the answers of the server by d.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// Lose passes requests that hold a text on, and breaks the connection instead
-// of passing the answer on, that many times.
+// Lose forwards requests that contain a text, and closes the connection instead of
+// forwarding the answer, that many times.
 func (p *Proxy) Lose(text string, times int) *Loss { return p.lose(text, times, false) }
 
-// Swallow is like Lose, but nothing more is heard on a connection that stands.
+// Swallow is like Lose, but keeps the connection open and forwards no more answers.
 func (p *Proxy) Swallow(text string, times int) *Loss { return p.lose(text, times, true) }
 
 func (p *Proxy) lose(text string, times int, silent bool) *Loss {
@@ -107,13 +107,13 @@ func (p *Proxy) lose(text string, times int, silent bool) *Loss {
 func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 	server, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.to)
 	if err != nil {
-		_ = client.Close() // so the client sees what we saw
+		_ = client.Close() // so the client gets an error, too
 		return
 	}
 	stop := make(chan struct{})
 	ended := sync.OnceFunc(func() {
 		close(stop)
-		_ = client.Close() // both were read to their ends, or are given up
+		_ = client.Close() // both directions have ended
 		_ = server.Close()
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -137,7 +137,7 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 	p.answers(client, server, lost, stop)
 }
 
-// requests passes on what the client says. A request of less than 64 KB comes
+// requests forwards the requests of the client. A request of less than 64 KB arrives
 // in one piece.
 func (p *Proxy) requests(server io.Writer, client io.Reader, lost chan<- *Loss) {
 	buffer := make([]byte, 64<<10)
@@ -158,7 +158,7 @@ func (p *Proxy) requests(server io.Writer, client io.Reader, lost chan<- *Loss) 
 	}
 }
 
-// answers passes on what the server says, until something gets lost.
+// answers forwards the answers of the server until one gets lost.
 func (p *Proxy) answers(client io.Writer, server io.Reader, lost <-chan *Loss, stop <-chan struct{}) {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -170,7 +170,7 @@ func (p *Proxy) answers(client io.Writer, server io.Reader, lost <-chan *Loss, s
 		case l := <-lost:
 			l.Lost <- struct{}{}
 			if l.silent {
-				_, _ = io.Copy(io.Discard, server) // until somebody ends the connection
+				_, _ = io.Copy(io.Discard, server) // until the connection is closed
 			}
 			return
 		default:
@@ -181,7 +181,7 @@ func (p *Proxy) answers(client io.Writer, server io.Reader, lost <-chan *Loss, s
 	}
 }
 
-// losing returns the loss that a request meets.
+// losing returns the loss that applies to a request.
 func (p *Proxy) losing(request []byte) *Loss {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +194,7 @@ func (p *Proxy) losing(request []byte) *Loss {
 	return nil
 }
 
-// wait waits as long as Delay says; false where the connection ended meanwhile.
+// wait waits for the time of Delay. It returns false if the connection ended meanwhile.
 func (p *Proxy) wait(stop <-chan struct{}) bool {
 	p.mu.Lock()
 	delay := p.delay

@@ -12,9 +12,8 @@ import (
 )
 
 // Sentinel is a master with one replica, and three Sentinels that replace the
-// master when two of them find it gone for as long as DownAfter says; at first
-// that is a minute, so that a machine with much to do is no reason. It ends with
-// the test.
+// master when two of them could not reach it for the time of DownAfter. That is a
+// minute at first, so that a busy machine is not a reason. It ends with the test.
 type Sentinel struct {
 	Name      string    // of the master, at the Sentinels
 	Servers   []*Server // the first is the master at the beginning
@@ -48,15 +47,14 @@ func StartSentinel(t testing.TB, args ...string) *Sentinel {
 	return s
 }
 
-// hasten has a Sentinel look often, as it would notice and do things only after
-// some 10 seconds each.
+// hasten makes a Sentinel poll often. By default, it polls every 10 seconds.
 func (s *Server) hasten() {
 	s.t.Helper()
 	s.do("SENTINEL", "DEBUG", "info-period", "500", "publish-period", "250", "ask-period", "250")
 }
 
-// sentinelFile returns the settings of a Sentinel, and makes them where they are
-// not there. It writes there what it learns.
+// sentinelFile returns the configuration file of a Sentinel, and creates it if it is
+// missing. The Sentinel writes its state there.
 func (s *Server) sentinelFile() string {
 	s.t.Helper()
 	file := filepath.Join(s.dir, "sentinel.conf")
@@ -71,7 +69,7 @@ func (s *Server) sentinelFile() string {
 	return file
 }
 
-// Addrs returns the Sentinels as a client is told them.
+// Addrs returns the addresses of the Sentinels for a client.
 func (s *Sentinel) Addrs() []string {
 	var all []string
 	for _, server := range s.Sentinels {
@@ -102,7 +100,8 @@ func (s *Sentinel) Settle() {
 	})
 }
 
-// knows asks a Sentinel for that many replicas and other Sentinels, all well.
+// knows reports whether a Sentinel knows that many healthy replicas and other
+// Sentinels.
 func (s *Server) knows(replicas, sentinels int) (missing string) {
 	about, err := s.ask("SENTINEL", "MASTER", masterName)
 	if err != nil {
@@ -122,7 +121,7 @@ func (s *Server) knows(replicas, sentinels int) (missing string) {
 	return ""
 }
 
-// pairs reads what redis-cli writes of one map, a name and a value in turn.
+// pairs parses the output of redis-cli for a map: alternating names and values.
 func pairs(text string) map[string]string {
 	lines, all := strings.Split(text, "\n"), map[string]string{}
 	for i := 0; i+1 < len(lines); i += 2 {
@@ -131,7 +130,7 @@ func pairs(text string) map[string]string {
 	return all
 }
 
-// Master returns the server that all Sentinels which answer tell as the master.
+// Master returns the server that all responding Sentinels report as the master.
 func (s *Sentinel) Master() *Server {
 	s.t.Helper()
 	var master *Server
@@ -143,7 +142,7 @@ func (s *Sentinel) Master() *Server {
 }
 
 func (s *Sentinel) master() (master *Server, missing string) {
-	told := ""
+	known := ""
 	for _, sentinel := range s.Sentinels {
 		if sentinel.idle {
 			continue
@@ -152,22 +151,22 @@ func (s *Sentinel) master() (master *Server, missing string) {
 		if err != nil {
 			continue // it was killed
 		}
-		if told != "" && answer != told {
+		if known != "" && answer != known {
 			return nil, "the Sentinels agree on the master"
 		}
-		told = answer
+		known = answer
 	}
-	host, port, _ := strings.Cut(told, "\n")
+	host, port, _ := strings.Cut(known, "\n")
 	for _, server := range s.Servers {
 		if server.Addr == net.JoinHostPort(host, port) {
 			return server, ""
 		}
 	}
-	return nil, fmt.Sprintf("the master is %q", told)
+	return nil, fmt.Sprintf("the master is %q", known)
 }
 
-// DownAfter sets how long the master has to be silent until a Sentinel finds it
-// gone, at those that answer.
+// DownAfter sets, at the responding Sentinels, how long the master must not answer
+// until it is considered down.
 func (s *Sentinel) DownAfter(d time.Duration) {
 	for _, sentinel := range s.Sentinels {
 		if !sentinel.idle {
@@ -176,7 +175,7 @@ func (s *Sentinel) DownAfter(d time.Duration) {
 	}
 }
 
-// Failover has the Sentinels replace a master that is well.
+// Failover makes the Sentinels replace a healthy master.
 func (s *Sentinel) Failover() {
 	s.t.Helper()
 	s.Sentinels[0].do("SENTINEL", "FAILOVER", masterName)

@@ -28,14 +28,14 @@ type Server struct {
 	done chan struct{} // closed when the process has ended
 }
 
-// Start starts a server that keeps what it is given, as in production:
-// appendonly, and no eviction. args are added to its command line.
+// Start starts a server that is persistent, as in production: appendonly, and no
+// eviction. args are added to its command line.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return startServer(t, alone, args...)
 }
 
-// kind is what a process of redis-server is for.
+// kind is the role of a process of redis-server.
 type kind int
 
 const (
@@ -48,7 +48,7 @@ func startServer(t testing.TB, k kind, args ...string) *Server {
 	t.Helper()
 	s := &Server{t: t, kind: k, dir: t.TempDir(), args: args}
 	t.Cleanup(s.Kill)
-	// The port is free now; somebody may be faster, and then it is another one.
+	// Another process may use the port meanwhile; then another port is tried.
 	for range 10 {
 		s.Addr, s.bus = freeAddr(t), freeAddr(t)
 		if s.start() {
@@ -158,7 +158,7 @@ func (s *Server) Kill() {
 	<-s.done
 }
 
-// Restart starts it again on the same port and folder, after a Kill.
+// Restart starts the server again on the same port and folder, after a Kill.
 func (s *Server) Restart() {
 	s.t.Helper()
 	until(s.t, func() (missing string) {
@@ -194,7 +194,7 @@ func (s *Server) RestartLoading() {
 	})
 }
 
-// Pause stops the process where it is; Resume lets it go on.
+// Pause stops the process until Resume.
 func (s *Server) Pause() { s.signal(syscall.SIGSTOP); s.idle = true }
 
 // Resume ends a Pause.
@@ -207,8 +207,8 @@ func (s *Server) signal(signal syscall.Signal) {
 	}
 }
 
-// AlsoTLS has the server listen on a second port, for TLS, with the certificate
-// that its arguments name, and returns that address.
+// AlsoTLS makes the server listen on a second port for TLS, with the certificate in
+// its arguments, and returns that address.
 func (s *Server) AlsoTLS() string {
 	s.t.Helper()
 	for range 10 {
@@ -236,8 +236,8 @@ func (s *Server) Do(words ...string) string {
 	return answer
 }
 
-// ask is Do of a server that may be gone. It fails too where the server does
-// not answer within some seconds.
+// ask is Do for a server that may be down. It fails if there is no answer within some
+// seconds.
 func (s *Server) ask(words ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), 10*time.Second)
 	defer cancel()
@@ -245,7 +245,7 @@ func (s *Server) ask(words ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// do is Do of what is answered with OK.
+// do is Do for a command that is answered with OK.
 func (s *Server) do(words ...string) {
 	s.t.Helper()
 	if answer := s.Do(words...); answer != "OK" {
@@ -253,12 +253,12 @@ func (s *Server) do(words ...string) {
 	}
 }
 
-// patience is how long something may take that must happen. Only what hangs takes
-// so long, however busy the machine is.
+// patience limits waiting for what must happen. It is so long that only a hang
+// reaches it.
 const patience = 10 * time.Minute
 
-// until asks again and again, and fails the test where it never gets a yes.
-// missing says what is not so yet.
+// until polls until the condition is met, and fails the test if it never is. missing
+// describes what is missing.
 func until(t testing.TB, is func() (missing string)) {
 	t.Helper()
 	deadline := time.NewTimer(patience)

@@ -3,11 +3,11 @@
 -- attempts, updated, created, live, app, repository, then the place: 1 or 0, lane,
 -- pushed, at; then the number of commits, and the commits.
 --
--- Returns for each delivery: accepted, Seq, Order; or again or repeat, and what is
--- stored: of this very delivery, as the call was made before and its answer was
--- lost, or of an earlier one with the key; or late.
+-- Returns for each delivery: accepted, Seq, Order; or again, if this call was made
+-- before and its answer was lost, or repeat, if there is an earlier delivery with the
+-- key, each with the stored entry; or late.
 local floor, key_life, payload_life = tonumber(ARGV[6]), ARGV[7], ARGV[8]
-local last -- the Order that was given last
+local last -- the Order that was assigned last
 
 -- accept writes the delivery whose arguments begin at i.
 local function accept(i, commits)
@@ -19,7 +19,7 @@ local function accept(i, commits)
 	local key_name = K .. 'k:' .. user .. ' ' .. key
 	if key ~= '' then
 		local known = redis.call('GET', key_name)
-		-- A key whose entry is gone finds nothing.
+		-- The entry of the key may be removed.
 		if known and redis.call('EXISTS', entry(known)) == 1 then
 			return { known == id and 'again' or 'repeat', stored(known) }
 		end
@@ -48,7 +48,7 @@ local function accept(i, commits)
 	if app ~= '' then
 		redis.call('ZADD', K .. 'u:' .. user .. '/' .. app, order, id)
 	end
-	-- A call of redis has 8,000 arguments at most.
+	-- unpack of Lua has a limit of 8,000 values.
 	for from = 1, #commits, 1000 do
 		local members = {}
 		for n = from, math.min(from + 999, #commits) do

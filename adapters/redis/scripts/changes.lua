@@ -2,7 +2,7 @@
 local user, since, ms, n, limit = unpack(ARGV, 6, 10)
 ms, n = tonumber(ms), tonumber(n)
 if ms > 0 or n > 0 then
-	-- Before its data was made, or was lost and made again, all is gone.
+	-- Changes from before the data was created, or lost and created again, are gone.
 	local born = redis.call('GET', K .. 'born')
 	if not born or ms < tonumber(born) then
 		return { 'gone' }

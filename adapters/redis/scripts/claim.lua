@@ -13,8 +13,8 @@ if granted then
 	end
 end
 
--- A full Redis refuses this, but not what removes; and after that nothing. What is
--- claimed could not be saved.
+-- A full Redis refuses this write, but not those that only remove, and after the first
+-- write it refuses none. Without it, an entry could be claimed that can't be saved.
 local written = false
 local function write_first()
 	if not written then
@@ -26,8 +26,8 @@ end
 -- exists reports whether an entry is there; one that is not can't be worked on.
 local function exists(id) return redis.call('HEXISTS', entry(id), 'doc') == 1 end
 
--- If the clock of Redis was set back, what was queued later than now is ready, and
--- no claim lasts longer than one that begins now.
+-- If the clock of Redis was set back, entries that were queued later than now are
+-- ready, and no claim lasts longer than one that begins now.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'delayed', '(' .. digits(now), '+inf')) do
 	write_first()
 	local lane = redis.call('HGET', entry(id), 'lane') or ''
@@ -38,7 +38,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '(' .. digits(now
 	redis.call('ZADD', K .. 'claims', digits(now + lease), id)
 end
 
--- The entries of claims that have expired go back into the queue.
+-- The entries of expired claims are queued again.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K .. 'claims', '-inf', digits(now), 'LIMIT', 0, 100)) do
 	write_first()
 	release(id, function(lane)
@@ -79,7 +79,7 @@ while true do
 		publish()
 		return { 'claimed', id, { e[2], rev, attempt, updated, seq, e[6] }, e[5] or '', newest_of(id) }
 	end
-	change_lane(lane, function() dequeue(id, lane) end) -- it is not there any more
+	change_lane(lane, function() dequeue(id, lane) end) -- the entry was removed
 end
 
 -- When to look again, by the caller's clock.

@@ -1,8 +1,8 @@
--- What all scripts share; it is put before each of them.
+-- Functions of all scripts, to each of which this file is prepended.
 --
--- KEYS[1] begins all keys. It holds a hash tag, so that they are in one slot of a
--- Cluster. ARGV[1] is the time in microseconds; 0 is that of Redis, which is the
--- same for all processes. ARGV[2] is how many changes of a user are kept, ARGV[3]
+-- KEYS[1] is the prefix of all keys. It contains a hash tag, so they are in one slot of
+-- a Cluster. ARGV[1] is the time in microseconds; 0 means the clock of Redis, which is
+-- the same for all processes. ARGV[2] is how many changes of a user are kept, ARGV[3]
 -- for how long, in milliseconds, what names nothing live is kept. ARGV[4] is the
 -- time by the clock of the caller, which its other times go by. ARGV[5] is when
 -- the caller stops waiting, by the clock of Redis; 0 is never.
@@ -23,13 +23,13 @@ local function digits(n) return string.format('%.0f', n) end
 
 local function entry(id) return K .. 'e:' .. id end
 
--- stored returns what a caller gets of an entry.
+-- stored returns an entry as it is returned to the caller.
 local function stored(id)
 	return redis.call('HMGET', entry(id), 'doc', 'rev', 'attempts', 'updated', 'seq', 'order')
 end
 
--- skip_orders skips those that data which was lost may have given: the next Order
--- is at least the time in milliseconds, which makes a gap at worst.
+-- skip_orders skips the Orders that lost data may have assigned: the next Order is at
+-- least the time in milliseconds. At worst that makes a gap.
 local function skip_orders()
 	local floor = math.floor(now / 1000)
 	if tonumber(redis.call('HGET', K .. 'last', 'order') or 0) < floor then
@@ -37,8 +37,8 @@ local function skip_orders()
 	end
 end
 
--- name_data names the data if it is new: at the first write of all, and the first
--- after everything was lost.
+-- name_data sets the epoch if the data is new: at the first write, and at the first
+-- after the data was lost.
 local named = false
 local function name_data()
 	if not named and redis.call('EXISTS', K .. 'epoch') == 0 then
@@ -49,7 +49,7 @@ local function name_data()
 	named = true
 end
 
--- keep_user adds a user to those that are swept.
+-- keep_user adds a user to the set of users that Sweep visits.
 local function keep_user(user)
 	if redis.call('SADD', K .. 'users', user) == 1 then
 		redis.call('PERSIST', K .. 'm:' .. user)
@@ -79,8 +79,8 @@ local function append(user, doc, rev, attempts, updated, order)
 	return seq
 end
 
--- publish ends what append began: it notes the users' last Seqs, trims their logs
--- and publishes that there are changes.
+-- publish completes append: it stores the users' last Seqs, trims their logs and
+-- publishes that there are changes.
 local function publish()
 	for _, user in ipairs(users) do
 		local feed, meta, last = K .. 'f:' .. user, K .. 'm:' .. user, changed[user]
@@ -108,8 +108,8 @@ local function first(lane)
 	return head[1], head[2]
 end
 
--- change_lane calls change, which changes what waits in a lane or whether it is
--- claimed, and then has in the queue what is the first entry of the lane now. For
+-- change_lane calls change, which changes the entries that wait in a lane or whether
+-- it is claimed, and then makes the first entry of the lane the one in the queue. For
 -- entries without a lane, '', it only calls change.
 local function change_lane(lane, change)
 	local before, was = first(lane)
@@ -134,8 +134,8 @@ local function waiting(id, lane)
 	return K .. 'w:' .. lane, id
 end
 
--- score is that of an entry that waits until a time, 0 for at once: then it is the
--- Order, which is less than any time.
+-- score returns the score of an entry that waits until a time. If that is 0, at once, it
+-- is the Order, which is less than any time.
 local function score(at, order)
 	if at > 0 then
 		return digits(at)
@@ -143,8 +143,8 @@ local function score(at, order)
 	return order
 end
 
--- wait lets an entry wait, which is delayed if it waits until a time; dequeue ends
--- that. Both must be called within change_lane.
+-- wait queues an entry, which is delayed if it waits until a time; dequeue removes
+-- it. Both must be called within change_lane.
 local function wait(id, lane, score, is_delayed)
 	if is_delayed then
 		redis.call('ZADD', K .. 'delayed', digits(now), id)
@@ -169,18 +169,18 @@ local function make_ready(id, lane)
 	end
 end
 
--- free frees a lane or an app that the entry holds.
+-- free releases a lane or an app that the entry has claimed.
 local function free(what, id)
 	if redis.call('HGET', K .. 'held', what) == id then
 		redis.call('HDEL', K .. 'held', what)
 	end
 end
 
--- release ends the claim of an entry, and takes it out of the queue. back, if it is
+-- release ends the claim of an entry and removes it from the queue. back, if it is
 -- given, is called with the entry's lane and may put it into the queue again.
 local function release(id, back)
 	local e = redis.call('HMGET', entry(id), 'lane', 'claimed_app')
-	-- What was removed by others than us does not tell its lane any more.
+	-- The lane of an entry that another program removed is not known.
 	local lane = e[1] or redis.call('HGET', K .. 'held', 'entry ' .. id) or ''
 	change_lane(lane, function()
 		redis.call('ZREM', K .. 'claims', id)
@@ -200,9 +200,8 @@ local function release(id, back)
 end
 
 -- enter makes an entry the newest of its lane, unless the newest has a higher
--- Order or was pushed later, and makes the one that was the newest ready. A time
--- of a sender that lies ahead of now counts as now; one that is remembered, as
--- none.
+-- Order or was pushed later, and makes the one that was the newest ready. A sender's
+-- time in the future is treated as now; a stored one, as unknown.
 local function enter(id, lane, order, pushed)
 	local key = K .. 'l:' .. lane
 	local newest = redis.call('HMGET', key, 'id', 'order', 'pushed')
@@ -211,7 +210,7 @@ local function enter(id, lane, order, pushed)
 		known = 0
 	end
 	if pushed > now then
-		pushed = math.floor(now / 1000000) * 1000000 -- whole seconds, as senders have them
+		pushed = math.floor(now / 1000000) * 1000000 -- whole seconds, the precision of senders' times
 	end
 	if tonumber(order) < tonumber(newest[2] or 0) or pushed > 0 and pushed < known then
 		return
@@ -222,8 +221,8 @@ local function enter(id, lane, order, pushed)
 	redis.call('HSET', key, 'id', id, 'order', order, 'pushed', digits(pushed > 0 and pushed or known))
 end
 
--- ready_at returns when an entry is ready of which a caller says so: as far from now
--- as it is by the caller's clock; 0 for at once.
+-- ready_at converts the time when an entry is ready from the caller's clock; 0 means
+-- at once.
 local function ready_at(at)
 	at = tonumber(at)
 	if at > 0 then
@@ -233,7 +232,7 @@ local function ready_at(at)
 end
 
 -- enqueue puts an entry that is not queued into the queue of its lane, which it
--- enters or not. The caller notes lane and score in the entry.
+-- enters or not. The caller stores lane and score in the entry.
 local function enqueue(id, lane, enters, order, pushed, at)
 	change_lane(lane, function()
 		if enters then

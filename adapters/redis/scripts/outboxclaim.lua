@@ -1,4 +1,4 @@
--- ARGV: lease in microseconds, how many at most, then the ids that the caller works
+-- ARGV: lease in microseconds, the maximum number, then the ids that the caller works
 -- on. Returns others whose lease has expired. If the answer is lost, their new
 -- lease expires.
 local outbox, ends = K .. 'outbox', digits(now + tonumber(ARGV[6]))

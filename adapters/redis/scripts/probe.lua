@@ -1,7 +1,7 @@
 -- ARGV: 1 when a store is started, else 0.
 --
--- Returns the epoch, how many changes there were, the time of Redis, when the newest
--- entry was accepted, and now. It writes, so that it fails if Redis can't be written.
+-- Returns the epoch, the number of all changes, the time of Redis, when the newest
+-- entry was accepted, and now. It writes, so it fails if Redis can't be written.
 redis.call('SET', K .. 'seen', digits(now))
 name_data()
 if ARGV[6] == '1' then

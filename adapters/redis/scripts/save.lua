@@ -8,7 +8,7 @@ if not known[1] then
 end
 local next_rev = digits(tonumber(rev) + 1)
 if known[1] == next_rev and known[2] == nonce then
-	return { 'saved', known[5] } -- this very call, made again because its answer was lost
+	return { 'saved', known[5] } -- this call is repeated because its answer was lost
 end
 if known[1] ~= rev or attempt ~= '0' and not is_claimed(id, attempt) then
 	return { 'conflict' }

@@ -1,9 +1,9 @@
 -- ARGV: user, oldest change to keep as ms, how many entries to keep, and those that
--- were made after which time, by the caller's clock; how much to do at most. Returns
--- how much was done.
+-- were made after which time, by the caller's clock; the maximum number of removals.
+-- Returns the number of removals.
 --
--- It begins with what frees memory: a full Redis refuses the rest unless something
--- was written before.
+-- It frees memory first: a full Redis refuses the other writes unless there was one
+-- before.
 local user, oldest, entries, made_after, budget = ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local done = 0
 
@@ -38,9 +38,9 @@ local function remove(id)
 	done = done + 1
 end
 
--- In the order of acceptance, to the first that is young. Little depends on what the
--- clock said when an entry was made: one that was made in the future, by a clock
--- that was ahead, is as old as the next that is old. Live ones are kept.
+-- In the order of acceptance, up to the first that is young. An entry with a time in
+-- the future, because the clock was ahead, is old if a later one is. Live ones are
+-- kept.
 local kept, future, young = 0, {}, false
 while not young and done < budget do
 	local ids = redis.call('ZRANGE', index, kept, kept + budget - 1)
@@ -70,8 +70,8 @@ while not young and done < budget do
 	end
 end
 
--- A user of whom nothing is left. What is known of the feed stays for a while, for
--- readers that come back.
+-- The user has no entries or changes left. The state of the feed is kept for a while,
+-- for readers that resume.
 if redis.call('XLEN', feed) == 0 and redis.call('ZCARD', index) == 0 then
 	redis.call('UNLINK', feed)
 	redis.call('SREM', K .. 'users', user)
