@@ -19,7 +19,7 @@ var errSource = errors.New("the source broke")
 
 // failing is a body that fails after a part, once let is closed.
 func failing(let <-chan struct{}, err error) io.Reader {
-	return io.MultiReader(strings.NewReader("half a tgz"), readerFunc(func([]byte) (int, error) {
+	return io.MultiReader(strings.NewReader("truncated tgz"), readerFunc(func([]byte) (int, error) {
 		<-let
 		return 0, err
 	}))

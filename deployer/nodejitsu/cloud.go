@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Cloud is where an app runs, and with how many drones.
+// Cloud is a datacenter of an app with the number of its drones.
 type Cloud struct {
 	Provider   string `json:"provider"`
 	Datacenter string `json:"datacenter"`
@@ -22,14 +22,14 @@ func (c *Client) Endpoints(ctx context.Context) (map[string]map[string]string, e
 	return answer.Endpoints, err
 }
 
-// Cloud returns where an app runs.
+// Cloud returns the datacenters of an app.
 func (c *Client) Cloud(ctx context.Context, user, app string) ([]Cloud, error) {
 	var answer []Cloud
 	err := c.call(ctx, request{doing: "read cloud", method: http.MethodGet, path: appPath(user, app, "cloud")}, &answer)
 	return answer, err
 }
 
-// SetCloud sets where an app runs and with how many drones. If cloud names a
+// SetCloud sets an app's datacenters and numbers of drones. If cloud names a
 // datacenter, the active snapshot is started there unless it runs.
 func (c *Client) SetCloud(ctx context.Context, user, app string, cloud []Cloud) error {
 	return c.call(ctx, request{doing: "set cloud", method: http.MethodPost, path: appPath(user, app, "cloud"), body: cloud}, nil)

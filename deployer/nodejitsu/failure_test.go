@@ -193,7 +193,7 @@ func TestNetworkFailure(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	for name, url := range map[string]string{
-		"nobody listens":  closed.URL,
+		"not listening":   closed.URL,
 		"truncated":       raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
 		"truncated chunk": raw(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"app"),
 		"empty":           raw(t, ""),

@@ -43,7 +43,7 @@ func (c *Client) Logs(ctx context.Context, user, app string, n int) ([]LogLine, 
 }
 
 // LogsBetween returns the last n lines of an app's log from `from` until
-// `until`, the newest first; a zero time is no bound.
+// `until`, the newest first; a zero time means unbounded.
 func (c *Client) LogsBetween(ctx context.Context, user, app string, from, until time.Time, n int) ([]LogLine, error) {
 	asked := map[string]any{"rows": n}
 	for name, at := range map[string]time.Time{"from": from, "until": until} {

@@ -333,7 +333,7 @@ func TestPlatformTokens(t *testing.T) {
 	if got := a.requests()[1].body; got != `{"id":"1","provider":"github","app":"*","token":"ghp_1"}` {
 		t.Errorf("sent %s", got)
 	}
-	_, err = p.Tokens(t.Context(), "nobody", true)
+	_, err = p.Tokens(t.Context(), "unknown", true)
 	check(t, err, meaning{is: core.ErrNotFound})
-	check(t, p.SetToken(t.Context(), "nobody", tokens[0]), meaning{is: core.ErrNotFound})
+	check(t, p.SetToken(t.Context(), "unknown", tokens[0]), meaning{is: core.ErrNotFound})
 }

@@ -237,7 +237,7 @@ func TestUploadTruncatedResponse(t *testing.T) {
 func TestTruncatedSnapshot(t *testing.T) {
 	t.Parallel()
 	c := builder(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "half a tgz")
+		_, _ = io.WriteString(w, "truncated tgz")
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	})

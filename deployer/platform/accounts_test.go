@@ -31,7 +31,7 @@ func TestAccountsInTheProcess(t *testing.T) {
 		"password":         {given, true},
 		"API token":        {core.Credentials{Username: "me", Password: token}, true},
 		"wrong password":   {core.Credentials{Username: "me", Password: core.NewSecret("wrong")}, false},
-		"unknown user":     {core.Credentials{Username: "nobody", Password: core.NewSecret("password")}, false},
+		"unknown user":     {core.Credentials{Username: "unknown", Password: core.NewSecret("password")}, false},
 		"the service user": {core.Credentials{Username: core.ServiceUser, Password: b.Key()}, false},
 	} {
 		account, err := accounts.Authenticate(t.Context(), c.Credentials)

@@ -39,7 +39,7 @@ func TestThirdPartyTokensAreSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bytes.Contains(text, []byte("ghp_canary")) {
-		t.Error("the token stands in the database")
+		t.Error("the database contains the token")
 	}
 
 	b.o.SealKeys = core.NewSecret(second.Reveal() + "\n" + first.Reveal())

@@ -92,8 +92,8 @@ func (b *fixture) is(username string, given core.Secret, want accounts.Identity)
 }
 
 var (
-	nobody accounts.Identity
-	alice  = accounts.Identity{Username: "alice"}
+	none  accounts.Identity
+	alice = accounts.Identity{Username: "alice"}
 )
 
 func TestAuthenticate(t *testing.T) {
@@ -110,13 +110,13 @@ func TestAuthenticate(t *testing.T) {
 	for username, given := range map[string]core.Secret{
 		"bob": password, "alice": core.NewSecret("another"), "Alice": password, "": password, "nobody": password, service: core.NewSecret("canary keys"), "ali": token,
 	} {
-		b.is(username, given, nobody)
+		b.is(username, given, none)
 	}
-	b.is("bob", token, nobody)
-	b.is("alice", core.Secret{}, nobody)
-	b.is("alice", core.NewSecret(password.Reveal()+strings.Repeat("x", 1024)), nobody)
+	b.is("bob", token, none)
+	b.is("alice", core.Secret{}, none)
+	b.is("alice", core.NewSecret(password.Reveal()+strings.Repeat("x", 1024)), none)
 	b.ok(b.DestroyToken("alice", "ci"))
-	b.is("alice", token, nobody)
+	b.is("alice", token, none)
 }
 
 // Verified credentials are cached until the user changes.
@@ -124,18 +124,18 @@ func TestChangeDropsCachedCredentials(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.is("alice", password, alice)
-	b.is("alice", password, alice)                 // remembered
-	b.is("alice", core.NewSecret("wrong"), nobody) // a cached password must not let others in
+	b.is("alice", password, alice)               // remembered
+	b.is("alice", core.NewSecret("wrong"), none) // a cached password must not let others in
 	b.is("alice", password, alice)
 	b.ok(b.Update(t.Context(), "alice", core.NewSecret("new password"), ""))
-	b.is("alice", password, nobody)
+	b.is("alice", password, none)
 	b.is("alice", core.NewSecret("new password"), alice)
 	b.pass(time.Hour)
 	b.is("alice", core.NewSecret("new password"), alice)
 	b.ok(b.Destroy("alice"))
-	b.is("alice", core.NewSecret("new password"), nobody)
+	b.is("alice", core.NewSecret("new password"), none)
 	b.ok(b.Create(t.Context(), "alice", core.NewSecret("third"), ""))
-	b.is("alice", core.NewSecret("new password"), nobody)
+	b.is("alice", core.NewSecret("new password"), none)
 	b.is("alice", core.NewSecret("third"), alice)
 }
 

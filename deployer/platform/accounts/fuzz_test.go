@@ -27,7 +27,7 @@ func FuzzTokenName(f *testing.F) {
 			}
 		}
 		if found, err := url.PathUnescape(url.PathEscape(name)); err != nil || found != name || strings.ContainsAny(name, "/\\\x00\r\n") || len(name) > maxTokenName {
-			t.Fatalf("%q is no part of a path", name)
+			t.Fatalf("%q is not safe in a path", name)
 		}
 		if sealedFor(user, name) == sealedFor(other, name) && user != other {
 			t.Fatalf("%q of %q and of %q are sealed alike", name, user, other)

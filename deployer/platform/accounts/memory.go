@@ -20,7 +20,7 @@ const (
 // users, so that neither a database nor a hash is needed for each delivery. A
 // change of a user has it forget that user.
 type memory struct {
-	secret []byte // of the HMAC that stands for credentials
+	secret []byte // HMAC key of the credentials in the cache
 
 	mu      sync.Mutex
 	changes uint64 // of any user

@@ -96,7 +96,7 @@ func (a *API) logsOfUser(c *call) error {
 // moment is a time that is RFC 3339 or milliseconds since 1970.
 type moment struct{ time.Time }
 
-// UnmarshalJSON reads either form; null and "" are no bound.
+// UnmarshalJSON reads either form; null and "" mean unbounded.
 func (m *moment) UnmarshalJSON(text []byte) error {
 	m.Time = time.Time{}
 	if string(text) == "null" || string(text) == `""` {

@@ -26,7 +26,7 @@ func TestCloudDeploys(t *testing.T) {
 			f.upload("v1", "{}")
 			f.upload("v2", "{}")
 		}, "v1 v2*!"},
-		"the active one in the place of another": {func(f *fixture) {
+		"the active one instead of another": {func(f *fixture) {
 			f.deploy("v1", "{}")
 			f.upload("v2", "{}")
 			_, err := f.Activate("me", "app", "v2", "")

@@ -1,22 +1,21 @@
-// Package apps keeps the platform's applications: what each is, which snapshots
-// it has, and what runs.
+// Package apps manages the platform's applications: their documents, their
+// snapshots, and what runs.
 //
 // # A deployment
 //
 // A version that is started becomes visible in one step, after it serves: its
 // drones are started beside those that run; when they are ready, one transaction
 // makes the snapshot the active one, with the address, the domains and the
-// environment that its package.json asks for; then requests go to it. What it
-// replaced stays up until the new version has served for some seconds. If it
-// fails before that, all is as it was before, and so it is if the server is
-// killed meanwhile.
+// environment of its package.json; then requests go to it. The replaced version
+// stays up until the new one has served for some seconds. If the new version fails
+// before that, or the server is killed, the app is as it was before.
 //
 // For a minute after that the version is on trial: if one of its drones crashes,
-// what ran before is started again, with its code, environment and addresses.
+// the previous version is started again, with its environment and addresses.
 //
-// What people set by the API is kept apart from what a package.json says, which
-// is kept with its snapshot and comes first: so starting an older snapshot brings
-// back its environment and addresses, and what a commit removes is gone.
+// Settings of people are stored apart from those of a package.json, which are
+// stored with its snapshot and take precedence. So starting an older snapshot
+// restores its environment and addresses, and what a commit removes is gone.
 //
 // # What is stored
 //

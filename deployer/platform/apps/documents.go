@@ -117,7 +117,7 @@ func (d document) snapshot(id string) (s snapshot, ok bool) {
 }
 
 // next returns the snapshot that a start runs: the active one, or the newest if
-// none is active. ok is false if there is none at all.
+// none is active. ok is false if the app has no snapshots.
 func (d document) next() (s snapshot, ok bool) {
 	if s, ok = d.snapshot(d.Active); !ok && len(d.Snapshots) > 0 {
 		return d.Snapshots[len(d.Snapshots)-1], true
@@ -219,8 +219,8 @@ func (s *documents) remove(user, app string) error {
 	})
 }
 
-// transact writes what change makes of an app's document, in a transaction that
-// is durable at the end. A document without a name is none.
+// transact writes the document that change returns, in a transaction that is
+// durable when transact returns. A document without a name does not exist.
 func (s *documents) transact(doing string, change func(*bbolt.Tx) (before, after document, err error)) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()

@@ -27,7 +27,7 @@ const (
 	maxEnv     = 64 << 10 // bytes of all variables
 )
 
-// parsed is what fields say of an app.
+// parsed holds the decoded fields of an app.
 type parsed struct {
 	subdomain    string
 	hasSubdomain bool
@@ -39,8 +39,7 @@ type parsed struct {
 	other        Fields
 }
 
-// parse reads the fields of an app of that name. It refuses those that are
-// invalid.
+// parse decodes the fields of an app. It fails if one is invalid.
 func (a *Apps) parse(app string, fields Fields) (p parsed, err error) {
 	p.other = Fields{}
 	for name, value := range fields {
@@ -87,8 +86,8 @@ func fieldsOf(p parsed) iter.Seq[string] {
 	}
 }
 
-// set changes d as a person wants it. What the fields don't name stays; it is so
-// for what would run again, too.
+// set applies settings of a person to d, and to the version that a rollback would
+// start. Fields that p does not have are unchanged.
 func (s *documents) set(d *document, p parsed) error {
 	if p.hasSubdomain {
 		d.Set.Subdomain = p.subdomain
@@ -131,8 +130,8 @@ func sameName(value json.RawMessage, name string) error {
 	return core.Errorf(core.CodePlatformInvalid, "The field name must be the app's, %q; an app can't be renamed", name)
 }
 
-// subdomain reads a subdomain; an empty one stands for the app's name. As a part
-// of a host name, it may have dots only within.
+// subdomain reads a subdomain; if it is empty, the app's name is used. As it is
+// part of a host name, a dot must be between other characters.
 func subdomain(value json.RawMessage, name string) (string, error) {
 	var given string
 	if err := json.Unmarshal(value, &given); err != nil {
@@ -189,7 +188,7 @@ func host(domain string) bool {
 	return true
 }
 
-// env reads an environment: texts, and numbers and booleans as their text.
+// env reads an environment: strings, and numbers and booleans as their text.
 func env(value json.RawMessage) (map[string]string, error) {
 	var given map[string]any
 	if err := json.Unmarshal(value, &given); err != nil {
@@ -214,7 +213,7 @@ func env(value json.RawMessage) (map[string]string, error) {
 			}
 		}
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(text, "\x00") {
-			return nil, core.Errorf(core.CodePlatformInvalid, "The variable %.100q in env can't be set: its name must not have '=' or NUL, nor its value NUL", name)
+			return nil, core.Errorf(core.CodePlatformInvalid, "Invalid variable %.100q in env: its name must not contain '=' or NUL, nor its value NUL", name)
 		}
 		if size += len(name) + len(text); size > maxEnv {
 			return nil, core.Errorf(core.CodePlatformInvalid, "The variables in env are larger than %d KiB", maxEnv>>10)

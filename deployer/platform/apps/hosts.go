@@ -15,7 +15,7 @@ func hostsOf(d document) []string {
 	}
 	all := []*visible{&d.visible}
 	if d.Before != nil {
-		all = append(all, d.Before) // until it is decided which of them stays
+		all = append(all, d.Before) // until one of them is final
 	}
 	var hosts []string
 	for _, v := range all {
@@ -27,8 +27,8 @@ func hostsOf(d document) []string {
 	return hosts
 }
 
-// claim makes the hosts of after the app's, in the place of those of before. It
-// refuses if one is another app's.
+// claim replaces the hosts of before with those of after. It fails if one belongs
+// to another app.
 func claim(tx *bbolt.Tx, before, after document) error {
 	bucket := tx.Bucket([]byte(bucketHosts))
 	for _, host := range hostsOf(before) {
@@ -50,7 +50,7 @@ func claim(tx *bbolt.Tx, before, after document) error {
 	return nil
 }
 
-// checkFree refuses if one of an app's hosts is another app's.
+// checkFree fails if one of an app's hosts belongs to another app.
 func checkFree(tx *bbolt.Tx, d document) error {
 	for _, host := range hostsOf(d) {
 		other := tx.Bucket([]byte(bucketHosts)).Get([]byte(host))
@@ -108,7 +108,7 @@ func (a *Apps) Lookup(host string) (user, app string, ok bool) {
 	return strings.Cut(a.docs.owner(name), "/")
 }
 
-// Availability says whether an app could be created.
+// Availability reports whether an app could be created.
 type Availability struct {
 	Available bool `json:"available"` // both of the others
 	AppName   bool `json:"appname"`
@@ -116,7 +116,7 @@ type Availability struct {
 }
 
 // Available reports whether the user could create an app of that name and
-// subdomain; an empty subdomain stands for the name. The subdomain of the user's
+// subdomain; if subdomain is empty, the name is used. The subdomain of the user's
 // own app of that name counts as free.
 func (a *Apps) Available(user, app, subdomain string) (Availability, error) {
 	if err := checkName("an app", app); err != nil {

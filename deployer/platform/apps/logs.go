@@ -15,7 +15,7 @@ type Line struct {
 }
 
 // Logs returns the last rows lines of an app's log from `from` until `until`,
-// the newest first; a zero time is no bound.
+// the newest first; a zero time means unbounded.
 func (a *Apps) Logs(user, app string, from, until time.Time, rows int) ([]Line, error) {
 	if _, err := a.docs.find(user, app); err != nil {
 		return nil, err

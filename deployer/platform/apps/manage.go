@@ -10,17 +10,16 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Create creates an app with the fields that a person sets. Its subdomain is its
-// name unless they name another. It refuses with [core.CodePlatformAppConflict] if
-// there is such an app, and with [core.CodePlatformHostConflict] if a host of it
-// is another's.
+// Create creates an app with the fields that a person sets. The default subdomain
+// is the name. It fails with [core.CodePlatformAppConflict] if the app exists, and
+// with [core.CodePlatformHostConflict] if a host belongs to another app.
 func (a *Apps) Create(user, app string, fields Fields) (App, error) {
 	return a.create(user, app, fields, func(d *document, p parsed) error { return a.docs.set(d, p) })
 }
 
 // CreateToDeploy creates an app as Create does, with the addresses of a
-// package.json that is about to be deployed. They are not what a person sets, and
-// the rest of it holds from the start of its snapshot.
+// package.json that is about to be deployed. They are not settings of a person, and
+// its other fields apply from the start of its snapshot.
 func (a *Apps) CreateToDeploy(user, app string, fields Fields) (App, error) {
 	return a.create(user, app, fields, func(d *document, p parsed) error {
 		if p.hasSubdomain {
@@ -56,8 +55,8 @@ func (a *Apps) create(user, app string, fields Fields, set func(*document, parse
 	return a.view(d), nil
 }
 
-// Update changes the fields that are given and leaves the others. A new
-// environment is that of drones that are started from then on.
+// Update changes the given fields and leaves the others unchanged. A new
+// environment applies to drones that are started afterwards.
 func (a *Apps) Update(user, app string, fields Fields, o Order) (App, error) {
 	read, err := a.parse(app, fields)
 	if err != nil {
@@ -95,8 +94,8 @@ func (a *Apps) List(user string) ([]App, error) {
 	return apps, err
 }
 
-// Destroy stops an app and removes it with all that belongs to it. It refuses
-// with [core.CodePlatformAppConflict] while a snapshot is being built.
+// Destroy stops an app and removes it with all its files. It fails with
+// [core.CodePlatformAppConflict] while a snapshot is being built.
 func (a *Apps) Destroy(ctx context.Context, user, app string) error {
 	if _, err := a.docs.find(user, app); err != nil {
 		return err
@@ -115,7 +114,7 @@ func (a *Apps) Destroy(ctx context.Context, user, app string) error {
 		return err // it was destroyed meanwhile
 	}
 	a.forget(user, app)
-	// The document goes last: what is interrupted can be repeated.
+	// The document is removed last, so that an interrupted call can be repeated.
 	if err := errors.Join(a.o.Runner.Destroy(ctx, user, app), a.o.Snapshots.RemoveApp(user, app)); err != nil {
 		return wrapped("destroying an app", err)
 	}
@@ -133,9 +132,8 @@ func (a *Apps) DestroyAll(ctx context.Context, user string) error {
 	return err
 }
 
-// Sweep removes the files of snapshots that are not written, left by a server
-// that was killed, and each Node.js that no snapshot runs with. Nothing may be
-// uploaded meanwhile.
+// Sweep removes files without a stored snapshot, left by a server that was killed,
+// and versions of Node.js that no snapshot uses. It must not run during an upload.
 func (a *Apps) Sweep() error {
 	documents, err := a.docs.all("")
 	if err != nil {

@@ -6,15 +6,15 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Order is the position of a write on an app among others, compared as text. A
-// server that was paused, or whose call was long on its way, must not undo what a
-// later deployment did; so the app remembers the latest. "" is not a deployment of
-// a server: it is accepted at any time, and changes nothing of that.
+// Order is the position of a write among the writes on an app, compared as text. A
+// server that was paused, or a call that was delayed, must not undo a later
+// deployment, so the app stores the latest order. "" is not a deployment of a
+// server: it is always accepted and not stored.
 type Order string
 
 var order = regexp.MustCompile(`^[0-9a-z-]{0,64}$`) //nolint:gochecknoglobals // a constant
 
-// enter refuses what comes after a later one, and otherwise remembers it.
+// enter fails if d has had a later order, and stores o otherwise.
 func (d *document) enter(o Order) error {
 	switch {
 	case !order.MatchString(string(o)):

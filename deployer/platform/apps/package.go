@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// packageFields is what the package.json of a snapshot says of its app.
+// packageFields holds the fields of a snapshot's package.json.
 type packageFields struct {
 	Subdomain  string   `json:"subdomain,omitempty"`
 	Domains    []string `json:"domains,omitempty"`
@@ -21,11 +21,11 @@ type packageFields struct {
 // in bytes.
 const maxOther = 64 << 10
 
-// packageOf reads the fields of a snapshot's package.json. It refuses what could
-// not take effect when the snapshot is started.
+// packageOf reads the fields of a snapshot's package.json. It fails if they are
+// invalid, so that a start can't fail because of them.
 func (a *Apps) packageOf(d document, fields Fields) (p packageFields, err error) {
 	fields = maps.Clone(fields)
-	delete(fields, "name") // which the app need not have
+	delete(fields, "name") // need not be the app's name
 	read, err := a.parse(d.Name, fields)
 	if err != nil {
 		return packageFields{}, err
@@ -45,7 +45,7 @@ func (a *Apps) packageOf(d document, fields Fields) (p packageFields, err error)
 
 // apply makes d what the package.json of a snapshot says, over what people set,
 // unless it is so already. What people set since the last start stays if keep is
-// set: whoever deploys step by step sets the fields before the start.
+// set: clients that deploy step by step set the fields before the start.
 func (d *document) apply(s snapshot, keep bool) {
 	d.Active = s.ID
 	pending := d.Pending

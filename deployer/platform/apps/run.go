@@ -9,9 +9,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// Start starts a snapshot in the place of what runs: the one that is named, else
-// the active one, else the newest. It returns once the app has served for
-// Options.MinReady. If it fails, all is as it was before.
+// Start starts the named snapshot, else the active one, else the newest, and
+// replaces what runs. It returns once the app has served for Options.MinReady. If
+// it fails, the app is unchanged.
 func (a *Apps) Start(ctx context.Context, user, app, snapshot string, o Order) (App, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
@@ -34,8 +34,8 @@ func (a *Apps) Start(ctx context.Context, user, app, snapshot string, o Order) (
 	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, ram: d.RAM, stepwise: snapshot == ""}))
 }
 
-// Restart starts what runs anew, with the environment of now; the active snapshot
-// if nothing runs.
+// Restart restarts what runs with the current environment, or starts the active
+// snapshot if nothing runs.
 func (a *Apps) Restart(ctx context.Context, user, app string) (App, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
@@ -65,8 +65,8 @@ func (a *Apps) viewed(d document, err error) (App, error) {
 	return a.view(d), nil
 }
 
-// Stop ends an app's drones; it returns when none is left. Without room on the
-// disk, a restart of the server starts the app again.
+// Stop ends an app's drones and returns when none is left. If the disk is full, a
+// restart of the server starts the app again.
 func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
@@ -95,7 +95,7 @@ func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
 	return a.view(stopped), nil
 }
 
-// Cloud returns where an app runs, and with how many drones.
+// Cloud returns an app's datacenter and number of drones.
 func (a *Apps) Cloud(user, app string) ([]Cloud, error) {
 	d, err := a.docs.find(user, app)
 	if err != nil {
@@ -107,8 +107,8 @@ func (a *Apps) Cloud(user, app string) ([]Cloud, error) {
 // SetCloud sets how many drones an app has. If the entry names the datacenter,
 // SetCloud also starts the app, as Start does, unless the snapshot to start runs
 // already: the published clients deploy by that call alone. An entry without a
-// name starts nothing. A number that is 0 stays as it was. SetCloud returns when
-// so many drones answer.
+// name starts nothing. A number that is 0 is not changed. SetCloud returns when
+// that many drones are ready.
 func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud) ([]Cloud, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {

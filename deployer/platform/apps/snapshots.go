@@ -15,10 +15,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
 
-// Upload makes a snapshot of the tgz in body and builds the app in its folder
-// root, "" for the top; what the build prints is written to out as it comes. If the
-// app has it already, body is not read, and built is true. A failed build leaves
-// nothing.
+// Upload creates a snapshot from the tgz in body and builds the app in its folder
+// root, "" for the top. It streams the build's output to out. If the snapshot
+// exists, body is not read, and built is true. A failed build leaves no files.
 func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.Reader, out io.Writer) (built bool, err error) {
 	if built, err = a.has(user, app, id); built || err != nil {
 		return built, err
@@ -54,7 +53,7 @@ func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.R
 		return false, errors.Join(err, a.o.Snapshots.Remove(user, app, id))
 	}
 	for _, s := range old {
-		_ = a.o.Snapshots.Remove(user, app, s.ID) // what is left is swept at the next start
+		_ = a.o.Snapshots.Remove(user, app, s.ID) // files that are left are removed at the next start
 	}
 	return false, nil
 }
@@ -97,14 +96,14 @@ func (a *Apps) built(d document, id string, done builds.Result) (s snapshot, err
 	return s, err
 }
 
-// has reports whether the app has that snapshot. It refuses if there is no such
-// app, or the name is invalid.
+// has reports whether the app has that snapshot. It fails if there is no such app,
+// or if the name is invalid.
 func (a *Apps) has(user, app, id string) (bool, error) {
 	if err := checkName("a snapshot", id); err != nil {
 		return false, err
 	}
 	if strings.HasSuffix(id, ".tgz") {
-		return false, core.Errorf(core.CodePlatformInvalid, "A snapshot's name can't end in .tgz, as that is its file's")
+		return false, core.Errorf(core.CodePlatformInvalid, "A snapshot's name must not end in .tgz, as that is the name of its file")
 	}
 	d, err := a.docs.find(user, app)
 	if err != nil {
@@ -114,9 +113,9 @@ func (a *Apps) has(user, app, id string) (bool, error) {
 	return ok, nil
 }
 
-// prune removes the oldest snapshots from d, beyond the number that is kept, and
-// returns them. The active one, the one that runs, the one that runs again if
-// that crashes, and the new one stay.
+// prune removes the oldest snapshots from d, beyond the number to keep, and returns
+// them. It keeps the active one, the one that runs, the one that a rollback would
+// start, and the new one.
 func (a *Apps) prune(d *document, id string) (old []snapshot) {
 	needed := []string{d.Active, id}
 	for _, v := range d.visibles() {
@@ -175,9 +174,9 @@ func (a *Apps) Activate(user, app, id string, o Order) (App, error) {
 	}))
 }
 
-// DestroySnapshot removes a snapshot. It refuses with
-// [core.CodePlatformSnapshotConflict] if that runs; if it crashed, the app is
-// stopped. If it was the active one, none is from then on.
+// DestroySnapshot removes a snapshot. It fails with
+// [core.CodePlatformSnapshotConflict] if the snapshot runs; if it crashed, the app
+// is stopped. If it was the active one, the app has no active one then.
 func (a *Apps) DestroySnapshot(ctx context.Context, user, app, id string) error {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {

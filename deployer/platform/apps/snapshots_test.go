@@ -10,8 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 )
 
-// Old snapshots go, but not the active one, not the one that runs, and not the one
-// that runs again if that crashes.
+// Old snapshots are removed, except the active one, the one that runs, and the one
+// that a rollback would start.
 func TestSnapshotsThatAreKept(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{Keep: 3, Trial: time.Millisecond})
@@ -50,7 +50,7 @@ func TestFormerSnapshotIsKept(t *testing.T) {
 	if got, want := f.snapshots(), "v1 v2*! v3"; got != want {
 		t.Errorf("the app has %s, want %s", got, want)
 	}
-	// What a person has chosen since stays the active one.
+	// A snapshot that a person has activated since stays the active one.
 	_, err := f.Activate("me", "app", "v3", "")
 	f.ok(err)
 	f.runner.crash(false)
@@ -81,10 +81,10 @@ func TestDestroyASnapshotThatCrashed(t *testing.T) {
 	}
 	f.runner.done()
 	f.restart()
-	f.did() // the server's next start does not look for it
+	f.did() // the server's next start does not start it
 }
 
-// A destroyed app leaves its name and its hosts to others.
+// The name and the hosts of a destroyed app are free.
 func TestDestroy(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{})

@@ -12,7 +12,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// change is what a switch makes of an app.
+// change describes a switch of an app to another version.
 type change struct {
 	snapshot    snapshot // what runs
 	drones, ram int
@@ -20,7 +20,7 @@ type change struct {
 	stepwise    bool // a person set the fields and the active snapshot before
 }
 
-// make returns the document that a change makes of d.
+// make returns d with the change applied.
 func (a *Apps) make(d document, c change) (document, error) {
 	env, err := a.docs.openEnv(d, d.Set.Env, c.snapshot.Env)
 	if err != nil {
@@ -37,7 +37,7 @@ func (a *Apps) make(d document, c change) (document, error) {
 	return d, err
 }
 
-// version returns what the runner is to run of an app.
+// version returns the version of an app for the runner.
 func (a *Apps) version(d document, v visible) (runner.Version, error) {
 	s, ok := d.snapshot(v.Running.Snapshot)
 	if !ok {
@@ -54,10 +54,10 @@ func (a *Apps) version(d document, v visible) (runner.Version, error) {
 	}, nil
 }
 
-// switchTo has an app run what a change says in the place of what runs, and
-// returns its document then. The version is prepared beside what runs, becomes
-// visible in one step after it is ready, and must then serve for a while; if
-// anything fails before that, all is as it was. The lock of the app must be held.
+// switchTo switches an app to the version of a change, and returns the new
+// document. The version is launched beside what runs, becomes visible in one step
+// after it is ready, and must then serve for a while; if anything fails before
+// that, the app is unchanged. The lock of the app must be held.
 func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, error) {
 	prepared, err := a.make(d, c)
 	if err != nil {
@@ -145,8 +145,8 @@ func (d *document) pass(former *visible) {
 	}
 }
 
-// takeBack makes an app visibly what it was before a version that has not served
-// for long enough. Without room on the disk the next start of the server does so.
+// takeBack restores the document from before a version that has not served for
+// long enough. If the disk is full, the next start of the server does so.
 func (a *Apps) takeBack(d document) error {
 	_, err := a.docs.update(d.User, d.Name, func(d *document) error {
 		d.bringBack(d.Before)
@@ -154,13 +154,13 @@ func (a *Apps) takeBack(d document) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("apps: taking a version back: %w", err)
+		return fmt.Errorf("apps: reverting a version: %w", err)
 	}
 	return nil
 }
 
-// bringBack makes d visibly what it was before the version that runs. A snapshot
-// that a person has made the active one since then stays that.
+// bringBack restores the visible part of d from before the version that runs. A
+// snapshot that a person has activated since then stays the active one.
 func (d *document) bringBack(v *visible) {
 	failed, active := d.Running.Snapshot, d.Active
 	d.visible = *v
@@ -168,12 +168,12 @@ func (d *document) bringBack(v *visible) {
 		d.Active = active
 	}
 	if d.Running != nil && d.Active == failed {
-		d.Active = d.Running.Snapshot // it was made the active one before its start
+		d.Active = d.Running.Snapshot // it was activated before its start
 	}
 }
 
-// deactivate makes what runs the active snapshot again, after the one that a
-// person had made the active one did not start: the next start must not run that.
+// deactivate makes what runs the active snapshot again, after the snapshot that a
+// person had activated did not start, as the next start must not run it.
 func (a *Apps) deactivate(d document, id string) {
 	if d.Running == nil || d.Active != id || d.Running.Snapshot == id {
 		return
@@ -213,7 +213,7 @@ func (a *Apps) same(d document, v *visible, other runner.Version) bool {
 	return err == nil && version.Same(other)
 }
 
-// setCurrent notes what runs of an app, and returns what did before.
+// setCurrent records the launch that runs, and returns the previous one.
 func (a *Apps) setCurrent(user, app, launch string) (before string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -222,7 +222,7 @@ func (a *Apps) setCurrent(user, app, launch string) (before string) {
 	return before
 }
 
-// forget forgets what runs of an app that is stopped.
+// forget removes the launch of an app that is stopped.
 func (a *Apps) forget(user, app string) {
 	a.endTrial(user, app)
 	a.setCurrent(user, app, "")

@@ -31,7 +31,7 @@ const (
 // reportEvery bounds how often an app's crashes are events.
 const reportEvery = 10 * time.Minute
 
-// trial is the time in which a crash of a version brings back the one before.
+// trial is the time in which a crash of a version rolls back to the previous one.
 type trial struct {
 	launch string
 	timer  *time.Timer
@@ -61,7 +61,7 @@ func (a *Apps) endTrial(user, app string) {
 	}
 }
 
-// passed forgets what ran before a version that has passed its trial.
+// passed removes the former version of a version that has passed its trial.
 func (a *Apps) passed(ctx context.Context, user, app string, t *trial) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
@@ -82,13 +82,13 @@ func (a *Apps) passed(ctx context.Context, user, app string, t *trial) {
 		return nil
 	})
 	if err != nil {
-		// After a restart of the server soon, it is on trial again; that does
-		// little harm.
-		a.o.Logger.Warn("end of a trial not written", "user", user, "app", app, "error", err)
+		// If the server restarts soon, the version is on trial again, which is
+		// acceptable.
+		a.o.Logger.Warn("writing the end of a trial failed", "user", user, "app", app, "error", err)
 	}
 }
 
-// Crashed is to be called for each crash of a drone. It returns at once.
+// Crashed must be called for each crash of a drone. It does not block.
 func (a *Apps) Crashed(c runner.Crash) {
 	a.background(func(ctx context.Context) {
 		if a.rollBack(ctx, c) {
@@ -110,7 +110,7 @@ func (a *Apps) Crashed(c runner.Crash) {
 	})
 }
 
-// rollBack brings back what ran before the version that crashed, if that is on
+// rollBack rolls back to the version before the one that crashed, if that is on
 // trial, and reports whether it did.
 func (a *Apps) rollBack(ctx context.Context, c runner.Crash) bool {
 	if !a.onTrial(c) {
@@ -139,7 +139,7 @@ func (a *Apps) rollBack(ctx context.Context, c runner.Crash) bool {
 	}
 	if err := a.bringBack(ctx, d, crash{Snapshot: c.Snapshot, Reason: reason, Time: event.Time}); err != nil {
 		if ctx.Err() == nil {
-			log.Error("version not rolled back", "error", err)
+			log.Error("rollback failed", "error", err)
 			a.o.Runner.Note(c.User, c.App, fmt.Sprintf("snapshot %s, which ran before, does not start again: %v", event.Former, err))
 		}
 		return false
@@ -158,7 +158,7 @@ func (a *Apps) onTrial(c runner.Crash) bool {
 	return t != nil && t.launch == c.Launch && a.current[key(c.User, c.App)] == c.Launch
 }
 
-// bringBack starts what ran before the version that runs.
+// bringBack starts the former version.
 func (a *Apps) bringBack(ctx context.Context, d document, why crash) error {
 	v, err := a.version(d, *d.Former)
 	if err != nil {
@@ -184,8 +184,8 @@ func (a *Apps) bringBack(ctx context.Context, d document, why crash) error {
 	return nil
 }
 
-// Resume runs again what ran when the server stopped, and does not wait for it.
-// A version that had not served for long enough gives way to the one before.
+// Resume starts what ran when the server stopped, and does not wait for it. A
+// version that had not served for long enough is rolled back.
 func (a *Apps) Resume(ctx context.Context) error {
 	all, err := a.docs.all("")
 	if err != nil {
@@ -196,7 +196,7 @@ func (a *Apps) Resume(ctx context.Context) error {
 			continue
 		}
 		if err := a.resume(ctx, d); err != nil {
-			a.o.Logger.ErrorContext(ctx, "app not resumed", "user", d.User, "app", d.Name, "error", err)
+			a.o.Logger.ErrorContext(ctx, "resuming an app failed", "user", d.User, "app", d.Name, "error", err)
 		}
 	}
 	return nil

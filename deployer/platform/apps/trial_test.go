@@ -49,7 +49,7 @@ func TestCrashOnTrial(t *testing.T) {
 	}
 }
 
-// So does the same version with another environment.
+// The same version with a new environment is rolled back too.
 func TestCrashOfANewEnvironment(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{Trial: time.Hour})
@@ -104,8 +104,8 @@ func TestCrashOfTheFirstVersion(t *testing.T) {
 	}
 }
 
-// If what ran before does not start either, the new version goes on, and what it
-// says is in the log.
+// If the previous version does not start either, the new version keeps running,
+// and the error is in the log.
 func TestNeitherVersionRuns(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{Trial: time.Hour})
@@ -130,7 +130,7 @@ func TestNeitherVersionRuns(t *testing.T) {
 	}
 }
 
-// A version that fails to replace one on trial leaves it on trial.
+// A failed deployment does not end the trial of the running version.
 func TestTrialGoesOnAfterAFailedDeployment(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{Trial: time.Hour})
@@ -167,7 +167,7 @@ func TestRollbackSkipsCrashedVersion(t *testing.T) {
 	}
 }
 
-// A trial begins anew with the server, unless it was over long ago.
+// A restart of the server restarts a trial, unless it has ended long ago.
 func TestTrialOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)

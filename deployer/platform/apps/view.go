@@ -8,18 +8,18 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// What GET /endpoints names: the one datacenter that a platform is.
+// The one datacenter of a platform, as GET /endpoints returns it.
 const (
 	Provider   = "webhooks"
 	Datacenter = "local"
 )
 
-// Cloud is where an app runs, and with how many drones.
+// Cloud is an app's datacenter and number of drones.
 type Cloud struct {
 	Provider   string `json:"provider"`
 	Datacenter string `json:"datacenter"`
 	Drones     int    `json:"drones"`
-	RAM        int    `json:"ram"` // MiB; kept as it was asked for
+	RAM        int    `json:"ram"` // MiB; stored as requested
 }
 
 const defaultRAM = 256 // MiB, the hosted platform's smallest drone
@@ -32,10 +32,10 @@ func (d document) cloud() []Cloud {
 const (
 	StateStarted = "started"
 	StateStopped = "stopped"
-	StateCrashed = "crashed" // it crashed again and again; it is started again ever more slowly
+	StateCrashed = "crashed" // it crashed repeatedly; the pauses between restarts grow
 )
 
-// Snapshot is a snapshot as the API has it.
+// Snapshot is a snapshot in the API.
 type Snapshot struct {
 	ID          string    `json:"id"`
 	CTime       time.Time `json:"ctime"`
@@ -59,7 +59,7 @@ func (d document) viewSnapshots(now status) []Snapshot {
 	return all
 }
 
-// status is the state of an app's drones in the API's words.
+// status is the state of an app's drones in the API.
 type status struct {
 	state    string
 	drones   int    // that are ready
@@ -74,7 +74,7 @@ func (a *Apps) status(d document) status {
 	case runner.Started, runner.Starting:
 		now.state = StateStarted
 	case runner.Crashed:
-		now.state, now.snapshot = StateCrashed, "" // what crashed does not run
+		now.state, now.snapshot = StateCrashed, "" // a crashed version does not run
 	case runner.Stopped:
 	}
 	if !s.Next.IsZero() {
@@ -86,16 +86,15 @@ func (a *Apps) status(d document) status {
 	return now
 }
 
-// App is an app as the API has it: its own fields, over those of its
-// package.json.
+// App is an app in the API: its own fields, over those of its package.json.
 type App struct {
 	fields map[string]any
 }
 
-// MarshalJSON returns the document as the API has it.
+// MarshalJSON returns the document of the API.
 func (a App) MarshalJSON() ([]byte, error) { return json.Marshal(a.fields) }
 
-// view returns an app as the API has it.
+// view returns the API's document of an app.
 func (a *Apps) view(d document) App {
 	now := a.status(d)
 	next, _ := d.next()

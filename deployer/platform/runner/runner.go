@@ -47,7 +47,7 @@ type Runner interface {
 	Refused(user, app, addr string)
 
 	// Logs returns the last rows lines of an app's log that were written from
-	// `from` until `until`, the oldest first; a zero time is no bound.
+	// `from` until `until`, the oldest first; a zero time means unbounded.
 	Logs(user, app string, from, until time.Time, rows int) ([]Line, error)
 	// Note adds a line of the platform to an app's log.
 	Note(user, app, text string)
