@@ -127,10 +127,10 @@ func TestAccess(t *testing.T) {
 		}
 	}
 	_, err = you.App(ctx, "me", "app")
-	fails("another's app", err, core.ErrForbidden)
-	fails("another's upload", you.UploadSnapshot(ctx, "me", "app", "v1", "", bytes.NewReader(hello(t, "you")), io.Discard), core.ErrForbidden)
+	fails("another user's app", err, core.ErrForbidden)
+	fails("upload to another user's app", you.UploadSnapshot(ctx, "me", "app", "v1", "", bytes.NewReader(hello(t, "you")), io.Discard), core.ErrForbidden)
 	_, err = you.StartApp(ctx, "me", "app")
-	fails("another's start", err, core.ErrForbidden)
+	fails("start of another user's app", err, core.ErrForbidden)
 	_, err = you.Logs(ctx, "me", "app", 1)
 	fails("another's log", err, core.ErrForbidden)
 	_, err = you.User(ctx, "me")

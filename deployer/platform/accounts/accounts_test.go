@@ -108,7 +108,7 @@ func TestAuthenticate(t *testing.T) {
 	b.is("alice", token, accounts.Identity{Username: "alice", Token: true})
 	b.is(service, key, accounts.Identity{Username: service, Service: true})
 	for username, given := range map[string]core.Secret{
-		"bob": password, "alice": core.NewSecret("another"), "Alice": password, "": password, "nobody": password, service: core.NewSecret("canary keys"), "ali": token,
+		"bob": password, "alice": core.NewSecret("another"), "Alice": password, "": password, "unknown": password, service: core.NewSecret("canary keys"), "ali": token,
 	} {
 		b.is(username, given, none)
 	}

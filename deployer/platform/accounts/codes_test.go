@@ -42,7 +42,7 @@ func TestCodes(t *testing.T) {
 	b.ok(redeem("alice", code))
 	refused("a code that was used", redeem("alice", code))
 	if _, err := b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: password}); core.CodeOf(err) != core.CodePlatformUnauthorized {
-		t.Errorf("the former password: %v", err)
+		t.Errorf("the old password: %v", err)
 	}
 	_, err = b.Authenticate(t.Context(), core.Credentials{Username: "alice", Password: core.NewSecret("another password")})
 	b.ok(err)

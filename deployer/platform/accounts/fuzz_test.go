@@ -9,7 +9,7 @@ import (
 )
 
 // A token's name is one part of a key and of a path: it is found again among
-// its user's own, and never among another's.
+// its user's tokens, and never among those of another user.
 func FuzzTokenName(f *testing.F) {
 	for _, seed := range []string{"", "ci", "a b", ".", "..", "a/b", "a\x00b", "A.b_c@d:e-f", "ü", strings.Repeat("a", 101), "%2e%2e", "a\n", " "} {
 		f.Add("alice", "bob", seed)

@@ -165,8 +165,8 @@ func TestKeysThatLookLikeUsers(t *testing.T) {
 func TestWrongCredentials(t *testing.T) {
 	t.Parallel()
 	for what, credentials := range map[string]string{
-		"another's password":           "me:your password",
-		"another's token":              "you:TOKEN",
+		"password of another":          "me:your password",
+		"token of another":             "you:TOKEN",
 		"the key as a user's password": "me:the key",
 		"no password":                  "me:",
 		"an unknown user":              "none:my password",

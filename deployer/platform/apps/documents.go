@@ -69,7 +69,7 @@ type running struct {
 	Since    time.Time `json:"since"`
 }
 
-// settings are what people set, apart from what a package.json says.
+// settings are set by people, and stored apart from those of a package.json.
 type settings struct {
 	Subdomain string   `json:"subdomain,omitempty"`
 	Domains   []string `json:"domains,omitempty"`

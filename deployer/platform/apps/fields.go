@@ -14,8 +14,8 @@ import (
 // Fields are those of a package.json, or of an app's document, by name.
 type Fields map[string]json.RawMessage
 
-// reserved are the fields that the platform itself sets; what a caller says in
-// them is ignored.
+// reserved are the fields that the platform itself sets; a caller's values are
+// ignored.
 var reserved = map[string]bool{ //nolint:gochecknoglobals // never modified
 	"_id": true, "_rev": true, "user": true, "state": true, "drones": true, "maxDrones": true, "config": true, "snapshots": true,
 	"active": true, "running": true, "ctime": true, "mtime": true, "url": true, "reason": true, "crashed": true,

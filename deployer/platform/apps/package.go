@@ -43,7 +43,7 @@ func (a *Apps) packageOf(d document, fields Fields) (p packageFields, err error)
 	return p, nil
 }
 
-// apply makes d what the package.json of a snapshot says, over what people set,
+// apply applies the package.json of a snapshot to d, over what people set,
 // unless it is so already. What people set since the last start stays if keep is
 // set: clients that deploy step by step set the fields before the start.
 func (d *document) apply(s snapshot, keep bool) {

@@ -73,7 +73,7 @@ func (r *fakeRunner) crash(again bool) {
 	})
 }
 
-// fall makes what runs a crashed one.
+// fall sets the state of what runs to crashed.
 func (r *fakeRunner) fall() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

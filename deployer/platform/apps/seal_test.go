@@ -51,7 +51,7 @@ func TestEnvironmentsAreSealed(t *testing.T) {
 	if env := f.runner.runs().Env; env["MINE"] != "canary-4" || env["THEIRS"] != "canary-2" {
 		t.Errorf("it runs with %v", env)
 	}
-	// Without the key the app stays as it is, and says why it does not start.
+	// Without the key the app is unchanged, and a start fails with the reason.
 	f.key = old
 	f.restart()
 	f.did()

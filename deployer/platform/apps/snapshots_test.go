@@ -37,7 +37,7 @@ func TestSnapshotsThatAreKept(t *testing.T) {
 	}
 	built, err := f.Upload(t.Context(), "me", "app", "d", "", strings.NewReader(""), io.Discard)
 	if f.ok(err); !built {
-		t.Error("what is kept is built again")
+		t.Error("a stored snapshot is built again")
 	}
 }
 

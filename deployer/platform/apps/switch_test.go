@@ -90,11 +90,11 @@ func TestNothingIsHalfDone(t *testing.T) {
 		"it does not serve for long": {func(f *fixture, _ func()) {
 			f.runner.watch = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
 		}, core.CodePlatformStartFailed, nil},
-		"its address is another's": {func(f *fixture, _ func()) {
+		"its address belongs to another app": {func(f *fixture, _ func()) {
 			_, err := f.Create("you", "two", nil)
 			f.ok(err)
 		}, core.CodePlatformHostConflict, nil},
-		"its address becomes another's": {func(f *fixture, _ func()) {
+		"another app claims its address": {func(f *fixture, _ func()) {
 			f.runner.launch = func(runner.Version) error {
 				_, err := f.Create("you", "two", nil)
 				return err
@@ -135,7 +135,7 @@ func TestNothingIsHalfDone(t *testing.T) {
 			if got := now(); got != before {
 				t.Errorf("after a restart of the app\ngot  %s\nwant %s", got, before)
 			}
-			if name != "its address is another's" && name != "its address becomes another's" {
+			if name != "its address belongs to another app" && name != "another app claims its address" {
 				f.ok(f.start("v2")) // a later attempt succeeds
 			}
 		})
@@ -185,7 +185,7 @@ func TestKilledWhileAVersionIsWatched(t *testing.T) {
 	}
 }
 
-// What people set stays apart from what a package.json says, which comes first.
+// Settings of people are apart from those of a package.json, which take precedence.
 func TestEnvironmentsAreApart(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{})

@@ -206,7 +206,7 @@ func (a *Apps) resume(ctx context.Context, d document) error {
 	switch {
 	case d.Before != nil:
 		if err := a.takeBack(d); err != nil {
-			a.o.Logger.WarnContext(ctx, "app not written as it was before its last version", "user", d.User, "app", d.Name, "error", err)
+			a.o.Logger.WarnContext(ctx, "reverting the last version of an app failed", "user", d.User, "app", d.Name, "error", err)
 		}
 		if d.bringBack(d.Before); d.Running == nil {
 			return nil
