@@ -301,7 +301,7 @@ func nowhere(context.Context, string) (string, error) { return "", nil }
 
 func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
-	for _, o := range []smtp.Options{{Addr: "mail.example.com", From: "a@example.com"}, {Addr: "mail.example.com:25", From: "nobody"}} {
+	for _, o := range []smtp.Options{{Addr: "mail.example.com", From: "a@example.com"}, {Addr: "mail.example.com:25", From: "invalid"}} {
 		if _, err := smtp.New(o); err == nil {
 			t.Errorf("%+v was accepted", o.Addr)
 		}
