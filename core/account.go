@@ -2,38 +2,49 @@ package core
 
 // Account is an authenticated user of the platform.
 type Account struct {
-	Username string // "" if the platform's user document has none
+	Username string // "" if the platform's user document lacks it
 }
 
-// ServiceUser is the name with which this service authenticates to a platform. It
-// acts for all users, and its password is a key that both know. No user can have
-// this name.
+// ServiceUser is the name by which this service authenticates to a platform, with
+// the key that both share: it acts for all users. No user can have this name.
 const ServiceUser = "_webhooks"
 
-// Credentials are those of HTTP Basic authentication. The password may be an API
-// token.
+// Credentials are those of HTTP Basic authentication: the password is a password
+// or an API token.
 type Credentials struct {
 	Username string
 	Password Secret
 }
 
-// ThirdPartyToken is a user's credential for another service. The platform stores
-// it.
+// ThirdPartyToken is a credential of a user for another service, kept by the
+// platform: an access token for a forge, or a webhook secret.
 type ThirdPartyToken struct {
 	ID       string // unique within the user
-	Provider string // see the Token constants
-	App      string // the only app that may use it; "*" for all
-	Login    string // the user of the provider that it belongs to; "" for a webhook secret
+	Provider string // TokenWebhookSecret, or the kind of the forge, such as TokenGitHub
+	Forge    string // host of the forge that an access token is for; "" is GitHub's for TokenGitHub
+	App      string // the one app that the token may be used for; AnyApp for all
+	Login    string // the user of an access token on the forge
 	Scopes   []string
 	Token    Secret
-	Required bool // for a webhook secret: refuse unsigned deliveries
+	Required bool // of a webhook secret: refuse deliveries that are not signed
 }
 
-// What a third-party token is for.
+// Values of ThirdPartyToken.Provider.
 const (
-	TokenGitHub        = "github"         // an access token for GitHub's API
-	TokenWebhookSecret = "webhook-secret" // the secret that GitHub signs deliveries with
+	TokenGitHub        = "github"         // an access token for GitHub
+	TokenWebhookSecret = "webhook-secret" // a secret that a sender signs deliveries with
 )
 
-// AnyApp is the app of a token that all apps may use.
+// IsFor reports whether t is an access token for the forge with that host.
+func (t ThirdPartyToken) IsFor(forge string) bool {
+	switch {
+	case t.Provider == TokenWebhookSecret:
+		return false
+	case t.Forge == "" && t.Provider == TokenGitHub:
+		return forge == GitHubHost
+	}
+	return t.Forge == forge
+}
+
+// AnyApp is the app of a token that may be used for all apps.
 const AnyApp = "*"

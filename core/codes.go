@@ -48,11 +48,13 @@ const (
 	CodeConflict        Code = "deploy:queue:conflict"
 	CodeInterrupted     Code = "deploy:worker:interrupted"
 	CodeDeployParams    Code = "deploy:params:invalid"
-	CodeReadTravis      Code = "deploy:github:travis_yml"
+	CodeGateFailed      Code = "deploy:gate:failed"
+	CodeForgeUnknown    Code = "deploy:forge:not_configured"
 
-	CodeStatusParams Code = "status:params:invalid"
-	CodeChangesGone  Code = "status:changes:gone"
-	CodeAuthParams   Code = "auth:params:invalid"
+	CodeStatusParams     Code = "status:params:invalid"
+	CodeChangesGone      Code = "status:changes:gone"
+	CodeAuthParams       Code = "auth:params:invalid"
+	CodeAuthForgeUnknown Code = "auth:forge:not_configured"
 
 	CodeHTTPNotFound         Code = "http:not_found"
 	CodeHTTPMethodNotAllowed Code = "http:method_not_allowed"
@@ -154,12 +156,14 @@ var reasons = map[Code]string{
 	CodeConflict:        "The deployment was changed at the same time; try again",
 	CodeInterrupted:     "The deployment was interrupted too often; push again, or ask the operator for the log",
 	CodeDeployParams:    "A parameter of the request is invalid; see the documentation of POST /1/deploy",
-	CodeReadTravis:      "We couldn't get .travis.yml from github, so we don't know whether to wait for Travis; redeliver the webhook later",
+	CodeGateFailed:      "We couldn't find out what the push has to wait for; redeliver the webhook later",
+	CodeForgeUnknown:    "This server reads no repositories from that forge",
 
 	CodeStatusParams: "A parameter of the request is invalid; see the documentation of GET /1/status",
 	CodeChangesGone:  "The changes after that seq are no longer kept; read the status and start from the oldest seq",
 
-	CodeAuthParams: "A parameter of the request is invalid; see the documentation of POST /1/auth/github",
+	CodeAuthForgeUnknown: "This server reads no repositories from that forge",
+	CodeAuthParams:       "A parameter of the request is invalid; see the documentation of POST /1/auth",
 
 	CodeHTTPNotFound:         "The address was not found; check its spelling against the documentation",
 	CodeHTTPMethodNotAllowed: "This address doesn't support that method; the Allow header lists those that it supports",

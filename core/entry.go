@@ -40,34 +40,38 @@ type Entry struct {
 	Status   Status `json:"status"`
 	Reason   string `json:"reason,omitempty"` // of the status, for a person
 
-	Provider   Provider      `json:"provider"`
-	Kind       EventKind     `json:"kind"`
-	Event      string        `json:"event"` // the provider's own name
-	DeliveryID string        `json:"delivery_id,omitempty"`
-	Repository Repository    `json:"repository"`
-	Ref        string        `json:"ref,omitempty"`
-	Branch     string        `json:"branch,omitempty"`
-	Deploys    string        `json:"deploy_branch,omitempty"` // the one branch that this delivery may deploy
-	Commit     Commit        `json:"commit"`
-	Commits    []string      `json:"commits,omitempty"`  // other ids it may be known by
-	SkipsCI    bool          `json:"skips_ci,omitempty"` // no commit of the push is to be built by Travis CI
-	Build      *Build        `json:"build,omitempty"`
-	Payload    PayloadDigest `json:"payload"`
-	Signature  Signature     `json:"signature"`
-	Proved     bool          `json:"proved"` // its sender was authenticated as the user, not only as the provider
-	Notes      []string      `json:"notes,omitempty"`
-	Email      Email         `json:"email,omitzero"` // what the delivery asks for
+	Provider   Provider   `json:"provider"`
+	Kind       EventKind  `json:"kind"`
+	Event      string     `json:"event"` // the provider's own name
+	DeliveryID string     `json:"delivery_id,omitempty"`
+	Repository Repository `json:"repository"`
+	Ref        string     `json:"ref,omitempty"`
+	Branch     string     `json:"branch,omitempty"`
+	// DeployBranch is the one branch that this delivery may deploy; "" until the
+	// forge was asked for its default branch.
+	DeployBranch string        `json:"deploy_branch,omitempty"`
+	Commit       Commit        `json:"commit"`
+	Commits      []string      `json:"commits,omitempty"`  // other ids it may be known by
+	SkipsCI      bool          `json:"skips_ci,omitempty"` // no commit of the push is to be built, see SkipsCI
+	Build        *Build        `json:"build,omitempty"`
+	Payload      PayloadDigest `json:"payload"`
+	Signature    Signature     `json:"signature"`
+	Authentic    bool          `json:"authentic"` // its sender authenticated as the user, not only as the provider
+	Notes        []string      `json:"notes,omitempty"`
+	Email        Email         `json:"email,omitzero"` // what the delivery asks for
 
-	Hold     *Hold       `json:"hold,omitempty"`
-	Released string      `json:"released,omitempty"` // why a held entry was released
-	Releases string      `json:"releases,omitempty"` // of a build report of the user: the id of the entry that it releases
+	Gate     string      `json:"gate,omitempty"`      // that the push has to pass; "" if none, or not known yet
+	GateKeys []string    `json:"gate_keys,omitempty"` // what has to pass, see Hold
+	Hold     *Hold       `json:"hold,omitempty"`      // of a held entry
+	Released string      `json:"released,omitempty"`  // why a held entry goes on
+	Releases string      `json:"releases,omitempty"`  // of a user's build report: the id of the push that it released
 	Steps    []Step      `json:"steps"`
 	Attempts int         `json:"attempts"` // times it was claimed
-	Failures int         `json:"failures"` // attempts of this round that ended in a transient failure
-	Lost     int         `json:"lost"`     // attempts of this round whose claim was lost
+	Failures int         `json:"failures"` // attempts of this round that ended in a temporary failure
+	Lost     int         `json:"lost"`     // attempts of this round whose claim expired
 	Output   string      `json:"output,omitempty"`
 	Snapshot string      `json:"snapshot,omitempty"`
-	URL      string      `json:"url,omitempty"` // where the app answers
+	URL      string      `json:"url,omitempty"` // of the app, once it answers
 	Error    *EntryError `json:"error,omitempty"`
 
 	CreatedAt  time.Time `json:"created_at"`
@@ -81,10 +85,25 @@ type PayloadDigest struct {
 	Size   int    `json:"size"`   // bytes
 }
 
-// Hold says what a held entry waits for.
+// Hold is what a held entry waits for: reports of its gate, one for each key, or
+// its owner. A held build report waits for a push of its commit and has no gate.
 type Hold struct {
-	For   string    `json:"for"`
+	Gate  string    `json:"gate,omitempty"`
+	Keys  []string  `json:"keys,omitempty"`
+	For   string    `json:"for"` // for a person
+	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
+}
+
+// Wait is what a gate requires of a push.
+type Wait struct {
+	Keys   []string // every one has to pass; none: the push does not wait
+	For    string   // what it waits for, for a person
+	Reason string   // why it waits or not
+	Note   string   // a note for the entry; "" for none
+	// Never is why the reports never come, if they do not; "" otherwise. The push is
+	// skipped for that reason unless they came already.
+	Never string
 }
 
 // EntryError is the failure of an entry.
@@ -98,6 +117,7 @@ type EntryError struct {
 func (e Entry) Clone() Entry {
 	e.Steps = slices.Clone(e.Steps)
 	e.Notes = slices.Clone(e.Notes)
+	e.GateKeys = slices.Clone(e.GateKeys)
 	if e.Hold != nil {
 		hold := *e.Hold
 		e.Hold = &hold

@@ -51,8 +51,18 @@ type Event struct {
 	Others []Event `json:",omitempty"`
 }
 
-// Build is the part of an event that describes a CI build.
+// Build is the part of an event that reports a CI build.
 type Build struct {
+	// Gate and Key are what the build decides on: the pushes of its commit that wait
+	// for this key of this gate. Without a gate it decides nothing.
+	Gate string `json:"gate,omitempty"`
+	Key  string `json:"key,omitempty"`
+	// Name is for a person, such as "Travis CI's build 17".
+	Name string `json:"name,omitempty"`
+	// Deploys is set if a user's report of a pass deploys the commit even though no
+	// push of it is known.
+	Deploys bool `json:"deploys,omitempty"`
+
 	ID          string     `json:"id"`
 	Number      string     `json:"number,omitempty"`
 	State       BuildState `json:"state"`

@@ -1,12 +1,24 @@
 package core
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // MaxName is the longest name of a user, an app or a snapshot, in bytes.
 const MaxName = 64
 
 // NameRule describes what ValidName accepts, for messages.
 const NameRule = "lower-case letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit"
+
+// CheckName returns an error that says what is wrong with name unless it is a
+// [ValidName]. what is what it names, such as "app".
+func CheckName(what, name string) error {
+	if ValidName(name) {
+		return nil
+	}
+	return fmt.Errorf("invalid %s name %.100q: want %s", what, name, NameRule)
+}
 
 // ValidName reports whether s may name a user, an app or a snapshot: lower-case
 // letters, digits, '.', '_' and '-', at most [MaxName] bytes, beginning with a

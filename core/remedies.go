@@ -38,9 +38,12 @@ var remedies = map[Code]string{
 
 	CodeGetUserFailed:       "Try again later; the log of the server has the platform's answer",
 	CodeUpdateUserFailed:    "The token was not stored; try again later",
-	CodeNoCredentials:       `Send {"credentials":"githubUser:token"} as the body`,
+	CodeNoCredentials:       `Send {"credentials":"login:token"} as the body`,
 	CodeBadCredentials:      "Send a personal access token in place of the password",
 	CodeGitHubPairingFailed: "Send a personal access token of that GitHub account, not its password",
+
+	CodeAuthForgeUnknown: "Ask the operator of this server to configure the forge, or name another one with the parameter forge",
+	CodeForgeUnknown:     "Remove the webhook, or ask the operator of this server to add the forge",
 
 	CodeTarCorrupt:   "Redeliver the webhook",
 	CodeTarNoPackage: "Push a commit that has a package.json",

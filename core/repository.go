@@ -5,7 +5,11 @@ import (
 	"time"
 )
 
-// Repository is a source repository as a provider names it.
+// GitHubHost is the host of GitHub.
+const GitHubHost = "github.com"
+
+// Repository is a source repository as a provider names it. Forge, Owner and Name
+// identify it.
 type Repository struct {
 	Forge         string `json:"forge,omitempty"` // the host of the forge, such as "gitlab.com"; "" if the payload does not say
 	Owner         string `json:"owner"`           // a user, an organization or, on GitLab, a path of groups such as "group/subgroup"
@@ -18,9 +22,9 @@ type Repository struct {
 // Slug returns "owner/name".
 func (r Repository) Slug() string { return r.Owner + "/" + r.Name }
 
-// Key returns the slug in lower case, for comparisons: GitHub ignores the case of
-// names.
-func (r Repository) Key() string { return strings.ToLower(r.Slug()) }
+// Key returns the repository's identity, "forge/owner/name", in lower case, as
+// forges ignore the case of names.
+func (r Repository) Key() string { return strings.ToLower(r.Forge + "/" + r.Slug()) }
 
 // ValidRepositoryOwner reports whether s may be the owner of a repository on some
 // forge: one or more parts that are separated by slashes, at most 255 bytes. The

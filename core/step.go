@@ -7,13 +7,13 @@ type StepName string
 
 // The steps, in their order.
 const (
-	StepTravis  StepName = "travis"  // read .travis.yml and decide whether to wait
+	StepGate    StepName = "gate"    // find out what the push has to wait for
 	StepPackage StepName = "package" // read package.json
 	StepCreate  StepName = "create"  // create the app on the platform if it is new
 	StepUpload  StepName = "upload"  // download, repack, upload and build, as one stream
 	StepStart   StepName = "start"   // update the app, activate the snapshot, start
-	StepStatus  StepName = "status"  // commit status on GitHub
-	StepRelease StepName = "release" // of a build report: release the entry that waits for it
+	StepStatus  StepName = "status"  // set the commit status on the forge
+	StepRelease StepName = "release" // of a build report: release the pushes that wait for it
 )
 
 // StepState is the state of a step.
@@ -24,7 +24,7 @@ const (
 	StepRunning StepState = "running"
 	StepOK      StepState = "ok"
 	StepFailed  StepState = "failed"
-	StepRetry   StepState = "retry" // failed, and will be retried
+	StepRetry   StepState = "retry" // failed for now; will be tried again
 )
 
 // Step is one attempt at a named part of a deployment.

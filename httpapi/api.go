@@ -175,7 +175,7 @@ func (a *API) routes() []route {
 		{http.MethodGet, "/1/status/:user/changes", a.changes},
 		{http.MethodGet, "/1/status/:user/changes/:id", a.entry},
 		{http.MethodPost, "/1/status/:user/changes/:id/release", a.release},
-		{http.MethodPost, "/1/auth/github", a.pairGitHub},
+		{http.MethodPost, "/1/auth/:forge", a.pair},
 		{http.MethodGet, pathHealth, a.healthy},
 		{http.MethodGet, "/readyz", a.ready},
 	}

@@ -32,7 +32,7 @@ func TestRoutes(t *testing.T) {
 			list:  func(string, string, int, int) ([]core.Entry, int, error) { return nil, 0, nil },
 			entry: func(string, string) (core.Change, error) { return changeOf(core.StatusOK), nil },
 		}
-		o.Auth = fakeAuth{pair: func(string, core.Secret, string) (auth.Pairing, error) { return auth.Pairing{}, nil }}
+		o.Auth = fakeAuth{pair: func(string, auth.Pair) (auth.Pairing, error) { return auth.Pairing{}, nil }}
 	})
 	cases := []struct {
 		method, path string

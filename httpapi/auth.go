@@ -11,13 +11,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
 )
 
 // maxSmallBody is the limit of a body that is not a payload, in bytes.
 const maxSmallBody = 64 << 10
 
-// pairGitHub keeps the caller's access token for GitHub.
-func (a *API) pairGitHub(c *gin.Context) error {
+// pair keeps the caller's access token for a forge.
+func (a *API) pair(c *gin.Context) error {
 	sent, err := credentials(c.Request.Header)
 	if err != nil {
 		return core.NewError(core.CodeUnauthorized, "", err)
@@ -44,7 +45,9 @@ func (a *API) pairGitHub(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	pairing, err := a.o.Auth.PairGitHub(c.Request.Context(), account.Username, login, query.Get("app"))
+	pairing, err := a.o.Auth.Pair(c.Request.Context(), account.Username, auth.Pair{
+		Kind: c.Param("forge"), Host: query.Get("forge"), Credentials: login, App: query.Get("app"),
+	})
 	if err != nil {
 		return err
 	}
@@ -58,11 +61,11 @@ func (a *API) pairGitHub(c *gin.Context) error {
 		Login    string   `json:"login"`
 		Scopes   []string `json:"scopes"`
 		App      string   `json:"app"`
-	}{true, string(core.ProviderGitHub), pairing.Login, scopes, pairing.App})
+	}{true, pairing.Kind, pairing.Login, scopes, pairing.App})
 	return nil
 }
 
-// pairCredentials reads {"credentials":"githubUser:token"}; it returns no secret
+// pairCredentials reads {"credentials":"login:token"}; it returns no secret
 // if the field is missing. The field may be there once, by its exact name, and
 // its value is not repaired: a text that could mean two things is refused. Errors
 // of the JSON decoder are not passed on, as they may repeat parts of the text.
@@ -70,7 +73,7 @@ func pairCredentials(body []byte) (core.Secret, error) {
 	if len(body) == 0 {
 		return core.Secret{}, nil
 	}
-	const form = `; send {"credentials":"githubUser:token"}`
+	const form = `; send {"credentials":"login:token"}`
 	found, ok := fieldsOf(body, "credentials")
 	if !ok {
 		return core.Secret{}, core.NewError(core.CodeBadCredentials, "The body is not a JSON object"+form, nil)

@@ -11,33 +11,37 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi"
 )
 
-func TestPairGitHub(t *testing.T) {
+func TestPair(t *testing.T) {
 	t.Parallel()
-	var gotUser, gotApp, gotLogin string
+	var gotUser string
+	var got auth.Pair
 	var scopes []string
 	api := newAPI(t, func(o *httpapi.Options) {
-		o.Auth = fakeAuth{pair: func(user string, credentials core.Secret, app string) (auth.Pairing, error) {
-			gotUser, gotApp, gotLogin = user, app, credentials.Reveal()
-			return auth.Pairing{Login: "dscape", Scopes: scopes, App: "*"}, nil
+		o.Auth = fakeAuth{pair: func(user string, p auth.Pair) (auth.Pairing, error) {
+			gotUser, got = user, p
+			return auth.Pairing{Kind: p.Kind, Host: "github.com", Login: "dscape", Scopes: scopes, App: "*"}, nil
 		}}
 	})
 	body := `{"credentials":"dscape:` + secret + `"}`
 	scopes = []string{"repo", "repo:status"}
 	golden(t, "pair", whole(serve(api, request(t, "POST", "/1/auth/github", body, as("dscape"), "Content-Type: application/json"))))
-	if gotUser != "dscape" || gotApp != "" || gotLogin != "dscape:"+secret {
-		t.Errorf("paired %q, %q, %q", gotUser, gotApp, gotLogin)
+	if gotUser != "dscape" || got.Kind != "github" || got.Host != "" || got.App != "" || got.Credentials.Reveal() != "dscape:"+secret {
+		t.Errorf("paired %q with %+v", gotUser, got)
 	}
 	scopes = nil
 	golden(t, "pair fine-grained", whole(serve(api, request(t, "POST", "/1/auth/github/?app=hello", body, as("dscape")))))
-	if gotApp != "hello" {
-		t.Errorf("paired for %q, want hello", gotApp)
+	if got.App != "hello" {
+		t.Errorf("paired for %q, want hello", got.App)
+	}
+	if w := serve(api, request(t, "POST", "/1/auth/gitlab?forge=gitlab.example.com", body, as("dscape"))); w.Code != http.StatusOK || got.Kind != "gitlab" || got.Host != "gitlab.example.com" {
+		t.Errorf("got %d, paired with %+v", w.Code, got)
 	}
 	if w := serve(api, request(t, "POST", "/1/auth/github", body)); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
 		t.Errorf("without credentials: %d", w.Code)
 	}
 }
 
-func TestPairGitHubBody(t *testing.T) {
+func TestPairBody(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, target, body string
@@ -55,8 +59,8 @@ func TestPairGitHubBody(t *testing.T) {
 		{"an invalid query", "?app=%zz", "{}", core.CodeAuthParams, 400},
 	} {
 		api := newAPI(t, func(o *httpapi.Options) {
-			o.Auth = fakeAuth{pair: func(_ string, credentials core.Secret, _ string) (auth.Pairing, error) {
-				if !credentials.IsZero() {
+			o.Auth = fakeAuth{pair: func(_ string, p auth.Pair) (auth.Pairing, error) {
+				if !p.Credentials.IsZero() {
 					t.Errorf("%s: the use case got credentials", c.name)
 				}
 				return auth.Pairing{}, core.NewError(core.CodeNoCredentials, "", nil)

@@ -23,7 +23,7 @@
 //	GET  /1/status/:user/changes               the feed
 //	GET  /1/status/:user/changes/:id           one entry
 //	POST /1/status/:user/changes/:id/release   let a held entry go on
-//	POST /1/auth/github                        pair with an account on GitHub
+//	POST /1/auth/:forge                        pair with an account on a forge, such as github
 //	GET  /healthz, /readyz
 //
 // A route for GET is one for HEAD too. Each is served with and without a trailing

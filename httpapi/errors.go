@@ -59,11 +59,13 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodeConflict:        http.StatusConflict,
 	core.CodeInterrupted:     http.StatusInternalServerError,
 	core.CodeDeployParams:    http.StatusBadRequest,
-	core.CodeReadTravis:      http.StatusBadGateway,
+	core.CodeGateFailed:      http.StatusBadGateway,
+	core.CodeForgeUnknown:    http.StatusBadRequest,
 
-	core.CodeStatusParams: http.StatusBadRequest,
-	core.CodeChangesGone:  http.StatusGone,
-	core.CodeAuthParams:   http.StatusBadRequest,
+	core.CodeStatusParams:     http.StatusBadRequest,
+	core.CodeChangesGone:      http.StatusGone,
+	core.CodeAuthParams:       http.StatusBadRequest,
+	core.CodeAuthForgeUnknown: http.StatusNotFound,
 
 	core.CodeHTTPNotFound:         http.StatusNotFound,
 	core.CodeHTTPMethodNotAllowed: http.StatusMethodNotAllowed,

@@ -74,7 +74,7 @@ func (f fakeStatus) Subscribe(context.Context, string, status.Since) (*status.Re
 
 // fakeAuth knows the users dscape and indexzero, with the one password.
 type fakeAuth struct {
-	pair func(user string, credentials core.Secret, app string) (auth.Pairing, error)
+	pair func(user string, p auth.Pair) (auth.Pairing, error)
 }
 
 func (f fakeAuth) Authenticate(_ context.Context, c *core.Credentials) (core.Account, error) {
@@ -99,8 +99,8 @@ func (f fakeAuth) Authorize(ctx context.Context, c *core.Credentials, user strin
 	return account, err
 }
 
-func (f fakeAuth) PairGitHub(_ context.Context, user string, credentials core.Secret, app string) (auth.Pairing, error) {
-	return f.pair(user, credentials, app)
+func (f fakeAuth) Pair(_ context.Context, user string, p auth.Pair) (auth.Pairing, error) {
+	return f.pair(user, p)
 }
 
 // newAPI returns an API whose use cases are those that change sets.

@@ -61,8 +61,8 @@ func TestHostileCredentialsField(t *testing.T) {
 			got := ""
 			api := newAPI(t, func(o *httpapi.Options) {
 				o.Logger = log.logger()
-				o.Auth = fakeAuth{pair: func(_ string, credentials core.Secret, _ string) (auth.Pairing, error) {
-					got = credentials.Reveal()
+				o.Auth = fakeAuth{pair: func(_ string, p auth.Pair) (auth.Pairing, error) {
+					got = p.Credentials.Reveal()
 					return auth.Pairing{Login: "dscape", App: "*"}, nil
 				}}
 			})

@@ -39,8 +39,8 @@ type Auth interface {
 	Authenticate(ctx context.Context, c *core.Credentials) (core.Account, error)
 	// Authorize verifies c, and that it is user's.
 	Authorize(ctx context.Context, c *core.Credentials, user string) (core.Account, error)
-	// PairGitHub stores an access token for GitHub.
-	PairGitHub(ctx context.Context, user string, credentials core.Secret, app string) (auth.Pairing, error)
+	// Pair keeps an access token for a forge.
+	Pair(ctx context.Context, user string, p auth.Pair) (auth.Pairing, error)
 }
 
 var (

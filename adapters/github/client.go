@@ -82,8 +82,8 @@ type Client struct {
 }
 
 var (
-	_ deploy.Source = (*Client)(nil)
-	_ auth.GitHub   = (*Client)(nil)
+	_ deploy.Forge = (*Client)(nil)
+	_ auth.Login   = (*Client)(nil)
 )
 
 // New returns a Client. It fails if BaseURL or one of ArchiveHosts is invalid.

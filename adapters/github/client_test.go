@@ -3,6 +3,7 @@ package github_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -70,11 +71,18 @@ func calls() map[string]func(context.Context, *github.Client) (string, error) {
 			text, err := c.File(ctx, repo(), commit, "package.json", token)
 			return string(text), err
 		},
-		"Tarball": func(ctx context.Context, c *github.Client) (string, error) {
+		"Archive": func(ctx context.Context, c *github.Client) (string, error) {
 			return readTarball(ctx, c, commit)
 		},
-		"SetStatus": func(ctx context.Context, c *github.Client) (string, error) {
-			return "", c.SetStatus(ctx, repo(), commit, deploy.CommitStatus{State: "success"}, token)
+		"CommitStatus": func(ctx context.Context, c *github.Client) (string, error) {
+			return "", c.CommitStatus(ctx, repo(), commit, deploy.CommitStatus{State: "success"}, token)
+		},
+		"DefaultBranch": func(ctx context.Context, c *github.Client) (string, error) {
+			return c.DefaultBranch(ctx, repo(), token)
+		},
+		"Checks": func(ctx context.Context, c *github.Client) (string, error) {
+			checks, err := c.Checks(ctx, repo(), commit, token)
+			return fmt.Sprint(checks), err
 		},
 		"Login": func(ctx context.Context, c *github.Client) (string, error) {
 			login, _, err := c.Login(ctx, token)
@@ -84,7 +92,7 @@ func calls() map[string]func(context.Context, *github.Client) (string, error) {
 }
 
 func readTarball(ctx context.Context, c *github.Client, commit string) (string, error) {
-	body, err := c.Tarball(ctx, repo(), commit, token)
+	body, err := c.Archive(ctx, repo(), commit, token)
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,6 @@
 // Package github reads repositories from GitHub, sets commit statuses there
-// and returns the user of an access token: it implements [deploy.Source] and
-// [auth.GitHub] on google/go-github.
+// and returns the user of an access token: it implements [deploy.Forge] and
+// [auth.Login] on google/go-github.
 //
 //	client, err := github.New(github.Options{})
 //	if err != nil {

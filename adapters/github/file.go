@@ -15,7 +15,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// File returns a file at a commit, as [deploy.Source] specifies. It fails for a
+// File returns a file at a commit, as [deploy.Forge] specifies. It fails for a
 // file of more than 1 MiB, and with core.ErrNotFound for a folder.
 //
 // It does not use go-github's GetContents, which requests the file as JSON:

@@ -10,7 +10,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// Login returns the user of a token and its scopes, as [auth.GitHub] specifies.
+// Login returns the user of a token and its scopes, as [auth.Login] specifies.
 // The scopes are those of the header X-OAuth-Scopes. GitHub sends it for classic
 // tokens only; scopes is nil for others.
 func (c *Client) Login(ctx context.Context, token core.Secret) (login string, scopes []string, err error) {

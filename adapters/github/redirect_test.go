@@ -36,7 +36,7 @@ func TestRedirectsToOtherHosts(t *testing.T) {
 					}
 					_, err := do(t.Context(), newClient(t, options))
 					wantRequests := 0
-					if allowed && call == "Tarball" {
+					if allowed && call == "Archive" {
 						wantRequests = 1
 					}
 					if (err == nil) != (wantRequests == 1) {
@@ -149,7 +149,11 @@ func TestRenamedRepository(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := home.requests()
-				if len(got) != 2 {
+				requests := 2
+				if call == "Checks" { // which makes two calls
+					requests = 4
+				}
+				if len(got) != requests {
 					t.Fatalf("requests: %q", got)
 				}
 				if got[0].method != got[1].method || got[0].body != got[1].body || got[0].accept != got[1].accept {

@@ -137,7 +137,7 @@ func TestTarball(t *testing.T) {
 				t.Errorf("direct %t: got %q, %v, want %q", direct, got, err, want)
 			}
 		}
-		if _, err := client.Tarball(t.Context(), repo(), "../../x", token); !errors.Is(err, core.ErrNotFound) {
+		if _, err := client.Archive(t.Context(), repo(), "../../x", token); !errors.Is(err, core.ErrNotFound) {
 			t.Errorf("got %v, want %v", err, core.ErrNotFound)
 		}
 	}
@@ -169,7 +169,7 @@ func TestSetStatus(t *testing.T) {
 		{State: "success", Description: strings.Repeat("ü", 200), TargetURL: "https://app.example/"},
 		{State: "pending"},
 	} {
-		if err := client.SetStatus(t.Context(), repo(), commit, status, token); err != nil {
+		if err := client.CommitStatus(t.Context(), repo(), commit, status, token); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,7 +207,7 @@ func TestDeployments(t *testing.T) {
 		{App: "hello", State: "pending", Description: "Deploying hello"},
 		{App: "hello", State: "failure", Description: strings.Repeat("ü", 200), TargetURL: "https://log.example/", URL: "https://app.example/"},
 	} {
-		if err := client.SetStatus(t.Context(), repo(), commit, status, token); err != nil {
+		if err := client.CommitStatus(t.Context(), repo(), commit, status, token); err != nil {
 			t.Fatal(err)
 		}
 		known = `[{"id":7}]`
@@ -247,7 +247,7 @@ func TestDeploymentsThatAreNotAllowed(t *testing.T) {
 			}
 			answer(w, http.StatusCreated, "{}")
 		})
-		err := newClient(t, github.Options{BaseURL: server.URL}).SetStatus(t.Context(), repo(), commit, deploy.CommitStatus{App: "hello", State: "success"}, token)
+		err := newClient(t, github.Options{BaseURL: server.URL}).CommitStatus(t.Context(), repo(), commit, deploy.CommitStatus{App: "hello", State: "success"}, token)
 		if (err != nil) != transient || transient && !isTransient(err) {
 			t.Errorf("%d: %v", status, err)
 		}
@@ -258,7 +258,7 @@ func TestDeploymentsThatAreNotAllowed(t *testing.T) {
 func TestSetStatusRequires201(t *testing.T) {
 	t.Parallel()
 	server := newHost(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "{}") })
-	err := newClient(t, github.Options{BaseURL: server.URL}).SetStatus(t.Context(), repo(), commit, deploy.CommitStatus{State: "error"}, token)
+	err := newClient(t, github.Options{BaseURL: server.URL}).CommitStatus(t.Context(), repo(), commit, deploy.CommitStatus{State: "error"}, token)
 	if err == nil {
 		t.Error("200 was accepted")
 	}

@@ -16,11 +16,11 @@ import (
 // answers 422 to a longer one (zalando/zappr#378).
 const maxDescription = 140
 
-// SetStatus sets the status of a commit with [Options.StatusContext], as
-// [deploy.Source] specifies. If the status names an app it also sets the status of
+// CommitStatus sets the status of a commit with [Options.StatusContext], as
+// [deploy.Forge] specifies. If the status names an app it also sets the status of
 // a deployment, if the token may. The token needs the scope repo:status,
 // public_repo or repo.
-func (c *Client) SetStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) (err error) {
+func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) (err error) {
 	defer func() { err = redact.New(token).Error(err) }()
 	doing := "set the status of a commit of " + r.Slug()
 	if _, err := repoPath(r, "statuses", commit); err != nil {

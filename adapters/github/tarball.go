@@ -13,7 +13,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-// Tarball opens the tree of a commit, as [deploy.Source] specifies. Reading it
+// Archive opens the tree of a commit, as [deploy.Forge] specifies. Reading it
 // fails with a [core.Transient] error if the connection breaks or stalls; the
 // error wraps io.ErrUnexpectedEOF if the body is shorter than announced. Only ctx
 // limits the total time.
@@ -21,7 +21,7 @@ import (
 // It does not use go-github's GetArchiveLink, which accepts no answer but 302
 // while GitHub may answer 200, does not escape the ref, and sends the token to
 // the host that it is redirected to.
-func (c *Client) Tarball(ctx context.Context, r core.Repository, commit string, token core.Secret) (body io.ReadCloser, err error) {
+func (c *Client) Archive(ctx context.Context, r core.Repository, commit string, token core.Secret) (body io.ReadCloser, err error) {
 	defer func() { err = redact.New(token).Error(err) }()
 	doing := "fetch the tarball of " + r.Slug()
 	at, err := repoPath(r, "tarball", commit)

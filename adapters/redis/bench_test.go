@@ -34,13 +34,13 @@ func push(n int64, lane string, payload []byte) deploy.Acceptance {
 	e := newEntry("me")
 	e.App, e.UUID, e.Event = "", e.ID, "push"
 	e.DeliveryID = fmt.Sprintf("72d3162e-cc78-11e3-81ab-%012x", n*2654435761%(1<<48))
-	e.Ref, e.Branch, e.Deploys = "refs/heads/main", "main", "main"
+	e.Ref, e.Branch, e.DeployBranch = "refs/heads/main", "main", "main"
 	e.Repository.URL, e.Repository.DefaultBranch = "https://github.com/owner/repo", "main"
 	e.Commit = core.Commit{
 		ID: e.Commit.ID, Message: "Fix the thing that was broken", URL: "https://github.com/owner/repo/commit/1",
 		Author: core.Person{Name: "A", Email: "a@example.com", Username: "a"}, Timestamp: e.CreatedAt,
 	}
-	e.Payload, e.Signature, e.Proved = core.PayloadDigest{SHA256: fmt.Sprintf("%064x", n), Size: len(payload)}, core.SignatureValid, true
+	e.Payload, e.Signature, e.Authentic = core.PayloadDigest{SHA256: fmt.Sprintf("%064x", n), Size: len(payload)}, core.SignatureValid, true
 	return deploy.Acceptance{Entry: e, Payload: payload, Key: "github " + e.DeliveryID, Place: &deploy.Place{Lane: lane}}
 }
 

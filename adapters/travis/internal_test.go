@@ -23,7 +23,7 @@ func TestNoRequestToAPrivateAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.guard.Resolver = guardtest.NewResolver(t, "127.0.0.1")
-		if _, err := k.Known(t.Context(), false); !errors.Is(err, guard.ErrRefused) {
+		if _, err := k.Keys(t.Context(), false); !errors.Is(err, guard.ErrRefused) {
 			t.Errorf("%s: got %v, want refused", url, err)
 		}
 	}

@@ -76,10 +76,10 @@ func New(o Options) (*Keys, error) {
 	return k, nil
 }
 
-// Known returns the keys. It fetches them at the first call, and again, but not
+// Keys returns the keys. It fetches them at the first call, and again, but not
 // more often than Options.Every, if missed says that a signature matches none of
 // them. If that fails it returns the keys that it has, with the error.
-func (k *Keys) Known(ctx context.Context, missed bool) ([]core.Secret, error) {
+func (k *Keys) Keys(ctx context.Context, missed bool) ([]core.Secret, error) {
 	if known, ok := k.kept(missed); ok {
 		return known, nil
 	}

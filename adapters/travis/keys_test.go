@@ -71,7 +71,7 @@ func newKeys(t *testing.T, a *api) (*travis.Keys, *clock) {
 // wantKey checks that the key is known after that many requests.
 func wantKey(t *testing.T, k *travis.Keys, a *api, missed bool, want string, asked int64) {
 	t.Helper()
-	known, err := k.Known(t.Context(), missed)
+	known, err := k.Keys(t.Context(), missed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestKeysWithoutAnAnswer(t *testing.T) {
 			wantKey(t, k, a, false, oneKey, 1)
 			breakIt(a)
 			clock.advance(time.Hour)
-			known, err := k.Known(t.Context(), true)
+			known, err := k.Keys(t.Context(), true)
 			if err == nil || len(known) != 1 {
 				t.Errorf("got %d keys, %v; want the previous key and an error", len(known), err)
 			}
@@ -125,7 +125,7 @@ func TestKeysWithoutAnAnswer(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 			// There is no other request at once, and the error is returned once.
-			if known, err = k.Known(t.Context(), true); err != nil || len(known) != 1 {
+			if known, err = k.Keys(t.Context(), true); err != nil || len(known) != 1 {
 				t.Errorf("then got %d keys, %v", len(known), err)
 			}
 		})
@@ -147,11 +147,11 @@ func TestKnownEndsWithItsContext(t *testing.T) {
 	}
 	first, cancelFirst := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { _, err := k.Known(first, false); ended <- err }()
+	go func() { _, err := k.Keys(first, false); ended <- err }()
 	<-entered
 	second, cancelSecond := context.WithCancel(t.Context())
 	cancelSecond()
-	if _, err := k.Known(second, false); err == nil {
+	if _, err := k.Keys(second, false); err == nil {
 		t.Error("the second call has no error")
 	}
 	cancelFirst()

@@ -1,9 +1,12 @@
-// Package auth authenticates callers, authorizes them to access what belongs to a
-// user, and pairs a user's account with one on GitHub.
+// Package auth is the use case of knowing who calls: it authenticates users,
+// checks that what is asked for is theirs, and pairs their account with one on a
+// forge, so that the forge can be called with their access token.
 //
 //	account, err := service.Authenticate(ctx, credentials)
 //	if err != nil {
 //		return err // mw:auth:*
 //	}
-//	pairing, err := service.PairGitHub(ctx, account.Username, "octocat:ghp_…", core.AnyApp)
+//	pairing, err := service.Pair(ctx, account.Username, auth.Pair{
+//		Kind: "github", Credentials: core.NewSecret("octocat:ghp_…"),
+//	})
 package auth

@@ -10,74 +10,106 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Pairing is a user's access token for GitHub, without the token.
-type Pairing struct {
-	Login  string   // as GitHub spells it
-	Scopes []string // nil if GitHub does not report them, as for fine-grained tokens
-	App    string   // the only app that may use it; core.AnyApp for all
+// Pair is what a user's account is to be paired with.
+type Pair struct {
+	Kind        string // of the forge, such as "github"
+	Host        string // of the forge; "" is the first one of that kind
+	Credentials core.Secret
+	App         string // the one app that the token may be used for; "" or core.AnyApp for all
 }
 
-// PairGitHub stores an access token for GitHub as a third-party token of user, for
-// app or, if that is "", for all apps. credentials are "githubUser:token", as in a
-// POST /1/auth/github. It asks GitHub to verify that the token belongs to that
-// user.
+// Pairing is a user's access token for a forge, without the token.
+type Pairing struct {
+	Kind   string
+	Host   string
+	Login  string   // as the forge spells it
+	Scopes []string // nil if the forge does not say
+	App    string   // core.AnyApp for all
+}
+
+// Pair keeps an access token for a forge as a third-party token of user. The
+// credentials are "login:token"; the token is verified by asking the forge whose
+// it is.
 //
 // It fails with [core.CodeNoCredentials], [core.CodeBadCredentials],
-// [core.CodeAuthParams], [core.CodeGitHubPairingFailed],
-// [core.CodeGetUserFailed] and [core.CodeUpdateUserFailed].
-func (s *Service) PairGitHub(ctx context.Context, user string, credentials core.Secret, app string) (Pairing, error) {
-	if credentials.IsZero() {
-		return Pairing{}, core.NewError(core.CodeNoCredentials, "", nil)
-	}
-	login, token, found := strings.Cut(credentials.Reveal(), ":")
-	if !found || login == "" || token == "" {
-		return Pairing{}, core.NewError(core.CodeBadCredentials, "", nil)
-	}
-	if app == "" {
-		app = core.AnyApp
-	}
-	if app != core.AnyApp && !core.ValidName(app) {
-		return Pairing{}, core.NewError(core.CodeAuthParams, "The parameter app is not a valid name of an app; omit it to pair for all apps", nil)
-	}
-	pairing, err := s.verify(ctx, login, core.NewSecret(token))
+// [core.CodeAuthParams], [core.CodeAuthForgeUnknown], the forge's code of a failed
+// pairing, [core.CodeGetUserFailed] and [core.CodeUpdateUserFailed].
+func (s *Service) Pair(ctx context.Context, user string, p Pair) (Pairing, error) {
+	forge, err := s.forge(p.Kind, p.Host)
 	if err != nil {
 		return Pairing{}, err
 	}
-	pairing.App = app
-	if err := s.store(ctx, user, pairing, core.NewSecret(token)); err != nil {
+	if p.Credentials.IsZero() {
+		return Pairing{}, core.NewError(core.CodeNoCredentials, "", nil)
+	}
+	login, text, found := strings.Cut(p.Credentials.Reveal(), ":")
+	if !found || login == "" || text == "" {
+		return Pairing{}, core.NewError(core.CodeBadCredentials, "", nil)
+	}
+	if p.App == "" {
+		p.App = core.AnyApp
+	}
+	if p.App != core.AnyApp {
+		if err := core.CheckName("app", p.App); err != nil {
+			return Pairing{}, core.Errorf(core.CodeAuthParams, "The parameter app is invalid: %v; leave it out to pair for all apps", err)
+		}
+	}
+	token := core.NewSecret(text)
+	pairing, err := s.verify(ctx, forge, login, token)
+	if err != nil {
+		return Pairing{}, err
+	}
+	pairing.App = p.App
+	if err := s.keep(ctx, user, pairing, token); err != nil {
 		return Pairing{}, err
 	}
 	return pairing, nil
 }
 
-// verify asks GitHub which user the token belongs to.
-func (s *Service) verify(ctx context.Context, login string, token core.Secret) (Pairing, error) {
-	failed := func(reason string, cause error) (Pairing, error) {
-		return Pairing{}, core.NewError(core.CodeGitHubPairingFailed,
-			core.Reason(core.CodeGitHubPairingFailed)+": "+reason, cause)
+// forge returns the configured forge of that kind and host.
+func (s *Service) forge(kind, host string) (Forge, error) {
+	for _, f := range s.o.Forges {
+		if f.Kind == kind && (host == "" || strings.EqualFold(f.Host, host)) {
+			return f, nil
+		}
 	}
-	const noPasswords = "GitHub accepts no passwords any more; create a personal access token in its settings and send that after the colon"
+	what := kind
+	if host != "" {
+		what += " at " + host
+	}
+	return Forge{}, core.Errorf(core.CodeAuthForgeUnknown, "%s: %.200q. %s",
+		core.Reason(core.CodeAuthForgeUnknown), what, core.Remedy(core.CodeAuthForgeUnknown))
+}
+
+// tokenText is what can be sent in a header as a token.
+var tokenText = regexp.MustCompile(`^[!-~]{1,512}$`)
+
+// verify asks the forge whose token it is.
+func (s *Service) verify(ctx context.Context, f Forge, login string, token core.Secret) (Pairing, error) {
+	failed := func(cause error, format string, args ...any) (Pairing, error) {
+		return Pairing{}, core.NewError(f.Failed, core.Reason(f.Failed)+": "+fmt.Sprintf(format, args...), cause)
+	}
 	if !tokenText.MatchString(token.Reveal()) {
-		return failed(noPasswords, nil)
+		return failed(nil, "what follows the colon is not a token; %s", f.Help)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	owner, scopes, err := s.o.GitHub.Login(ctx, token)
+	owner, scopes, err := f.Login.Login(ctx, token)
 	switch {
-	case errors.Is(err, core.ErrUnauthorized) && tokenForm.MatchString(token.Reveal()):
-		return failed("GitHub refused the token; check in its settings whether it expired or was revoked", err)
+	case errors.Is(err, core.ErrUnauthorized) && f.IsToken != nil && !f.IsToken(token.Reveal()):
+		return failed(err, "%s refused what follows the colon. Was it a password? %s", f.Name, f.Help)
 	case errors.Is(err, core.ErrUnauthorized):
-		return failed("GitHub refused what follows the colon. Was it a password? "+noPasswords, err)
+		return failed(err, "%s refused the token; see in its settings whether it expired or was revoked", f.Name)
 	case err != nil:
-		return failed("GitHub could not be reached or failed; try again later", err)
+		return failed(err, "%s did not answer as expected; try again later", f.Name)
 	case !strings.EqualFold(owner, login):
-		return failed("the token belongs to another GitHub user than the one before the colon; send the name of its user", nil)
+		return failed(nil, "the token belongs to another %s user than the one before the colon; send the name that it belongs to", f.Name)
 	}
-	return Pairing{Login: owner, Scopes: scopes}, nil
+	return Pairing{Kind: f.Kind, Host: f.Host, Login: owner, Scopes: scopes}, nil
 }
 
-// store stores the token with the user. It replaces the token for the same app.
-func (s *Service) store(ctx context.Context, user string, p Pairing, token core.Secret) error {
+// keep stores the token, in the place of the one for the same forge and app.
+func (s *Service) keep(ctx context.Context, user string, p Pairing, token core.Secret) error {
 	reading, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	tokens, err := s.o.Accounts.Tokens(reading, user, true)
@@ -87,7 +119,7 @@ func (s *Service) store(ctx context.Context, user string, p Pairing, token core.
 	writing, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	err = s.o.Accounts.SetToken(writing, user, core.ThirdPartyToken{
-		ID: tokenID(tokens, p.App), Provider: core.TokenGitHub, App: p.App,
+		ID: tokenID(tokens, p), Provider: p.Kind, Forge: p.Host, App: p.App,
 		Login: p.Login, Scopes: p.Scopes, Token: token,
 	})
 	if err != nil {
@@ -96,32 +128,23 @@ func (s *Service) store(ctx context.Context, user string, p Pairing, token core.
 	return nil
 }
 
-// tokenID returns the ID of the GitHub token for app among tokens. If there is
-// none, it returns one that no other token has.
-func tokenID(tokens []core.ThirdPartyToken, app string) string {
-	taken := map[string]bool{}
+// tokenID returns the ID of the token for the same forge and app among tokens; if
+// there is none, an ID that no other token has.
+func tokenID(tokens []core.ThirdPartyToken, p Pairing) string {
+	used := map[string]bool{}
 	for _, t := range tokens {
-		if t.Provider == core.TokenGitHub && t.App == app {
+		if t.Provider == p.Kind && t.IsFor(p.Host) && t.App == p.App {
 			return t.ID
 		}
-		taken[t.ID] = true
+		used[t.ID] = true
 	}
-	id := core.TokenGitHub
-	if app != core.AnyApp {
-		id += "-" + app
+	id := p.Kind
+	if p.App != core.AnyApp {
+		id += "-" + p.App
 	}
 	free := id
-	for n := 2; taken[free]; n++ {
+	for n := 2; used[free]; n++ {
 		free = fmt.Sprintf("%s-%d", id, n)
 	}
 	return free
 }
-
-var (
-	// tokenText matches what can be sent in a header as a token.
-	tokenText = regexp.MustCompile(`^[!-~]{1,512}$`)
-	// tokenForm matches GitHub's tokens: those with a prefix
-	// (docs.github.com, "About authentication to GitHub", section "GitHub's
-	// token formats"), and the 40 hex digits from before April 2021.
-	tokenForm = regexp.MustCompile(`^(gh[pousr]_\w+|github_pat_\w+|[0-9a-f]{40})$`)
-)

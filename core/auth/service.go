@@ -8,15 +8,15 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Options configure a Service. The ports are required.
+// Options configures a Service. Accounts is required.
 type Options struct {
 	Accounts Accounts
-	GitHub   GitHub
+	Forges   []Forge // the first one of a kind is meant if no host is named
 
 	Timeout time.Duration // for one call of a port; 10 s
 }
 
-// Service authenticates and authorizes callers. It may be used concurrently.
+// Service authenticates users. It may be used concurrently.
 type Service struct{ o Options }
 
 // New returns a Service.
@@ -27,16 +27,21 @@ func New(o Options) *Service {
 	return &Service{o}
 }
 
-// Authenticate verifies c, nil if the caller sent none. It fails with
-// [core.CodeUnauthorized], with [core.CodeAuthServerDown] if c could not be
-// verified, and with [core.CodeNoUsername].
+// Authenticate verifies c, which is nil if there are no credentials. It fails with
+// [core.CodeUnauthorized], with [core.CodeAuthServerDown] if it could not be
+// found out, and with [core.CodeNoUsername].
 func (s *Service) Authenticate(ctx context.Context, c *core.Credentials) (core.Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	return Authenticate(ctx, s.o.Accounts, c)
+}
+
+// Authenticate verifies c as [Service.Authenticate] does, without its timeout.
+func Authenticate(ctx context.Context, accounts Authenticator, c *core.Credentials) (core.Account, error) {
 	if c == nil {
 		return core.Account{}, core.NewError(core.CodeUnauthorized, "", nil)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	account, err := s.o.Accounts.Authenticate(ctx, *c)
+	account, err := accounts.Authenticate(ctx, *c)
 	switch {
 	case errors.Is(err, core.ErrUnauthorized):
 		return core.Account{}, core.NewError(core.CodeUnauthorized, "", err)
@@ -49,7 +54,7 @@ func (s *Service) Authenticate(ctx context.Context, c *core.Credentials) (core.A
 }
 
 // Authorize verifies c and that it is user's. It fails as Authenticate does, and
-// with [core.CodeNotYou] for another user's credentials.
+// with [core.CodeNotYou].
 func (s *Service) Authorize(ctx context.Context, c *core.Credentials, user string) (core.Account, error) {
 	account, err := s.Authenticate(ctx, c)
 	if err != nil {

@@ -1,16 +1,12 @@
 package coretest
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"sync"
 
@@ -19,8 +15,8 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
-// Faults makes calls of a fake fail: the next calls of a method get the
-// errors queued for it, one each.
+// Faults makes calls of a fake fail: the next calls of a method return the errors
+// that are queued for it, one each.
 type Faults struct {
 	mu     sync.Mutex
 	queued map[string][]error
@@ -47,140 +43,8 @@ func (f *Faults) next(method string) error {
 	return errs[0]
 }
 
-// Source is a deploy.Source and an auth.GitHub with commits in memory. Its methods
-// for deploy can be made to fail by Fail.
-type Source struct {
-	Faults
-
-	mu       sync.Mutex
-	commits  map[string]map[string]string     // repository key + commit → path → content
-	private  map[string]core.Secret           // repository key → the token that may read it
-	logins   map[string]string                // token → login
-	statuses map[string][]deploy.CommitStatus // commit → statuses, oldest first
-}
-
-var (
-	_ deploy.Source = (*Source)(nil)
-	_ auth.GitHub   = (*Source)(nil)
-)
-
-// NewSource returns a Source without repositories.
-func NewSource() *Source {
-	return &Source{
-		commits: map[string]map[string]string{}, private: map[string]core.Secret{},
-		logins: map[string]string{}, statuses: map[string][]deploy.CommitStatus{},
-	}
-}
-
-// Commit adds a commit with its files.
-func (s *Source) Commit(r core.Repository, commit string, files map[string]string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.commits[r.Key()+" "+commit] = maps.Clone(files)
-}
-
-// Private makes r readable with token only.
-func (s *Source) Private(r core.Repository, token core.Secret) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.private[r.Key()] = token
-}
-
-// AddLogin makes token one of the user login.
-func (s *Source) AddLogin(login string, token core.Secret) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.logins[token.Reveal()] = login
-}
-
-// Statuses returns the statuses that were set on commit, oldest first.
-func (s *Source) Statuses(commit string) []deploy.CommitStatus {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.statuses[commit])
-}
-
-func (s *Source) files(ctx context.Context, method string, r core.Repository, commit string, token core.Secret) (map[string]string, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.next(method); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	files, there := s.commits[r.Key()+" "+commit]
-	if owner, private := s.private[r.Key()]; !there || private && !token.Equal(owner) {
-		return nil, fmt.Errorf("source: %s at %s: %w", r.Slug(), commit, core.ErrNotFound)
-	}
-	return files, nil
-}
-
-// File implements deploy.Source.
-func (s *Source) File(ctx context.Context, r core.Repository, commit, path string, token core.Secret) ([]byte, error) {
-	files, err := s.files(ctx, "File", r, commit, token)
-	if err != nil {
-		return nil, err
-	}
-	content, there := files[path]
-	if !there {
-		return nil, fmt.Errorf("source: %s: %w", path, core.ErrNotFound)
-	}
-	return []byte(content), nil
-}
-
-// Tarball implements deploy.Source.
-func (s *Source) Tarball(ctx context.Context, r core.Repository, commit string, token core.Secret) (io.ReadCloser, error) {
-	files, err := s.files(ctx, "Tarball", r, commit, token)
-	if err != nil {
-		return nil, err
-	}
-	var packed bytes.Buffer
-	zipped := gzip.NewWriter(&packed)
-	out := tar.NewWriter(zipped)
-	for _, path := range slices.Sorted(maps.Keys(files)) {
-		content := files[path]
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: r.Owner + "-" + r.Name + "-" + commit[:7] + "/" + path, Mode: 0o644, Size: int64(len(content))}
-		if err := out.WriteHeader(h); err != nil {
-			return nil, err
-		}
-		if _, err := io.WriteString(out, content); err != nil {
-			return nil, err
-		}
-	}
-	if err := errors.Join(out.Close(), zipped.Close()); err != nil {
-		return nil, err
-	}
-	return io.NopCloser(&packed), nil
-}
-
-// SetStatus implements deploy.Source.
-func (s *Source) SetStatus(ctx context.Context, _ core.Repository, commit string, status deploy.CommitStatus, _ core.Secret) error {
-	if err := errors.Join(ctx.Err(), s.next("SetStatus")); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.statuses[commit] = append(s.statuses[commit], status)
-	return nil
-}
-
-// Login implements auth.GitHub.
-func (s *Source) Login(ctx context.Context, token core.Secret) (string, []string, error) {
-	if err := errors.Join(ctx.Err(), s.next("Login")); err != nil {
-		return "", nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	login, there := s.logins[token.Reveal()]
-	if !there {
-		return "", nil, fmt.Errorf("source: login: %w", core.ErrUnauthorized)
-	}
-	return login, []string{"repo"}, nil
-}
-
 // Platform is a deploy.Platform that records its calls. Its methods can be made to
-// fail by Fail.
+// fail by their names.
 type Platform struct {
 	Faults
 
@@ -222,13 +86,13 @@ func (p *Platform) Upload(ctx context.Context, user string, pkg deploy.Package, 
 	app := pkg.Name
 	id := user + "/" + app + "/" + snapshot
 	p.mu.Lock()
-	_, there := p.snapshots[id]
+	_, built := p.snapshots[id]
 	exists := p.apps[user+"/"+app]
 	p.mu.Unlock()
 	if !exists {
 		return fmt.Errorf("platform: upload to %s/%s: %w", user, app, core.ErrNotFound)
 	}
-	if there {
+	if built {
 		return nil
 	}
 	digest := sha256.New()
@@ -251,7 +115,7 @@ func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, s
 	}
 	app := user + "/" + pkg.Name
 	p.mu.Lock()
-	if _, there := p.snapshots[app+"/"+snapshot]; !there {
+	if _, exists := p.snapshots[app+"/"+snapshot]; !exists {
 		p.mu.Unlock()
 		return "", fmt.Errorf("platform: start %s: no snapshot %s", app, snapshot)
 	}
@@ -291,7 +155,7 @@ func (p *Platform) Overlaps() int {
 	return p.overlaps
 }
 
-// Accounts are users in memory. Their methods can be made to fail by Fail.
+// Accounts is users in memory. Its methods can be made to fail by their names.
 type Accounts struct {
 	Faults
 
@@ -324,7 +188,7 @@ func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (core.A
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if password, there := a.users[c.Username]; !there || !password.Equal(c.Password) {
+	if password, exists := a.users[c.Username]; !exists || !password.Equal(c.Password) {
 		return core.Account{}, fmt.Errorf("accounts: authenticate: %w", core.ErrUnauthorized)
 	}
 	return core.Account{Username: c.Username}, nil
@@ -337,7 +201,7 @@ func (a *Accounts) Tokens(ctx context.Context, user string, _ bool) ([]core.Thir
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, there := a.users[user]; !there {
+	if _, exists := a.users[user]; !exists {
 		return nil, fmt.Errorf("accounts: tokens: %w", core.ErrNotFound)
 	}
 	return slices.Clone(a.tokens[user]), nil
@@ -350,7 +214,7 @@ func (a *Accounts) SetToken(ctx context.Context, user string, t core.ThirdPartyT
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, there := a.users[user]; !there {
+	if _, exists := a.users[user]; !exists {
 		return fmt.Errorf("accounts: set token: %w", core.ErrNotFound)
 	}
 	others := slices.DeleteFunc(a.tokens[user], func(other core.ThirdPartyToken) bool { return other.ID == t.ID })

@@ -163,11 +163,12 @@ func testSaveConcurrent(f *fixture) {
 }
 
 func testByCommit(f *fixture) {
-	one, two, other := f.entry("u"), f.entry("v"), f.entry("u")
+	one, two, other, elsewhere := f.entry("u"), f.entry("v"), f.entry("u"), f.entry("u")
 	shared := strings.Repeat("c", 40)
 	one.Commits, two.Commit.ID = []string{strings.Repeat("d", 40), shared}, shared
 	other.Repository.Name, other.Commit.ID = "Other", shared
-	for _, e := range []core.Entry{one, two, other} {
+	elsewhere.Repository.Forge, elsewhere.Commit.ID = "other.example", shared
+	for _, e := range []core.Entry{one, two, other, elsewhere} {
 		f.accept(e, nil)
 	}
 	for _, test := range []struct {
@@ -180,7 +181,7 @@ func testByCommit(f *fixture) {
 		{[]string{strings.Repeat("e", 40)}, nil},
 		{nil, nil},
 	} {
-		found, err := f.s.ByCommit(f.Context(), "owner/repo", test.commits)
+		found, err := f.s.ByCommit(f.Context(), one.Repository.Key(), test.commits)
 		f.must(err)
 		var got []string
 		for _, c := range found {
@@ -231,13 +232,13 @@ func testNamelessUser(f *fixture) {
 // Arguments and results may be changed by the caller.
 func testSharesNoMemory(f *fixture) {
 	e := f.entry("u")
-	e.Steps, e.Notes = []core.Step{{Name: core.StepTravis}}, []string{"a"}
+	e.Steps, e.Notes = []core.Step{{Name: core.StepGate}}, []string{"a"}
 	c := f.accept(e, nil)
 	e.Steps[0].Name, e.Notes[0] = "changed", "changed"
 	c.Entry.Steps[0].Name = "changed"
 	got := f.find(e.ID)
 	got.Entry.Notes[0] = "changed"
-	if got := f.find(e.ID).Entry; got.Steps[0].Name != core.StepTravis || got.Notes[0] != "a" {
+	if got := f.find(e.ID).Entry; got.Steps[0].Name != core.StepGate || got.Notes[0] != "a" {
 		f.Errorf("got %+v", got)
 	}
 }

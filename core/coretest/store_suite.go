@@ -119,7 +119,7 @@ func (f *fixture) entry(user string) core.Entry {
 	now := f.clock.Now()
 	return core.Entry{
 		ID: fmt.Sprintf("%012x%020x", now.UnixMilli(), f.last), User: user, Status: core.StatusPending, Provider: core.ProviderGitHub, Kind: core.EventPush,
-		Repository: core.Repository{Owner: "Owner", Name: "Repo"}, Commit: core.Commit{ID: fmt.Sprintf("%040d", f.last)},
+		Repository: core.Repository{Forge: "forge.example", Owner: "Owner", Name: "Repo"}, Commit: core.Commit{ID: fmt.Sprintf("%040d", f.last)},
 		Steps: []core.Step{}, CreatedAt: now, UpdatedAt: now,
 	}
 }

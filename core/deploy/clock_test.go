@@ -70,7 +70,7 @@ func TestDelaysAfterClockSetBack(t *testing.T) {
 		ahead := w.setClock()
 		ahead.Store(int64(24 * time.Hour))
 		w.waiting(commit2)
-		w.source.Fail("File", core.Transient(errors.New("later"), time.Hour))
+		w.forge.Fail("File", core.Transient(errors.New("later"), time.Hour))
 		w.start()
 		retried := w.push(commit1)
 		retried.Branch, retried.Ref = "other", "refs/heads/other"
@@ -87,6 +87,6 @@ func TestDelaysAfterClockSetBack(t *testing.T) {
 		if left := time.Until(e.Hold.Until); left > 30*time.Minute {
 			t.Errorf("it is held for another %s, want half an hour at most", left)
 		}
-		w.is(w.after(31*time.Minute, held), core.StatusSkipped, "did not report within")
+		w.is(w.after(31*time.Minute, held), core.StatusSkipped, "did not come within")
 	})
 }

@@ -1,30 +1,28 @@
 package deploy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// fallbackBranch is deployed where neither the request nor the payload names
-// a branch, as in 2012.
-const fallbackBranch = "master"
-
 // acceptance turns an event into what is written for it.
 func (s *Service) acceptance(r Request, p Provider, from sender, event core.Event) Acceptance {
-	now := s.o.Now()
+	now := s.Now()
 	digest := sha256.Sum256(r.Delivery.Payload)
 	deliveryID, idSigned := p.DeliveryID(r.Delivery)
 	e := core.Entry{
-		ID: s.o.NewID(), UUID: r.UUID, User: from.user,
+		ID: s.NewID(), UUID: r.UUID, User: from.user,
 		Provider: event.Provider, Kind: event.Kind, Event: event.Name,
 		DeliveryID: deliveryID, Repository: event.Repository,
-		Ref: event.Ref, Branch: event.Branch, Deploys: deployBranch(r, event), Commit: event.Commit, SkipsCI: event.SkipsCI,
+		Ref: event.Ref, Branch: event.Branch, DeployBranch: deployBranch(r, event), Commit: event.Commit, SkipsCI: event.SkipsCI,
 		Payload:   core.PayloadDigest{SHA256: hex.EncodeToString(digest[:]), Size: len(r.Delivery.Payload)},
-		Signature: from.signature, Proved: from.proved, Email: r.Delivery.Email, Steps: []core.Step{},
+		Signature: from.signature, Authentic: from.authentic, Email: r.Delivery.Email, Steps: []core.Step{},
 		CreatedAt: now, UpdatedAt: now,
 	}
 	for _, id := range event.Commits {
@@ -40,16 +38,16 @@ func (s *Service) acceptance(r Request, p Provider, from sender, event core.Even
 	case core.SignatureUnchecked:
 		e.Notes = append(e.Notes, "The delivery is signed, and there is no key to check that with, so the signature was ignored")
 	case core.SignatureWeak:
-		e.Notes = append(e.Notes, "The delivery is signed with SHA-1 alone, which is not believed here, so the signature was ignored")
+		e.Notes = append(e.Notes, "The delivery is signed with SHA-1 alone, which is too weak, so the signature was ignored")
 	}
 	var place *Place
-	e.Status, e.Reason, place = decide(event, e.Deploys)
+	e.Status, e.Reason, place = decide(event, e.DeployBranch)
 	if place != nil && event.Kind == core.EventPush {
 		place.Lane = lane(e)
 		if e.DeliveryID != "" || !from.attended {
-			// GitHub's own delivery; they may come out of order, and whoever
-			// captured one may send it at any time. A payload that a person
-			// sends again counts as of now instead.
+			// The sender's own deliveries may come out of order, and whoever captured
+			// one may send it at any time. A payload that a person sends again is of
+			// now instead.
 			place.PushedAt = event.PushedAt
 		}
 	}
@@ -59,13 +57,21 @@ func (s *Service) acceptance(r Request, p Provider, from sender, event core.Even
 	return Acceptance{Entry: e, Payload: r.Delivery.Payload, Key: key(e, event, from.secret, idSigned), Place: place}
 }
 
-// selectEvent returns the one event of a delivery that counts: the push to the branch
-// that may be deployed if there is one, else the first event. A delivery has at most
-// one such push, because a sender reports each ref of a push once.
+// usualBranches are those that a delivery most likely wants to deploy if it
+// reports several pushes and does not name the default branch.
+var usualBranches = []string{"main", "master"} //nolint:gochecknoglobals // a constant
+
+// selectEvent returns the one event of a delivery that counts: the push to the
+// branch that may be deployed if there is one, else the first event. A delivery
+// has at most one such push, because a sender reports each ref of a push once.
 func selectEvent(event core.Event, branch string) core.Event {
+	branches := []string{branch}
+	if branch == "" {
+		branches = usualBranches
+	}
 	selected := event
 	for _, e := range append([]core.Event{event}, event.Others...) {
-		if e.Kind == core.EventPush && e.Branch == branch {
+		if e.Kind == core.EventPush && slices.Contains(branches, e.Branch) {
 			selected = e
 			break
 		}
@@ -74,69 +80,71 @@ func selectEvent(event core.Event, branch string) core.Event {
 	return selected
 }
 
-// decide is the table of what becomes of an event. A nil place means that the
-// entry is finished as it is.
+// decide is the table of what becomes of an event. branch is the one that may be
+// deployed, "" if the forge has to be asked. A nil place means that the entry is
+// finished.
 func decide(event core.Event, branch string) (core.Status, string, *Place) {
+	var ignored string
 	switch event.Kind {
 	case core.EventPing:
 		return core.StatusOK, "", nil
 	case core.EventPush:
-		return decidePush(event, branch)
+		ignored = ignoredPush(event, branch)
 	case core.EventBuild:
-		return decideBuild(event)
+		ignored = ignoredBuild(event.Build, event.Branch, event.Tag)
 	default:
-		return core.StatusIgnored, fmt.Sprintf("The event %q never deploys", event.Name), nil
+		ignored = fmt.Sprintf("The event %q never deploys", event.Name)
 	}
+	if ignored != "" {
+		return core.StatusIgnored, ignored, nil
+	}
+	return core.StatusPending, "", &Place{}
 }
 
-func decidePush(event core.Event, branch string) (core.Status, string, *Place) {
-	ignore := func(format string, args ...any) (core.Status, string, *Place) {
-		return core.StatusIgnored, fmt.Sprintf(format, args...), nil
-	}
+// ignoredPush returns why a push is ignored, "" if it is not.
+func ignoredPush(event core.Event, branch string) string {
 	switch {
 	case event.Deleted:
-		return ignore("The push deletes %s", event.Ref)
+		return fmt.Sprintf("The push deletes %s", event.Ref)
 	case event.Tag != "":
-		return ignore("The push is of the tag %q; only pushes to the branch %q are deployed", event.Tag, branch)
+		return fmt.Sprintf("The push is of the tag %q; only pushes to a branch are deployed", event.Tag)
 	case event.Branch == "":
-		return ignore("The push is of %q, which is no branch", event.Ref)
-	case event.Branch != branch:
-		return ignore("The push is to the branch %q; only %q is deployed (the parameter branch chooses another)", event.Branch, branch)
+		return fmt.Sprintf("The push is of %q, which is not a branch", event.Ref)
+	case branch != "" && event.Branch != branch:
+		return otherBranch("push", event.Branch, branch)
 	case event.Commit.ID == "":
-		return ignore("The push has no commit")
+		return "The push has no commit"
 	}
-	return core.StatusPending, "", &Place{}
+	return ""
 }
 
-func decideBuild(event core.Event) (core.Status, string, *Place) {
-	build := event.Build
-	ignore := func(reason string) (core.Status, string, *Place) { return core.StatusIgnored, reason, nil }
+func otherBranch(what, branch, deployed string) string {
+	return fmt.Sprintf("The %s is of the branch %q; only %q is deployed (the parameter branch chooses another)", what, branch, deployed)
+}
+
+// ignoredBuild returns why a build decides nothing, "" if it does.
+func ignoredBuild(build core.Build, branch, tag string) string {
 	switch {
 	case build.PullRequest:
-		return ignore("The build is of a pull request")
-	case event.Tag != "":
-		return ignore(fmt.Sprintf("The build is of the tag %q", event.Tag))
+		return "The build is of a pull request"
+	case tag != "":
+		return fmt.Sprintf("The build is of the tag %q", tag)
 	case build.State == core.BuildStarted:
-		return ignore("The build has not ended yet")
+		return "The build has not ended yet"
 	case build.Type != "" && build.Type != "push":
-		return ignore(fmt.Sprintf("The build is of type %q; only builds of a push are deployed", build.Type))
+		return fmt.Sprintf("The build is of type %q; only builds of a push are deployed", build.Type)
 	}
-	return core.StatusPending, "", &Place{}
+	return ""
 }
 
-// deployBranch is the one branch that a delivery may deploy.
+// deployBranch returns the one branch that a delivery may deploy, "" if neither
+// the request nor the payload names it.
 func deployBranch(r Request, event core.Event) string {
-	switch {
-	case r.Branch != "":
-		return r.Branch
-	case event.Repository.DefaultBranch != "":
-		return event.Repository.DefaultBranch
-	}
-	return fallbackBranch
+	return cmp.Or(r.Branch, event.Repository.DefaultBranch)
 }
 
-// lane is what an entry takes its turn in: the pushes of one user to one
-// branch of one repository.
+// lane is the lane of an entry: the pushes of one user to one branch of one
+// repository.
 func lane(e core.Entry) string { return e.User + "/" + e.Repository.Key() + "@" + e.Branch }
 
 // key identifies repeats of a delivery among those of the user: by what a secret

@@ -24,7 +24,7 @@ func TestDecide(t *testing.T) {
 		"other":          {core.Event{Kind: core.EventOther, Name: "fork"}, core.StatusIgnored, false, `"fork"`},
 		"other branch":   {changed(push, func(e *core.Event) { e.Branch = "x" }), core.StatusIgnored, false, `"x"`},
 		"tag":            {changed(push, func(e *core.Event) { e.Branch, e.Tag = "", "v1" }), core.StatusIgnored, false, "tag"},
-		"note":           {changed(push, func(e *core.Event) { e.Branch, e.Ref = "", "refs/notes/x" }), core.StatusIgnored, false, "no branch"},
+		"note":           {changed(push, func(e *core.Event) { e.Branch, e.Ref = "", "refs/notes/x" }), core.StatusIgnored, false, "not a branch"},
 		"deleted":        {changed(push, func(e *core.Event) { e.Deleted = true }), core.StatusIgnored, false, "deletes"},
 		"no commit":      {changed(push, func(e *core.Event) { e.Commit.ID = "" }), core.StatusIgnored, false, "no commit"},
 		"passed":         {build, core.StatusPending, true, ""},
@@ -50,7 +50,7 @@ func TestDeployBranch(t *testing.T) {
 	t.Parallel()
 	named := core.Event{Repository: core.Repository{DefaultBranch: "trunk"}}
 	for want, got := range map[string]string{
-		"master": deployBranch(Request{}, core.Event{}),
+		"":       deployBranch(Request{}, core.Event{}),
 		"trunk":  deployBranch(Request{}, named),
 		"stable": deployBranch(Request{Branch: "stable"}, named),
 	} {

@@ -29,7 +29,7 @@ func TestPushIsDeployed(t *testing.T) {
 				t.Errorf("step %s is %s", step.Name, step.State)
 			}
 		}
-		want := []core.StepName{core.StepTravis, core.StepPackage, core.StepCreate, core.StepUpload, core.StepStart}
+		want := []core.StepName{core.StepGate, core.StepPackage, core.StepCreate, core.StepUpload, core.StepStart}
 		if !slices.Equal(names, want) {
 			t.Errorf("got steps %v, want %v", names, want)
 		}
@@ -55,12 +55,12 @@ func TestFailuresHaveTheirCodes(t *testing.T) {
 		arrange func(w *world)
 		code    core.Code
 	}{
-		"no package.json": {func(w *world) { w.source.Commit(w.repo, commit1, nil) }, core.CodeNoPackageJSON},
+		"no package.json": {func(w *world) { w.forge.Commit(w.repo, commit1, nil) }, core.CodeNoPackageJSON},
 		"bad package.json": {func(w *world) {
-			w.source.Commit(w.repo, commit1, map[string]string{"package.json": `{"name":"../x"}`})
+			w.forge.Commit(w.repo, commit1, map[string]string{"package.json": `{"name":"../x"}`})
 		}, core.CodeBadPackageJSON},
-		"travis.yml": {func(w *world) { w.source.Fail("File", core.ErrForbidden) }, core.CodeReadTravis},
-		"tarball":    {func(w *world) { w.source.Fail("Tarball", core.ErrNotFound) }, core.CodeDownloadTarball},
+		"travis.yml": {func(w *world) { w.forge.Fail("File", core.ErrForbidden) }, core.CodeGateFailed},
+		"tarball":    {func(w *world) { w.forge.Fail("Archive", core.ErrNotFound) }, core.CodeDownloadTarball},
 		"create":     {func(w *world) { w.platform.Fail("Create", broken) }, core.CodeStartApp},
 		"upload":     {func(w *world) { w.platform.Fail("Upload", broken) }, core.CodeUploadTarball},
 		"start":      {func(w *world) { w.platform.Fail("Start", broken) }, core.CodeStartApp},
@@ -86,7 +86,7 @@ func TestFailuresHaveTheirCodes(t *testing.T) {
 func TestPassingFailuresAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.source.Fail("Tarball", core.Transient(errors.New("reset"), 0), core.Transient(errors.New("502"), 0))
+		w.forge.Fail("Archive", core.Transient(errors.New("reset"), 0), core.Transient(errors.New("502"), 0))
 		w.start()
 		id := w.deliver(w.push(commit1))
 		w.is(w.settled(id), core.StatusPending, "tried again at")
@@ -118,7 +118,7 @@ func TestRateLimitIsWaitedOut(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		for range 8 {
-			w.source.Fail("File", core.Transient(errors.New("429"), 20*time.Minute))
+			w.forge.Fail("File", core.Transient(errors.New("429"), 20*time.Minute))
 		}
 		w.start()
 		id := w.deliver(w.push(commit1))
@@ -218,7 +218,7 @@ func TestOneDeploymentOfAnAppAtATime(t *testing.T) {
 		for i := range 3 {
 			repo := w.repo
 			repo.Name = fmt.Sprintf("hello-%d", i)
-			w.source.Commit(repo, commit1, map[string]string{"package.json": `{"name":"hello"}`})
+			w.forge.Commit(repo, commit1, map[string]string{"package.json": `{"name":"hello"}`})
 			event := w.push(commit1)
 			event.Repository = repo
 			ids = append(ids, w.deliver(event))
@@ -325,7 +325,7 @@ func TestStopPutsWorkBack(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		for range 3 {
-			w.source.Fail("File", core.Transient(errors.New("later"), time.Hour))
+			w.forge.Fail("File", core.Transient(errors.New("later"), time.Hour))
 		}
 		w.start()
 		id := w.deliver(w.push(commit1))

@@ -1,24 +1,141 @@
 package deploy
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// checkForge returns an error if the repository of an event is not on one of the
-// forges that are deployed from. A repository of the same name on another forge is
-// another repository. An event without a repository has nothing to deploy.
-func (s *Service) checkForge(r core.Repository) error {
-	switch {
-	case r.Name == "" || slices.Contains(s.o.Forges, r.Forge):
-		return nil
-	case r.Forge == "":
-		return core.Errorf(core.CodeProviderNotSupported,
-			"The payload does not say on which forge the repository %s is; update the sender, so that it sends the repository's address", r.Slug())
+// findForge finds the forge of the entry's repository. It was configured when the
+// delivery was accepted.
+func (a *attempt) findForge(context.Context) result {
+	host := a.get().Repository.Forge
+	if a.found.forge = a.Forges[host]; a.found.forge == nil {
+		return failureOf(core.CodeForgeUnknown, fmt.Errorf("%q was removed from the configuration", host))
 	}
-	return core.Errorf(core.CodeProviderNotSupported,
-		"The repository %s is on %s, and this server deploys from %s; remove the webhook, or ask the operator of this server to add that forge",
-		r.Slug(), r.Forge, strings.Join(s.o.Forges, ", "))
+	return result{}
+}
+
+// token returns the user's access token for the repository's forge that may be
+// used for app: that of the repository's owner if there is one, else any. A token
+// for one app can't be used before the app is known.
+func (a *attempt) token(app string) core.Secret {
+	var found core.Secret
+	r := a.get().Repository
+	for _, t := range a.found.tokens {
+		if !t.IsFor(r.Forge) || t.App != core.AnyApp && t.App != "" && (app == "" || t.App != app) {
+			continue
+		}
+		if strings.EqualFold(t.Login, r.Owner) {
+			return t.Token
+		}
+		if found.IsZero() {
+			found = t.Token
+		}
+	}
+	return found
+}
+
+// withToken calls read with the user's access token. If the forge refuses the
+// token, it is read without: the repository may be public.
+func (a *attempt) withToken(read func(token core.Secret) error) error {
+	token := a.token("")
+	err := read(token)
+	if token.IsZero() || !errors.Is(err, core.ErrUnauthorized) {
+		return err
+	}
+	a.note(a.get().Repository.Forge + " refuses the access token that we keep for you; pair your account again (POST /1/auth)")
+	return read(core.Secret{})
+}
+
+// file reads a file of the commit.
+func (a *attempt) file(ctx context.Context, path string) (content []byte, err error) {
+	e := a.get()
+	err = a.withToken(func(token core.Secret) error {
+		content, err = a.found.forge.File(ctx, e.Repository, e.Commit.ID, path, token)
+		return err
+	})
+	return content, err
+}
+
+// fallbackBranch is deployed if nobody names a branch, as in 2012.
+const fallbackBranch = "master"
+
+// checkBranch asks the forge which branch is deployed if the delivery does not
+// say, and ignores the others.
+func (a *attempt) checkBranch(ctx context.Context) result {
+	e := a.get()
+	if e.DeployBranch != "" {
+		return result{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.StepTimeout)
+	defer cancel()
+	branch := fallbackBranch
+	err := a.withToken(func(token core.Secret) error {
+		named, err := a.found.forge.DefaultBranch(ctx, e.Repository, token)
+		if err == nil && named != "" {
+			branch = named
+		}
+		return err
+	})
+	if _, again := core.Retryable(err); again {
+		return failureOf(core.CodeDownloadTarball, err)
+	}
+	a.set(func(e *core.Entry) { e.DeployBranch = branch })
+	if e.Branch != branch {
+		return ignored(otherBranch(string(e.Kind), e.Branch, branch))
+	}
+	return result{}
+}
+
+// announce sets the commit status to pending.
+func (a *attempt) announce(ctx context.Context) result {
+	a.setCommitStatus(ctx, core.StatusPending, "")
+	return result{}
+}
+
+// setCommitStatus sets the commit status on the forge if the user has a token. It
+// is a courtesy: a failure is shown in its step and changes nothing. If the
+// failure is temporary, later tries again beside the attempts.
+func (a *attempt) setCommitStatus(ctx context.Context, status core.Status, reason string) (later func(core.Entry)) {
+	e := a.get()
+	token := a.token(e.App)
+	if token.IsZero() || e.App == "" {
+		return nil
+	}
+	if status == core.StatusSkipped && !slices.ContainsFunc(e.Steps, func(s core.Step) bool { return s.Name == core.StepStatus }) {
+		return nil // the forge was not told that the deployment began
+	}
+	s := CommitStatus{App: e.App, State: "pending", Description: "Deploying " + e.App, URL: e.URL}
+	switch status {
+	case core.StatusOK:
+		s.State, s.Description = "success", "Deployed "+e.App
+	case core.StatusError:
+		s.State, s.Description = "failure", reason
+	case core.StatusSkipped:
+		s.State, s.Description = "error", reason
+	}
+	if a.BaseURL != "" {
+		s.TargetURL = a.BaseURL + "/1/status/" + e.User + "/changes/" + e.ID
+	}
+	set := func(ctx context.Context) error {
+		return a.found.forge.CommitStatus(ctx, e.Repository, e.Commit.ID, s, token)
+	}
+	r := a.do(ctx, step{name: core.StepStatus, limit: a.StepTimeout, do: func(ctx context.Context) (string, result) {
+		return s.State, check(set(ctx))
+	}})
+	if r.next != failed {
+		return nil
+	}
+	a.Logger.InfoContext(ctx, "commit status not set", "entry_id", e.ID, "uuid", e.UUID, "error", r.err)
+	if _, again := core.Retryable(r.err); !again {
+		return nil
+	}
+	return func(e core.Entry) { //nolint:contextcheck // set beside the attempt, which ends before
+		a.notifications.again("commit status", e, r.err, set)
+	}
 }

@@ -4,257 +4,226 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// readTravis finds out whether the push waits for Travis CI: it does where the
-// commit's .travis.yml declares a webhook that can fire on a pass.
-func (a *attempt) readTravis(ctx context.Context) (string, error) {
-	yml, err := a.file(ctx, ".travis.yml")
-	if errors.Is(err, core.ErrNotFound) {
-		return "There is no .travis.yml", nil
+// askGates finds out which gate the push has to pass, if any.
+func (a *attempt) askGates(ctx context.Context) (string, result) {
+	push := a.get()
+	var reasons []string
+	for _, g := range a.Gates {
+		wait, err := g.Required(ctx, push, a.file)
+		if err != nil {
+			return "", failureOf(core.CodeGateFailed, fmt.Errorf("%s: %w", g.Name(), err))
+		}
+		a.note(wait.Note)
+		if len(wait.Keys) > 0 {
+			a.found.wait = wait
+			a.set(func(e *core.Entry) { e.Gate, e.GateKeys = g.Name(), wait.Keys })
+			return wait.Reason, result{}
+		}
+		reasons = append(reasons, wait.Reason)
 	}
-	if err != nil {
-		return "", core.NewError(core.CodeReadTravis, "", err)
-	}
-	notifies, reason, err := a.o.TravisConfig(yml, a.entry.Branch)
-	if err != nil {
-		a.note("Travis CI can't read .travis.yml, so nothing was waited for: " + clip(err.Error(), 200))
-		return "It can't be read", nil
-	}
-	if notifies {
-		a.steps.waits = "Travis CI's report on the commit (" + reason + ")"
-	}
-	return reason, nil
+	a.set(func(e *core.Entry) { e.Gate, e.GateKeys = "", nil })
+	return strings.Join(reasons, "; "), result{}
 }
 
-// gate holds a push that waits for Travis CI, unless Travis CI has said already
-// what it has to say.
-func (a *attempt) gate(ctx context.Context) error {
-	if a.steps.waits == "" {
-		return nil
+// passGate holds a push whose gate has not reported yet.
+func (a *attempt) passGate(ctx context.Context) result {
+	wait := a.found.wait
+	if len(wait.Keys) == 0 {
+		return result{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.o.StepTimeout)
-	defer cancel()
-	passed, err := a.consultReports(ctx)
-	if err != nil || passed != "" {
-		return err
+	push := a.get()
+	known, err := a.byCommit(ctx, push)
+	if err != nil {
+		return failure(core.Transient(fmt.Errorf("reading the reports: %w", err), 0))
 	}
-	if a.entry.SkipsCI {
-		return skip("The push asks Travis CI to build nothing, and .travis.yml says to wait for its build")
+	v := verdictOn(push, known)
+	for _, r := range v.reports {
+		a.note(reported(r))
 	}
-	if err := a.hold(ctx, a.steps.waits, a.o.Now().Add(a.o.HoldTimeout)); err != nil {
-		return err
-	}
-	// A report may have come between looking and holding: one of the two
-	// sees the other, as each writes before it looks.
-	change, err := a.o.Store.Find(ctx, a.entry.ID)
-	if err != nil || change.Entry.Status != core.StatusHeld {
-		return errHeld
-	}
-	passed, err = a.consultReports(ctx)
-	var o *outcome
 	switch {
-	case errors.As(err, &o):
-		_, err = a.o.settle(ctx, change.Entry, o.status, o.reason)
-	case err == nil && passed != "":
-		_, err = a.o.release(ctx, change.Entry, passed)
+	case v.state == gateFailed:
+		return skipped("%s", v.reason())
+	case v.state == gatePassed:
+		return a.useReports(ctx, v)
+	case wait.Never != "":
+		return skipped("%s", wait.Never)
 	}
-	if err != nil && !errors.Is(err, core.ErrConflict) {
-		a.o.Logger.WarnContext(ctx, "report not applied", "entry_id", a.entry.ID, "uuid", a.entry.UUID, "error", err)
-	}
-	return errHeld
+	now := a.Now()
+	return result{next: hold, hold: core.Hold{Gate: push.Gate, Keys: push.GateKeys, For: wait.For, Since: now, Until: now.Add(a.HoldTimeout)}}
 }
 
-// consultReports looks for what Travis CI already said of the commit. The
-// newest report counts: a pass is returned in words, anything else skips.
-func (a *attempt) consultReports(ctx context.Context) (passed string, err error) {
-	known, err := a.o.Store.ByCommit(ctx, a.entry.Repository.Key(), commits(a.entry))
-	if err != nil {
-		return "", core.Transient(fmt.Errorf("looking for reports: %w", err), 0)
-	}
-	for _, c := range known {
-		report := c.Entry
-		if report.Kind != core.EventBuild || report.Status == core.StatusIgnored ||
-			report.User != "" && report.User != a.entry.User {
-			continue
+// useReports lets a push go on whose reports came before it.
+func (a *attempt) useReports(ctx context.Context, v verdict) result {
+	for _, r := range v.reports {
+		if r.Status == core.StatusOK && r.Snapshot != "" {
+			return skipped("%s, and that deployed the commit already", buildSays(r))
 		}
-		a.note(reported(report))
-		if report.Build.State != core.BuildPassed {
-			return "", skip("%s", buildSays(report))
-		}
-		if report.Status == core.StatusOK && report.Snapshot != "" {
-			return "", skip("%s, and that deployed the commit already", buildSays(report))
-		}
-		if report.Status == core.StatusHeld {
-			if _, err := a.o.settle(ctx, report, core.StatusOK, "Released the push that came after it"); err != nil {
-				a.o.Logger.InfoContext(ctx, "report not settled", "entry_id", report.ID, "uuid", report.UUID, "error", err)
+		if r.Status == core.StatusHeld {
+			if err := a.settle(ctx, r, core.StatusOK, "Released the push that came after it"); err != nil {
+				a.Logger.InfoContext(ctx, "report not finished", "entry_id", r.ID, "uuid", r.UUID, "error", err)
 			}
 		}
-		return buildSays(report), nil
 	}
-	return "", nil
+	return result{}
 }
 
-// hold puts the entry to sleep until something releases it or the time is up.
-func (a *attempt) hold(ctx context.Context, what string, until time.Time) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.entry.Status = core.StatusHeld
-	a.entry.Hold = &core.Hold{For: what, Until: until}
-	a.entry.Reason = "Waits for " + what + " until " + until.Format(time.RFC3339)
-	if n := len(a.entry.Steps); n > 0 && a.entry.Steps[n-1].State == core.StepRunning {
-		a.entry.Steps[n-1].State, a.entry.Steps[n-1].Detail = core.StepOK, a.entry.Reason
+// hold makes the entry wait until something releases it or its time is over.
+func (a *attempt) hold(ctx context.Context, h core.Hold) error {
+	a.set(func(e *core.Entry) {
+		e.Status, e.Hold = core.StatusHeld, &h
+		e.Reason = "Waits for " + h.For + " until " + h.Until.Format(time.RFC3339)
+	})
+	err := a.save(ctx, "hold", func(ctx context.Context, e core.Entry) (core.Change, error) {
+		return a.Store.Hold(ctx, e, a.claim.Attempt, h.Until)
+	})
+	if err == nil && h.Gate != "" {
+		a.lookAgain(ctx)
 	}
-	return a.save(ctx, a.heldUntil(until))
+	return err
 }
 
-// wokenHeld looks at a held entry that became ready: its time is up, or a
-// newer one entered its lane.
-func (a *attempt) wokenHeld(ctx context.Context) error {
-	if err := a.checkNewest(ctx); err != nil {
-		return err
+// lookAgain applies reports that came between looking for them and holding the
+// push. Either this finds the report or the report finds the held push, as each
+// writes before it looks.
+func (a *attempt) lookAgain(ctx context.Context) {
+	change, err := a.lookup(ctx, a.claim.Change.Entry.ID)
+	if err != nil || change.Entry.Status != core.StatusHeld {
+		return
 	}
-	now := a.o.Now()
-	if hold := a.entry.Hold; hold != nil && now.Before(hold.Until) {
-		// A clock that was set back since makes no hold longer than it may be.
-		until := hold.Until
-		if most := now.Add(a.o.HoldTimeout); most.Before(until) {
-			until = most
+	push := change.Entry
+	known, err := a.byCommit(ctx, push)
+	switch v := verdictOn(push, known); {
+	case err != nil, v.state == gateOpen:
+	case v.state == gateFailed:
+		err = a.settle(ctx, push, core.StatusSkipped, v.reason())
+	case v.state == gatePassed:
+		_, err = a.release(ctx, push, v.reason())
+	}
+	if err != nil && !errors.Is(err, core.ErrConflict) {
+		a.Logger.WarnContext(ctx, "report not applied", "entry_id", push.ID, "uuid", push.UUID, "error", err)
+	}
+}
+
+// endHold looks at a held entry that became ready because its time is over, or
+// because it is no longer the newest of its lane, or because the clock was set
+// back.
+func (a *attempt) endHold(context.Context) result {
+	e, now := a.get(), a.Now()
+	if h := e.Hold; h != nil && now.Before(h.Until) {
+		again := *h
+		if longest := now.Add(a.HoldTimeout); longest.Before(again.Until) {
+			again.Until = longest
 		}
-		if err := a.hold(ctx, hold.For, until); err != nil {
-			return err
+		if now.Before(again.Since) {
+			again.Since = now
 		}
-		return errHeld
+		return result{next: hold, hold: again}
 	}
-	if a.entry.Kind == core.EventBuild {
-		return skip("No push of the commit came within %s", a.o.HoldTimeout)
+	if e.Kind == core.EventBuild || e.Hold == nil {
+		return skipped("No push of the commit came within %s", a.HoldTimeout)
 	}
-	return skip("Travis CI did not report within %s", a.o.HoldTimeout)
+	return skipped("%s did not come within %s", capitalized(e.Hold.For), a.HoldTimeout)
 }
 
-// releaseByBuild applies a report of Travis CI to the pushes that wait for it.
-func (a *attempt) releaseByBuild(ctx context.Context) (string, error) {
-	known, err := a.o.Store.ByCommit(ctx, a.entry.Repository.Key(), commits(a.entry))
-	if err != nil {
-		return "", core.Transient(fmt.Errorf("looking for held pushes: %w", err), 0)
+// capitalized returns text with its first letter in upper case.
+func capitalized(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return text
 	}
-	passed := a.entry.Build.State == core.BuildPassed
-	applied, deployed := 0, false
+	return string(unicode.ToUpper(first)) + text[size:]
+}
+
+// verdict is what the reports on a push come to.
+type verdict struct {
+	state   gateState
+	reports []core.Entry // that decide it, in the order of the push's keys
+}
+
+type gateState int
+
+const (
+	gateOpen   gateState = iota // reports are missing
+	gatePassed                  // every key has passed
+	gateFailed                  // one has not
+)
+
+// verdictOn returns the verdict of the entries of a commit, newest first, on a
+// push of it: the newest report for each key of its gate counts.
+func verdictOn(push core.Entry, known []core.Change) verdict {
+	newest := map[string]core.Entry{} // by key
 	for _, c := range known {
-		push := c.Entry
-		if push.Kind != core.EventPush || a.entry.User != "" && a.entry.User != push.User {
-			continue
+		r := c.Entry
+		if _, found := newest[keyOf(r)]; !found && reportsOn(r, push) {
+			newest[r.Build.Key] = r
 		}
-		deployed = deployed || push.Status == core.StatusOK
-		push = push.Clone()
-		push.Notes = append(push.Notes, reported(a.entry))
+	}
+	v := verdict{state: gatePassed}
+	for _, key := range push.GateKeys {
+		r, found := newest[key]
 		switch {
-		case push.Status == core.StatusPending:
-			// Its own gate finds this report.
-		case passed && a.releases(push):
-			_, err = a.o.release(ctx, push, buildSays(a.entry))
-		case !passed && push.Status == core.StatusHeld:
-			_, err = a.o.settle(ctx, push, core.StatusSkipped, buildSays(a.entry))
+		case !found:
+			v.state = gateOpen
+		case r.Build.State != core.BuildPassed:
+			return verdict{gateFailed, []core.Entry{r}}
 		default:
-			continue
-		}
-		if errors.Is(err, core.ErrConflict) {
-			return "", core.Transient(fmt.Errorf("applying the report: %w", errPushMoved), appBusyWait)
-		}
-		if err != nil {
-			return "", core.Transient(fmt.Errorf("applying the report: %w", err), 0)
-		}
-		applied++
-		if passed && push.User == a.entry.User && a.entry.Releases == "" {
-			a.releasing(push.ID)
+			v.reports = append(v.reports, r)
 		}
 	}
-	switch {
-	case !passed && applied > 0:
-		return "", skip("%s: the push that waited for it is not deployed", buildSays(a.entry))
-	case !passed:
-		return "", skip("%s: nothing is deployed", buildSays(a.entry))
-	case applied > 0:
-		return "", &outcome{core.StatusOK, "Released the push of the commit"}
-	case deployed:
-		return "", skip("The push of the commit was deployed already")
-	case !a.entry.Proved:
-		if err := a.hold(ctx, "GitHub's push of the commit", a.o.Now().Add(a.o.HoldTimeout)); err != nil {
-			return "", err
-		}
-		return "", errHeld
-	case a.entry.Branch != a.entry.Deploys:
-		return "", &outcome{core.StatusIgnored, fmt.Sprintf(
-			"The build is of the branch %q; only %q is deployed (the parameter branch chooses another)", a.entry.Branch, a.entry.Deploys)}
-	}
-	// Nothing waits, and the sender is the user: the build deploys by itself,
-	// from here on as a push would, in the lane that it now enters.
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.entry.Released = buildSays(a.entry)
-	now := a.o.Now()
-	if n := len(a.entry.Steps); n > 0 {
-		a.entry.Steps[n-1].State = core.StepOK
-	}
-	if err := a.save(ctx, a.requeued(Place{Lane: lane(a.entry), At: now})); err != nil {
-		return "", err
-	}
-	return "", errHeld
+	return v
 }
 
-// releasing notes which entry the report lets go on, the newest of them.
-func (a *attempt) releasing(id string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.entry.Releases = id
-}
-
-// releases tells whether the pass lets a push go on: one that is held; and,
-// where the user sends the report, one that was skipped meanwhile, as by an
-// earlier report or because its time was up, or that failed. Where something
-// newer was accepted since, the push finds that out itself.
-func (a *attempt) releases(push core.Entry) bool {
-	switch push.Status {
-	case core.StatusHeld:
-		return true
-	case core.StatusSkipped, core.StatusError:
-		return a.entry.Proved
-	default:
-		return false
+func keyOf(report core.Entry) string {
+	if report.Build == nil {
+		return ""
 	}
+	return report.Build.Key
 }
 
-// errPushMoved makes a report look again at a push that moved meanwhile.
-var errPushMoved = errors.New("the push was changed by somebody else")
-
-// settle ends an entry that no worker holds.
-func (o Options) settle(ctx context.Context, e core.Entry, status core.Status, reason string) (core.Change, error) {
-	e = e.Clone()
-	e.Status, e.Reason, e.Hold = status, reason, nil
-	e.UpdatedAt = o.Now()
-	e.FinishedAt = e.UpdatedAt
-	return o.Store.Finish(ctx, e, 0)
+// reportsOn reports whether an entry is a report that the push waits for.
+func reportsOn(report, push core.Entry) bool {
+	return report.Kind == core.EventBuild && report.Build != nil && report.Branch != "" &&
+		waitsFor(push, *report.Build) && ignoredBuild(*report.Build, report.Branch, "") == "" &&
+		(report.User == "" || report.User == push.User)
 }
 
-// commits returns all ids that the entry's commit may be known by.
-func commits(e core.Entry) []string { return append([]string{e.Commit.ID}, e.Commits...) }
+// waitsFor reports whether a push waits for a build, or waited for it.
+func waitsFor(push core.Entry, build core.Build) bool {
+	return build.Gate != "" && build.Gate == push.Gate && slices.Contains(push.GateKeys, build.Key)
+}
 
-// buildSays tells a report in words.
-func buildSays(e core.Entry) string {
-	number := e.Build.Number
-	if number == "" {
-		number = e.Build.ID
+// reason returns the verdict in words.
+func (v verdict) reason() string {
+	var all []string
+	for _, r := range v.reports {
+		all = append(all, buildSays(r))
 	}
-	return fmt.Sprintf("Travis CI's build %s %s", number, e.Build.State)
+	return strings.Join(all, ", ")
 }
 
-// reported tells a report in words, in the entry that it decides on: where the
-// build is to be seen, and by which request it was told.
+// buildSays returns a report in words.
+func buildSays(report core.Entry) string {
+	b := report.Build
+	name := b.Name
+	if name == "" {
+		name = strings.TrimSpace("The build " + b.Number)
+	}
+	return name + " " + string(b.State)
+}
+
+// reported returns a report in words, for the push that it decides on: where the
+// build can be seen and which request reported it.
 func reported(report core.Entry) string {
-	text := buildSays(report) + ", says the request " + report.UUID
+	text := buildSays(report) + ", reported by the request " + report.UUID
 	if report.Build.URL != "" {
 		text += ": " + report.Build.URL
 	}

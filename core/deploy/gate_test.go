@@ -25,7 +25,7 @@ func TestHeldPushIsReleasedByAPass(t *testing.T) {
 		w.start()
 		id := w.deliver(w.push(commit1))
 		held := w.settled(id)
-		w.is(held, core.StatusHeld, "Waits for Travis CI")
+		w.is(held, core.StatusHeld, "Waits for the report of travis")
 		if held.Hold == nil || held.Hold.Until.Sub(held.CreatedAt) < 30*time.Minute {
 			t.Errorf("held by %+v", held.Hold)
 		}
@@ -66,10 +66,7 @@ func TestWaitForWhatAReportReleases(t *testing.T) {
 func TestSignedReportDoesNotTellWhatItReleases(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) {
-			return []core.Secret{core.NewSecret("travis")}, nil
-		}
-		w.service = deploy.New(w.options)
+		w.travisKeys()
 		w.waiting(commit1)
 		w.start()
 		id := w.deliver(w.push(commit1))
@@ -127,7 +124,7 @@ func TestHeldAndSkippedPushesBelongToTheirApp(t *testing.T) {
 				t.Errorf("the %s entry belongs to the app %q", e.Status, e.App)
 			}
 		}
-		if got := append(w.source.Statuses(commit1), w.source.Statuses(commit2)...); len(got) != 0 {
+		if got := append(w.forge.Statuses(commit1), w.forge.Statuses(commit2)...); len(got) != 0 {
 			t.Errorf("GitHub was told %v", got)
 		}
 	})
@@ -139,11 +136,11 @@ func TestPackageJSONBeforeTheHold(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.waiting(commit1)
-		w.source.Commit(w.repo, commit2, map[string]string{".travis.yml": waits})
-		w.source.Fail("File", nil, core.Transient(errors.New("502"), 0))
+		w.forge.Commit(w.repo, commit2, map[string]string{".travis.yml": waits})
+		w.forge.Fail("File", nil, core.Transient(errors.New("502"), 0))
 		w.start()
 		id := w.deliver(w.push(commit1))
-		w.is(w.settled(id), core.StatusHeld, "Waits for Travis CI")
+		w.is(w.settled(id), core.StatusHeld, "Waits for the report of travis")
 		w.deliver(w.build(commit1, core.BuildPassed))
 		w.is(w.settled(id), core.StatusOK, "")
 		w.is(w.settled(w.deliver(w.push(commit2))), core.StatusError, core.Reason(core.CodeNoPackageJSON))
@@ -175,7 +172,7 @@ func TestHoldEnds(t *testing.T) {
 		w.start()
 		id := w.deliver(w.push(commit1), "X-Github-Delivery", "guid")
 		w.is(w.after(29*time.Minute, id), core.StatusHeld, "")
-		w.is(w.after(2*time.Minute, id), core.StatusSkipped, "did not report")
+		w.is(w.after(2*time.Minute, id), core.StatusSkipped, "The report of travis did not come within 30m0s")
 		// Redelivered, it waits once more.
 		w.deliver(w.push(commit1), "X-Github-Delivery", "guid")
 		w.is(w.settled(id), core.StatusHeld, "")
@@ -236,7 +233,7 @@ func TestPushWhoseHeadAloneSkipsCIIsHeld(t *testing.T) {
 		push := w.push(commit2)
 		push.Commit.Message, push.Commits = "docs [CI skip]", []string{commit1, commit2}
 		id := w.deliver(push)
-		w.is(w.settled(id), core.StatusHeld, "Waits for Travis CI")
+		w.is(w.settled(id), core.StatusHeld, "Waits for the report of travis")
 		w.deliver(w.build(commit1, core.BuildPassed))
 		w.is(w.settled(id), core.StatusOK, "")
 	})
@@ -247,16 +244,13 @@ func TestPushWhoseHeadAloneSkipsCIIsHeld(t *testing.T) {
 func TestSignedReportBeforeThePush(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) {
-			return []core.Secret{core.NewSecret("travis")}, nil
-		}
-		w.service = deploy.New(w.options)
+		w.travisKeys()
 		w.waiting(commit1)
 		w.start()
 		signed := w.request(w.build(commit1, core.BuildPassed), "Signed-With", "travis")
 		signed.Credentials = nil
 		report := w.accept(signed).Change.Entry.ID
-		w.is(w.settled(report), core.StatusHeld, "GitHub's push")
+		w.is(w.settled(report), core.StatusHeld, "the push of the commit")
 		id := w.deliver(w.push(commit1))
 		w.is(w.settled(id), core.StatusOK, "")
 		w.is(w.settled(report), core.StatusOK, "Released")
@@ -265,7 +259,7 @@ func TestSignedReportBeforeThePush(t *testing.T) {
 			r := w.request(w.build(commit2, core.BuildPassed), "Signed-With", "travis")
 			r.Credentials, r.User = nil, "dscape"
 			return r
-		}()).Change.Entry.ID), core.StatusHeld, "GitHub's push")
+		}()).Change.Entry.ID), core.StatusHeld, "the push of the commit")
 		if got := len(w.platform.Starts()); got != 1 {
 			t.Errorf("deployed %d times", got)
 		}
@@ -301,7 +295,7 @@ func TestBuildOfAnotherBranchIsIgnored(t *testing.T) {
 func TestUnreadableTravisConfigDoesNotHold(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.TravisConfig = func([]byte, string) (bool, string, error) { return false, "", errors.New("line 3") }
+		w.options.Gates = []deploy.Gate{gate{name: "travis", path: ".travis.yml", err: errors.New("line 3")}}
 		w.worker = deploy.NewWorker(w.options)
 		w.waiting(commit1)
 		w.start()
@@ -321,7 +315,7 @@ func TestPassAfterTheHold(t *testing.T) {
 		w.waiting(commit1, commit2)
 		w.start()
 		first := w.deliver(w.push(commit1))
-		w.is(w.after(time.Hour, first), core.StatusSkipped, "did not report")
+		w.is(w.after(time.Hour, first), core.StatusSkipped, "The report of travis did not come within 30m0s")
 		w.deliver(w.build(commit1, core.BuildPassed))
 		w.is(w.settled(first), core.StatusOK, "")
 

@@ -13,206 +13,203 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// notifications tells outcomes to the Notifiers, beside the attempts: nobody
-// has to wait for them, and what they come to changes no outcome.
+// notifications sends outcomes to the Notifiers, beside the attempts: nobody waits
+// for them, and a failure changes no outcome. What was not sent when the process
+// ends is in the Outbox, and another process sends it.
 type notifications struct {
-	o      Options
-	ctx    context.Context //nolint:containedctx // that of the worker
-	cancel context.CancelFunc
-	ending chan struct{} // closed when nothing is tried again
-	once   sync.Once
-	work   sync.WaitGroup
+	*engine
+	ctx      context.Context //nolint:containedctx // of the worker
+	cancel   context.CancelFunc
+	stopping chan struct{} // closed when nothing is retried any more
+	once     sync.Once
+	work     sync.WaitGroup
 
 	mu      sync.Mutex
-	telling map[string]int // by id of the entry: how many of its outcomes are being told
+	sending map[string]int // entry id → how many of its outcomes are being sent
 }
 
-func newNotifications(ctx context.Context, o Options) *notifications {
-	if len(o.Notifiers) == 0 {
-		o.Outbox = nil // nobody hears what is owed
-	}
-	n := &notifications{o: o, ending: make(chan struct{}), telling: map[string]int{}}
+func newNotifications(ctx context.Context, e *engine) *notifications {
+	n := &notifications{engine: e, stopping: make(chan struct{}), sending: map[string]int{}}
 	n.ctx, n.cancel = context.WithCancel(ctx)
 	return n
 }
 
-// start begins to tell what others owe.
+// start begins to send what other processes left behind.
 func (n *notifications) start() {
-	if n.o.Outbox != nil {
+	if n.Outbox != nil {
 		n.work.Go(n.takeOver)
 	}
 }
 
-// add notes that an outcome, which is about to be saved, is to be notified.
+// add notes that the outcome of an entry, which is about to be saved, is to be
+// sent.
 func (n *notifications) add(ctx context.Context, id string) error {
-	if n.o.Outbox == nil {
+	if n.Outbox == nil {
 		return nil
 	}
-	return n.o.persist(ctx, "noting what is to be told", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, n.o.StoreTimeout)
-		defer cancel()
-		return n.o.Outbox.Add(ctx, id, n.o.Lease)
-	})
+	return n.retry(ctx, "add to outbox", func(ctx context.Context) error { return n.Outbox.Add(ctx, id, n.Lease) })
 }
 
-// tell tells an outcome, each Notifier by itself.
-func (n *notifications) tell(e core.Entry) {
+// send sends an outcome to each Notifier.
+func (n *notifications) send(e core.Entry) {
 	n.mu.Lock()
-	n.telling[e.ID]++
+	n.sending[e.ID]++
 	n.mu.Unlock()
 	n.work.Go(func() {
-		var telling sync.WaitGroup
-		var owed atomic.Bool
-		for _, to := range n.o.Notifiers {
-			telling.Go(func() {
+		var sending sync.WaitGroup
+		var left atomic.Bool
+		for _, to := range n.Notifiers {
+			sending.Go(func() {
 				if !n.try(to.Name(), e, 0, func(ctx context.Context) error { return to.Notify(ctx, e) }) {
-					owed.Store(true)
+					left.Store(true)
 				}
 			})
 		}
-		telling.Wait()
-		n.over(e, !owed.Load())
+		sending.Wait()
+		n.sent(e, !left.Load())
 	})
 }
 
-// over ends the telling of an outcome.
-func (n *notifications) over(e core.Entry, told bool) {
+// sent ends the sending of an outcome. all reports whether nothing is left to do.
+func (n *notifications) sent(e core.Entry, all bool) {
 	n.mu.Lock()
-	n.telling[e.ID]--
-	if n.telling[e.ID] == 0 {
-		delete(n.telling, e.ID)
+	n.sending[e.ID]--
+	if n.sending[e.ID] == 0 {
+		delete(n.sending, e.ID)
 	}
 	n.mu.Unlock()
-	if n.o.Outbox == nil {
+	if n.Outbox == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(n.ctx, n.o.StoreTimeout)
-	defer cancel()
-	if err := n.settle(ctx, e, told); err != nil {
-		n.o.Logger.WarnContext(ctx, "outcome may be told again", "entry_id", e.ID, "error", err)
+	if err := n.settle(e, all); err != nil {
+		n.Logger.WarnContext(n.ctx, "notification may be repeated", "entry_id", e.ID, "error", err)
 	}
 }
 
-// settle makes an outcome that all have heard, or were given up, owed no more;
-// any other is whose who comes first. Where the entry was taken up again since,
-// what is owed is the newer outcome, and the affair of its attempt.
-func (n *notifications) settle(ctx context.Context, e core.Entry, told bool) error {
-	change, err := n.o.Store.Find(ctx, e.ID)
+// settle removes an outcome from the outbox, or leaves it to whoever claims it
+// first. If the entry has had another attempt since, the outbox has its newer
+// outcome, which is the matter of that attempt.
+func (n *notifications) settle(e core.Entry, all bool) error {
+	change, err := n.lookup(n.ctx, e.ID)
 	switch {
 	case err == nil && change.Entry.Attempts != e.Attempts:
 		return nil
 	case err != nil && !errors.Is(err, core.ErrNotFound):
 		return err
-	case told:
-		return n.o.Outbox.Done(ctx, e.ID)
+	case all:
+		return n.done(n.ctx, e.ID)
 	}
-	return n.o.Outbox.Add(ctx, e.ID, 0)
+	return n.call(n.ctx, "add to outbox", func(ctx context.Context) error { return n.Outbox.Add(ctx, e.ID, 0) })
 }
 
-// takeOver tells what a process that died, or was stopped, owes, and keeps
-// others from telling what this one does.
+func (n *notifications) done(ctx context.Context, id string) error {
+	return n.call(ctx, "remove from outbox", func(ctx context.Context) error { return n.Outbox.Done(ctx, id) })
+}
+
+// takeOver sends what a process that died or was stopped left in the outbox, and
+// renews the leases of what this one sends.
 func (n *notifications) takeOver() {
-	ticker := time.NewTicker(n.o.Lease / 6)
+	ticker := time.NewTicker(n.Lease / 6)
 	defer ticker.Stop()
 	for {
-		if err := n.tellOwed(); err != nil && n.ctx.Err() == nil {
-			n.o.Logger.ErrorContext(n.ctx, "outcomes not told", "error", err)
+		if err := n.claimOutbox(); err != nil && n.ctx.Err() == nil {
+			n.Logger.ErrorContext(n.ctx, "reading the outbox failed", "error", err)
 		}
 		select {
 		case <-ticker.C:
-		case <-n.ending:
+		case <-n.stopping:
 			return
 		}
 	}
 }
 
-// tellOwed tells what nobody tells. What has no outcome yet is told by its
-// attempt, and comes again where that dies.
-func (n *notifications) tellOwed() error {
-	ctx, cancel := context.WithTimeout(n.ctx, n.o.StepTimeout)
+// claimOutbox sends the outcomes in the outbox that nobody sends. An entry without
+// an outcome is at work; it comes again if its worker dies.
+func (n *notifications) claimOutbox() error {
+	ctx, cancel := context.WithTimeout(n.ctx, n.StepTimeout)
 	defer cancel()
 	n.mu.Lock()
-	telling := slices.Collect(maps.Keys(n.telling))
+	sending := slices.Collect(maps.Keys(n.sending))
 	n.mu.Unlock()
-	owed, err := n.o.Outbox.Claim(ctx, telling, n.o.Lease)
+	ids, err := n.Outbox.Claim(ctx, sending, n.Lease)
 	if err != nil {
-		return fmt.Errorf("reading what is to be told: %w", err)
+		return fmt.Errorf("claiming outcomes: %w", err)
 	}
-	for _, id := range owed {
-		change, err := n.o.Store.Find(ctx, id)
+	for _, id := range ids {
+		change, err := n.lookup(ctx, id)
 		switch {
 		case errors.Is(err, core.ErrNotFound):
-			err = n.o.Outbox.Done(ctx, id)
+			err = n.done(ctx, id)
 		case err == nil && change.Entry.Status.Outcome():
-			n.tell(change.Entry)
+			n.send(change.Entry)
 		}
 		if err != nil {
-			return fmt.Errorf("telling what became of %s: %w", id, err)
+			return fmt.Errorf("reading the outcome of %s: %w", id, err)
 		}
 	}
 	return nil
 }
 
 // again tries once more, after a while, what failed for now.
-func (n *notifications) again(name string, e core.Entry, failed error, tell func(context.Context) error) {
+func (n *notifications) again(name string, e core.Entry, err error, f func(context.Context) error) {
 	n.work.Go(func() {
-		if n.pause(0, failed) {
-			n.try(name, e, 1, tell)
+		if n.pause(0, err) {
+			n.try(name, e, 1, f)
 			return
 		}
-		n.missed(name, e, 1, failed)
+		n.gaveUp(name, e, 1, err)
 	})
 }
 
-// try tries as often as a deployment is tried; false where it was broken off
-// before that.
-func (n *notifications) try(name string, e core.Entry, failures int, tell func(context.Context) error) (over bool) {
+// try calls f as often as a deployment is attempted. It returns false if it was
+// stopped before it succeeded or gave up.
+func (n *notifications) try(name string, e core.Entry, failures int, f func(context.Context) error) (over bool) {
 	for ; ; failures++ {
-		ctx, cancel := context.WithTimeout(n.ctx, n.o.StepTimeout)
-		err := tell(ctx)
+		ctx, cancel := context.WithTimeout(n.ctx, n.StepTimeout)
+		err := f(ctx)
 		cancel()
 		if err == nil {
 			return true
 		}
 		if !n.pause(failures, err) {
-			n.missed(name, e, failures+1, err)
-			return !n.isEnding()
+			n.gaveUp(name, e, failures+1, err)
+			return !n.isStopping()
 		}
 	}
 }
 
-func (n *notifications) isEnding() bool {
+func (n *notifications) isStopping() bool {
 	select {
-	case <-n.ending:
+	case <-n.stopping:
 		return true
 	default:
 		return false
 	}
 }
 
-// pause waits until the next try; false where there is none.
+// pause waits until the next try. It returns false if there is none.
 func (n *notifications) pause(failures int, err error) bool {
-	after, passes := core.Retryable(err)
-	if !passes || failures >= len(n.o.RetryDelays) {
+	after, again := core.Retryable(err)
+	if !again || failures >= len(n.RetryDelays) {
 		return false
 	}
-	wait := time.NewTimer(max(after, n.o.RetryDelays[failures]))
+	wait := time.NewTimer(max(after, n.RetryDelays[failures]))
 	defer wait.Stop()
 	select {
 	case <-wait.C:
 		return true
-	case <-n.ending:
+	case <-n.stopping:
 		return false
 	}
 }
 
-func (n *notifications) missed(name string, e core.Entry, tries int, err error) {
-	n.o.Logger.ErrorContext(n.ctx, "outcome not told", "to", name, "entry_id", e.ID, "uuid", e.UUID, "tries", tries, "error", err)
+func (n *notifications) gaveUp(name string, e core.Entry, tries int, err error) {
+	n.Logger.ErrorContext(n.ctx, "notification failed", "to", name, "entry_id", e.ID, "uuid", e.UUID, "tries", tries, "error", err)
 }
 
-// end waits for what is being told, as long as ctx lasts; nothing is tried again.
-func (n *notifications) end(ctx context.Context) {
-	n.once.Do(func() { close(n.ending) })
+// stop waits for what is being sent, until ctx ends. Nothing is retried any more.
+func (n *notifications) stop(ctx context.Context) {
+	n.once.Do(func() { close(n.stopping) })
 	defer context.AfterFunc(ctx, n.cancel)()
 	n.work.Wait()
 	n.cancel()

@@ -69,7 +69,7 @@ func TestOutcomesAreTold(t *testing.T) {
 		r.Delivery.Email = core.Email{Errors: true}
 		e := w.settled(w.accept(r).Change.Entry.ID)
 		w.is(e, core.StatusOK, "")
-		w.source.Commit(w.repo, commit2, map[string]string{"index.js": ""})
+		w.forge.Commit(w.repo, commit2, map[string]string{"index.js": ""})
 		w.is(w.settled(w.deliver(w.push(commit2))), core.StatusError, "")
 		if got := one.statuses(); got != "ok error" {
 			t.Errorf("heard %q", got)
@@ -144,11 +144,11 @@ func TestCommitStatusIsSetLater(t *testing.T) {
 			w.t.Fatal(err)
 		}
 		away := core.Transient(errors.New("bad gateway"), 0)
-		w.source.Fail("SetStatus", away, away, away)
+		w.forge.Fail("CommitStatus", away, away, away)
 		w.start()
 		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusOK, "")
 		<-time.After(time.Hour)
-		got := w.source.Statuses(commit1)
+		got := w.forge.Statuses(commit1)
 		if len(got) != 1 || got[0].State != "success" || got[0].App != "hello" || got[0].URL == "" {
 			t.Errorf("statuses %+v", got)
 		}
@@ -277,10 +277,10 @@ func TestNewerOutcomeStaysOwed(t *testing.T) {
 		w.options.Outbox = first
 		w.tells(l)
 		w.start()
-		w.source.Commit(w.repo, commit2, map[string]string{"index.js": ""})
+		w.forge.Commit(w.repo, commit2, map[string]string{"index.js": ""})
 		id := w.deliver(w.push(commit2))
 		w.is(w.settled(id), core.StatusError, "")
-		w.source.Commit(w.repo, commit2, map[string]string{"package.json": `{"name":"hello"}`})
+		w.forge.Commit(w.repo, commit2, map[string]string{"package.json": `{"name":"hello"}`})
 		w.deliver(w.push(commit2))
 		w.is(w.settled(id), core.StatusOK, "")
 		<-time.After(10 * time.Minute)

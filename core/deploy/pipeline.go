@@ -4,165 +4,110 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// steps is what the steps of one attempt find out for those after them.
-type steps struct {
-	tokens  []core.ThirdPartyToken
-	waits   string // for what; "" where the push need not wait
-	pkg     Package
-	version string
+// pipeline returns the steps that the entry has before it. Each can be repeated
+// without harm, so an attempt always begins with the first.
+func (a *attempt) pipeline() []step {
+	e := a.get()
+	switch {
+	case e.Status == core.StatusHeld:
+		return []step{
+			{do: unnamed(a.checkNewest)},
+			{do: unnamed(a.endHold)},
+		}
+	case e.Kind == core.EventBuild && e.Released == "":
+		return []step{{name: core.StepRelease, limit: a.StepTimeout, do: a.report}}
+	}
+	steps := []step{
+		{do: unnamed(a.checkNewest)},
+		{do: unnamed(a.findForge)},
+		{do: unnamed(a.readTokens)},
+		{do: unnamed(a.checkBranch)},
+		{name: core.StepGate, limit: a.StepTimeout, do: a.askGates},
+		// From here on the entry belongs to its app, however it ends. A package.json
+		// that can't be read for now does not keep the push from waiting.
+		{name: core.StepPackage, limit: a.StepTimeout, do: a.readPackage},
+		{do: unnamed(a.passGate)},
+		{do: unnamed(func(context.Context) result { return a.found.deferred })},
+		{do: unnamed(a.claimApp)},
+		{do: unnamed(a.announce)},
+		{name: core.StepCreate, limit: a.StepTimeout, do: a.create},
+		{name: core.StepUpload, limit: a.UploadTimeout, do: a.upload},
+		{do: unnamed(a.confirmClaim)},
+		{name: core.StepStart, limit: a.UploadTimeout, do: a.start},
+	}
+	if e.Released != "" { // it has passed its gate, or its owner wants it anyway
+		steps = without(steps, core.StepGate)
+	}
+	return steps
 }
 
-// deploy takes the entry through the steps that are left to do. Each of them
-// may be done again without harm, so an attempt begins from the beginning.
-func (a *attempt) deploy(ctx context.Context) error {
-	if a.entry.Status == core.StatusHeld {
-		return a.wokenHeld(ctx)
-	}
-	if a.entry.Kind == core.EventBuild && a.entry.Released == "" {
-		return a.step(ctx, core.StepRelease, a.o.StepTimeout, a.releaseByBuild)
-	}
-	if err := a.checkNewest(ctx); err != nil {
-		return err
-	}
-	if err := a.readTokens(ctx); err != nil {
-		return err
-	}
-	if a.entry.Released == "" {
-		if err := a.step(ctx, core.StepTravis, a.o.StepTimeout, a.readTravis); err != nil {
-			return err
+// unnamed makes a step that has no detail.
+func unnamed(f func(ctx context.Context) result) func(context.Context) (string, result) {
+	return func(ctx context.Context) (string, result) { return "", f(ctx) }
+}
+
+func without(steps []step, name core.StepName) []step {
+	var others []step
+	for _, s := range steps {
+		if s.name != name {
+			others = append(others, s)
 		}
 	}
-	// The entry belongs to its app from here on, also where it goes no further.
-	// A package.json that can't be read for now keeps no push from waiting.
-	unread := a.step(ctx, core.StepPackage, a.o.StepTimeout, a.readPackage)
-	if _, passes := core.Retryable(unread); unread != nil && !passes {
-		return unread
-	}
-	if err := a.gate(ctx); err != nil {
-		return err
-	}
-	if unread != nil {
-		return unread
-	}
-	if err := a.join(ctx); err != nil {
-		return err
-	}
-	a.report(ctx, core.StatusPending, "")
-	if err := a.step(ctx, core.StepCreate, a.o.StepTimeout, a.create); err != nil {
-		return err
-	}
-	if err := a.step(ctx, core.StepUpload, a.o.UploadTimeout, a.upload); err != nil {
-		return err
-	}
-	if err := a.checkStanding(ctx); err != nil {
-		return err
-	}
-	return a.step(ctx, core.StepStart, a.o.UploadTimeout, a.start)
+	return others
 }
 
-// readTokens asks for the user's keys to GitHub. Without an answer public
-// repositories are still to be read, so only an outage counts.
-func (a *attempt) readTokens(ctx context.Context) error {
-	call, cancel := context.WithTimeout(ctx, a.o.StepTimeout)
+// readTokens reads the user's access tokens. Public repositories can be read
+// without, so only an outage is a failure.
+func (a *attempt) readTokens(ctx context.Context) result {
+	ctx, cancel := context.WithTimeout(ctx, a.StepTimeout)
 	defer cancel()
-	tokens, err := a.o.Accounts.Tokens(call, a.entry.User, true)
+	tokens, err := a.Accounts.Tokens(ctx, a.claim.Change.Entry.User, true)
 	if err != nil && !errors.Is(err, core.ErrNotFound) {
-		return core.NewError(core.CodeAuthServerDown, "", err)
+		return failureOf(core.CodeAuthServerDown, err)
 	}
-	a.steps.tokens = tokens
-	return nil
+	a.found.tokens = tokens
+	return result{}
 }
 
-// token returns the user's access token for GitHub that serves app: first one
-// of the repository's owner, then any. A token for one app can't serve before
-// the app is known, as the documentation of POST /1/auth/github says.
-func (a *attempt) token(app string) core.Secret {
-	var found core.Secret
-	for _, t := range a.steps.tokens {
-		if t.Provider != core.TokenGitHub || t.App != core.AnyApp && t.App != "" && (app == "" || t.App != app) {
-			continue
-		}
-		if strings.EqualFold(t.Login, a.entry.Repository.Owner) {
-			return t.Token
-		}
-		if found.IsZero() {
-			found = t.Token
-		}
-	}
-	return found
-}
-
-// withToken calls read with the user's token. A token that GitHub refuses is
-// told in the entry and does not stop a public deployment.
-func (a *attempt) withToken(read func(token core.Secret) error) error {
-	token := a.token("")
-	err := read(token)
-	if token.IsZero() || !errors.Is(err, core.ErrUnauthorized) {
-		return err
-	}
-	a.note("GitHub refuses the access token that we keep for you; pair your account again (POST /1/auth/github)")
-	return read(core.Secret{})
-}
-
-func (a *attempt) note(text string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !slices.Contains(a.entry.Notes, text) {
-		a.entry.Notes = append(a.entry.Notes, text)
-	}
-}
-
-// file reads a file of the commit.
-func (a *attempt) file(ctx context.Context, path string) (content []byte, err error) {
-	err = a.withToken(func(token core.Secret) error {
-		content, err = a.o.Source.File(ctx, a.entry.Repository, a.entry.Commit.ID, path, token)
-		return err
-	})
-	return content, err
-}
-
-func (a *attempt) readPackage(ctx context.Context) (string, error) {
+func (a *attempt) readPackage(ctx context.Context) (string, result) {
 	text, err := a.file(ctx, "package.json")
 	if err != nil {
-		return "", core.NewError(core.CodeNoPackageJSON, "", err)
+		r := failureOf(core.CodeNoPackageJSON, err)
+		if _, again := core.Retryable(err); again {
+			r.next = deferred
+		}
+		return "", r
 	}
 	pkg, version, err := parsePackage(text)
 	if err != nil {
-		return "", core.NewError(core.CodeBadPackageJSON, "", err)
+		return "", failureOf(core.CodeBadPackageJSON, err)
 	}
-	a.steps.pkg, a.steps.version = pkg, version
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.entry.App = pkg.Name
-	a.entry.Snapshot = snapshotID(version, a.entry.Commit.ID)
-	return pkg.Name + " " + version, nil
+	a.found.pkg = pkg
+	a.set(func(e *core.Entry) { e.App, e.Snapshot = pkg.Name, snapshotID(version, e.Commit.ID) })
+	return pkg.Name + " " + version, result{}
 }
 
-// appBusyWait is the time between two looks at what is in somebody's hands.
+// appBusyWait is the time between two looks at an app that is claimed.
 const appBusyWait = 500 * time.Millisecond
 
-// join makes the claim hold the app, so that two repositories, or two
-// branches, that deploy the same app take turns. The app is the last thing
-// that a deployment takes hold of, so no two can wait for each other.
-func (a *attempt) join(ctx context.Context) error {
+// claimApp extends the claim to the app, so that two repositories, or two
+// branches, that deploy the same app do so one after the other. The app is the
+// last thing that an attempt claims, so no two attempts wait for each other.
+func (a *attempt) claimApp(ctx context.Context) result {
 	for {
 		var newest string
 		var busy bool
-		err := a.o.persist(ctx, "joining the app's queue", func(ctx context.Context) (err error) {
-			ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
-			defer cancel()
-			newest, busy, err = a.o.Queue.ClaimApp(ctx, a.claim, a.entry.App)
+		err := a.retry(ctx, "claim app", func(ctx context.Context) (err error) {
+			newest, busy, err = a.Queue.ClaimApp(ctx, a.claim, a.found.pkg.Name)
 			return err
 		})
 		if err != nil {
-			return err
+			return failure(err)
 		}
 		if !busy {
 			a.noteNewest(newest)
@@ -171,50 +116,56 @@ func (a *attempt) join(ctx context.Context) error {
 		select {
 		case <-time.After(appBusyWait):
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return failure(context.Cause(ctx))
 		}
-		if err := a.checkNewest(ctx); err != nil {
-			return err
+		if r := a.checkNewest(ctx); r.next != proceed {
+			return r
 		}
 	}
 }
 
-func (a *attempt) create(ctx context.Context) (string, error) {
-	if err := a.o.Platform.Create(ctx, a.entry.User, a.steps.pkg); err != nil {
-		return "", core.NewError(core.CodeStartApp, "", err)
+func (a *attempt) create(ctx context.Context) (string, result) {
+	if err := a.Platform.Create(ctx, a.get().User, a.found.pkg); err != nil {
+		return "", failureOf(core.CodeStartApp, err)
 	}
-	return "", nil
+	return "", result{}
 }
 
 // upload sends the commit's tree to the platform as one stream, which never
 // touches this machine's disk.
-func (a *attempt) upload(ctx context.Context) (string, error) {
-	body := newTarball(ctx, a.entry.Commit.ID, a.o.Archive, a.o.Gzip, func(ctx context.Context) (source io.ReadCloser, err error) {
+func (a *attempt) upload(ctx context.Context) (string, result) {
+	e := a.get()
+	body := newTarball(ctx, e.Commit.ID, a.Archive, a.Gzip, func(ctx context.Context) (source io.ReadCloser, err error) {
 		err = a.withToken(func(token core.Secret) error {
-			source, err = a.o.Source.Tarball(ctx, a.entry.Repository, a.entry.Commit.ID, token)
+			source, err = a.found.forge.Archive(ctx, e.Repository, e.Commit.ID, token)
 			return err
 		})
 		return source, err
 	})
-	a.mu.Lock()
-	a.output = tail{}
-	a.mu.Unlock()
-	err := a.o.Platform.Upload(ctx, a.entry.User, a.steps.pkg, a.entry.Snapshot, body, &buildOutput{ctx, a})
-	notes, failure := body.Close()
-	if failure != nil {
-		return "", failure // the source's, of which the platform's is only the echo
+	a.clearOutput()
+	stop, followed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(followed)
+		a.follow(context.WithoutCancel(ctx), a.update, stop)
+	}()
+	err := a.Platform.Upload(ctx, e.User, a.found.pkg, e.Snapshot, body, a.record)
+	close(stop)
+	<-followed // nobody else saves the entry now
+	notes, sourceErr := body.Close()
+	for _, note := range notes {
+		a.note(note)
 	}
-	for _, text := range notes {
-		a.note(text)
+	switch {
+	case sourceErr != nil: // which the platform's error only repeats
+		return "", failure(sourceErr)
+	case err != nil:
+		return "", failure(uploadError(err))
 	}
-	if err != nil {
-		return "", uploadError(err)
-	}
-	return a.entry.Snapshot, nil
+	return e.Snapshot, result{}
 }
 
 // uploadError returns the failure that an error of the platform is. Why a build
-// failed is said by it.
+// failed is in its reason.
 func uploadError(err error) error {
 	e := core.NewError(core.CodeUploadTarball, "", err)
 	if built, ok := errors.AsType[*core.Error](err); ok && built.Code == core.CodePlatformBuildFailed && built.Reason != "" {
@@ -223,72 +174,30 @@ func uploadError(err error) error {
 	return e
 }
 
-// checkStanding asks once more, right before what can't be undone, whether the
-// claim still holds and the entry is the newest.
-func (a *attempt) checkStanding(ctx context.Context) error {
+// confirmClaim makes sure, right before what can't be undone, that the claim was
+// not lost and that the entry is the newest.
+func (a *attempt) confirmClaim(ctx context.Context) result {
 	var newest string
-	err := a.o.persist(ctx, "renewing the claim", func(ctx context.Context) (err error) {
-		ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
-		defer cancel()
-		newest, err = a.o.Queue.Renew(ctx, a.claim, a.o.Lease)
+	err := a.retry(ctx, "renew", func(ctx context.Context) (err error) {
+		newest, err = a.Queue.Renew(ctx, a.claim, a.Lease)
 		return err
 	})
 	if err != nil {
-		return err
+		return failure(err)
 	}
 	a.noteNewest(newest)
 	return a.checkNewest(ctx)
 }
 
-func (a *attempt) start(ctx context.Context) (string, error) {
-	url, err := a.o.Platform.Start(ctx, a.entry.User, a.steps.pkg, a.entry.Snapshot, a.claim.Order())
+func (a *attempt) start(ctx context.Context) (string, result) {
+	e := a.get()
+	url, err := a.Platform.Start(ctx, e.User, a.found.pkg, e.Snapshot, a.claim.Order())
 	if errors.Is(err, core.ErrSuperseded) {
-		return "", skip("Superseded by a later deployment of %s", a.entry.App)
+		return "", skipped("Superseded by a later deployment of %s", e.App)
 	}
 	if err != nil {
-		return "", core.NewError(core.CodeStartApp, "", err)
+		return "", failureOf(core.CodeStartApp, err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.entry.URL = url
-	return url, nil
-}
-
-// report sets the commit's status on GitHub, where an account is paired. It
-// is a courtesy: its failure is told in its step and changes nothing. Where that
-// may pass, retell tries again beside the attempts.
-func (a *attempt) report(ctx context.Context, status core.Status, reason string) (retell func(core.Entry)) {
-	token := a.token(a.entry.App)
-	if token.IsZero() || a.entry.App == "" {
-		return nil
-	}
-	if status == core.StatusSkipped && !slices.ContainsFunc(a.entry.Steps, func(s core.Step) bool { return s.Name == core.StepStatus }) {
-		return nil // nothing was begun that GitHub was told of
-	}
-	s := CommitStatus{App: a.entry.App, State: "pending", Description: "Deploying " + a.entry.App, URL: a.entry.URL}
-	switch status {
-	case core.StatusOK:
-		s.State, s.Description = "success", "Deployed "+a.entry.App
-	case core.StatusError:
-		s.State, s.Description = "failure", reason
-	case core.StatusSkipped:
-		s.State, s.Description = "error", reason
-	}
-	if a.o.BaseURL != "" {
-		s.TargetURL = a.o.BaseURL + "/1/status/" + a.entry.User + "/changes/" + a.entry.ID
-	}
-	set := func(ctx context.Context) error {
-		return a.o.Source.SetStatus(ctx, a.entry.Repository, a.entry.Commit.ID, s, token)
-	}
-	err := a.step(ctx, core.StepStatus, a.o.StepTimeout, func(ctx context.Context) (string, error) { return s.State, set(ctx) })
-	if err == nil {
-		return nil
-	}
-	a.o.Logger.InfoContext(ctx, "commit status not set", "entry_id", a.entry.ID, "uuid", a.entry.UUID, "error", err)
-	if _, passes := core.Retryable(err); !passes {
-		return nil
-	}
-	return func(e core.Entry) { //nolint:contextcheck // told beside the attempt, which ends before
-		a.told.again("commit status", e, err, set)
-	}
+	a.set(func(e *core.Entry) { e.URL = url })
+	return url, result{}
 }

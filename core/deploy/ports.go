@@ -1,9 +1,7 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -36,124 +34,15 @@ type Provider interface {
 	Parse(d core.Delivery) (core.Event, error)
 }
 
-// Store keeps entries, their payloads and the users' change logs. Every write is
-// durable when it returns, makes one change and is one atomic step.
-// Implementations may be called concurrently, honour ctx while they wait, and
-// neither retain nor modify what they are given. They do not retry.
-//
-// Update, Requeue, Hold and Finish write e as the next revision of its entry and
-// raise Revision. claim is the Attempt of the Claim under which the caller works,
-// 0 if it has claimed nothing. They fail with core.ErrConflict if e.Revision is
-// not the stored one or if the claim was lost (see Queue.Renew), and with
-// core.ErrNotFound.
-type Store interface {
-	// Admit returns core.ErrOverloaded if the store has so much to write that
-	// Accept would fail with it now: so a delivery can be refused before its
-	// payload is read. It does not wait.
-	Admit() error
-	// Accept writes a new entry with Revision 1 and the next Order, its payload,
-	// its key, its place in the queue and its first change. If the user already
-	// has a live key a.Key, nothing is written: the entry of that key is returned
-	// and repeat is true. It fails with core.ErrOverloaded, at once, if more
-	// deliveries wait to be written than may.
-	Accept(ctx context.Context, a Acceptance) (c core.Change, repeat bool, err error)
-	// Update saves progress: the entry keeps its place in the queue and its claim.
-	Update(ctx context.Context, e core.Entry, claim int) (core.Change, error)
-	// Requeue puts the entry into the queue, or back into it, and ends its claim.
-	Requeue(ctx context.Context, e core.Entry, claim int, p Place) (core.Change, error)
-	// Hold puts the entry into the queue until the given time, by the caller's
-	// clock, when it can be claimed again, and ends its claim. It stays in its lane
-	// and becomes ready earlier as described at Place.
-	Hold(ctx context.Context, e core.Entry, claim int, until time.Time) (core.Change, error)
-	// Finish removes the entry from the queue and ends its claim.
-	Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error)
-	// Find returns the newest revision of an entry, or core.ErrNotFound.
-	Find(ctx context.Context, id string) (core.Change, error)
-	// ByCommit returns the entries of all users whose repository has that key
-	// (core.Repository.Key) and whose commit is known by one of the ids in commits
-	// (Commit.ID, Commits): the 100 with the highest Order, highest first.
-	ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error)
+// KeySource has the public keys of a provider that signs its deliveries itself.
+type KeySource interface {
+	// Keys returns the keys, those that are known even if it fails. missed reports
+	// that a signature was made with none of the keys that it returned before, so
+	// that there may be new ones.
+	Keys(ctx context.Context, missed bool) ([]core.Secret, error)
 }
 
-// Acceptance is everything that is written when a delivery is accepted.
-type Acceptance struct {
-	Entry   core.Entry // Revision and Order 0
-	Payload []byte     // the JSON text
-	Key     string     // identifies repeats of this delivery within Entry.User; "" for none
-	Place   *Place     // nil: not queued
-}
-
-// Place is a place in the queue.
-//
-// A time that a sender or a clock got wrong delays nothing: an entry that was
-// queued at a time that is still to come, as the clock was set back since, is
-// ready at once.
-type Place struct {
-	// Lane is the lane that the entry enters, such as "user/owner/name@branch":
-	// the entries of a lane are worked on one at a time. "" leaves the entry in
-	// the lane that it is in, if any.
-	//
-	// The entry becomes the newest of its lane if its Order is higher than that of
-	// the newest so far, unless that one was pushed later. The entry that was the
-	// newest becomes ready at once if it waits in the queue unclaimed, so that a
-	// worker can end it.
-	Lane string
-	// PushedAt is when the sender says the push was made; zero if unknown. It is
-	// compared with the PushedAt of other entries only. A time in the future counts
-	// as now; a remembered time that lies in the future counts as unknown.
-	PushedAt time.Time
-	At       time.Time // by the caller's clock, not to be claimed before; zero: ready at once
-}
-
-// Queue hands entries to workers: at least once, one at a time for each lane and
-// for each app. Implementations may be called concurrently.
-type Queue interface {
-	// Claim claims, for the time of lease, the entry that became ready first among
-	// those whose lane is not claimed; entries that were ready at once go by Order.
-	// A claim whose lease has expired does not count. Claim raises the entry's
-	// Attempts and Revision, which is a change; so whoever had claimed the entry
-	// before can no longer save it. If nothing is ready, found is false and next is
-	// when to look again by the caller's clock, zero if unknown: then Ready
-	// receives.
-	Claim(ctx context.Context, lease time.Duration) (c Claim, found bool, next time.Time, err error)
-	// Renew extends the claim by another lease from now. It returns the newest
-	// entry, see Claim. It fails with core.ErrConflict if the lease has expired and
-	// since then another claim was made of the entry, of its lane or of its app.
-	Renew(ctx context.Context, c Claim, lease time.Duration) (newest string, err error)
-	// ClaimApp extends the claim to the app user/app, instead of another app that
-	// it was extended to before. If another claim has that app, busy is true and
-	// nothing changes. Else the entry becomes the newest of the app, unless one
-	// with a higher Order has claimed it; newest is as in Claim. It fails as Renew
-	// does.
-	ClaimApp(ctx context.Context, c Claim, app string) (newest string, busy bool, err error)
-	// Ready returns a channel, always the same one, that receives when Claim may
-	// find something that it did not find before.
-	Ready() <-chan struct{}
-}
-
-// Claim is the exclusive right of a worker to work on an entry, until its lease
-// expires.
-type Claim struct {
-	Change  core.Change
-	Attempt int  // Entry.Attempts at the claim; no later claim of the entry has the same
-	Lost    bool // the claim before this one expired instead of being ended
-	// Newest is the id of the entry that the app should end up with if the claim
-	// has an app and an entry with a higher Order has claimed it too, else of the
-	// newest entry of the lane; "" if the entry has neither.
-	Newest string
-}
-
-// Order returns the position of what is done under the claim.
-func (c Claim) Order() Order { return Order{Entry: c.Change.Entry.Order, Attempt: c.Attempt} }
-
-// Watcher wakes those who wait for a user's changes.
-type Watcher interface {
-	// Watch returns a channel that receives, at most once until it is read,
-	// after each change of the user, from whichever process. stop ends it.
-	Watch(user string) (wake <-chan struct{}, stop func())
-}
-
-// Accounts tells who somebody is and which keys of others they gave us.
+// Accounts authenticates users and has their third-party tokens.
 type Accounts interface {
 	// Authenticate verifies c. It fails with core.ErrUnauthorized; any other
 	// error means that it could not be found out. The answer may be a few seconds
@@ -165,70 +54,90 @@ type Accounts interface {
 	Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error)
 }
 
-// Source reads repositories. An empty token reads public ones. Errors that
-// pass are marked by core.Transient; it retries nothing itself.
-type Source interface {
-	// File returns a file at a commit, at most 1 MiB of it. It fails with
-	// core.ErrNotFound where the repository, the commit or the file is not
-	// there or not ours to see, and with core.ErrUnauthorized where the
-	// token is refused.
+// Forge reads the repositories of one host. An empty token reads public ones.
+// Temporary errors are wrapped with core.Transient; it retries nothing itself.
+// Implementations may be called concurrently.
+//
+// The methods fail with core.ErrNotFound if the repository, the commit or the
+// file does not exist or the token may not see it, with core.ErrUnauthorized if
+// the token is refused, and with core.ErrForbidden if the token may not do that.
+type Forge interface {
+	// File returns a file at a commit, at most 1 MiB of it.
 	File(ctx context.Context, r core.Repository, commit, path string, token core.Secret) ([]byte, error)
-	// Tarball opens the commit's tree as a gzipped tar with one top folder,
-	// streaming; the caller closes it. Errors as File's.
-	Tarball(ctx context.Context, r core.Repository, commit string, token core.Secret) (io.ReadCloser, error)
-	// SetStatus sets the commit's status, and that of its deployment to the
-	// app where the token may. Errors as File's, and core.ErrForbidden.
-	SetStatus(ctx context.Context, r core.Repository, commit string, s CommitStatus, token core.Secret) error
+	// Archive opens the commit's tree as a gzipped tar with one top folder,
+	// streaming; the caller closes it.
+	Archive(ctx context.Context, r core.Repository, commit string, token core.Secret) (io.ReadCloser, error)
+	// DefaultBranch returns the repository's default branch.
+	DefaultBranch(ctx context.Context, r core.Repository, token core.Secret) (string, error)
+	// CommitStatus sets the commit's status, and that of its deployment to the app
+	// if the forge has such a thing and the token may.
+	CommitStatus(ctx context.Context, r core.Repository, commit string, s CommitStatus, token core.Secret) error
+	// Checks returns the newest run of each workflow, pipeline and commit status of
+	// the commit, at most 1000.
+	Checks(ctx context.Context, r core.Repository, commit string, token core.Secret) ([]Check, error)
+	// Login returns the login that the token belongs to and its scopes, nil if the
+	// forge does not say.
+	Login(ctx context.Context, token core.Secret) (login string, scopes []string, err error)
 }
 
-// CommitStatus is a status of a commit, as GitHub shows it.
+// CommitStatus is a status of a commit.
 type CommitStatus struct {
 	App         string // that is deployed
-	URL         string // where it answers; "" where it doesn't
+	URL         string // of the app; "" if it does not answer
 	State       string // "pending", "success", "failure" or "error"
-	Description string // cut to 140 characters by the Source
+	Description string // cut by the Forge to what it allows
 	TargetURL   string
 }
 
-// Platform runs apps. Every method may be called again with the same
-// arguments and then does no harm. Errors that pass are marked by
-// core.Transient; others are final. The text of an error, and what is written
-// to out, may be shown to the user.
+// Check is a run of a workflow or a pipeline for a commit, or another system's
+// status of it.
+type Check struct {
+	Key   string // what a gate names it by: a workflow's path, "pipeline", "status:CONTEXT"
+	Name  string // for a person
+	Event string // what started it, such as "push"; "" if the forge does not say
+	State CheckState
+	URL   string
+}
+
+// CheckState is how far a check has come.
+type CheckState string
+
+// The states of a check.
+const (
+	CheckRunning  CheckState = "running" // or queued
+	CheckPassed   CheckState = "passed"
+	CheckNeutral  CheckState = "neutral" // or skipped: neither passed nor failed
+	CheckFailed   CheckState = "failed"
+	CheckCanceled CheckState = "canceled"
+)
+
+// Gate is something that a push may have to pass before it is deployed, such as
+// Travis CI's build. Implementations may be called concurrently.
+type Gate interface {
+	// Name names the gate in holds, reports and settings, such as "travis".
+	Name() string
+	// Required returns what the push has to wait for. file reads a file of the
+	// push's commit and fails as Forge.File does.
+	Required(ctx context.Context, push core.Entry, file func(ctx context.Context, path string) ([]byte, error)) (core.Wait, error)
+}
+
+// Platform runs apps. Every method can be called again with the same arguments
+// without harm. Temporary errors are wrapped with core.Transient; others are
+// final. The text of an error, and what is written to out, may be shown to the
+// user.
 type Platform interface {
-	// Create makes the app where there is none.
+	// Create creates the app if there is none.
 	Create(ctx context.Context, user string, p Package) error
-	// Upload makes a snapshot of the tgz in body and builds it; what the
-	// build prints goes to out as it comes. It reads body only where the app
-	// does not have that snapshot, built, already. A failed build is an
-	// error that is no core.Transient.
+	// Upload makes a snapshot of the tgz in body and builds it; the output of the
+	// build is written to out as it comes. It reads body only if the app does not
+	// have that snapshot, built, already.
 	Upload(ctx context.Context, user string, p Package, snapshot string, body io.Reader, out io.Writer) error
-	// Start updates the app from p, activates the snapshot and starts it. It
-	// returns when the app answers, with the URL where it does; else its
-	// error tells the app's last lines, and what ran before goes on. It fails
-	// with core.ErrSuperseded, and changes nothing any more, where the app
-	// was called with a later order before. Not every platform knows orders.
+	// Start updates the app from p, activates the snapshot and starts it. It returns
+	// the app's URL, if it has one, when the app answers; if it does not, the error
+	// has the app's last lines and what ran before goes on running. It fails with
+	// core.ErrSuperseded, and changes nothing more, if it was called with a later
+	// order for the app before. Not every platform compares orders.
 	Start(ctx context.Context, user string, p Package, snapshot string, order Order) (url string, err error)
-}
-
-// Order is the position of an attempt among all attempts at deploying an app:
-// entries by their Order, attempts at one entry by their number. The zero Order
-// is that of what a person does, which is always allowed.
-type Order struct {
-	Entry   int64
-	Attempt int
-}
-
-// String returns a text form that sorts as Orders do; "" for the zero Order.
-func (o Order) String() string {
-	if o == (Order{}) {
-		return ""
-	}
-	return fmt.Sprintf("%016d-%08d", o.Entry, o.Attempt)
-}
-
-// Compare compares two Orders as package cmp does.
-func (o Order) Compare(p Order) int {
-	return cmp.Or(cmp.Compare(o.Entry, p.Entry), cmp.Compare(o.Attempt, p.Attempt))
 }
 
 // Package is what a package.json says that a platform wants to know.
@@ -238,28 +147,34 @@ type Package struct {
 	Fields []byte // the whole package.json, a JSON object
 }
 
-// Notifier tells somebody elsewhere what became of a deployment.
-// Implementations may be called concurrently. They mark errors that pass by
+// Notifier notifies somebody elsewhere of what became of a deployment.
+// Implementations may be called concurrently. They wrap temporary errors with
 // core.Transient and retry nothing themselves.
 type Notifier interface {
-	// Name is what the log calls it, such as "mail".
+	// Name names the notifier in the log, such as "mail".
 	Name() string
-	// Notify tells an outcome, or does nothing where nobody asked for it.
+	// Notify reports an outcome, or does nothing if nobody asked for it.
 	Notify(ctx context.Context, e core.Entry) error
 }
 
-// Outbox keeps which outcomes are still to be notified, so that another process
-// notifies if the one that began dies. Implementations may be called
-// concurrently; writes are durable when they return.
-type Outbox interface {
-	// Add notes that the outcome of the entry with that id is to be notified: by
-	// the caller for the time of lease, by anybody after that. It is called before
-	// the outcome is saved and may be called again.
-	Add(ctx context.Context, id string, lease time.Duration) error
-	// Done removes the id.
-	Done(ctx context.Context, id string) error
-	// Claim extends the leases of the ids in working, which the caller is
-	// notifying, as far as they are still noted. It returns at most 100 other ids
-	// whose lease has expired, with a new lease for the caller.
-	Claim(ctx context.Context, working []string, lease time.Duration) ([]string, error)
+// Observer is called with what happens, for metrics. Its methods must return at
+// once and may be called concurrently.
+type Observer interface {
+	// Delivery reports how long it took to accept a delivery, or to refuse it with
+	// that code; p and k are "" if they are not known.
+	Delivery(p core.Provider, k core.EventKind, refused core.Code, took time.Duration)
+	// Outcome reports an outcome, and how long after its acceptance.
+	Outcome(status core.Status, failed core.Code, after time.Duration)
+	// Step reports a step of a deployment.
+	Step(name core.StepName, state core.StepState, took time.Duration)
+	// StoreCall reports a call of the Store, the Queue or the Outbox.
+	StoreCall(name string, took time.Duration, err error)
 }
+
+// nobody is the Observer that does nothing.
+type nobody struct{}
+
+func (nobody) Delivery(core.Provider, core.EventKind, core.Code, time.Duration) {}
+func (nobody) Outcome(core.Status, core.Code, time.Duration)                    {}
+func (nobody) Step(core.StepName, core.StepState, time.Duration)                {}
+func (nobody) StoreCall(string, time.Duration, error)                           {}

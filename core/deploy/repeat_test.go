@@ -27,8 +27,8 @@ func TestRepeatForAnotherBranch(t *testing.T) {
 				}
 				e := w.settled(id)
 				w.is(e, core.StatusOK, "")
-				if e.Deploys != "main" || e.Signature != core.SignatureUnchecked || len(e.Notes) != 1 {
-					t.Errorf("the entry tells of the first delivery: %q, %s, %q", e.Deploys, e.Signature, e.Notes)
+				if e.DeployBranch != "main" || e.Signature != core.SignatureUnchecked || len(e.Notes) != 1 {
+					t.Errorf("the entry tells of the first delivery: %q, %s, %q", e.DeployBranch, e.Signature, e.Notes)
 				}
 			})
 		})

@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -107,10 +106,7 @@ func TestPayloadSentAgainByHand(t *testing.T) {
 func TestCapturedReport(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) {
-			return []core.Secret{core.NewSecret("travis")}, nil
-		}
-		w.service = deploy.New(w.options)
+		w.travisKeys()
 		report := func(id string) deploy.Receipt {
 			t.Helper()
 			r := w.request(w.build(commit1, core.BuildFailed), "Signed-With", "travis", "X-Github-Delivery", id)

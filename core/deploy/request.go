@@ -2,17 +2,17 @@ package deploy
 
 import "github.com/nodejitsu/webhooks/core"
 
-// Request is a delivery with what the HTTP request said around it.
+// Request is a delivery with what the HTTP request said besides.
 type Request struct {
 	UUID        string // of the request
 	Delivery    core.Delivery
-	Credentials *core.Credentials // Basic auth; nil where there was none, or none in that form
-	User        string            // parameter user: whose deployment it is; "" where not said
-	Branch      string            // parameter branch: deploy this one only; "" where not said
+	Credentials *core.Credentials // of Basic auth; nil if there were none
+	User        string            // parameter user: whose deployment it is; "" if not given
+	Branch      string            // parameter branch: the one branch to deploy; "" if not given
 }
 
 // Receipt is the answer to a delivery that was accepted.
 type Receipt struct {
 	Change core.Change
-	Repeat bool // an earlier delivery's entry; nothing was deployed for this one
+	Repeat bool // the change is of an earlier delivery's entry; this one started nothing
 }

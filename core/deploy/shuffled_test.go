@@ -25,7 +25,7 @@ func TestShuffledDeliveries(t *testing.T) {
 			commits := make([]string, 6) // as they were pushed
 			for i := range commits {
 				commits[i] = strings.Repeat(fmt.Sprintf("%x", i+10), 40)
-				w.source.Commit(w.repo, commits[i], map[string]string{"package.json": `{"name":"hello","version":"1.0.0"}`})
+				w.forge.Commit(w.repo, commits[i], map[string]string{"package.json": `{"name":"hello","version":"1.0.0"}`})
 			}
 			ids := map[string]bool{}
 			order := random.Perm(len(commits))

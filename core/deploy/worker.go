@@ -11,49 +11,49 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Causes for which an attempt is broken off.
+// Causes for which an attempt is aborted.
 var (
 	errStopping  = errors.New("the worker is stopping")
-	errClaimLost = errors.New("the claim was lost to somebody else")
+	errClaimLost = errors.New("the claim was lost")
 )
 
-// maxLost is how often an entry may lose its worker without a word, as one
-// does that crashes the process, before it is given up.
+// maxLost is how often an attempt at an entry may end by an expired claim, as it
+// does if it crashes the process, before the entry fails.
 const maxLost = 5
 
-// Worker takes entries from the queue and brings them to their outcome.
+// Worker claims entries from the queue and brings them to their outcome.
 type Worker struct {
-	o     Options
-	slots chan struct{} // one token for each attempt at a time
+	*engine
+	slots chan struct{} // a token for each concurrent attempt
 	freed chan struct{} // size 1: an attempt ended, so its lane is free
 
-	stopClaiming context.CancelFunc
-	breakOff     context.CancelCauseFunc
-	claiming     sync.WaitGroup
-	attempts     sync.WaitGroup
-	told         *notifications
+	stopClaiming  context.CancelFunc
+	abort         context.CancelCauseFunc
+	claiming      sync.WaitGroup
+	attempts      sync.WaitGroup
+	notifications *notifications
 }
 
 // NewWorker returns a Worker that is not started.
 func NewWorker(o Options) *Worker {
-	o = o.withDefaults()
-	return &Worker{o: o, slots: make(chan struct{}, o.Workers), freed: make(chan struct{}, 1)}
+	e := newEngine(o)
+	return &Worker{engine: e, slots: make(chan struct{}, e.Workers), freed: make(chan struct{}, 1)}
 }
 
-// Start begins to claim entries, until Stop: the end of ctx ends nothing.
+// Start claims entries until Stop. The end of ctx does not end it.
 func (w *Worker) Start(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	claim, stopClaiming := context.WithCancel(ctx)
-	work, breakOff := context.WithCancelCause(ctx)
-	w.stopClaiming, w.breakOff, w.told = stopClaiming, breakOff, newNotifications(ctx, w.o)
-	w.told.start()
+	work, abort := context.WithCancelCause(ctx)
+	w.stopClaiming, w.abort, w.notifications = stopClaiming, abort, newNotifications(ctx, w.engine)
+	w.notifications.start()
 	w.claiming.Go(func() { w.run(claim, work) })
 	return nil
 }
 
-// Stop claims nothing more and waits for the attempts at work. Those that are
-// not through when ctx ends are broken off and put back into the queue, for
-// another worker to take up at once. It may be called without Start.
+// Stop claims nothing more and waits for the attempts that are under way. Those
+// that are not done when ctx ends are aborted and requeued, so that another
+// worker can claim them at once. It may be called without Start.
 func (w *Worker) Stop(ctx context.Context) error {
 	if w.stopClaiming == nil {
 		return nil
@@ -65,15 +65,15 @@ func (w *Worker) Stop(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		w.breakOff(errStopping)
+		w.abort(errStopping)
 		<-done
 	}
-	w.breakOff(errStopping)
-	w.told.end(ctx)
+	w.abort(errStopping)
+	w.notifications.stop(ctx)
 	return nil
 }
 
-// run claims until claim ends; attempts run under work.
+// run claims entries until claim ends. Attempts run under work.
 func (w *Worker) run(claim, work context.Context) {
 	failing := false // and logged
 	for {
@@ -82,8 +82,9 @@ func (w *Worker) run(claim, work context.Context) {
 		case <-claim.Done():
 			return
 		}
-		begin := w.o.Now() // the lease begins no earlier
-		c, found, next, err := w.o.Queue.Claim(claim, w.o.Lease)
+		begin := w.Now() // the lease begins no earlier
+		c, found, next, err := w.Queue.Claim(claim, w.Lease)
+		w.Observer.StoreCall("claim", w.Now().Sub(begin), err)
 		if err == nil && found {
 			w.attempts.Go(func() {
 				w.handle(work, c, begin)
@@ -97,7 +98,7 @@ func (w *Worker) run(claim, work context.Context) {
 		}
 		<-w.slots
 		if err != nil && claim.Err() == nil && !failing {
-			w.o.Logger.ErrorContext(claim, "claiming failed", "error", err)
+			w.Logger.ErrorContext(claim, "claiming failed", "error", err)
 		}
 		failing = err != nil
 		if !w.idle(claim, next) {
@@ -106,23 +107,24 @@ func (w *Worker) run(claim, work context.Context) {
 	}
 }
 
-// How long a worker waits that is not told of something to claim. Leases run
-// out and wake-ups get lost; and a next that is wrong must not keep it busy.
+// The bounds of how long a worker waits that found nothing to claim: leases
+// expire and signals get lost, and a wrong time must not keep it busy.
 const (
 	longestIdle  = 2 * time.Second
 	shortestIdle = 100 * time.Millisecond
 )
 
-// idle waits until there may be something to claim; false when claim ends.
+// idle waits until there may be something to claim. It returns false when claim
+// ends.
 func (w *Worker) idle(claim context.Context, next time.Time) bool {
 	wait := longestIdle
 	if !next.IsZero() {
-		wait = min(max(next.Sub(w.o.Now()), shortestIdle), longestIdle)
+		wait = min(max(next.Sub(w.Now()), shortestIdle), longestIdle)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case <-w.o.Queue.Ready():
+	case <-w.Queue.Ready():
 	case <-w.freed:
 	case <-timer.C:
 	case <-claim.Done():
@@ -131,11 +133,11 @@ func (w *Worker) idle(claim context.Context, next time.Time) bool {
 	return true
 }
 
-// handle makes one attempt at an entry that was claimed then, and keeps the
-// claim meanwhile.
+// handle makes one attempt at an entry and renews the claim, which was made at
+// the given time, meanwhile.
 func (w *Worker) handle(ctx context.Context, c Claim, claimed time.Time) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	a := newAttempt(w.o, c, w.told)
+	a := newAttempt(w.engine, c, w.notifications)
 	var renewing sync.WaitGroup
 	stop := make(chan struct{})
 	renewing.Go(func() { w.renew(ctx, a, claimed, stop, cancel) })
@@ -144,30 +146,30 @@ func (w *Worker) handle(ctx context.Context, c Claim, claimed time.Time) {
 	renewing.Wait()
 	cancel(nil)
 	if err != nil {
-		w.o.Logger.ErrorContext(ctx, "attempt broken off", "entry_id", c.Change.Entry.ID,
+		w.Logger.ErrorContext(ctx, "attempt aborted", "entry_id", c.Change.Entry.ID,
 			"uuid", c.Change.Entry.UUID, "attempt", c.Attempt, "error", err)
 	}
 }
 
-// try runs the attempt. A panic is one more way to fail: it must not end the
-// process, nor come again for ever.
+// try runs the attempt. A panic is a failure: it must not end the process, nor
+// happen again for ever.
 func (w *Worker) try(ctx context.Context, a *attempt) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.o.Logger.ErrorContext(ctx, "attempt panicked", "entry_id", a.entry.ID, "uuid", a.entry.UUID,
+			e := a.claim.Change.Entry
+			w.Logger.ErrorContext(ctx, "attempt panicked", "entry_id", e.ID, "uuid", e.UUID,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = a.fail(context.WithoutCancel(ctx), core.NewError(core.CodeInternal, "", fmt.Errorf("panic: %v", p)))
+			err = a.conclude(context.WithoutCancel(ctx), failureOf(core.CodeInternal, fmt.Errorf("panic: %v", p)))
 		}
 	}()
 	return a.run(ctx)
 }
 
-// renew keeps the claim until stop. Where it is lost, or could not be renewed
-// for two thirds of its time, the attempt is broken off before somebody else
-// may have begun another.
+// renew renews the claim until stop. If the claim is lost, or could not be renewed
+// for two thirds of its lease, the attempt is aborted before another one may have
+// begun.
 func (w *Worker) renew(ctx context.Context, a *attempt, renewed time.Time, stop <-chan struct{}, cancel context.CancelCauseFunc) {
-	every := w.o.Lease / 6
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(w.Lease / 6)
 	defer ticker.Stop()
 	for {
 		select {
@@ -177,18 +179,19 @@ func (w *Worker) renew(ctx context.Context, a *attempt, renewed time.Time, stop 
 			return
 		case <-ticker.C:
 		}
-		// The lease begins somewhere within the call; and one that takes
-		// longer than the claim is sure to last renews nothing.
-		begin := w.o.Now()
-		left := w.o.sure() - begin.Sub(renewed)
-		call, done := context.WithTimeout(ctx, min(w.o.StoreTimeout, max(left, 0)))
-		newest, err := w.o.Queue.Renew(call, a.claim, w.o.Lease)
+		// The lease begins at some time during the call; and a call that takes longer
+		// than the claim is certain to last renews nothing.
+		begin := w.Now()
+		left := w.certain() - begin.Sub(renewed)
+		call, done := context.WithTimeout(ctx, min(w.StoreTimeout, max(left, 0)))
+		newest, err := w.Queue.Renew(call, a.claim, w.Lease)
 		done()
+		w.Observer.StoreCall("renew", w.Now().Sub(begin), err)
 		switch {
 		case err == nil:
 			renewed = begin
 			a.noteNewest(newest)
-		case errors.Is(err, core.ErrConflict), w.o.Now().Sub(renewed) >= w.o.sure():
+		case errors.Is(err, core.ErrConflict), w.Now().Sub(renewed) >= w.certain():
 			cancel(fmt.Errorf("%w: %w", errClaimLost, err))
 			return
 		}

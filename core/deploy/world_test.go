@@ -1,7 +1,9 @@
 package deploy_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/textproto"
 	"strings"
@@ -22,25 +24,25 @@ const (
 	waits   = "notifications: webhook"
 )
 
-// told is a provider whose payload is the event itself, as JSON.
-type told core.Provider
+// plain is a provider whose payload is the event itself, as JSON.
+type plain core.Provider
 
-func (p told) Name() core.Provider { return core.Provider(p) }
-func (p told) Recognize(d core.Delivery) bool {
+func (p plain) Name() core.Provider { return core.Provider(p) }
+func (p plain) Recognize(d core.Delivery) bool {
 	return strings.Contains(string(d.Payload), `"Provider":"`+string(p)+`"`)
 }
 
-func (told) Resembles(core.Delivery) bool { return false }
+func (plain) Resembles(core.Delivery) bool { return false }
 
 // DeliveryID returns the id of GitHub's header; reports of builds have none.
-func (p told) DeliveryID(d core.Delivery) (string, bool) {
-	if p == told(core.ProviderTravis) {
+func (p plain) DeliveryID(d core.Delivery) (string, bool) {
+	if p == plain(core.ProviderTravis) {
 		return "", false
 	}
 	return d.Header.Get("X-Github-Delivery"), false
 }
 
-func (p told) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
+func (p plain) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	signed := d.Header.Get("Signed-With")
 	switch {
 	case signed == "":
@@ -58,7 +60,7 @@ func (p told) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) 
 	return core.SignatureInvalid, -1
 }
 
-func (p told) Parse(d core.Delivery) (core.Event, error) {
+func (p plain) Parse(d core.Delivery) (core.Event, error) {
 	var event core.Event
 	if err := json.Unmarshal(d.Payload, &event); err != nil {
 		return core.Event{}, core.NewError(core.CodeProviderNotSupported, "", err)
@@ -66,11 +68,52 @@ func (p told) Parse(d core.Delivery) (core.Event, error) {
 	return event, nil
 }
 
+// keys are public keys of a provider.
+type keys func(ctx context.Context, missed bool) ([]core.Secret, error)
+
+func (k keys) Keys(ctx context.Context, missed bool) ([]core.Secret, error) { return k(ctx, missed) }
+
+// travisKeys makes the key "travis" Travis CI's.
+func (w *world) travisKeys() {
+	w.options.Keys = map[core.Provider]deploy.KeySource{core.ProviderTravis: keys(func(context.Context, bool) ([]core.Secret, error) {
+		return []core.Secret{core.NewSecret("travis")}, nil
+	})}
+	w.service = deploy.New(w.options)
+}
+
+// gate is a gate that a push has to pass if a file of the commit says so.
+type gate struct {
+	name, path string
+	keys       []string
+	err        error // of reading what the file says
+}
+
+func (g gate) Name() string { return g.name }
+
+func (g gate) Required(ctx context.Context, push core.Entry, file func(context.Context, string) ([]byte, error)) (core.Wait, error) {
+	text, err := file(ctx, g.path)
+	switch {
+	case errors.Is(err, core.ErrNotFound):
+		return core.Wait{Reason: "There is no " + g.path}, nil
+	case err != nil:
+		return core.Wait{}, err
+	case g.err != nil:
+		return core.Wait{Note: "unreadable: " + g.err.Error(), Reason: "It is unreadable"}, nil
+	case string(text) != waits:
+		return core.Wait{Reason: "read"}, nil
+	}
+	wait := core.Wait{Keys: g.keys, For: "the report of " + g.name, Reason: "read"}
+	if push.SkipsCI {
+		wait.Never = "The push asks " + g.name + " to build nothing"
+	}
+	return wait, nil
+}
+
 // world is a Service and its Worker among fakes, within a synctest bubble.
 type world struct {
 	t        *testing.T
 	store    *coretest.Memory
-	source   *coretest.Source
+	forge    *coretest.Forge
 	platform *coretest.Platform
 	accounts *coretest.Accounts
 	options  deploy.Options
@@ -84,22 +127,21 @@ func inWorld(t *testing.T, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
-			t: t, store: coretest.NewMemory(nil, 0), source: coretest.NewSource(),
+			t: t, store: coretest.NewMemory(nil, 0), forge: coretest.NewForge(),
 			platform: coretest.NewPlatform(), accounts: coretest.NewAccounts(),
-			repo: core.Repository{Forge: "github.com", Owner: "dscape", Name: "hello", DefaultBranch: "main"},
+			repo: core.Repository{Forge: core.GitHubHost, Owner: "dscape", Name: "hello", DefaultBranch: "main"},
 		}
 		w.accounts.AddUser("dscape", core.NewSecret("secret"))
 		for _, commit := range []string{commit1, commit2, commit3} {
-			w.source.Commit(w.repo, commit, map[string]string{"package.json": `{"name":"hello","version":"1.0.0"}`})
+			w.forge.Commit(w.repo, commit, map[string]string{"package.json": `{"name":"hello","version":"1.0.0"}`})
 		}
 		var ids atomic.Int64
 		w.options = deploy.Options{
-			Providers: []deploy.Provider{told(core.ProviderGitHub), told(core.ProviderTravis)},
+			Providers: []deploy.Provider{plain(core.ProviderGitHub), plain(core.ProviderTravis)},
+			Forges:    map[string]deploy.Forge{core.GitHubHost: w.forge},
+			Gates:     []deploy.Gate{gate{name: "travis", path: ".travis.yml", keys: []string{"build"}}},
 			Store:     w.store, Queue: w.store, Watcher: w.store,
-			Accounts: w.accounts, Source: w.source, Platform: w.platform,
-			TravisConfig: func(yml []byte, _ string) (bool, string, error) {
-				return string(yml) == waits, "read", nil
-			},
+			Accounts: w.accounts, Platform: w.platform,
 			NewID: func() string { return fmt.Sprintf("%032x", ids.Add(1)) },
 		}
 		w.service, w.worker = deploy.New(w.options), deploy.NewWorker(w.options)
@@ -124,7 +166,7 @@ func (w *world) stop() {
 // waiting gives commits a .travis.yml that says to wait.
 func (w *world) waiting(commits ...string) {
 	for _, commit := range commits {
-		w.source.Commit(w.repo, commit, map[string]string{
+		w.forge.Commit(w.repo, commit, map[string]string{
 			"package.json": `{"name":"hello","version":"1.0.0"}`, ".travis.yml": waits,
 		})
 	}
@@ -142,7 +184,10 @@ func (w *world) build(commit string, state core.BuildState) core.Event {
 		Provider: core.ProviderTravis, Kind: core.EventBuild, Name: "push",
 		Repository: core.Repository{Forge: w.repo.Forge, Owner: w.repo.Owner, Name: w.repo.Name}, Branch: "main",
 		Commit: core.Commit{ID: commit}, Commits: []string{commit},
-		Build: core.Build{ID: "1", Number: "1", State: state, Type: "push"},
+		Build: core.Build{
+			Gate: "travis", Key: "build", Name: "Travis CI's build 1", Deploys: true,
+			ID: "1", Number: "1", State: state, Type: "push",
+		},
 	}
 }
 

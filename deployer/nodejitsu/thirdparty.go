@@ -14,6 +14,7 @@ import (
 type thirdPartyWire struct {
 	ID       string   `json:"id"`
 	Provider string   `json:"provider"`
+	Forge    string   `json:"forge,omitempty"`
 	App      string   `json:"app,omitempty"`
 	Login    string   `json:"login,omitempty"`
 	Scopes   []string `json:"scopes,omitempty"`
@@ -35,7 +36,7 @@ func (c *Client) ThirdPartyTokens(ctx context.Context, user string) ([]core.Thir
 	tokens := make([]core.ThirdPartyToken, 0, len(list))
 	for _, w := range list {
 		t := core.ThirdPartyToken{
-			ID: w.ID, Provider: w.Provider, App: w.App, Login: w.Login,
+			ID: w.ID, Provider: w.Provider, Forge: w.Forge, App: w.App, Login: w.Login,
 			Scopes: w.Scopes, Token: core.NewSecret(w.Token), Required: w.Required,
 		}
 		if t.App == "" {
@@ -62,7 +63,7 @@ func thirdPartyList(answer json.RawMessage) ([]thirdPartyWire, error) {
 // SetThirdPartyToken stores t for user, and replaces one with the same ID.
 func (c *Client) SetThirdPartyToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
 	body := thirdPartyWire{
-		ID: t.ID, Provider: t.Provider, App: t.App, Login: t.Login,
+		ID: t.ID, Provider: t.Provider, Forge: t.Forge, App: t.App, Login: t.Login,
 		Scopes: t.Scopes, Token: t.Token.Reveal(), Required: t.Required,
 	}
 	return c.call(ctx, request{doing: "store third-party token", method: http.MethodPost, path: []string{"users", user, "thirdparty"}, body: body}, nil)

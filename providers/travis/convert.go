@@ -22,6 +22,7 @@ func (p payload) event() (core.Event, error) {
 			Timestamp: field.Time(p.committedAt),
 		},
 		Build: core.Build{
+			Gate: gateName, Key: gateKey, Name: "Travis CI's build " + cmp.Or(field.Word(p.number), field.Word(p.id)), Deploys: true,
 			ID: field.Word(p.id), Number: field.Word(p.number), State: p.buildState(), Type: p.buildType(),
 			PullRequest: p.ofPullRequest(), Message: field.Prose(p.words(), field.MaxLabel), URL: field.Link(p.buildURL),
 		},

@@ -139,7 +139,7 @@ func TestHoldTimeout(t *testing.T) {
 	repo.hook(s)
 	repo.commit("first", map[string]string{"package.json": packageJSON("slow"), ".travis.yml": travisYML})
 	id, _ := answered(repo.pushed()).json(t)["id"].(string)
-	if got := s.outcome(id, "skipped"); !strings.Contains(got["reason"].(string), "did not report") {
+	if got := s.outcome(id, "skipped"); !strings.Contains(got["reason"].(string), "did not come within") {
 		t.Errorf("got %v", got)
 	}
 }

@@ -84,7 +84,7 @@ func TestPublishedPayloads(t *testing.T) {
 				want, code := "ignored", ""
 				switch {
 				case push.elsewhere():
-					code = "deploy:provider:not_supported"
+					code = "deploy:forge:not_configured"
 				case event == "ping":
 					want = "ok"
 				case event == "push" && push.deploys():
@@ -96,14 +96,14 @@ func TestPublishedPayloads(t *testing.T) {
 			// decide: it is a push, a ping, or unknown.
 			want, code := "ignored", ""
 			switch {
-			case push.elsewhere():
+			case event != "ping" && !push.is():
 				code = "deploy:provider:not_supported"
+			case push.elsewhere():
+				code = "deploy:forge:not_configured"
 			case event == "ping":
 				want = "ok"
 			case push.deploys():
 				code = "deploy:github:no_pkg_json"
-			case !push.is():
-				code = "deploy:provider:not_supported"
 			}
 			if push.is() {
 				if posted[push.key()] {

@@ -15,6 +15,9 @@ func TestInvalidRequests(t *testing.T) {
 	s := serve(t)
 	ping := `{"zen":"x","hook_id":1}`
 	credentials := `{"credentials":"dscape:ghp_x"}`
+	giteaPush := `{"ref":"refs/heads/main","before":"` + strings.Repeat("0", 40) + `","after":"` + strings.Repeat("1", 40) + `",
+		"compare_url":"https://gitea.example.com/dscape/hello/compare/0...1","commits":[],"repository":{"name":"hello","full_name":"dscape/hello",
+		"owner":{"login":"dscape"},"html_url":"https://gitea.example.com/dscape/hello","default_branch":"main"}}`
 	deploy := func(query string) request {
 		return request{path: "/1/deploy?" + query, body: ping, header: event("ping")}
 	}
@@ -33,6 +36,10 @@ func TestInvalidRequests(t *testing.T) {
 		"deploy, query that is none":       {deploy("branch=%zz"), 400, "deploy:params:invalid", "query"},
 		"deploy, unsigned for a user":      {request{path: "/1/deploy?user=dscape", body: ping, header: event("ping"), anonymous: true}, 401, "deploy:auth:bad_creds", "Basic"},
 		"deploy, other scheme":             {request{path: "/1/deploy", body: ping, header: map[string]string{"Authorization": "Bearer abc", "X-GitHub-Event": "ping"}, anonymous: true}, 401, "deploy:auth:bad_creds", "Basic"},
+		"deploy, Gitea's push":             {request{path: "/1/deploy", body: giteaPush, header: map[string]string{"X-Gitea-Event": "push", "X-GitHub-Event": "push"}}, 400, "deploy:forge:not_configured", "gitea.example.com"},
+		"deploy, GitHub's, other forge":    {request{path: "/1/deploy", body: giteaPush, header: event("push")}, 400, "deploy:forge:not_configured", "gitea.example.com"},
+		"auth, other forge":                {request{path: "/1/auth/gitlab", body: credentials}, 404, "auth:forge:not_configured", "gitlab"},
+		"auth, other host":                 {request{path: "/1/auth/github?forge=ghe.example.com", body: credentials}, 404, "auth:forge:not_configured", "ghe.example.com"},
 		"limit 0":                          {list("limit=0"), 400, "status:params:invalid", "limit"},
 		"limit that is no number":          {list("limit=ten"), 400, "status:params:invalid", "limit"},
 		"skip that is no number":           {list("skip=1.5"), 400, "status:params:invalid", "skip"},

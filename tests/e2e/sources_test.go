@@ -33,7 +33,7 @@ func TestUnusableSources(t *testing.T) {
 			status: 502, code: "deploy:github:download_tarball", detail: "127.0.0.2",
 		},
 		"archive-forbids":  {fault: "/legacy.tar.gz", answer: 403, status: 502, code: "deploy:github:download_tarball", detail: "403"},
-		"github-is-down":   {fault: "/contents/.travis.yml", answer: 503, status: 502, code: "deploy:github:travis_yml", detail: "503"},
+		"github-is-down":   {fault: "/contents/.travis.yml", answer: 503, status: 502, code: "deploy:gate:failed", detail: "503"},
 		"github-is-down-2": {fault: "/contents/package.json", answer: 500, status: 502, code: "deploy:github:no_pkg_json", detail: "500"},
 		"large-package":    {files: map[string]string{"package.json": `{"name":"large-package","x":"` + strings.Repeat("x", 2<<20) + `"}`}, status: 502, code: "deploy:github:no_pkg_json", detail: "1 MiB"},
 		"no-json":          {files: map[string]string{"package.json": `{"name":`}, status: 400, code: "deploy:package:invalid", detail: "JSON"},

@@ -77,7 +77,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		accept bool // the call is made to accept the delivery, by nobody's attempt yet
 	}{
 		{"auth", "platform GET /auth", true},
-		{"travis", "GitHub GET .*/contents/.travis.yml", false},
+		{"gate", "GitHub GET .*/contents/.travis.yml", false},
 		{"package", "GitHub GET .*/contents/package.json", false},
 		{"pending", "GitHub POST .*/statuses/.*", false},
 		{"tarball", "GitHub GET .*/tarball/.*", false},

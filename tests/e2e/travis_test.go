@@ -137,7 +137,7 @@ func TestTravisSignature(t *testing.T) {
 	if kept["id"] != nil || answer.header.Get("Location") != "" {
 		t.Errorf("got id %v and Location %q, at which nothing is", kept["id"], answer.header.Get("Location"))
 	}
-	if reason, _ := kept["reason"].(string); !strings.Contains(reason, "GitHub's push") {
+	if reason, _ := kept["reason"].(string); !strings.Contains(reason, "the push of the commit") {
 		t.Errorf("got reason %q", reason)
 	}
 	if n := len(h.Requests()); n != before {
@@ -278,8 +278,8 @@ func TestReportThatDeploys(t *testing.T) {
 	ci := travis{h, s, key}
 	repo := h.repository("report")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("report"), "index.js": node("by a report")})
-	ignored := ci.report(s.deployURL(), sim.TravisBuild{Repo: "report", Commit: commit, Branch: "main"}).change(t, 200, "ignored")
-	if reason, _ := ignored["reason"].(string); !strings.Contains(reason, `"master"`) { // the payload names no default branch
+	ignored := ci.report(s.deployURL()+"?branch=trunk", sim.TravisBuild{Repo: "report", Commit: commit, Branch: "main"}).change(t, 200, "ignored")
+	if reason, _ := ignored["reason"].(string); !strings.Contains(reason, `"trunk"`) {
 		t.Errorf("got reason %q", reason)
 	}
 	change := ci.report(s.deployURL()+"?branch=main", sim.TravisBuild{Repo: "report", Commit: commit, Branch: "main"}).change(t, 200, "ok")
@@ -295,5 +295,14 @@ func TestReportThatDeploys(t *testing.T) {
 	}
 	if app := s.app("report.localhost"); app.status != http.StatusOK || app.body != "by a report" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
+	}
+
+	// The payload names no default branch, so GitHub is asked.
+	second := repo.commit("second", map[string]string{"package.json": packageJSON("report"), "index.js": node("by another report")})
+	ci.report(s.deployURL(), sim.TravisBuild{Repo: "report", Commit: second, Branch: "main"}).change(t, 200, "ok")
+	third := repo.commit("third", map[string]string{"package.json": packageJSON("report"), "index.js": node("of a feature")})
+	ignored = ci.report(s.deployURL(), sim.TravisBuild{Repo: "report", Commit: third, Branch: "feature", Number: "3"}).change(t, 200, "ignored")
+	if reason, _ := ignored["reason"].(string); !strings.Contains(reason, `only "main" is deployed`) {
+		t.Errorf("got reason %q", reason)
 	}
 }

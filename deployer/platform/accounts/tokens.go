@@ -80,6 +80,7 @@ func (a *Accounts) DestroyToken(user, name string) error {
 // thirdPartyDocument is a third-party token as it is stored.
 type thirdPartyDocument struct {
 	Provider string    `json:"provider"`
+	Forge    string    `json:"forge,omitempty"`
 	App      string    `json:"app"`
 	Login    string    `json:"login,omitempty"`
 	Scopes   []string  `json:"scopes,omitempty"`
@@ -112,7 +113,7 @@ func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 				return
 			}
 			tokens = append(tokens, core.ThirdPartyToken{
-				ID: id, Provider: d.Provider, App: d.App, Login: d.Login,
+				ID: id, Provider: d.Provider, Forge: d.Forge, App: d.App, Login: d.Login,
 				Scopes: d.Scopes, Token: token, Required: d.Required,
 			})
 		})
@@ -172,14 +173,14 @@ func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 	if t.App == "" {
 		t.App = core.AnyApp
 	}
-	if !tokenName(t.ID) || !tokenName(t.Provider) || t.App != core.AnyApp && !core.ValidName(t.App) {
+	if !tokenName(t.ID) || !tokenName(t.Provider) || t.Forge != "" && !tokenName(t.Forge) || t.App != core.AnyApp && !core.ValidName(t.App) {
 		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs an id and a provider of letters, digits, space and ._@:-, and a valid app name, or %q for all", core.AnyApp)
 	}
 	if t.Token.IsZero() || len(t.Token.Reveal()) > 4<<10 || len(t.Login) > maxTokenName || len(t.Scopes) > 100 {
 		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs a token of at most 4 KiB, and a login and scopes within their limits")
 	}
 	d := thirdPartyDocument{
-		Provider: t.Provider, App: t.App, Login: t.Login, Scopes: t.Scopes,
+		Provider: t.Provider, Forge: t.Forge, App: t.App, Login: t.Login, Scopes: t.Scopes,
 		Sealed: a.o.Seal.Seal(t.Token, sealedFor(user, t.ID)), Required: t.Required, CTime: a.o.Now().UTC(),
 	}
 	return a.update("storing a third-party token", user, func(tx *bbolt.Tx) error {

@@ -40,6 +40,7 @@ func (a *API) destroyToken(c *call) error {
 type thirdParty struct {
 	ID       string   `json:"id"`
 	Provider string   `json:"provider"`
+	Forge    string   `json:"forge,omitempty"`
 	App      string   `json:"app,omitempty"`
 	Login    string   `json:"login,omitempty"`
 	Scopes   []string `json:"scopes,omitempty"`
@@ -60,7 +61,7 @@ func (a *API) listThirdParty(c *call) error {
 		if c.who.Service {
 			token = t.Token.Reveal()
 		}
-		list = append(list, thirdParty{t.ID, t.Provider, t.App, t.Login, t.Scopes, token, t.Required})
+		list = append(list, thirdParty{t.ID, t.Provider, t.Forge, t.App, t.Login, t.Scopes, token, t.Required})
 	}
 	return c.answer(http.StatusOK, list)
 }
@@ -71,7 +72,7 @@ func (a *API) setThirdParty(c *call) error {
 		return err
 	}
 	t := core.ThirdPartyToken{
-		ID: given.ID, Provider: given.Provider, App: given.App, Login: given.Login,
+		ID: given.ID, Provider: given.Provider, Forge: given.Forge, App: given.App, Login: given.Login,
 		Scopes: given.Scopes, Token: core.NewSecret(given.Token), Required: given.Required,
 	}
 	if err := a.o.Accounts.SetThirdParty(c.user, t); err != nil {

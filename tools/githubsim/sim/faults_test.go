@@ -91,7 +91,7 @@ func TestFaults(t *testing.T) {
 	}
 
 	b.Fail(sim.Matching("", "/legacy.tar.gz/"), 1, 0, nil)
-	body, err := client.Tarball(t.Context(), hello(), commit, core.Secret{})
+	body, err := client.Archive(t.Context(), hello(), commit, core.Secret{})
 	if err != nil {
 		t.Fatal(err)
 	}

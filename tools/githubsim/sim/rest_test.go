@@ -119,6 +119,9 @@ func TestContents(t *testing.T) {
 	if got, err := client.File(t.Context(), hello(), first, "lib/a b.js", core.Secret{}); string(got) != "ab" || err != nil {
 		t.Errorf("client: got %q, %v", got, err)
 	}
+	if got, err := client.DefaultBranch(t.Context(), hello(), core.Secret{}); got != "main" || err != nil {
+		t.Errorf("default branch: got %q, %v", got, err)
+	}
 	for _, path := range []string{"lib", "out", "nope"} {
 		if _, err := client.File(t.Context(), hello(), first, path, core.Secret{}); !errors.Is(err, core.ErrNotFound) {
 			t.Errorf("client, %s: got %v, want %v", path, err, core.ErrNotFound)
@@ -165,7 +168,7 @@ func TestTarball(t *testing.T) {
 		commit := b.commit("first", map[string]string{"package.json": "{}", "lib/a.js": "a"})
 		b.push("main")
 		client := b.client()
-		body, err := client.Tarball(t.Context(), hello(), commit, core.NewSecret("token"))
+		body, err := client.Archive(t.Context(), hello(), commit, core.NewSecret("token"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +182,7 @@ func TestTarball(t *testing.T) {
 			t.Errorf("got %q of commit %s, want %q of %s", files, comment, want, commit)
 		}
 		for _, ref := range []string{strings.Repeat("1", 40), "--output=x", "main..main"} {
-			if _, err := client.Tarball(t.Context(), hello(), ref, core.NewSecret("token")); !errors.Is(err, core.ErrNotFound) {
+			if _, err := client.Archive(t.Context(), hello(), ref, core.NewSecret("token")); !errors.Is(err, core.ErrNotFound) {
 				t.Errorf("%s: got %v, want %v", ref, err, core.ErrNotFound)
 			}
 		}
@@ -286,7 +289,7 @@ func TestStatuses(t *testing.T) {
 	b.AddUser("octo", "none", []string{"user"})
 	client := b.client()
 	set := func(token core.Secret, commit string, s deploy.CommitStatus) error {
-		return client.SetStatus(t.Context(), hello(), commit, s, token)
+		return client.CommitStatus(t.Context(), hello(), commit, s, token)
 	}
 	for _, s := range []deploy.CommitStatus{
 		{State: "pending", Description: "deploying"},

@@ -5,9 +5,6 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
-	"net/netip"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,13 +28,13 @@ func deployModule(cfg config.Config) fx.Option {
 		fx.Provide(
 			func(
 				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, outbox deploy.Outbox, accounts deploy.Accounts,
-				source deploy.Source, platform deploy.Platform, client *nodejitsu.Client, log *slog.Logger,
+				forges map[string]deploy.Forge, platform deploy.Platform, client *nodejitsu.Client, log *slog.Logger,
 			) (deploy.Options, error) {
 				o := deployOptions(cfg)
 				o.Store, o.Queue, o.Watcher, o.Outbox, o.Accounts = store, queue, watcher, outbox, accounts
-				o.Source, o.Platform, o.Logger = source, platform, log
+				o.Forges, o.Platform, o.Logger = forges, platform, log
 				var err error
-				if o.TravisKeys, err = travisKeys(cfg, log); err == nil {
+				if o.Keys, err = providerKeys(cfg, log); err == nil {
 					o.Notifiers, err = notifiers(cfg, client)
 				}
 				return o, err
@@ -64,60 +61,36 @@ func deployOptions(cfg config.Config) deploy.Options {
 		Providers: []deploy.Provider{
 			gitlab.Provider{}, bitbucket.Provider{}, gitea.Provider{}, github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{},
 		},
-		Forges:       forges(cfg.GitHubURL),
-		TravisConfig: travisConfig,
-		AuthTimeout:  cfg.AuthTimeout, HoldTimeout: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
+		Gates:       []deploy.Gate{travis.Gate{}},
+		AuthTimeout: cfg.AuthTimeout, HoldTimeout: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
 		Workers: cfg.Workers, UploadTimeout: cfg.UploadTimeout, BaseURL: cfg.BaseURL,
 		Gzip:  fastGzip(),
 		NewID: newID, Jitter: rand.Float64,
 	}
 }
 
-// forges returns the hosts whose repositories GitHub's API at a URL serves, which is
-// the default if the URL is empty. An API on this machine is a simulator, or a proxy,
-// of github.com.
-func forges(api string) []string {
-	u, err := url.Parse(api)
-	if err != nil || u.Host == "" {
-		return []string{"github.com"}
-	}
-	host := strings.TrimPrefix(strings.ToLower(u.Host), "api.")
-	if loopback(u.Hostname()) {
-		return []string{"github.com", host}
-	}
-	return []string{host}
-}
-
-func loopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.IsLoopback()
-}
-
-// travisKeys returns the keys of the settings, or else those of Travis CI's API.
-func travisKeys(cfg config.Config, log *slog.Logger) (func(context.Context, bool) ([]core.Secret, error), error) {
+// providerKeys returns the keys of the providers that sign deliveries with keys of
+// their own: Travis CI's are those of the settings, or else those of its API.
+func providerKeys(cfg config.Config, log *slog.Logger) (map[core.Provider]deploy.KeySource, error) {
 	pinned, err := cfg.TravisKeys()
 	if err != nil {
 		return nil, err
 	}
 	if len(pinned) > 0 {
-		return func(context.Context, bool) ([]core.Secret, error) { return pinned, nil }, nil
+		return map[core.Provider]deploy.KeySource{core.ProviderTravis: pinnedKeys(pinned)}, nil
 	}
 	keys, err := travisapi.New(travisapi.Options{URL: cfg.TravisURL, PrivateHosts: cfg.PrivateHosts, Logger: log})
 	if err != nil {
 		return nil, err
 	}
-	return keys.Known, nil
+	return map[core.Provider]deploy.KeySource{core.ProviderTravis: keys}, nil
 }
 
-// travisConfig returns what a .travis.yml says about webhooks.
-func travisConfig(yml []byte, branch string) (notifies bool, reason string, err error) {
-	c, err := travis.ParseConfig(yml)
-	if err != nil {
-		return false, "", err
-	}
-	notifies, reason = c.Notifies(branch)
-	return notifies, reason, nil
-}
+// pinnedKeys are keys that do not change.
+type pinnedKeys []core.Secret
+
+// Keys implements deploy.KeySource.
+func (k pinnedKeys) Keys(context.Context, bool) ([]core.Secret, error) { return k, nil }
 
 // newUUID returns a UUID of version 7, which sorts by time.
 func newUUID() string { return uuid.Must(uuid.NewV7()).String() }

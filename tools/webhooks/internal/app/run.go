@@ -95,6 +95,6 @@ func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 	if role == RolePlatform {
 		return fx.Options(common, platformModule(cfg))
 	}
-	return fx.Options(common, platformModule(cfg), clientModule(), storeModule(cfg), githubModule(cfg),
+	return fx.Options(common, platformModule(cfg), clientModule(), storeModule(cfg), forgesModule(cfg),
 		deployModule(cfg), statusModule(), authModule(), httpModule(cfg))
 }

@@ -24,7 +24,7 @@ func statusModule() fx.Option {
 
 // authModule provides the auth use case.
 func authModule() fx.Option {
-	return fx.Module("auth", fx.Provide(func(accounts auth.Accounts, github auth.GitHub) *auth.Service {
-		return auth.New(auth.Options{Accounts: accounts, GitHub: github})
+	return fx.Module("auth", fx.Provide(func(accounts auth.Accounts, forges []auth.Forge) *auth.Service {
+		return auth.New(auth.Options{Accounts: accounts, Forges: forges})
 	}))
 }

@@ -11,16 +11,23 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// githubModule provides the ports that GitHub implements.
-func githubModule(cfg config.Config) fx.Option {
-	return fx.Module("github",
+// forgesModule provides the forges that repositories are read from and accounts are
+// paired with.
+func forgesModule(cfg config.Config) fx.Option {
+	return fx.Module("forges",
 		fx.Provide(
 			func(log *slog.Logger) (*github.Client, error) {
 				return github.New(github.Options{
 					BaseURL: cfg.GitHubURL, ArchiveHosts: cfg.GitHubArchiveHosts, Logger: log,
 				})
 			},
-			func(c *github.Client) (deploy.Source, auth.GitHub) { return c, c },
+			func(gh *github.Client) (map[string]deploy.Forge, []auth.Forge) {
+				forges := map[string]deploy.Forge{}
+				for _, host := range gh.Hosts() {
+					forges[host] = gh
+				}
+				return forges, []auth.Forge{gh.Pairing()}
+			},
 		),
 	)
 }

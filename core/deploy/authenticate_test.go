@@ -53,9 +53,7 @@ func TestWhoMayDeploy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(w *world) {
-				w.options.TravisKeys = func(context.Context, bool) ([]core.Secret, error) {
-					return []core.Secret{core.NewSecret("travis")}, nil
-				}
+				w.travisKeys()
 				service := deploy.New(w.options)
 				if test.secret != nil {
 					if err := w.accounts.SetToken(w.t.Context(), "dscape", *test.secret); err != nil {
@@ -178,14 +176,14 @@ func TestRevokedTokenDoesNotStopAPublicDeployment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.source.Fail("File", core.ErrUnauthorized)
+		w.forge.Fail("File", core.ErrUnauthorized)
 		w.start()
 		e := w.settled(w.deliver(w.push(commit1)))
 		w.is(e, core.StatusOK, "")
 		if len(e.Notes) != 1 {
 			t.Errorf("got notes %q", e.Notes)
 		}
-		if got := w.source.Statuses(commit1); len(got) != 2 || got[0].State != "pending" || got[1].State != "success" {
+		if got := w.forge.Statuses(commit1); len(got) != 2 || got[0].State != "pending" || got[1].State != "success" {
 			t.Errorf("got statuses %+v", got)
 		}
 	})
@@ -196,7 +194,7 @@ func TestPrivateRepositoryNeedsATokenForAllApps(t *testing.T) {
 	t.Parallel()
 	for app, want := range map[string]core.Status{core.AnyApp: core.StatusOK, "hello": core.StatusError} {
 		inWorld(t, func(w *world) {
-			w.source.Private(w.repo, core.NewSecret("gho"))
+			w.forge.Private(w.repo, core.NewSecret("gho"))
 			err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{ID: "g", Provider: core.TokenGitHub, App: app, Token: core.NewSecret("gho")})
 			if err != nil {
 				t.Fatal(err)
