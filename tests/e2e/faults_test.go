@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -41,8 +44,8 @@ type troubled struct {
 	proxies  map[string]*faultProxy
 	report   map[string]int
 
-	seen      sync.Mutex
-	activated map[string][]string // ids of snapshots that the platform activated, by app
+	seen    sync.Mutex
+	started map[string][]string // ids of snapshots that the platform started, by app
 }
 
 func newTroubled(t *testing.T, h hub, seed uint64, onRedis bool) *troubled {
@@ -50,10 +53,10 @@ func newTroubled(t *testing.T, h hub, seed uint64, onRedis bool) *troubled {
 	tr := &troubled{
 		sender: sender{t: t, accepted: map[string]string{}},
 		random: rand.New(rand.NewPCG(seed, seed)), platform: run(t, "platform", 2),
-		report: map[string]int{}, activated: map[string][]string{},
+		report: map[string]int{}, started: map[string][]string{},
 	}
 	tr.platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", tr.platform.data)
-	witnessed := way(t, addressOf(tr.platform.platform), nil, tr.watch)
+	witnessed := way(t, addressOf(tr.platform.platform), tr.mark, tr.watch)
 	tr.proxies = map[string]*faultProxy{
 		"GitHub":   newFaultProxy(t, "github", addressOf(h.URL())),
 		"archives": newFaultProxy(t, "archives", h.ArchiveHost()),
@@ -82,15 +85,32 @@ func newTroubled(t *testing.T, h hub, seed uint64, onRedis bool) *troubled {
 	return tr
 }
 
-// watch records what the platform activates.
-func (tr *troubled) watch(asked *http.Request, answer *http.Response) {
-	parts := strings.Split(asked.URL.Path, "/") // /apps/USER/APP/snapshots/ID/activate
-	if len(parts) != 7 || parts[6] != "activate" || answer.StatusCode != http.StatusOK {
+// headerSnapshot has the snapshot that a call starts, on its way to the platform.
+const headerSnapshot = "X-Test-Snapshot"
+
+// mark puts the snapshot that a call starts into a header of the call.
+func (tr *troubled) mark(r *http.Request) {
+	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/start") {
 		return
 	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var start struct{ Snapshot string }
+	if err == nil && json.Unmarshal(body, &start) == nil {
+		r.Header.Set(headerSnapshot, start.Snapshot)
+	}
+}
+
+// watch records what the platform has started.
+func (tr *troubled) watch(asked *http.Request, answer *http.Response) {
+	snapshot := asked.Header.Get(headerSnapshot)
+	if snapshot == "" || answer.StatusCode != http.StatusOK {
+		return
+	}
+	app := strings.Split(asked.URL.Path, "/")[3] // of /apps/USER/APP/start
 	tr.seen.Lock()
 	defer tr.seen.Unlock()
-	tr.activated[parts[3]] = append(tr.activated[parts[3]], parts[5])
+	tr.started[app] = append(tr.started[app], snapshot)
 }
 
 // fault chooses a fault, and returns its name and a function that causes it for a
@@ -218,7 +238,7 @@ func (tr *troubled) flow(h hub, seed uint64) {
 			t.Errorf("%s answers %d %q, want %q", name, got.status, got.body, commitText(newest[app]))
 		}
 	}
-	tr.activations(outcomes, order)
+	tr.starts(outcomes, order)
 	tr.report["deliveries accepted, with repeats"] = delivered
 	tr.report["deliveries refused or cut off, and sent again"] = tr.refused
 	tr.report["entries"] = len(tr.accepted)
@@ -238,16 +258,18 @@ type outcome struct {
 	attempts int
 }
 
-// activations compares the calls of the platform with the entries. A snapshot may be
-// activated as often as its entry was attempted, and no app goes back to an older
-// one.
-func (tr *troubled) activations(outcomes map[string]outcome, order map[string]int) {
+// starts compares the calls of the platform with the entries. A snapshot may be
+// started as often as its entry was attempted, and no app goes back to an older one.
+func (tr *troubled) starts(outcomes map[string]outcome, order map[string]int) {
 	tr.t.Helper()
 	attempts := map[string]int{} // by snapshot
 	for _, o := range outcomes {
 		attempts[o.snapshot] += o.attempts
 	}
-	for app, snapshots := range tr.activated {
+	if len(tr.started) == 0 {
+		tr.t.Error("the platform has started nothing")
+	}
+	for app, snapshots := range tr.started {
 		last, times := -1, map[string]int{}
 		for _, id := range snapshots {
 			at := -1
@@ -261,10 +283,10 @@ func (tr *troubled) activations(outcomes map[string]outcome, order map[string]in
 			}
 			last = at
 			times[id]++
-			tr.report["activations"]++
+			tr.report["starts"]++
 			if times[id] > attempts[app+"/"+id] {
 				tr.report["duplicates"]++
-				tr.t.Errorf("%s: %s was activated %d times, in %d attempts", app, id, times[id], attempts[app+"/"+id])
+				tr.t.Errorf("%s: %s was started %d times, in %d attempts", app, id, times[id], attempts[app+"/"+id])
 			}
 		}
 	}

@@ -245,7 +245,7 @@ func TestServersThatShareARedis(t *testing.T) {
 // often it was claimed.
 type attempted struct{ at, attempts int }
 
-// platformCalls are those that activate and start, as they come to a platform.
+// platformCalls are the calls that start snapshots, as they come to a platform.
 type platformCalls struct {
 	mu    sync.Mutex
 	count int
@@ -254,7 +254,7 @@ type platformCalls struct {
 
 // platformCall is one of them. Times are counted.
 type platformCall struct {
-	app, what  string // what is "activate" or "start"
+	app        string
 	entry      string // its order
 	attempt    int
 	begin, end int
@@ -262,9 +262,8 @@ type platformCall struct {
 }
 
 func (p *platformCalls) begin(r *http.Request) {
-	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/") // apps/USER/APP/start or apps/USER/APP/snapshots/ID/activate
-	what := parts[len(parts)-1]
-	if r.Method != http.MethodPost || what != "activate" && what != "start" {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/") // apps/USER/APP/start
+	if r.Method != http.MethodPost || parts[len(parts)-1] != "start" {
 		return
 	}
 	entry, attempt, _ := strings.Cut(r.Header.Get("X-Webhooks-Order"), "-")
@@ -272,7 +271,7 @@ func (p *platformCalls) begin(r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count++
-	call := &platformCall{app: parts[2], what: what, entry: entry, attempt: n, begin: p.count}
+	call := &platformCall{app: parts[2], entry: entry, attempt: n, begin: p.count}
 	p.all = append(p.all, call)
 	// The request that is passed on has the same header.
 	r.Header.Set("X-Test-Call", strconv.Itoa(len(p.all)-1))
@@ -297,13 +296,13 @@ func (p *platformCalls) check(t *testing.T, entries map[string]attempted) {
 	defer p.mu.Unlock()
 	done := slices.DeleteFunc(slices.Clone(p.all), func(c *platformCall) bool { return c.status != http.StatusOK })
 	slices.SortFunc(done, func(a, b *platformCall) int { return a.end - b.end })
-	last := map[string]*platformCall{} // by app and what
+	last := map[string]*platformCall{} // by app
 	spans := map[string][]*platformCall{}
 	for _, c := range done {
-		if before := last[c.app+c.what]; before != nil && entries[c.entry].at < entries[before.entry].at {
-			t.Errorf("%s: %s of commit %d came after that of commit %d", c.app, c.what, entries[c.entry].at, entries[before.entry].at)
+		if before := last[c.app]; before != nil && entries[c.entry].at < entries[before.entry].at {
+			t.Errorf("%s: the start of commit %d came after that of commit %d", c.app, entries[c.entry].at, entries[before.entry].at)
 		}
-		last[c.app+c.what] = c
+		last[c.app] = c
 		i := slices.IndexFunc(spans[c.app], func(s *platformCall) bool { return s.entry == c.entry && s.attempt == c.attempt })
 		if i < 0 {
 			i = len(spans[c.app])

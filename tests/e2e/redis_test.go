@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
@@ -251,9 +250,8 @@ func TestFeedAcrossServers(t *testing.T) {
 		"--platform-key-file", s.data+"/platform/platform.key")...)
 	repo := h.repository("feed")
 	repo.commit("begin", map[string]string{"package.json": packageJSON("feed")})
-	changes, closeFeed := iter.Pull2(s.asUser().Feed(t.Context(), client.FeedOptions{
-		Since: "0", Disconnected: func(err error, _ time.Duration) { t.Errorf("the feed was cut off: %v", err) },
-	}))
+	// On a slow machine Redis is away for so long that the feed ends; it is resumed.
+	changes, closeFeed := iter.Pull2(s.asUser().Feed(t.Context(), client.FeedOptions{Since: "0"}))
 	defer closeFeed()
 	var seqs []string
 	until := func(commit string) {

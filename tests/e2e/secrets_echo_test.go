@@ -74,13 +74,12 @@ func TestRepeatedCredentials(t *testing.T) {
 		part string
 		code string // "" if the deployment succeeds
 	}{
-		"file":     {ofHub, "/contents/package.json", "deploy:github:no_pkg_json"},
-		"fetch":    {ofHub, "/fetch/tarball/", "deploy:github:download_tarball"},
-		"pending":  {ofHub, "/pending/statuses/", ""},
-		"create":   {ofPlatform, "POST /apps/" + user + "/create", "deploy:nodejitsu:start_app"},
-		"upload":   {ofPlatform, "/upload/snapshots/", "deploy:nodejitsu:upload_tarball"},
-		"activate": {ofPlatform, "/activate", "deploy:nodejitsu:start_app"},
-		"start":    {ofPlatform, "/start", "deploy:nodejitsu:start_app"},
+		"file":    {ofHub, "/contents/package.json", "deploy:github:no_pkg_json"},
+		"fetch":   {ofHub, "/fetch/tarball/", "deploy:github:download_tarball"},
+		"pending": {ofHub, "/pending/statuses/", ""},
+		"create":  {ofPlatform, "POST /apps/" + user + "/create", "deploy:nodejitsu:start_app"},
+		"upload":  {ofPlatform, "/upload/snapshots/", "deploy:nodejitsu:upload_tarball"},
+		"start":   {ofPlatform, "/start", "deploy:nodejitsu:start_app"},
 	} {
 		repo := h.repository(name)
 		commit := repo.commit("first", map[string]string{"package.json": packageJSON(name), "index.js": node(name)})

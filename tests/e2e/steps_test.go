@@ -83,7 +83,6 @@ func TestKilledAtEachStep(t *testing.T) {
 		{"tarball", "GitHub GET .*/tarball/.*", false},
 		{"archive", "archives GET .*", false},
 		{"upload", "platform POST /apps/.*/snapshots/[^/]*", false},
-		{"activate", "platform POST .*/activate", false},
 		{"start", "platform POST .*/start", false},
 	} {
 		for _, when := range []string{"before", "after"} {
