@@ -91,7 +91,7 @@ func decide(event core.Event, branch string) (core.Status, string, *Place) {
 	case core.EventPush:
 		ignored = ignoredPush(event, branch)
 	case core.EventBuild:
-		ignored = ignoredBuild(event.Build, event.Branch, event.Tag)
+		ignored = ignoredBuild(event.Build, event.Tag)
 	default:
 		ignored = fmt.Sprintf("The event %q never deploys", event.Name)
 	}
@@ -123,7 +123,7 @@ func otherBranch(what, branch, deployed string) string {
 }
 
 // ignoredBuild returns why a build decides nothing, "" if it does.
-func ignoredBuild(build core.Build, branch, tag string) string {
+func ignoredBuild(build core.Build, tag string) string {
 	switch {
 	case build.PullRequest:
 		return "The build is of a pull request"

@@ -192,7 +192,7 @@ func keyOf(report core.Entry) string {
 // reportsOn reports whether an entry is a report that the push waits for.
 func reportsOn(report, push core.Entry) bool {
 	return report.Kind == core.EventBuild && report.Build != nil && report.Branch != "" &&
-		waitsFor(push, *report.Build) && ignoredBuild(*report.Build, report.Branch, "") == "" &&
+		waitsFor(push, *report.Build) && ignoredBuild(*report.Build, "") == "" &&
 		(report.User == "" || report.User == push.User)
 }
 

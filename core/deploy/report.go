@@ -78,7 +78,7 @@ func (a *attempt) apply(ctx context.Context, report, push core.Entry, known []co
 		return appliedDeployed, nil
 	case !waitsFor(push, *report.Build), push.Status == core.StatusIgnored:
 		return appliedNothing, nil
-	case push.Status != core.StatusHeld && !(passed && report.Authentic):
+	case push.Status != core.StatusHeld && (!passed || !report.Authentic):
 		// Only its user's report of a pass starts a push again that was skipped, as by
 		// an earlier report or because its time was over, or that failed. If something
 		// newer was accepted since, the push finds that out itself.
