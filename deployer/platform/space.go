@@ -56,9 +56,10 @@ func (s *space) look() {
 	}
 	free := fs.Bavail * uint64(fs.Bsize) //nolint:gosec // a size
 	full := free < minSpace
-	if s.full.Swap(full) == full {
+	if s.full.Load() == full {
 		return
 	}
+	defer s.full.Store(full) // after the log: who sees the change finds the reason there
 	if full {
 		s.log.Error("disk full: apps run and are reached, but nothing can be deployed or changed", "dir", s.dir, "free_bytes", free,
 			"do", "free space on the disk; the platform then continues without a restart")
