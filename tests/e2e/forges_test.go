@@ -45,7 +45,7 @@ func TestDeliveriesFromOtherForges(t *testing.T) {
 				"eventKey": "repo:refs_changed", "repository": object{"slug": "hello", "project": object{"key": "WEB"}},
 				"changes": []object{{"ref": object{"id": "refs/heads/main"}, "toHash": commit}},
 			},
-			"does not say on which forge the repository WEB/hello is",
+			"does not say which one has the repository WEB/hello",
 		},
 		"another GitHub server": {
 			map[string]string{"X-GitHub-Event": "push"},
@@ -54,7 +54,7 @@ func TestDeliveriesFromOtherForges(t *testing.T) {
 		},
 	} {
 		got := s.send(request{path: "/1/deploy", header: c.header, body: text(t, c.body)})
-		got.wants(t, name, "", "deploy:provider:not_supported")
+		got.wants(t, name, "", "deploy:forge:not_configured")
 		if got.status != http.StatusBadRequest || !strings.Contains(got.body, c.forge) {
 			t.Errorf("%s: got %d %s, want %q", name, got.status, got.body, c.forge)
 		}
