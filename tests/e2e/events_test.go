@@ -11,7 +11,13 @@ import (
 // looked up.
 func TestEventsThatDoNotDeploy(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	h := github(t)
+	s := serve(t, h.flags()...)
+	// A report of a build does not say which branch is the default: GitHub does.
+	h.repository("nothing-here")
+	if err := h.SetDefaultBranch(t.Context(), user, "nothing-here", "master"); err != nil {
+		t.Fatal(err)
+	}
 	zeros := strings.Repeat("0", 40)
 	tests := []struct {
 		name   string

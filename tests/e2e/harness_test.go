@@ -144,7 +144,8 @@ func (s *server) start() {
 	s.t.Helper()
 	args := append([]string{
 		s.role, "--data", s.data, "--listen", "127.0.0.1:0", "--platform-listen", "127.0.0.1:0",
-		"--travis-url", "http://127.0.0.1:1", // nothing listens there; Travis CI itself must not be asked
+		// Nothing listens there: GitHub and Travis CI themselves must not be asked.
+		"--github-url", "http://127.0.0.1:1/", "--travis-url", "http://127.0.0.1:1",
 		"--apps-listen", "127.0.0.1:0", "--log-level", "debug",
 		// On a busy machine all of it takes longer. A test of one of these limits
 		// sets it again.
