@@ -71,7 +71,7 @@ func (f *feed) run(ctx context.Context) (idle bool, err error) {
 				return false, err
 			}
 		}
-		if f.live && f.begun && f.query.mode == feedContinuous {
+		if f.live && f.begun && f.query.mode == feedContinuous && f.reader.Placed() {
 			return true, nil
 		}
 		timer.Reset(time.Until(f.due()))

@@ -118,6 +118,10 @@ func (r *Reader) next() []core.Line {
 	return lines
 }
 
+// Placed reports whether the reader is within the window, so that Level may say
+// that it reads next what another one reads next.
+func (r *Reader) Placed() bool { return r.placed }
+
 // Level reports whether both readers have read everything that there is, and
 // the same, so that what one reads next is what the other reads next.
 func (r *Reader) Level(other *Reader) bool {
@@ -166,7 +170,9 @@ func (r *Reader) fromWindow() (lines []core.Line, ok bool, err error) {
 		return nil, false, nil
 	}
 	lines, r.number = w.after(r.cursor, r.f.s.o.Batch)
-	r.placed = true
+	// A reader may be ahead of the window, as the follower has not read yet what
+	// the log had when the reader was made. It has no place in the window then.
+	r.placed = r.cursor.Compare(w.newest) <= 0
 	return lines, true, nil
 }
 

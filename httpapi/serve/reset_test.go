@@ -79,7 +79,10 @@ func TestRapidReset(t *testing.T) {
 			break
 		}
 	}
-	if line := <-lines; !strings.Contains(line, "too many HTTP/2 streams reset") || !strings.Contains(line, "127.0.0.1") {
+	// net/http has a limit of its own, for handlers that have not ended yet, and on
+	// a busy machine that one may be reached first.
+	line := <-lines
+	if !strings.Contains(line, "too many HTTP/2 streams reset") && !strings.Contains(line, "ENHANCE_YOUR_CALM") || !strings.Contains(line, "127.0.0.1") {
 		t.Errorf("the log has %s", line)
 	}
 	if n := started.Load(); n > 1000 {
