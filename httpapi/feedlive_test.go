@@ -155,18 +155,22 @@ func TestFeedHeartbeatsAndTimeout(t *testing.T) {
 // A disconnected client is detected even if there is nothing to write.
 func TestFeedOfDisconnectedClient(t *testing.T) {
 	t.Parallel()
-	ended := make(chan string, 10)
+	ended, takenOver := make(chan string, 10), make(chan struct{}, 10)
 	_, url := started(t, newAPI(t, func(o *httpapi.Options) {
 		o.Status, o.MaxFeeds = feedOver(t, &changeLog{}, status.Options{}), 1
 		o.Logger = logTo(func(line string) {
-			if strings.Contains(line, "feed ended") {
+			switch {
+			case strings.Contains(line, "feed ended"):
 				ended <- line
+			case strings.Contains(line, `"status":200`):
+				takenOver <- struct{}{} // the request has ended, and its feed goes on
 			}
 		})
 	}))
 	url += "/1/status/dscape/changes"
 	for range 3 {
 		answer := get(t, url)
+		<-takenOver
 		if answer.StatusCode != http.StatusOK {
 			t.Fatalf("got %d", answer.StatusCode)
 		}
