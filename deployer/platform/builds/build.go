@@ -135,7 +135,7 @@ func (g *building) make(ctx context.Context) error {
 	}
 	// Reused dependencies are read-only, and a script has tried to change them.
 	g.restored = false
-	if key, ok := g.key(); ok {
+	if key, ok := g.key(ctx); ok {
 		if err := g.Dependencies.Refuse(key); err != nil {
 			g.o.Logger.WarnContext(ctx, "marking dependencies as refused failed", "dir", g.Dir, "error", err)
 		}

@@ -14,7 +14,7 @@ import (
 func (g *building) install(ctx context.Context, reuse bool) error {
 	key, ok := "", false
 	if g.Dependencies != "" && reuse {
-		key, ok = g.key()
+		key, ok = g.key(ctx)
 		ok = ok && !g.Dependencies.Refused(key)
 	}
 	if ok {

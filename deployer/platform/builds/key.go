@@ -1,6 +1,7 @@
 package builds
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -56,7 +57,7 @@ type identity struct {
 // so that all builds with that lockfile have the same dependencies. They can't be
 // reused if a package is a copied folder, or if scripts of the app affect the
 // installation or must run in several folders.
-func (g *building) key() (string, bool) {
+func (g *building) key(ctx context.Context) (string, bool) {
 	root, err := os.OpenRoot(g.Dir)
 	if err != nil {
 		return "", false
@@ -67,8 +68,8 @@ func (g *building) key() (string, bool) {
 		Manager: g.manager.Name + "@" + g.manager.Version, Args: g.plan.Install,
 		Env: []map[string]string{g.o.Env, g.plan.Env, g.env}, Packages: map[string]map[string]json.RawMessage{}, Scripts: map[string]map[string]string{}, Files: map[string][]byte{},
 	}
-	if g.settings != nil {
-		i.Settings = *g.settings
+	if i.Settings, err = g.readSettings(ctx); err != nil {
+		return "", false // the installation reports it
 	}
 	if g.Credential != nil {
 		i.User = int64(g.Credential.Uid)
