@@ -25,7 +25,7 @@ type arrow struct {
 }
 
 // arrows returns every arrow of the design. The standard library is always
-// allowed, and so is a package of the same folder. Where folders nest, the
+// allowed, and so is a package of the same folder. If folders nest, the
 // innermost one counts.
 func arrows() []arrow {
 	return []arrow{
@@ -44,11 +44,11 @@ func arrows() []arrow {
 		{"adapters/outgoing", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/travis", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/internal", []string{"core"}, "what adapters share must not bring a library into all of them"},
-		{"adapters", nil, "what is no adapter needs nothing, and each adapter has an arrow of its own, so that nobody gets another's library"},
+		{"adapters", nil, "other packages need nothing, and each adapter has an arrow of its own, so that no program gets the library of another one"},
 		{"deployer/nodejitsu", []string{"core", "github.com/klauspost/compress", "github.com/sony/gobreaker/v2"}, "the client reaches every platform over HTTP, the embedded one too"},
-		{"deployer/platform", []string{"core", "httpapi/serve", "github.com/coder/websocket", "go.etcd.io/bbolt", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows nothing of webhooks beyond the words of core, and its listeners are made of httpapi/serve, which brings no library"},
-		{"deployer", nil, "what is neither client nor platform needs nothing, for it would come with both"},
-		{"httpapi", []string{"core", "github.com/gin-gonic/gin", "golang.org/x/"}, "HTTP maps to use cases; which adapters stand behind them is none of its business"},
+		{"deployer/platform", []string{"core", "httpapi/serve", "github.com/coder/websocket", "go.etcd.io/bbolt", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows only the types of core, and its listeners are made of httpapi/serve, which brings no library"},
+		{"deployer", nil, "other packages need nothing; an import here would come with both client and platform"},
+		{"httpapi", []string{"core", "github.com/gin-gonic/gin", "golang.org/x/"}, "HTTP maps to use cases; it does not depend on the adapters behind them"},
 		{"httpapi/serve", nil, "the platform uses it too, so it must not bring a library, nor anything of the API"},
 		{"tests", []string{"core", "providers", "adapters", "deployer", "httpapi"}, "tests drive the built program from outside"},
 		{"tools/release", []string{"golang.org/x/mod"}, "the release tool must build while the modules it releases are broken"},

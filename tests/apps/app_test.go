@@ -193,16 +193,16 @@ func (a *app) running() string {
 	a.t.Helper()
 	got := a.call(a.t.Context(), http.MethodGet, "", nil)
 	a.ok(got)
-	var told struct {
+	var answer struct {
 		App struct {
 			State   string
 			Running struct{ Filename string }
 		}
 	}
-	if err := json.Unmarshal([]byte(got.body), &told); err != nil {
+	if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
 		a.t.Fatalf("%v in %s", err, got.body)
 	}
-	return told.App.State + " " + strings.TrimSuffix(told.App.Running.Filename, ".tgz")
+	return answer.App.State + " " + strings.TrimSuffix(answer.App.Running.Filename, ".tgz")
 }
 
 // host returns the address of the app for a browser.

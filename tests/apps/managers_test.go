@@ -57,7 +57,7 @@ func TestPackageManagers(t *testing.T) {
 			if got := a.start(id); got.status != http.StatusOK {
 				t.Fatalf("the start: %d %s", got.status, got.body)
 			}
-			a.answers("1041 by nobody")
+			a.answers("1041 by no user")
 			// The next build has the dependencies already.
 			test.files["more.txt"] = "x"
 			id, output, failure = a.upload(test.files)
@@ -65,7 +65,7 @@ func TestPackageManagers(t *testing.T) {
 				t.Errorf("the second build: %s\n%s", failure, output)
 			}
 			a.ok(a.start(id))
-			a.answers("1041 by nobody")
+			a.answers("1041 by no user")
 		})
 	}
 }

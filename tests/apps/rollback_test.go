@@ -98,7 +98,7 @@ func TestCrashLoopIsRolledBack(t *testing.T) {
 	a.get("/")
 	until(t, "the version before to answer", func() bool { return a.running() == "started "+good && a.get("/").status == http.StatusOK })
 
-	var told struct {
+	var answer struct {
 		App struct {
 			Reason  string
 			Active  struct{ ID string }
@@ -106,18 +106,18 @@ func TestCrashLoopIsRolledBack(t *testing.T) {
 		}
 	}
 	got := a.call(t.Context(), http.MethodGet, "", nil)
-	if err := json.Unmarshal([]byte(got.body), &told); err != nil {
+	if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
 		t.Fatalf("%v in %s", err, got.body)
 	}
-	if app := told.App; app.Active.ID != good || app.Crashed.Snapshot != bad || !strings.Contains(app.Crashed.Reason, "exited with code 1") {
+	if app := answer.App; app.Active.ID != good || app.Crashed.Snapshot != bad || !strings.Contains(app.Crashed.Reason, "exited with code 1") {
 		t.Errorf("the app is described as %s", got.body)
 	}
-	if want := "snapshot " + bad + " crashed, and " + good + ", which ran before, runs again"; !strings.Contains(told.App.Reason, want) {
-		t.Errorf("the reason is %q, want %q", told.App.Reason, want)
+	if want := "snapshot " + bad + " crashed, and " + good + ", which ran before, runs again"; !strings.Contains(answer.App.Reason, want) {
+		t.Errorf("the reason is %q, want %q", answer.App.Reason, want)
 	}
 	view := exec.CommandContext(t.Context(), program, "apps", "view", a.name, "--to", a.s.api, "--user", user) //nolint:gosec // our own program
 	view.Env = append(os.Environ(), "WEBHOOKS_PASSWORD="+a.s.token)
-	if out, err := view.CombinedOutput(); err != nil || !strings.Contains(string(out), told.App.Reason) {
+	if out, err := view.CombinedOutput(); err != nil || !strings.Contains(string(out), answer.App.Reason) {
 		t.Errorf("apps view says %s (%v)", out, err)
 	}
 	for _, text := range []string{"lost the database", "which ran before, runs again"} {

@@ -112,7 +112,7 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	exited, told := make(chan struct{}), make(chan map[string]string, 1)
+	exited, environment := make(chan struct{}), make(chan map[string]string, 1)
 	s.exited = exited
 	go func() {
 		found := map[string]string{}
@@ -121,13 +121,13 @@ func (s *server) start(ctx context.Context) error {
 				found[name] = strings.TrimSpace(address)
 			}
 		}
-		told <- found
+		environment <- found
 		_, _ = io.Copy(io.Discard, stdout)
 		_ = s.cmd.Wait()
 		close(exited)
 	}()
 	select {
-	case found := <-told:
+	case found := <-environment:
 		s.api = found["platform"]
 		s.apps = "127.0.0.1" + strings.TrimPrefix(found["apps"], "http://SUBDOMAIN.localhost")
 		if len(found) == 2 {

@@ -201,7 +201,7 @@ func TestBuildsThatFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bad := me.call("snapshots.create", "app", "v2", text); bad.Error != nil || bad.Trailers["x-build-failure"] == "" {
-		t.Errorf("what is no archive: %+v", bad)
+		t.Errorf("a body that is not an archive: %+v", bad)
 	}
 	me.refused(404, "not_found", "snapshots.create", "none", "v1", text)
 	me.refused(400, "invalid", "snapshots.create", "app", "V1", text)
@@ -314,7 +314,7 @@ func TestWhatIsMissing(t *testing.T) {
 	}
 	for _, got := range []map[string]any{me.ok("databases.create", "redis", "one"), me.ok("databases.get", "one")} {
 		if got["name"] != "one" || got["type"] != "not_implemented" {
-			t.Errorf("a database that is none: %v", got)
+			t.Errorf("a database that does not exist: %v", got)
 		}
 	}
 }
@@ -374,7 +374,7 @@ func TestLogs(t *testing.T) {
 			t.Errorf("logs.byApp %v: %+v", amount, lines)
 		}
 		if at := time.UnixMilli(int64(first.Time * 1000)); at.Before(before) || at.After(time.Now().Add(time.Second)) {
-			t.Errorf("the time %v is none of now", at)
+			t.Errorf("got the time %v, want about now", at)
 		}
 	}
 }

@@ -24,17 +24,17 @@ func TestAuthentication(t *testing.T) {
 	}{
 		"deploy, password":           {request{path: "/", body: ping, header: event("ping")}, 200, ""},
 		"deploy, token":              {request{path: "/1/deploy", body: ping, header: event("ping"), credentials: user + ":" + token}, 200, ""},
-		"deploy, nobody":             {request{path: "/1/deploy", body: ping, header: event("ping"), anonymous: true}, 401, "deploy:auth:bad_creds"},
+		"deploy, no credentials":     {request{path: "/1/deploy", body: ping, header: event("ping"), anonymous: true}, 401, "deploy:auth:bad_creds"},
 		"deploy, wrong password":     {request{path: "/1/deploy", body: ping, header: event("ping"), credentials: user + ":wrong"}, 401, "deploy:auth:bad_creds"},
-		"deploy, unknown user":       {request{path: "/1/deploy", body: ping, header: event("ping"), credentials: "nobody:wrong"}, 401, "deploy:auth:bad_creds"},
+		"deploy, unknown user":       {request{path: "/1/deploy", body: ping, header: event("ping"), credentials: "unknown:wrong"}, 401, "deploy:auth:bad_creds"},
 		"deploy, malformed":          {request{path: "/1/deploy", body: ping, header: map[string]string{"X-GitHub-Event": "ping", "Authorization": "Basic !!!"}, anonymous: true}, 401, "deploy:auth:bad_creds"},
 		"deploy, Travis' old header": {request{path: "/1/deploy", body: text(t, build(nil)), header: map[string]string{"Authorization": hex}, anonymous: true}, 401, "deploy:auth:bad_creds"},
 		"status, password":           {request{path: "/1/status/dscape/webhooks"}, 200, ""},
-		"status, nobody":             {request{path: "/1/status/dscape/webhooks", anonymous: true}, 401, "mw:auth:unauthorized"},
+		"status, no credentials":     {request{path: "/1/status/dscape/webhooks", anonymous: true}, 401, "mw:auth:unauthorized"},
 		"status, wrong password":     {request{path: "/1/status/dscape/webhooks", credentials: user + ":wrong"}, 401, "mw:auth:unauthorized"},
 		"status, not you":            {request{path: "/1/status/other/webhooks"}, 401, "mw:auth:not_you"},
 		"changes, not you":           {request{path: "/1/status/other/changes"}, 401, "mw:auth:not_you"},
-		"changes, nobody":            {request{path: "/1/status/dscape/changes/", anonymous: true}, 401, "mw:auth:unauthorized"},
+		"changes, no credentials":    {request{path: "/1/status/dscape/changes/", anonymous: true}, 401, "mw:auth:unauthorized"},
 		"one entry, unknown":         {request{path: "/1/status/dscape/changes/" + strings.Repeat("0", 32)}, 404, "status:db:not_found"},
 		"limit":                      {request{path: "/1/status/dscape/webhooks?limit=101"}, 400, "status:params:invalid"},
 		"skip":                       {request{path: "/1/status/dscape/webhooks?skip=-1"}, 400, "status:params:invalid"},
@@ -42,7 +42,7 @@ func TestAuthentication(t *testing.T) {
 		"wrong method":               {request{method: http.MethodPut, path: "/1/deploy", body: "{}"}, 405, "http:method_not_allowed"},
 		"auth, no credentials":       {request{path: "/1/auth/github", body: "{}"}, 400, "auth:github:no_credentials"},
 		"auth, bad credentials":      {request{path: "/1/auth/github", body: `{"credentials":"no colon"}`}, 400, "auth:github:bad_credentials"},
-		"auth, nobody":               {request{path: "/1/auth/github", body: `{"credentials":"a:b"}`, anonymous: true}, 401, "mw:auth:unauthorized"},
+		"pairing, no credentials":    {request{path: "/1/auth/github", body: `{"credentials":"a:b"}`, anonymous: true}, 401, "mw:auth:unauthorized"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := s.send(test.request)
@@ -99,7 +99,7 @@ func TestPairedGitHubAccount(t *testing.T) {
 	pair := func(credentials string) answer {
 		return s.send(request{path: "/1/auth/github", body: text(t, object{"credentials": credentials})})
 	}
-	for _, wrong := range []string{user + ":a password", "somebody:" + token} {
+	for _, wrong := range []string{user + ":a password", "another:" + token} {
 		if got := pair(wrong); got.status != 401 || got.json(t)["error"] != "auth:github:github_pairing_failed" {
 			t.Errorf("%s: got %d %s", wrong, got.status, got.body)
 		}

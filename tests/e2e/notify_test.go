@@ -146,12 +146,12 @@ func TestNotifications(t *testing.T) {
 		"--smtp-from", "hooks@example.com", "--notify-urls", hook.URL, "--notify-secret-file", file)...)
 	s.run(password+"\n", "users", "add", user, "--email", "dscape@example.org", "--password-stdin", "--data", s.data)
 
-	repo := h.repository("told")
-	commit := repo.commit("first", map[string]string{"package.json": packageJSON("told"), "index.js": node("told")})
+	repo := h.repository("notified")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("notified"), "index.js": node("notified")})
 	pushed := repo.delivery(t, commit, "1", nil)
 	form := url.Values{"payload": {pushed.body}, "email_success": {"1"}, "email_errors": {"1"}}.Encode()
 	s.send(request{path: "/1/deploy", body: form}).change(t, 200, "ok")
-	if text := next(t, "the letter", box); !strings.HasPrefix(text, "dscape@example.org\n") || !strings.Contains(text, "Subject: Deployed told\r\n") {
+	if text := next(t, "the letter", box); !strings.HasPrefix(text, "dscape@example.org\n") || !strings.Contains(text, "Subject: Deployed notified\r\n") {
 		t.Errorf("got letter %s", text)
 	}
 	first, second := next(t, "the post", posts), next(t, "its second try", posts)
@@ -163,11 +163,11 @@ func TestNotifications(t *testing.T) {
 	if first.signature != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
 		t.Errorf("signed %s", first.signature)
 	}
-	var told struct {
+	var event struct {
 		Type string         `json:"type"`
 		Data map[string]any `json:"data"`
 	}
-	if err := json.Unmarshal(first.body, &told); err != nil || told.Type != "deployment.ok" || told.Data["app_name"] != "told" {
+	if err := json.Unmarshal(first.body, &event); err != nil || event.Type != "deployment.ok" || event.Data["app_name"] != "notified" {
 		t.Errorf("got %s %v", first.body, err)
 	}
 
@@ -175,11 +175,11 @@ func TestNotifications(t *testing.T) {
 	pushed = repo.delivery(t, commit, "2", nil)
 	form = url.Values{"payload": {pushed.body}, "email_success": {"1"}}.Encode() // no mail about errors
 	s.send(request{path: "/1/deploy", body: form}).failure(t, 500, "deploy:nodejitsu:start_app")
-	if err := json.Unmarshal(next(t, "the post", posts).body, &told); err != nil || told.Type != "deployment.error" {
-		t.Errorf("got %s %v", told.Type, err)
+	if err := json.Unmarshal(next(t, "the post", posts).body, &event); err != nil || event.Type != "deployment.error" {
+		t.Errorf("got %s %v", event.Type, err)
 	}
 	if len(box) != 0 {
-		t.Errorf("there is a letter that nobody asked for: %s", <-box)
+		t.Errorf("got a letter that was not requested: %s", <-box)
 	}
 	if strings.Contains(s.stderr(), secret) {
 		t.Error("the log has the secret")

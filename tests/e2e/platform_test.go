@@ -167,7 +167,7 @@ func TestPlatformFailures(t *testing.T) {
 		"passes-create":  {obstacle{"GET", "/apps/dscape/passes-create", 2, 502, ""}, 200, "", ""},
 		"passes-upload":  {obstacle{"POST", "/snapshots/", 2, 503, ""}, 200, "", ""},
 		"passes-start":   {obstacle{"POST", "/start", 1, 500, ""}, 200, "", ""},
-		"stays-create":   {obstacle{"POST", "/apps/dscape/stays-create", always, 409, `{"error":"taken","message":"the subdomain is somebody else's"}`}, 500, "deploy:nodejitsu:start_app", "somebody else's"},
+		"stays-create":   {obstacle{"POST", "/apps/dscape/stays-create", always, 409, `{"error":"taken","message":"the subdomain is another user's"}`}, 500, "deploy:nodejitsu:start_app", "another user's"},
 		"stays-upload":   {obstacle{"POST", "/snapshots/", always, 503, ""}, 502, "deploy:nodejitsu:upload_tarball", "503"},
 		"refuses-upload": {obstacle{"POST", "/snapshots/", always, 400, `{"error":"bad","message":"no such engine"}`}, 502, "deploy:nodejitsu:upload_tarball", "no such engine"},
 		"refuses-start":  {obstacle{"POST", "/start", always, 500, `{"error":"start","message":"it did not listen"}`}, 500, "deploy:nodejitsu:start_app", "it did not listen"},

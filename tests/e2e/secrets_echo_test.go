@@ -68,7 +68,7 @@ func TestRepeatedCredentials(t *testing.T) {
 	if got := s.send(request{path: "/1/auth/github", body: text(t, object{"credentials": user + ":" + secrets["the GitHub token"]})}); got.status != 200 {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
-	var told strings.Builder
+	var answers strings.Builder
 	for name, test := range map[string]struct {
 		by   *atomic.Value
 		part string
@@ -92,7 +92,7 @@ func TestRepeatedCredentials(t *testing.T) {
 		if doc := text(t, s.entry(got.json(t))); test.code != "" && !strings.Contains(doc, "you sent") {
 			t.Errorf("%s: what the other side says is not in the entry: %s", name, doc)
 		}
-		told.WriteString(got.body)
+		answers.WriteString(got.body)
 	}
 	for part, r := range map[string]request{
 		"GET /auth":        {path: "/1/status/" + user + "/webhooks", credentials: user + ":" + password + " "},
@@ -103,17 +103,17 @@ func TestRepeatedCredentials(t *testing.T) {
 		"nothing, metrics": {path: "/readyz", anonymous: true},
 	} {
 		ofPlatform.Store(part)
-		told.WriteString(s.send(r).body)
+		answers.WriteString(s.send(r).body)
 		ofPlatform.Store("nothing")
 	}
 	ofHub.Store("GET /user")
-	told.WriteString(s.send(request{path: "/1/auth/github", body: text(t, object{"credentials": user + ":" + secrets["the GitHub token"]})}).body)
+	answers.WriteString(s.send(request{path: "/1/auth/github", body: text(t, object{"credentials": user + ":" + secrets["the GitHub token"]})}).body)
 	s.stop()
 	store, err := os.ReadFile(s.path())
 	if err != nil {
 		t.Fatal(err)
 	}
-	places := map[string]string{"an answer": told.String(), "the log": s.stderr(), "the store": string(store)}
+	places := map[string]string{"an answer": answers.String(), "the log": s.stderr(), "the store": string(store)}
 	for place, content := range places {
 		if !strings.Contains(content, "you sent") {
 			t.Errorf("what the other side says is not in %s", place)

@@ -104,9 +104,9 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 	}
 	s := run(t, "serve", 3, flags...)
 	s.trust = roots
-	var told bytes.Buffer // all answers and output
+	var said bytes.Buffer // all answers and output
 	add := func(stdin string, args ...string) {
-		told.WriteString(s.run(stdin+"\n", append(args, "--data", s.data)...))
+		said.WriteString(s.run(stdin+"\n", append(args, "--data", s.data)...))
 	}
 	add(secrets["the password"], "users", "add", user, "--email", "dscape@example.org", "--password-stdin")
 	token := strings.TrimSpace(s.run("", "tokens", "add", user, "ci", "--data", s.data))
@@ -123,9 +123,9 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 			r.credentials = user + ":" + secrets["the password"]
 		}
 		got := s.send(r)
-		told.WriteString(got.body)
+		said.WriteString(got.body)
 		for name, values := range got.header {
-			told.WriteString(name + strings.Join(values, " "))
+			said.WriteString(name + strings.Join(values, " "))
 		}
 	}
 	h.AddUser(user, secrets["the GitHub token"], []string{"repo"})
@@ -157,14 +157,14 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 	if environment.status != 200 || !strings.Contains(environment.body, `"PORT"`) {
 		t.Fatalf("the app answers %d %s", environment.status, environment.body)
 	}
-	told.WriteString(environment.body)
-	told.WriteString(next(t, "the letter", box))
+	said.WriteString(environment.body)
+	said.WriteString(next(t, "the letter", box))
 	hook.until(t, "deployment.ok")
 	hub.until(t, `"success"`)
 	bad := signed(delivery("2", "second", map[string]string{"index.js": "console.log(process.env); process.exit(1)"}))
 	bad.credentials = user + ":" + token
 	tell(bad)
-	told.WriteString(next(t, "the letter", box))
+	said.WriteString(next(t, "the letter", box))
 	hook.until(t, "deployment.error")
 	hub.until(t, `"failure"`)
 	for _, wrong := range []string{user + ":" + secrets["the wrong password"], secrets["the password"] + ":x", "x:" + token} {
@@ -184,19 +184,19 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 	add("", "secrets", "list", user)
 	add("", "keys", "list", "--seal-keys-file", filepath.Join(folder, "seal"))
 	logs := s.run("", "logs", "kept", "--user", user, "--password-file", file("password", secrets["the password"]), "--to", s.platform)
-	told.WriteString(s.run("", "config", "show", "--notify-secret-file", filepath.Join(folder, "notify")))
+	said.WriteString(s.run("", "config", "show", "--notify-secret-file", filepath.Join(folder, "notify")))
 	s.stop()
 
 	seen := watched()
 	places := map[string][]byte{
-		"what was told": told.Bytes(), "the app's log": []byte(logs), "the log": []byte(s.stderr()),
+		"the answers and output": said.Bytes(), "the app's log": []byte(logs), "the log": []byte(s.stderr()),
 		"the arguments of a process": seen.arguments.Bytes(), "the environment of a process": seen.environments.Bytes(),
 		"what GitHub hears": []byte(hub.all.String()), "what GitHub is shown": []byte(hub.authorization.String()),
 		"what the hook hears": []byte(hook.all.String() + hook.authorization.String()),
 	}
-	open := map[string]string{ // these are no secrets, and show that the places are right
+	open := map[string]string{ // these are not secrets; they show that the places are right
 		filepath.Join(s.data, "platform", "platform.db"): "dscape@example.org",
-		"what was told": "start_app", "the app's log": "PORT", "the log": "deployment failed",
+		"the answers and output":                         "start_app", "the app's log": "PORT", "the log": "deployment failed",
 		"the arguments of a process": "--seal-keys-file", "the environment of a process": "PORT=",
 		"what GitHub hears": "webhooks/deploy", "what GitHub is shown": "Bearer ghp_", "what the hook hears": "start_app",
 	}
@@ -219,12 +219,12 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if told.Len() < 5000 {
-		t.Fatalf("only %d bytes were told", told.Len())
+	if said.Len() < 5000 {
+		t.Fatalf("only %d bytes of answers and output", said.Len())
 	}
-	for place, said := range open {
-		if !bytes.Contains(places[place], []byte(said)) {
-			t.Errorf("%s is not in %s", said, place)
+	for place, text := range open {
+		if !bytes.Contains(places[place], []byte(text)) {
+			t.Errorf("%s is not in %s", text, place)
 		}
 	}
 	mayBe := func(what, place string) bool {

@@ -145,7 +145,7 @@ func TestGitHubSignatures(t *testing.T) {
 	wrong := "sha256=" + strings.Repeat("0", 64)
 	doc := s.entry(ping("", wrong, false).change(t, 200, "ok"))
 	if notes, _ := doc["notes"].([]any); doc["signature"] != "unchecked" || len(notes) != 1 {
-		t.Errorf("a signature that nobody can check: %v %v", doc["signature"], doc["notes"])
+		t.Errorf("a signature without a secret to check it by: %v %v", doc["signature"], doc["notes"])
 	}
 	ping("?user="+user, wrong, true).failure(t, 401, "deploy:auth:bad_creds")
 	old := event("ping")

@@ -74,7 +74,7 @@ func TestKilledAtEachStep(t *testing.T) {
 	for _, call := range []struct {
 		name   string // for the app
 		match  string
-		accept bool // the call is made to accept the delivery, by nobody's attempt yet
+		accept bool // the call is made to accept the delivery, before the first attempt
 	}{
 		{"auth", "platform GET /auth", true},
 		{"gate", "GitHub GET .*/contents/.travis.yml", false},

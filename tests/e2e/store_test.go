@@ -163,7 +163,7 @@ func (s *server) fill(o bolt.Options, batches ...[]string) {
 }
 
 // A feed can not be resumed before the oldest change that is kept, or after the
-// newest one. The answer says from where it can.
+// newest one. The answer names the oldest one that it can resume from.
 func TestFeedBeforeTheOldestChange(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

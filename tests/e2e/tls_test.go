@@ -60,7 +60,7 @@ func TestTLS(t *testing.T) {
 	cert, key, roots := authority(t)
 	s := serve(t, h.flags("--apps-domain", "example.test", "--tls-cert", cert, "--tls-key", key)...)
 	if !strings.HasPrefix(s.api, "https://") || !strings.HasPrefix(s.platform, "http://127.0.0.1:") {
-		t.Fatalf("told %s and %s", s.api, s.platform)
+		t.Fatalf("got the addresses %s and %s", s.api, s.platform)
 	}
 	client := http.Client{Transport: &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -110,7 +110,7 @@ func TestTLS(t *testing.T) {
 	}
 	id := body[strings.Index(body, `"id":"`)+len(`"id":"`):]
 	if _, doc := do(http.MethodGet, id[:strings.IndexByte(id, '"')], "", nil); !strings.Contains(doc, "https://secure.example.test:"+port) {
-		t.Errorf("the app's URL is not told: %s", doc)
+		t.Errorf("the app's URL is missing: %s", doc)
 	}
 	if resp, body := do(http.MethodGet, "https://secure.example.test:"+port+"/", "", nil); resp.StatusCode != http.StatusOK || body != "https" {
 		t.Errorf("the app answers %s %s", resp.Status, body)

@@ -44,7 +44,7 @@ func travisAPI(t *testing.T, public string) string {
 	return server.URL
 }
 
-// report posts a report of a build, as anybody where nobody's credentials are
+// report posts a report of a build, without credentials unless some are
 // in the URL.
 func (c travis) report(to string, b sim.TravisBuild) answer {
 	c.s.t.Helper()
@@ -116,18 +116,18 @@ func TestTravisSignature(t *testing.T) {
 	}
 	released := good.report(s.bare(), passed).change(t, 200, "ok")
 	if released["id"] != nil {
-		t.Errorf("the report is in nobody's log, and its answer names %v", released["id"])
+		t.Errorf("the report is in no user's log, but its answer names %v", released["id"])
 	}
 	push := s.outcome(id, "ok")
 	if notes, _ := s.entry(push)["notes"].([]any); len(notes) != 1 || !strings.Contains(notes[0].(string), released["uuid"].(string)) {
-		t.Errorf("the push does not tell of the report %v: %v", released["uuid"], notes)
+		t.Errorf("the notes of the push do not name the report %v: %v", released["uuid"], notes)
 	}
 	if app := s.app("signed.localhost"); app.body != "signed" {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
 
-	// Where nothing is held, nothing is deployed: the report is kept, for the
-	// push that comes within the time. Naming a user puts it into nobody's log:
+	// If nothing is held, nothing is deployed: the report is kept, for the
+	// push that comes within the time. Naming a user puts it into no user's log:
 	// any customer of Travis CI has reports that are signed.
 	before := len(h.Requests())
 	commit = repo.commit("second", map[string]string{"index.js": node("second")})
@@ -212,7 +212,7 @@ func TestReportsOnHeldPushes(t *testing.T) {
 			seen[answer{body: line}.json(t)["id"].(string)] = true
 		}
 		if len(seen) != want || query == "status=held" && !seen[id] {
-			t.Errorf("%s tells of %v, want %d entries of the app", query, seen, want)
+			t.Errorf("%s lists %v, want %d entries of the app", query, seen, want)
 		}
 	}
 	if got := s.send(request{path: "/1/status/" + user + "/webhooks/held"}); got.status != 200 || got.header.Get("X-Total-Count") != "4" {

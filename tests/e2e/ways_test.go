@@ -26,7 +26,7 @@ func way(t *testing.T, addr string, before func(*http.Request), after func(*http
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, // one side is gone
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
-			r.Out.Host = r.In.Host // by which the platform tells where it is
+			r.Out.Host = r.In.Host // which the platform uses for its own address
 		},
 		ModifyResponse: func(r *http.Response) error {
 			if after != nil {
@@ -83,7 +83,7 @@ func (s *sender) restart() {
 	s.server.start()
 }
 
-// deliver posts until the server accepts, as a person does who is told that it
+// deliver posts until the server accepts, as a person does whose server says that it
 // failed; the delivery is always the same.
 func (s *sender) deliver(r request, delivery string) error {
 	for {
