@@ -15,8 +15,8 @@ import (
 
 // Intervals and timeouts of the checks of a starting drone.
 const (
-	firstCheck  = 10 * time.Millisecond
-	lastCheck   = 100 * time.Millisecond
+	earlyCheck  = 5 * time.Millisecond // in the first second, when most apps become ready
+	lateCheck   = 100 * time.Millisecond
 	dialLimit   = time.Second
 	healthLimit = 5 * time.Second // for one response of the health path
 )
@@ -29,7 +29,7 @@ func (a *application) awaitReady(ctx context.Context, d *drone, health string) e
 	defer cancel()
 	foreign := false
 	result := "" // of the health path
-	for interval := firstCheck; ; interval = min(interval*2, lastCheck) {
+	for begin := time.Now(); ; {
 		if d.addr == "" {
 			if addr := reach(limit, d.port); addr != "" {
 				ours, err := d.listens()
@@ -49,6 +49,10 @@ func (a *application) awaitReady(ctx context.Context, d *drone, health string) e
 			if limit.Err() == nil || result == "" { // the result of an interrupted request is less useful
 				result = answer
 			}
+		}
+		interval := earlyCheck
+		if time.Since(begin) > time.Second {
+			interval = lateCheck
 		}
 		pause := time.NewTimer(interval)
 		select {
