@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -55,12 +54,8 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	if err := store.Prepare(); err != nil {
 		return err
 	}
-	_, port, err := net.SplitHostPort(p.appsServer.Addr())
-	if err != nil {
-		return err
-	}
 	p.apps, err = apps.New(apps.Options{
-		DB: p.db, Seal: keys, Snapshots: store, Runner: p.runner, Domain: p.o.AppsDomain, URL: p.appURL(port),
+		DB: p.db, Seal: keys, Snapshots: store, Runner: p.runner, Domain: p.o.AppsDomain, Reserved: p.o.ReservedHosts, URL: p.AppURL,
 		MinReady: p.o.MinReadyTime, Events: p.o.Events, Logger: p.o.Logger,
 	})
 	if err != nil {

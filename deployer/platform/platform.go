@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +36,16 @@ type Options struct {
 
 	Listen     string // address of the API, host:port; default: a free port of 127.0.0.1
 	AppsListen string // address that serves apps; default: a free port of 127.0.0.1
+	// Shared: the platform does not listen on AppsListen. Another listener serves
+	// the apps by [Platform.AppsHandler].
+	Shared     bool
 	AppsDomain string // apps are below it, SUBDOMAIN.DOMAIN; default "localhost"
+	// AppsURL returns the URL of AppsDomain as people use it, such as
+	// "https://example.com"; default: by AppsDomain, TLS and the port listened on.
+	AppsURL func() string
+	// ReservedHosts are hosts that no app may have, such as that of the listener
+	// it shares.
+	ReservedHosts []string
 
 	// TLS has the certificates for AppsListen; nil: HTTP without TLS.
 	// [Platform.Serves] reports which hosts may have one.
@@ -78,8 +89,10 @@ type Platform struct {
 	apps   *apps.Apps
 	space  *space
 	router *router.Router
+	api    *api.API
 
 	apiServer, appsServer *serve.Server
+	appsAddr              string // of appsServer; it does not change after Start
 
 	kill atomic.Pointer[processes.Runner] // for Kill, which does not acquire mu
 }
@@ -137,10 +150,13 @@ func (p *Platform) start(ctx context.Context) error {
 	p.router = router.New(router.Options{
 		Lookup: p.apps.Lookup, Pick: p.runner.Pick, Refused: p.runner.Refused, Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
-	p.appsServer.Serve(p.router)
-	p.apiServer.Serve(api.New(api.Options{
+	p.api = api.New(api.Options{
 		Accounts: p.users, Apps: p.apps, Proxies: p.o.Proxies, Logins: p.o.Logins, Logger: p.o.Logger,
-	}))
+	})
+	if p.appsServer != nil {
+		p.appsServer.Serve(p.router)
+	}
+	p.apiServer.Serve(p.api)
 	return nil
 }
 
@@ -158,14 +174,18 @@ func (p *Platform) listen(ctx context.Context) error {
 		Trusted: p.o.Proxies, Untrusted: processes.IsApp,
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute, Fail: p.o.Fail, Logger: p.o.Logger,
 	})
+	if err := p.apiServer.Listen(ctx); err != nil || p.o.Shared {
+		return err
+	}
 	p.appsServer = serve.New(serve.Options{ //nolint:contextcheck // the same
 		Name: "apps-listen", Addr: p.o.AppsListen, TLS: p.o.TLS, MaxConns: p.o.MaxConnections, FileShare: appsFileShare,
 		Trusted: p.o.Proxies, Untrusted: processes.IsApp, Fail: p.o.Fail, Logger: p.o.Logger,
 	})
-	if err := p.apiServer.Listen(ctx); err != nil {
+	if err := p.appsServer.Listen(ctx); err != nil {
 		return err
 	}
-	return p.appsServer.Listen(ctx)
+	p.appsAddr = p.appsServer.Addr()
+	return nil
 }
 
 // Stop stops the API, then the apps, gracefully until ctx ends. The next Start
@@ -200,7 +220,7 @@ func (p *Platform) Stop(ctx context.Context) error {
 	if p.db != nil {
 		faults = append(faults, p.db.Close())
 	}
-	p.apiServer, p.appsServer, p.router, p.space = nil, nil, nil, nil
+	p.apiServer, p.appsServer, p.router, p.api, p.space = nil, nil, nil, nil, nil
 	p.apps, p.runner, p.users, p.db = nil, nil, nil, nil
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("platform: stopping: %w", err)
@@ -236,8 +256,45 @@ func (p *Platform) URL() string {
 	return "http://" + p.apiServer.Reachable()
 }
 
+// AppsHandler serves the apps, by the host of a request. While the platform does
+// not run, it responds with 503.
+func (p *Platform) AppsHandler() http.Handler {
+	return p.handler(func() http.Handler {
+		if p.router == nil {
+			return nil
+		}
+		return p.router
+	})
+}
+
+// APIHandler serves the platform's API for another listener too. While the
+// platform does not run, it responds with 503.
+func (p *Platform) APIHandler() http.Handler {
+	return p.handler(func() http.Handler {
+		if p.api == nil {
+			return nil
+		}
+		return p.api
+	})
+}
+
+// handler serves by what current returns, which is called with mu held.
+func (p *Platform) handler(current func() http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.RLock()
+		h := current()
+		p.mu.RUnlock()
+		if h == nil {
+			w.Header().Set("Retry-After", "2")
+			http.Error(w, "The platform is not running. Try again in a moment.", http.StatusServiceUnavailable)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 // RouterAddr returns the address, host:port, that serves apps; "" while the
-// platform does not run.
+// platform does not run, and if the listener is shared.
 func (p *Platform) RouterAddr() string {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -266,18 +323,21 @@ func (p *Platform) Key() core.Secret {
 	return p.key
 }
 
-// appURL returns a function that returns the URL of a subdomain.
-func (p *Platform) appURL(port string) func(subdomain string) string {
-	return func(subdomain string) string {
-		host, scheme, usual := subdomain+"."+p.o.AppsDomain, "http://", "80"
-		if p.o.TLS != nil {
-			scheme, usual = "https://", "443"
-		}
-		if port != usual {
-			host = net.JoinHostPort(host, port)
-		}
-		return scheme + host
+// AppURL returns the URL of a subdomain as people use it.
+func (p *Platform) AppURL(subdomain string) string {
+	if p.o.AppsURL != nil {
+		scheme, host, _ := strings.Cut(p.o.AppsURL(), "://")
+		return scheme + "://" + subdomain + "." + host
 	}
+	host, scheme, usual := subdomain+"."+p.o.AppsDomain, "http://", "80"
+	if p.o.TLS != nil {
+		scheme, usual = "https://", "443"
+	}
+	_, port, _ := net.SplitHostPort(p.appsAddr) // a listener's own address
+	if port != usual {
+		host = net.JoinHostPort(host, port)
+	}
+	return scheme + host
 }
 
 // path returns the path of a file in the platform's folder.

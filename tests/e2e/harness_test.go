@@ -86,12 +86,13 @@ type server struct {
 	data  string
 	flags []string
 
-	cmd      *exec.Cmd
-	exited   chan struct{}
-	api      string // http://host:port
-	apps     string // host:port of the router
-	platform string
-	trust    *x509.CertPool // verifies its certificates; nil: it has no TLS
+	cmd       *exec.Cmd
+	exited    chan struct{}
+	api       string // http://host:port
+	apps      string // host:port of the router
+	platform  string
+	redirects string         // URL of the listener that redirects to TLS
+	trust     *x509.CertPool // verifies its certificates; nil: it has no TLS
 
 	mu  sync.Mutex
 	log bytes.Buffer // stderr of all its processes
@@ -184,7 +185,7 @@ func (s *server) start() {
 	}()
 	select {
 	case found := <-addresses:
-		s.api, s.platform = found["webhooks"], found["platform"]
+		s.api, s.platform, s.redirects = found["webhooks"], found["platform"], found["redirect"]
 		if colon := strings.LastIndexByte(found["apps"], ':'); colon >= 0 { // not every role has some
 			s.apps = "127.0.0.1" + found["apps"][colon:]
 		}

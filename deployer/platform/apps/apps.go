@@ -29,6 +29,8 @@ type Options struct {
 	Domain string                        // subdomains are below it; default "localhost"
 	URL    func(subdomain string) string // returns the URL of a subdomain
 
+	Reserved []string // hosts that no app may have, in lower case
+
 	Keep      int // snapshots of an app; default 10
 	MaxDrones int // of an app; default 10
 

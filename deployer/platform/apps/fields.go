@@ -50,7 +50,7 @@ func (a *Apps) parse(app string, fields Fields) (p parsed, err error) {
 			_ = json.Unmarshal(value, &p.version) // ignored if it is not a string
 		case "subdomain":
 			p.hasSubdomain = true
-			p.subdomain, err = subdomain(value, app)
+			p.subdomain, err = a.subdomain(value, app)
 		case "domains":
 			p.hasDomains = true
 			p.domains, err = a.domains(value)
@@ -132,7 +132,7 @@ func sameName(value json.RawMessage, name string) error {
 
 // subdomain reads a subdomain; if it is empty, the app's name is used. As it is
 // part of a host name, a dot must be between other characters.
-func subdomain(value json.RawMessage, name string) (string, error) {
+func (a *Apps) subdomain(value json.RawMessage, name string) (string, error) {
 	var given string
 	if err := json.Unmarshal(value, &given); err != nil {
 		return "", core.Errorf(core.CodePlatformInvalid, "The field subdomain must be a string")
@@ -144,7 +144,18 @@ func subdomain(value json.RawMessage, name string) (string, error) {
 	if strings.HasSuffix(given, ".") || strings.Contains(given, "..") {
 		return "", core.Errorf(core.CodePlatformInvalid, "Invalid subdomain %.100q; set the field subdomain to one without dots", given)
 	}
-	return given, checkName("a subdomain", given)
+	if err := checkName("a subdomain", given); err != nil {
+		return "", err
+	}
+	return given, a.checkReserved(given + "." + a.o.Domain)
+}
+
+// checkReserved fails if no app may have the host.
+func (a *Apps) checkReserved(host string) error {
+	if slices.Contains(a.o.Reserved, host) {
+		return core.Errorf(core.CodePlatformHostConflict, "The host %q is the service's own; choose another subdomain or domain in package.json", host)
+	}
+	return nil
 }
 
 // domains reads a list of domains, or a single one.
@@ -169,6 +180,9 @@ func (a *Apps) domains(value json.RawMessage) ([]string, error) {
 		}
 		if domain == a.o.Domain || strings.HasSuffix(domain, "."+a.o.Domain) {
 			return nil, core.Errorf(core.CodePlatformInvalid, "%.100q is below the platform's own domain; set the field subdomain instead", domain)
+		}
+		if err := a.checkReserved(domain); err != nil {
+			return nil, err
 		}
 		given[i] = domain
 	}

@@ -134,7 +134,7 @@ func (a *Apps) Available(user, app, subdomain string) (Availability, error) {
 		return Availability{}, err
 	}
 	owner := a.docs.owner("s " + subdomain)
-	found.Subdomain = owner == "" || owner == key(user, app)
+	found.Subdomain = a.checkReserved(subdomain+"."+a.o.Domain) == nil && (owner == "" || owner == key(user, app))
 	found.Available = found.AppName && found.Subdomain
 	return found, nil
 }

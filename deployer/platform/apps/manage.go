@@ -35,7 +35,7 @@ func (a *Apps) create(user, app string, fields Fields, set func(*document, parse
 		return App{}, err
 	}
 	if _, ok := fields["subdomain"]; !ok {
-		if _, err := subdomain([]byte(`""`), app); err != nil {
+		if _, err := a.subdomain([]byte(`""`), app); err != nil {
 			return App{}, err
 		}
 	}

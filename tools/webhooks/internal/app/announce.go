@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -43,10 +42,9 @@ func announceModule(role Role, cfg config.Config, lines *announcements) fx.Optio
 		}))
 	}
 	if cfg.PlatformURL == "" {
-		options = append(options, fx.Invoke(func(lc fx.Lifecycle, c *Certificates, p embedded, log *slog.Logger) {
+		options = append(options, fx.Invoke(func(lc fx.Lifecycle, p embedded, log *slog.Logger) {
 			*lines = append(*lines, func() string {
-				_, port, _ := net.SplitHostPort(p.RouterAddr()) // a listener's own address
-				return fmt.Sprintf("apps     %s://SUBDOMAIN.%s:%s\nplatform %s", c.scheme(), cfg.AppsDomain, port, p.URL())
+				return fmt.Sprintf("apps     %s\nplatform %s", p.AppURL("SUBDOMAIN"), p.URL())
 			})
 			path := cfg.PlatformURLFile()
 			lc.Append(fx.StartStopHook(

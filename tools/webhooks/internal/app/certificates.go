@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -16,6 +17,9 @@ import (
 // Certificates are the certificates of the public listeners.
 type Certificates struct {
 	TLS *tls.Config // nil: HTTP without TLS
+	// Challenges answers the ACME server's requests at port 80, and passes others
+	// to a handler; nil: there is no ACME server.
+	Challenges func(http.Handler) http.Handler
 
 	serves atomic.Pointer[func(host string) bool]
 }
@@ -36,7 +40,7 @@ func newCertificates(cfg config.Config, log *slog.Logger) (*Certificates, error)
 		if err != nil {
 			return nil, err
 		}
-		c.TLS = certs.NewACME(certs.ACME{
+		c.TLS, c.Challenges = certs.NewACME(certs.ACME{
 			URL: cfg.ACMEURL, Roots: roots, Email: cfg.ACMEEmail, Domains: cfg.ACMEDomains, Dir: filepath.Join(cfg.Data, "certificates"),
 			Serves: func(host string) bool {
 				serves := c.serves.Load()

@@ -15,7 +15,7 @@ import (
 )
 
 // newEmbedded returns the embedded platform.
-func newEmbedded(cfg config.Config, certificates *tls.Config, logins *throttle.Throttle, fail func(error), log *slog.Logger) (embedded, error) {
+func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, fail func(error), log *slog.Logger) (embedded, error) {
 	dir, err := filepath.Abs(cfg.PlatformDir())
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, logins *throttle.T
 		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		ReadyTimeout: cfg.ReadyTimeout, MinReadyTime: cfg.MinReadyTime, DrainTimeout: cfg.DrainTimeout, AppMemory: int64(cfg.AppMemory) << 20,
 		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen,
-		AppsDomain: cfg.AppsDomain, TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
+		Shared: cfg.SharesListener(), AppsDomain: cfg.AppsDomain, AppsURL: at.appsURL(), ReservedHosts: cfg.ReservedHosts(), TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
 	})}, nil
 }
 

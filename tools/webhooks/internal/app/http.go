@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -35,10 +36,14 @@ func httpModule(cfg config.Config) fx.Option {
 					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
 				})
 			},
-			func(lc fx.Lifecycle, api *httpapi.API, c *Certificates, fail context.CancelCauseFunc, log *slog.Logger) *serve.Server {
+			func(lc fx.Lifecycle, api *httpapi.API, p optionalPlatform, c *Certificates, at *addresses, fail context.CancelCauseFunc, log *slog.Logger) *serve.Server {
+				handler, files := api.Handler(), apiFileShare
+				if cfg.SharesListener() {
+					handler, files = byHost(cfg, handler, p.Embedded), sharedFileShare
+				}
 				s := serve.New(serve.Options{
 					Name: "listen", Addr: cfg.Listen, TLS: c.TLS,
-					MaxConns: cfg.MaxConnections, FileShare: apiFileShare, Trusted: cfg.Proxies(), Untrusted: isApp,
+					MaxConns: cfg.MaxConnections, FileShare: files, Trusted: cfg.Proxies(), Untrusted: isApp,
 					ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, // feeds and deliveries extend it
 					Overload: api.Overload(), Fail: fail, Logger: log,
 				})
@@ -50,7 +55,8 @@ func httpModule(cfg config.Config) fx.Option {
 						if err := s.Listen(ctx); err != nil {
 							return err
 						}
-						s.Serve(api.Handler())
+						at.listens(s.Addr())
+						s.Serve(handler)
 						return nil
 					},
 					func(ctx context.Context) error {
@@ -64,10 +70,54 @@ func httpModule(cfg config.Config) fx.Option {
 		),
 		// Last to start and first to stop: nothing comes in while a part is missing.
 		fx.Invoke(func(*serve.Server) {}),
+		redirectModule(cfg),
 	)
+}
+
+// optionalPlatform is the embedded platform, if there is one.
+type optionalPlatform struct {
+	fx.In
+
+	Embedded embedded `optional:"true"`
+}
+
+// redirectModule serves the port without TLS, if it is configured.
+func redirectModule(cfg config.Config) fx.Option {
+	if cfg.RedirectListen == "" {
+		return fx.Options()
+	}
+	return fx.Invoke(func(lc fx.Lifecycle, secure *serve.Server, c *Certificates, lines *announcements, fail context.CancelCauseFunc, log *slog.Logger) {
+		s := serve.New(serve.Options{
+			Name: "redirect-listen", Addr: cfg.RedirectListen, MaxConns: cfg.MaxConnections, FileShare: redirectFileShare, Trusted: cfg.Proxies(),
+			ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, Fail: fail, Logger: log,
+		})
+		*lines = append(*lines, func() string { return "redirect http://" + s.Reachable() })
+		lc.Append(fx.StartStopHook(
+			func(ctx context.Context) error {
+				if err := s.Listen(ctx); err != nil {
+					return err
+				}
+				_, port, _ := net.SplitHostPort(secure.Addr()) // a listener's own
+				handler := redirect(port)
+				if c.Challenges != nil {
+					handler = c.Challenges(handler)
+				}
+				s.Serve(handler)
+				return nil
+			},
+			s.Stop,
+		))
+	})
 }
 
 // apiFileShare is the part of the files of the process that connections to the
 // API may be: half of them. The platform's listeners use 3/16, as a request to
 // an app needs two; the rest is for everything else.
-const apiFileShare = 2
+//
+// A listener that serves apps too may use a third of the files for its
+// connections, and as many for those to apps.
+const (
+	apiFileShare      = 2
+	sharedFileShare   = 3
+	redirectFileShare = 32
+)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 
 	"go.uber.org/fx"
 
@@ -34,7 +35,9 @@ type embedded interface {
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
 	URL() string
-	RouterAddr() string
+	AppURL(subdomain string) string
+	AppsHandler() http.Handler
+	APIHandler() http.Handler
 	Key() core.Secret
 	Serves(host string) bool
 	Check(ctx context.Context) error
@@ -64,8 +67,8 @@ func platformModule(cfg config.Config) fx.Option {
 	return fx.Module("platform",
 		fx.Provide(
 			fx.Annotate(
-				func(c *Certificates, logins *throttle.Throttle, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
-					p, err := newEmbedded(cfg, c.TLS, logins, fail, log)
+				func(c *Certificates, logins *throttle.Throttle, at *addresses, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
+					p, err := newEmbedded(cfg, c.TLS, at, logins, fail, log)
 					if err == nil {
 						serves := p.Serves
 						c.serves.Store(&serves)

@@ -35,6 +35,9 @@ const (
 // It does not use fx's Run, which ignores the second signal and prints nothing if
 // the start fails.
 func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Writer, extra ...fx.Option) int {
+	if role == RolePlatform {
+		cfg = cfg.PlatformAlone()
+	}
 	log, err := newLogger(cfg, stderr)
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "webhooks:", err)
@@ -55,7 +58,7 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 	context.AfterFunc(signals, func() { killer.awaitAnother(release) })
 
 	var lines announcements
-	app := fx.New(Options(role, cfg, log), announceModule(role, cfg, &lines), killModule(cfg, &killer), fx.Supply(fail), fx.Options(extra...))
+	app := fx.New(fx.Supply(&lines), Options(role, cfg, log), announceModule(role, cfg, &lines), killModule(cfg, &killer), fx.Supply(fail), fx.Options(extra...))
 	// A signal during the start takes effect after it, because fx does not stop a
 	// graph well whose start was interrupted.
 	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
@@ -86,7 +89,10 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 	common := fx.Options(
 		logModule(log), loginsModule(cfg),
-		fx.Provide(func(log *slog.Logger) (*Certificates, error) { return newCertificates(cfg, log) }),
+		fx.Provide(
+			func(log *slog.Logger) (*Certificates, error) { return newCertificates(cfg, log) },
+			func(c *Certificates) *addresses { return newAddresses(cfg, c) },
+		),
 		fx.StartTimeout(startTimeout),
 		// Each part stops within its own limit, so that the last one, which closes
 		// the store, is never skipped.

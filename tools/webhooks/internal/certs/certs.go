@@ -104,9 +104,11 @@ type ACME struct {
 	Serves func(host string) bool
 }
 
-// NewACME returns the configuration for a listener on port 443: the ACME server
-// checks by connections to it that the names are ours (TLS-ALPN-01, RFC 8737).
-func NewACME(o ACME) *tls.Config {
+// NewACME returns the configuration for a listener on port 443, and the handler of
+// one on port 80 around the handler of all other requests there. By connections to
+// one of them, the ACME server checks that the names are ours (TLS-ALPN-01, RFC
+// 8737; HTTP-01, RFC 8555).
+func NewACME(o ACME) (config *tls.Config, challenges func(http.Handler) http.Handler) {
 	own := make([]string, len(o.Domains))
 	for i, domain := range o.Domains {
 		own[i] = strings.ToLower(domain)
@@ -132,7 +134,7 @@ func NewACME(o ACME) *tls.Config {
 			return errors.New("certs: the host is not served here")
 		},
 	}
-	config := manager.TLSConfig()
+	config = manager.TLSConfig()
 	config.MinVersion = tls.VersionTLS12
-	return config
+	return config, manager.HTTPHandler
 }

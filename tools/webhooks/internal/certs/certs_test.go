@@ -117,7 +117,7 @@ func TestInvalidFiles(t *testing.T) {
 // No certificate is ordered for a host that is not served here.
 func TestACMEOrdersForServedHosts(t *testing.T) {
 	t.Parallel()
-	config := certs.NewACME(certs.ACME{
+	config, _ := certs.NewACME(certs.ACME{
 		URL: "http://127.0.0.1:1/directory", Domains: []string{"Webhooks.example.com"}, Dir: t.TempDir(),
 		Serves: func(host string) bool { return host == "app.example.com" },
 	})

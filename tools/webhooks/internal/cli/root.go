@@ -60,7 +60,7 @@ func newRoot(streams IO, version string) *cobra.Command {
 		Long: `webhooks is a continuous-deployment server. GitHub posts a push; the server waits
 for CI if the repository asks for it, fetches the code, builds and starts the
 app, and streams each step.`,
-		Example: `  webhooks serve                       # API on :8080, apps on :8000
+		Example: `  webhooks serve                       # http://localhost:8080, apps at http://NAME.localhost:8080
   webhooks users add dscape            # a user who may deploy
   webhooks deploy --user dscape        # this folder, without a push`,
 		Version:       versionOf(version).Version,

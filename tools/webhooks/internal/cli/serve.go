@@ -15,10 +15,17 @@ func newServe(streams IO) *cobra.Command {
 platform, which builds and runs the apps. It prints its addresses when it accepts
 connections on all of them. Each setting is a flag, an environment variable
 (--github-url is WEBHOOKS_GITHUB_URL) or a key of the YAML file that --config
-names, in this order. The embedded platform needs Linux.`,
+names, in this order. The embedded platform needs Linux.
+
+The API and the apps share one address unless --apps-listen sets another: a host
+name below --apps-domain, or a domain of an app, is served by the app; the
+platform's API is below /platform. --domain is all that production needs: DNS
+records of the domain and of *.domain must point to this machine.`,
 		Example: `  webhooks serve
   webhooks serve --listen 127.0.0.1:9000 --data ./data --log-format console
-  webhooks serve --apps-domain apps.example.com --base-url https://webhooks.example.com`,
+  webhooks serve --domain example.com                    # ports 443 and 80, certificates by ACME
+  webhooks serve --domain example.com --behind-proxy     # a proxy on this machine terminates TLS
+  webhooks serve --listen :443 --apps-listen :8443 --acme-domains hooks.example.com --apps-domain apps.example.com`,
 		Args: exactly(0),
 	}
 	return runs(cmd, streams, app.RoleServe)

@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,57 @@ func TestFlagsOverEnvironmentOverFile(t *testing.T) {
 	}
 	if proxies := c.Proxies(); len(proxies) != 2 || proxies[1].String() != "192.0.2.1/32" {
 		t.Errorf("got proxies %v", proxies)
+	}
+}
+
+// --domain sets the addresses and certificates that are not set themselves.
+func TestDomain(t *testing.T) {
+	t.Parallel()
+	type addresses struct {
+		listen, redirect, base, apps, appsURL, certificates, reserved string
+		shares                                                        bool
+	}
+	for name, test := range map[string]struct {
+		flags []string
+		want  addresses
+	}{
+		"none": {nil, addresses{":8080", "", "", "localhost", "", "", "", true}},
+		"alone": {
+			[]string{"--domain", "example.com"},
+			addresses{":443", ":80", "https://example.com", "example.com", "", "example.com", "example.com", true},
+		},
+		"behind a proxy": {
+			[]string{"--domain", "example.com", "--behind-proxy", "--listen", "127.0.0.1:9000"},
+			addresses{"127.0.0.1:9000", "", "https://example.com", "example.com", "https://example.com", "", "example.com", true},
+		},
+		"own certificates, another port, apps elsewhere": {
+			[]string{"--domain", "example.com", "--tls-cert", "c", "--tls-key", "k", "--listen", ":444", "--apps-listen", ":445", "--apps-domain", "apps.example"},
+			addresses{":444", ":80", "https://example.com:444", "apps.example", "", "", "example.com", false},
+		},
+	} {
+		c, err := load(t, nil, test.flags...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		reserved := c.ReservedHosts()
+		slices.Sort(reserved)
+		got := addresses{
+			c.Listen, c.RedirectListen, c.BaseURL, c.AppsDomain, c.AppsURL, strings.Join(c.ACMEDomains, ","),
+			strings.Join(slices.Compact(reserved), ","), c.SharesListener(),
+		}
+		if got != test.want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, test.want)
+		}
+	}
+	for name, flags := range map[string][]string{
+		"--behind-proxy needs --domain": {"--behind-proxy"},
+		"--behind-proxy excludes":       {"--behind-proxy", "--domain", "example.com", "--acme-domains", "example.com"},
+		"--redirect-listen needs":       {"--redirect-listen", ":80"},
+		"--domain: invalid host name":   {"--domain", "https://example.com"},
+	} {
+		if _, err := load(t, nil, flags...); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v: got %v, want %q", flags, err, name)
+		}
 	}
 }
 

@@ -93,6 +93,7 @@ func (s *Settings) Load(environ []string) (Config, error) {
 	problems = append(problems, s.mistyped(environ)...)
 	problems = append(problems, s.loadFile(set)...)
 	if len(problems) == 0 { // else the values are incomplete
+		s.config.deriveFromDomain(set)
 		for _, check := range s.checks {
 			if err := check(); err != nil {
 				problems = append(problems, err)

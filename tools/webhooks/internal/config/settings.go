@@ -1,9 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"errors"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nodejitsu/webhooks/httpapi/serve"
@@ -12,7 +16,10 @@ import (
 // Config has the value of every setting. A setting is named as the option that
 // it sets.
 type Config struct {
+	Domain          string
+	BehindProxy     bool
 	Listen          string
+	RedirectListen  string
 	Data            string
 	BaseURL         string
 	TrustedProxies  []string
@@ -42,6 +49,7 @@ type Config struct {
 	PlatformListen  string
 	AppsListen      string
 	AppsDomain      string
+	AppsURL         string
 	NpmRegistry     string
 	BuildTimeout    time.Duration
 	ReadyTimeout    time.Duration
@@ -89,14 +97,17 @@ type Config struct {
 // the key in the file and the messages derive from this table.
 func (s *Settings) declare() {
 	c := &s.config
-	declare(s, &c.Listen, "listen", ":8080", address, "address of the webhooks API")
+	declare(s, &c.Domain, "domain", "", optional(hostName), "public domain: https://DOMAIN is the API, https://NAME.DOMAIN an app, with certificates by ACME on the ports 443 and 80; the default of most settings below")
+	declare(s, &c.BehindProxy, "behind-proxy", false, nil, "a proxy on this machine terminates TLS for --domain: listen without TLS on 127.0.0.1:8080, and trust the proxy's X-Forwarded headers")
+	declare(s, &c.Listen, "listen", ":8080", address, "address of the webhooks API and, by host name, of the apps")
+	declare(s, &c.RedirectListen, "redirect-listen", "", optional(address), "address without TLS, usually :80, that redirects to https and answers challenges of the ACME server")
 	declare(s, &c.Data, "data", defaultData(), notEmpty, "folder for all data of the server")
 	declare(s, &c.BaseURL, "base-url", "", optional(httpURL), "public URL of this service; default: taken from each request")
 	declare(s, &c.TrustedProxies, "trusted-proxies", nil, each(network), "addresses or networks of proxies whose X-Forwarded headers are trusted")
 	declare(s, &c.MaxConnections, "max-connections", 0, atLeast(0), "connections at a time on each port, a quarter of them from one address; default: from the limit of open files")
 	declare(s, &c.TLSCert, "tls-cert", "", nil, "PEM file with the certificate and its chain, for the API and the apps; reloaded when it changes")
 	declare(s, &c.TLSKey, "tls-key", "", nil, "PEM file with the key of the certificate")
-	declare(s, &c.ACMEDomains, "acme-domains", nil, nil, "host names of the API: it and the apps get certificates from an ACME server, which must reach --listen or --apps-listen at port 443")
+	declare(s, &c.ACMEDomains, "acme-domains", nil, nil, "host names of the API: it and the apps get certificates from an ACME server, which must reach --listen or --apps-listen at port 443, or --redirect-listen at port 80")
 	declare(s, &c.ACMEEmail, "acme-email", "", nil, "contact address for the ACME server")
 	declare(s, &c.ACMEURL, "acme-url", "", optional(httpURL), "directory URL of the ACME server; default: Let's Encrypt")
 	declare(s, &c.ACMECAFile, "acme-ca-file", "", nil, "PEM file with the certificate authorities of the ACME server; default: those of the system")
@@ -118,8 +129,9 @@ func (s *Settings) declare() {
 	declare(s, &c.PlatformKeyFile, "platform-key-file", "", nil, "file with the key shared with the platform; default: that of the embedded platform")
 	declare(s, &c.SealKeysFile, "seal-keys-file", "", nil, "file with the keys that encrypt access tokens, see \"webhooks keys\"; default: a file in the data folder, or WEBHOOKS_SEAL_KEYS")
 	declare(s, &c.PlatformListen, "platform-listen", "127.0.0.1:8001", address, "address of the embedded platform's API")
-	declare(s, &c.AppsListen, "apps-listen", ":8000", address, "address where the apps are reached")
+	declare(s, &c.AppsListen, "apps-listen", "", optional(address), "address where the apps are reached; default: --listen, by host name")
 	declare(s, &c.AppsDomain, "apps-domain", "localhost", notEmpty, "domain of the apps; each has a subdomain of it")
+	declare(s, &c.AppsURL, "apps-url", "", optional(httpURL), "URL of the apps' domain as people use it, such as https://example.com behind a proxy; default: by --apps-domain and the listener")
 	declare(s, &c.NpmRegistry, "npm-registry", "", optional(httpURL), "npm registry for builds; default: npm's own")
 	declare(s, &c.BuildTimeout, "build-timeout", 10*time.Minute, positive, "time limit for a build")
 	declare(s, &c.ReadyTimeout, "ready-timeout", 30*time.Second, positive, "time limit for a new version to accept connections, and for its health path to answer")
@@ -185,6 +197,9 @@ func (c Config) validate() []error {
 			problems = append(problems, errors.New(problem))
 		}
 	}
+	require(!c.BehindProxy || c.Domain != "", "--behind-proxy needs --domain")
+	require(!c.BehindProxy || c.TLSCert == "" && len(c.ACMEDomains) == 0, "--behind-proxy excludes --tls-cert and --acme-domains: the proxy terminates TLS")
+	require(c.RedirectListen == "" || c.TLSCert != "" || len(c.ACMEDomains) > 0, "--redirect-listen needs --tls-cert, --acme-domains or --domain")
 	require((c.TLSCert == "") == (c.TLSKey == ""), "--tls-cert and --tls-key must be set together")
 	require(c.TLSCert == "" || len(c.ACMEDomains) == 0, "--tls-cert and --acme-domains exclude each other")
 	require(c.UploadTimeout > c.BuildTimeout, "--upload-timeout must be more than --build-timeout, so that the platform is the first to end a build that hangs")
@@ -195,6 +210,64 @@ func (c Config) validate() []error {
 	require(c.SMTPAddr != "" || !c.EmailSuccess && !c.EmailErrors, "--smtp-addr must be set with --email-success or --email-errors")
 	require((c.SMTPUsername == "") == (c.SMTPPasswordFile == ""), "--smtp-username and --smtp-password-file must be set together")
 	return problems
+}
+
+// deriveFromDomain sets what --domain implies and what is not set.
+func (c *Config) deriveFromDomain(set map[string]bool) {
+	if c.Domain == "" {
+		return
+	}
+	imply := func(name string, p *string, value string) {
+		if !set[name] {
+			*p = value
+		}
+	}
+	imply("apps-domain", &c.AppsDomain, c.Domain)
+	if c.BehindProxy {
+		imply("listen", &c.Listen, "127.0.0.1:8080")
+		if !set["trusted-proxies"] {
+			c.TrustedProxies = []string{"127.0.0.1", "::1"}
+		}
+		imply("base-url", &c.BaseURL, "https://"+c.Domain)
+		imply("apps-url", &c.AppsURL, "https://"+c.Domain)
+		return
+	}
+	imply("listen", &c.Listen, ":443")
+	imply("redirect-listen", &c.RedirectListen, ":80")
+	if !set["acme-domains"] && c.TLSCert == "" {
+		c.ACMEDomains = []string{c.Domain}
+	}
+	switch _, port, _ := net.SplitHostPort(c.Listen); port { // checked already
+	case "443":
+		imply("base-url", &c.BaseURL, "https://"+c.Domain)
+	case "0": // any port; links have that of the request
+	default:
+		imply("base-url", &c.BaseURL, "https://"+net.JoinHostPort(c.Domain, port))
+	}
+}
+
+// SharesListener reports whether the apps are served by the listener of the API.
+func (c Config) SharesListener() bool {
+	return c.PlatformURL == "" && (c.AppsListen == "" || c.AppsListen == c.Listen && !strings.HasSuffix(c.Listen, ":0"))
+}
+
+// PlatformAlone returns the settings of a process without the API.
+func (c Config) PlatformAlone() Config {
+	c.Listen, c.AppsListen = "", cmp.Or(c.AppsListen, ":8000")
+	return c
+}
+
+// ReservedHosts returns the hosts of the API.
+func (c Config) ReservedHosts() (hosts []string) {
+	if u, err := url.Parse(c.BaseURL); err == nil && u.Hostname() != "" {
+		hosts = append(hosts, strings.ToLower(u.Hostname()))
+	}
+	for _, domain := range append([]string{c.Domain}, c.ACMEDomains...) {
+		if domain != "" {
+			hosts = append(hosts, strings.ToLower(domain))
+		}
+	}
+	return hosts
 }
 
 // Proxies returns the trusted proxies. [Load] has checked them.
