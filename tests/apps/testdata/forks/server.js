@@ -7,7 +7,7 @@ const { spawn } = require('child_process')
 if (cluster.isPrimary) {
   const start = (command, args, options) => spawn(command, args, { stdio: 'ignore', ...options })
   start('sleep', ['1001'])
-  // A session of its own, and nobody's child.
+  // A session of its own, without a parent that waits for it.
   start('sh', ['-c', 'setsid sleep 1002 & exit'])
   start('sh', ['-c', '(setsid sh -c "sleep 1003 & exit" &) ; exit'], { detached: true }).unref()
   // Deaf to SIGTERM.
