@@ -27,6 +27,9 @@ type ThirdPartyToken struct {
 	Scopes   []string
 	Token    Secret
 	Required bool // of a webhook secret: refuse deliveries that are not signed
+	// Target is what the deliveries of a webhook secret ask for; nil if the first one
+	// is still to say.
+	Target *Target
 }
 
 // Values of ThirdPartyToken.Provider.

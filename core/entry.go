@@ -50,6 +50,7 @@ type Entry struct {
 	// DeployBranch is the one branch that this delivery may deploy; "" until the
 	// forge was asked for its default branch.
 	DeployBranch string        `json:"deploy_branch,omitempty"`
+	Target       Target        `json:"target,omitzero"` // what the URL of the webhook asks for
 	Commit       Commit        `json:"commit"`
 	Commits      []string      `json:"commits,omitempty"`  // other ids it may be known by
 	SkipsCI      bool          `json:"skips_ci,omitempty"` // no commit of the push is to be built, see SkipsCI
@@ -118,6 +119,7 @@ func (e Entry) Clone() Entry {
 	e.Steps = slices.Clone(e.Steps)
 	e.Notes = slices.Clone(e.Notes)
 	e.GateKeys = slices.Clone(e.GateKeys)
+	e.Target.Paths = slices.Clone(e.Target.Paths)
 	if e.Hold != nil {
 		hold := *e.Hold
 		e.Hold = &hold

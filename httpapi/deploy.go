@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -39,9 +38,9 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	if err != nil {
 		return receipt, invalid(core.CodeDeployParams, "the query string", "pairs of the form name=value, percent-encoded")
 	}
-	branch := query.Get("branch")
-	if len(branch) > 255 || strings.ContainsFunc(branch, isControl) {
-		return receipt, invalid(core.CodeDeployParams, "branch", "the name of a branch")
+	target, err := core.NewTarget(query.Get)
+	if err != nil {
+		return receipt, core.Errorf(core.CodeDeployParams, "A parameter of the request is invalid: %v", err)
 	}
 	sent, err := credentials(c.Request.Header)
 	if err != nil {
@@ -58,7 +57,7 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	}
 	err = a.throttled(c, sent, func() error {
 		receipt, err = a.o.Deploy.Deliver(c.Request.Context(), deploy.Request{
-			UUID: uuidOf(c), Delivery: delivery, Credentials: sent, User: query.Get("user"), Branch: branch,
+			UUID: uuidOf(c), Delivery: delivery, Credentials: sent, User: query.Get("user"), Target: target,
 		})
 		return err
 	})

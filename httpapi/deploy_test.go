@@ -72,8 +72,8 @@ func TestDeployRequest(t *testing.T) {
 	if w.Code != http.StatusOK {
 		t.Fatalf("got %d %s", w.Code, w.Body)
 	}
-	if got.UUID != uuid || got.User != "indexzero" || got.Branch != "feat/a#1" {
-		t.Errorf("got UUID %q, user %q, branch %q", got.UUID, got.User, got.Branch)
+	if got.UUID != uuid || got.User != "indexzero" || got.Target.Branch != "feat/a#1" {
+		t.Errorf("got UUID %q, user %q, branch %q", got.UUID, got.User, got.Target.Branch)
 	}
 	if got.Credentials == nil || got.Credentials.Username != "dscape" || got.Credentials.Password.Reveal() != secret {
 		t.Errorf("got credentials %v", got.Credentials)
@@ -151,6 +151,8 @@ func TestDeployRefusals(t *testing.T) {
 		{"compressed, two headers", "/", "{}", []string{"Content-Encoding: identity", "Content-Encoding: br"}, core.CodePayloadEncoding},
 		{"an invalid branch", "/?branch=a%0ab", "{}", nil, core.CodeDeployParams},
 		{"a very long branch", "/?branch=" + strings.Repeat("a", 256), "{}", nil, core.CodeDeployParams},
+		{"an invalid app", "/?app=Hello", "{}", nil, core.CodeDeployParams},
+		{"an invalid root", "/?root=..", "{}", nil, core.CodeDeployParams},
 		{"an invalid query", "/?branch=%zz", "{}", nil, core.CodeDeployParams},
 	}
 	for _, c := range cases {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 
@@ -57,6 +58,7 @@ type Platform struct {
 	starts    []string                // user/app/snapshot, in order
 	orders    map[string]deploy.Order // user/app → the latest
 	starting  map[string]int          // user/app → Starts at this moment
+	roots     map[string]string       // app → the folder that its last snapshot was built in
 	overlaps  int
 }
 
@@ -64,7 +66,7 @@ var _ deploy.Platform = (*Platform)(nil)
 
 // NewPlatform returns a Platform without apps.
 func NewPlatform() *Platform {
-	return &Platform{apps: map[string]bool{}, snapshots: map[string]string{}, starting: map[string]int{}, orders: map[string]deploy.Order{}}
+	return &Platform{apps: map[string]bool{}, snapshots: map[string]string{}, starting: map[string]int{}, orders: map[string]deploy.Order{}, roots: map[string]string{}}
 }
 
 // Create implements deploy.Platform.
@@ -104,6 +106,7 @@ func (p *Platform) Upload(ctx context.Context, user string, pkg deploy.Package, 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.roots[app] = pkg.Root
 	p.snapshots[id] = hex.EncodeToString(digest.Sum(nil))
 	return nil
 }
@@ -146,6 +149,14 @@ func (p *Platform) Starts() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.starts)
+}
+
+// Roots returns the folders that the last snapshots of apps were built in, by the
+// names of the apps.
+func (p *Platform) Roots() map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.roots)
 }
 
 // Overlaps returns how often an app was started while it was being started.
@@ -205,6 +216,27 @@ func (a *Accounts) Tokens(ctx context.Context, user string, _ bool) ([]core.Thir
 		return nil, fmt.Errorf("accounts: tokens: %w", core.ErrNotFound)
 	}
 	return slices.Clone(a.tokens[user]), nil
+}
+
+// FixTarget implements deploy.Accounts.
+func (a *Accounts) FixTarget(ctx context.Context, user, id string, target core.Target) (core.Target, error) {
+	if err := errors.Join(ctx.Err(), a.next("FixTarget")); err != nil {
+		return core.Target{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, t := range a.tokens[user] {
+		if t.ID != id {
+			continue
+		}
+		if t.Target == nil {
+			a.tokens[user] = slices.Clone(a.tokens[user])
+			a.tokens[user][i].Target = &target
+			return target, nil
+		}
+		return *t.Target, nil
+	}
+	return core.Target{}, fmt.Errorf("accounts: fix target: %w", core.ErrNotFound)
 }
 
 // SetToken implements auth.Accounts.

@@ -16,6 +16,7 @@ type sender struct {
 	secret    string         // id of the user's secret that signed the delivery; "" for none
 	attended  bool           // by credentials, which a captured delivery need not have
 	authentic bool           // as the user: by credentials or by the user's own secret
+	target    *core.Target   // what the secret is for; nil if that is not fixed yet
 }
 
 // authenticate finds out who sent the delivery. Anyone may send one, so nothing
@@ -91,8 +92,8 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 		return core.NewError(core.CodeBadCreds, "", nil)
 	}
 	var secrets []core.Secret
-	var ids []string
-	var signer int // in secrets and ids
+	var hooks []core.ThirdPartyToken
+	var signer int // in secrets and hooks
 	required := false
 	// A signature that doesn't match may be of a secret that was set just now.
 	for _, fresh := range []bool{false, true} {
@@ -101,7 +102,7 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 			return core.NewError(core.CodeAuthServerDown, "", err)
 		}
 		before := secrets
-		if secrets, ids, required = webhookSecrets(tokens); fresh && slices.EqualFunc(secrets, before, core.Secret.Equal) {
+		if secrets, hooks, required = webhookSecrets(tokens); fresh && slices.EqualFunc(secrets, before, core.Secret.Equal) {
 			break
 		}
 		if from.signature, signer = p.Verify(d, secrets); from.signature != core.SignatureInvalid {
@@ -118,21 +119,21 @@ func (s *Service) checkSecrets(ctx context.Context, d core.Delivery, p Provider,
 		return core.NewError(core.CodeBadSignature,
 			"You require a signature on every delivery, and this one has none; set the secret of the webhook", nil)
 	case from.signature == core.SignatureValid:
-		from.authentic, from.secret = true, ids[signer]
+		from.authentic, from.secret, from.target = true, hooks[signer].ID, hooks[signer].Target
 	case !from.authentic:
 		return core.NewError(core.CodeBadCreds, "", nil)
 	}
 	return nil
 }
 
-// webhookSecrets returns the secrets among tokens with their ids, and whether one
+// webhookSecrets returns the secrets among tokens with their tokens, and whether one
 // of them requires a signature.
-func webhookSecrets(tokens []core.ThirdPartyToken) (secrets []core.Secret, ids []string, required bool) {
+func webhookSecrets(tokens []core.ThirdPartyToken) (secrets []core.Secret, hooks []core.ThirdPartyToken, required bool) {
 	for _, t := range tokens {
 		if t.Provider == core.TokenWebhookSecret {
-			secrets, ids = append(secrets, t.Token), append(ids, t.ID)
+			secrets, hooks = append(secrets, t.Token), append(hooks, t)
 			required = required || t.Required
 		}
 	}
-	return secrets, ids, required
+	return secrets, hooks, required
 }

@@ -75,7 +75,7 @@ func TestDelaysAfterClockSetBack(t *testing.T) {
 		retried := w.push(commit1)
 		retried.Branch, retried.Ref = "other", "refs/heads/other"
 		request := w.request(retried)
-		request.Branch = "other"
+		request.Target.Branch = "other"
 		retry := w.accept(request).Change.Entry.ID
 		w.is(w.settled(retry), core.StatusPending, "Asked to wait")
 		held := w.deliver(w.push(commit2))

@@ -12,7 +12,7 @@ import (
 )
 
 // acceptance turns an event into what is written for it.
-func (s *Service) acceptance(r Request, p Provider, from sender, event core.Event) Acceptance {
+func (s *Service) acceptance(r Request, p Provider, from sender, target core.Target, event core.Event) Acceptance {
 	now := s.Now()
 	digest := sha256.Sum256(r.Delivery.Payload)
 	deliveryID, idSigned := p.DeliveryID(r.Delivery)
@@ -20,7 +20,8 @@ func (s *Service) acceptance(r Request, p Provider, from sender, event core.Even
 		ID: s.NewID(), UUID: r.UUID, User: from.user,
 		Provider: event.Provider, Kind: event.Kind, Event: event.Name,
 		DeliveryID: deliveryID, Repository: event.Repository,
-		Ref: event.Ref, Branch: event.Branch, DeployBranch: deployBranch(r, event), Commit: event.Commit, SkipsCI: event.SkipsCI,
+		Ref: event.Ref, Branch: event.Branch, DeployBranch: deployBranch(target, event), Target: target,
+		Commit: event.Commit, SkipsCI: event.SkipsCI,
 		Payload:   core.PayloadDigest{SHA256: hex.EncodeToString(digest[:]), Size: len(r.Delivery.Payload)},
 		Signature: from.signature, Authentic: from.authentic, Email: r.Delivery.Email, Steps: []core.Step{},
 		CreatedAt: now, UpdatedAt: now,
@@ -42,6 +43,12 @@ func (s *Service) acceptance(r Request, p Provider, from sender, event core.Even
 	}
 	var place *Place
 	e.Status, e.Reason, place = decide(event, e.DeployBranch)
+	if place != nil && event.Kind == core.EventPush && len(target.Paths) > 0 {
+		if changed, complete := p.Changed(r.Delivery, target.Matches); complete && !changed {
+			e.Status, place = core.StatusIgnored, nil
+			e.Reason = "The push changes no file that the webhook asks for (paths=" + strings.Join(target.Paths, ",") + ")"
+		}
+	}
 	if place != nil && event.Kind == core.EventPush {
 		place.Lane = lane(e)
 		if e.DeliveryID != "" || !from.attended {
@@ -138,21 +145,35 @@ func ignoredBuild(build core.Build, tag string) string {
 }
 
 // deployBranch returns the one branch that a delivery may deploy, "" if neither
-// the request nor the payload names it.
-func deployBranch(r Request, event core.Event) string {
-	return cmp.Or(r.Branch, event.Repository.DefaultBranch)
+// the webhook's URL nor the payload names it.
+func deployBranch(t core.Target, event core.Event) string {
+	return cmp.Or(t.Branch, event.Repository.DefaultBranch)
 }
 
 // lane is the lane of an entry: the pushes of one user to one branch of one
-// repository.
-func lane(e core.Entry) string { return e.User + "/" + e.Repository.Key() + "@" + e.Branch }
+// repository, of which each app and each folder that webhooks name is another one.
+func lane(e core.Entry) string {
+	lane := e.User + "/" + e.Repository.Key() + "@" + e.Branch
+	if e.Target.App != "" || e.Target.Root != "" {
+		lane += "#" + e.Target.App + ":" + e.Target.Root
+	}
+	return lane
+}
 
 // key identifies repeats of a delivery among those of the user: by what a secret
 // of the user signed, its id if that is signed and else the payload, as anyone can
 // send that again with other headers; else by the id that the sender gave it, which a
 // redelivery keeps; else by what it is about. Two webhooks that report the same push,
-// each with its own secret, make two keys.
+// each with its own secret or a target of its own, make two keys.
 func key(e core.Entry, event core.Event, secret string, idSigned bool) string {
+	key := sameDelivery(e, event, secret, idSigned)
+	if key != "" && !e.Target.IsZero() {
+		key += "?" + e.Target.String()
+	}
+	return key
+}
+
+func sameDelivery(e core.Entry, event core.Event, secret string, idSigned bool) string {
 	switch {
 	case secret != "" && idSigned && e.DeliveryID != "":
 		return strings.Join([]string{string(e.Provider), e.DeliveryID, secret}, ":")

@@ -50,9 +50,9 @@ func TestDeployBranch(t *testing.T) {
 	t.Parallel()
 	named := core.Event{Repository: core.Repository{DefaultBranch: "trunk"}}
 	for want, got := range map[string]string{
-		"":       deployBranch(Request{}, core.Event{}),
-		"trunk":  deployBranch(Request{}, named),
-		"stable": deployBranch(Request{Branch: "stable"}, named),
+		"":       deployBranch(core.Target{}, core.Event{}),
+		"trunk":  deployBranch(core.Target{}, named),
+		"stable": deployBranch(core.Target{Branch: "stable"}, named),
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -122,19 +122,61 @@ func TestKey(t *testing.T) {
 	}
 }
 
-func TestParsePackage(t *testing.T) {
+func TestParseManifest(t *testing.T) {
 	t.Parallel()
-	p, version, err := parsePackage([]byte("\xef\xbb\xbf{\"name\":\"hello\",\"version\":\"1.2.3\",\"main\":[1]}\n"))
-	if err != nil || p.Name != "hello" || version != "1.2.3" || p.Fields[0] != '{' {
-		t.Errorf("got %q %q %v", p.Name, version, err)
+	m, err := parseManifest([]byte("\xef\xbb\xbf{\"name\":\"hello\",\"version\":\"1.2.3\",\"main\":[1]}\n"))
+	if err != nil || m.name != "hello" || m.version != "1.2.3" || m.text[0] != '{' {
+		t.Errorf("got %+v, %v", m, err)
 	}
-	for name, text := range map[string]string{
-		"not JSON": "{", "array": "[]", "no name": "{}", "name is a number": `{"name":1}`,
-		"scoped": `{"name":"@a/b"}`, "climbing": `{"name":"../x"}`, "upper case": `{"name":"Hello"}`, "null": "null",
-	} {
-		if _, _, err := parsePackage([]byte(text)); err == nil {
-			t.Errorf("%s was taken", name)
+	for name, text := range map[string]string{"not JSON": "{", "array": "[]", "null": "null", "empty": ""} {
+		if _, err := parseManifest([]byte(text)); err == nil || !strings.Contains(err.Error(), "not a JSON object") {
+			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+func TestNameOfApp(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"name":"hello"}`:       "hello",
+		`{"name":"@acme/shop"}`:  "shop; The name \"@acme/shop\"",
+		`{"name":"MyShop"}`:      "myshop; The name \"MyShop\"",
+		`{}`:                     "api; package.json has no name",
+		`{"name":1}`:             "api; package.json has no name",
+		`{"name":"../x"}`:        "invalid app name \"../x\"",
+		`{"name":"a/b"}`:         "invalid app name \"a/b\"",
+		`{"name":"@acme/"}`:      "invalid app name \"\"",
+		`{"name":"@acme/a/b"}`:   "invalid app name \"@acme/a/b\"",
+		`{"name":"a b"}`:         "invalid app name \"a b\"",
+		`{"name":"sp\u00e4t"}`:   "invalid app name \"sp\u00e4t\"",
+		`{"name":"hello","a":1}`: "hello",
+	} {
+		m, err := parseManifest([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := core.Entry{Repository: core.Repository{Name: "Hello"}, Target: core.Target{Root: "packages/api"}}
+		name, note, err := m.app(e)
+		got := strings.Trim(name+"; "+note, "; ")
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+		e.Target.App = "other"
+		name, note, err = m.app(e)
+		if name != "other" || note != "" || err != nil {
+			t.Errorf("%s with app=other: got %q, %q, %v", text, name, note, err)
+		}
+		fields, err := m.fields(name)
+		if p, again := parseManifest(fields); err != nil || again != nil || p.name != "other" {
+			t.Errorf("%s with app=other: the package.json is %s, %v", text, fields, err)
+		}
+	}
+	m, _ := parseManifest([]byte(`{}`))
+	if name, _, err := m.app(core.Entry{Repository: core.Repository{Name: "Hello"}}); name != "hello" || err != nil {
+		t.Errorf("got %q, %v, want the repository's name", name, err)
 	}
 }
 
@@ -144,11 +186,14 @@ func TestSnapshotID(t *testing.T) {
 		"1.2.3":                  "1.2.3-96410ed970f6",
 		"1.0.0-RC.1+build/x":     "1.0.0-rc.1-build-x-96410ed970f6",
 		"../..":                  "0-96410ed970f6",
-		strings.Repeat("9", 100): strings.Repeat("9", 51) + "-96410ed970f6",
+		strings.Repeat("9", 100): strings.Repeat("9", 46) + "-96410ed970f6",
 	} {
-		got := snapshotID(version, commitA)
+		got, below := snapshotID(version, commitA, ""), snapshotID(version, commitA, "packages/api")
 		if got != want || !core.ValidName(got) {
 			t.Errorf("%q: got %q, want %q", version, got, want)
+		}
+		if !strings.HasPrefix(below, want+"-") || !core.ValidName(below) || below == snapshotID(version, commitA, "packages/web") {
+			t.Errorf("%q: got %q for a folder", version, below)
 		}
 	}
 }

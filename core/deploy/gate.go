@@ -17,7 +17,13 @@ import (
 func (a *attempt) askGates(ctx context.Context) (string, result) {
 	push := a.get()
 	var reasons []string
+	if push.Target.Gate == core.GateNone {
+		return "The webhook asks for no gate", result{}
+	}
 	for _, g := range a.Gates {
+		if push.Target.Gate != "" && push.Target.Gate != g.Name() {
+			continue
+		}
 		wait, err := g.Required(ctx, push, a.file)
 		if err != nil {
 			return "", failureOf(core.CodeGateFailed, fmt.Errorf("%s: %w", g.Name(), err))

@@ -52,6 +52,10 @@ func (orchardProvider) Verify(d core.Delivery, keys []core.Secret) (core.Signatu
 	return core.SignatureInvalid, -1
 }
 
+func (orchardProvider) Changed(core.Delivery, func(string) bool) (changed, complete bool) {
+	return false, false
+}
+
 func (orchardProvider) Parse(d core.Delivery) (core.Event, error) {
 	var p orchardPayload
 	if err := json.Unmarshal(d.Payload, &p); err != nil {
@@ -252,7 +256,7 @@ func TestForgeNamesTheDefaultBranch(t *testing.T) {
 				push := w.push(commit1)
 				push.Branch, push.Repository.DefaultBranch = test.pushed, ""
 				r := w.request(push)
-				r.Branch = ""
+				r.Target = core.Target{}
 				id := w.accept(r).Change.Entry.ID
 				w.is(w.settled(id), core.StatusPending, "tried again")
 				w.is(w.after(time.Minute, id), test.status, "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -75,7 +76,8 @@ func (a *attempt) readTokens(ctx context.Context) result {
 }
 
 func (a *attempt) readPackage(ctx context.Context) (string, result) {
-	text, err := a.file(ctx, "package.json")
+	target := a.get().Target
+	text, err := a.file(ctx, path.Join(target.Root, "package.json"))
 	if err != nil {
 		r := failureOf(core.CodeNoPackageJSON, err)
 		if _, again := core.Retryable(err); again {
@@ -83,13 +85,22 @@ func (a *attempt) readPackage(ctx context.Context) (string, result) {
 		}
 		return "", r
 	}
-	pkg, version, err := parsePackage(text)
+	m, err := parseManifest(text)
 	if err != nil {
 		return "", failureOf(core.CodeBadPackageJSON, err)
 	}
-	a.found.pkg = pkg
-	a.set(func(e *core.Entry) { e.App, e.Snapshot = pkg.Name, snapshotID(version, e.Commit.ID) })
-	return pkg.Name + " " + version, result{}
+	name, note, err := m.app(a.get())
+	if err != nil {
+		return "", failureOf(core.CodeBadPackageJSON, err)
+	}
+	fields, err := m.fields(name)
+	if err != nil {
+		return "", failureOf(core.CodeBadPackageJSON, err)
+	}
+	a.note(note)
+	a.found.pkg = Package{Name: name, Root: target.Root, Fields: fields}
+	a.set(func(e *core.Entry) { e.App, e.Snapshot = name, snapshotID(m.version, e.Commit.ID, target.Root) })
+	return name + " " + m.version, result{}
 }
 
 // appBusyWait is the time between two looks at an app that is claimed.

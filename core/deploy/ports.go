@@ -30,6 +30,9 @@ type Provider interface {
 	// or, of Travis CI, public keys in PEM. key is the index of the one that it
 	// was made with, -1 if it is not valid.
 	Verify(d core.Delivery, keys []core.Secret) (s core.Signature, key int)
+	// Changed reports whether the push of d changes a file for which match is true.
+	// complete is false if the payload does not list every file that is changed.
+	Changed(d core.Delivery, match func(file string) bool) (changed, complete bool)
 	// Parse returns the event. It fails with core.CodeProviderNotSupported.
 	Parse(d core.Delivery) (core.Event, error)
 }
@@ -52,6 +55,9 @@ type Accounts interface {
 	// there is no such user. The slice is not to be changed. Unless fresh is
 	// set, they may be a few seconds old.
 	Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error)
+	// FixTarget sets the Target of the user's webhook secret with that id, unless it
+	// is set, and returns the one that is set.
+	FixTarget(ctx context.Context, user, id string, t core.Target) (core.Target, error)
 }
 
 // Forge reads the repositories of one host. An empty token reads public ones.

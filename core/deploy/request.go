@@ -8,7 +8,7 @@ type Request struct {
 	Delivery    core.Delivery
 	Credentials *core.Credentials // of Basic auth; nil if there were none
 	User        string            // parameter user: whose deployment it is; "" if not given
-	Branch      string            // parameter branch: the one branch to deploy; "" if not given
+	Target      core.Target       // what the other parameters ask for
 }
 
 // Receipt is the answer to a delivery that was accepted.

@@ -68,11 +68,15 @@ func (s *Service) deliver(ctx context.Context, r Request) (Receipt, core.Event, 
 	if err != nil {
 		return Receipt{}, core.Event{Provider: provider.Name()}, err
 	}
-	event = selectEvent(event, deployBranch(r, event))
+	target, err := s.target(ctx, r, from)
+	if err != nil {
+		return Receipt{}, event, err
+	}
+	event = selectEvent(event, deployBranch(target, event))
 	if err := s.checkForge(event.Repository); err != nil {
 		return Receipt{}, event, err
 	}
-	receipt, err := s.accept(ctx, r, s.acceptance(r, provider, from, event))
+	receipt, err := s.accept(ctx, s.acceptance(r, provider, from, target, event))
 	return receipt, event, err
 }
 
@@ -108,7 +112,7 @@ func (s *Service) checkForge(r core.Repository) error {
 }
 
 // accept stores a delivery, unless it is a repeat.
-func (s *Service) accept(ctx context.Context, r Request, a Acceptance) (Receipt, error) {
+func (s *Service) accept(ctx context.Context, a Acceptance) (Receipt, error) {
 	// One limit for all: the sender does not wait longer for two calls.
 	ctx, cancel := context.WithTimeout(ctx, s.StoreTimeout)
 	defer cancel()
@@ -123,7 +127,7 @@ func (s *Service) accept(ctx context.Context, r Request, a Acceptance) (Receipt,
 		return Receipt{}, storeError(err)
 	}
 	if repeat {
-		return s.repeat(ctx, change, a, r.Credentials != nil)
+		return s.repeat(ctx, change, a)
 	}
 	return Receipt{Change: change}, nil
 }
@@ -139,7 +143,7 @@ func (s *Service) known(ctx context.Context, a Acceptance) (c core.Change, found
 	all, err := s.byCommit(ctx, core.Entry{Repository: e.Repository, Commit: e.Commit})
 	for _, c := range all {
 		counts := !c.Entry.Status.Outcome() || c.Entry.Status == core.StatusOK
-		if counts && c.Entry.User == e.User && c.Entry.Payload == e.Payload {
+		if counts && c.Entry.User == e.User && c.Entry.Payload == e.Payload && c.Entry.Target.Equal(e.Target) {
 			return c, true, nil
 		}
 	}
@@ -147,30 +151,19 @@ func (s *Service) known(ctx context.Context, a Acceptance) (c core.Change, found
 }
 
 // repeat answers a delivery that has an entry already: with another round of
-// attempts if the entry failed or was skipped, else with the entry. An ignored
-// delivery can only be wanted now because of the parameter branch, which no
-// signature covers; so that takes credentials.
-func (s *Service) repeat(ctx context.Context, c core.Change, a Acceptance, credentials bool) (Receipt, error) {
-	ignored := c.Entry.Status == core.StatusIgnored
-	again := c.Entry.Status == core.StatusError || c.Entry.Status == core.StatusSkipped || ignored && credentials
+// attempts if the entry failed or was skipped, else with the entry.
+func (s *Service) repeat(ctx context.Context, c core.Change, a Acceptance) (Receipt, error) {
+	again := c.Entry.Status == core.StatusError || c.Entry.Status == core.StatusSkipped
 	if !again || a.Place == nil {
 		return Receipt{Change: c, Repeat: true}, nil
 	}
 	e := c.Entry.Clone()
 	s.restart(&e)
 	e.Signature, e.Authentic, e.Notes = a.Entry.Signature, a.Entry.Authentic, a.Entry.Notes
-	if credentials {
-		e.DeployBranch = a.Entry.DeployBranch
-	}
-	// Only an ignored push enters its lane now for the first time; one that failed
-	// and is no longer the newest must not become it again.
-	var place Place
-	if ignored {
-		place = *a.Place
-	}
 	var saved core.Change
 	err := s.call(ctx, "requeue", func(ctx context.Context) (err error) {
-		saved, err = s.Store.Requeue(ctx, e, 0, place)
+		// It keeps its place in its lane: it must not become the newest again.
+		saved, err = s.Store.Requeue(ctx, e, 0, Place{})
 		return err
 	})
 	if errors.Is(err, core.ErrConflict) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/textproto"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,16 @@ func (p plain) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int)
 		}
 	}
 	return core.SignatureInvalid, -1
+}
+
+// Changed reports whether the event of a push has a file that matches in its commit's
+// message, which lists the files.
+func (plain) Changed(d core.Delivery, match func(string) bool) (changed, complete bool) {
+	var event core.Event
+	if err := json.Unmarshal(d.Payload, &event); err != nil || event.Commit.Message == "" {
+		return false, false
+	}
+	return slices.ContainsFunc(strings.Fields(event.Commit.Message), match), true
 }
 
 func (p plain) Parse(d core.Delivery) (core.Event, error) {
@@ -203,7 +214,7 @@ func (w *world) request(event core.Event, headers ...string) deploy.Request {
 		header.Set(headers[i], headers[i+1])
 	}
 	return deploy.Request{
-		UUID: "u", Credentials: &core.Credentials{Username: "dscape", Password: core.NewSecret("secret")}, Branch: "main",
+		UUID: "u", Credentials: &core.Credentials{Username: "dscape", Password: core.NewSecret("secret")}, Target: core.Target{Branch: "main"},
 		Delivery: core.Delivery{Header: header, Body: payload, Payload: payload},
 	}
 }

@@ -46,6 +46,26 @@ func (p *Platform) Tokens(ctx context.Context, user string, fresh bool) ([]core.
 	return tokens, nil
 }
 
+// FixTarget implements deploy.Accounts. Two first deliveries at the same time may
+// both succeed; the one that is written last counts from then on.
+func (p *Platform) FixTarget(ctx context.Context, user, id string, t core.Target) (core.Target, error) {
+	tokens, err := p.Tokens(ctx, user, true)
+	if err != nil {
+		return core.Target{}, err
+	}
+	for _, token := range tokens {
+		if token.ID != id {
+			continue
+		}
+		if token.Target != nil {
+			return *token.Target, nil
+		}
+		token.Target = &t
+		return t, p.SetToken(ctx, user, token)
+	}
+	return core.Target{}, fmt.Errorf("nodejitsu: fix the target of a webhook secret: %w", core.ErrNotFound)
+}
+
 // SetToken implements auth.Accounts.
 func (p *Platform) SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
 	defer p.tokens.delete(user)

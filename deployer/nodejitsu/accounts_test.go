@@ -2,6 +2,7 @@ package nodejitsu_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,6 +33,36 @@ func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
 		_, _ = w.Write([]byte(`{"user":{"username":"maciej"}}`))
 	}
 	return w.Result(), nil
+}
+
+// What the deliveries of a secret ask for is written once.
+func TestFixTarget(t *testing.T) {
+	t.Parallel()
+	stored := `[{"id":"hook","provider":"webhook-secret","app":"*","token":"canary","required":true}]`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			text, _ := io.ReadAll(r.Body)
+			stored = "[" + string(text) + "]"
+		}
+		_, _ = io.WriteString(w, stored)
+	}))
+	defer server.Close()
+	p := nodejitsu.NewPlatform(nodejitsu.New(nodejitsu.Options{
+		Endpoint: func() string { return server.URL }, Username: core.ServiceUser, Password: func() core.Secret { return password },
+	}))
+	for _, target := range []core.Target{{App: "one", Paths: []string{"lib"}}, {App: "two"}} {
+		fixed, err := p.FixTarget(t.Context(), "maciej", "hook", target)
+		if err != nil || fixed.String() != "app=one, paths=lib" {
+			t.Errorf("got %s, %v", fixed, err)
+		}
+	}
+	tokens, err := p.Tokens(t.Context(), "maciej", false)
+	if err != nil || len(tokens) != 1 || !tokens[0].Required || tokens[0].Token.Reveal() != "canary" || tokens[0].Target.String() != "app=one, paths=lib" {
+		t.Errorf("got %+v, %v", tokens, err)
+	}
+	if _, err := p.FixTarget(t.Context(), "maciej", "other", core.Target{}); !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("of an unknown secret: %v", err)
+	}
 }
 
 // Responses of the platform are cached for some seconds, unless the caller wants

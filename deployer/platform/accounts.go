@@ -49,6 +49,16 @@ func (a *Accounts) Tokens(_ context.Context, user string, _ bool) ([]core.ThirdP
 	return tokens, classify(err)
 }
 
+// FixTarget implements deploy.Accounts.
+func (a *Accounts) FixTarget(_ context.Context, user, id string, t core.Target) (core.Target, error) {
+	users, err := a.running()
+	if err != nil {
+		return core.Target{}, err
+	}
+	fixed, err := users.FixTarget(user, id, t)
+	return fixed, classify(err)
+}
+
 // SetToken implements auth.Accounts.
 func (a *Accounts) SetToken(_ context.Context, user string, t core.ThirdPartyToken) error {
 	users, err := a.running()

@@ -56,6 +56,22 @@ func TestAccountsInTheProcess(t *testing.T) {
 			t.Errorf("%d tokens, %v", len(tokens), err)
 		}
 	}
+	for what, target := range map[string]core.Target{"first": {App: "one"}, "second": {App: "two", Paths: []string{"lib"}}} {
+		before, _ := accounts.Tokens(t.Context(), "me", false)
+		fixed, err := accounts.FixTarget(t.Context(), "me", "hook", target)
+		tokens, _ := b.service.ThirdPartyTokens(t.Context(), "me")
+		if err != nil || len(tokens) != 1 || tokens[0].Target == nil || !fixed.Equal(*tokens[0].Target) || !tokens[0].Token.Equal(hook.Token) {
+			t.Errorf("%s target: got %s, %v; the tokens are %+v", what, fixed, err, tokens)
+		}
+		if before[0].Target == nil && !fixed.Equal(target) || before[0].Target != nil && !fixed.Equal(*before[0].Target) {
+			t.Errorf("%s target: got %s after %s", what, fixed, before[0].Target)
+		}
+	}
+	for _, target := range []core.Target{{}, {App: "../x"}} {
+		if _, err := accounts.FixTarget(t.Context(), "me", "unknown", target); err == nil {
+			t.Errorf("fixed %s for an unknown secret", target)
+		}
+	}
 	b.ok(b.service.DestroyUser(t.Context(), "me"))
 	if _, err := accounts.Authenticate(t.Context(), given); !errors.Is(err, core.ErrUnauthorized) {
 		t.Errorf("a removed user: %v", err)

@@ -143,7 +143,7 @@ func (e *Error) temporary() bool {
 // DeployOptions says how a payload is deployed. The zero value deploys it as
 // the client's user, and waits as long as the service does by default.
 type DeployOptions struct {
-	Branch string        // the only branch that may be deployed; "": the default of the payload
+	Target core.Target   // what to deploy, and as which app
 	Header http.Header   // of the delivery, such as X-GitHub-Event
 	Wait   time.Duration // for the outcome; 0: the default of the service; negative: none
 }
@@ -153,8 +153,8 @@ type DeployOptions struct {
 // deployment that failed is an *Error.
 func (c *Client) Deploy(ctx context.Context, payload []byte, o DeployOptions) (Change, error) {
 	query := url.Values{}
-	if o.Branch != "" {
-		query.Set("branch", o.Branch)
+	for name, value := range o.Target.Parameters() {
+		query.Set(name, value)
 	}
 	header := o.Header.Clone()
 	if header == nil {

@@ -64,7 +64,7 @@ func TestDeploy(t *testing.T) {
 		_, _ = io.WriteString(w, line(7, core.StatusHeld))
 	})
 	change, err := c.Deploy(t.Context(), []byte(`{"a":1}`), client.DeployOptions{
-		Branch: "main", Header: http.Header{"X-Github-Event": {"push"}}, Wait: 1500 * time.Millisecond,
+		Target: core.Target{Branch: "main"}, Header: http.Header{"X-Github-Event": {"push"}}, Wait: 1500 * time.Millisecond,
 	})
 	if text, err := json.Marshal(change); err != nil || !strings.HasPrefix(string(text), `{"seq":"7-0","id":"http://host/`) {
 		t.Errorf("got %s, %v", text, err)

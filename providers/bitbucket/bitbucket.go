@@ -70,6 +70,11 @@ func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int
 	return signature.HMAC(sha256.New, digits, d.Body, keys)
 }
 
+// Changed reports that it is not known which files are changed: Bitbucket lists no files.
+func (Provider) Changed(core.Delivery, func(file string) bool) (changed, complete bool) {
+	return false, false
+}
+
 // Parse reads the event.
 //
 // Of a push, repo:push or repo:refs_changed, the result is the event of the first

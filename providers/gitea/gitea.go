@@ -8,6 +8,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/providers/internal/field"
+	"github.com/nodejitsu/webhooks/providers/internal/gitpush"
 	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
 	"github.com/nodejitsu/webhooks/providers/internal/signature"
 )
@@ -61,6 +62,12 @@ func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int
 		message = d.Payload
 	}
 	return signature.HMAC(sha256.New, digits, message, keys)
+}
+
+// Changed reports whether a push changes a file for which match is true. complete is
+// false if the payload may not list every changed file.
+func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed, complete bool) {
+	return gitpush.Changed(d.Payload, "total_commits", match)
 }
 
 // Parse reads the event.

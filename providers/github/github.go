@@ -8,6 +8,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/providers/internal/field"
+	"github.com/nodejitsu/webhooks/providers/internal/gitpush"
 	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
 	"github.com/nodejitsu/webhooks/providers/internal/signature"
 )
@@ -72,6 +73,12 @@ func verify(h func() hash.Hash, prefix, header string, body []byte, keys []core.
 		digits = "" // malformed
 	}
 	return signature.HMAC(h, digits, body, keys)
+}
+
+// Changed reports whether a push changes a file for which match is true. complete is
+// false if the payload may not list every changed file.
+func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed, complete bool) {
+	return gitpush.Changed(d.Payload, "", match)
 }
 
 // Parse reads the event.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/providers/internal/field"
+	"github.com/nodejitsu/webhooks/providers/internal/gitpush"
 	"github.com/nodejitsu/webhooks/providers/internal/jsonscan"
 )
 
@@ -48,6 +49,12 @@ func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
 		return field.Word(d.Header.Get(headerID)), true
 	}
 	return field.Word(d.Header.Get(headerDelivery)), true
+}
+
+// Changed reports whether a push changes a file for which match is true. complete is
+// false if the payload may not list every changed file.
+func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed, complete bool) {
+	return gitpush.Changed(d.Payload, "total_commits_count", match)
 }
 
 // Parse reads the event.

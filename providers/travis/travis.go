@@ -41,6 +41,11 @@ func (Provider) Resembles(d core.Delivery) bool {
 // DeliveryID returns "": Travis CI's notifications have no id.
 func (Provider) DeliveryID(core.Delivery) (id string, signed bool) { return "", false }
 
+// Changed reports that it is not known which files are changed: Travis CI lists no files.
+func (Provider) Changed(core.Delivery, func(file string) bool) (changed, complete bool) {
+	return false, false
+}
+
 // Parse reads the event, a build: Commit, Branch or Tag, and Build. Build.State is the
 // payload's `state`. Payloads from before 2015 have none and are read by their message:
 // "Passed" and "Fixed" with a status of 0 are passed (travis-ci/travis-tasks,

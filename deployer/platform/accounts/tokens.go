@@ -79,14 +79,15 @@ func (a *Accounts) DestroyToken(user, name string) error {
 
 // thirdPartyDocument is a third-party token as it is stored.
 type thirdPartyDocument struct {
-	Provider string    `json:"provider"`
-	Forge    string    `json:"forge,omitempty"`
-	App      string    `json:"app"`
-	Login    string    `json:"login,omitempty"`
-	Scopes   []string  `json:"scopes,omitempty"`
-	Sealed   string    `json:"sealed"`
-	Required bool      `json:"required,omitempty"`
-	CTime    time.Time `json:"ctime"`
+	Provider string       `json:"provider"`
+	Forge    string       `json:"forge,omitempty"`
+	App      string       `json:"app"`
+	Login    string       `json:"login,omitempty"`
+	Scopes   []string     `json:"scopes,omitempty"`
+	Sealed   string       `json:"sealed"`
+	Required bool         `json:"required,omitempty"`
+	Target   *core.Target `json:"target,omitempty"`
+	CTime    time.Time    `json:"ctime"`
 }
 
 // sealedFor returns the purpose that a third-party token is sealed for.
@@ -114,7 +115,7 @@ func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 			}
 			tokens = append(tokens, core.ThirdPartyToken{
 				ID: id, Provider: d.Provider, Forge: d.Forge, App: d.App, Login: d.Login,
-				Scopes: d.Scopes, Token: token, Required: d.Required,
+				Scopes: d.Scopes, Token: token, Required: d.Required, Target: d.Target,
 			})
 		})
 	})
@@ -176,12 +177,17 @@ func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 	if !tokenName(t.ID) || !tokenName(t.Provider) || t.Forge != "" && !tokenName(t.Forge) || t.App != core.AnyApp && !core.ValidName(t.App) {
 		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs an id and a provider of letters, digits, space and ._@:-, and a valid app name, or %q for all", core.AnyApp)
 	}
+	if t.Target != nil {
+		if err := t.Target.Validate(); err != nil {
+			return core.Errorf(core.CodePlatformInvalid, "The target of a third-party token is invalid: %v", err)
+		}
+	}
 	if t.Token.IsZero() || len(t.Token.Reveal()) > 4<<10 || len(t.Login) > maxTokenName || len(t.Scopes) > 100 {
 		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs a token of at most 4 KiB, and a login and scopes within their limits")
 	}
 	d := thirdPartyDocument{
 		Provider: t.Provider, Forge: t.Forge, App: t.App, Login: t.Login, Scopes: t.Scopes,
-		Sealed: a.o.Seal.Seal(t.Token, sealedFor(user, t.ID)), Required: t.Required, CTime: a.o.Now().UTC(),
+		Sealed: a.o.Seal.Seal(t.Token, sealedFor(user, t.ID)), Required: t.Required, Target: t.Target, CTime: a.o.Now().UTC(),
 	}
 	return a.update("storing a third-party token", user, func(tx *bbolt.Tx) error {
 		if _, err := a.room(tx, bucketThirdParty, user, t.ID); err != nil {
@@ -189,6 +195,32 @@ func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 		}
 		return put(tx, bucketThirdParty, within(user, t.ID), d)
 	})
+}
+
+// FixTarget sets the target of the third-party token with that ID, unless it is set,
+// and returns the one that is set.
+func (a *Accounts) FixTarget(user, id string, t core.Target) (core.Target, error) {
+	if err := t.Validate(); err != nil {
+		return core.Target{}, core.Errorf(core.CodePlatformInvalid, "The target of a third-party token is invalid: %v", err)
+	}
+	var fixed core.Target
+	err := a.update("fixing the target of a third-party token", user, func(tx *bbolt.Tx) error {
+		text := tx.Bucket([]byte(bucketThirdParty)).Get([]byte(within(user, id)))
+		if text == nil {
+			return core.Errorf(core.CodePlatformTokenNotFound, "There is no third-party token %.100q", id)
+		}
+		var d thirdPartyDocument
+		if err := json.Unmarshal(text, &d); err != nil {
+			return fmt.Errorf("the third-party token %q is damaged: %w", id, err)
+		}
+		if d.Target != nil {
+			fixed = *d.Target
+			return nil
+		}
+		fixed, d.Target = t, &t
+		return put(tx, bucketThirdParty, within(user, id), d)
+	})
+	return fixed, err
 }
 
 // DestroyThirdParty removes the one with that ID.

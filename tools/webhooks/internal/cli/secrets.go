@@ -21,28 +21,40 @@ webhook is .../1/deploy?user=NAME, and the signature authenticates the sender. A
 user may have several secrets, so that you can replace one without an outage.`,
 		Example: `  webhooks secrets add dscape github
   webhooks secrets add dscape github --required   # refuse deliveries that are not signed
+  webhooks secrets add dscape staging --branch staging --app hello-staging
   webhooks secrets remove dscape github`,
 	}
-	return group(secrets, newSecretsAdd(streams), newSecretsList(streams), newSecretsRemove(streams))
+	return group(secrets, newSecretsAdd(streams), newSecretsChange(streams), newSecretsList(streams), newSecretsRemove(streams))
 }
 
 func newSecretsAdd(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "add USER NAME",
-		Short:   "Add a webhook secret and print it",
-		Long:    "Adds a webhook secret and prints it. It is not shown again.",
-		Example: "  webhooks secrets add dscape github",
-		Args:    exactly(2),
+		Use:   "add USER NAME",
+		Short: "Add a webhook secret and print it",
+		Long: `Adds a webhook secret and prints it. It is not shown again.
+
+Give each webhook a secret of its own: as no signature covers a URL, what the
+deliveries of a secret deploy is fixed by --branch, --app, --root, --paths and
+--gate or, without them, by the URL of the first delivery.`,
+		Example: `  webhooks secrets add dscape github
+  webhooks secrets add dscape staging --branch staging --app hello-staging
+  webhooks secrets add dscape api --root packages/api --paths 'packages/api,packages/shared'`,
+		Args: exactly(2),
 	}
+	target := targetFlags(cmd)
 	required := cmd.Flags().Bool("required", false, "refuse deliveries of GitHub that are not signed, even with Basic auth")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user, id, err := userAndName(args, "a secret")
 		if err != nil {
 			return err
 		}
+		fixed, err := target()
+		if err != nil {
+			return err
+		}
 		secret := core.NewSecret(rand.Text())
 		err = c.SetThirdPartyToken(ctx, user, core.ThirdPartyToken{
-			ID: id, Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: secret, Required: *required,
+			ID: id, Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: secret, Required: *required, Target: fixed,
 		})
 		if err != nil {
 			return err
@@ -50,6 +62,74 @@ func newSecretsAdd(streams IO) *cobra.Command {
 		_, err = fmt.Fprintln(streams.Stdout, secret.Reveal())
 		return err
 	})
+}
+
+func newSecretsChange(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "change USER NAME",
+		Short: "Change what the deliveries of a webhook secret deploy",
+		Long: `Changes what the deliveries of a webhook secret deploy. Without flags, the URL of
+the next delivery says it.`,
+		Example: `  webhooks secrets change dscape staging --branch next --app hello-staging
+  webhooks secrets change dscape github    # as the URL of the next delivery says`,
+		Args: exactly(2),
+	}
+	target := targetFlags(cmd)
+	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
+		user, id, err := userAndName(args, "a secret")
+		if err != nil {
+			return err
+		}
+		fixed, err := target()
+		if err != nil {
+			return err
+		}
+		tokens, err := c.ThirdPartyTokens(ctx, user)
+		if err != nil {
+			return err
+		}
+		for _, token := range tokens {
+			if token.Provider != core.TokenWebhookSecret || token.ID != id {
+				continue
+			}
+			if token.Target = fixed; fixed == nil {
+				_, err = fmt.Fprintf(streams.Stdout, "%s: the next delivery says what it deploys\n", id)
+			} else {
+				_, err = fmt.Fprintf(streams.Stdout, "%s: %s\n", id, fixed)
+			}
+			return cmp.Or(c.SetThirdPartyToken(ctx, user, token), err)
+		}
+		return fmt.Errorf("%s has no webhook secret %q; see `webhooks secrets list %[1]s`", user, id)
+	})
+}
+
+// targetFlags adds flags for what deliveries deploy. The function that it returns
+// returns nil if none of them is set.
+func targetFlags(cmd *cobra.Command) func() (*core.Target, error) {
+	for name, usage := range map[string]string{
+		"branch": "the only `BRANCH` to deploy; default: the repository's default branch",
+		"app":    "`NAME` of the app; default: the name in package.json",
+		"root":   "`FOLDER` of the repository that has the app",
+		"paths":  "comma-separated `PATTERNS`; a push that changes no such file is ignored",
+		"gate":   "what a push waits for; \"none\": nothing, whatever .travis.yml says",
+	} {
+		cmd.Flags().String(name, "", usage)
+	}
+	return func() (*core.Target, error) {
+		set := false
+		target, err := core.NewTarget(func(name string) string {
+			set = set || cmd.Flags().Changed(name)
+			value, _ := cmd.Flags().GetString(name)
+			return value
+		})
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		if !set {
+			return nil, nil
+		}
+		return &target, nil
+	}
 }
 
 func newSecretsList(streams IO) *cobra.Command {
@@ -70,6 +150,9 @@ func newSecretsList(streams IO) *cobra.Command {
 				continue
 			}
 			line := token.ID
+			if token.Target != nil {
+				line += "\t" + token.Target.String()
+			}
 			if token.Required {
 				line += "\trequired"
 			}
