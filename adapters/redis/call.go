@@ -27,7 +27,7 @@ func scripts() map[string]*redis.Script {
 	all := map[string]*redis.Script{}
 	for _, name := range []string{
 		"accept", "save", "claim", "claimapp", "renew", "find", "bycommit", "entries", "changes", "bounds",
-		"outboxadd", "outboxdone", "outboxclaim", "probe", "sweep",
+		"outboxadd", "outboxdone", "outboxclaim", "probe", "sweep", "backlog",
 	} {
 		all[name] = redis.NewScript(read("common") + read(name))
 	}

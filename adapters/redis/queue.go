@@ -72,3 +72,24 @@ func (r *reply) newest() (id string, busy bool, err error) {
 
 // Ready implements deploy.Queue.
 func (s *Store) Ready() <-chan struct{} { return s.ready }
+
+// Backlog implements deploy.Queue.
+func (s *Store) Backlog(ctx context.Context) (deploy.Backlog, error) {
+	r, err := s.call(ctx, "backlog")
+	if err != nil {
+		return deploy.Backlog{}, wrap("read", "backlog", err)
+	}
+	fields := r.list()
+	b := deploy.Backlog{
+		Ready: int(fields.at(0).number()), Delayed: int(fields.at(1).number()), Claimed: int(fields.at(2).number()),
+	}
+	if queued := fields.at(3).number(); queued > 0 {
+		b.Oldest = time.Unix(0, queued).UTC()
+	}
+	if due := fields.at(4).number(); due > 0 {
+		if at := time.UnixMicro(due).UTC(); b.Oldest.IsZero() || at.Before(b.Oldest) {
+			b.Oldest = at
+		}
+	}
+	return b, wrap("read", "backlog", r.err)
+}

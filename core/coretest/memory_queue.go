@@ -173,6 +173,37 @@ func (m *Memory) newest(r *record) string {
 // Ready implements deploy.Queue.
 func (m *Memory) Ready() <-chan struct{} { return m.ready }
 
+// Backlog implements deploy.Queue.
+func (m *Memory) Backlog(ctx context.Context) (b deploy.Backlog, err error) {
+	if err := ctx.Err(); err != nil {
+		return deploy.Backlog{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	for _, r := range m.entries {
+		switch {
+		case r.leaseEnd.After(now):
+			b.Claimed++
+		case !r.leaseEnd.IsZero():
+			b.Ready++
+		case !r.queued:
+		case !r.isReady(now):
+			b.Delayed++
+		default:
+			b.Ready++
+			since := r.at
+			if since.IsZero() {
+				since = r.change.Entry.UpdatedAt
+			}
+			if b.Oldest.IsZero() || since.Before(b.Oldest) {
+				b.Oldest = since
+			}
+		}
+	}
+	return b, nil
+}
+
 func newestOf(all map[string]*newest, name string) *newest {
 	n, exists := all[name]
 	if !exists {

@@ -82,6 +82,7 @@ func TestStore(t *testing.T, h Harness) {
 		"ClaimApp":          testClaimApp,
 		"AppClaimed":        testAppClaimed,
 		"Ready":             testReady,
+		"Backlog":           testBacklog,
 		"Order":             testOrder,
 		"ClockLists":        testListsAfterClockSetBack,
 		"ClockDelays":       testDelaysAfterClockSetBack,

@@ -71,6 +71,13 @@ func (a *away) ClaimApp(ctx context.Context, c deploy.Claim, app string) (string
 	return a.Memory.ClaimApp(ctx, c, app)
 }
 
+func (a *away) Backlog(ctx context.Context) (deploy.Backlog, error) {
+	if err := a.err(); err != nil {
+		return deploy.Backlog{}, err
+	}
+	return a.Memory.Backlog(ctx)
+}
+
 // atUpload is a Platform during whose upload the store goes away.
 type atUpload struct {
 	*coretest.Platform

@@ -102,6 +102,24 @@ type Queue interface {
 	// Ready returns a channel, always the same one, that receives when Claim may
 	// find something that it did not find before.
 	Ready() <-chan struct{}
+	// Backlog returns how much work waits. It may read the whole queue, so it is
+	// for metrics, and not for each delivery.
+	Backlog(ctx context.Context) (Backlog, error)
+}
+
+// Backlog is how much work waits in a Queue.
+type Backlog struct {
+	// Ready is the number of entries that can be claimed now, or as soon as those
+	// before them in their lanes are finished. Entries whose claim has expired are
+	// among them.
+	Ready int
+	// Delayed is the number of entries that are held or wait for a retry.
+	Delayed int
+	// Claimed is the number of entries that are being worked on.
+	Claimed int
+	// Oldest is since when, by the caller's clock, the first of the ready entries
+	// has been ready; zero if there is none.
+	Oldest time.Time
 }
 
 // Claim is the exclusive right of a worker to work on an entry, until its lease
