@@ -42,6 +42,8 @@ type Options struct {
 	// Ready fails if the service can't do its work; nil: it always can.
 	Ready func(ctx context.Context) error
 
+	Observer Observer // default: none
+
 	Logger *slog.Logger
 }
 

@@ -60,3 +60,6 @@ func (a *API) shed(c *gin.Context) {
 	c.Abort()
 	a.writeError(c, core.NewError(core.CodeHTTPUnavailable, "", nil))
 }
+
+// FeedReaders returns how many readers of changes are connected.
+func (a *API) FeedReaders() int { return int(a.feeds.Load()) }

@@ -40,6 +40,9 @@ func (a *API) identify(c *gin.Context) {
 func (a *API) log(c *gin.Context) {
 	began := time.Now()
 	defer func() {
+		if a.o.Observer != nil {
+			a.o.Observer.Request(method(c.Request), c.FullPath(), c.Writer.Status(), time.Since(began))
+		}
 		level := slog.LevelInfo
 		switch status := c.Writer.Status(); {
 		case status == http.StatusTooManyRequests:

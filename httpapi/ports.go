@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
@@ -41,6 +42,15 @@ type Auth interface {
 	Authorize(ctx context.Context, c *core.Credentials, user string) (core.Account, error)
 	// Pair keeps an access token for a forge.
 	Pair(ctx context.Context, user string, p auth.Pair) (auth.Pairing, error)
+}
+
+// Observer is called with what happens, for metrics. Its methods must return at
+// once and may be called concurrently.
+type Observer interface {
+	// Request reports a request that was answered. route is the pattern that its
+	// path matched, "" if there was none; method is one of those that net/http
+	// names, or "other".
+	Request(method, route string, status int, took time.Duration)
 }
 
 var (

@@ -24,6 +24,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
@@ -314,6 +315,17 @@ func (p *Platform) Serves(host string) bool {
 	}
 	_, _, ok := p.apps.Lookup(host)
 	return ok
+}
+
+// States returns the states of the apps that run or have run since Start; nil while
+// the platform does not run.
+func (p *Platform) States() []runner.State {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.runner == nil {
+		return nil
+	}
+	return p.runner.States()
 }
 
 // Key returns the service user's password; "" before Start.

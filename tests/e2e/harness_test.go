@@ -88,8 +88,9 @@ type server struct {
 
 	cmd       *exec.Cmd
 	exited    chan struct{}
-	api       string // http://host:port
-	apps      string // host:port of the router
+	found     map[string]string // what it has printed: addresses by name
+	api       string            // http://host:port
+	apps      string            // host:port of the router
 	platform  string
 	redirects string         // URL of the listener that redirects to TLS
 	trust     *x509.CertPool // verifies its certificates; nil: it has no TLS
@@ -185,6 +186,7 @@ func (s *server) start() {
 	}()
 	select {
 	case found := <-addresses:
+		s.found = found
 		s.api, s.platform, s.redirects = found["webhooks"], found["platform"], found["redirect"]
 		if colon := strings.LastIndexByte(found["apps"], ':'); colon >= 0 { // not every role has some
 			s.apps = "127.0.0.1" + found["apps"][colon:]

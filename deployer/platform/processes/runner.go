@@ -291,6 +291,18 @@ func (r *Runner) State(user, app string) runner.State {
 	return a.notify()
 }
 
+// States returns the states of all apps that have run since Start.
+func (r *Runner) States() []runner.State {
+	r.mu.RLock()
+	apps := slices.Collect(maps.Values(r.apps))
+	r.mu.RUnlock()
+	states := make([]runner.State, len(apps))
+	for i, a := range apps {
+		states[i] = a.state()
+	}
+	return states
+}
+
 // Pick returns the address (host:port) of the app's drone with the fewest requests
 // in flight. The caller must call done when the request has ended. ok is false if
 // no drone is ready.

@@ -65,5 +65,13 @@ func announceModule(role Role, cfg config.Config, lines *announcements) fx.Optio
 			))
 		}))
 	}
+	options = append(options, fx.Invoke(func(i *inspection) {
+		if i.metrics != nil {
+			*lines = append(*lines, func() string { return "metrics  http://" + i.metrics.Reachable() + pathMetrics })
+		}
+		if i.pprof != nil {
+			*lines = append(*lines, func() string { return "pprof    http://" + i.pprof.Reachable() + pathPprof })
+		}
+	}))
 	return fx.Module("announce", options...)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/fx"
 
+	"github.com/nodejitsu/webhooks/adapters/metrics"
 	travisapi "github.com/nodejitsu/webhooks/adapters/travis"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -28,11 +29,14 @@ func deployModule(cfg config.Config) fx.Option {
 		fx.Provide(
 			func(
 				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, outbox deploy.Outbox, accounts deploy.Accounts,
-				forges map[string]deploy.Forge, platform deploy.Platform, client *nodejitsu.Client, log *slog.Logger,
+				forges map[string]deploy.Forge, platform deploy.Platform, client *nodejitsu.Client, m *metrics.Metrics, log *slog.Logger,
 			) (deploy.Options, error) {
 				o := deployOptions(cfg)
 				o.Store, o.Queue, o.Watcher, o.Outbox, o.Accounts = store, queue, watcher, outbox, accounts
 				o.Forges, o.Platform, o.Logger = forges, platform, log
+				if m != nil {
+					o.Observer = m
+				}
 				var err error
 				if o.Keys, err = providerKeys(cfg, log); err == nil {
 					o.Notifiers, err = notifiers(cfg, client)

@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/nodejitsu/webhooks/adapters/metrics"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -42,6 +44,22 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 type process struct{ *platform.Platform }
 
 func (p process) accounts() accounts { return p.Accounts() }
+
+// drones counts the drones of the platform, and its apps that run or should.
+func (p process) drones() metrics.Drones {
+	d := metrics.Drones{Apps: map[string]int{}}
+	for _, phase := range []runner.Phase{runner.Starting, runner.Started, runner.Crashed} {
+		d.Apps[string(phase)] = 0
+	}
+	for _, state := range p.States() {
+		if state.Phase != runner.Stopped {
+			d.Apps[string(state.Phase)]++
+		}
+		d.Ready += state.Drones
+		d.Wanted += state.Wanted
+	}
+	return d
+}
 
 // isApp reports whether a user of this machine is an app's.
 func isApp(uid uint32) bool { return processes.IsApp(uid) }

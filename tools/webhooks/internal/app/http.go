@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/nodejitsu/webhooks/adapters/metrics"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
@@ -26,15 +27,19 @@ type Readiness func(context.Context) error
 func httpModule(cfg config.Config) fx.Option {
 	return fx.Module("http",
 		fx.Provide(
-			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, platform PlatformCheck, logins *throttle.Throttle, log *slog.Logger) *httpapi.API {
+			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, platform PlatformCheck, logins *throttle.Throttle, m *metrics.Metrics, log *slog.Logger) *httpapi.API {
 				wait := cfg.Wait
 				if wait == 0 {
 					wait = -1 // not at all; the API's own zero is its default
 				}
-				return httpapi.New(httpapi.Options{
+				o := httpapi.Options{
 					Deploy: d, Status: s, Auth: a, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
 					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
-				})
+				}
+				if m != nil {
+					o.Observer = m
+				}
+				return httpapi.New(o)
 			},
 			func(lc fx.Lifecycle, api *httpapi.API, p optionalPlatform, c *Certificates, at *addresses, fail context.CancelCauseFunc, log *slog.Logger) *serve.Server {
 				handler, files := api.Handler(), apiFileShare

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/nodejitsu/webhooks/adapters/metrics"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -42,6 +43,7 @@ type embedded interface {
 	Serves(host string) bool
 	Check(ctx context.Context) error
 	Kill()
+	drones() metrics.Drones
 	accounts() accounts
 }
 

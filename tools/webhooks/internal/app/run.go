@@ -88,7 +88,7 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 // Options is the graph of role.
 func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 	common := fx.Options(
-		logModule(log), loginsModule(cfg),
+		logModule(log), loginsModule(cfg), inspectModule(cfg),
 		fx.Provide(
 			func(log *slog.Logger) (*Certificates, error) { return newCertificates(cfg, log) },
 			func(c *Certificates) *addresses { return newAddresses(cfg, c) },

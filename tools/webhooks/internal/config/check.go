@@ -40,6 +40,18 @@ func address(text string) error {
 	return nil
 }
 
+// loopback passes an address that only this machine reaches.
+func loopback(text string) error {
+	if err := address(text); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(text) // address has checked it
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("invalid address %q: want one of this machine alone, such as 127.0.0.1:6060", text)
+	}
+	return nil
+}
+
 func httpURL(text string) error {
 	u, err := url.Parse(text)
 	switch {

@@ -121,12 +121,13 @@ func TestAllProblemsAreReported(t *testing.T) {
 		"--github-url", "https://user:pass@example.com", "--platform-url", "http://example.com", "--retry-delays", "0s", "--lease", "999ms",
 		"--shutdown-delay", "-1s", "--wait", "2h", "--trusted-proxies", "proxy", "--build-timeout", "30m", "--smtp-username", "me", "--smtp-from", "me at home",
 		"--email-errors", "--tls-cert", "cert", "--acme-domains", "example.com", "--redis", "host", "--redis-cluster", "--redis-db", "1", "--redis-prefix", "{x}",
-		"--notify-urls", "ftp://example.com", "--smtp-addr", "host")
+		"--notify-urls", "ftp://example.com", "--smtp-addr", "host", "--metrics-addr", "nowhere", "--pprof-addr", ":6060")
 	if err == nil {
 		t.Fatal("no problem was reported")
 	}
 	for _, want := range []string{
 		`--listen: invalid address "nowhere": want host:port or :port`, "--workers: must be at least 1, not 0", "--log-level: invalid value \"loud\": want debug, info, warn, error",
+		`--metrics-addr: invalid address "nowhere": want host:port or :port`, `--pprof-addr: invalid address ":6060": want one of this machine alone`,
 		"--data: must not be empty", "--github-url: the URL must not contain credentials", "--platform-key-file must be set with --platform-url",
 		"--retry-delays: must be positive, not 0s", "--lease: must be at least 1s, not 999ms", "--shutdown-delay: must be 0 or more, not -1s",
 		"--wait: must be between 0s and ", `--trusted-proxies: invalid network "proxy": want an address or a network such as 10.0.0.0/8`,
@@ -228,5 +229,20 @@ func TestValues(t *testing.T) {
 	}
 	if _, ok := values["config"]; ok {
 		t.Error("--config is listed as a setting")
+	}
+}
+
+// Profiles are served to this machine alone.
+func TestPprofAddr(t *testing.T) {
+	t.Parallel()
+	for _, addr := range []string{"", "127.0.0.1:6060", "127.8.8.8:0", "localhost:6060", "[::1]:6060"} {
+		if _, err := load(t, nil, "--pprof-addr", addr); err != nil {
+			t.Errorf("%q: %v", addr, err)
+		}
+	}
+	for _, addr := range []string{":6060", "0.0.0.0:6060", "[::]:6060", "192.0.2.1:6060", "example.com:6060", "127.0.0.1", "127.0.0.1.example.com:6060"} {
+		if _, err := load(t, nil, "--pprof-addr", addr); err == nil || !strings.Contains(err.Error(), "--pprof-addr") {
+			t.Errorf("%q: got %v, want an error", addr, err)
+		}
 	}
 }

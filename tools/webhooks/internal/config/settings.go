@@ -36,6 +36,8 @@ type Config struct {
 	ShutdownTimeout time.Duration
 	LogLevel        string
 	LogFormat       string
+	MetricsAddr     string
+	PprofAddr       string
 
 	Workers       int
 	HoldTimeout   time.Duration
@@ -117,6 +119,8 @@ func (s *Settings) declare() {
 	declare(s, &c.ShutdownTimeout, "shutdown-timeout", 30*time.Second, positive, "time limit for running deployments after a signal to stop")
 	declare(s, &c.LogLevel, "log-level", "info", oneOf("debug", "info", "warn", "error"), "debug, info, warn or error")
 	declare(s, &c.LogFormat, "log-format", "json", oneOf("json", "console"), "json or console")
+	declare(s, &c.MetricsAddr, "metrics-addr", "", optional(address), "address that serves metrics for Prometheus at /metrics, such as 127.0.0.1:9090; whoever reaches it can read them; default: none")
+	declare(s, &c.PprofAddr, "pprof-addr", "", optional(loopback), "loopback address that serves profiles of the server at /debug/pprof/, such as 127.0.0.1:6060; default: none")
 
 	declare(s, &c.Workers, "workers", 4, atLeast(1), "deployments at a time")
 	declare(s, &c.HoldTimeout, "hold-timeout", 30*time.Minute, positive, "how long a push waits for its CI report")

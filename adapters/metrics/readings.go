@@ -1,0 +1,113 @@
+package metrics
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// Readings are functions that return a number of this moment. They are called each
+// time that the metrics are asked for, and never while a delivery is accepted. What
+// is nil has no metric.
+type Readings struct {
+	Backlog     func(ctx context.Context) (deploy.Backlog, error) // of the queue
+	FeedReaders func() int                                        // readers of changes that are connected
+	Drones      func() Drones                                     // of the embedded platform
+}
+
+// Drones are the drones and apps of a platform.
+type Drones struct {
+	Ready  int // that accept connections
+	Wanted int // that the platform keeps up
+	// Apps is the number of apps by what they are doing, such as "started" or
+	// "crashed".
+	Apps map[string]int
+}
+
+// readTimeout limits how long the metrics wait for a number.
+const readTimeout = 5 * time.Second
+
+// Handler serves the metrics in the text format of Prometheus.
+func (m *Metrics) Handler(r Readings) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		ctx, cancel := context.WithTimeout(req.Context(), readTimeout)
+		defer cancel()
+		promhttp.HandlerFor(m.Gatherer(ctx, r), promhttp.HandlerOpts{}).ServeHTTP(w, req)
+	})
+}
+
+// Gatherer returns the metrics, with the numbers that r reads within ctx.
+func (m *Metrics) Gatherer(ctx context.Context, r Readings) prometheus.Gatherer {
+	now := prometheus.NewRegistry()
+	now.MustRegister(&reading{ctx: ctx, m: m, r: r})
+	return prometheus.Gatherers{now, m.registry}
+}
+
+// reading collects what is read when the metrics are asked for.
+type reading struct {
+	ctx context.Context //nolint:containedctx // Collect has no parameter for it
+	m   *Metrics
+	r   Readings
+}
+
+// Describe implements prometheus.Collector.
+func (*reading) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{queueEntries, queueAge, feedReaders, dronesReady, dronesWanted, apps} {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *reading) Collect(metrics chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	if c.r.Backlog != nil {
+		b, err := c.r.Backlog(c.ctx)
+		failures := c.m.readErrors.WithLabelValues("queue")
+		if err != nil {
+			failures.Inc()
+		} else {
+			gauge(queueEntries, float64(b.Ready), "ready")
+			gauge(queueEntries, float64(b.Delayed), "delayed")
+			gauge(queueEntries, float64(b.Claimed), "claimed")
+			gauge(queueAge, age(b.Oldest, time.Now()))
+		}
+	}
+	if c.r.FeedReaders != nil {
+		gauge(feedReaders, float64(c.r.FeedReaders()))
+	}
+	if c.r.Drones != nil {
+		d := c.r.Drones()
+		gauge(dronesReady, float64(d.Ready))
+		gauge(dronesWanted, float64(d.Wanted))
+		for state, n := range d.Apps {
+			gauge(apps, float64(n), state)
+		}
+	}
+}
+
+// age returns how many seconds ago since was, 0 for the zero time and for one in
+// the future.
+func age(since, now time.Time) float64 {
+	if since.IsZero() {
+		return 0
+	}
+	return max(0, now.Sub(since).Seconds())
+}
+
+var (
+	queueEntries = prometheus.NewDesc("webhooks_queue_entries",
+		"Entries of the queue: ready to be worked on, delayed (held or waiting for a retry), or claimed (being worked on).", []string{"state"}, nil)
+	queueAge = prometheus.NewDesc("webhooks_queue_oldest_age_seconds",
+		"For how long the first of the ready entries has been ready; 0 if there is none.", nil, nil)
+	feedReaders  = prometheus.NewDesc("webhooks_feed_readers", "Connected readers of the change feed.", nil, nil)
+	dronesReady  = prometheus.NewDesc("webhooks_drones_ready", "Drones of the embedded platform that accept connections.", nil, nil)
+	dronesWanted = prometheus.NewDesc("webhooks_drones_wanted", "Drones that the embedded platform keeps up.", nil, nil)
+	apps         = prometheus.NewDesc("webhooks_apps", "Apps of the embedded platform that run or should, by state.", []string{"state"}, nil)
+)
