@@ -7,6 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -99,5 +102,59 @@ func TestOneAddress(t *testing.T) {
 	got = visit(http.MethodGet, "http://shared.example.test"+s.redirects[strings.LastIndexByte(s.redirects, ':'):]+"/a?b=c", "")
 	if want := app + "/a?b=c"; got.status != http.StatusPermanentRedirect || got.header.Get("Location") != want {
 		t.Errorf("got %d to %s, want a redirect to %s", got.status, got.header.Get("Location"), want)
+	}
+}
+
+// A person logs in once, and all commands call the service elsewhere by its one
+// public address.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--apps-listen", "")
+	// Nothing of this machine's server is configured.
+	environ := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+	call := func(stdin string, code int, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Env, cmd.Stdin = environ, strings.NewReader(stdin)
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code {
+			t.Fatalf("webhooks %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	if out := call("wrong\n", 1, "login", s.api, "--user", user, "--password-file", "-"); !strings.Contains(out, "refuses the credentials") {
+		t.Errorf("a wrong password: %s", out)
+	}
+	if out := call(password+"\n", 0, "login", s.api, "--user", user, "--password-file", "-", "--name", "work"); !strings.Contains(out, "logged in to "+s.api+" as "+user) {
+		t.Errorf("got %s", out)
+	}
+	if out := call("", 0, "contexts", "--output", "json"); !strings.Contains(out, `"name": "work"`) || !strings.Contains(out, `"current": true`) || strings.Contains(out, "token") {
+		t.Errorf("the logins are %s", out)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"package.json": packageJSON("away"), "index.js": node("away")} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call("", 0, "deploy", dir)
+	if out := call("", 0, "apps", "list"); !strings.Contains(out, "away") {
+		t.Errorf("the apps are %s", out)
+	}
+	if out := call("", 0, "open", "away"); !strings.HasPrefix(out, "http://away.localhost:") {
+		t.Errorf("its URL is %s", out)
+	}
+	call("", 0, "status")
+	// The token is for that service alone.
+	if out := call("", 2, "status", "--url", "http://localhost:1"); !strings.Contains(out, "cannot prompt") {
+		t.Errorf("another service: %s", out)
+	}
+	info, err := os.Stat(filepath.Join(environ[1][len("HOME="):], ".config", "webhooks", "contexts.json"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file of the logins: %v %v", info, err)
+	}
+	call("", 0, "logout")
+	if out := call("", 2, "status"); !strings.Contains(out, "webhooks login") {
+		t.Errorf("after the logout: %s", out)
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -88,6 +89,19 @@ func newRedis(cfg config.Config, log *slog.Logger) (*redis.Store, error) {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	return redis.New(o), nil
+}
+
+// CheckRedis fails if the Redis of the settings can't be used.
+func CheckRedis(ctx context.Context, cfg config.Config) (err error) {
+	s, err := newRedis(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	if err := s.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Stop(ctx)) }()
+	return s.Check(ctx)
 }
 
 func secretIn(setting, path string) (core.Secret, error) {

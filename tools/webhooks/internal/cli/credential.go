@@ -19,9 +19,9 @@ import (
 const maxCredential = 4 << 10
 
 // credential returns the password or API token of a user: from a file, the
-// environment or a prompt. It is never an argument, which others could see in
+// environment, a login or a prompt. It is never an argument, which others could see in
 // the process list.
-func credential(ctx context.Context, streams IO, file, user, host string) (core.Secret, error) {
+func credential(ctx context.Context, streams IO, file string, token core.Secret, user, host string) (core.Secret, error) {
 	switch {
 	case file == "-":
 		return firstLine(streams.Stdin)
@@ -35,6 +35,9 @@ func credential(ctx context.Context, streams IO, file, user, host string) (core.
 	}
 	if value := config.Variable(streams.Environ, "PASSWORD"); value != "" {
 		return core.NewSecret(value), nil
+	}
+	if !token.IsZero() {
+		return token, nil
 	}
 	terminal, ok := terminalOf(streams.Stdin)
 	if !ok {

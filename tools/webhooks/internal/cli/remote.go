@@ -36,6 +36,9 @@ type remote struct {
 	variable string // sets it too, with the prefix WEBHOOKS_
 	// configured returns the URL by the settings of a server on this machine.
 	configured func(config.Config) string
+	// loggedIn returns the URL of a login.
+	loggedIn func(login) string
+	fresh    bool // without the login that is in use
 
 	user, url, passwordFile string // values of the flags
 }
@@ -52,6 +55,7 @@ func asUser(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx con
 	r := &remote{
 		what: "platform", flag: "to", variable: "TO",
 		configured: func(c config.Config) string { return cmp.Or(c.PlatformURL, listening("http", c.PlatformListen)) },
+		loggedIn:   func(l login) string { return l.Platform },
 	}
 	return r.calls(cmd, streams, limit, func(ctx context.Context, c caller, password core.Secret, args []string) error {
 		s := &session{caller: c, client: nodejitsu.New(nodejitsu.Options{
@@ -80,6 +84,7 @@ func onAPI(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx cont
 			}
 			return cmp.Or(c.BaseURL, listening(scheme, c.Listen))
 		},
+		loggedIn: func(l login) string { return l.URL },
 	}
 	return r.calls(cmd, streams, limit, func(ctx context.Context, c caller, password core.Secret, args []string) error {
 		api, err := client.New(client.Options{URL: c.url, User: c.user, Password: password})
@@ -93,10 +98,10 @@ func onAPI(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx cont
 
 // calls makes cmd call the service.
 func (r *remote) calls(cmd *cobra.Command, streams IO, limit time.Duration, do func(context.Context, caller, core.Secret, []string) error) *cobra.Command {
-	cmd.Flags().StringVar(&r.user, "user", "", "your user name; default: WEBHOOKS_USER")
-	cmd.Flags().StringVar(&r.url, r.flag, "", fmt.Sprintf("URL of the %s; default: WEBHOOKS_%s, or %s", r.what, r.variable, r.configured(defaults())))
+	cmd.Flags().StringVar(&r.user, "user", "", "your user name; default: WEBHOOKS_USER, or that of `webhooks login`")
+	cmd.Flags().StringVar(&r.url, r.flag, "", fmt.Sprintf("URL of the %s; default: WEBHOOKS_%s, that of `webhooks login`, or %s", r.what, r.variable, r.configured(defaults())))
 	cmd.Flags().StringVar(&r.passwordFile, "password-file", "",
-		"file with the password or an API token, - for stdin; default: WEBHOOKS_PASSWORD, or a prompt")
+		"file with the password or an API token, - for stdin; default: WEBHOOKS_PASSWORD, the token of `webhooks login`, or a prompt")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, release := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer release()
@@ -121,13 +126,23 @@ func (r *remote) calls(cmd *cobra.Command, streams IO, limit time.Duration, do f
 
 // caller returns who calls which URL, with which password.
 func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, error) {
-	address, err := r.address(streams)
+	var current login
+	if !r.fresh {
+		all, err := loadContexts(streams.Environ)
+		if err == nil {
+			current, err = all.current(streams.Environ)
+		}
+		if err != nil {
+			return caller{}, core.Secret{}, err
+		}
+	}
+	address, err := r.address(streams, current)
 	if err != nil {
 		return caller{}, core.Secret{}, err
 	}
-	user := cmp.Or(r.user, config.Variable(streams.Environ, "USER"))
+	user := cmp.Or(r.user, config.Variable(streams.Environ, "USER"), current.User)
 	if user == "" {
-		return caller{}, core.Secret{}, &usageError{errors.New("set your user name by --user or WEBHOOKS_USER")}
+		return caller{}, core.Secret{}, &usageError{errors.New("set your user name by --user or WEBHOOKS_USER, or see `webhooks login --help`")}
 	}
 	if err := checkName("a user", user); err != nil {
 		return caller{}, core.Secret{}, err
@@ -135,15 +150,22 @@ func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, e
 	if address.Scheme == "http" && !local(address.Hostname()) {
 		_, _ = fmt.Fprintf(streams.Stderr, "warning: your password is sent to %s unencrypted; use https if possible\n", address.Host)
 	}
-	password, err := credential(ctx, streams, r.passwordFile, user, address.Host)
+	token := core.Secret{} // never sent to another service
+	if current.User == user && r.loggedIn != nil && r.loggedIn(current) == address.String() {
+		token = current.Token.Secret
+	}
+	password, err := credential(ctx, streams, r.passwordFile, token, user, address.Host)
 	return caller{streams: streams, user: user, url: address.String()}, password, err
 }
 
 // address returns the URL of the service. It contains no credentials.
-func (r *remote) address(streams IO) (*url.URL, error) {
+func (r *remote) address(streams IO, current login) (*url.URL, error) {
 	text, source := r.url, "--"+r.flag
 	if text == "" {
 		text, source = config.Variable(streams.Environ, r.variable), "WEBHOOKS_"+r.variable
+	}
+	if text == "" && current.URL != "" {
+		text, source = r.loggedIn(current), "the login"
 	}
 	if text == "" {
 		cfg, err := load(config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError)), streams)

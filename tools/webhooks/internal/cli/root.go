@@ -80,6 +80,7 @@ app, and streams each step.`,
 	})
 	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newKeys(streams),
 		newAdmin(streams), newConfig(streams),
+		newLogin(streams), newLogout(streams), newContexts(streams), newOpen(streams), newDoctor(streams),
 		newStatus(streams), newTail(streams), newEntry(streams), newRelease(streams),
 		newDeploy(streams), newApps(streams), newLogs(streams), newRollback(streams), newVersion(streams, version))
 }

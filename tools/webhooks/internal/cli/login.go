@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/httpapi/client"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+// platformPath is where a service that shares its address serves the platform's API.
+const platformPath = "/platform"
+
+func newLogin(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "login URL",
+		Short: "Log in to a service elsewhere, for all further commands",
+		Long: `Creates an API token for this machine with your password, and stores it with the
+service's URL in your configuration, which only you can read. All other commands
+then call that service: --url, --to, --user and a password need no longer be set.
+Several logins have names; ` + "`webhooks contexts use NAME`" + ` chooses one, and so does
+WEBHOOKS_CONTEXT.`,
+		Example: `  webhooks login https://example.com --user dscape
+  webhooks login https://staging.example.com --user dscape --name staging`,
+		Args: exactly(1),
+	}
+	user := cmd.Flags().String("user", "", "your user name; default: WEBHOOKS_USER")
+	name := cmd.Flags().String("name", "", "name of the login; default: the host")
+	to := cmd.Flags().String("to", "", "URL of the platform's API; default: URL"+platformPath)
+	passwordFile := cmd.Flags().String("password-file", "", "file with your password, - for stdin; default: WEBHOOKS_PASSWORD, or a prompt")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		ctx, cancel := context.WithTimeout(cmd.Context(), shortCall)
+		defer cancel()
+		all, err := loadContexts(streams.Environ)
+		if err != nil {
+			return err
+		}
+		service := &remote{what: "webhooks service", flag: "url", url: args[0], user: *user, passwordFile: *passwordFile, fresh: true}
+		c, password, err := service.caller(ctx, streams)
+		if err != nil {
+			return err
+		}
+		api, err := client.New(client.Options{URL: c.url, User: c.user, Password: password})
+		if err != nil {
+			return err
+		}
+		if _, err := api.Status(ctx, "", 0, 1); err != nil {
+			return (&apiSession{caller: c, api: api}).explain(err)
+		}
+		made := login{URL: c.url, Platform: cmp.Or(strings.TrimRight(*to, "/"), c.url+platformPath), User: c.user}
+		s := &session{caller: caller{streams: streams, user: c.user, url: made.Platform}, client: nodejitsu.New(nodejitsu.Options{
+			Endpoint: func() string { return made.Platform }, Username: c.user, Password: func() core.Secret { return password },
+		})}
+		defer s.client.Close()
+		token, err := s.client.CreateToken(ctx, c.user, tokenName())
+		if err != nil {
+			return fmt.Errorf("create an API token: %w", s.explain(err))
+		}
+		made.Token = storedToken{token}
+		u, _ := url.Parse(c.url) // it was checked
+		all.Current = cmp.Or(*name, u.Host)
+		all.Logins[all.Current] = made
+		if err := all.save(); err != nil {
+			return fmt.Errorf("store the login: %w", err)
+		}
+		return c.printf("logged in to %s as %s\n", c.url, c.user)
+	}
+	return cmd
+}
+
+// tokenName returns a name for the token of this machine. Each login has its own,
+// so that none replaces another's.
+func tokenName() string {
+	host, _ := os.Hostname() // "" is as good
+	host = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(host))
+	return "login-" + host[:min(len(host), 32)] + time.Now().UTC().Format("-20060102-150405")
+}
+
+func newLogout(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "logout [NAME]",
+		Short:   "Forget a login",
+		Long:    "Forgets a login; by default the one in use. Its API token remains valid until `webhooks tokens remove`.",
+		Example: "  webhooks logout\n  webhooks logout staging",
+		Args:    cobra.MaximumNArgs(1),
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		all, err := loadContexts(streams.Environ)
+		if err != nil {
+			return err
+		}
+		name := all.Current
+		if len(args) > 0 {
+			name = args[0]
+		}
+		if _, ok := all.Logins[name]; !ok {
+			return &usageError{errors.New("no such login: see `webhooks contexts`")}
+		}
+		delete(all.Logins, name)
+		if all.Current == name {
+			all.Current = ""
+		}
+		if err := all.save(); err != nil {
+			return fmt.Errorf("store the logins: %w", err)
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "logged out of %s\n", name)
+		return err
+	}
+	return cmd
+}
+
+func newContexts(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "contexts",
+		Short:   "List your logins, and choose the one in use",
+		Example: "  webhooks contexts\n  webhooks contexts use staging",
+		Args:    exactly(0),
+	}
+	out := outputFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		all, err := loadContexts(streams.Environ)
+		if err != nil {
+			return err
+		}
+		type row struct {
+			Name    string `json:"name"`
+			Current bool   `json:"current"`
+			URL     string `json:"url"`
+			User    string `json:"user"`
+		}
+		rows, table := []row{}, [][]string{{"", "NAME", "URL", "USER"}}
+		current := cmp.Or(config.Variable(streams.Environ, "CONTEXT"), all.Current)
+		for _, name := range slices.Sorted(maps.Keys(all.Logins)) {
+			l, mark := all.Logins[name], ""
+			if name == current {
+				mark = "*"
+			}
+			rows = append(rows, row{name, mark != "", l.URL, l.User})
+			table = append(table, []string{mark, name, l.URL, l.User})
+		}
+		c := caller{streams: streams}
+		switch {
+		case out.json():
+			return c.json(rows)
+		case len(rows) == 0:
+			c.say("no logins: see `webhooks login --help`")
+			return nil
+		}
+		return c.table(table)
+	}
+	use := &cobra.Command{
+		Use:     "use NAME",
+		Short:   "Choose the login that commands use",
+		Example: "  webhooks contexts use staging",
+		Args:    exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			all, err := loadContexts(streams.Environ)
+			if err != nil {
+				return err
+			}
+			chosen, ok := all.Logins[args[0]]
+			if !ok {
+				return &usageError{fmt.Errorf("no login named %q: see `webhooks contexts`", args[0])}
+			}
+			all.Current = args[0]
+			if err := all.save(); err != nil {
+				return fmt.Errorf("store the logins: %w", err)
+			}
+			_, err = fmt.Fprintf(streams.Stdout, "commands call %s as %s\n", chosen.URL, chosen.User)
+			return err
+		},
+	}
+	cmd.AddCommand(use)
+	return cmd
+}
