@@ -64,6 +64,7 @@ type Entry struct {
 	Gate     string      `json:"gate,omitempty"`      // that the push has to pass; "" if none, or not known yet
 	GateKeys []string    `json:"gate_keys,omitempty"` // what has to pass, see Hold
 	Hold     *Hold       `json:"hold,omitempty"`      // of a held entry
+	Stopped  bool        `json:"stopped,omitempty"`   // the push was skipped by its gate, which may pass later
 	Released string      `json:"released,omitempty"`  // why a held entry goes on
 	Releases string      `json:"releases,omitempty"`  // of a user's build report: the id of the push that it released
 	Steps    []Step      `json:"steps"`
@@ -94,6 +95,8 @@ type Hold struct {
 	For   string    `json:"for"` // for a person
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
+	// PassedAt is when all checks had passed, while it is waited for more of them.
+	PassedAt time.Time `json:"passed_at,omitzero"`
 }
 
 // Wait is what a gate requires of a push.

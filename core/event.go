@@ -65,12 +65,18 @@ type Build struct {
 
 	ID          string     `json:"id"`
 	Number      string     `json:"number,omitempty"`
+	Attempt     int        `json:"attempt,omitempty"` // of the run with that ID, if it counts them
 	State       BuildState `json:"state"`
 	Type        string     `json:"type,omitempty"` // "push", "pull_request", "cron", "api"; "" in old payloads
 	PullRequest bool       `json:"pull_request,omitempty"`
 	Message     string     `json:"message,omitempty"` // the provider's own text, such as "Still Failing"
 	URL         string     `json:"url,omitempty"`
 }
+
+// GateChecks is the gate of the forge's own CI and of commit statuses. The key of a
+// report for it is the path of a workflow, "pipeline" or "status:CONTEXT", "" if it
+// only says that something changed.
+const GateChecks = "checks"
 
 // BuildState is the state of a build.
 type BuildState string
@@ -79,6 +85,7 @@ type BuildState string
 const (
 	BuildStarted  BuildState = "started"
 	BuildPassed   BuildState = "passed"
+	BuildNeutral  BuildState = "neutral" // neither passed nor failed, such as skipped
 	BuildFailed   BuildState = "failed"
 	BuildErrored  BuildState = "errored"
 	BuildCanceled BuildState = "canceled"

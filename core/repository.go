@@ -89,11 +89,34 @@ func (c Commit) SkipsCI() bool { return SkipsCI(c.Message) }
 // reads it: "[skip ci]", "[ci skip]", "[skip-ci]" or "[ci:skip]", ignoring case
 // (travis-ci/travis-core, lib/travis/model/commit).
 func SkipsCI[T string | []byte](message T) bool {
+	return hasMark(message, "[skip ci]", "[ci skip]", "[ci:skip]", "[skip:ci]", "[ci-skip]", "[skip-ci]")
+}
+
+// SkipsDeploy reports whether the commit's message asks for no deployment: "[skip
+// deploy]", "[deploy skip]", "[skip cd]" or "[cd skip]", ignoring case.
+func (c Commit) SkipsDeploy() bool {
+	return hasMark(c.Message, "[skip deploy]", "[deploy skip]", "[skip cd]", "[cd skip]")
+}
+
+// SkipsChecks reports whether the commit's message asks for no run of a workflow:
+// "[skip ci]", "[ci skip]", "[no ci]", "[skip actions]" or "[actions skip]", or a last
+// line "skip-checks:true" (docs.github.com, "Skipping workflow runs"; Gitea's and
+// Forgejo's Actions and GitLab's pipelines know the first ones).
+func (c Commit) SkipsChecks() bool {
+	text := strings.TrimSpace(c.Message)
+	last := strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
+	return hasMark(text, "[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]") ||
+		strings.EqualFold(last, "skip-checks:true") || strings.EqualFold(last, "skip-checks: true")
+}
+
+// hasMark reports whether a message has one of marks, which are in lower case and
+// begin with a bracket, ignoring case.
+func hasMark[T string | []byte](message T, marks ...string) bool {
 	for i := range len(message) {
 		if message[i] != '[' {
 			continue
 		}
-		for _, mark := range [...]string{"[skip ci]", "[ci skip]", "[ci:skip]", "[skip:ci]", "[ci-skip]", "[skip-ci]"} {
+		for _, mark := range marks {
 			if len(message)-i >= len(mark) && equalFold(message[i:i+len(mark)], mark) {
 				return true
 			}

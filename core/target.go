@@ -17,10 +17,20 @@ type Target struct {
 	Root   string   `json:"root,omitempty"`   // folder of the repository that has the app; "": the top
 	Paths  []string `json:"paths,omitempty"`  // patterns of files, see Matches; a push that changes none is ignored
 	Gate   string   `json:"gate,omitempty"`   // what a push waits for; "": what its commit says; GateNone: nothing
+	// GateEmpty is what becomes of a push whose gate is GateChecks or a list of checks,
+	// and that has none: GateEmptySkip, which is also the meaning of "", or
+	// GateEmptyDeploy.
+	GateEmpty string `json:"gate_empty,omitempty"`
 }
 
 // GateNone is the gate of a Target whose pushes wait for nothing.
 const GateNone = "none"
+
+// Values of Target.GateEmpty.
+const (
+	GateEmptySkip   = "skip"
+	GateEmptyDeploy = "deploy"
+)
 
 // The limits of a Target.
 const (
@@ -36,14 +46,15 @@ func (t Target) IsZero() bool { return t.Equal(Target{}) }
 
 // Equal reports whether two targets ask for the same.
 func (t Target) Equal(u Target) bool {
-	return t.Branch == u.Branch && t.App == u.App && t.Root == u.Root && t.Gate == u.Gate && slices.Equal(t.Paths, u.Paths)
+	return t.Branch == u.Branch && t.App == u.App && t.Root == u.Root && t.Gate == u.Gate && t.GateEmpty == u.GateEmpty &&
+		slices.Equal(t.Paths, u.Paths)
 }
 
 // Parameters yields the parameters of a URL that asks for t.
 func (t Target) Parameters() iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for _, p := range [][2]string{
-			{"branch", t.Branch}, {"app", t.App}, {"root", t.Root}, {"paths", strings.Join(t.Paths, ",")}, {"gate", t.Gate},
+			{"branch", t.Branch}, {"app", t.App}, {"root", t.Root}, {"paths", strings.Join(t.Paths, ",")}, {"gate", t.Gate}, {"gate_empty", t.GateEmpty},
 		} {
 			if p[1] != "" && !yield(p[0], p[1]) {
 				return
@@ -68,7 +79,7 @@ func (t Target) String() string {
 // NewTarget returns the target that parameters ask for. parameter returns the value
 // of a parameter by its name, "" if it is missing. It fails if a value is invalid.
 func NewTarget(parameter func(name string) string) (Target, error) {
-	t := Target{Branch: parameter("branch"), App: parameter("app"), Root: parameter("root"), Gate: parameter("gate")}
+	t := Target{Branch: parameter("branch"), App: parameter("app"), Root: parameter("root"), Gate: parameter("gate"), GateEmpty: parameter("gate_empty")}
 	for pattern := range strings.SplitSeq(parameter("paths"), ",") {
 		if pattern = strings.TrimSpace(pattern); pattern != "" {
 			t.Paths = append(t.Paths, pattern)
@@ -93,6 +104,8 @@ func (t Target) Validate() error {
 		return fmt.Errorf("invalid root %.100q: want a folder of the repository, such as packages/api", t.Root)
 	case !plain(t.Gate, maxGate):
 		return fmt.Errorf("invalid gate: want at most %d characters", maxGate)
+	case t.GateEmpty != "" && t.GateEmpty != GateEmptySkip && t.GateEmpty != GateEmptyDeploy:
+		return fmt.Errorf("invalid gate_empty %.100q: want skip or deploy", t.GateEmpty)
 	case len(t.Paths) > maxPaths:
 		return fmt.Errorf("invalid paths: want at most %d patterns", maxPaths)
 	}

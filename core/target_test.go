@@ -26,6 +26,7 @@ func TestTarget(t *testing.T) {
 		"user=dscape&branch=feature/a":         "branch=feature/a",
 		"app=hello&root=./packages/api/":       "app=hello, root=packages/api",
 		"paths=a/**,,+!**/*.md&gate=none":      "paths=a/**,!**/*.md, gate=none",
+		"gate=checks&gate_empty=deploy":        "gate=checks, gate_empty=deploy",
 		"root=packages/../apps/web&branch=dev": "branch=dev, root=apps/web",
 	} {
 		got, err := target(t, query)
@@ -35,7 +36,7 @@ func TestTarget(t *testing.T) {
 	}
 	for _, query := range []string{
 		"app=Hello", "app=../x", "root=..", "root=../x", "root=a%5Cb", "root=a%00b", "branch=a%0Ab", "paths=!", "paths=/",
-		"gate=%01", "branch=" + strings.Repeat("x", 300), "paths=" + strings.Repeat("a,", 60), "root=%ff",
+		"gate_empty=wait", "gate=%01", "branch=" + strings.Repeat("x", 300), "paths=" + strings.Repeat("a,", 60), "root=%ff",
 	} {
 		if got, err := target(t, query); err == nil || !strings.Contains(err.Error(), "want") {
 			t.Errorf("%q: got %s, %v, want an error that says what is expected", query, got, err)

@@ -1,10 +1,15 @@
 package github
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
+	"time"
 
 	gh "github.com/google/go-github/v60/github"
 
@@ -44,8 +49,9 @@ const (
 	maxChecksAnswer = 8 << 20 // bytes; a run takes some 20 KB
 )
 
-// Checks returns the newest run of each workflow of a commit, by its path and what
-// started it, and the newest status of each context, as [deploy.Forge] specifies.
+// Checks returns the newest run of each workflow of a commit, by its path, what
+// started it and its branch, and the newest status of each context, as [deploy.Forge]
+// specifies.
 // Runs of another repository, such as those of a fork's pull request, do not count.
 // A fine-grained token needs the permissions to read actions and commit statuses.
 func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, token core.Secret) (checks []deploy.Check, err error) {
@@ -64,6 +70,9 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 		return nil, err
 	}
 	statuses, err := c.statuses(ctx, bounded, client, r, commit)
+	if errors.Is(err, core.ErrForbidden) { // a fine-grained token may read the one and not the other
+		return runs, nil
+	}
 	return append(runs, statuses...), err
 }
 
@@ -71,7 +80,10 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 type workflowRun struct {
 	Name           string    `json:"name"`
 	Path           string    `json:"path"` // ".github/workflows/ci.yml"
+	Number         int64     `json:"run_number"`
 	Event          string    `json:"event"`
+	Branch         string    `json:"head_branch"`
+	Started        time.Time `json:"run_started_at"`
 	Status         string    `json:"status"`
 	Conclusion     string    `json:"conclusion"`
 	HTMLURL        string    `json:"html_url"`
@@ -88,7 +100,7 @@ type numbered struct {
 func (c *Client) workflowRuns(ctx, bounded context.Context, client *gh.Client, r core.Repository, commit string) ([]deploy.Check, error) {
 	doing := "list the workflow runs of " + r.Slug()
 	var checks []deploy.Check
-	known := map[[2]string]bool{}
+	known := map[[3]string]bool{}
 	for page := 1; page != 0 && page <= maxPages; {
 		at := fmt.Sprintf("repos/%s/actions/runs?head_sha=%s&per_page=%d&page=%d", r.Slug(), url.QueryEscape(commit), perPage, page)
 		req, err := client.NewRequest(http.MethodGet, at, nil)
@@ -103,13 +115,16 @@ func (c *Client) workflowRuns(ctx, bounded context.Context, client *gh.Client, r
 			return nil, c.failure(ctx, doing, resp, err)
 		}
 		for _, run := range answer.Runs {
-			workflow := [2]string{run.Path, run.Event}
+			path, _, _ := strings.Cut(run.Path, "@") // a ref may follow
+			workflow := [3]string{path, run.Event, run.Branch}
 			if known[workflow] || run.HeadRepository == nil || *run.HeadRepository != run.Repository {
 				continue
 			}
 			known[workflow] = true
 			checks = append(checks, deploy.Check{
-				Key: run.Path, Name: run.Name, Event: run.Event, State: runState(run.Status, run.Conclusion), URL: run.HTMLURL,
+				Key: path, Name: run.Name, Run: strconv.FormatInt(run.Number, 10), Event: run.Event, Branch: run.Branch,
+				State: runState(run.Status, run.Conclusion), Detail: cmp.Or(run.Conclusion, run.Status),
+				Since: run.Started, URL: run.HTMLURL, Own: true,
 			})
 		}
 		page = resp.NextPage
@@ -143,8 +158,12 @@ func (c *Client) statuses(ctx, bounded context.Context, client *gh.Client, r cor
 			return nil, c.failure(ctx, "list the commit statuses of "+r.Slug(), resp, err)
 		}
 		for _, s := range answer.Statuses {
+			if s.GetContext() == c.options.StatusContext {
+				continue // it is ours
+			}
 			checks = append(checks, deploy.Check{
-				Key: "status:" + s.GetContext(), Name: s.GetContext(), State: statusState(s.GetState()), URL: s.GetTargetURL(),
+				Key: "status:" + s.GetContext(), Name: s.GetContext(), State: statusState(s.GetState()), Detail: s.GetState(),
+				Since: s.GetCreatedAt().Time, URL: s.GetTargetURL(),
 			})
 		}
 		page = resp.NextPage

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/github"
 	"github.com/nodejitsu/webhooks/core"
@@ -43,8 +44,8 @@ func run(path, event, status, conclusion string, headRepository int) string {
 	if conclusion != "null" {
 		conclusion = `"` + conclusion + `"`
 	}
-	return fmt.Sprintf(`{"name":"CI","path":%q,"event":%q,"status":%q,"conclusion":%s,"html_url":"https://x/1",
-		"repository":{"id":1},"head_repository":{"id":%d}}`, path, event, status, conclusion, headRepository)
+	return fmt.Sprintf(`{"name":"CI","path":%q,"run_number":7,"event":%q,"head_branch":"main","run_started_at":"2026-11-22T08:26:41Z",
+		"status":%q,"conclusion":%s,"html_url":"https://x/1","repository":{"id":1},"head_repository":{"id":%d}}`, path, event, status, conclusion, headRepository)
 }
 
 func TestChecks(t *testing.T) {
@@ -56,7 +57,7 @@ func TestChecks(t *testing.T) {
 			run("c.yml", "push", "in_progress", "null", 1),
 		},
 		"2": {
-			run("d.yml", "push", "completed", "cancelled", 1), run("e.yml", "schedule", "completed", "skipped", 1),
+			run("d.yml@main", "push", "completed", "cancelled", 1), run("e.yml", "schedule", "completed", "skipped", 1),
 			run("f.yml", "push", "completed", "timed_out", 1), run("a.yml", "schedule", "completed", "failure", 1),
 		},
 	}
@@ -70,7 +71,7 @@ func TestChecks(t *testing.T) {
 			answer(w, http.StatusOK, `{"total_count":8,"workflow_runs":[`+strings.Join(pages[page], ",")+`]}`)
 		case strings.HasSuffix(r.URL.Path, "/repos/octo/hello/commits/"+commit+"/status"):
 			answer(w, http.StatusOK, `{"state":"pending","statuses":[
-				{"context":"ci/other","state":"success","target_url":"https://x/2"},{"context":"lint","state":"pending"},{"context":"cover","state":"error"}]}`)
+				{"context":"ci/other","state":"success","target_url":"https://x/2"},{"context":"webhooks/deploy","state":"failure"},{"context":"lint","state":"pending"},{"context":"cover","state":"error"}]}`)
 		default:
 			answer(w, http.StatusNotFound, `{"message":"Not Found"}`)
 		}
@@ -80,16 +81,22 @@ func TestChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	listed := func(key, event string, state deploy.CheckState, detail string) deploy.Check {
+		return deploy.Check{
+			Key: key, Name: "CI", Run: "7", Event: event, Branch: "main", State: state, Detail: detail,
+			Since: time.Date(2026, 11, 22, 8, 26, 41, 0, time.UTC), URL: "https://x/1", Own: true,
+		}
+	}
 	want := []deploy.Check{
-		{Key: "a.yml", Name: "CI", Event: "push", State: deploy.CheckPassed, URL: "https://x/1"},
-		{Key: "c.yml", Name: "CI", Event: "push", State: deploy.CheckRunning, URL: "https://x/1"},
-		{Key: "d.yml", Name: "CI", Event: "push", State: deploy.CheckCanceled, URL: "https://x/1"},
-		{Key: "e.yml", Name: "CI", Event: "schedule", State: deploy.CheckNeutral, URL: "https://x/1"},
-		{Key: "f.yml", Name: "CI", Event: "push", State: deploy.CheckFailed, URL: "https://x/1"},
-		{Key: "a.yml", Name: "CI", Event: "schedule", State: deploy.CheckFailed, URL: "https://x/1"},
-		{Key: "status:ci/other", Name: "ci/other", State: deploy.CheckPassed, URL: "https://x/2"},
-		{Key: "status:lint", Name: "lint", State: deploy.CheckRunning},
-		{Key: "status:cover", Name: "cover", State: deploy.CheckFailed},
+		listed("a.yml", "push", deploy.CheckPassed, "success"),
+		listed("c.yml", "push", deploy.CheckRunning, "in_progress"),
+		listed("d.yml", "push", deploy.CheckCanceled, "cancelled"),
+		listed("e.yml", "schedule", deploy.CheckNeutral, "skipped"),
+		listed("f.yml", "push", deploy.CheckFailed, "timed_out"),
+		listed("a.yml", "schedule", deploy.CheckFailed, "failure"),
+		{Key: "status:ci/other", Name: "ci/other", State: deploy.CheckPassed, Detail: "success", URL: "https://x/2"},
+		{Key: "status:lint", Name: "lint", State: deploy.CheckRunning, Detail: "pending"},
+		{Key: "status:cover", Name: "cover", State: deploy.CheckFailed, Detail: "error"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)

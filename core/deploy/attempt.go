@@ -23,6 +23,8 @@ type findings struct {
 	forge    Forge
 	tokens   []core.ThirdPartyToken
 	wait     core.Wait
+	lookAt   time.Time // when to look at the checks again
+	reports  int64     // Order of the newest report that was known when they were looked at
 	pkg      Package
 	deferred result // a failure that counts only later
 }

@@ -102,8 +102,11 @@ func decide(event core.Event, branch string) (core.Status, string, *Place) {
 	default:
 		ignored = fmt.Sprintf("The event %q never deploys", event.Name)
 	}
-	if ignored != "" {
+	switch {
+	case ignored != "":
 		return core.StatusIgnored, ignored, nil
+	case event.Kind == core.EventPush && event.Commit.SkipsDeploy():
+		return core.StatusSkipped, "The message of the head commit asks for no deployment", nil
 	}
 	return core.StatusPending, "", &Place{}
 }
@@ -117,6 +120,8 @@ func ignoredPush(event core.Event, branch string) string {
 		return fmt.Sprintf("The push is of the tag %q; only pushes to a branch are deployed", event.Tag)
 	case event.Branch == "":
 		return fmt.Sprintf("The push is of %q, which is not a branch", event.Ref)
+	case strings.HasPrefix(event.Branch, mergeQueue):
+		return fmt.Sprintf("The push is of %q, a branch of the merge queue", event.Branch)
 	case branch != "" && event.Branch != branch:
 		return otherBranch("push", event.Branch, branch)
 	case event.Commit.ID == "":
@@ -136,6 +141,8 @@ func ignoredBuild(build core.Build, tag string) string {
 		return "The build is of a pull request"
 	case tag != "":
 		return fmt.Sprintf("The build is of the tag %q", tag)
+	case build.Gate == gateChecks: // whatever it says, the checks are read again
+		return ""
 	case build.State == core.BuildStarted:
 		return "The build has not ended yet"
 	case build.Type != "" && build.Type != "push":

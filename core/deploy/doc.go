@@ -19,6 +19,8 @@
 //	pipeline.go      the steps of a deployment
 //	forge.go         reading the repository and setting commit statuses
 //	gate.go          waiting for a gate
+//	checks.go        what the checks of a commit come to
+//	waiting.go       waiting for checks
 //	report.go        reports of builds and the pushes that they release
 //	notify.go        notifications of outcomes, also those of a process that died
 //	package.go       reading package.json

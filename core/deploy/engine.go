@@ -94,7 +94,7 @@ func (e *engine) byCommit(ctx context.Context, entry core.Entry) (found []core.C
 // restart makes an entry ready for another round of attempts.
 func (e *engine) restart(entry *core.Entry) {
 	entry.Status, entry.Reason, entry.Error = core.StatusPending, "", nil
-	entry.Hold, entry.Released, entry.Releases = nil, "", ""
+	entry.Hold, entry.Released, entry.Releases, entry.Stopped = nil, "", "", false
 	entry.Failures, entry.Lost = 0, 0
 	entry.FinishedAt, entry.UpdatedAt = time.Time{}, e.Now()
 }

@@ -16,12 +16,17 @@ import (
 // askGates finds out which gate the push has to pass, if any.
 func (a *attempt) askGates(ctx context.Context) (string, result) {
 	push := a.get()
-	var reasons []string
-	if push.Target.Gate == core.GateNone {
+	asked := push.Target.Gate
+	a.set(func(e *core.Entry) { e.Gate, e.GateKeys = "", nil })
+	switch {
+	case asked == core.GateNone:
 		return "The webhook asks for no gate", result{}
+	case asked != "" && !a.hasGate(asked):
+		return a.askForChecks(push)
 	}
+	var reasons []string
 	for _, g := range a.Gates {
-		if push.Target.Gate != "" && push.Target.Gate != g.Name() {
+		if asked != "" && asked != g.Name() {
 			continue
 		}
 		wait, err := g.Required(ctx, push, a.file)
@@ -36,13 +41,16 @@ func (a *attempt) askGates(ctx context.Context) (string, result) {
 		}
 		reasons = append(reasons, wait.Reason)
 	}
-	a.set(func(e *core.Entry) { e.Gate, e.GateKeys = "", nil })
 	return strings.Join(reasons, "; "), result{}
 }
 
 // passGate holds a push whose gate has not reported yet.
 func (a *attempt) passGate(ctx context.Context) result {
 	wait := a.found.wait
+	if e := a.get(); e.Gate == gateChecks && e.Released == "" {
+		now := a.Now()
+		return a.askChecks(ctx, core.Hold{Gate: gateChecks, Keys: e.GateKeys, Since: now, Until: now.Add(a.HoldTimeout)})
+	}
 	if len(wait.Keys) == 0 {
 		return result{}
 	}
@@ -86,12 +94,20 @@ func (a *attempt) useReports(ctx context.Context, v verdict) result {
 func (a *attempt) hold(ctx context.Context, h core.Hold) error {
 	a.set(func(e *core.Entry) {
 		e.Status, e.Hold = core.StatusHeld, &h
-		e.Reason = "Waits for " + h.For + " until " + h.Until.Format(time.RFC3339)
+		e.Reason = "Waits for " + h.For + ", until " + h.Until.Format(time.RFC3339)
 	})
+	at := h.Until
+	if h.Gate == gateChecks {
+		at = a.found.lookAt
+	}
 	err := a.save(ctx, "hold", func(ctx context.Context, e core.Entry) (core.Change, error) {
-		return a.Store.Hold(ctx, e, a.claim.Attempt, h.Until)
+		return a.Store.Hold(ctx, e, a.claim.Attempt, at)
 	})
-	if err == nil && h.Gate != "" {
+	switch {
+	case err != nil:
+	case h.Gate == gateChecks:
+		a.lookAgainAtChecks(ctx)
+	case h.Gate != "":
 		a.lookAgain(ctx)
 	}
 	return err
@@ -121,9 +137,12 @@ func (a *attempt) lookAgain(ctx context.Context) {
 
 // endHold looks at a held entry that became ready because its time is over, or
 // because it is no longer the newest of its lane, or because the clock was set
-// back.
-func (a *attempt) endHold(context.Context) result {
+// back. One that waits for checks became ready to look at them.
+func (a *attempt) endHold(ctx context.Context) result {
 	e, now := a.get(), a.Now()
+	if h := e.Hold; h != nil && h.Gate == gateChecks {
+		return a.lookAtChecks(ctx, *h)
+	}
 	if h := e.Hold; h != nil && now.Before(h.Until) {
 		again := *h
 		if longest := now.Add(a.HoldTimeout); longest.Before(again.Until) {

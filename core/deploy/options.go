@@ -34,6 +34,10 @@ type Options struct {
 	Observer  Observer   // nil: nobody observes
 
 	HoldTimeout   time.Duration   // how long a push waits for its gate; 30 min
+	LongestHold   time.Duration   // how long at most while a check that counts is running; 2 h, or HoldTimeout if that is longer
+	GateInterval  time.Duration   // between two looks at the checks of a held push; 1 min
+	GateEmpty     time.Duration   // after what time a push has no checks; 5 × GateInterval
+	GateSettle    time.Duration   // how long to wait for more checks after all have passed; GateInterval / 4
 	Lease         time.Duration   // how long a claim lasts unless it is renewed; 30 s
 	RetryDelays   []time.Duration // between attempts after temporary failures; 5 s to 30 min
 	GiveUp        time.Duration   // age from which on a deployment waits for no rate limit; 24 h
@@ -54,6 +58,10 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.HoldTimeout = cmp.Or(o.HoldTimeout, 30*time.Minute)
+	o.LongestHold = max(cmp.Or(o.LongestHold, 2*time.Hour), o.HoldTimeout)
+	o.GateInterval = cmp.Or(o.GateInterval, time.Minute)
+	o.GateEmpty = cmp.Or(o.GateEmpty, 5*o.GateInterval)
+	o.GateSettle = cmp.Or(o.GateSettle, o.GateInterval/4)
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
 	o.GiveUp = cmp.Or(o.GiveUp, 24*time.Hour)
 	o.Workers = cmp.Or(o.Workers, 4)

@@ -78,8 +78,10 @@ type Forge interface {
 	// CommitStatus sets the commit's status, and that of its deployment to the app
 	// if the forge has such a thing and the token may.
 	CommitStatus(ctx context.Context, r core.Repository, commit string, s CommitStatus, token core.Secret) error
-	// Checks returns the newest run of each workflow, pipeline and commit status of
-	// the commit, at most 1000.
+	// Checks returns the runs of workflows and pipelines for the commit and its commit
+	// statuses, each in its newest state, at most 1000. Of the same key, event and
+	// branch it returns the newest; of the same key the newest comes first. Statuses
+	// that CommitStatus sets are not among them.
 	Checks(ctx context.Context, r core.Repository, commit string, token core.Secret) ([]Check, error)
 	// Login returns the login that the token belongs to and its scopes, nil if the
 	// forge does not say.
@@ -98,11 +100,16 @@ type CommitStatus struct {
 // Check is a run of a workflow or a pipeline for a commit, or another system's
 // status of it.
 type Check struct {
-	Key   string // what a gate names it by: a workflow's path, "pipeline", "status:CONTEXT"
-	Name  string // for a person
-	Event string // what started it, such as "push"; "" if the forge does not say
-	State CheckState
-	URL   string
+	Key    string // what a gate names it by: a workflow's path, "pipeline", "status:CONTEXT"
+	Name   string // for a person
+	Run    string // its number, for a person; "" if it has none
+	Event  string // what started it, such as "push"; "" if the forge does not say
+	Branch string // that it ran for; "" if the forge does not say
+	State  CheckState
+	Detail string    // the state in the forge's words, such as "timed_out"
+	Since  time.Time // when it was started; zero if the forge does not say
+	URL    string
+	Own    bool // a run of the forge's own CI, which counts even if it is not named
 }
 
 // CheckState is how far a check has come.

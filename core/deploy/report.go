@@ -54,6 +54,7 @@ const (
 	appliedCounted                     // the push waits for more
 	appliedReleased                    // the push goes on, or its own gate finds the report
 	appliedSkipped                     // the push is skipped
+	appliedWoken                       // the push looks at its checks again
 )
 
 // counts is how many pushes a report was applied to, and how.
@@ -69,6 +70,9 @@ func (c *counts) add(applied application) {
 // apply applies a report to a push. known are the entries of the commit.
 func (a *attempt) apply(ctx context.Context, report, push core.Entry, known []core.Change) (application, error) {
 	passed := report.Build.State == core.BuildPassed
+	if report.Build.Gate == gateChecks {
+		return a.wake(ctx, report, push)
+	}
 	switch {
 	case push.Status == core.StatusPending && passed:
 		return appliedReleased, nil // its own gate finds the report
@@ -104,6 +108,10 @@ func (a *attempt) apply(ctx context.Context, report, push core.Entry, known []co
 func (a *attempt) reportResult(report core.Entry, pushes counts) result {
 	says := buildSays(report)
 	switch {
+	case pushes[appliedWoken] > 0:
+		return done("The push of the commit looks at its checks again")
+	case report.Build.Gate == gateChecks:
+		return ignored("No push of the commit waits for its checks; one that comes looks at them")
 	case report.Build.State != core.BuildPassed && pushes[appliedSkipped] > 0:
 		return skipped("%s: the push that waited for it is not deployed", says)
 	case report.Build.State != core.BuildPassed:

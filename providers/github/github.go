@@ -89,7 +89,9 @@ func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed,
 // ids by which other senders may know the push, at most 256, the newest. A branch is
 // the ref without "refs/heads/" and may contain slashes.
 //
-// Any event except push and ping is core.EventOther by the name in the header. Parse
+// The events workflow_run, check_suite and status are reports for the gate
+// [core.GateChecks]. Any other except push and ping is core.EventOther by the name in the
+// header. Parse
 // fails with core.CodeProviderNotSupported if the payload is not a JSON object, and if
 // a push has no valid repository, ref or commit.
 func (Provider) Parse(d core.Delivery) (core.Event, error) {
@@ -108,6 +110,8 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 		return p.push()
 	case "ping":
 		return parseOther(d.Payload, core.EventPing, name)
+	case "workflow_run", "check_suite", "status":
+		return parseChecks(d.Payload, name)
 	default:
 		name = field.Word(name)
 		if name == "" {

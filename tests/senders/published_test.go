@@ -128,7 +128,7 @@ func (p published) kind() core.EventKind {
 	switch string(p.provider()) + " " + p.event {
 	case "github push", "gitlab push", "gitlab tag_push", "gitea push", "gitea delete", "bitbucket repo:push", "bitbucket repo:refs_changed":
 		return core.EventPush
-	case "gitlab pipeline", "gitea status", "gitea workflow_run", "bitbucket repo:commit_status_created", "bitbucket repo:commit_status_updated":
+	case "github workflow_run", "github check_suite", "github status", "gitlab pipeline", "gitea status", "gitea workflow_run", "bitbucket repo:commit_status_created", "bitbucket repo:commit_status_updated":
 		return core.EventBuild
 	case "github ping", "bitbucket diagnostics:ping":
 		return core.EventPing

@@ -66,7 +66,7 @@ func deployOptions(cfg config.Config) deploy.Options {
 			gitlab.Provider{}, bitbucket.Provider{}, gitea.Provider{}, github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{},
 		},
 		Gates:       []deploy.Gate{travis.Gate{}},
-		AuthTimeout: cfg.AuthTimeout, HoldTimeout: cfg.HoldTimeout, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
+		AuthTimeout: cfg.AuthTimeout, HoldTimeout: cfg.HoldTimeout, GateInterval: cfg.GateInterval, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,
 		Workers: cfg.Workers, UploadTimeout: cfg.UploadTimeout, BaseURL: cfg.BaseURL,
 		Gzip:  fastGzip(),
 		NewID: newID, Jitter: rand.Float64,

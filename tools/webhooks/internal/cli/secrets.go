@@ -107,17 +107,19 @@ the next delivery says it.`,
 // returns nil if none of them is set.
 func targetFlags(cmd *cobra.Command) func() (*core.Target, error) {
 	for name, usage := range map[string]string{
-		"branch": "the only `BRANCH` to deploy; default: the repository's default branch",
-		"app":    "`NAME` of the app; default: the name in package.json",
-		"root":   "`FOLDER` of the repository that has the app",
-		"paths":  "comma-separated `PATTERNS`; a push that changes no such file is ignored",
-		"gate":   "what a push waits for; \"none\": nothing, whatever .travis.yml says",
+		"branch":     "the only `BRANCH` to deploy; default: the repository's default branch",
+		"app":        "`NAME` of the app; default: the name in package.json",
+		"root":       "`FOLDER` of the repository that has the app",
+		"paths":      "comma-separated `PATTERNS`; a push that changes no such file is ignored",
+		"gate":       "what a push waits for: \"checks\", a list of `CHECKS`, or \"none\": nothing, whatever .travis.yml says",
+		"gate-empty": "what becomes of a push without checks: \"skip\" or \"deploy\"",
 	} {
 		cmd.Flags().String(name, "", usage)
 	}
 	return func() (*core.Target, error) {
 		set := false
 		target, err := core.NewTarget(func(name string) string {
+			name = strings.ReplaceAll(name, "_", "-")
 			set = set || cmd.Flags().Changed(name)
 			value, _ := cmd.Flags().GetString(name)
 			return value
