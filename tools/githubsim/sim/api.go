@@ -24,6 +24,8 @@ func (s *Server) apiHandler() http.Handler {
 	api.HandleFunc("POST /repos/{owner}/{repo}/statuses/{sha}", s.on(s.postStatus))
 	api.HandleFunc("GET /repos/{owner}/{repo}/statuses/{ref...}", s.on(s.getStatuses))
 	api.HandleFunc("GET /repos/{owner}/{repo}/commits/{ref}/statuses", s.on(s.getStatuses))
+	api.HandleFunc("GET /repos/{owner}/{repo}/commits/{ref}/status", s.on(s.getCombinedStatus))
+	api.HandleFunc("GET /repos/{owner}/{repo}/actions/runs", s.on(s.getRuns))
 	api.HandleFunc("GET /repos/{owner}/{repo}/deployments", s.on(s.getDeployments))
 	api.HandleFunc("POST /repos/{owner}/{repo}/deployments", s.on(s.postDeployment))
 	api.HandleFunc("POST /repos/{owner}/{repo}/deployments/{id}/statuses", s.on(s.postDeploymentStatus))

@@ -30,6 +30,7 @@ type repository struct {
 	hooks    []hook              // guarded by Server.mu
 	statuses map[string][]Status // by commit, newest first; guarded by Server.mu
 
+	runs        []Run         // newest first; guarded by Server.mu
 	deployments []*Deployment // newest first; guarded by Server.mu
 }
 

@@ -68,6 +68,7 @@ type Server struct {
 	deliveries   []Delivery
 	hookCount    int64
 	statusCount  int64
+	runCount     int64
 }
 
 // New returns a Server.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -111,6 +112,12 @@ func (s *Server) postStatus(w http.ResponseWriter, r *http.Request, repo *reposi
 		return
 	}
 	writeJSON(w, http.StatusCreated, status)
+	s.serving.Go(func() { // after the answer
+		ctx := context.WithoutCancel(r.Context())
+		if _, err := s.sendStatus(ctx, repo, sha, status); err != nil {
+			s.options.Logger.Error("status not delivered", "error", err)
+		}
+	})
 }
 
 // getStatuses answers "List commit statuses for a reference", on one page.
