@@ -143,8 +143,8 @@ func appCalls() []call {
 		{
 			"Logs", func(ctx context.Context, c *nodejitsu.Client) (any, error) { return c.Logs(ctx, "maciej", "a", 20) },
 			"GET /logs/maciej/a/20 ",
-			`[{"time":1367824089.123,"service":"logs/stderr","description":"oh","app":"a","drone":2},{"time":1367824089,"service":"logs/stdout","description":"hi"}]`,
-			"[{Time:2013-05-06 07:08:09.123 +0000 UTC Stderr:true Text:oh Drone:2} {Time:2013-05-06 07:08:09 +0000 UTC Stderr:false Text:hi Drone:0}]",
+			`[{"time":1367824089.123,"service":"logs/stderr","description":"oh","app":"a","process":"worker","drone":2},{"time":1367824089,"service":"logs/stdout","description":"hi"}]`,
+			"[{Time:2013-05-06 07:08:09.123 +0000 UTC Stderr:true Text:oh Process:worker Drone:2} {Time:2013-05-06 07:08:09 +0000 UTC Stderr:false Text:hi Process: Drone:0}]",
 		},
 	}
 }

@@ -11,19 +11,21 @@ import (
 
 // LogLine is a line of an app's log.
 type LogLine struct {
-	Time   time.Time
-	Stderr bool
-	Text   string
-	Drone  int // number of the drone; only the embedded platform sends it
+	Time    time.Time
+	Stderr  bool
+	Text    string
+	Process string // name of the process, "" for web; only the embedded platform sends it
+	Drone   int    // number of the drone; only the embedded platform sends it
 }
 
 // UnmarshalJSON reads the platform's form: time in seconds since 1970,
-// description, service, which is logs/stdout or logs/stderr, and drone.
+// description, service, which is logs/stdout or logs/stderr, process and drone.
 func (l *LogLine) UnmarshalJSON(text []byte) error {
 	var line struct {
 		Time        float64 `json:"time"`
 		Service     string  `json:"service"`
 		Description string  `json:"description"`
+		Process     string  `json:"process"`
 		Drone       int     `json:"drone"`
 	}
 	if err := json.Unmarshal(text, &line); err != nil {
@@ -31,7 +33,7 @@ func (l *LogLine) UnmarshalJSON(text []byte) error {
 	}
 	l.Time = time.UnixMilli(int64(math.Round(line.Time * 1000))).UTC()
 	l.Stderr = line.Service == "logs/stderr"
-	l.Text, l.Drone = line.Description, line.Drone
+	l.Text, l.Process, l.Drone = line.Description, line.Process, line.Drone
 	return nil
 }
 

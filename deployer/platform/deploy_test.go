@@ -18,10 +18,13 @@ import (
 )
 
 // version is an app at its own subdomain that answers with a text, which also has
-// the environment's variable GREETING, after whatever js does.
-func version(t *testing.T, text, js string) []byte {
+// the environment's variable GREETING, after whatever js does. procfile has the
+// lines of its Procfile.
+func version(t *testing.T, text, js string, procfile ...string) []byte {
 	t.Helper()
 	return pack(t, map[string]string{
+		"Procfile":     strings.Join(procfile, "\n"),
+		"migrate.js":   `console.log('migrating for ' + process.env.GREETING); process.exitCode = process.env.GREETING === '!' ? 9 : 0`,
 		"package.json": `{"name":"app","version":"1.0.0","subdomain":"` + text + `","env":{"GREETING":"!"},"scripts":{"start":"node server.js"}}`,
 		"server.js": `
 			const server = require('http').createServer((req, res) => {
@@ -44,7 +47,7 @@ func (b *fixture) deploy(id string, tgz []byte) error {
 }
 
 // load sends requests to a host without a pause until stop is called, which returns
-// how many were answered, and how many failed other than by the end of a drone.
+// how many were answered as wanted, and how many were not.
 func (b *fixture) load(host string, want ...string) (stop func() (answered, failed int64)) {
 	var good, bad atomic.Int64
 	end := make(chan struct{})
@@ -70,9 +73,6 @@ func (b *fixture) load(host string, want ...string) (stop func() (answered, fail
 				}
 				text, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close() // only read
-				if resp.StatusCode == http.StatusBadGateway {
-					continue // the drone ended during the request
-				}
 				if err != nil || resp.StatusCode != http.StatusOK || !slices.Contains(want, string(text)) {
 					bad.Add(1)
 				} else {
@@ -95,14 +95,19 @@ func TestVersionsThatFail(t *testing.T) {
 	b := setup(t, platform.Options{MinReadyTime: 5 * time.Second, ReadyTimeout: 100 * patience})
 	b.user("me")
 	b.ok(b.deploy("v1", version(t, "good", "")))
-	stop := b.load("good.localhost", "good!", "bad!") // bad serves for a moment
+	stop := b.load("good.localhost", "good!")
 	for id, c := range map[string]struct{ js, want string }{
+		"no release":  {"", "the release command of the Procfile, node migrate.js, exited with code 9"},
+		"no worker":   {"", "process worker exited with code 8"},
 		"exits":       {"process.exit(3)", "exited with code 3"},
 		"exits-later": {"server.on('listening', () => setTimeout(() => server.close(() => process.exit(3)), 200))", "exited with code 3"},
 		"goes-deaf":   {"server.on('listening', () => setTimeout(() => { server.close(); setInterval(() => {}, 1000); }, 200))", "stopped listening on its port"},
 		"throws":      {"throw new Error('no database')", "no database"},
 	} {
-		if err := b.deploy(id, version(t, "bad", c.js)); err == nil || !strings.Contains(err.Error(), c.want) {
+		more := map[string]string{
+			"no release": "release: node migrate.js", "no worker": "worker: echo no queue; exit 8",
+		}
+		if err := b.deploy(strings.ReplaceAll(id, " ", "-"), version(t, "bad", c.js, more[id])); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", id, err)
 		}
 		b.answers("good", "good!")
@@ -146,4 +151,70 @@ func TestVersionThatCrashesSoon(t *testing.T) {
 	if status, _ := b.get("bad"); status != http.StatusNotFound {
 		t.Errorf("the address of the crashed version answers %d", status)
 	}
+}
+
+// The processes of a Procfile are run with the web process, release before it, and
+// all of them share a folder that stays.
+func TestProcfile(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{MinReadyTime: 100 * time.Millisecond})
+	me := b.user("me")
+	files := map[string]string{
+		"package.json": `{"name":"app","version":"1.0.0","subdomain":"app"}`,
+		"Procfile":     "web: node web.js\nworker: node worker.js\nrelease: echo one >> $DATA_DIR/releases",
+		"web.js": `require('http').createServer((q, r) => r.end(require('fs').readFileSync(process.env.DATA_DIR + '/releases', 'utf8')))
+			.listen(process.env.PORT)`,
+		"worker.js": `console.log('port ' + process.env.PORT); setInterval(() => {}, 1000)`,
+	}
+	b.ok(b.deploy("v1", pack(t, files)))
+	b.answers("app", "one\n")
+	files["Procfile"] = strings.Replace(files["Procfile"], "echo one", "echo two; echo two", 1)
+	b.ok(b.deploy("v2", pack(t, files)))
+	b.answers("app", "one\ntwo\n")
+	var seen string
+	b.eventually("the output of all", func() bool {
+		lines, err := me.Logs(t.Context(), "me", "app", 100)
+		b.ok(err)
+		seen = ""
+		for _, l := range lines {
+			seen += l.Process + ": " + l.Text + "\n"
+		}
+		return strings.Count(seen, "worker: port undefined\n") == 2 && strings.Contains(seen, "release: two\n")
+	})
+	// An app may have nothing else.
+	files["Procfile"] = "worker: node worker.js"
+	b.ok(b.deploy("v3", pack(t, files)))
+	app, err := me.App(t.Context(), "me", "app")
+	b.ok(err)
+	if app.State != "started" || app.Drones != 1 || app.MaxDrones != 1 || app.Running.ID != "v3" {
+		t.Errorf("the app is %+v", app)
+	}
+	if status, _ := b.get("app"); status != http.StatusServiceUnavailable {
+		t.Errorf("an app that does not listen answers %d", status)
+	}
+}
+
+// What runs is stopped before an app that suffers no second copy is started.
+func TestStopFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{MinReadyTime: 100 * time.Millisecond})
+	b.user("me")
+	exclusive := func(js string) []byte {
+		return pack(t, map[string]string{
+			"package.json": `{"name":"app","version":"1.0.0","subdomain":"app","webhooks":{"switch":"stop-first"},"scripts":{"start":"node server.js"}}`,
+			"server.js": `
+				const fs = require('fs'), lock = process.env.DATA_DIR + '/lock';
+				fs.mkdirSync(lock); // which fails if there is one
+				process.on('SIGTERM', () => process.exit());
+				process.on('exit', () => fs.rmdirSync(lock));
+				` + js + `
+				require('http').createServer((q, r) => r.end('serving')).listen(process.env.PORT);`,
+		})
+	}
+	b.ok(b.deploy("v1", exclusive("")))
+	b.ok(b.deploy("v2", exclusive("")))
+	if err := b.deploy("v3", exclusive("throw new Error('no database')")); err == nil || !strings.Contains(err.Error(), "no database") {
+		t.Errorf("it fails with %v", err)
+	}
+	b.eventually("the one before answers again", func() bool { _, body := b.get("app"); return body == "serving" })
 }

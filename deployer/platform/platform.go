@@ -65,7 +65,7 @@ type Options struct {
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
 	ReadyTimeout time.Duration // for an app to accept connections, and its health path to answer; default 30 s
-	MinReadyTime time.Duration // for which a new version must serve before it replaces the previous one; default 0
+	MinReadyTime time.Duration // for which a new version must be up before it replaces the previous one; default 0
 	DrainTimeout time.Duration // for the requests of a replaced version to end; default 60 s
 	AppMemory    int64         // bytes that a drone may have; default 1 GiB
 

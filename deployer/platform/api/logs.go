@@ -23,6 +23,7 @@ type logLine struct {
 	Service     string  `json:"service"`
 	Description string  `json:"description"`
 	App         string  `json:"app"`
+	Process     string  `json:"process,omitempty"` // "" for the web process
 	Drone       int     `json:"drone"`
 }
 
@@ -42,7 +43,7 @@ func newLogLine(l apps.Line) logLine {
 	if l.Stream != runner.Stdout {
 		service = "logs/stderr" // also lines of the platform itself, such as the crash of an app
 	}
-	return logLine{Time: float64(l.Time.UnixMilli()) / 1000, Service: service, Description: l.Text, App: l.App, Drone: l.Drone}
+	return logLine{Time: float64(l.Time.UnixMilli()) / 1000, Service: service, Description: l.Text, App: l.App, Process: l.Process, Drone: l.Drone}
 }
 
 func (a *API) lastLogs(c *call) error {

@@ -34,9 +34,11 @@ type Options struct {
 	Keep      int // snapshots of an app; default 10
 	MaxDrones int // of an app; default 10
 
-	MinReady time.Duration // for which a new version must serve before it replaces the previous one; default 0
-	Trial    time.Duration // for which a crash of a new version rolls back to the previous one; default 60 s
-	Events   func(Event)   // called for each event; default: does nothing
+	MinReady       time.Duration // for which a new version must be up before it replaces the previous one; default 0
+	ReleaseTimeout time.Duration // for a release command; default 10 minutes
+
+	Trial  time.Duration // for which a crash of a new version rolls back to the previous one; default 60 s
+	Events func(Event)   // called for each event; default: does nothing
 
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // default: discards
@@ -70,6 +72,7 @@ func New(o Options) (*Apps, error) {
 	o.Domain = cmp.Or(o.Domain, "localhost")
 	o.Keep = cmp.Or(o.Keep, 10)
 	o.MaxDrones = cmp.Or(o.MaxDrones, 10)
+	o.ReleaseTimeout = cmp.Or(o.ReleaseTimeout, 10*time.Minute)
 	o.Trial = cmp.Or(o.Trial, time.Minute)
 	if o.Events == nil {
 		o.Events = func(Event) {}

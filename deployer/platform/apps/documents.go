@@ -26,7 +26,6 @@ type document struct {
 	Name string `json:"name"`
 
 	visible              // what the app is now
-	Before    *visible   `json:"before,omitempty"` // what it was before a version that has yet to serve for long enough
 	Former    *visible   `json:"former,omitempty"` // what runs again if what runs crashes, while that is on trial
 	Crash     *crash     `json:"crash,omitempty"`  // of the version that gave way to what runs
 	Set       settings   `json:"set"`
@@ -54,10 +53,8 @@ type visible struct {
 // visibles returns all that d was or is.
 func (d *document) visibles() []*visible {
 	all := []*visible{&d.visible}
-	for _, v := range []*visible{d.Before, d.Former} {
-		if v != nil {
-			all = append(all, v)
-		}
+	if d.Former != nil {
+		all = append(all, d.Former)
 	}
 	return all
 }
@@ -103,6 +100,7 @@ type snapshot struct {
 	Static    string            `json:"static,omitempty"`
 	Fallback  string            `json:"fallback,omitempty"`
 	Health    string            `json:"health,omitempty"`
+	StopFirst bool              `json:"stop_first,omitempty"`
 
 	Package packageFields `json:"package,omitzero"`
 }

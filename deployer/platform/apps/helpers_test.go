@@ -37,9 +37,23 @@ func (builder) Build(_ context.Context, s builds.Snapshot, _ io.Writer) (builds.
 		return builds.Result{}, err
 	}
 	done := builds.Result{Dir: s.Dir, Node: "/usr/bin/node", NodeVersion: "20.0.0", Web: "node server.js"}
-	var fields struct{ Env map[string]string }
+	var fields struct {
+		Env      map[string]string
+		Procfile map[string]string // as the file would have it
+		Webhooks struct{ Switch string }
+	}
 	_ = json.Unmarshal(text, &fields) // an environment that can't be is not read
-	done.Env = fields.Env
+	done.Env, done.StopFirst = fields.Env, fields.Webhooks.Switch != ""
+	for name, command := range fields.Procfile {
+		if name == "release" {
+			done.Release = command
+			continue
+		}
+		if done.Processes == nil {
+			done.Processes = map[string]string{}
+		}
+		done.Processes[name] = command
+	}
 	if err := json.Unmarshal(text, &done.Package); err != nil {
 		return builds.Result{}, err
 	}

@@ -13,16 +13,9 @@ func hostsOf(d document) []string {
 	if d.Name == "" {
 		return nil
 	}
-	all := []*visible{&d.visible}
-	if d.Before != nil {
-		all = append(all, d.Before) // until one of them is final
-	}
-	var hosts []string
-	for _, v := range all {
-		hosts = append(hosts, "s "+v.Subdomain)
-		for _, domain := range v.Domains {
-			hosts = append(hosts, "d "+domain)
-		}
+	hosts := []string{"s " + d.Subdomain}
+	for _, domain := range d.Domains {
+		hosts = append(hosts, "d "+domain)
 	}
 	return hosts
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // Start starts the named snapshot, else the active one, else the newest, and
-// replaces what runs. It returns once the app has served for Options.MinReady. If
-// it fails, the app is unchanged.
+// replaces what runs once the new version has been up for Options.MinReady. If it
+// fails, the app is unchanged.
 func (a *Apps) Start(ctx context.Context, user, app, snapshot string, o Order) (App, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
@@ -85,7 +85,7 @@ func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
 		return a.view(d), nil
 	}
 	stopped, err := a.docs.update(user, app, func(d *document) error {
-		d.Running, d.Before, d.Former, d.Crash = nil, nil, nil, nil
+		d.Running, d.Former, d.Crash = nil, nil, nil
 		return nil
 	})
 	if err != nil {

@@ -19,9 +19,11 @@ type fakeRunner struct {
 	launches int
 	current  map[string]*fakeCandidate // by app; what gets the requests
 	log      []string                  // what was done, such as "launch v1"
+	standby  time.Duration             // of the last Commit
 	lines    []runner.Line
 
-	launch func(runner.Version) error                                 // called by Launch; nil: nothing
+	launch func(runner.Version) error // called by Launch; nil: nothing
+	run    func(context.Context, runner.Version, runner.Command) (runner.Exit, error)
 	watch  func(context.Context, runner.Version, time.Duration) error // called by Watch; nil: nothing
 }
 
@@ -129,6 +131,17 @@ func (r *fakeRunner) Destroy(ctx context.Context, user, app string) error {
 	return r.Halt(ctx, user, app)
 }
 
+func (r *fakeRunner) Run(ctx context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
+	r.mu.Lock()
+	r.did(c.Name + " " + v.Snapshot)
+	run := r.run
+	r.mu.Unlock()
+	if run == nil {
+		return runner.Exit{Reason: "exited with code 0"}, nil
+	}
+	return run(ctx, v, c)
+}
+
 func (r *fakeRunner) State(user, app string) runner.State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,10 +188,14 @@ func (c *fakeCandidate) Watch(ctx context.Context, d time.Duration) error {
 	return watch(ctx, c.v, d)
 }
 
-func (c *fakeCandidate) Commit() {
+func (c *fakeCandidate) Commit(standby time.Duration) {
+	if !c.promoted {
+		c.Promote()
+	}
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	c.r.did("commit " + c.v.Snapshot)
+	c.r.standby = standby
 }
 
 func (c *fakeCandidate) Abort() {

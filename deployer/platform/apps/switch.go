@@ -2,7 +2,6 @@ package apps
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -49,15 +48,15 @@ func (a *Apps) version(d document, v visible) (runner.Version, error) {
 	}
 	return runner.Version{
 		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: v.Subdomain,
-		Dir: filepath.Join(a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), s.Dir), Node: s.Node, Path: s.Path, Start: s.Start, Health: s.Health,
+		Dir: filepath.Join(a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), s.Dir), Node: s.Node, Path: s.Path, Start: s.Start, Processes: s.Processes, Health: s.Health,
 		Env: env, Drones: v.Drones,
 	}, nil
 }
 
 // switchTo switches an app to the version of a change, and returns the new
-// document. The version is launched beside what runs, becomes visible in one step
-// after it is ready, and must then serve for a while; if anything fails before
-// that, the app is unchanged. The lock of the app must be held.
+// document. The version is launched beside what runs, and becomes visible in one
+// step after it has proven itself; if anything fails before that, the app is
+// unchanged. The lock of the app must be held.
 func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, error) {
 	prepared, err := a.make(d, c)
 	if err != nil {
@@ -67,77 +66,135 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 	if err != nil {
 		return document{}, err
 	}
-	same := a.same(d, &d.visible, v)
 	if err := a.docs.db.View(func(tx *bbolt.Tx) error { return checkFree(tx, prepared) }); err != nil {
 		return document{}, err
 	}
-	candidate, err := a.o.Runner.Launch(ctx, v)
+	l := launch{version: v, snapshot: c.snapshot, same: a.same(d, &d.visible, v)}
+	former := a.former(d, v)
+	candidate, restore, err := a.launch(ctx, d, l)
 	if core.CodeOf(err) == core.CodePlatformStartFailed {
 		a.deactivate(d, c.snapshot.ID)
 	}
 	if err != nil {
 		return document{}, wrapped("starting an app", err)
 	}
-	former := a.former(d, v)
 	d, err = a.docs.update(d.User, d.Name, func(d *document) error {
-		before := d.visible
 		next, err := a.make(*d, c)
 		if err != nil {
 			return err
 		}
 		next.Running = prepared.Running // as it was launched
-		if *d = next; same {
-			d.pass(former)
-		} else {
-			d.Before = &before
-		}
+		*d = next
+		d.pass(former)
 		return nil
 	})
 	if err != nil {
 		candidate.Abort()
+		restore()
 		return document{}, err
 	}
-	a.endTrial(d.User, d.Name)
-	before := a.setCurrent(d.User, d.Name, candidate.Launch())
-	candidate.Promote()
-	if !same {
-		watched, err := a.watch(ctx, candidate, d, former)
-		if err != nil {
-			err = errors.Join(err, a.takeBack(d))
-			a.setCurrent(d.User, d.Name, before)
-			candidate.Abort()
-			if d.Former != nil {
-				a.beginTrial(d.User, d.Name, before)
-			}
-			return document{}, err
-		}
-		d = watched
-	}
-	candidate.Commit()
-	if d.Former != nil {
-		a.beginTrial(d.User, d.Name, candidate.Launch())
-	}
+	a.replace(d, l, candidate)
 	return d, nil
 }
 
-// watch waits until a candidate has served for MinReady, and returns the app's
-// document with the candidate as its version.
-func (a *Apps) watch(ctx context.Context, candidate runner.Candidate, d document, former *visible) (document, error) {
-	if a.o.MinReady > 0 {
-		if err := candidate.Watch(ctx, a.o.MinReady); err != nil {
-			return document{}, wrapped("watching a new version", err)
+// launch describes a version to be launched.
+type launch struct {
+	version  runner.Version
+	snapshot snapshot
+	same     bool // as what runs
+}
+
+// launch runs the release command of a version, launches the version beside what
+// runs, and returns when it has been up for MinReady. Requests go to it only then,
+// unless nothing else can answer them. Before a version that suffers no second
+// copy, what runs is stopped; restore starts that again.
+func (a *Apps) launch(ctx context.Context, d document, l launch) (c runner.Candidate, restore func(), err error) {
+	restore = func() {}
+	if l.snapshot.StopFirst && d.Running != nil {
+		if err := a.o.Runner.Halt(ctx, d.User, d.Name); err != nil {
+			return nil, nil, err
+		}
+		restore = func() { a.restore(ctx, d) }
+	}
+	if err = a.release(ctx, l); err == nil {
+		c, err = a.o.Runner.Launch(ctx, l.version)
+	}
+	if err != nil {
+		restore()
+		return nil, nil, err
+	}
+	if a.o.Runner.State(d.User, d.Name).Drones == 0 {
+		c.Promote()
+	}
+	if a.o.MinReady > 0 && !l.same {
+		if err := c.Watch(ctx, a.o.MinReady); err != nil {
+			c.Abort()
+			restore()
+			return nil, nil, err
 		}
 	}
-	return a.docs.update(d.User, d.Name, func(d *document) error {
-		d.pass(former)
+	return c, restore, nil
+}
+
+// release runs the release command of a version that is new.
+func (a *Apps) release(ctx context.Context, l launch) error {
+	if l.snapshot.Release == "" || l.same {
 		return nil
-	})
+	}
+	limit, cancel := context.WithTimeout(ctx, a.o.ReleaseTimeout)
+	defer cancel()
+	exit, err := a.o.Runner.Run(limit, l.version, runner.Command{Name: "release", Shell: l.snapshot.Release})
+	switch {
+	case err != nil && ctx.Err() == nil && limit.Err() != nil:
+		return core.Errorf(core.CodePlatformStartFailed, "the release command of the Procfile took longer than %v and was ended; its output is in the app's log", a.o.ReleaseTimeout)
+	case err != nil:
+		return err
+	case exit.Code != 0:
+		return &core.Error{
+			Code: core.CodePlatformStartFailed, Detail: exit.Detail,
+			Reason: fmt.Sprintf("the release command of the Procfile, %.100s, %s", l.snapshot.Release, exit.Reason),
+		}
+	}
+	return nil
+}
+
+// restore starts again what was stopped for a version that failed.
+func (a *Apps) restore(ctx context.Context, d document) {
+	ctx = context.WithoutCancel(ctx)
+	v, err := a.version(d, d.visible)
+	if err == nil {
+		var launch string
+		if launch, err = a.o.Runner.Resume(ctx, v); err == nil {
+			a.setCurrent(d.User, d.Name, launch)
+			a.endTrial(d.User, d.Name)
+			if d.Former != nil {
+				a.beginTrial(d.User, d.Name, launch)
+			}
+		}
+	}
+	if err != nil {
+		a.o.Logger.ErrorContext(ctx, "app not started again after its next version failed", "user", d.User, "app", d.Name, "error", err)
+	}
+}
+
+// replace replaces what runs by a candidate, which d describes.
+func (a *Apps) replace(d document, l launch, c runner.Candidate) {
+	a.endTrial(d.User, d.Name)
+	a.setCurrent(d.User, d.Name, c.Launch())
+	standby := a.o.MinReady
+	if l.same || l.snapshot.StopFirst || len(l.version.Processes) > 0 {
+		standby = 0 // other processes than web must not do their work twice for long
+	}
+	c.Commit(standby)
+	if d.Former != nil {
+		a.beginTrial(d.User, d.Name, c.Launch())
+	}
 }
 
 // pass accepts the version that runs. If it crashes while it is on trial, former
 // runs again; nil for nothing.
 func (d *document) pass(former *visible) {
-	d.Before, d.Former = nil, nil
+	d.Former = nil
 	if former != nil {
 		again := *former
 		again.Drones, again.RAM = d.Drones, d.RAM
@@ -145,21 +202,7 @@ func (d *document) pass(former *visible) {
 	}
 }
 
-// takeBack restores the document from before a version that has not served for
-// long enough. If the disk is full, the next start of the server does so.
-func (a *Apps) takeBack(d document) error {
-	_, err := a.docs.update(d.User, d.Name, func(d *document) error {
-		d.bringBack(d.Before)
-		d.Before = nil
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("apps: reverting a version: %w", err)
-	}
-	return nil
-}
-
-// bringBack restores the visible part of d from before the version that runs. A
+// bringBack restores the visible part of d before the version that runs. A
 // snapshot that a person has activated since then stays the active one.
 func (d *document) bringBack(v *visible) {
 	failed, active := d.Running.Snapshot, d.Active
@@ -167,7 +210,7 @@ func (d *document) bringBack(v *visible) {
 	if _, ok := d.snapshot(active); ok && active != failed {
 		d.Active = active
 	}
-	if d.Running != nil && d.Active == failed {
+	if d.Active == failed {
 		d.Active = d.Running.Snapshot // it was activated before its start
 	}
 }
@@ -213,13 +256,11 @@ func (a *Apps) same(d document, v *visible, other runner.Version) bool {
 	return err == nil && version.Same(other)
 }
 
-// setCurrent records the launch that runs, and returns the previous one.
-func (a *Apps) setCurrent(user, app, launch string) (before string) {
+// setCurrent records the launch that runs.
+func (a *Apps) setCurrent(user, app, launch string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	before = a.current[key(user, app)]
 	a.current[key(user, app)] = launch
-	return before
 }
 
 // forget removes the launch of an app that is stopped.

@@ -24,7 +24,7 @@ func TestDeployment(t *testing.T) {
 	f := setup(t, apps.Options{})
 	f.update(`{"env":{"MINE":"1"}}`)
 	f.deploy("v1", packageOne)
-	f.did("launch v1", "promote v1", "watch v1", "commit v1")
+	f.did("launch v1", "promote v1", "watch v1", "commit v1") // nothing else can answer
 	const one = "{Subdomain:one Version:1.0.0 State:started Reason: Domains:[one.example.org] Env:map[COLOR:red FLAG:on MINE:1] MaxDrones:1 " +
 		"Active:{ID:v1 Snapshot:} Running:{ID:v1 Snapshot:} Crashed:{ID: Snapshot:} Snapshots:[{ID:v1}]}; " +
 		"hosts [one=me/app one.example.org=me/app]; runs v1 one map[COLOR:red FLAG:on MINE:1] with 1"
@@ -35,13 +35,18 @@ func TestDeployment(t *testing.T) {
 	if got := f.whole(); got != strings.Replace(one, "[{ID:v1}]", "[{ID:v1} {ID:v2}]", 1) {
 		t.Errorf("after an upload %s", got)
 	}
-	f.runner.launch = func(runner.Version) error {
-		if got := f.view(); got.Subdomain != "one" || got.Active.ID != "v1" || got.Env["COLOR"] != "red" {
-			t.Errorf("before it is ready %+v", got)
+	f.runner.watch = func(context.Context, runner.Version, time.Duration) error {
+		if got := f.whole(); got != strings.Replace(one, "[{ID:v1}]", "[{ID:v1} {ID:v2}]", 1) {
+			t.Errorf("before it is proven %s", got)
 		}
 		return nil
 	}
+	f.runner.done()
 	f.ok(f.start("v2"))
+	f.did("launch v2", "watch v2", "promote v2", "commit v2")
+	if f.runner.standby != time.Millisecond {
+		t.Errorf("the version before stands by for %v", f.runner.standby)
+	}
 	const two = "{Subdomain:two Version:2.0.0 State:started Reason: Domains:[two.example.org] Env:map[COLOR:blue MINE:1] MaxDrones:1 " +
 		"Active:{ID:v2 Snapshot:} Running:{ID:v2 Snapshot:} Crashed:{ID: Snapshot:} Snapshots:[{ID:v1} {ID:v2}]}; " +
 		"hosts [two=me/app two.example.org=me/app]; runs v2 two map[COLOR:blue MINE:1] with 1"
@@ -142,46 +147,28 @@ func TestNothingIsHalfDone(t *testing.T) {
 	}
 }
 
-// A server that is killed while a version has yet to serve for long enough comes
+// A server that is killed while a version has yet to be up for long enough comes
 // back with the one before.
 func TestKilledWhileAVersionIsWatched(t *testing.T) {
 	t.Parallel()
-	f := setup(t, apps.Options{})
-	f.deploy("v1", packageOne)
-	f.upload("v2", packageTwo)
-	before := f.whole()
-	var again *fixture
-	f.runner.watch = func(context.Context, runner.Version, time.Duration) error {
-		again = f.copied()
-		return nil
-	}
-	f.ok(f.start("v2"))
-	again.did("resume v1")
-	if got := again.whole(); got != before {
-		t.Errorf("got  %s\nwant %s", got, before)
-	}
-	again.restart()
-	if got := again.whole(); got != before {
-		t.Errorf("after another restart\ngot  %s\nwant %s", got, before)
-	}
-
-	// The first version of an app has no previous one.
-	first := setup(t, apps.Options{})
-	first.upload("v1", packageOne)
-	before = first.whole()
-	first.runner.watch = func(context.Context, runner.Version, time.Duration) error {
-		again = first.copied()
-		return failedStart()
-	}
-	if err := first.start("v1"); core.CodeOf(err) != core.CodePlatformStartFailed {
-		t.Errorf("it starts with %v", err)
-	}
-	again.did()
-	if got := again.whole(); got != before {
-		t.Errorf("got  %s\nwant %s", got, before)
-	}
-	if got := first.whole(); got != before {
-		t.Errorf("got  %s\nwant %s", got, before)
+	for name, packageJSON := range map[string]string{"beside": packageTwo, "stop first": strings.Replace(packageTwo, "{", `{"webhooks":{"switch":"stop-first"},`, 1)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, apps.Options{})
+			f.deploy("v1", packageOne)
+			f.upload("v2", packageJSON)
+			before := f.whole()
+			var again *fixture
+			f.runner.watch = func(context.Context, runner.Version, time.Duration) error {
+				again = f.copied()
+				return nil
+			}
+			f.ok(f.start("v2"))
+			again.did("resume v1")
+			if got := again.whole(); got != before {
+				t.Errorf("got  %s\nwant %s", got, before)
+			}
+		})
 	}
 }
 
@@ -308,6 +295,109 @@ func TestPackageThatCannotTakeEffect(t *testing.T) {
 	if got := f.whole(); got != before {
 		t.Errorf("got  %s\nwant %s", got, before)
 	}
+}
+
+// The release command runs once before a new version is launched, and its failure
+// leaves all as it was.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	f.update(`{"env":{"MINE":"1"}}`)
+	f.upload("v2", `{"name":"any","Procfile":{"release":"node migrate.js","worker":"node worker.js"},"env":{"COLOR":"blue"}}`)
+	before := f.whole()
+	exit := runner.Exit{Code: 3, Reason: "exited with code 3", Detail: "no such table"}
+	f.runner.run = func(_ context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
+		if v.Env["COLOR"] != "blue" || v.Env["MINE"] != "1" || c.Shell != "node migrate.js" || c.Out != nil {
+			t.Errorf("it runs %+v of %+v", c, v)
+		}
+		return exit, nil
+	}
+	f.runner.done()
+	err := f.start("v2")
+	if e := core.AsError(err); core.CodeOf(err) != core.CodePlatformStartFailed || e.Detail != "no such table" ||
+		e.Reason != "the release command of the Procfile, node migrate.js, exited with code 3" {
+		t.Errorf("it fails with %+v", e)
+	}
+	f.did("release v2")
+	if got := f.whole(); got != before {
+		t.Errorf("got  %s\nwant %s", got, before)
+	}
+	exit = runner.Exit{}
+	f.ok(f.start("v2"))
+	f.did("release v2", "launch v2", "watch v2", "promote v2", "commit v2")
+	if v := f.runner.runs(); v.Processes["worker"] != "node worker.js" || v.Start == "" || f.runner.standby != 0 {
+		t.Errorf("it runs %+v, with a standby of %v", v, f.runner.standby)
+	}
+	// The same version again is not a release, but another environment is.
+	_, err = f.Restart(t.Context(), "me", "app")
+	f.ok(err)
+	f.did("launch v2", "promote v2", "commit v2")
+	f.update(`{"env":{"MINE":"2"}}`)
+	f.runner.run = nil
+	_, err = f.Restart(t.Context(), "me", "app")
+	f.ok(err)
+	f.did("release v2", "launch v2", "watch v2", "promote v2", "commit v2")
+}
+
+func TestReleaseThatHangs(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{ReleaseTimeout: time.Millisecond})
+	f.upload("v1", `{"Procfile":{"release":"sleep 1000"}}`)
+	f.runner.run = func(ctx context.Context, _ runner.Version, _ runner.Command) (runner.Exit, error) {
+		<-ctx.Done()
+		return runner.Exit{}, ctx.Err()
+	}
+	if err := f.start("v1"); core.CodeOf(err) != core.CodePlatformStartFailed || !strings.Contains(err.Error(), "took longer than 1ms") {
+		t.Errorf("it fails with %v", err)
+	}
+}
+
+// What suffers no second copy is stopped before the next version is started, and
+// started again if that fails.
+func TestStopFirst(t *testing.T) {
+	t.Parallel()
+	const stopFirst = `{"name":"any","Procfile":{"release":"node migrate.js"},"webhooks":{"switch":"stop-first"}}`
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", packageOne)
+	f.upload("v2", stopFirst)
+	f.runner.done()
+	before := f.whole()
+	for name, c := range map[string]struct {
+		fail func()
+		did  []string
+	}{
+		"release": {func() {
+			f.runner.run = func(context.Context, runner.Version, runner.Command) (runner.Exit, error) {
+				return runner.Exit{Code: 1}, nil
+			}
+		}, []string{"halt", "release v2", "resume v1"}},
+		"launch": {func() {
+			f.runner.launch = func(runner.Version) error { return failedStart() }
+		}, []string{"halt", "release v2", "launch v2", "resume v1"}},
+		"watch": {func() {
+			f.runner.watch = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
+		}, []string{"halt", "release v2", "launch v2", "promote v2", "watch v2", "abort v2", "resume v1"}},
+	} {
+		c.fail()
+		if err := f.start("v2"); core.CodeOf(err) != core.CodePlatformStartFailed {
+			t.Errorf("%s: it fails with %v", name, err)
+		}
+		f.did(c.did...)
+		f.runner.launch, f.runner.watch, f.runner.run = nil, nil, nil
+		if got := f.whole(); got != before {
+			t.Errorf("%s: got  %s\nwant %s", name, got, before)
+		}
+	}
+	f.ok(f.start("v2"))
+	f.did("halt", "release v2", "launch v2", "promote v2", "watch v2", "commit v2")
+	f.deploy("v3", stopFirst)
+	f.runner.done()
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventRolledBack || e.Former != "v2" {
+		t.Errorf("event %+v", e)
+	}
+	f.did("halt", "launch v2", "promote v2", "commit v2")
 }
 
 func TestStopAndRestart(t *testing.T) {

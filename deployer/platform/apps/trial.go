@@ -164,8 +164,17 @@ func (a *Apps) bringBack(ctx context.Context, d document, why crash) error {
 	if err != nil {
 		return err
 	}
+	s, _ := d.snapshot(v.Snapshot)
+	if s.StopFirst {
+		if err := a.o.Runner.Halt(ctx, d.User, d.Name); err != nil {
+			return err
+		}
+	}
 	candidate, err := a.o.Runner.Launch(ctx, v)
 	if err != nil {
+		if s.StopFirst {
+			a.restore(ctx, d)
+		}
 		return err
 	}
 	_, err = a.docs.update(d.User, d.Name, func(d *document) error {
@@ -175,17 +184,18 @@ func (a *Apps) bringBack(ctx context.Context, d document, why crash) error {
 	})
 	if err != nil {
 		candidate.Abort()
+		if s.StopFirst {
+			a.restore(ctx, d)
+		}
 		return err
 	}
 	a.endTrial(d.User, d.Name)
 	a.setCurrent(d.User, d.Name, candidate.Launch())
-	candidate.Promote()
-	candidate.Commit()
+	candidate.Commit(0)
 	return nil
 }
 
-// Resume starts what ran when the server stopped, and does not wait for it. A
-// version that had not served for long enough is rolled back.
+// Resume starts what ran when the server stopped, and does not wait for it.
 func (a *Apps) Resume(ctx context.Context) error {
 	all, err := a.docs.all("")
 	if err != nil {
@@ -203,15 +213,7 @@ func (a *Apps) Resume(ctx context.Context) error {
 }
 
 func (a *Apps) resume(ctx context.Context, d document) error {
-	switch {
-	case d.Before != nil:
-		if err := a.takeBack(d); err != nil {
-			a.o.Logger.WarnContext(ctx, "reverting the last version of an app failed", "user", d.User, "app", d.Name, "error", err)
-		}
-		if d.bringBack(d.Before); d.Running == nil {
-			return nil
-		}
-	case d.Former != nil && a.o.Now().Sub(d.Running.Since) > 2*a.o.Trial:
+	if d.Former != nil && a.o.Now().Sub(d.Running.Since) > 2*a.o.Trial {
 		d.Former = nil // its trial is over; the next change writes that
 	}
 	v, err := a.version(d, d.visible)

@@ -54,6 +54,7 @@ type Result struct {
 	Static    string            // folder of a static site, below Dir; "" if it is not a static site
 	Fallback  string            // file below Static that answers unknown paths; "" for none
 	Health    string            // path that answers 2xx or 3xx once the app is ready; "" for none
+	StopFirst bool              // no two versions of the app may run at the same time
 }
 
 // Builder builds snapshots. It is safe for concurrent use.

@@ -10,11 +10,11 @@ import (
 // port: a server may close its socket for a moment to bind it again.
 const missedChecks = 2
 
-// watchPort starts checking the port of a ready drone, until the drone is ended.
-func (r *Runner) watchPort(d *drone) {
+// watch starts checking a drone that is ready, until it is ended.
+func (r *Runner) watch(d *drone) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ready[d] = true
+	r.live[d] = true
 }
 
 // recheckAfter is the time until a drone that did not listen is checked again.
@@ -49,10 +49,11 @@ func (r *Runner) check() {
 	}
 }
 
-// checkAll checks all drones once, and reports whether one did not listen.
+// checkAll checks the ports of all drones once, and reports whether one did not listen.
 func (r *Runner) checkAll() (missed bool) {
-	for _, d := range r.readyDrones() {
+	for _, d := range r.liveDrones() {
 		switch {
+		case d.port == 0: // it has none
 		case listened(d.port):
 			d.missed = 0
 			d.refused.Store(false)

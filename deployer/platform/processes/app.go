@@ -25,8 +25,9 @@ type application struct {
 
 	mu       sync.Mutex
 	current  *generation // receives the requests; nil if the app is stopped
-	former   *generation // that current replaced, while current may still be aborted; nil otherwise
-	next     int         // where pick starts, so that equal drones are used in turn
+	former   *generation // that current replaced, while it may still serve again; nil otherwise
+	commands commands
+	next     int // where pick starts, so that equal drones are used in turn
 	restarts int
 	reason   string
 
@@ -34,14 +35,23 @@ type application struct {
 	last      runner.State // last state passed to Options.Notify
 }
 
-// halt ends the app's drones and waits for their end. The lock must be held.
+// halt ends the app's drones and commands, and waits for their end. The lock must
+// be held.
 func (a *application) halt(ctx context.Context) error {
 	r := a.runner
 	a.mu.Lock()
-	old := a.current
-	a.current, a.restarts, a.reason = nil, 0, ""
+	old, standby := a.current, a.former
+	a.current, a.former, a.restarts, a.reason = nil, nil, 0, ""
 	a.mu.Unlock()
 	a.notify()
+	a.replace(standby)
+	var ending sync.WaitGroup
+	var release func()
+	ending.Go(func() { release = a.commands.end() })
+	defer func() {
+		ending.Wait()
+		release()
+	}()
 	late := time.AfterFunc(r.o.Grace, func() { close(a.late) }) // also for generations that were replaced before
 	var err error
 	if old != nil {
@@ -85,18 +95,21 @@ func (a *application) state() runner.State {
 		return s
 	}
 	crashed := 0
+	counted := a.current.counted()
 	for _, sl := range a.current.slots {
-		if sl.drone != nil {
-			s.Drones++
-		}
 		if !sl.next.IsZero() && (s.Next.IsZero() || sl.next.Before(s.Next)) {
 			s.Next = sl.next
+		}
+	}
+	for _, sl := range counted {
+		if sl.drone != nil {
+			s.Drones++
 		}
 		if sl.crashes >= slowFrom {
 			crashed++
 		}
 	}
-	s.Snapshot, s.Wanted = a.current.version.Snapshot, len(a.current.slots)
+	s.Snapshot, s.Wanted = a.current.version.Snapshot, len(counted)
 	switch {
 	case s.Drones > 0:
 		s.Phase = runner.Started
@@ -163,7 +176,7 @@ func (d *drone) better(other *drone) bool {
 	return d.inFlight < other.inFlight
 }
 
-// leastBusy returns the ready drone of g with the fewest requests in flight, if
+// leastBusy returns the ready web drone of g with the fewest requests in flight, if
 // possible one that did not refuse connections, or nil. The mutex must be held.
 func (a *application) leastBusy(g *generation) *drone {
 	if g == nil {
@@ -171,8 +184,9 @@ func (a *application) leastBusy(g *generation) *drone {
 	}
 	var best *drone
 	a.next++
-	for i := range g.slots {
-		d := g.slots[(a.next+i)%len(g.slots)].drone
+	web := g.slots[:g.web]
+	for i := range web {
+		d := web[(a.next+i)%len(web)].drone
 		if d != nil && (best == nil || d.better(best)) {
 			best = d
 		}
@@ -180,8 +194,8 @@ func (a *application) leastBusy(g *generation) *drone {
 	return best
 }
 
-// note adds a line of the platform to the app's log; drone is 0 if the line is not
-// about a single drone.
-func (a *application) note(drone int, text string) {
-	a.journal.append(runner.Line{Time: a.runner.o.Now().UTC(), Drone: drone, Stream: runner.Platform, Text: text})
+// note adds a line of the platform to the app's log; it is about a drone of a
+// process, or if drone is 0, about the app.
+func (a *application) note(process string, drone int, text string) {
+	a.journal.append(runner.Line{Time: a.runner.o.Now().UTC(), Process: process, Drone: drone, Stream: runner.Platform, Text: text})
 }

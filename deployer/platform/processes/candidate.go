@@ -46,10 +46,12 @@ func (c *candidate) Promote() {
 	a := c.app
 	c.promoted = true
 	a.mu.Lock()
+	standby := a.former
 	a.former, a.current = a.current, c.generation
 	a.restarts, a.reason = 0, ""
 	a.mu.Unlock()
 	a.notify()
+	a.replace(standby)
 }
 
 // Watch implements runner.Candidate.
@@ -68,18 +70,51 @@ func (c *candidate) Watch(ctx context.Context, d time.Duration) error {
 }
 
 // Commit implements runner.Candidate.
-func (c *candidate) Commit() {
+func (c *candidate) Commit(standby time.Duration) {
 	a := c.app
 	defer a.lock.Release()
 	if !c.promoted {
 		c.Promote()
 	}
+	c.generation.keep()
 	a.mu.Lock()
 	old := a.former
-	a.former = nil
+	if standby <= 0 {
+		a.former = nil
+	}
 	a.mu.Unlock()
-	c.generation.keep()
-	c.replace(old)
+	switch {
+	case old == nil:
+	case standby > 0:
+		a.runner.running.Go(func() { a.standBy(old, standby) })
+	default:
+		a.replace(old)
+	}
+}
+
+// standBy ends a generation that was replaced after some time, unless another
+// call does so before.
+func (a *application) standBy(old *generation, d time.Duration) {
+	limit := time.NewTimer(d)
+	defer limit.Stop()
+	select {
+	case <-limit.C:
+	case <-old.ctx.Done():
+		return
+	}
+	if a.lock.Acquire(old.ctx) != nil {
+		return
+	}
+	defer a.lock.Release()
+	a.mu.Lock()
+	still := a.former == old
+	if still {
+		a.former = nil
+	}
+	a.mu.Unlock()
+	if still {
+		a.replace(old)
+	}
 }
 
 // Abort implements runner.Candidate.
@@ -95,16 +130,16 @@ func (c *candidate) Abort() {
 		a.mu.Unlock()
 		a.notify()
 	}
-	c.replace(c.generation)
+	a.replace(c.generation)
 }
 
 // replace ends a generation that gets no new requests, once its requests have
-// ended.
-func (c *candidate) replace(old *generation) {
+// ended. The lock must be held.
+func (a *application) replace(old *generation) {
 	if old == nil {
 		return
 	}
-	r := c.app.runner
+	r := a.runner
 	old.cancel()
-	c.app.drains.Go(func() { _ = old.drain(r.hurry, r.o.DrainTimeout, r.o.Grace) }) // failures were logged
+	a.drains.Go(func() { _ = old.drain(r.hurry, r.o.DrainTimeout, r.o.Grace) }) // failures were logged
 }

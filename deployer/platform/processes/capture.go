@@ -22,6 +22,7 @@ const (
 
 // capture reads the output of one drone.
 type capture struct {
+	process string
 	drone   int
 	journal *journal
 	mask    *mask
@@ -31,8 +32,8 @@ type capture struct {
 	wg      sync.WaitGroup
 }
 
-func newCapture(drone int, j *journal, m *mask, now func() time.Time) *capture {
-	return &capture{drone: drone, journal: j, mask: m, now: now}
+func newCapture(process string, drone int, j *journal, m *mask, now func() time.Time) *capture {
+	return &capture{process: process, drone: drone, journal: j, mask: m, now: now}
 }
 
 // pipe returns the write end of a pipe for the child; the caller closes it.
@@ -205,11 +206,11 @@ func (s *source) join(line, text []byte) []byte {
 
 func (s *source) line(text []byte, now time.Time) runner.Line {
 	masked := s.capture.mask.apply(strings.ToValidUTF8(string(bytes.TrimSuffix(text, []byte{'\r'})), "\ufffd"))
-	return runner.Line{Time: now, Drone: s.capture.drone, Stream: s.stream, Text: cut(masked, maxLine)}
+	return runner.Line{Time: now, Process: s.capture.process, Drone: s.capture.drone, Stream: s.stream, Text: cut(masked, maxLine)}
 }
 
 func (s *source) gap(lost int, now time.Time) runner.Line {
-	return runner.Line{Time: now, Drone: s.capture.drone, Stream: runner.Platform, Text: fmt.Sprintf("%d lines dropped, as they came too fast", lost)}
+	return runner.Line{Time: now, Process: s.capture.process, Drone: s.capture.drone, Stream: runner.Platform, Text: fmt.Sprintf("%d lines dropped, as they came too fast", lost)}
 }
 
 func (s *source) keep(line runner.Line) {

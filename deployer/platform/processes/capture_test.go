@@ -13,7 +13,7 @@ func TestCaptureTruncatesAndCounts(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
 	j := &journal{dir: t.TempDir(), limit: 100 << 20}
-	c := newCapture(1, j, newMask(), func() time.Time { return now })
+	c := newCapture("", 1, j, newMask(), func() time.Time { return now })
 	s := c.source(runner.Stdout, nil)
 	line := s.add([]byte(strings.Repeat("é", maxLine)), nil)
 	line = s.add([]byte("tail\nnext\nbegun"), line)
@@ -55,7 +55,7 @@ func TestCaptureKeepsLastLines(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
 	j := &journal{dir: t.TempDir(), limit: 100 << 20}
-	c := newCapture(1, j, newMask(), func() time.Time { return now })
+	c := newCapture("", 1, j, newMask(), func() time.Time { return now })
 	out, err := c.source(runner.Stdout, nil), c.source(runner.Stderr, nil)
 	flood := []byte(strings.Repeat("noise\n", 100_000))
 	rest := out.add(flood, nil)
@@ -115,7 +115,7 @@ func TestCaptureMasksSplitSecrets(t *testing.T) {
 	text := []byte("before " + secret + " after " + secret + "\n" + strings.Repeat("x", maxLine-5) + secret + "y\n")
 	for size := 1; size < 40; size++ {
 		j := &journal{dir: t.TempDir(), limit: 100 << 20}
-		c := newCapture(1, j, newMask(map[string]string{"API_KEY": secret}), time.Now)
+		c := newCapture("", 1, j, newMask(map[string]string{"API_KEY": secret}), time.Now)
 		s := c.source(runner.Stdout, nil)
 		var line []byte
 		for rest := text; len(rest) > 0; {

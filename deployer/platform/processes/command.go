@@ -2,6 +2,8 @@ package processes
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"os"
@@ -24,14 +26,15 @@ const systemPath = "/usr/local/bin:/usr/bin:/bin"
 const expendable = `{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
 exec "$@"`
 
-// command returns the arguments that run v within the limits.
-func command(o Options, v runner.Version, ownUser bool) []string {
+// arguments returns the arguments that run a shell command, or a file for Node.js,
+// within the limits.
+func arguments(o Options, v runner.Version, text string, ownUser bool) []string {
 	limits := group.Limits{Files: o.Files, Memory: o.Memory, Private: true}
 	if ownUser {
 		limits.Processes = o.Processes
 	}
-	args := []string{"/bin/sh", "-c", replaced(v.Start)}
-	if start := strings.TrimSpace(v.Start); isScript(v.Dir, start) {
+	args := []string{"/bin/sh", "-c", replaced(text)}
+	if start := strings.TrimSpace(text); isScript(v.Dir, start) {
 		args = []string{v.Node, start}
 	}
 	return limits.Wrap(append([]string{"/bin/sh", "-c", expendable, "expendable"}, args...)...)
@@ -85,19 +88,21 @@ func isScript(dir, start string) bool {
 	return !bytes.Contains(head[:n], []byte{0})
 }
 
-// environ returns the environment of a drone. It contains nothing of the server's
-// environment.
+// environ returns the environment of a drone or a command, with its port unless
+// that is 0. It contains nothing of the server's environment.
 func environ(o Options, v runner.Version, port int, own folders) []string {
 	env := map[string]string{"NODE_ENV": "production", "LANG": "C.UTF-8"}
 	maps.Copy(env, v.Env)
-	env["PORT"] = strconv.Itoa(port)
+	if delete(env, "PORT"); port != 0 {
+		env["PORT"] = strconv.Itoa(port)
+	}
 	env["SUBDOMAIN"] = v.Subdomain
-	env["HOME"] = own.home
+	env["HOME"], env["DATA_DIR"] = own.home, own.home
 	env["TMPDIR"] = own.tmp
 	env["NODE_OPTIONS"] = nodeOptions(env["NODE_OPTIONS"], o.Memory)
 	if env["PM2_HOME"] == "" {
 		// Drones must not share a daemon, nor must two versions during a switch.
-		env["PM2_HOME"] = filepath.Join(own.tmp, "pm2-"+env["PORT"])
+		env["PM2_HOME"] = filepath.Join(own.tmp, "pm2-"+cmp.Or(env["PORT"], rand.Text()))
 	}
 	env["PATH"] = strings.Join(slices.Concat([]string{filepath.Dir(v.Node)}, v.Path, []string{systemPath}), ":")
 	list := make([]string, 0, len(env))
@@ -124,8 +129,8 @@ func nodeOptions(options string, memory int64) string {
 // check returns an error if v is invalid.
 func check(v runner.Version) error {
 	switch {
-	case strings.TrimSpace(v.Start) == "":
-		return core.Errorf(core.CodePlatformStartFailed, "package.json has no scripts.start, and there is no server.js")
+	case strings.TrimSpace(v.Start) == "" && len(v.Processes) == 0:
+		return core.Errorf(core.CodePlatformStartFailed, "there is nothing to start: no scripts.start in package.json, no Procfile and no server.js")
 	case !filepath.IsAbs(v.Dir) || !filepath.IsAbs(v.Node):
 		return fmt.Errorf("processes: the folder %q and the node %q must be absolute paths", v.Dir, v.Node)
 	case v.Health != "" && !isPath(v.Health):

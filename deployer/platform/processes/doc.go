@@ -7,7 +7,7 @@
 //	defer r.Stop(context.Background())
 //	candidate, err := r.Launch(ctx, version) // runs beside the previous version
 //	candidate.Promote()                      // receives the requests
-//	candidate.Commit()                       // the previous version ends
+//	candidate.Commit(5 * time.Second)        // the previous version ends after that time
 //	addr, done, ok := r.Pick("maciej", "my-app") // for the router
 //
 // # What runs

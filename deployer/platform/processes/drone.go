@@ -24,8 +24,8 @@ var errPortLost = errors.New("processes: the port was bound by another process")
 
 // drone is one running process of an app.
 type drone struct {
-	number  int // counted from 1
-	port    int
+	slot    *slot
+	port    int // 0 if it has none
 	addr    string
 	started time.Time
 	group   *group.Group
@@ -56,15 +56,18 @@ func (d *drone) awaitEnd(ctx context.Context) bool {
 // launch starts a drone and waits until it is ready. If it fails, it ends all
 // processes of the drone; the error has the code [core.CodePlatformStartFailed]
 // if the app is the cause.
-func (a *application) launch(ctx context.Context, v runner.Version, number int) (*drone, error) {
+func (a *application) launch(ctx context.Context, v runner.Version, sl *slot) (*drone, error) {
 	var d *drone
 	var err error
 	for range portTries {
-		if d, err = a.begin(ctx, v, number); err != nil {
+		if d, err = a.begin(ctx, v, sl); err != nil {
 			return nil, err
 		}
-		if err = a.awaitReady(ctx, d, v.Health); err == nil {
-			a.runner.watchPort(d)
+		if d.port != 0 {
+			err = a.awaitReady(ctx, d, v.Health)
+		}
+		if err == nil {
+			a.runner.watch(d)
 			return d, nil
 		}
 		ours := a.ownsPort(d.port)
@@ -73,7 +76,7 @@ func (a *application) launch(ctx context.Context, v runner.Version, number int) 
 		if failed, ok := errors.AsType[*core.Error](err); ok {
 			failed.Detail = d.out.lastText()
 			if failed.Reason == "" {
-				failed.Reason = fmt.Sprintf("drone %d %s before %s", number, a.runner.exitText(d, exit), d.missing(v.Health))
+				failed.Reason = fmt.Sprintf("%s %s before %s", d.slot.title(), a.runner.exitText(d, exit), d.missing(v.Health))
 			}
 		}
 		if !errors.Is(err, errPortLost) {
@@ -81,14 +84,40 @@ func (a *application) launch(ctx context.Context, v runner.Version, number int) 
 		}
 		if ours {
 			return nil, &core.Error{Code: core.CodePlatformStartFailed, Detail: d.out.lastText(), Reason: fmt.Sprintf(
-				"the port of drone %d was bound by another drone of the app: is it started by a daemon that both share, as pm2's? Give each its own, such as by PM2_HOME", number)}
+				"the port of %s was bound by another drone of the app: is it started by a daemon that both share, as pm2's? Give each its own, such as by PM2_HOME", d.slot.title())}
 		}
 	}
 	return nil, err
 }
 
-// begin starts the process.
-func (a *application) begin(ctx context.Context, v runner.Version, number int) (*drone, error) {
+// begin starts the process of a slot. It gets a port if it is the web process.
+func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*drone, error) {
+	r := a.runner
+	d := &drone{
+		slot: sl, lost: make(chan struct{}),
+		started: r.o.Now(), out: newCapture(sl.process, sl.number, a.journal, newMask(v.Env), r.o.Now),
+	}
+	var err error
+	if sl.process == "" {
+		if d.port, err = r.ports.acquire(ctx); err != nil {
+			return nil, fmt.Errorf("processes: %w", err)
+		}
+	}
+	cmd, err := a.command(v, sl.command, d.port)
+	if err == nil {
+		err = d.start(cmd, r.Mark()+rand.Text(), r.cgroups, r.limits())
+	}
+	if err != nil {
+		d.out.close()
+		r.ports.release(d.port)
+		return nil, fmt.Errorf("processes: starting %s: %w", sl.title(), err)
+	}
+	return d, nil
+}
+
+// command returns a command of the app, as its user, in its folder and with its
+// environment; port is 0 for none.
+func (a *application) command(v runner.Version, text string, port int) (*exec.Cmd, error) {
 	r := a.runner
 	as, err := r.Credential(a.user, a.name)
 	if err != nil {
@@ -96,29 +125,19 @@ func (a *application) begin(ctx context.Context, v runner.Version, number int) (
 	}
 	own, err := r.folders(a.user, a.name, as)
 	if err != nil {
-		return nil, fmt.Errorf("processes: creating the app's folders: %w", err)
+		return nil, fmt.Errorf("creating the app's folders: %w", err)
 	}
-	port, err := r.ports.acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("processes: %w", err)
-	}
-	d := &drone{
-		number: number, port: port,
-		lost:    make(chan struct{}),
-		started: r.o.Now(), out: newCapture(number, a.journal, newMask(v.Env), r.o.Now),
-	}
-	args := command(r.o, v, as != nil)
+	args := arguments(r.o, v, text, as != nil)
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // running apps is what this is for; group.End ends it
 	cmd.Dir = v.Dir
 	cmd.Env = environ(r.o, v, port, own)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-	err = d.start(cmd, r.Mark()+rand.Text(), r.cgroups, group.Limits{Memory: r.o.Memory, Processes: r.o.Processes})
-	if err != nil {
-		d.out.close()
-		r.ports.release(port)
-		return nil, fmt.Errorf("processes: starting a drone: %w", err)
-	}
-	return d, nil
+	return cmd, nil
+}
+
+// limits returns the limits of all processes of a drone or a command together.
+func (r *Runner) limits() group.Limits {
+	return group.Limits{Memory: r.o.Memory, Processes: r.o.Processes}
 }
 
 func (d *drone) start(cmd *exec.Cmd, mark string, cgroups *group.Cgroups, limits group.Limits) error {
@@ -142,7 +161,7 @@ func (d *drone) start(cmd *exec.Cmd, mark string, cgroups *group.Cgroups, limits
 func (a *application) end(ctx context.Context, d *drone, grace time.Duration) error {
 	r := a.runner
 	r.mu.Lock()
-	delete(r.ready, d)
+	delete(r.live, d)
 	r.mu.Unlock()
 	err := d.group.End(ctx, grace)
 	if errors.Is(err, group.ErrSurvivors) {

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +22,8 @@ type generation struct {
 	app     *application
 	launch  string // identifies it
 	version runner.Version
-	slots   []*slot
+	slots   []*slot         // those of the web process first
+	web     int             // number of slots of the web process
 	ctx     context.Context // the lifetime of the keepers, not of a call
 	cancel  context.CancelFunc
 	keepers sync.WaitGroup
@@ -32,8 +35,10 @@ type generation struct {
 
 // slot is the place of one drone.
 type slot struct {
-	number int
-	pacer  pacer // of its keeper
+	process string // name; "" for the web process
+	command string
+	number  int   // counted from 1 within its process
+	pacer   pacer // of its keeper
 
 	// Guarded by the app's mutex.
 	drone   *drone    // nil while none is ready
@@ -44,23 +49,67 @@ type slot struct {
 func (a *application) newGeneration(v runner.Version) *generation {
 	g := &generation{app: a, launch: rand.Text(), version: v}
 	g.ctx, g.cancel = context.WithCancel(a.runner.ctx)
-	for i := range max(v.Drones, 1) {
-		g.slots = append(g.slots, &slot{number: i + 1})
+	drones := max(v.Drones, 1)
+	if v.Start != "" {
+		for i := range drones {
+			g.slots = append(g.slots, &slot{command: v.Start, number: i + 1})
+		}
+		g.web, drones = drones, 1
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Processes)) {
+		for i := range drones {
+			g.slots = append(g.slots, &slot{process: name, command: v.Processes[name], number: i + 1})
+		}
 	}
 	return g
 }
 
-// start starts a drone for each slot concurrently, and returns when all are
-// ready. If one fails, all are ended.
+// counted returns the slots that the number of drones is about: those of the web
+// process, if there is one.
+func (g *generation) counted() []*slot {
+	if g.web > 0 {
+		return g.slots[:g.web]
+	}
+	return g.slots
+}
+
+// title names the drone of a slot in a sentence.
+func (s *slot) title() string {
+	switch {
+	case s.process == "":
+		return fmt.Sprintf("drone %d", s.number)
+	case s.number == 1:
+		return "process " + s.process
+	}
+	return fmt.Sprintf("process %s, number %d,", s.process, s.number)
+}
+
+// start starts a drone for each slot, those of the web process last, and returns
+// when all are ready. If one fails, all are ended.
 func (g *generation) start(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(g.ctx, cancel)() //nolint:contextcheck // whichever ends first
+	err := g.startAll(ctx, g.slots[g.web:])
+	if err == nil {
+		err = g.startAll(ctx, g.slots[:g.web])
+	}
+	if err == nil {
+		return nil
+	}
+	g.cancel()
+	return errors.Join(err, g.drain(g.app.runner.hurry, 0, g.app.runner.o.Grace)) //nolint:contextcheck // the drones must be ended even if ctx has ended
+}
+
+// startAll starts drones concurrently.
+func (g *generation) startAll(ctx context.Context, slots []*slot) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var wg sync.WaitGroup
-	failures := make([]error, len(g.slots))
-	for i, sl := range g.slots {
+	failures := make([]error, len(slots))
+	for i, sl := range slots {
 		wg.Go(func() {
-			d, err := g.app.launch(ctx, g.version, sl.number)
+			d, err := g.app.launch(ctx, g.version, sl)
 			if err != nil {
 				failures[i] = err
 				cancel() // the others are not needed any more
@@ -72,12 +121,7 @@ func (g *generation) start(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	err := first(failures)
-	if err == nil {
-		return nil
-	}
-	g.cancel()
-	return errors.Join(err, g.drain(g.app.runner.hurry, 0, g.app.runner.o.Grace)) //nolint:contextcheck // the drones must be ended even if ctx has ended
+	return first(failures)
 }
 
 // first returns the failure that caused the others: the first that is not a
@@ -119,8 +163,11 @@ func (g *generation) watch(ctx context.Context) error {
 	sl.drone = nil // so that it gets no requests
 	a.mu.Unlock()
 	a.notify()
-	reason := a.bury(ctx, d)
-	return &core.Error{Code: core.CodePlatformStartFailed, Reason: reason + " soon after it had accepted connections", Detail: d.out.lastText()}
+	when := " soon after it had accepted connections"
+	if d.port == 0 {
+		when = " soon after it was started"
+	}
+	return &core.Error{Code: core.CodePlatformStartFailed, Reason: a.bury(ctx, d) + when, Detail: d.out.lastText()}
 }
 
 // keep starts the keepers.
@@ -189,9 +236,9 @@ func (a *application) bury(ctx context.Context, d *drone) string {
 	}
 	exit := a.end(context.WithoutCancel(ctx), d, 0)
 	if lost {
-		return fmt.Sprintf("drone %d stopped listening on its port, though its process went on", d.number)
+		return d.slot.title() + " stopped listening on its port, though its process went on"
 	}
-	return fmt.Sprintf("drone %d %s", d.number, a.runner.exitText(d, exit))
+	return d.slot.title() + " " + a.runner.exitText(d, exit)
 }
 
 // booting is the maximum time for which a starting drone occupies a boot slot:
@@ -216,7 +263,7 @@ func (g *generation) boot(sl *slot) (*drone, error) {
 		locks = append(locks, lock)
 	}
 	defer time.AfterFunc(booting, release).Stop()
-	return g.app.launch(g.ctx, g.version, sl.number)
+	return g.app.launch(g.ctx, g.version, sl)
 }
 
 // pause waits before a drone that crashed is restarted. It returns false if the
@@ -232,12 +279,12 @@ func (g *generation) pause(sl *slot, reason, detail string, wait time.Duration) 
 		a.restarts, a.reason = g.restarts, g.reason
 	}
 	a.mu.Unlock()
-	a.note(sl.number, fmt.Sprintf("%s; it starts again in %v", reason, wait))
+	a.note(sl.process, sl.number, fmt.Sprintf("%s; it starts again in %v", reason, wait))
 	o.Logger.Warn("drone crashed", "user", a.user, "app", a.name, "snapshot", g.version.Snapshot,
-		"drone", sl.number, "reason", reason, "pause", wait)
+		"process", sl.process, "drone", sl.number, "reason", reason, "pause", wait)
 	a.notify()
 	o.Crashed(runner.Crash{
-		User: a.user, App: a.name, Snapshot: g.version.Snapshot, Launch: g.launch, Drone: sl.number,
+		User: a.user, App: a.name, Snapshot: g.version.Snapshot, Launch: g.launch, Process: sl.process, Drone: sl.number,
 		Reason: reason, Detail: detail, Pause: wait, Again: sl.pacer.crashes > 1,
 	})
 	timer := time.NewTimer(wait)
@@ -288,7 +335,7 @@ func (g *generation) drain(ctx context.Context, requests, grace time.Duration) e
 			}
 			// The exit code of a drone that was ended on purpose does not matter.
 			if err := g.app.end(ctx, d, grace); errors.Is(err, group.ErrSurvivors) {
-				failures[i] = fmt.Errorf("processes: ending drone %d: %w", sl.number, err)
+				failures[i] = fmt.Errorf("processes: ending %s: %w", sl.title(), err)
 			}
 		})
 	}

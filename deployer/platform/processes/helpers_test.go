@@ -115,7 +115,7 @@ func (b *fixture) app(name, file string) runner.Version {
 func (b *fixture) Switch(ctx context.Context, v runner.Version) error {
 	c, err := b.Launch(ctx, v)
 	if err == nil {
-		c.Commit()
+		c.Commit(0)
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func serve(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	c.Commit()
+	c.Commit(0)
 	addr, _, _ := s.Pick(o.Version.User, o.Version.App)
 	_, _ = fmt.Fprintln(os.Stdout, addr)
 	select {}

@@ -87,10 +87,10 @@ func (a *application) notReady(ctx context.Context, d *drone, foreign bool, heal
 		return errPortLost
 	case d.addr == "":
 		return core.Errorf(core.CodePlatformStartFailed,
-			"drone %d did not accept connections on PORT within %v; listen on process.env.PORT", d.number, ready)
+			"%s did not accept connections on PORT within %v; listen on process.env.PORT", d.slot.title(), ready)
 	default:
 		return core.Errorf(core.CodePlatformStartFailed,
-			"drone %d was not ready within %v: GET %s, its health path, %s; it must answer 2xx or 3xx", d.number, ready, health, result)
+			"%s was not ready within %v: GET %s, its health path, %s; it must answer 2xx or 3xx", d.slot.title(), ready, health, result)
 	}
 }
 

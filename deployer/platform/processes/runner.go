@@ -39,10 +39,10 @@ type Runner struct {
 	lock      *os.File
 	notifying sync.Mutex
 
-	mu    sync.RWMutex
-	apps  map[string]*application // by key
-	ready map[*drone]bool         // the drones whose ports are checked
-	open  bool                    // between Start and Stop
+	mu   sync.RWMutex
+	apps map[string]*application // by key
+	live map[*drone]bool         // the drones that are ready
+	open bool                    // between Start and Stop
 
 	started bool // Start has been called, so that there may be drones
 }
@@ -57,7 +57,7 @@ func New(o Options) *Runner {
 		ports:   ports{first: o.FirstPort, last: o.LastPort, used: map[int]bool{}},
 		suspect: make(chan struct{}, 1),
 		boots:   ctxlock.New(max(2, runtime.NumCPU())),
-		apps:    map[string]*application{}, ready: map[*drone]bool{},
+		apps:    map[string]*application{}, live: map[*drone]bool{},
 	}
 }
 
@@ -342,7 +342,7 @@ func (r *Runner) Logs(user, app string, from, until time.Time, rows int) ([]runn
 // Note implements runner.Runner.
 func (r *Runner) Note(user, app, text string) {
 	if core.ValidName(user) && core.ValidName(app) {
-		r.app(user, app).note(0, text)
+		r.app(user, app).note("", 0, text)
 	}
 }
 
@@ -360,17 +360,17 @@ func (r *Runner) collect() {
 		case <-r.ctx.Done():
 			return
 		}
-		for _, d := range r.readyDrones() {
+		for _, d := range r.liveDrones() {
 			_, _ = d.group.Members() // called for collecting the zombies only
 		}
 		_ = group.Collect() // tried again after the next tick
 	}
 }
 
-func (r *Runner) readyDrones() []*drone {
+func (r *Runner) liveDrones() []*drone {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return slices.Collect(maps.Keys(r.ready))
+	return slices.Collect(maps.Keys(r.live))
 }
 
 // app returns the app, creating it if it is new.

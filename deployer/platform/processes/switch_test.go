@@ -63,7 +63,7 @@ func TestEnvironmentExcludesServer(t *testing.T) {
 	env := b.report("env").Env
 	want := map[string]string{
 		"NODE_ENV": "production", "SUBDOMAIN": "env-sub", "ANSWER": "mine", "LANG": "C.UTF-8",
-		"PORT": "", "HOME": "", "TMPDIR": "", "PATH": "", "WEBHOOKS_DRONE": "", "PM2_HOME": "", "NODE_OPTIONS": "--max-old-space-size=768",
+		"PORT": "", "HOME": "", "DATA_DIR": "", "TMPDIR": "", "PATH": "", "WEBHOOKS_DRONE": "", "PM2_HOME": "", "NODE_OPTIONS": "--max-old-space-size=768",
 		"PWD": "", "_": "", "SHLVL": "", "OLDPWD": "", // set by the shell
 	}
 	for name, value := range env {
@@ -76,7 +76,7 @@ func TestEnvironmentExcludesServer(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
-	for _, name := range []string{"HOME", "TMPDIR"} {
+	for _, name := range []string{"HOME", "DATA_DIR", "TMPDIR"} {
 		if !strings.HasPrefix(env[name], b.dir) {
 			t.Errorf("%s is %s", name, env[name])
 		}

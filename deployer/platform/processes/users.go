@@ -91,7 +91,8 @@ func (r *Runner) freeUID(c *content) (uint32, error) {
 	return 0, fmt.Errorf("no uid is free from %d on", r.o.FirstUID)
 }
 
-// folders are an app's HOME and TMPDIR.
+// folders are those of an app that all its versions share. home is its HOME and
+// its DATA_DIR, and is kept until [Runner.Destroy]; tmp is its TMPDIR.
 type folders struct{ home, tmp string }
 
 // folders creates the app's folders if they are missing. Their parent is owned by

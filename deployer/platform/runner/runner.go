@@ -5,6 +5,7 @@ package runner
 
 import (
 	"context"
+	"io"
 	"maps"
 	"reflect"
 	"time"
@@ -22,18 +23,24 @@ type Runner interface {
 	// Stop ends all drones, gracefully until ctx ends.
 	Stop(ctx context.Context) error
 
-	// Launch starts the drones of v beside those that run, and returns when all
-	// are ready. If they don't become ready it fails with
+	// Launch starts the drones of v beside those that run, the web process last,
+	// and returns when all are ready: those without a port when they are started.
+	// If they don't become ready it fails with
 	// core.CodePlatformStartFailed, whose detail has their last lines, and ends
 	// them. Requests go to the previous drones until Candidate.Promote.
 	Launch(ctx context.Context, v Version) (Candidate, error)
 	// Resume starts v, of an app that does not run, and does not wait for it.
 	Resume(ctx context.Context, v Version) (launch string, err error)
-	// Halt ends an app's drones, and returns when none is left. Halting an app
-	// that doesn't run is not an error.
+	// Halt ends an app's drones and commands, and returns when none is left.
+	// Halting an app that doesn't run is not an error.
 	Halt(ctx context.Context, user, app string) error
-	// Destroy halts an app and removes its log and its files.
+	// Destroy halts an app and removes its log, its data and its files.
 	Destroy(ctx context.Context, user, app string) error
+
+	// Run runs a command once as the app, with the code and the environment of v,
+	// and returns how it ended. It is independent of what runs. When ctx ends, it
+	// ends the command and fails with the error of ctx.
+	Run(ctx context.Context, v Version, c Command) (Exit, error)
 
 	// State returns the state of an app; [Stopped] if it is unknown.
 	State(user, app string) State
@@ -61,12 +68,14 @@ type Candidate interface {
 	// Promote routes requests to the candidate. The previous version stays up.
 	Promote()
 	// Watch returns nil once all drones have been up for d. If one of them ends
-	// or no longer accepts connections, it fails at once as Launch does, and
-	// requests go to the previous version if no drone of the candidate is left.
+	// or no longer accepts connections, it fails at once as Launch does. If the
+	// candidate was promoted, requests go to the previous version when none of its
+	// drones is left.
 	Watch(ctx context.Context, d time.Duration) error
-	// Commit ends the previous version once its requests have ended, and keeps
-	// the candidate up from then on.
-	Commit()
+	// Commit keeps the candidate up from then on, and ends the previous version
+	// after standby, once its requests have ended. Until then it gets the requests
+	// whenever no drone of the candidate is ready.
+	Commit(standby time.Duration)
 	// Abort ends the candidate, and routes requests to the previous version.
 	Abort()
 }
@@ -79,10 +88,11 @@ type Version struct {
 	Dir       string            // built folder
 	Node      string            // path of the Node.js binary
 	Path      []string          // folders of programs that the app finds, besides those of Node.js and the system
-	Start     string            // shell command, or the path of a file for Node.js
+	Start     string            // shell command of the web process, or the path of a file for Node.js; "" if there is none
+	Processes map[string]string // shell commands of the other processes, which have no port, by name
 	Health    string            // path that answers 2xx or 3xx once a drone is ready; if empty, a drone is ready when it accepts connections
 	Env       map[string]string // environment of the app
-	Drones    int               // number of drones
+	Drones    int               // number of web processes; if there is none, of each other process
 }
 
 // Same reports whether both are the same version with the same environment: only
@@ -91,6 +101,20 @@ func (v Version) Same(other Version) bool {
 	same := maps.Equal(v.Env, other.Env)
 	v.Env, v.Drones = other.Env, other.Drones
 	return same && reflect.DeepEqual(v, other)
+}
+
+// Command is a command to run once.
+type Command struct {
+	Name  string    // of its lines in the app's log, such as "release"
+	Shell string    // shell command
+	Out   io.Writer // receives all that the command writes; nil: the app's log
+}
+
+// Exit is how a command ended.
+type Exit struct {
+	Code   int    // of the process; as a shell has it, 128 and the signal's number if it was ended by one
+	Reason string // such as "exited with code 1"
+	Detail string // the last lines that it wrote, unless Command.Out got them
 }
 
 // Phase is the state of an app in one word.
@@ -109,8 +133,8 @@ type State struct {
 	User, App string
 	Phase     Phase
 	Snapshot  string    // that runs or is to run; "" if stopped
-	Drones    int       // number of ready drones
-	Wanted    int       // number of drones to keep up
+	Drones    int       // number of ready drones; those of the web process, if there is one
+	Wanted    int       // number of drones to keep up, likewise
 	Restarts  int       // of drones since the version was started
 	Reason    string    // of the last crash since then; "" if there was none
 	Next      time.Time // when a crashed drone is started again; zero if none waits
@@ -121,6 +145,7 @@ type State struct {
 type Crash struct {
 	User, App, Snapshot string
 	Launch              string // the Candidate or Resume that it belongs to
+	Process             string // "" for the web process
 	Drone               int
 	Reason              string        // a sentence for the app's author
 	Detail              string        // the last lines that the drone wrote
@@ -140,8 +165,9 @@ const (
 
 // Line is a line of an app's log.
 type Line struct {
-	Time   time.Time `json:"time"`
-	Drone  int       `json:"drone"` // counted from 1 within the app's drones
-	Stream Stream    `json:"stream"`
-	Text   string    `json:"text"` // valid UTF-8 without the newline, at most 64 KiB
+	Time    time.Time `json:"time"`
+	Process string    `json:"process,omitempty"` // name of the process or command; "" for the web process
+	Drone   int       `json:"drone"`             // counted from 1 within the drones of the process
+	Stream  Stream    `json:"stream"`
+	Text    string    `json:"text"` // valid UTF-8 without the newline, at most 64 KiB
 }

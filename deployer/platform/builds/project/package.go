@@ -19,6 +19,7 @@ const (
 	manifestName = "package.json"
 	maxPackage   = 4 << 20  // bytes of a package.json
 	maxFile      = 64 << 20 // bytes of another file that is read, such as a lockfile
+	stopFirst    = "stop-first"
 	bom          = "\xef\xbb\xbf"
 )
 
@@ -38,6 +39,7 @@ type Package struct {
 	Config          map[string]string // npm's
 	Health          string            // path that answers 2xx or 3xx once the app is ready; "" for none
 	Static          string            // folder of a static site; "" for none
+	StopFirst       bool              // no two versions of the app may run at the same time
 	Fallback        string            // file of a static site that answers unknown paths; "" for none
 
 	raw map[string]json.RawMessage
@@ -82,6 +84,7 @@ func parsePackage(text []byte) (Package, error) {
 	}
 	ours := object(raw["webhooks"])
 	p.Static, p.Fallback = word(ours["static"]), word(ours["fallback"])
+	p.StopFirst = word(ours["switch"]) == stopFirst
 	return p, nil
 }
 

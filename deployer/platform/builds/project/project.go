@@ -130,5 +130,8 @@ func (p *Project) check() error {
 	if dir := p.App.Package.Static; dir != "" && !fs.ValidPath(path.Clean(dir)) {
 		return failure("webhooks.static in package.json is %.100q, which is not a folder of the app", dir)
 	}
+	if field := object(p.App.Package.raw["webhooks"])["switch"]; field != nil && word(field) != stopFirst {
+		return failure("webhooks.switch in package.json is %.100s; want %q, or leave it out", field, stopFirst)
+	}
 	return nil
 }

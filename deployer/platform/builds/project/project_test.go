@@ -112,6 +112,7 @@ func TestRefused(t *testing.T) {
 		"manager not a text":  {files{"package.json": `{"packageManager":{}}`}, "", []string{"packageManager"}},
 		"health not a text":   {files{"package.json": `{"health":{"path":"/up"}}`}, "", []string{"health", "/healthz"}},
 		"static not a text":   {files{"package.json": `{"webhooks":{"static":true}}`}, "", []string{"webhooks.static"}},
+		"switch":              {files{"package.json": `{"webhooks":{"switch":"slow"}}`}, "", []string{"webhooks.switch", `"slow"`, "stop-first"}},
 		"static climbs":       {files{"package.json": `{"webhooks":{"static":"../x"}}`}, "", []string{"webhooks.static"}},
 		"engines":             {files{"package.json": `{"engines":{"node":"somewhat new"}}`}, "", []string{"engines.node in package.json", "somewhat new"}},
 		"engines, evil":       {files{"package.json": `{"engines":{"node":"20; rm -rf /"}}`}, "", []string{"engines.node"}},

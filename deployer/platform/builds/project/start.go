@@ -24,13 +24,14 @@ type Start struct {
 	Notes     []string
 }
 
-// starts are commands that run scripts.start by a package manager, which need
-// not stand between the platform and the app.
+// starts are commands that run scripts.start by a package manager, which is not
+// needed as the parent of the app's process.
 var starts = []string{"npm start", "npm run start", "yarn start", "yarn run start", "pnpm start", "pnpm run start"} //nolint:gochecknoglobals // a table
 
 // Start returns how the app that was built in the folder dir is started: by
 // the Procfile's web, else scripts.start, else server.js, else main. An app
-// without any of them that has an index.html is a static site.
+// without any of them that has an index.html is a static site. If the Procfile has
+// other processes but no web, one of these may be all that the app has.
 func (p Project) Start(dir string) (Start, error) {
 	root, err := os.OpenRoot(filepath.Join(dir, p.App.Dir))
 	if err != nil {
@@ -55,7 +56,27 @@ func (p Project) Start(dir string) (Start, error) {
 	default:
 		p.file(root, &s)
 	}
+	s.dropTwin(p)
 	return s, nil
+}
+
+// dropTwin drops a web process that the Procfile does not name, if it runs the same
+// command as one of the others: the app has a worker that does not listen.
+func (s *Start) dropTwin(p Project) {
+	if s.Web == "" || p.Procfile["web"] != "" {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Processes)) {
+		command := strings.Join(strings.Fields(s.Processes[name]), " ")
+		if slices.Contains(starts, command) {
+			s.Processes[name] = s.Web // with prestart, as the package manager runs it
+		}
+		if s.Processes[name] == s.Web || command == p.App.Package.Script("start") {
+			s.Notes = append(s.Notes, fmt.Sprintf("No process serves requests: the Procfile has no web, and %s runs the same as %s", name, s.Source))
+			s.Web, s.Source = "", "the Procfile"
+			return
+		}
+	}
 }
 
 // processes notes the other processes of the Procfile.
@@ -111,10 +132,13 @@ func (p Project) file(root *os.Root, s *Start) {
 		}
 	}
 	for _, name := range []string{".", "dist", "build", "out", "public", "_site"} {
-		if isFile(root, path.Join(name, "index.html")) {
+		if len(s.Processes) == 0 && isFile(root, path.Join(name, "index.html")) {
 			s.Static, s.Source = name, path.Join(name, "index.html")
 			return
 		}
+	}
+	if len(s.Processes) > 0 {
+		return
 	}
 	// What old apps rely on.
 	for _, name := range []string{"app.js", "index.js"} {

@@ -18,6 +18,11 @@ func TestStart(t *testing.T) {
 		want  want
 	}{
 		"Procfile":             {files{"package.json": `{"scripts":{"start":"x"}}`, "Procfile": "web: node web.js --port $PORT\nrelease: node migrate.js\n", "server.js": ""}, want{web: "node web.js --port $PORT", release: "node migrate.js"}},
+		"Procfile, worker":     {files{"package.json": `{"scripts":{"start":"node bot"}}`, "Procfile": "worker: node bot\n"}, want{}},
+		"Procfile, a bot":      {files{"package.json": `{"scripts":{"start":"node bot"}}`, "Procfile": "worker: npm start\n"}, want{}},
+		"Procfile, by main":    {files{"package.json": `{"main":"bot.js"}`, "bot.js": "", "Procfile": "worker: node bot.js\n"}, want{}},
+		"Procfile, both":       {files{"package.json": `{"scripts":{"start":"node x"}}`, "Procfile": "worker: node bot\n"}, want{web: "node x"}},
+		"Procfile, no web":     {files{"package.json": `{}`, "index.js": "", "public/index.html": "", "Procfile": "worker: node bot\n"}, want{}},
 		"Procfile, npm start":  {files{"package.json": `{"scripts":{"start":"node x"}}`, "Procfile": "web:  npm  start\n"}, want{web: "node x"}},
 		"scripts.start":        {files{"package.json": `{"scripts":{"start":" node x "},"main":"m.js"}`, "server.js": "", "m.js": ""}, want{web: "node x"}},
 		"prestart":             {files{"package.json": `{"scripts":{"prestart":"echo 'hi'","start":"node x"}}`}, want{web: `npm_lifecycle_event=prestart npm_lifecycle_script='echo '\''hi'\''' sh -c 'echo '\''hi'\''' && exec sh -c 'node x'`}},
@@ -84,6 +89,13 @@ func TestProcesses(t *testing.T) {
 	s, err := p.Start(dir)
 	if want := map[string]string{"worker": "node worker.js", "clock-1": "node clock.js"}; err != nil || !maps.Equal(s.Processes, want) || s.Web != "" {
 		t.Errorf("got %v and %q (%v), want %v", s.Processes, s.Web, err, want)
+	}
+	bot := files{"package.json": `{"scripts":{"prestart":"a","start":"node bot"}}`, "Procfile": "worker: npm start\n"}.write(t)
+	if p, err = project.Read(bot, ""); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = p.Start(bot); err != nil || !strings.Contains(s.Processes["worker"], "a' && exec sh -c 'node bot'") || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "No process serves requests") {
+		t.Errorf("got %v, notes %q (%v)", s.Processes, s.Notes, err)
 	}
 	if p, err = project.Read(dir, ""); err != nil {
 		t.Fatal(err)

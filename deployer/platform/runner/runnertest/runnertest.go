@@ -28,12 +28,13 @@ type Harness struct {
 const patience = time.Minute
 
 // app answers with ANSWER and what identifies its process; it exits, or goes on
-// without its port, if it is asked to.
+// without its port, if it is asked to, or has a worker stop.
 const app = `
 const life = Math.random().toString(36).slice(2);
 const server = require('http').createServer((req, res) => {
   switch (req.url) {
     case '/exit': return res.end('bye', () => { console.error('no database'); process.exit(3); });
+    case '/stop': require('fs').writeFileSync(process.env.DATA_DIR + '/stop', ''); return res.end('bye');
     case '/close': setInterval(() => {}, 1000); res.end('bye'); return server.close();
     default: res.end((process.env.ANSWER || 'none') + ' ' + life);
   }
@@ -54,13 +55,21 @@ func Test(t *testing.T, h Harness) {
 		"prove a version that is deaf": proveDeaf,
 		"prove until the context ends": proveCancelled,
 		"refused connection":           refused,
+		"standby":                      standby,
+		"standby that is not needed":   standbyEnds,
 		"crash":                        crash,
 		"lost port":                    lostPort,
 		"drones":                       drones,
 		"halt and destroy":             haltAndDestroy,
 		"resume":                       resume,
-		"logs":                         logs,
+		"logs":                         lines,
 		"unknown app":                  unknown,
+		"processes":                    processes,
+		"process that crashes":         processCrash,
+		"only processes":               onlyProcesses,
+		"data":                         data,
+		"command":                      command,
+		"command that is ended":        commandEnded,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,7 +111,7 @@ func (f *fixture) run(v runner.Version) (launch string) {
 	f.t.Helper()
 	c := f.launch(v)
 	c.Promote()
-	c.Commit()
+	c.Commit(0)
 	return c.Launch()
 }
 
@@ -190,7 +199,7 @@ func launchBeside(f *fixture) {
 	if got := f.getAt(addr, "/"); got != first {
 		f.t.Errorf("the first answers %q, want %q", got, first)
 	}
-	c.Commit()
+	c.Commit(0)
 	if got := f.answers("2"); got != second {
 		f.t.Errorf("in the end %q answers, want %q", got, second)
 	}
@@ -260,7 +269,7 @@ func prove(f *fixture) {
 	if err := c.Watch(f.t.Context(), 10*time.Millisecond); err != nil {
 		f.t.Error(err)
 	}
-	c.Commit()
+	c.Commit(0)
 	f.answers("1")
 }
 
@@ -331,6 +340,47 @@ func proveCancelled(f *fixture) {
 	}
 	c.Abort()
 	f.answers("1")
+}
+
+// A version that has replaced another gives way to it at once while that stands by.
+func standby(f *fixture) {
+	f.run(f.version("1"))
+	first := f.answers("1")
+	c := f.launch(f.version("2"))
+	c.Commit(time.Hour)
+	f.answers("2")
+	f.get("/exit")
+	f.await("the one that stands by", func() bool { return f.get("/") == first })
+	<-f.crashes
+	f.await("the second again", func() bool { return strings.HasPrefix(f.get("/"), "2 ") })
+	if s := f.State("me", "app"); s.Snapshot != "2" || s.Wanted != 1 {
+		f.t.Errorf("state %+v", s)
+	}
+}
+
+// What stands by is ended by its time, by the next version, and with its app.
+func standbyEnds(f *fixture) {
+	f.run(f.version("1"))
+	gone := func(commit, then func()) {
+		f.t.Helper()
+		addr, done, _ := f.Pick("me", "app")
+		done()
+		commit()
+		then()
+		f.await("the end of what stood by", func() bool { return f.getAt(addr, "/") == "" })
+	}
+	gone(func() { f.launch(f.version("2")).Commit(time.Millisecond) }, func() {})
+	gone(func() { f.launch(f.version("3")).Commit(time.Hour) }, func() {
+		c := f.launch(f.version("4"))
+		c.Promote()
+		c.Abort()
+		f.answers("3")
+	})
+	gone(func() { f.launch(f.version("5")).Commit(time.Hour) }, func() {
+		if err := f.Halt(f.t.Context(), "me", "app"); err != nil {
+			f.t.Error(err)
+		}
+	})
 }
 
 func crash(f *fixture) {
@@ -440,7 +490,7 @@ func resume(f *fixture) {
 	f.answers("2")
 }
 
-func logs(f *fixture) {
+func lines(f *fixture) {
 	begin := time.Now().UTC().Add(-time.Second)
 	f.run(f.version("1"))
 	read := func(from, until time.Time, rows int) (texts []string) {

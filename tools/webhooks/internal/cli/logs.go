@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,8 +26,8 @@ func newLogs(streams IO) *cobra.Command {
 		Use:   "logs APP",
 		Short: "Show the log of an app, and follow it",
 		Long: `Prints the last lines of an app's log, the oldest first, each with its time, the
-stream (out, or err, which has the platform's own messages too) and the number of
-the drone. With --follow it prints new lines, each once, until Ctrl-C, and waits
+stream (out, or err, which has the platform's own messages too), and the process
+(web, or as the Procfile names it) with the number of its drone. With --follow it prints new lines, each once, until Ctrl-C, and waits
 while the platform is unavailable.
 
 Control characters for your terminal are removed from the lines, unless --raw is
@@ -122,14 +123,15 @@ func (l *logs) write(lines []nodejitsu.LogLine) error {
 
 // wireLine is a line as --output json prints it.
 type wireLine struct {
-	Time   time.Time `json:"time"`
-	Drone  int       `json:"drone"`
-	Stream string    `json:"stream"` // out or err
-	Text   string    `json:"text"`
+	Time    time.Time `json:"time"`
+	Process string    `json:"process"` // as the Procfile names it
+	Drone   int       `json:"drone"`
+	Stream  string    `json:"stream"` // out or err
+	Text    string    `json:"text"`
 }
 
 func (l *logs) line(w *bufio.Writer, line nodejitsu.LogLine) error {
-	shown := wireLine{Time: line.Time.UTC(), Drone: line.Drone, Stream: "out", Text: line.Text}
+	shown := wireLine{Time: line.Time.UTC(), Process: cmp.Or(line.Process, "web"), Drone: line.Drone, Stream: "out", Text: line.Text}
 	if line.Stderr {
 		shown.Stream = "err"
 	}
@@ -144,6 +146,10 @@ func (l *logs) line(w *bufio.Writer, line nodejitsu.LogLine) error {
 		_, err = w.Write(append(text, '\n'))
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s %s.%d %s\n", shown.Time.Format("2006-01-02T15:04:05.000Z"), shown.Stream, shown.Drone, shown.Text)
+	source := "platform"
+	if shown.Drone > 0 {
+		source = fmt.Sprintf("%s.%d", shown.Process, shown.Drone)
+	}
+	_, err := fmt.Fprintf(w, "%s %s %s %s\n", shown.Time.Format("2006-01-02T15:04:05.000Z"), shown.Stream, source, shown.Text)
 	return err
 }

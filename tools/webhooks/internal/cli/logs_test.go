@@ -53,18 +53,18 @@ func TestLogs(t *testing.T) {
 	}
 
 	got, _ := b.must("logs", "hello", "-n", "3")
-	if want := `^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z out\.1 /(asked-3-for|asked-4-for|new)\n){3}$`; !regexp.MustCompile(want).MatchString(got) {
+	if want := `^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z out web\.1 /(asked-3-for|asked-4-for|new)\n){3}$`; !regexp.MustCompile(want).MatchString(got) {
 		t.Errorf("got %q, want %s", got, want)
 	}
-	if got, _ := b.must("logs", "hello", "--raw"); !strings.Contains(got, "out.1 up: one\n") || !strings.Contains(got, "/asked-0\x1b[31m-for\n") {
+	if got, _ := b.must("logs", "hello", "--raw"); !strings.Contains(got, "out web.1 up: one\n") || !strings.Contains(got, "/asked-0\x1b[31m-for\n") {
 		t.Errorf("got %q", got)
 	}
 	got, _ = b.must("logs", "hello", "-n", "1", "--output", "json")
 	var line struct {
-		Stream, Text string
-		Drone        int
+		Stream, Text, Process string
+		Drone                 int
 	}
-	if err := json.Unmarshal([]byte(got), &line); err != nil || line.Stream != "out" || line.Text != "/new" || line.Drone != 1 {
+	if err := json.Unmarshal([]byte(got), &line); err != nil || line.Stream != "out" || line.Text != "/new" || line.Process != "web" || line.Drone != 1 {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if code, _, stderr := b.call("", "logs", "none"); code != 1 || !strings.Contains(stderr, "none") {

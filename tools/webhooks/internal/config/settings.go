@@ -141,7 +141,7 @@ func (s *Settings) declare() {
 	declare(s, &c.NpmRegistry, "npm-registry", "", optional(httpURL), "npm registry for builds; default: npm's own")
 	declare(s, &c.BuildTimeout, "build-timeout", 10*time.Minute, positive, "time limit for a build")
 	declare(s, &c.ReadyTimeout, "ready-timeout", 30*time.Second, positive, "time limit for a new version to accept connections, and for its health path to answer")
-	declare(s, &c.MinReadyTime, "min-ready-time", 5*time.Second, notNegative, "for how long a new version must serve until the one before it is stopped; if it crashes in that time, its deployment has failed")
+	declare(s, &c.MinReadyTime, "min-ready-time", 5*time.Second, notNegative, "for how long a new version must be up until it gets the requests; if it crashes in that time, its deployment has failed")
 	declare(s, &c.DrainTimeout, "drain-timeout", time.Minute, positive, "time limit for the open requests of a version that was replaced")
 	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that each process of an app may have, and all processes of a drone if the server has control groups")
 

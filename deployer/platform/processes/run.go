@@ -1,0 +1,159 @@
+package processes
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// outputLimit is how long the output of a command is read after all its processes
+// have ended: a process that left the group may still have the pipe.
+const outputLimit = 2 * time.Second
+
+// commands are the commands of an app that run once.
+type commands struct {
+	mu      sync.Mutex
+	ending  int // calls of end that have not been released
+	cancels map[string]context.CancelFunc
+	running sync.WaitGroup
+}
+
+// begin returns a context for a command, which end cancels. It fails while the
+// commands are being ended.
+func (c *commands) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending > 0 {
+		return nil, nil, core.Errorf(core.CodePlatformBusy, "the app is being stopped; try again in a moment")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	id := rand.Text()
+	if c.cancels == nil {
+		c.cancels = map[string]context.CancelFunc{}
+	}
+	c.cancels[id] = cancel
+	c.running.Add(1)
+	return ctx, sync.OnceFunc(func() {
+		cancel()
+		c.mu.Lock()
+		delete(c.cancels, id)
+		c.mu.Unlock()
+		c.running.Done()
+	}), nil
+}
+
+// end ends all commands and waits for them. No command begins until release is
+// called.
+func (c *commands) end() (release func()) {
+	c.mu.Lock()
+	c.ending++
+	for _, cancel := range c.cancels {
+		cancel()
+	}
+	c.mu.Unlock()
+	c.running.Wait()
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.ending--
+	}
+}
+
+// Run implements runner.Runner.
+func (r *Runner) Run(ctx context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
+	if err := check(v); err != nil {
+		return runner.Exit{}, err
+	}
+	if !core.ValidName(v.User) || !core.ValidName(v.App) {
+		return runner.Exit{}, fmt.Errorf("processes: invalid app name %q", key(v.User, v.App))
+	}
+	a := r.app(v.User, v.App)
+	ctx, done, err := a.commands.begin(ctx)
+	if err != nil {
+		return runner.Exit{}, err
+	}
+	defer done()
+	r.mu.RLock()
+	open := r.open
+	r.mu.RUnlock()
+	if !open {
+		return runner.Exit{}, core.NewError(core.CodePlatformBusy, "", nil)
+	}
+	exit, err := a.run(ctx, v, c)
+	if err != nil {
+		return runner.Exit{}, fmt.Errorf("processes: running %s: %w", c.Name, err)
+	}
+	return exit, nil
+}
+
+// run runs a command, until ctx ends.
+func (a *application) run(ctx context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
+	r := a.runner
+	as, err := r.Credential(a.user, a.name)
+	if err != nil {
+		return runner.Exit{}, err
+	}
+	if err := r.reachable(ctx, v.Dir, as); err != nil {
+		return runner.Exit{}, err
+	}
+	cmd, err := a.command(v, c.Shell, 0)
+	if err != nil {
+		return runner.Exit{}, err
+	}
+	d := &drone{
+		slot:    &slot{process: c.Name, command: c.Shell, number: 1},
+		started: r.o.Now(), out: newCapture(c.Name, 1, a.journal, newMask(v.Env), r.o.Now),
+	}
+	mark := r.Mark() + rand.Text()
+	if c.Out != nil {
+		cmd.Stdout, cmd.Stderr = c.Out, c.Out
+		cmd.WaitDelay = outputLimit
+		d.group, err = r.cgroups.Start(cmd, mark, r.limits())
+	} else {
+		err = d.start(cmd, mark, r.cgroups, r.limits())
+	}
+	if err != nil {
+		d.out.close()
+		return runner.Exit{}, err
+	}
+	grace := r.o.Grace
+	select {
+	case <-d.group.Exited():
+		grace = 0 // processes that it left are not needed
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(r.hurry, cancel)() //nolint:contextcheck // the server must not wait any longer
+	err = a.end(end, d, grace)
+	if err := ctx.Err(); err != nil && grace > 0 {
+		return runner.Exit{}, err
+	}
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // the command itself has succeeded
+	}
+	return runner.Exit{Code: exitCode(err), Reason: r.exitText(d, err), Detail: d.out.lastText()}, nil
+}
+
+// exitCode returns the exit code of a process as a shell has it.
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return 1
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}
