@@ -136,6 +136,23 @@ func TestLineWithoutParts(t *testing.T) {
 	}
 }
 
+// The lines of a feed without docs say what happens.
+func TestShortForm(t *testing.T) {
+	t.Parallel()
+	c := change(core.StatusPending)
+	c.Entry.Steps = []core.Step{{Name: core.StepUpload, State: core.StepOK}, {Name: core.StepStart, State: core.StepRunning}}
+	c.Entry.Reason, c.Entry.URL = "Waits", "http://hello.example.com"
+	line, err := core.NewShortLine(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(line.AppendTo(nil, "https://example.com", core.DocNever))
+	want := `,"step":{"name":"start","state":"running"},"reason":"Waits","url":"http://hello.example.com"}`
+	if !strings.HasSuffix(got, want) {
+		t.Errorf("got %s, want it to end in %s", got, want)
+	}
+}
+
 func TestLineDoc(t *testing.T) {
 	t.Parallel()
 	for _, status := range core.Statuses {

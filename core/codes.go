@@ -152,7 +152,7 @@ var reasons = map[Code]string{
 	CodeBadSignature:    "The delivery's signature doesn't match; check that the webhook's secret is the one stored here",
 	CodePayloadTooLarge: "The payload is larger than 25 MiB; send a smaller one",
 	CodePayloadEncoding: "The request's Content-Encoding is not supported; send the payload uncompressed",
-	CodeBadPackageJSON:  "package.json doesn't describe an app we can deploy; see the detail, fix it and push again",
+	CodeBadPackageJSON:  "package.json doesn't describe an app we can deploy; correct it and push again",
 	CodeNotHeld:         "Only a held deployment can be released; see its status",
 	CodeConflict:        "The deployment was changed at the same time; try again",
 	CodeInterrupted:     "The deployment was interrupted too often; push again, or ask the operator for the log",

@@ -130,14 +130,19 @@ func newLine(seq Seq, app string, status Status, short []byte) Line {
 // other than doc.
 func encodeShort(e Entry) ([]byte, error) {
 	short := struct {
-		App      string   `json:"app_name"`
-		UUID     string   `json:"uuid"`
-		Status   Status   `json:"status"`
-		Provider Provider `json:"provider"`
-		Commit   string   `json:"commit"` // "" if the event has none
-		Error    Code     `json:"error,omitempty"`
-		Reason   string   `json:"reason,omitempty"`
-	}{App: e.App, UUID: e.UUID, Status: e.Status, Provider: e.Provider, Reason: e.Reason}
+		App      string    `json:"app_name"`
+		UUID     string    `json:"uuid"`
+		Status   Status    `json:"status"`
+		Provider Provider  `json:"provider"`
+		Commit   string    `json:"commit"` // "" if the event has none
+		Step     ShortStep `json:"step,omitzero"`
+		Error    Code      `json:"error,omitempty"`
+		Reason   string    `json:"reason,omitempty"`
+		URL      string    `json:"url,omitempty"`
+	}{App: e.App, UUID: e.UUID, Status: e.Status, Provider: e.Provider, Reason: e.Reason, URL: e.URL}
+	if n := len(e.Steps); n > 0 {
+		short.Step = ShortStep{Name: e.Steps[n-1].Name, State: e.Steps[n-1].State}
+	}
 	if e.Commit.ID != "" {
 		short.Commit = e.Repository.Slug() + "/" + e.Commit.ID
 	}

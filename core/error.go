@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -33,6 +34,36 @@ func NewError(code Code, reason string, cause error) *Error {
 // by [fmt.Sprintf].
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Reason: fmt.Sprintf(format, args...)}
+}
+
+// maxCause is how much of a cause a reason has, in bytes.
+const maxCause = 500
+
+// Explain returns an Error whose reason is the catalogue's sentence, then what the
+// cause is, then what to do. If there is an Error within cause, its reason and its
+// detail are used. The cause must be fit to be shown.
+func Explain(code Code, cause error) *Error {
+	if cause == nil {
+		return NewError(code, "", nil)
+	}
+	e := &Error{Code: code, Cause: cause}
+	text := cause.Error()
+	if inner, ok := errors.AsType[*Error](cause); ok {
+		text, e.Detail, e.RetryAfter = inner.Reason, inner.Detail, inner.RetryAfter
+	}
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	if len(text) > maxCause {
+		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
+	}
+	what, todo, _ := strings.Cut(Reason(code), "; ")
+	if remedy := Remedy(code); remedy != "" {
+		what, todo = Reason(code), remedy
+	}
+	e.Reason = what + ": " + strings.TrimRight(text, ".;: ")
+	if todo != "" {
+		e.Reason += ". " + strings.ToUpper(todo[:1]) + todo[1:]
+	}
+	return e
 }
 
 // Error returns code, reason and cause.

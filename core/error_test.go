@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nodejitsu/webhooks/core"
 )
@@ -79,5 +80,27 @@ func TestRetryable(t *testing.T) {
 	}
 	if err := core.Transient(cause, 0); !errors.Is(err, cause) || err.Error() != cause.Error() {
 		t.Errorf("%v does not wrap its cause", err)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	built := &core.Error{Code: core.CodePlatformBuildFailed, Reason: "npm install failed: husky: not found.", Detail: "sh: husky: not found"}
+	for want, e := range map[string]*core.Error{
+		"Failed to upload the tarball to nodejitsu: npm install failed: husky: not found. Correct the cause": core.Explain(core.CodeUploadTarball, fmt.Errorf("upload: %w", built)),
+		"Failed to start nodejitsu application: it exited. What ran before still runs":                       core.Explain(core.CodeStartApp, errors.New("it exited\nat line 1")),
+		"package.json doesn't describe an app we can deploy: no name. Correct it and push again":             core.Explain(core.CodeBadPackageJSON, errors.New("no name")),
+		core.Reason(core.CodeTarCorrupt) + ". Redeliver the webhook":                                         core.Explain(core.CodeTarCorrupt, nil),
+	} {
+		if !strings.HasPrefix(e.Reason, want) {
+			t.Errorf("got %q, want %q", e.Reason, want)
+		}
+	}
+	e := core.Explain(core.CodeUploadTarball, core.Transient(built, time.Second))
+	if after, again := core.Retryable(e); e.Detail != built.Detail || after != time.Second || !again || !errors.Is(e, built) {
+		t.Errorf("got %+v, retryable %t", e, again)
+	}
+	if long := core.Explain(core.CodeStartApp, errors.New(strings.Repeat("ä", 1000))); len(long.Reason) > 800 || !utf8.ValidString(long.Reason) {
+		t.Errorf("a long cause makes the reason %q", long.Reason)
 	}
 }

@@ -17,11 +17,11 @@ func message(code Code) string {
 var remedies = map[Code]string{
 	CodeFailedToStorePayload: "Nothing was stored; send the delivery again after the time in Retry-After",
 	CodeProviderNotSupported: "Send what the webhooks of a supported provider send, as application/json or as the form field payload",
-	CodeNoPackageJSON:        "Check that package.json is in the top folder of the repository at that commit; for a private repository pair an account with POST /1/auth/github, then redeliver the webhook",
+	CodeNoPackageJSON:        "Check that package.json is in the repository at that commit, in its top folder or the one that the parameter root names; for a private repository pair an account with POST /1/auth/github, then redeliver the webhook",
 	CodeBadCreds:             "Send user:password or user:apiToken, or name the user with ?user= and sign the delivery with one of the user's webhook secrets",
 	CodeDownloadTarball:      "Redeliver the webhook later; if it fails again, check that the paired account may read the repository",
-	CodeUploadTarball:        "The detail has the platform's answer, or the end of the build's output; fix the cause and push again",
-	CodeStartApp:             "The detail has the app's last lines; the previous version still runs",
+	CodeUploadTarball:        "Correct the cause and push again; the entry has the output of the build",
+	CodeStartApp:             "What ran before still runs; correct the cause and push again. The detail has the app's last lines",
 	CodeNoPayload:            "Send the JSON payload as the body or as the form field payload; with curl: -d @file",
 
 	CodeNotYou:         "Use the path with your own user name",

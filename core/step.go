@@ -16,6 +16,12 @@ const (
 	StepRelease StepName = "release" // of a build report: release the pushes that wait for it
 )
 
+// ShortStep is what the short form of a change says of the newest step.
+type ShortStep struct {
+	Name  StepName  `json:"name"`
+	State StepState `json:"state"`
+}
+
 // StepState is the state of a step.
 type StepState string
 

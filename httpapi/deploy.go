@@ -130,7 +130,7 @@ func (a *API) answer(c *gin.Context, change core.Change) error {
 		if e.Error == nil {
 			return core.NewError(core.CodeInternal, "", nil)
 		}
-		return core.NewError(e.Error.Code, e.Error.Reason, nil)
+		return &core.Error{Code: e.Error.Code, Reason: e.Error.Reason, Detail: e.Error.Detail}
 	}
 	line, err := core.NewShortLine(change)
 	if err != nil {

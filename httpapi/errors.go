@@ -101,7 +101,9 @@ type failure struct {
 	Error  core.Code `json:"error"`
 	Reason string    `json:"reason"`
 	UUID   string    `json:"uuid"`
+	Detail string    `json:"detail,omitempty"` // the last lines of what failed, such as npm
 	ID     string    `json:"id,omitempty"`     // the entry's URL, if there is one
+	URL    string    `json:"url,omitempty"`    // a page about it, for a person
 	Oldest string    `json:"oldest,omitempty"` // seq of the oldest change kept, if those before are gone
 }
 
@@ -109,6 +111,7 @@ type failure struct {
 func (a *API) failureOf(c *gin.Context, err error) failure {
 	f := a.failure(c.Request.Context(), uuidOf(c), err)
 	f.ID = c.GetString(keyEntryURL)
+	f.URL = f.ID
 	c.Set(keyCode, string(f.Error))
 	return f
 }
@@ -116,7 +119,7 @@ func (a *API) failureOf(c *gin.Context, err error) failure {
 // failure returns what the response says about err, and logs the cause.
 func (a *API) failure(ctx context.Context, uuid string, err error) failure {
 	e := core.AsError(err)
-	f := failure{Error: e.Code, Reason: e.Reason, UUID: uuid}
+	f := failure{Error: e.Code, Reason: e.Reason, Detail: e.Detail, UUID: uuid}
 	if gone, ok := errors.AsType[*status.GoneError](err); ok {
 		f.Oldest = gone.Oldest.String()
 	}

@@ -70,7 +70,7 @@ func sourceError(err error) error {
 	if _, ok := errors.AsType[*core.Error](err); ok {
 		return err
 	}
-	return core.NewError(core.CodeDownloadTarball, "", core.Transient(err, 0))
+	return core.Explain(core.CodeDownloadTarball, core.Transient(err, 0))
 }
 
 // missing finds what a forge leaves out of its archives.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,16 +55,17 @@ func TestFailuresHaveTheirCodes(t *testing.T) {
 	for name, test := range map[string]struct {
 		arrange func(w *world)
 		code    core.Code
+		cause   string // as the reason has it
 	}{
-		"no package.json": {func(w *world) { w.forge.Commit(w.repo, commit1, nil) }, core.CodeNoPackageJSON},
+		"no package.json": {func(w *world) { w.forge.Commit(w.repo, commit1, nil) }, core.CodeNoPackageJSON, "not found"},
 		"bad package.json": {func(w *world) {
 			w.forge.Commit(w.repo, commit1, map[string]string{"package.json": `{"name":"../x"}`})
-		}, core.CodeBadPackageJSON},
-		"travis.yml": {func(w *world) { w.forge.Fail("File", core.ErrForbidden) }, core.CodeGateFailed},
-		"tarball":    {func(w *world) { w.forge.Fail("Archive", core.ErrNotFound) }, core.CodeDownloadTarball},
-		"create":     {func(w *world) { w.platform.Fail("Create", broken) }, core.CodeStartApp},
-		"upload":     {func(w *world) { w.platform.Fail("Upload", broken) }, core.CodeUploadTarball},
-		"start":      {func(w *world) { w.platform.Fail("Start", broken) }, core.CodeStartApp},
+		}, core.CodeBadPackageJSON, `invalid app name "../x"`},
+		"travis.yml": {func(w *world) { w.forge.Fail("File", core.ErrForbidden) }, core.CodeGateFailed, "not allowed"},
+		"tarball":    {func(w *world) { w.forge.Fail("Archive", core.ErrNotFound) }, core.CodeDownloadTarball, "not found"},
+		"create":     {func(w *world) { w.platform.Fail("Create", broken) }, core.CodeStartApp, "broken for good"},
+		"upload":     {func(w *world) { w.platform.Fail("Upload", broken) }, core.CodeUploadTarball, "broken for good"},
+		"start":      {func(w *world) { w.platform.Fail("Start", broken) }, core.CodeStartApp, "broken for good"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,7 +73,9 @@ func TestFailuresHaveTheirCodes(t *testing.T) {
 				test.arrange(w)
 				w.start()
 				e := w.settled(w.deliver(w.push(commit1)))
-				w.is(e, core.StatusError, core.Reason(test.code))
+				sentence, _, _ := strings.Cut(core.Reason(test.code), "; ")
+				w.is(e, core.StatusError, sentence+": ")
+				w.is(e, core.StatusError, test.cause)
 				if e.Error == nil || e.Error.Code != test.code || e.Error.Detail == "" {
 					t.Errorf("got %+v, want code %s with a detail", e.Error, test.code)
 				}

@@ -61,7 +61,7 @@ func (m manifest) app(e core.Entry) (name, note string, err error) {
 		name = m.name // not a scope
 	}
 	if err := core.CheckName("app", name); err != nil {
-		return "", "", fmt.Errorf("%w; correct the name in package.json, or add app=NAME to the webhook's URL", err)
+		return "", "", fmt.Errorf("%w (or name the app in the webhook's URL: app=NAME)", err)
 	}
 	return name, note, nil
 }

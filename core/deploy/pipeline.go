@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"time"
@@ -77,9 +78,10 @@ func (a *attempt) readTokens(ctx context.Context) result {
 
 func (a *attempt) readPackage(ctx context.Context) (string, result) {
 	target := a.get().Target
-	text, err := a.file(ctx, path.Join(target.Root, "package.json"))
+	name := path.Join(target.Root, "package.json")
+	text, err := a.file(ctx, name)
 	if err != nil {
-		r := failureOf(core.CodeNoPackageJSON, err)
+		r := failureOf(core.CodeNoPackageJSON, fmt.Errorf("%s: %w", name, err))
 		if _, again := core.Retryable(err); again {
 			r.next = deferred
 		}
@@ -89,18 +91,18 @@ func (a *attempt) readPackage(ctx context.Context) (string, result) {
 	if err != nil {
 		return "", failureOf(core.CodeBadPackageJSON, err)
 	}
-	name, note, err := m.app(a.get())
+	app, note, err := m.app(a.get())
 	if err != nil {
 		return "", failureOf(core.CodeBadPackageJSON, err)
 	}
-	fields, err := m.fields(name)
+	fields, err := m.fields(app)
 	if err != nil {
 		return "", failureOf(core.CodeBadPackageJSON, err)
 	}
 	a.note(note)
-	a.found.pkg = Package{Name: name, Root: target.Root, Fields: fields}
-	a.set(func(e *core.Entry) { e.App, e.Snapshot = name, snapshotID(m.version, e.Commit.ID, target.Root) })
-	return name + " " + m.version, result{}
+	a.found.pkg = Package{Name: app, Root: target.Root, Fields: fields}
+	a.set(func(e *core.Entry) { e.App, e.Snapshot = app, snapshotID(m.version, e.Commit.ID, target.Root) })
+	return app + " " + m.version, result{}
 }
 
 // appBusyWait is the time between two looks at an app that is claimed.
@@ -170,19 +172,9 @@ func (a *attempt) upload(ctx context.Context) (string, result) {
 	case sourceErr != nil: // which the platform's error only repeats
 		return "", failure(sourceErr)
 	case err != nil:
-		return "", failure(uploadError(err))
+		return "", failureOf(core.CodeUploadTarball, err)
 	}
 	return e.Snapshot, result{}
-}
-
-// uploadError returns the failure that an error of the platform is. Why a build
-// failed is in its reason.
-func uploadError(err error) error {
-	e := core.NewError(core.CodeUploadTarball, "", err)
-	if built, ok := errors.AsType[*core.Error](err); ok && built.Code == core.CodePlatformBuildFailed && built.Reason != "" {
-		e.Reason, e.Detail = "The build failed: "+built.Reason, built.Detail
-	}
-	return e
 }
 
 // confirmClaim makes sure, right before what can't be undone, that the claim was

@@ -41,9 +41,10 @@ func ignored(reason string) result {
 
 func failure(err error) result { return result{next: failed, err: err} }
 
-// failureOf returns a failure with a code of the catalogue.
+// failureOf returns a failure with a code of the catalogue, whose reason says what the
+// cause is.
 func failureOf(code core.Code, cause error) result {
-	return failure(core.NewError(code, "", cause))
+	return failure(core.Explain(code, cause))
 }
 
 // check returns the result of a step that only may fail.

@@ -89,7 +89,7 @@ func (t *tarball) repack() (notes []string, err error) {
 	defer cancel()
 	source, err := t.open(ctx)
 	if err != nil {
-		return nil, core.NewError(core.CodeDownloadTarball, "", err)
+		return nil, core.Explain(core.CodeDownloadTarball, err)
 	}
 	defer source.Close() //nolint:errcheck // only read
 	var ahead readAhead

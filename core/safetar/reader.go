@@ -179,7 +179,7 @@ func (r *Reader) next() (Member, error) {
 	if header.Typeflag == tar.TypeXGlobalHeader {
 		named := header.PAXRecords["comment"]
 		if r.o.Commit != "" && core.ValidCommit(named) && named != r.o.Commit {
-			return Member{}, core.NewError(core.CodeDownloadTarball, "", fmt.Errorf("the archive is of commit %s, want %s", named, r.o.Commit))
+			return Member{}, core.Explain(core.CodeDownloadTarball, fmt.Errorf("the archive is of commit %s, want %s", named, r.o.Commit))
 		}
 		return Member{}, nil
 	}
@@ -294,7 +294,7 @@ func (r *Reader) cause(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ErrTruncated
 	}
-	return core.NewError(core.CodeTarCorrupt, "", err)
+	return core.Explain(core.CodeTarCorrupt, err)
 }
 
 // counter bounds how much is read.

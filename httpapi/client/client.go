@@ -55,16 +55,18 @@ func New(o Options) (*Client, error) {
 
 // Change is a revision of an entry, as the API returns it.
 type Change struct {
-	Seq      core.Seq      `json:"seq"`
-	ID       string        `json:"id"` // URL of the entry; "" if it belongs to no user
-	App      string        `json:"app_name"`
-	UUID     string        `json:"uuid"`
-	Status   core.Status   `json:"status"`
-	Provider core.Provider `json:"provider"`
-	Commit   string        `json:"commit"` // OWNER/NAME/ID
-	Error    core.Code     `json:"error,omitempty"`
-	Reason   string        `json:"reason,omitempty"`
-	Doc      *core.Entry   `json:"doc,omitempty"` // nil unless it was requested
+	Seq      core.Seq       `json:"seq"`
+	ID       string         `json:"id"` // URL of the entry; "" if it belongs to no user
+	App      string         `json:"app_name"`
+	UUID     string         `json:"uuid"`
+	Status   core.Status    `json:"status"`
+	Provider core.Provider  `json:"provider"`
+	Commit   string         `json:"commit"`        // OWNER/NAME/ID
+	Step     core.ShortStep `json:"step,omitzero"` // the newest step
+	Error    core.Code      `json:"error,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+	URL      string         `json:"url,omitempty"` // of the app, once it serves
+	Doc      *core.Entry    `json:"doc,omitempty"` // nil unless it was requested
 }
 
 // MarshalJSON returns the change as the API writes it.
@@ -104,6 +106,7 @@ type Error struct {
 	Status     int // of HTTP
 	Code       core.Code
 	Reason     string
+	Detail     string        // the last lines of what failed
 	UUID       string        // of the request, for the operator
 	ID         string        // URL of the entry that failed, if there is one
 	Oldest     string        // seq of the oldest change that is kept, if older ones are gone
@@ -295,11 +298,12 @@ func failureOf(response *http.Response) *Error {
 type wireFailure struct {
 	Error  core.Code `json:"error"`
 	Reason string    `json:"reason"`
+	Detail string    `json:"detail"`
 	UUID   string    `json:"uuid"`
 	ID     string    `json:"id"`
 	Oldest string    `json:"oldest"`
 }
 
 func (w wireFailure) fill(e *Error) {
-	e.Code, e.Reason, e.UUID, e.ID, e.Oldest = w.Error, w.Reason, w.UUID, w.ID, w.Oldest
+	e.Code, e.Reason, e.Detail, e.UUID, e.ID, e.Oldest = w.Error, w.Reason, w.Detail, w.UUID, w.ID, w.Oldest
 }
