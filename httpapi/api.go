@@ -42,6 +42,10 @@ type Options struct {
 	// Ready fails if the service can't do its work; nil: it always can.
 	Ready func(ctx context.Context) error
 
+	// Warnings returns what an operator should look at although the service can do
+	// its work, a sentence each; nil: nothing.
+	Warnings func() []string
+
 	Observer Observer // default: none
 
 	Logger *slog.Logger

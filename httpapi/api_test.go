@@ -101,6 +101,16 @@ func TestNotAllowed(t *testing.T) {
 	}
 }
 
+// A warning is in the answer, and does not make the service unready.
+func TestReadyWithWarning(t *testing.T) {
+	t.Parallel()
+	api := newAPI(t, func(o *httpapi.Options) { o.Warnings = func() []string { return []string{"The clock is wrong."} } })
+	w := serve(api, request(t, "GET", "/readyz", ""))
+	if w.Code != 200 || w.Body.String() != "{\"ok\":true,\"warnings\":[\"The clock is wrong.\"]}\n" {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
 func TestReady(t *testing.T) {
 	t.Parallel()
 	var fail error

@@ -18,11 +18,11 @@ const pathHealth = "/healthz"
 
 // healthy responds that the process is alive.
 func (a *API) healthy(c *gin.Context) error {
-	writeJSON(c, http.StatusOK, okBody{true})
+	writeJSON(c, http.StatusOK, okBody{OK: true})
 	return nil
 }
 
-// ready responds whether requests should be sent here.
+// ready responds whether requests should be sent here. Warnings do not change that.
 func (a *API) ready(c *gin.Context) error {
 	if a.draining.Load() {
 		return core.NewError(core.CodeHTTPUnavailable, "", nil)
@@ -34,12 +34,17 @@ func (a *API) ready(c *gin.Context) error {
 			return core.NewError(core.CodeHTTPUnavailable, "", err)
 		}
 	}
-	writeJSON(c, http.StatusOK, okBody{true})
+	body := okBody{OK: true}
+	if a.o.Warnings != nil {
+		body.Warnings = a.o.Warnings()
+	}
+	writeJSON(c, http.StatusOK, body)
 	return nil
 }
 
 type okBody struct {
-	OK bool `json:"ok"`
+	OK       bool     `json:"ok"`
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Overload returns the handler for connections beyond the limit. It answers

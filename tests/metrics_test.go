@@ -40,6 +40,7 @@ func servedMetrics(t *testing.T) map[string]metric {
 	answer := httptest.NewRecorder()
 	m.Handler(metrics.Readings{
 		Backlog:     func(context.Context) (deploy.Backlog, error) { return deploy.Backlog{Ready: 1}, nil },
+		ClockBehind: func() time.Duration { return time.Second },
 		FeedReaders: func() int { return 1 },
 		Drones:      func() metrics.Drones { return metrics.Drones{Apps: map[string]int{"started": 1}} },
 	}).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))

@@ -88,12 +88,15 @@ func TestSteadyClock(t *testing.T) {
 func TestClockSetBackBetweenStarts(t *testing.T) {
 	t.Parallel()
 	path, now := filepath.Join(t.TempDir(), "store.db"), time.Unix(1e9, 0).UTC()
-	accept := func(id string) (order int64, log string) {
+	accept := func(id string, behind time.Duration) (order int64, log string) {
 		t.Helper()
 		var written bytes.Buffer
 		s := New(Options{Path: path, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&written, nil))})
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+		if got := s.ClockBehind(); got != behind {
+			t.Errorf("the clock is behind by %s, want %s", got, behind)
 		}
 		c, _, err := s.Accept(t.Context(), deploy.Acceptance{Entry: core.Entry{ID: id, User: "u", Steps: []core.Step{}}})
 		if err := errors.Join(err, s.Stop(t.Context())); err != nil {
@@ -101,12 +104,12 @@ func TestClockSetBackBetweenStarts(t *testing.T) {
 		}
 		return c.Entry.Order, written.String()
 	}
-	first, log := accept("b")
+	first, log := accept("b", 0)
 	if log != "" {
 		t.Errorf("logged %q", log)
 	}
 	now = now.Add(-time.Hour)
-	second, log := accept("a")
+	second, log := accept("a", time.Hour)
 	if second <= first {
 		t.Errorf("got order %d after %d", second, first)
 	}

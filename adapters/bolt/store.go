@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ type Store struct {
 	opened sync.RWMutex // held for reading while db is used, for writing while it is replaced
 	db     *bbolt.DB    // nil: the file can't be opened
 	floor  int64        // every new Order is higher
+
+	newest atomic.Int64 // when the newest entry was accepted that was there at the start
 
 	waiting *batch.Queue[*write]
 	stop    context.CancelFunc
@@ -167,7 +170,9 @@ func (s *Store) prepare() error {
 			}
 		}
 		if last := meta.Get([]byte(metaLast)); len(last) == 16 && s.floor == 0 {
-			if accepted := timeOf(number(last[8:])); accepted.After(now) {
+			accepted := timeOf(number(last[8:]))
+			s.newest.Store(nanos(accepted))
+			if accepted.After(now) {
 				s.o.Logger.Warn("clock set back: the newest entry is in the future",
 					"accepted_at", accepted, "now", now, "ahead", accepted.Sub(now).String())
 			}
@@ -240,6 +245,13 @@ func (s *Store) Check(context.Context) error {
 		return errClosed
 	}
 	return s.state.Err()
+}
+
+// ClockBehind returns by how much the clock is behind the newest entry that was
+// there at the start; 0 if it is not. Then it is wrong now, or was when that entry was
+// accepted.
+func (s *Store) ClockBehind() time.Duration {
+	return max(0, timeOf(s.newest.Load()).Sub(s.o.Now()))
 }
 
 // Watch implements deploy.Watcher and status.Feed.

@@ -23,6 +23,7 @@ func readings() metrics.Readings {
 		Backlog: func(context.Context) (deploy.Backlog, error) {
 			return deploy.Backlog{Ready: 3, Delayed: 2, Claimed: 1, Oldest: time.Now().Add(-time.Hour)}, nil
 		},
+		ClockBehind: func() time.Duration { return time.Hour },
 		FeedReaders: func() int { return 7 },
 		Drones: func() metrics.Drones {
 			return metrics.Drones{Ready: 4, Wanted: 5, Apps: map[string]int{"started": 2, "crashed": 1}}
@@ -97,6 +98,7 @@ func TestCounts(t *testing.T) {
 		`webhooks_queue_entries{state="ready"} 3`,
 		`webhooks_queue_entries{state="delayed"} 2`,
 		`webhooks_queue_entries{state="claimed"} 1`,
+		`webhooks_clock_behind_seconds 3600`,
 		`webhooks_feed_readers 7`,
 		`webhooks_drones_ready 4`,
 		`webhooks_drones_wanted 5`,

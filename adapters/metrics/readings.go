@@ -16,6 +16,7 @@ import (
 // is nil has no metric.
 type Readings struct {
 	Backlog     func(ctx context.Context) (deploy.Backlog, error) // of the queue
+	ClockBehind func() time.Duration                              // how far the clock is behind the newest entry
 	FeedReaders func() int                                        // readers of changes that are connected
 	Drones      func() Drones                                     // of the embedded platform
 }
@@ -57,7 +58,7 @@ type reading struct {
 
 // Describe implements prometheus.Collector.
 func (*reading) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueEntries, queueAge, feedReaders, dronesReady, dronesWanted, apps} {
+	for _, d := range []*prometheus.Desc{queueEntries, queueAge, clockBehind, feedReaders, dronesReady, dronesWanted, apps} {
 		descs <- d
 	}
 }
@@ -78,6 +79,9 @@ func (c *reading) Collect(metrics chan<- prometheus.Metric) {
 			gauge(queueEntries, float64(b.Claimed), "claimed")
 			gauge(queueAge, age(b.Oldest, time.Now()))
 		}
+	}
+	if c.r.ClockBehind != nil {
+		gauge(clockBehind, c.r.ClockBehind().Seconds())
 	}
 	if c.r.FeedReaders != nil {
 		gauge(feedReaders, float64(c.r.FeedReaders()))
@@ -106,6 +110,8 @@ var (
 		"Entries of the queue: ready to be worked on, delayed (held or waiting for a retry), or claimed (being worked on).", []string{"state"}, nil)
 	queueAge = prometheus.NewDesc("webhooks_queue_oldest_age_seconds",
 		"For how long the first of the ready entries has been ready; 0 if there is none.", nil, nil)
+	clockBehind = prometheus.NewDesc("webhooks_clock_behind_seconds",
+		"How far the clock is behind the newest entry that was stored before the start; more than 0 if one of the two times is wrong.", nil, nil)
 	feedReaders  = prometheus.NewDesc("webhooks_feed_readers", "Connected readers of the change feed.", nil, nil)
 	dronesReady  = prometheus.NewDesc("webhooks_drones_ready", "Drones of the embedded platform that accept connections.", nil, nil)
 	dronesWanted = prometheus.NewDesc("webhooks_drones_wanted", "Drones that the embedded platform keeps up.", nil, nil)

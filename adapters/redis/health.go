@@ -22,6 +22,7 @@ type health struct {
 	probes  uint64 // number of probes that were begun
 	latest  uint64 // the number of the latest probe whose result is known
 	started bool   // a probe has succeeded
+	newest  int64  // when the newest entry was accepted that was there then, by the clock of Redis
 }
 
 func (h *health) setRunning(running bool) {
@@ -147,7 +148,7 @@ func (s *Store) inspect(ctx context.Context) (starting bool, err error) {
 func (s *Store) started(ctx context.Context, accepted, now int64) {
 	s.health.mu.Lock()
 	first := !s.health.started
-	s.health.started = true
+	s.health.started, s.health.newest = true, accepted
 	s.health.mu.Unlock()
 	if !first {
 		return
@@ -158,6 +159,19 @@ func (s *Store) started(ctx context.Context, accepted, now int64) {
 			"accepted_at", time.UnixMicro(accepted).UTC(), "now", time.UnixMicro(now).UTC(),
 			"ahead", time.Duration((accepted-now)*int64(time.Microsecond)).String())
 	}
+}
+
+// ClockBehind returns by how much the clock of Redis is behind the newest entry that
+// was there at the start; 0 if it is not. Then it is wrong now, or was when that entry
+// was accepted.
+func (s *Store) ClockBehind() time.Duration {
+	s.health.mu.Lock()
+	defer s.health.mu.Unlock()
+	now := s.theirs.at(s.now())
+	if !s.health.started || now == 0 {
+		return 0
+	}
+	return max(0, time.Duration(s.health.newest-now)*time.Microsecond)
 }
 
 var errVersion = errors.New("the version of Redis is not supported")

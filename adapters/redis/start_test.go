@@ -1,7 +1,9 @@
 package redis_test
 
 import (
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/redis"
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
@@ -62,5 +64,23 @@ func TestStartWithoutRedis(t *testing.T) {
 			j.want(t, 1, broken)
 			j.want(t, 1, recovered)
 		})
+	}
+}
+
+// A clock that is behind the newest entry is logged, and reported while it is.
+func TestStartWithClockBehind(t *testing.T) {
+	t.Parallel()
+	server, j := redistest.Start(t), newJournal()
+	first := open(t, redis.Options{Addrs: []string{server.Addr}})
+	accept(t, first, newEntry("u"))
+	if got := first.ClockBehind(); got != 0 {
+		t.Errorf("the clock is behind by %s, want 0", got)
+	}
+	// As if the clock of Redis had been a day ahead.
+	server.Do("HSET", "{webhooks}:last", "accepted", strconv.FormatInt(time.Now().Add(24*time.Hour).UnixMicro(), 10))
+	again := open(t, redis.Options{Addrs: []string{server.Addr}, Logger: j.logger()})
+	j.until(1, "clock set back")
+	if got := again.ClockBehind(); got < 23*time.Hour || got > 24*time.Hour {
+		t.Errorf("the clock is behind by %s, want almost a day", got)
 	}
 }

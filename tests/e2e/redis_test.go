@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
@@ -287,5 +289,21 @@ func TestFeedAcrossServers(t *testing.T) {
 	}
 	if strings.Join(seqs, " ") != strings.Join(kept, " ") {
 		t.Errorf("saw %v, kept are %v", seqs, kept)
+	}
+}
+
+// A wrong clock is in the answer of /readyz, and does not make a server unready.
+func TestReadyWithWrongClock(t *testing.T) {
+	t.Parallel()
+	s, store := onRedis(t)
+	if got := s.send(request{path: "/readyz", anonymous: true}); got.status != 200 || strings.Contains(got.body, "warnings") {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	// As if an entry had been accepted when the clock of Redis was a day ahead.
+	store.Do("HSET", "{webhooks}:last", "accepted", strconv.FormatInt(time.Now().Add(24*time.Hour).UnixMicro(), 10))
+	s.stop()
+	s.start()
+	if got := s.send(request{path: "/readyz", anonymous: true}); got.status != 200 || !strings.Contains(got.body, "The clock is wrong, or was") {
+		t.Errorf("got %d %s", got.status, got.body)
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -23,18 +24,30 @@ import (
 // Readiness fails if a part can't do its work.
 type Readiness func(context.Context) error
 
+// ClockBehind returns by how much the clock is behind the newest entry of the store.
+type ClockBehind func() time.Duration
+
+// warnings returns the warning of a wrong clock, if it is wrong.
+func (behind ClockBehind) warnings() []string {
+	d := behind().Round(time.Second)
+	if d <= 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("The clock is wrong, or was: the newest entry was accepted %s after now. Check the clock of the server, and that of Redis if it has one.", d)}
+}
+
 // httpModule provides the HTTP API and serves it.
 func httpModule(cfg config.Config) fx.Option {
 	return fx.Module("http",
 		fx.Provide(
-			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, platform PlatformCheck, logins *throttle.Throttle, m *metrics.Metrics, log *slog.Logger) *httpapi.API {
+			func(d *deploy.Service, s *status.Service, a *auth.Service, ready Readiness, clock ClockBehind, platform PlatformCheck, logins *throttle.Throttle, m *metrics.Metrics, log *slog.Logger) *httpapi.API {
 				wait := cfg.Wait
 				if wait == 0 {
 					wait = -1 // not at all; the API's own zero is its default
 				}
 				o := httpapi.Options{
 					Deploy: d, Status: s, Auth: a, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
-					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
+					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Warnings: clock.warnings, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
 				}
 				if m != nil {
 					o.Observer = m

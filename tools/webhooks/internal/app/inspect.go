@@ -69,12 +69,14 @@ type sources struct {
 	Queue    deploy.Queue `optional:"true"`
 	API      *httpapi.API `optional:"true"`
 	Platform embedded     `optional:"true"`
+	Clock    ClockBehind  `optional:"true"`
 }
 
 func (s sources) readings() (r metrics.Readings) {
 	if s.Queue != nil {
 		r.Backlog = s.Queue.Backlog
 	}
+	r.ClockBehind = s.Clock
 	if s.API != nil {
 		r.FeedReaders = s.API.FeedReaders
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"go.uber.org/fx"
 
@@ -27,6 +28,7 @@ type store interface {
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
 	Check(ctx context.Context) error
+	ClockBehind() time.Duration
 }
 
 // storeModule provides the ports that keep things: in Redis where the settings
@@ -43,7 +45,7 @@ func storeModule(cfg config.Config) fx.Option {
 				return s, s, s, s.Outbox()
 			},
 			func(s store) (status.Log, status.Feed) { return s, s },
-			func(s store) Readiness { return s.Check },
+			func(s store) (Readiness, ClockBehind) { return s.Check, s.ClockBehind },
 		),
 	)
 }
