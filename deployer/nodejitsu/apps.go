@@ -31,6 +31,8 @@ type App struct {
 	CTime     Time            `json:"ctime"`
 	MTime     Time            `json:"mtime"`
 	URL       string          `json:"url"` // of the app; only the embedded platform sends it
+
+	packageEnv []string // see fieldPackageEnv
 }
 
 // UnmarshalJSON reads the platform's fields by their exact names: the document
@@ -46,6 +48,7 @@ func (a *App) UnmarshalJSON(text []byte) error {
 		Version: loosely[string](fields["version"]), Subdomain: loosely[string](fields["subdomain"]),
 		Domains: loosely[[]string](fields["domains"]), Config: loosely[AppConfig](fields["config"]),
 		Engines: fields["engines"], Scripts: fields["scripts"], Crashed: loosely[*Crash](fields["crashed"]),
+		packageEnv: loosely[[]string](fields[fieldPackageEnv]),
 	}
 	for name, into := range map[string]any{
 		"_id": &a.ID, "name": &a.Name, "user": &a.User, "state": &a.State, "reason": &a.Reason,

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
@@ -69,7 +71,8 @@ func (p *Platform) Upload(ctx context.Context, user string, pkg deploy.Package, 
 
 // Start implements deploy.Platform. The embedded platform starts a snapshot in one
 // step, with the package.json in the snapshot. On others the env of package.json is
-// merged over the app's, so that variables that were set on the platform are kept.
+// merged over the app's, so that variables that were set on the platform are kept,
+// and those that only an earlier package.json has set are removed.
 func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, snapshot string, order deploy.Order) (string, error) {
 	client := p.client.ordered(order)
 	if !client.embedded.Load() { // or no call has been made yet
@@ -87,7 +90,7 @@ func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, s
 
 // startInSteps starts a snapshot on a platform that starts only the active one.
 func startInSteps(ctx context.Context, client *Client, before App, user string, pkg deploy.Package, snapshot string) (string, error) {
-	fields, err := overlaid(pkg.Fields, before.Env)
+	fields, err := overlaid(pkg.Fields, before)
 	if err != nil {
 		return "", err
 	}
@@ -112,31 +115,44 @@ func startInSteps(ctx context.Context, client *Client, before App, user string, 
 	return started.URL, nil
 }
 
-// overlaid returns the fields of a package.json with its env merged over env. An
-// invalid env is left to the platform, which refuses it.
-func overlaid(packageJSON []byte, env Env) (map[string]json.RawMessage, error) {
+// fieldPackageEnv is a field of an app's document on other platforms, which keep it
+// as they keep all fields of a package.json: the names of the variables that the
+// last deployed package.json has set.
+const fieldPackageEnv = "packageEnv"
+
+// overlaid returns the fields of a package.json with its env merged over that of
+// the app before it, without what the package.json before has set. An invalid env
+// is left to the platform, which refuses it.
+func overlaid(packageJSON []byte, before App) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(packageJSON, &fields); err != nil || fields == nil {
 		return nil, errors.New("nodejitsu: update app: package.json is not a JSON object")
 	}
-	text, ok := fields["env"]
 	var own map[string]json.RawMessage
-	if !ok || json.Unmarshal(text, &own) != nil {
+	text, ok := fields["env"]
+	if ok && json.Unmarshal(text, &own) != nil || !ok && len(before.packageEnv) == 0 {
 		return fields, nil
 	}
-	all := make(map[string]any, len(env)+len(own))
-	for name, value := range env {
-		all[name] = value
-	}
-	for name, value := range own {
-		if string(value) != "null" {
+	maps.DeleteFunc(own, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
+	all := make(map[string]any, len(before.Env)+len(own))
+	for name, value := range before.Env {
+		if !slices.Contains(before.packageEnv, name) {
 			all[name] = value
 		}
 	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		return nil, fmt.Errorf("nodejitsu: update app: %w", err)
+	for name, value := range own {
+		all[name] = value
 	}
-	fields["env"] = text
+	set := map[string]any{"env": all}
+	if len(own)+len(before.packageEnv) > 0 {
+		set[fieldPackageEnv] = append([]string{}, slices.Sorted(maps.Keys(own))...)
+	}
+	for name, value := range set {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("nodejitsu: update app: %w", err)
+		}
+		fields[name] = text
+	}
 	return fields, nil
 }

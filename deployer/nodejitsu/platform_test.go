@@ -190,12 +190,14 @@ func TestStartUpdates(t *testing.T) {
 	t.Parallel()
 	for _, one := range []struct{ name, env, fields, sends string }{
 		{"no env", `{"A":"1"}`, `{"name":"a","version":"1.0.0","x":[1, 2]}`, `{"name":"a","version":"1.0.0","x":[1,2]}`},
-		{"laid over", `{"A":"1","B":"2"}`, `{"env":{"B":"3","C":"4"}}`, `{"env":{"A":"1","B":"3","C":"4"}}`},
-		{"as they are", `{"N":7,"T":true}`, `{"env":{"B":3,"F":false,"O":{"x":1}}}`, `{"env":{"N":"7","T":"true","B":3,"F":false,"O":{"x":1}}}`},
+		{"laid over", `{"A":"1","B":"2"}`, `{"env":{"B":"3","C":"4"}}`, `{"env":{"A":"1","B":"3","C":"4"},"packageEnv":["B","C"]}`},
+		{"removed", `{"A":"1","B":"2","C":"3"},"packageEnv":["B","C"]`, `{"env":{"C":"4"}}`, `{"env":{"A":"1","C":"4"},"packageEnv":["C"]}`},
+		{"all removed", `{"A":"1","B":"2"},"packageEnv":["B"]`, `{"name":"a"}`, `{"env":{"A":"1"},"name":"a","packageEnv":[]}`},
+		{"as they are", `{"N":7,"T":true}`, `{"env":{"B":3,"F":false,"O":{"x":1}}}`, `{"env":{"N":"7","T":"true","B":3,"F":false,"O":{"x":1}},"packageEnv":["B","F","O"]}`},
 		{"null", `{"A":"1"}`, `{"env":{"A":null,"B":null}}`, `{"env":{"A":"1"}}`},
 		{"none", `{"A":"1"}`, `{"env":null}`, `{"env":{"A":"1"}}`},
-		{"none before", `null`, `{"env":{"A":"1"}}`, `{"env":{"A":"1"}}`},
-		{"no env at all", `[]`, `{"env":{"A":"1"}}`, `{"env":{"A":"1"}}`},
+		{"none before", `null`, `{"env":{"A":"1"}}`, `{"env":{"A":"1"},"packageEnv":["A"]}`},
+		{"no env at all", `[]`, `{"env":{"A":"1"}}`, `{"env":{"A":"1"},"packageEnv":["A"]}`},
 		{"left to the platform", `{"A":"1"}`, `{"env":"A=2"}`, `{"env":"A=2"}`},
 	} {
 		t.Run(one.name, func(t *testing.T) {
