@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -31,17 +32,29 @@ func CheckFile(ctx context.Context, path string) error {
 	})
 }
 
-// CopyFile copies a file to a path that does not exist, atomically, and returns its
-// size in bytes.
-func CopyFile(path, to string) (size int64, err error) {
-	if _, err := os.Lstat(to); err == nil {
-		return 0, fmt.Errorf("bolt: %s exists already; name another file", to)
+// CopyTo copies the file as it is now, while it is written to. It calls begin with
+// the number of bytes, and writes them to what begin returns.
+func (s *Store) CopyTo(begin func(size int64) (io.Writer, error)) error {
+	s.opened.RLock()
+	defer s.opened.RUnlock()
+	if s.db == nil {
+		return fmt.Errorf("%w: %w", errClosed, s.state.Err())
 	}
-	err = reading(path, func(tx *bbolt.Tx) error {
-		size = tx.Size()
-		return replacing(to, func(part string) error { return tx.CopyFile(part, 0o600) })
-	})
-	return size, err
+	return s.db.View(func(tx *bbolt.Tx) error { return copyTo(tx, begin) })
+}
+
+// CopyFileTo is [Store.CopyTo] for the file of a server that does not run.
+func CopyFileTo(path string, begin func(size int64) (io.Writer, error)) error {
+	return reading(path, func(tx *bbolt.Tx) error { return copyTo(tx, begin) })
+}
+
+func copyTo(tx *bbolt.Tx, begin func(size int64) (io.Writer, error)) error {
+	w, err := begin(tx.Size())
+	if err != nil {
+		return err
+	}
+	_, err = tx.WriteTo(w)
+	return err
 }
 
 // CompactFile removes the free pages of a file. It returns the size before and

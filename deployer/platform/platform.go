@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -245,6 +246,26 @@ func (p *Platform) Check(context.Context) error {
 		return nil
 	}
 	return p.space.check()
+}
+
+// CopyTo copies the database of users and apps as it is now, while it is written
+// to. It calls begin with the number of bytes, and writes them to what begin
+// returns.
+func (p *Platform) CopyTo(begin func(size int64) (io.Writer, error)) error {
+	p.mu.RLock()
+	db := p.db
+	p.mu.RUnlock()
+	if db == nil {
+		return errors.New("platform: not running")
+	}
+	return db.View(func(tx *bbolt.Tx) error {
+		w, err := begin(tx.Size())
+		if err != nil {
+			return err
+		}
+		_, err = tx.WriteTo(w)
+		return err
+	})
 }
 
 // URL returns the URL of the API; "" while the platform does not run.

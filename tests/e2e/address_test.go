@@ -15,7 +15,7 @@ import (
 )
 
 // visitor is an HTTP client for whom every name resolves to one address.
-func visitor(t *testing.T, s *server, roots *tls.Config) func(method, url, body string) answer {
+func visitor(t *testing.T, roots *tls.Config) func(method, url, body string) answer {
 	t.Helper()
 	client := http.Client{
 		Transport: &http.Transport{
@@ -60,7 +60,7 @@ func TestOneAddress(t *testing.T) {
 	s := run(t, "serve", 4, h.flags("--domain", "example.test", "--tls-cert", cert, "--tls-key", key,
 		"--apps-listen", "", "--redirect-listen", "127.0.0.1:0")...)
 	s.run(password+"\n", "users", "add", user, "--password-stdin", "--data", s.data)
-	visit := visitor(t, s, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+	visit := visitor(t, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.api, "https://"))
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 
@@ -37,6 +38,7 @@ type embedded interface {
 	Stop(ctx context.Context) error
 	URL() string
 	AppURL(subdomain string) string
+	CopyTo(begin func(size int64) (io.Writer, error)) error
 	AppsHandler() http.Handler
 	APIHandler() http.Handler
 	Key() core.Secret

@@ -58,7 +58,7 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 	context.AfterFunc(signals, func() { killer.awaitAnother(release) })
 
 	var lines announcements
-	app := fx.New(fx.Supply(&lines), Options(role, cfg, log), announceModule(role, cfg, &lines), killModule(cfg, &killer), fx.Supply(fail), fx.Options(extra...))
+	app := fx.New(fx.Supply(&lines), Options(role, cfg, log), adminModule(cfg), announceModule(role, cfg, &lines), killModule(cfg, &killer), fx.Supply(fail), fx.Options(extra...))
 	// A signal during the start takes effect after it, because fx does not stop a
 	// graph well whose start was interrupted.
 	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())

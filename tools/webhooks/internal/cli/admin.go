@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nodejitsu/webhooks/adapters/bolt"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/app"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/backup"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
@@ -17,14 +22,14 @@ func newAdmin(streams IO) *cobra.Command {
 	return group(
 		&cobra.Command{
 			Use:   "admin",
-			Short: "Check, back up and compact the databases of a stopped server",
-			Long: `Maintains the databases in the data folder: webhooks.db, with the log, the queue
-and the changes, and platform/platform.db, with the users and the apps. Stop the
-server first.`,
+			Short: "Back up and restore the data folder; check and compact its databases",
+			Long: `Maintains the data folder with its databases: webhooks.db, with the log, the queue
+and the changes, and platform/platform.db, with the users and the apps. A backup can
+be made while the server runs; stop it for everything else.`,
 			Example: `  webhooks admin check
-  webhooks admin backup /backup/today`,
+  webhooks admin backup /backup/today.tar.gz`,
 		},
-		newAdminCheck(streams), newAdminBackup(streams), newAdminCompact(streams))
+		newAdminCheck(streams), newAdminBackup(streams), newAdminRestore(streams), newAdminCompact(streams))
 }
 
 func newAdminCheck(streams IO) *cobra.Command {
@@ -35,35 +40,140 @@ func newAdminCheck(streams IO) *cobra.Command {
 then. Replace a damaged database by its last backup.`,
 		Example: `  webhooks admin check --data /var/lib/webhooks`,
 		Args:    exactly(0),
-	}, func(ctx context.Context, _ config.Config, path, _ string) (string, error) {
+	}, func(ctx context.Context, path string) (string, error) {
 		return "no damage", bolt.CheckFile(ctx, path)
 	})
 }
 
 func newAdminBackup(streams IO) *cobra.Command {
-	return admin(streams, &cobra.Command{
-		Use:   "backup FOLDER",
-		Short: "Copy the databases to a folder",
-		Long: `Copies each database to the same path below a folder, which is created. No file
-is overwritten. To restore, copy the files back.
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Write all data into one archive, also while the server runs",
+		Long: `Writes the data folder into a compressed tarball: the log, the queue and the
+changes, users and apps, snapshots, keys and certificates, all as they are at one
+moment. Caches are left out, and so is what is in Redis. A running server writes it
+itself. - writes to stdout. No file is overwritten.
 
-The copies contain what is needed to act for every user: keep them as safe as the
-data folder. The snapshots of the apps, in platform/archives, and the keys, in
-platform/*.key and platform/seal.keys, are plain files; copy them too.`,
-		Example: `  webhooks admin backup "/backup/$(date +%F)" --data /var/lib/webhooks`,
-		Args:    exactly(1),
-	}, func(_ context.Context, cfg config.Config, path, folder string) (string, error) {
-		below, err := filepath.Rel(cfg.Data, path)
+The archive contains what is needed to act for every user: keep it as safe as the
+data folder.`,
+		Example: `  webhooks admin backup "/backup/$(date +%F).tar.gz"
+  webhooks admin backup - --data /var/lib/webhooks | ssh backup@example.com 'cat > webhooks.tar.gz'`,
+		Args: exactly(1),
+	}
+	settings := config.Declare(cmd.Flags())
+	settings.Show("data")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := load(settings, streams)
 		if err != nil {
-			return "", err
+			return err
 		}
-		to := filepath.Join(folder, below)
-		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-			return "", err
+		if args[0] == "-" {
+			_, err := writeBackup(cmd.Context(), cfg, streams.Stdout)
+			return err
 		}
-		copied, err := bolt.CopyFile(path, to)
-		return size(copied) + " copied to " + to, err
-	})
+		f, err := os.OpenFile(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("%s exists already: name another file", args[0])
+		}
+		if err != nil {
+			return err
+		}
+		written, err := writeBackup(cmd.Context(), cfg, f)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return errors.Join(err, os.Remove(f.Name()))
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "%s written to %s\n", size(written), args[0])
+		return err
+	}
+	return cmd
+}
+
+// writeBackup writes a backup by the running server or, if none is running, by
+// itself. It returns the number of bytes.
+func writeBackup(ctx context.Context, cfg config.Config, w io.Writer) (int64, error) {
+	counted := &counter{w: w}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", cfg.AdminSocket())
+	}}}
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://server/backup", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := client.Do(req)
+	if err == nil {
+		defer resp.Body.Close() //nolint:errcheck // only read
+		if resp.StatusCode != http.StatusOK {
+			return 0, fmt.Errorf("the server answers %s", resp.Status)
+		}
+		if _, err := io.Copy(counted, resp.Body); err != nil {
+			return counted.n, fmt.Errorf("the server could not complete the backup; see its log: %w", err)
+		}
+		return counted.n, nil
+	}
+	databases := map[string]backup.Copier{}
+	for _, path := range []string{cfg.StorePath(), cfg.PlatformStorePath()} {
+		if _, err := os.Stat(path); err != nil {
+			continue // on another server, or in Redis
+		}
+		name, err := filepath.Rel(cfg.Data, path)
+		if err != nil {
+			return 0, err
+		}
+		databases[name] = func(begin func(int64) (io.Writer, error)) error { return bolt.CopyFileTo(path, begin) }
+	}
+	if len(databases) == 0 {
+		return 0, fmt.Errorf("no database in %s: set --data to the folder of the server", cfg.Data)
+	}
+	return counted.n, backup.Write(ctx, counted, app.BackupOptions(cfg, databases))
+}
+
+// counter counts what is written.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+// Write writes to the underlying writer.
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func newAdminRestore(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Unpack a backup into an empty data folder",
+		Long: `Unpacks the archive of ` + "`webhooks admin backup`" + ` into a data folder that does not
+exist or is empty. Start the server with it afterwards. Run it as the user of the
+server: root also restores the owners of the apps' files. - reads from stdin.`,
+		Example: `  webhooks admin restore /backup/2026-11-28.tar.gz --data /var/lib/webhooks`,
+		Args:    exactly(1),
+	}
+	settings := config.Declare(cmd.Flags())
+	settings.Show("data")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := load(settings, streams)
+		if err != nil {
+			return err
+		}
+		from := streams.Stdin
+		if args[0] != "-" {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close() //nolint:errcheck // only read
+			from = f
+		}
+		if err := backup.Restore(cmd.Context(), from, cfg.Data); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(streams.Stdout, "restored to %s\n", cfg.Data)
+		return err
+	}
+	return cmd
 }
 
 func newAdminCompact(streams IO) *cobra.Command {
@@ -73,7 +183,7 @@ func newAdminCompact(streams IO) *cobra.Command {
 		Long:    "Rewrites each database without the space that it does not use any more.",
 		Example: `  webhooks admin compact --data /var/lib/webhooks`,
 		Args:    exactly(0),
-	}, func(_ context.Context, _ config.Config, path, _ string) (string, error) {
+	}, func(_ context.Context, path string) (string, error) {
 		before, after, err := bolt.CompactFile(path)
 		return size(before) + " before, " + size(after) + " now", err
 	})
@@ -81,17 +191,13 @@ func newAdminCompact(streams IO) *cobra.Command {
 
 // admin makes cmd call do for each database in the data folder, and print the
 // result.
-func admin(streams IO, cmd *cobra.Command, do func(ctx context.Context, cfg config.Config, path, arg string) (string, error)) *cobra.Command {
+func admin(streams IO, cmd *cobra.Command, do func(ctx context.Context, path string) (string, error)) *cobra.Command {
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
-		}
-		arg := ""
-		if len(args) > 0 {
-			arg = args[0]
 		}
 		var failures []error
 		found := false
@@ -101,7 +207,7 @@ func admin(streams IO, cmd *cobra.Command, do func(ctx context.Context, cfg conf
 			}
 			found = true
 			_, _ = fmt.Fprintf(streams.Stderr, "%s …\n", path)
-			result, err := do(cmd.Context(), cfg, path, arg)
+			result, err := do(cmd.Context(), path)
 			if err != nil {
 				failures = append(failures, err)
 				continue

@@ -21,6 +21,9 @@ func (c Config) PlatformStorePath() string { return filepath.Join(c.PlatformDir(
 // PlatformURLFile is the file where a running server writes its platform's URL.
 func (c Config) PlatformURLFile() string { return filepath.Join(c.PlatformDir(), "platform.url") }
 
+// AdminSocket is where a running server is administrated.
+func (c Config) AdminSocket() string { return filepath.Join(c.Data, "admin.sock") }
+
 // PlatformKey returns the key that is shared with the platform. The embedded
 // platform makes its own when it first starts.
 func (c Config) PlatformKey() (core.Secret, error) {
