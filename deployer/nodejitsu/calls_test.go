@@ -77,7 +77,7 @@ func appCalls() []call {
 		{
 			"Cloud", func(ctx context.Context, c *nodejitsu.Client) (any, error) { return c.Cloud(ctx, "maciej", "a") },
 			"GET /apps/maciej/a/cloud ", `[{"provider":"joyent","datacenter":"us-east-1","drones":2,"ram":256}]`,
-			"[{Provider:joyent Datacenter:us-east-1 Drones:2 RAM:256}]",
+			"[{Provider:joyent Datacenter:us-east-1 Drones:2 RAM:256 CPUs:<nil> Processes:0}]",
 		},
 		{
 			"SetCloud", nothing(func(ctx context.Context, c *nodejitsu.Client) error {

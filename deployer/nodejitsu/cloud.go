@@ -5,12 +5,16 @@ import (
 	"net/http"
 )
 
-// Cloud is a datacenter of an app with the number of its drones.
+// Cloud is a datacenter of an app with the number of its drones and their limits.
 type Cloud struct {
 	Provider   string `json:"provider"`
 	Datacenter string `json:"datacenter"`
 	Drones     int    `json:"drones"`
 	RAM        int    `json:"ram"` // MiB for each drone
+
+	// Only the embedded platform has these.
+	CPUs      *float64 `json:"cpus,omitempty"`      // processors of each drone; nil: no limit, or unchanged; 0: no limit
+	Processes int      `json:"processes,omitempty"` // processes and threads of each drone; 0: the default, or unchanged
 }
 
 // Endpoints returns the datacenters: provider to datacenter to a host or URL.

@@ -40,7 +40,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	}
 	var all atomic.Pointer[apps.Apps] // set before a drone can crash
 	p.runner = processes.New(processes.Options{
-		Dir: p.path("drones"), ReadyTimeout: p.o.ReadyTimeout, DrainTimeout: p.o.DrainTimeout, Memory: p.o.AppMemory,
+		Dir: p.path("drones"), ReadyTimeout: p.o.ReadyTimeout, DrainTimeout: p.o.DrainTimeout, Memory: int64(p.o.AppMemory) << 20,
 		Crashed: func(c runner.Crash) { all.Load().Crashed(c) }, Logger: p.o.Logger,
 	})
 	store := snapshots.New(snapshots.Options{
@@ -56,7 +56,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	}
 	p.apps, err = apps.New(apps.Options{
 		DB: p.db, Seal: keys, Snapshots: store, Runner: p.runner, Domain: p.o.AppsDomain, Reserved: p.o.ReservedHosts, URL: p.AppURL,
-		MinReady: p.o.MinReadyTime, Events: p.o.Events, Logger: p.o.Logger,
+		Memory: p.o.AppMemory, MaxMemory: p.o.AppMaxMemory, MinReady: p.o.MinReadyTime, Events: p.o.Events, Logger: p.o.Logger,
 	})
 	if err != nil {
 		return err

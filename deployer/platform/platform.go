@@ -68,7 +68,8 @@ type Options struct {
 	ReadyTimeout time.Duration // for an app to accept connections, and its health path to answer; default 30 s
 	MinReadyTime time.Duration // for which a new version must be up before it replaces the previous one; default 0
 	DrainTimeout time.Duration // for the requests of a replaced version to end; default 60 s
-	AppMemory    int64         // bytes that a drone may have; default 1 GiB
+	AppMemory    int           // MiB that a drone may have, if its app sets no limit; default 1024
+	AppMaxMemory int           // MiB that an app may set as its limit; default 4096, at least AppMemory
 
 	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 

@@ -33,6 +33,8 @@ type Options struct {
 
 	Keep      int // snapshots of an app; default 10
 	MaxDrones int // of an app; default 10
+	Memory    int // MiB of a drone, if an app sets no limit; default 1024
+	MaxMemory int // MiB that an app may set as its limit; default 4096, at least Memory
 
 	MinReady       time.Duration // for which a new version must be up before it replaces the previous one; default 0
 	ReleaseTimeout time.Duration // for a release command; default 10 minutes
@@ -72,6 +74,8 @@ func New(o Options) (*Apps, error) {
 	o.Domain = cmp.Or(o.Domain, "localhost")
 	o.Keep = cmp.Or(o.Keep, 10)
 	o.MaxDrones = cmp.Or(o.MaxDrones, 10)
+	o.Memory = cmp.Or(o.Memory, 1024)
+	o.MaxMemory = max(cmp.Or(o.MaxMemory, 4096), o.Memory)
 	o.ReleaseTimeout = cmp.Or(o.ReleaseTimeout, 10*time.Minute)
 	o.Trial = cmp.Or(o.Trial, time.Minute)
 	if o.Events == nil {

@@ -2,6 +2,7 @@ package apps_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
@@ -96,5 +97,53 @@ func TestDronesAlone(t *testing.T) {
 	resize(3)
 	if runs := f.runner.runs(); runs.Snapshot != "v1" || runs.Drones != 3 || f.snapshots() != "v1! v2*" {
 		t.Errorf("%d drones of %s run", runs.Drones, runs.Snapshot)
+	}
+}
+
+// Limits of an app apply to the drones that it has then, and are kept.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Memory: 512, MaxMemory: 2048, Trial: time.Hour})
+	half, none, many := 0.5, 0.0, 16.0
+	set := func(c apps.Cloud) error {
+		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{c})
+		return err
+	}
+	f.deploy("v1", "{}")
+	cloud, err := f.Cloud("me", "app")
+	if f.ok(err); cloud[0].RAM != 512 || cloud[0].CPUs != nil || f.runner.runs().Limits != (runner.Limits{}) {
+		t.Errorf("at first %+v, and it runs with %+v", cloud, f.runner.runs().Limits)
+	}
+	f.runner.done()
+	f.ok(set(apps.Cloud{RAM: 256, CPUs: &half, Processes: 100}))
+	f.did("launch v1", "watch v1", "promote v1", "commit v1")
+	want := runner.Limits{Memory: 256 << 20, CPUs: 0.5, Processes: 100}
+	if got := f.runner.runs().Limits; got != want {
+		t.Errorf("it runs with %+v", got)
+	}
+	f.deploy("v2", "{}")
+	f.restart()
+	if got := f.runner.runs().Limits; got != want {
+		t.Errorf("after a deployment and a restart it runs with %+v", got)
+	}
+	f.ok(set(apps.Cloud{CPUs: &none}))
+	want.CPUs = 0
+	if got := f.runner.runs().Limits; got != want {
+		t.Errorf("it runs with %+v", got)
+	}
+	for _, c := range []apps.Cloud{{RAM: 63}, {RAM: 2049}, {RAM: -1}, {Processes: 1}, {Processes: 5000}, {CPUs: &many}, {Drones: 11}} {
+		if err := set(c); core.CodeOf(err) != core.CodePlatformInvalid {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if got := f.runner.runs().Limits; got != want {
+		t.Errorf("it runs with %+v", got)
+	}
+	// If the app crashes with new limits, it gets those before.
+	f.ok(set(apps.Cloud{RAM: 64}))
+	f.runner.crash(false)
+	f.event()
+	if got := f.runner.runs().Limits; got != want {
+		t.Errorf("it runs with %+v", got)
 	}
 }

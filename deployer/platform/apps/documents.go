@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/bucket"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
 
@@ -47,7 +48,7 @@ type visible struct {
 	Applied   string   `json:"applied,omitempty"` // id of the snapshot whose package.json it is
 	Running   *running `json:"running,omitempty"` // nil: stopped
 	Drones    int      `json:"drones"`
-	RAM       int      `json:"ram"` // MiB
+	Limits    limits   `json:"limits"`
 }
 
 // visibles returns all that d was or is.
@@ -57,6 +58,18 @@ func (d *document) visibles() []*visible {
 		all = append(all, d.Former)
 	}
 	return all
+}
+
+// limits are those of each drone; what is 0 is the platform's default.
+type limits struct {
+	RAM       int     `json:"ram,omitempty"` // MiB
+	CPUs      float64 `json:"cpus,omitempty"`
+	Processes int     `json:"processes,omitempty"`
+}
+
+// runner returns the limits for the runner.
+func (l limits) runner() runner.Limits {
+	return runner.Limits{Memory: int64(l.RAM) << 20, CPUs: l.CPUs, Processes: l.Processes}
 }
 
 // running is what runs, or should.

@@ -45,7 +45,7 @@ func (a *Apps) create(user, app string, fields Fields, set func(*document, parse
 	}
 	now := a.o.Now().UTC()
 	d := document{User: user, Name: app, CTime: now, MTime: now}
-	d.Subdomain, d.Drones, d.RAM = app, 1, defaultRAM
+	d.Subdomain, d.Drones = app, 1
 	if err := set(&d, read); err != nil {
 		return App{}, err
 	}

@@ -31,7 +31,7 @@ func (a *Apps) Start(ctx context.Context, user, app, snapshot string, o Order) (
 			return App{}, noSnapshot(snapshot)
 		}
 	}
-	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, ram: d.RAM, stepwise: snapshot == ""}))
+	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, limits: d.Limits, stepwise: snapshot == ""}))
 }
 
 // Restart restarts what runs with the current environment, or starts the active
@@ -55,7 +55,7 @@ func (a *Apps) Restart(ctx context.Context, user, app string) (App, error) {
 	if !ok {
 		return App{}, core.NewError(core.CodePlatformNoSnapshots, "", nil)
 	}
-	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, ram: d.RAM, keepActive: d.Running != nil, stepwise: true}))
+	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, limits: d.Limits, keepActive: d.Running != nil, stepwise: true}))
 }
 
 func (a *Apps) viewed(d document, err error) (App, error) {
@@ -95,20 +95,20 @@ func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
 	return a.view(stopped), nil
 }
 
-// Cloud returns an app's datacenter and number of drones.
+// Cloud returns an app's datacenter, number of drones and limits.
 func (a *Apps) Cloud(user, app string) ([]Cloud, error) {
 	d, err := a.docs.find(user, app)
 	if err != nil {
 		return nil, err
 	}
-	return d.cloud(), nil
+	return a.cloud(d), nil
 }
 
-// SetCloud sets how many drones an app has. If the entry names the datacenter,
+// SetCloud sets how many drones an app has, and their limits. If the entry names the datacenter,
 // SetCloud also starts the app, as Start does, unless the snapshot to start runs
 // already: the published clients deploy by that call alone. An entry without a
-// name starts nothing. A number that is 0 is not changed. SetCloud returns when
-// that many drones are ready.
+// name starts nothing. A number that is 0 is not changed. If the app runs, its
+// drones are replaced, and SetCloud returns when that many are ready.
 func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud) ([]Cloud, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
@@ -119,8 +119,11 @@ func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud
 	if err != nil {
 		return nil, err
 	}
-	wanted, named, err := a.wanted(d.cloud()[0], requested)
+	drones, limits, named, err := a.wanted(d, requested)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.o.Runner.CheckLimits(limits.runner()); err != nil {
 		return nil, err
 	}
 	state := a.o.Runner.State(user, app)
@@ -131,11 +134,11 @@ func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud
 		s, ok = next, true
 	}
 	switch {
-	case ok && (!runs || state.Snapshot != s.ID || state.Wanted != wanted.Drones):
-		d, err = a.switchTo(ctx, d, change{snapshot: s, drones: wanted.Drones, ram: wanted.RAM, keepActive: !named, stepwise: true})
+	case ok && (!runs || state.Snapshot != s.ID || d.Drones != drones || d.Limits != limits):
+		d, err = a.switchTo(ctx, d, change{snapshot: s, drones: drones, limits: limits, keepActive: !named, stepwise: true})
 	default:
 		d, err = a.docs.update(user, app, func(d *document) error {
-			d.Drones, d.RAM = wanted.Drones, wanted.RAM
+			d.Drones, d.Limits = drones, limits
 			if named && ok {
 				d.Active = cmp.Or(d.Active, s.ID)
 			}
@@ -145,25 +148,50 @@ func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud
 	if err != nil {
 		return nil, err
 	}
-	return d.cloud(), nil
+	return a.cloud(d), nil
 }
+
+// The limits that an app may set.
+const (
+	minRAM       = 64 // MiB; Node.js does not start with less
+	minProcesses = 16
+	maxProcesses = 4096
+	minCPUs      = 0.05
+	maxCPUs      = 1024
+)
 
 // wanted returns what an app's cloud becomes; named reports whether the request
 // names the datacenter.
-func (a *Apps) wanted(before Cloud, requested []Cloud) (c Cloud, named bool, err error) {
+func (a *Apps) wanted(d document, requested []Cloud) (drones int, l limits, named bool, err error) {
+	refuse := func(format string, args ...any) (int, limits, bool, error) {
+		return 0, limits{}, false, core.Errorf(core.CodePlatformInvalid, format, args...)
+	}
 	if len(requested) != 1 {
-		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "Send a list of one entry: this platform is one datacenter")
+		return refuse("Send a list of one entry: this platform is one datacenter")
 	}
 	one := requested[0]
 	named = one.Provider != "" || one.Datacenter != ""
 	if named && (!slices.Contains([]string{"", Provider}, one.Provider) || one.Datacenter != Datacenter) {
-		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "There is no datacenter %.40q %.40q; see GET /endpoints", one.Provider, one.Datacenter)
+		return refuse("There is no datacenter %.40q %.40q; see GET /endpoints", one.Provider, one.Datacenter)
 	}
-	c = before
-	c.Drones = cmp.Or(one.Drones, c.Drones)
-	c.RAM = cmp.Or(one.RAM, c.RAM)
-	if c.Drones < 1 || c.Drones > a.o.MaxDrones || c.RAM < 1 || c.RAM > 1<<20 {
-		return Cloud{}, false, core.Errorf(core.CodePlatformInvalid, "An app may have 1 to %d drones", a.o.MaxDrones)
+	drones, l = cmp.Or(one.Drones, d.Drones), d.Limits
+	if drones < 1 || drones > a.o.MaxDrones {
+		return refuse("An app may have 1 to %d drones", a.o.MaxDrones)
 	}
-	return c, named, nil
+	if one.RAM != 0 && one.RAM != cmp.Or(l.RAM, a.o.Memory) {
+		if l.RAM = one.RAM; l.RAM < minRAM || l.RAM > a.o.MaxMemory {
+			return refuse("A drone may have %d to %d MiB of memory; the operator raises the limit with --app-max-memory", minRAM, a.o.MaxMemory)
+		}
+	}
+	if one.CPUs != nil {
+		if l.CPUs = *one.CPUs; l.CPUs != 0 && !(l.CPUs >= minCPUs && l.CPUs <= maxCPUs) {
+			return refuse("A drone may have %v to %v processors; 0 means no limit", minCPUs, maxCPUs)
+		}
+	}
+	if one.Processes != 0 {
+		if l.Processes = one.Processes; l.Processes < minProcesses || l.Processes > maxProcesses {
+			return refuse("A drone may have %d to %d processes and threads", minProcesses, maxProcesses)
+		}
+	}
+	return drones, l, named, nil
 }

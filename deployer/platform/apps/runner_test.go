@@ -142,6 +142,13 @@ func (r *fakeRunner) Run(ctx context.Context, v runner.Version, c runner.Command
 	return run(ctx, v, c)
 }
 
+func (r *fakeRunner) CheckLimits(l runner.Limits) error {
+	if l.CPUs > 8 {
+		return core.Errorf(core.CodePlatformInvalid, "no more than 8")
+	}
+	return nil
+}
+
 func (r *fakeRunner) State(user, app string) runner.State {
 	r.mu.Lock()
 	defer r.mu.Unlock()

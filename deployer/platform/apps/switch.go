@@ -13,10 +13,11 @@ import (
 
 // change describes a switch of an app to another version.
 type change struct {
-	snapshot    snapshot // what runs
-	drones, ram int
-	keepActive  bool // the snapshot does not become the active one
-	stepwise    bool // a person set the fields and the active snapshot before
+	snapshot   snapshot // what runs
+	drones     int
+	limits     limits
+	keepActive bool // the snapshot does not become the active one
+	stepwise   bool // a person set the fields and the active snapshot before
 }
 
 // make returns d with the change applied.
@@ -30,7 +31,7 @@ func (a *Apps) make(d document, c change) (document, error) {
 	if c.keepActive {
 		d.Active = active
 	}
-	d.Drones, d.RAM, d.Crash = c.drones, c.ram, nil
+	d.Drones, d.Limits, d.Crash = c.drones, c.limits, nil
 	d.Running = &running{Snapshot: c.snapshot.ID, Since: a.o.Now().UTC()}
 	d.Running.Env, err = a.docs.sealEnv(d.User, d.Name, env)
 	return d, err
@@ -49,7 +50,7 @@ func (a *Apps) version(d document, v visible) (runner.Version, error) {
 	return runner.Version{
 		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: v.Subdomain,
 		Dir: filepath.Join(a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), s.Dir), Node: s.Node, Path: s.Path, Start: s.Start, Processes: s.Processes, Health: s.Health,
-		Env: env, Drones: v.Drones,
+		Env: env, Limits: v.Limits.runner(), Drones: v.Drones,
 	}, nil
 }
 
@@ -197,7 +198,7 @@ func (d *document) pass(former *visible) {
 	d.Former = nil
 	if former != nil {
 		again := *former
-		again.Drones, again.RAM = d.Drones, d.RAM
+		again.Drones = d.Drones
 		d.Former = &again
 	}
 }

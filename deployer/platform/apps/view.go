@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"time"
@@ -14,18 +15,25 @@ const (
 	Datacenter = "local"
 )
 
-// Cloud is an app's datacenter and number of drones.
+// Cloud is an app's datacenter, the number of its drones, and the limits of each.
 type Cloud struct {
 	Provider   string `json:"provider"`
 	Datacenter string `json:"datacenter"`
 	Drones     int    `json:"drones"`
-	RAM        int    `json:"ram"` // MiB; stored as requested
+	RAM        int    `json:"ram"` // MiB
+
+	// Extensions of the hosted platform's API.
+	CPUs      *float64 `json:"cpus,omitempty"`      // processors; nil: no limit, or not to be changed; 0: no limit
+	Processes int      `json:"processes,omitempty"` // processes and threads; 0: the platform's default, or not to be changed
 }
 
-const defaultRAM = 256 // MiB, the hosted platform's smallest drone
-
-func (d document) cloud() []Cloud {
-	return []Cloud{{Provider: Provider, Datacenter: Datacenter, Drones: d.Drones, RAM: d.RAM}}
+// cloud returns an app's cloud.
+func (a *Apps) cloud(d document) []Cloud {
+	c := Cloud{Provider: Provider, Datacenter: Datacenter, Drones: d.Drones, RAM: cmp.Or(d.Limits.RAM, a.o.Memory), Processes: d.Limits.Processes}
+	if d.Limits.CPUs > 0 {
+		c.CPUs = &d.Limits.CPUs
+	}
+	return []Cloud{c}
 }
 
 // The states of an app, as the API names them.
@@ -107,7 +115,7 @@ func (a *Apps) view(d document) App {
 		"_id": key(d.User, d.Name), "name": d.Name, "user": d.User,
 		"subdomain": d.Subdomain, "domains": append([]string{}, d.Domains...), "version": d.Version,
 		"state": now.state, "drones": now.drones, "maxDrones": d.Drones,
-		"env": env, "config": map[string]any{"cloud": d.cloud()},
+		"env": env, "config": map[string]any{"cloud": a.cloud(d)},
 		"snapshots": snapshots, "ctime": d.CTime, "mtime": d.MTime, "url": a.o.URL(d.Subdomain),
 	}
 	for _, s := range snapshots {

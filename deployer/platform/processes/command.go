@@ -28,10 +28,10 @@ exec "$@"`
 
 // arguments returns the arguments that run a shell command, or a file for Node.js,
 // within the limits.
-func arguments(o Options, v runner.Version, text string, ownUser bool) []string {
-	limits := group.Limits{Files: o.Files, Memory: o.Memory, Private: true}
-	if ownUser {
-		limits.Processes = o.Processes
+func arguments(o Options, v runner.Version, text string, limits group.Limits, ownUser bool) []string {
+	limits.Files, limits.Memory, limits.Private = o.Files, dataLimit(limits.Memory), true
+	if !ownUser {
+		limits.Processes = 0
 	}
 	args := []string{"/bin/sh", "-c", replaced(text)}
 	if start := strings.TrimSpace(text); isScript(v.Dir, start) {
@@ -88,9 +88,19 @@ func isScript(dir, start string) bool {
 	return !bytes.Contains(head[:n], []byte{0})
 }
 
+// reserved is about how much data Node.js reserves for its threads and does not
+// use, which RLIMIT_DATA counts.
+const reserved = 128 << 20
+
+// dataLimit returns RLIMIT_DATA for a memory limit. Of a large limit, what is
+// reserved is a small part.
+func dataLimit(memory int64) int64 {
+	return max(memory, min(memory+reserved, 4*reserved))
+}
+
 // environ returns the environment of a drone or a command, with its port unless
 // that is 0. It contains nothing of the server's environment.
-func environ(o Options, v runner.Version, port int, own folders) []string {
+func environ(v runner.Version, limits group.Limits, port int, own folders) []string {
 	env := map[string]string{"NODE_ENV": "production", "LANG": "C.UTF-8"}
 	maps.Copy(env, v.Env)
 	if delete(env, "PORT"); port != 0 {
@@ -99,7 +109,7 @@ func environ(o Options, v runner.Version, port int, own folders) []string {
 	env["SUBDOMAIN"] = v.Subdomain
 	env["HOME"], env["DATA_DIR"] = own.home, own.home
 	env["TMPDIR"] = own.tmp
-	env["NODE_OPTIONS"] = nodeOptions(env["NODE_OPTIONS"], o.Memory)
+	env["NODE_OPTIONS"] = nodeOptions(env["NODE_OPTIONS"], limits.Memory)
 	if env["PM2_HOME"] == "" {
 		// Drones must not share a daemon, nor must two versions during a switch.
 		env["PM2_HOME"] = filepath.Join(own.tmp, "pm2-"+cmp.Or(env["PORT"], rand.Text()))

@@ -1,6 +1,7 @@
 package processes
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -27,6 +28,7 @@ type drone struct {
 	slot    *slot
 	port    int // 0 if it has none
 	addr    string
+	memory  int64 // limit in bytes
 	started time.Time
 	group   *group.Group
 	out     *capture
@@ -76,7 +78,7 @@ func (a *application) launch(ctx context.Context, v runner.Version, sl *slot) (*
 		if failed, ok := errors.AsType[*core.Error](err); ok {
 			failed.Detail = d.out.lastText()
 			if failed.Reason == "" {
-				failed.Reason = fmt.Sprintf("%s %s before %s", d.slot.title(), a.runner.exitText(d, exit), d.missing(v.Health))
+				failed.Reason = fmt.Sprintf("%s %s before %s", d.slot.title(), d.exitText(exit), d.missing(v.Health))
 			}
 		}
 		if !errors.Is(err, errPortLost) {
@@ -95,7 +97,7 @@ func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*d
 	r := a.runner
 	d := &drone{
 		slot: sl, lost: make(chan struct{}),
-		started: r.o.Now(), out: newCapture(sl.process, sl.number, a.journal, newMask(v.Env), r.o.Now),
+		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(sl.process, sl.number, a.journal, newMask(v.Env), r.o.Now),
 	}
 	var err error
 	if sl.process == "" {
@@ -105,7 +107,7 @@ func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*d
 	}
 	cmd, err := a.command(v, sl.command, d.port)
 	if err == nil {
-		err = d.start(cmd, r.Mark()+rand.Text(), r.cgroups, r.limits())
+		err = d.start(cmd, r.Mark()+rand.Text(), r.cgroups, r.limits(v))
 	}
 	if err != nil {
 		d.out.close()
@@ -127,17 +129,28 @@ func (a *application) command(v runner.Version, text string, port int) (*exec.Cm
 	if err != nil {
 		return nil, fmt.Errorf("creating the app's folders: %w", err)
 	}
-	args := arguments(r.o, v, text, as != nil)
+	limits := r.limits(v)
+	args := arguments(r.o, v, text, limits, as != nil)
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // running apps is what this is for; group.End ends it
 	cmd.Dir = v.Dir
-	cmd.Env = environ(r.o, v, port, own)
+	cmd.Env = environ(v, limits, port, own)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	return cmd, nil
 }
 
 // limits returns the limits of all processes of a drone or a command together.
-func (r *Runner) limits() group.Limits {
-	return group.Limits{Memory: r.o.Memory, Processes: r.o.Processes}
+func (r *Runner) limits(v runner.Version) group.Limits {
+	return group.Limits{
+		Memory: cmp.Or(v.Limits.Memory, r.o.Memory), CPUs: v.Limits.CPUs, Processes: cmp.Or(v.Limits.Processes, r.o.Processes),
+	}
+}
+
+// CheckLimits implements runner.Runner.
+func (r *Runner) CheckLimits(l runner.Limits) error {
+	if l.CPUs > 0 && !r.cgroups.LimitCPUs() {
+		return core.Errorf(core.CodePlatformInvalid, "The server can't limit processors, as it has no control groups (version 2) with the controller cpu; see its log")
+	}
+	return nil
 }
 
 func (d *drone) start(cmd *exec.Cmd, mark string, cgroups *group.Cgroups, limits group.Limits) error {

@@ -10,8 +10,8 @@ import (
 
 // exitText describes how the drone exited, as the predicate of a sentence. The
 // drone must have been ended.
-func (r *Runner) exitText(d *drone, err error) string {
-	limit := fmt.Sprintf("the limit is %s; the operator raises it with --app-memory", size(r.o.Memory))
+func (d *drone) exitText(err error) string {
+	limit := fmt.Sprintf("the limit is %s; raise it by `webhooks apps limits`", size(d.memory))
 	switch text := exitText(err); {
 	case d.group.OutOfMemory():
 		return "needed more memory than an app may have, and was ended (" + limit + ")"

@@ -238,7 +238,7 @@ func (a *application) bury(ctx context.Context, d *drone) string {
 	if lost {
 		return d.slot.title() + " stopped listening on its port, though its process went on"
 	}
-	return d.slot.title() + " " + a.runner.exitText(d, exit)
+	return d.slot.title() + " " + d.exitText(exit)
 }
 
 // booting is the maximum time for which a starting drone occupies a boot slot:

@@ -337,11 +337,34 @@ func TestLeakIsEnded(t *testing.T) {
 	pid := b.report("quiet").Pid
 	b.mustSwitch(b.app("leak", "leak.js"))
 	got := b.await("leak", func(s runner.State) bool { return s.Restarts >= 2 })
-	const limit = "the limit is 400 MiB; the operator raises it with --app-memory"
+	const limit = "the limit is 400 MiB; raise it by `webhooks apps limits`"
 	mention(t, got.Reason, "drone 1 ", limit)
 	mention(t, b.text("leak"), "platform: drone 1 ", limit, "it starts again in 1ms", "it starts again in 2ms", "stderr: ")
 	if again := b.report("quiet").Pid; again != pid {
 		t.Errorf("the other app has pid %d, before %d", again, pid)
+	}
+}
+
+// An app may have other limits than the runner's.
+func TestLimitsOfAnApp(t *testing.T) {
+	t.Parallel()
+	b := setup(t, processes.Options{})
+	spec := b.app("app", "shell.js")
+	spec.Limits = runner.Limits{Memory: 256 << 20, Processes: 100}
+	b.mustSwitch(spec)
+	if got := b.must("app", "ulimit -d"); got != strconv.Itoa(384<<10) {
+		t.Errorf("it may have %s KiB of data", got)
+	}
+	if got := b.must("app", "echo $NODE_OPTIONS"); got != "--max-old-space-size=192" {
+		t.Errorf("NODE_OPTIONS is %q", got)
+	}
+	if got := b.must("app", "ulimit -p 2>/dev/null || ulimit -u"); os.Getuid() == 0 && got != "100" {
+		t.Errorf("it may have %s processes", got)
+	}
+	other := b.app("other", "shell.js")
+	b.mustSwitch(other)
+	if got := b.must("other", "ulimit -d"); got != strconv.Itoa(1<<20) {
+		t.Errorf("another app may have %s KiB of data", got)
 	}
 }
 

@@ -32,8 +32,10 @@ type Options struct {
 	SameUser bool   // run apps as the server's own user, even if that is root
 	FirstUID uint32 // if the server is root, the first of 10,000 ids that apps get as uid and gid; default 50000
 
+	Files int // open files of a process; default 4096
+
+	// The limits of versions that have none of their own.
 	Memory    int64 // bytes of data of a process (RLIMIT_DATA), and of all processes of a drone with a control group; default 1 GiB
-	Files     int   // open files of a process; default 4096
 	Processes int   // processes and threads of an app's own user, and of a drone with a control group; default 512
 
 	Notify func(runner.State) // called after each change of an app's state, one call at a time; must not call the Runner

@@ -109,16 +109,16 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 		return runner.Exit{}, err
 	}
 	d := &drone{
-		slot:    &slot{process: c.Name, command: c.Shell, number: 1},
-		started: r.o.Now(), out: newCapture(c.Name, 1, a.journal, newMask(v.Env), r.o.Now),
+		slot:   &slot{process: c.Name, command: c.Shell, number: 1},
+		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(c.Name, 1, a.journal, newMask(v.Env), r.o.Now),
 	}
 	mark := r.Mark() + rand.Text()
 	if c.Out != nil {
 		cmd.Stdout, cmd.Stderr = c.Out, c.Out
 		cmd.WaitDelay = outputLimit
-		d.group, err = r.cgroups.Start(cmd, mark, r.limits())
+		d.group, err = r.cgroups.Start(cmd, mark, r.limits(v))
 	} else {
-		err = d.start(cmd, mark, r.cgroups, r.limits())
+		err = d.start(cmd, mark, r.cgroups, r.limits(v))
 	}
 	if err != nil {
 		d.out.close()
@@ -140,7 +140,7 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // the command itself has succeeded
 	}
-	return runner.Exit{Code: exitCode(err), Reason: r.exitText(d, err), Detail: d.out.lastText()}, nil
+	return runner.Exit{Code: exitCode(err), Reason: d.exitText(err), Detail: d.out.lastText()}, nil
 }
 
 // exitCode returns the exit code of a process as a shell has it.

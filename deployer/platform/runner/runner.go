@@ -42,6 +42,10 @@ type Runner interface {
 	// ends the command and fails with the error of ctx.
 	Run(ctx context.Context, v Version, c Command) (Exit, error)
 
+	// CheckLimits fails with core.CodePlatformInvalid if the runner can't enforce
+	// limits; its reason says why.
+	CheckLimits(l Limits) error
+
 	// State returns the state of an app; [Stopped] if it is unknown.
 	State(user, app string) State
 	// Pick returns the address, host:port, that the next request to an app goes
@@ -92,7 +96,8 @@ type Version struct {
 	Processes map[string]string // shell commands of the other processes, which have no port, by name
 	Health    string            // path that answers 2xx or 3xx once a drone is ready; if empty, a drone is ready when it accepts connections
 	Env       map[string]string // environment of the app
-	Drones    int               // number of web processes; if there is none, of each other process
+	Limits    Limits
+	Drones    int // number of web processes; if there is none, of each other process
 }
 
 // Same reports whether both are the same version with the same environment: only
@@ -101,6 +106,13 @@ func (v Version) Same(other Version) bool {
 	same := maps.Equal(v.Env, other.Env)
 	v.Env, v.Drones = other.Env, other.Drones
 	return same && reflect.DeepEqual(v, other)
+}
+
+// Limits limit each drone, and each command. What is 0 is the runner's default.
+type Limits struct {
+	Memory    int64   // bytes
+	CPUs      float64 // processors
+	Processes int     // processes and threads
 }
 
 // Command is a command to run once.

@@ -37,6 +37,10 @@ func (c *Cgroups) make(mark string, limits Limits) (*cgroup, error) {
 	return g, nil
 }
 
+// cpuPeriod is the period in microseconds in which a group may use its share of the
+// processors.
+const cpuPeriod = 100_000
+
 // limit sets limits for the sum of all processes in the group. If the memory limit
 // is exceeded, the kernel kills the whole group and not only a part of an app.
 func (g *cgroup) limit(l Limits) error {
@@ -48,6 +52,9 @@ func (g *cgroup) limit(l Limits) error {
 		if swap := set(g.path, "memory.swap.max", "0"); !errors.Is(swap, os.ErrNotExist) { // a kernel without swap
 			err = errors.Join(err, swap)
 		}
+	}
+	if l.CPUs > 0 {
+		err = errors.Join(err, set(g.path, "cpu.max", fmt.Sprintf("%d %d", int(l.CPUs*cpuPeriod), cpuPeriod)))
 	}
 	if l.Processes > 0 {
 		err = errors.Join(err, set(g.path, "pids.max", strconv.Itoa(l.Processes)))

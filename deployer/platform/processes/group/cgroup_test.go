@@ -183,3 +183,23 @@ func TestCgroupLimits(t *testing.T) {
 	}
 	_ = g.End(t.Context(), 0) // it was killed
 }
+
+// What a control group is limited to, as the kernel's files have it.
+func TestCgroupFiles(t *testing.T) {
+	t.Parallel()
+	g := &cgroup{path: t.TempDir()}
+	files := map[string]string{"memory.max": "1048576", "memory.oom.group": "1", "memory.swap.max": "0", "cpu.max": "150000 100000", "pids.max": "7"}
+	for name := range files {
+		if err := os.WriteFile(filepath.Join(g.path, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.limit(Limits{Memory: 1 << 20, CPUs: 1.5, Processes: 7}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		if got, err := os.ReadFile(filepath.Join(g.path, name)); err != nil || string(got) != want {
+			t.Errorf("%s has %q, %v; want %q", name, got, err, want)
+		}
+	}
+}

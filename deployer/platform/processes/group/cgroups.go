@@ -130,6 +130,15 @@ func (c *Cgroups) try(ctx context.Context) error {
 	return g.End(ctx, 0)
 }
 
+// LimitCPUs reports whether the control groups can limit processors.
+func (c *Cgroups) LimitCPUs() bool {
+	if c == nil {
+		return false
+	}
+	has, err := c.holds("cgroup.subtree_control", "cpu")
+	return err == nil && has
+}
+
 // Dir returns the folder of the control groups.
 func (c *Cgroups) Dir() string { return c.dir }
 

@@ -5,10 +5,11 @@ import "strconv"
 // Limits are limits of setrlimit(2) for a command and its descendants; 0 means the
 // server's limit.
 type Limits struct {
-	Files     int   // open files of a process
-	Memory    int64 // bytes of data of a process (RLIMIT_DATA)
-	Processes int   // processes and threads of the whole user; not for the server's own user
-	Private   bool  // created files are accessible to its user only (umask 077)
+	Files     int     // open files of a process
+	CPUs      float64 // processors, if there are control groups
+	Memory    int64   // bytes of data of a process (RLIMIT_DATA)
+	Processes int     // processes and threads of the whole user; not for the server's own user
+	Private   bool    // created files are accessible to its user only (umask 077)
 }
 
 // limited sets the limits and executes the command. Lower limits of the server are

@@ -24,7 +24,7 @@ WEBHOOKS_USER, and your password or API token by WEBHOOKS_PASSWORD or
   webhooks apps restart hello --user dscape`,
 	}
 	return group(cmd, newAppsList(streams), newAppsView(streams), newAppsCreate(streams), newAppsStart(streams), newAppsStop(streams),
-		newAppsRestart(streams), newAppsDestroy(streams), newAppsEnv(streams), newAppsDrones(streams))
+		newAppsRestart(streams), newAppsDestroy(streams), newAppsEnv(streams), newAppsDrones(streams), newAppsLimits(streams))
 }
 
 func newAppsList(streams IO) *cobra.Command {
@@ -197,6 +197,67 @@ If the app runs, the command returns when that many answer.`,
 			}
 			return s.after(ctx, app.Name, "changed the drones of", out.json())
 		})
+	})
+}
+
+func newAppsLimits(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "limits APP",
+		Short: "Show or set the limits of an app",
+		Long: `Shows the limits of an app, or sets those that flags name: memory, processors, and
+processes and threads of each drone, and the number of drones. If the app runs, its
+drones are replaced without losing a request, and the command returns when they
+answer. If they crash with the new limits, those before apply again.`,
+		Example: `  webhooks apps limits hello --user dscape
+  webhooks apps limits hello --memory 512 --cpus 1.5 --user dscape`,
+		Args: exactly(1),
+	}
+	memory := cmd.Flags().Int("memory", 0, "MiB of memory of a drone")
+	cpus := cmd.Flags().Float64("cpus", 0, "processors of a drone; 0 for no limit")
+	processes := cmd.Flags().Int("processes", 0, "processes and threads of a drone")
+	number := cmd.Flags().Int("drones", 0, "number of drones")
+	out := outputFlag(cmd)
+	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
+			change := nodejitsu.Cloud{RAM: *memory, Drones: *number, Processes: *processes}
+			if cmd.Flags().Changed("cpus") {
+				change.CPUs = cpus
+			}
+			for flag, value := range map[string]int{"memory": *memory, "drones": *number, "processes": *processes} {
+				if cmd.Flags().Changed(flag) && value < 1 {
+					return &usageError{fmt.Errorf("--%s: must be positive", flag)}
+				}
+			}
+			if change != (nodejitsu.Cloud{}) {
+				if err := s.client.SetCloud(ctx, s.user, app.Name, []nodejitsu.Cloud{change}); err != nil {
+					return err
+				}
+			}
+			cloud, err := s.client.Cloud(ctx, s.user, app.Name)
+			if err != nil {
+				return err
+			}
+			if len(cloud) == 0 {
+				return fmt.Errorf("%s has no datacenter, so no limits", app.Name)
+			}
+			return s.showLimits(cloud[0], out.json())
+		})
+	})
+}
+
+func (s *session) showLimits(c nodejitsu.Cloud, asJSON bool) error {
+	if asJSON {
+		return s.json(c)
+	}
+	cpus, processes := "no limit", "the platform's default"
+	if c.CPUs != nil {
+		cpus = strconv.FormatFloat(*c.CPUs, 'g', -1, 64)
+	}
+	if c.Processes > 0 {
+		processes = strconv.Itoa(c.Processes)
+	}
+	return s.table([][]string{
+		{"drones", strconv.Itoa(c.Drones)}, {"memory", fmt.Sprintf("%d MiB", c.RAM)}, {"cpus", cpus}, {"processes", processes},
 	})
 }
 

@@ -83,6 +83,14 @@ func TestApps(t *testing.T) {
 	// Drones, stop and start.
 	says("changed the drones of hello: started, 2 of 2 drones", "apps", "drones", "hello", "2")
 	fails(1, "drones", "apps", "drones", "hello", "1000000")
+	says("memory     1024 MiB\n", "apps", "limits", "hello")
+	says("memory     256 MiB\ncpus       no limit\nprocesses  200\n", "apps", "limits", "hello", "--memory", "256", "--processes", "200")
+	says(`"ram": 256`, "apps", "limits", "hello", "--output", "json")
+	fails(1, "64 to 4096 MiB", "apps", "limits", "hello", "--memory", "5000")
+	fails(2, "--drones", "apps", "limits", "hello", "--drones", "0")
+	if got := b.get("hi", "/"); got != "one" {
+		t.Errorf("got %q", got)
+	}
 	says("stopped hello: stopped\n", "apps", "stop", "hello")
 	says("started hello: started, 2 of 2 drones", "apps", "start", "hello")
 	stdout, _ := b.must("apps", "view", "hello", "--output", "json")

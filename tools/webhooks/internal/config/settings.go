@@ -59,6 +59,7 @@ type Config struct {
 	MinReadyTime    time.Duration
 	DrainTimeout    time.Duration
 	AppMemory       int
+	AppMaxMemory    int
 
 	Redis                     []string
 	RedisMaster               string
@@ -143,7 +144,8 @@ func (s *Settings) declare() {
 	declare(s, &c.ReadyTimeout, "ready-timeout", 30*time.Second, positive, "time limit for a new version to accept connections, and for its health path to answer")
 	declare(s, &c.MinReadyTime, "min-ready-time", 5*time.Second, notNegative, "for how long a new version must be up until it gets the requests; if it crashes in that time, its deployment has failed")
 	declare(s, &c.DrainTimeout, "drain-timeout", time.Minute, positive, "time limit for the open requests of a version that was replaced")
-	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that each process of an app may have, and all processes of a drone if the server has control groups")
+	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that each process of an app may have, and all processes of a drone if the server has control groups, unless its owner sets another limit")
+	declare(s, &c.AppMaxMemory, "app-max-memory", 4096, atLeast(64), "largest memory limit in MiB that an owner may set by \"webhooks apps limits\"; at least --app-memory")
 
 	declare(s, &c.Redis, "redis", nil, each(address), "host:port of a Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
 	declare(s, &c.RedisMaster, "redis-master", "", nil, "name of the master at the Sentinels; then --redis lists the Sentinels")
