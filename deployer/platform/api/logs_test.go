@@ -175,7 +175,7 @@ func TestDocument(t *testing.T) {
 		"env": `{"A":"b","N":"1","T":"true"}`, "engines": `{"node":"20.x"}`, "scripts": `{"start":"node server.js"}`,
 		"dependencies": `{}`, "state": `"stopped"`, "drones": `0`, "maxDrones": `1`, "custom": `{"a":[1]}`, "snapshots": `[]`,
 		"active": `null`, "running": `null`, "url": `"http://sub.localhost"`,
-		"config": `{"cloud":[{"datacenter":"local","drones":1,"provider":"webhooks","ram":256}]}`,
+		"config": `{"cloud":[{"datacenter":"local","drones":1,"provider":"webhooks","ram":1024}]}`,
 	})
 	b.refused(400, "no_snapshots", me, "POST /apps/me/app/start", "{}")
 	if got := b.call(me, "POST /apps/me/app/start", "{}").object()["message"]; got != "Cannot start application with no snapshots" {
