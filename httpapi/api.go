@@ -36,6 +36,9 @@ type Options struct {
 	MaxFeeds     int           // feeds at a time; 10,000
 	BodyMemory   int64         // memory of the bodies of all requests, with their copies, in bytes; 256 MiB
 
+	// Dashboard serves the pages for browsers; nil: there are none.
+	Dashboard Dashboard
+
 	// Logins throttles clients that guess credentials; default: one of its own.
 	Logins *throttle.Throttle
 
@@ -126,6 +129,9 @@ func New(o Options) *API {
 			}
 		}
 	}
+	if a.o.Dashboard != nil {
+		a.serveDashboard()
+	}
 	return a
 }
 
@@ -211,7 +217,7 @@ func parseBaseURL(text string) (string, error) {
 		return "", nil
 	}
 	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || base != u.Scheme+"://"+u.Host || !hostForm.MatchString(u.Host) {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || base != u.Scheme+"://"+u.Host || !serve.ValidHost(u.Host) {
 		return "", fmt.Errorf("httpapi: invalid base URL %q: want https://HOST", text)
 	}
 	return base, nil

@@ -14,6 +14,11 @@ func (a *API) changes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	return a.stream(c, user)
+}
+
+// stream streams the changes of a user who is authenticated.
+func (a *API) stream(c *gin.Context, user string) error {
 	query, err := parseFeed(c.Request)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -11,7 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
+	"github.com/nodejitsu/webhooks/httpapi/internal/login"
 )
 
 // travisToken is what Travis CI sent as the whole Authorization header until
@@ -73,32 +74,5 @@ func (a *API) throttled(c *gin.Context, sent *core.Credentials, authenticate fun
 	if sent == nil {
 		return authenticate()
 	}
-	attempt := throttle.Attempt{
-		Address: a.o.Proxies.ThrottleAddr(c.Request), User: sent.Username, Secret: sent.Password.Reveal(),
-	}
-	err := a.o.Logins.Do(c.Request.Context(), attempt, func() (throttle.Outcome, error) {
-		err := authenticate()
-		return outcomeOf(err), err
-	})
-	if wait, ok := errors.AsType[*throttle.WaitError](err); ok {
-		later := core.NewError(core.CodeHTTPTooManyTries, "", nil)
-		later.RetryAfter = wait.After
-		return later
-	}
-	return err
-}
-
-// outcomeOf returns what an error says about the credentials.
-func outcomeOf(err error) throttle.Outcome {
-	if err == nil {
-		return throttle.Right
-	}
-	switch core.AsError(err).Code {
-	case core.CodeNotYou:
-		return throttle.Right
-	case core.CodeUnauthorized, core.CodeBadCreds:
-		return throttle.Wrong
-	default:
-		return throttle.Unknown
-	}
+	return login.Throttled(c.Request, a.o.Logins, a.o.Proxies, *sent, func(context.Context) error { return authenticate() })
 }

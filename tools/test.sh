@@ -46,8 +46,9 @@ fi
 packages=("${modules[@]/#/./}")
 packages=("${packages[@]/%//...}")
 
-# The race detector needs a C compiler; tests start Redis servers of their own.
-needs git node npm go cc redis-server redis-cli
+# The race detector needs a C compiler; tests start Redis servers and a browser of
+# their own.
+needs git node npm go cc redis-server redis-cli chromium
 
 # The program is built without MessagePack; with the same tag here, Gin is compiled
 # once. Go would record the commit, which nothing needs here, and which git refuses

@@ -81,7 +81,7 @@ func (s *Store) find(ctx context.Context, user, id string) (core.Change, error) 
 	return c, wrap("find", id, errors.Join(err, r.err))
 }
 
-// Payload returns an entry's payload as it was received, or core.ErrNotFound.
+// Payload implements status.Log.
 func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -1,6 +1,7 @@
 package coretest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -44,6 +45,7 @@ var _ Store = (*Memory)(nil)
 // record is an entry with its place in the queue.
 type record struct {
 	change   core.Change
+	payload  []byte
 	lane     string // "" for none
 	app      string // that the claim was extended to; "" for none
 	queued   bool
@@ -99,7 +101,7 @@ func (m *Memory) Accept(ctx context.Context, a deploy.Acceptance) (core.Change, 
 	if _, exists := m.entries[a.Entry.ID]; exists {
 		return core.Change{}, false, fmt.Errorf("memory: accept %s: %w", a.Entry.ID, core.ErrConflict)
 	}
-	r := &record{}
+	r := &record{payload: bytes.Clone(a.Payload)}
 	m.entries[a.Entry.ID] = r
 	if a.Key != "" {
 		m.keys[key] = a.Entry.ID

@@ -1,6 +1,7 @@
 package coretest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -35,6 +36,20 @@ func (m *Memory) Entries(ctx context.Context, user, app string, skip, limit int)
 	total := len(all)
 	all = all[min(skip, total):]
 	return all[:min(limit, len(all))], total, nil
+}
+
+// Payload implements status.Log.
+func (m *Memory) Payload(ctx context.Context, id string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.entries[id]
+	if r == nil {
+		return nil, fmt.Errorf("memory: payload of %q: %w", id, core.ErrNotFound)
+	}
+	return bytes.Clone(r.payload), nil
 }
 
 // Changes implements status.Feed.

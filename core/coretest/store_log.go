@@ -3,6 +3,7 @@ package coretest
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -52,6 +53,12 @@ func testLog(f *fixture) {
 	}
 	if c, err := f.s.Entry(f.Context(), "u", want[0]); err != nil || c.Entry.ID != want[0] || c.Seq.IsZero() {
 		f.Errorf("got %+v, %v", c, err)
+	}
+	if payload, err := f.s.Payload(f.Context(), want[0]); err != nil || string(payload) != "{}" {
+		f.Errorf("the payload: got %q, %v", payload, err)
+	}
+	if _, err := f.s.Payload(f.Context(), strings.Repeat("f", 32)); !errors.Is(err, core.ErrNotFound) {
+		f.Errorf("the payload of no entry: %v", err)
 	}
 }
 

@@ -15,6 +15,9 @@ type Log interface {
 	// unless that is "", after skipping skip, at most limit; and how many there
 	// are in total.
 	Entries(ctx context.Context, user, app string, skip, limit int) (page []core.Entry, total int, err error)
+	// Payload returns the payload of an entry as it was received, or
+	// core.ErrNotFound if it is no longer kept.
+	Payload(ctx context.Context, id string) ([]byte, error)
 }
 
 // Feed reads the users' change logs. Implementations may be called concurrently.

@@ -140,3 +140,22 @@ func (s *Service) Entry(ctx context.Context, user, id string) (core.Change, erro
 	}
 	return change, nil
 }
+
+// Payload returns the payload of one of the user's entries as it was received. It
+// fails with [core.CodeStatusNotFound], also if the payload is no longer kept, and
+// with [core.CodeStatusGetByID].
+func (s *Service) Payload(ctx context.Context, user, id string) ([]byte, error) {
+	if _, err := s.Entry(ctx, user, id); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	payload, err := s.o.Log.Payload(ctx, id)
+	switch {
+	case errors.Is(err, core.ErrNotFound):
+		return nil, core.NewError(core.CodeStatusNotFound, "", err)
+	case err != nil:
+		return nil, core.NewError(core.CodeStatusGetByID, "", err)
+	}
+	return payload, nil
+}

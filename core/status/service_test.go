@@ -13,11 +13,14 @@ import (
 type fakeLog struct {
 	entry   func(user, id string) (core.Change, error)
 	entries func(user, app string, skip, limit int) ([]core.Entry, int, error)
+	payload func(id string) ([]byte, error)
 }
 
 func (l fakeLog) Entry(_ context.Context, user, id string) (core.Change, error) {
 	return l.entry(user, id)
 }
+
+func (l fakeLog) Payload(_ context.Context, id string) ([]byte, error) { return l.payload(id) }
 
 func (l fakeLog) Entries(_ context.Context, user, app string, skip, limit int) ([]core.Entry, int, error) {
 	return l.entries(user, app, skip, limit)
@@ -81,6 +84,33 @@ func TestEntry(t *testing.T) {
 		}
 		if _, err := s.Entry(t.Context(), "dscape", "../../etc"); core.CodeOf(err) != core.CodeStatusNotFound {
 			t.Errorf("an invalid id returned %v", err)
+		}
+	}
+}
+
+func TestPayload(t *testing.T) {
+	t.Parallel()
+	id := "2b3de47c2ce04a9dda4d31aac5000bab"
+	for want, fail := range map[core.Code]error{
+		"":                      nil,
+		core.CodeStatusNotFound: fmt.Errorf("bolt: %w", core.ErrNotFound),
+		core.CodeStatusGetByID:  errors.New("down"),
+	} {
+		s := status.New(status.Options{Log: fakeLog{
+			entry: func(user, _ string) (core.Change, error) {
+				if user != "dscape" {
+					return core.Change{}, core.ErrNotFound
+				}
+				return core.Change{}, nil
+			},
+			payload: func(string) ([]byte, error) { return []byte("{}"), fail },
+		}})
+		payload, err := s.Payload(t.Context(), "dscape", id)
+		if core.CodeOf(err) != want || err == nil && string(payload) != "{}" {
+			t.Errorf("got %q, %v, want %q", payload, err, want)
+		}
+		if _, err := s.Payload(t.Context(), "indexzero", id); core.CodeOf(err) != core.CodeStatusNotFound {
+			t.Errorf("another user got %v", err)
 		}
 	}
 }

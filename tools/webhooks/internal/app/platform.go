@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/metrics"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/apps"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
@@ -101,7 +102,7 @@ func clientModule() fx.Option {
 				})
 			},
 			nodejitsu.NewPlatform,
-			func(p *nodejitsu.Platform) deploy.Platform { return p },
+			func(p *nodejitsu.Platform) (deploy.Platform, apps.Platform) { return p, p },
 		),
 	)
 }

@@ -1,0 +1,82 @@
+package dashboard
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// shownPayload is how much of a payload a page shows, in bytes.
+const shownPayload = 256 << 10
+
+// entryPage is what the page of an entry shows.
+type entryPage struct {
+	core.Entry
+	Remedy    string // what to do about the failure
+	Delivery  string // the payload, indented; "" if it is no longer kept
+	Truncated bool   // there is more of it
+	Answer    string // what the API answers
+}
+
+// entry shows an entry: what it was, each step, and what came of it.
+func (d *Dashboard) entry(w http.ResponseWriter, r *http.Request) error {
+	user := visitOf(r).user
+	change, err := d.o.Status.Entry(r.Context(), user, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	p := entryPage{Entry: change.Entry}
+	if p.Error != nil {
+		p.Remedy = core.Remedy(p.Error.Code)
+	}
+	payload, err := d.o.Status.Payload(r.Context(), user, p.ID)
+	switch {
+	case err == nil:
+		p.Delivery, p.Truncated = indented(payload)
+	case core.CodeOf(err) != core.CodeStatusNotFound:
+		return err
+	}
+	line, err := core.NewShortLine(change)
+	if err != nil {
+		return err
+	}
+	p.Answer, _ = indented(line.AppendTo(nil, d.base(r), core.DocNever))
+	title := subject(p.Commit)
+	if title == "" {
+		title = p.Event
+	}
+	return d.render(w, r, http.StatusOK, "entry", title, p)
+}
+
+// indented returns a JSON text for people, and whether it was cut.
+func indented(text []byte) (string, bool) {
+	var out bytes.Buffer
+	if json.Indent(&out, text, "", "  ") != nil {
+		out.Reset()
+		out.Write(text)
+	}
+	if out.Len() <= shownPayload {
+		return out.String(), false
+	}
+	return string(bytes.ToValidUTF8(out.Bytes()[:shownPayload], nil)), true
+}
+
+// release lets a held entry go on, and shows it.
+func (d *Dashboard) release(w http.ResponseWriter, r *http.Request) error {
+	user, id := visitOf(r).user, r.PathValue("id")
+	if _, err := d.o.Deploy.Release(r.Context(), user, id); err != nil {
+		return err
+	}
+	d.log(w, r, "released", "entry_id", id)
+	http.Redirect(w, r, "/-/entries/"+id, http.StatusSeeOther)
+	return nil
+}
+
+// log logs what the user did.
+func (d *Dashboard) log(w http.ResponseWriter, r *http.Request, action string, attributes ...any) {
+	d.o.Logger.InfoContext(r.Context(), "dashboard action", append([]any{
+		"action", action, "user", visitOf(r).user, "uuid", w.Header().Get("X-Api-Uuid"),
+	}, attributes...)...)
+}

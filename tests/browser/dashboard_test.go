@@ -1,0 +1,119 @@
+package browser
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+const travisYML = "language: node_js\nnotifications:\n  webhooks: http://example.com/1/deploy\n"
+
+// The dashboard shows a deployment as it runs, one that is held and one that
+// failed, and releases the held one, while its pages stay open.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	b := open(t)
+
+	// The build of one app waits until the test lets it go on.
+	let := make(chan struct{})
+	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-let:
+		case <-r.Context().Done():
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(func() {
+		gate.CloseClientConnections()
+		gate.Close()
+	})
+	wait := "node -e \\\"console.log('compiling 42 modules');require('node:http').get('" + gate.URL + "',r=>r.resume())\\\""
+
+	b.run(chromedp.Navigate(s.url))
+	b.await("Sign in")
+	b.check("sign-in")
+	b.signIn()
+	b.await("No apps yet")
+	b.check("empty")
+
+	hello := s.repository("hello-world-api")
+	hello.push("Say hello", map[string]string{"package.json": packageJSON("hello-world-api", "node -e 0"), "index.js": node("hello")})
+	b.await("Running", "Say hello")
+
+	hello.push("Greet in three languages", map[string]string{"index.js": "throw new Error('no such language: elvish')"})
+	b.await("Failed", "Greet in three languages")
+
+	hello.git("checkout", "--quiet", "-b", "experiment")
+	hello.push("Try a new router", nil)
+
+	tested := s.repository("tested-api")
+	tested.push("Count visitors", map[string]string{
+		"package.json": packageJSON("tested-api", "node -e 0"), "index.js": node("tested"), ".travis.yml": travisYML,
+	})
+	b.await("Held", "Count visitors")
+
+	slow := s.repository("handbook")
+	slow.push("Explain snapshots", map[string]string{"package.json": packageJSON("handbook", wait), "index.js": node("handbook")})
+	b.await("Deploying", "Upload and build…")
+	b.check("home")
+
+	b.run(chromedp.Click(`//section[@id="latest"]//a[contains(., "Greet in three languages")]`))
+	b.await("Steps", "no such language: elvish", "Failed to start nodejitsu application", "Payload")
+	b.run(chromedp.Click(`#payload summary`))
+	b.await(`"full_name": "dscape/hello-world-api"`)
+	b.run(chromedp.Click(`#payload summary`))
+	b.check("entry-failed")
+
+	b.run(chromedp.Navigate(s.url + "/-/history?status=ignored"))
+	b.await("Ignored", "Try a new router", "experiment")
+	b.run(chromedp.Navigate(s.url + "/-/history"))
+	b.await("Say hello", "Ignored")
+	b.check("history")
+
+	b.run(chromedp.Navigate(s.url + "/-/held"))
+	b.await("Count visitors", "Waits for", "Until")
+	b.check("held")
+	b.run(chromedp.Click(`//button[contains(., "Deploy without waiting")]`))
+	b.await("Count visitors", "Deployed", "Address")
+	b.check("entry-ok")
+
+	// The page of the running deployment follows it to its end.
+	b.run(chromedp.Navigate(s.url), chromedp.Click(`//section[@id="latest"]//a[contains(., "Explain snapshots")]`))
+	b.await("Deploying", "Upload and build")
+	b.check("entry-running")
+	close(let)
+	b.await("Deployed", "compiling 42 modules")
+
+	b.run(chromedp.Navigate(s.url))
+	b.run(chromedp.Click(`//button[contains(., "Sign out")]`))
+	b.await("User name")
+}
+
+// Without JavaScript the pages show the same.
+func TestWithoutJavaScript(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	hello := s.repository("hello-world-api")
+	b := open(t)
+	b.run(chromedp.Navigate(s.url))
+	b.signIn()
+	hello.push("Say hello", map[string]string{"package.json": packageJSON("hello-world-api", "node -e 0"), "index.js": node("hello")})
+	b.await("Running", "Say hello") // with JavaScript, as it is deployed by then
+	b.run(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return chromedp.Void{}, err
+	})
+	for path, want := range map[string]string{"": "Say hello", "/-/history": "ping", "/-/held": "Nothing waits."} {
+		b.run(chromedp.Navigate(s.url + path))
+		if text := b.text(); !strings.Contains(text, want) {
+			t.Errorf("%s has no %q:\n%s", path, want, text)
+		}
+	}
+}
