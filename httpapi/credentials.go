@@ -74,5 +74,5 @@ func (a *API) throttled(c *gin.Context, sent *core.Credentials, authenticate fun
 	if sent == nil {
 		return authenticate()
 	}
-	return login.Throttled(c.Request, a.o.Logins, a.o.Proxies, *sent, func(context.Context) error { return authenticate() })
+	return login.Throttled(c.Request.Context(), a.o.Logins, a.o.Proxies.ThrottleAddr(c.Request), *sent, func(context.Context) error { return authenticate() })
 }

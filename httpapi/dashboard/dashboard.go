@@ -9,6 +9,7 @@ package dashboard
 import (
 	"crypto/hkdf"
 	"crypto/sha256"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -50,6 +51,7 @@ type Dashboard struct {
 	o     Options
 	mux   *http.ServeMux
 	cross *http.CrossOriginProtection
+	pages map[string]*template.Template
 }
 
 // New returns a Dashboard.
@@ -61,7 +63,7 @@ func New(o Options) *Dashboard {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.BaseURL = strings.TrimSuffix(o.BaseURL, "/")
-	d := &Dashboard{o: o, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection()}
+	d := &Dashboard{o: o, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(), pages: parsePages()}
 	if o.BaseURL != "" {
 		// A proxy in front may send another Host than the browser used. An invalid
 		// URL is reported by the API, which has the same setting.

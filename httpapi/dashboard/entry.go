@@ -70,8 +70,7 @@ func (d *Dashboard) release(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d.log(w, r, "released", "entry_id", id)
-	http.Redirect(w, r, "/-/entries/"+id, http.StatusSeeOther)
-	return nil
+	return redirect(w, r, "/-/entries/"+id)
 }
 
 // log logs what the user did.

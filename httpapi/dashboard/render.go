@@ -20,23 +20,19 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// layout has everything that pages have in common, and the contents of each page as
-// a template of its own.
-var layout = template.Must(template.New("layout.html").Funcs(functions()).ParseFS(templateFiles, "templates/*.html"))
-
-// pages are the templates by name, each with its contents as "main".
-var pages = func() map[string]*template.Template {
-	all := map[string]*template.Template{}
+// parsePages returns the templates of the pages by name. Each has what pages have in
+// common, and its own contents as "main".
+func parsePages() map[string]*template.Template {
+	layout := template.Must(template.New("layout.html").Funcs(functions()).ParseFS(templateFiles, "templates/*.html"))
+	pages := map[string]*template.Template{}
 	for _, t := range layout.Templates() {
-		name, ok := strings.CutPrefix(t.Name(), "page ")
-		if !ok {
-			continue
+		if name, ok := strings.CutPrefix(t.Name(), "page "); ok {
+			page := template.Must(layout.Clone())
+			pages[name] = template.Must(page.AddParseTree("main", t.Tree))
 		}
-		page := template.Must(layout.Clone())
-		all[name] = template.Must(page.AddParseTree("main", t.Tree))
 	}
-	return all
-}()
+	return pages
+}
 
 // view is what the layout shows.
 type view struct {
@@ -52,7 +48,7 @@ type view struct {
 func (d *Dashboard) render(w http.ResponseWriter, r *http.Request, code int, name, title string, page any) error {
 	v := visitOf(r)
 	var out bytes.Buffer
-	err := pages[name].ExecuteTemplate(&out, "layout.html", view{
+	err := d.pages[name].ExecuteTemplate(&out, "layout.html", view{
 		Title: title, Path: r.URL.Path, User: v.user, Token: v.token, Now: d.o.Now().UTC(), Page: page,
 	})
 	if err != nil {
@@ -117,5 +113,11 @@ func retryAfter(e *core.Error) string {
 // static responds with a file that pages use.
 func (d *Dashboard) static(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
-	http.ServeFileFS(w, r, staticFiles, "static/"+r.PathValue("file"))
+	http.ServeFileFS(w, r, staticFiles, "static/"+r.PathValue("file")) //nolint:gosec // an embedded file, and no path within it
+}
+
+// redirect sends the browser to a page of ours, by GET.
+func redirect(w http.ResponseWriter, r *http.Request, page string) error {
+	http.Redirect(w, r, page, http.StatusSeeOther) //nolint:gosec // page begins with a slash, and is a path here
+	return nil
 }

@@ -19,7 +19,7 @@ type signInPage struct {
 
 // askToSignIn sends the browser to the page for signing in, and then back. What was
 // not sent by GET has to be sent again.
-func (d *Dashboard) askToSignIn(w http.ResponseWriter, r *http.Request) {
+func askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	next := "/"
 	if r.Method == http.MethodGet {
 		next = r.URL.RequestURI()
@@ -28,14 +28,13 @@ func (d *Dashboard) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	if next != "/" {
 		target += "?next=" + url.QueryEscape(next)
 	}
-	http.Redirect(w, r, target, http.StatusSeeOther)
+	return redirect(w, r, target)
 }
 
 func (d *Dashboard) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	next := nextPage(r.URL.Query().Get("next"))
 	if user, err := d.User(r); err == nil && user != "" {
-		http.Redirect(w, r, next, http.StatusSeeOther)
-		return nil
+		return redirect(w, r, next)
 	}
 	return d.renderSignIn(w, r, http.StatusOK, signInPage{Next: next})
 }
@@ -60,7 +59,7 @@ func (d *Dashboard) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := session{ID: rand.Text(), User: strings.TrimSpace(r.PostFormValue("user")), Password: r.PostFormValue("password")}
 	next := nextPage(r.PostFormValue("next"))
-	err = login.Throttled(r, d.o.Logins, d.o.Proxies, *s.credentials(), func(ctx context.Context) error {
+	err = login.Throttled(r.Context(), d.o.Logins, d.o.Proxies.ThrottleAddr(r), *s.credentials(), func(ctx context.Context) error {
 		account, err := d.o.Auth.Authenticate(ctx, s.credentials())
 		s.User = account.Username
 		return err
@@ -82,8 +81,7 @@ func (d *Dashboard) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.setCookie(w, r, cookieForm, "", -1)
 	d.o.Logger.InfoContext(r.Context(), "signed in", "user", s.User, "uuid", w.Header().Get("X-Api-Uuid"))
-	http.Redirect(w, r, next, http.StatusSeeOther)
-	return nil
+	return redirect(w, r, next)
 }
 
 func signInFailure(failure *core.Error) string {
@@ -105,8 +103,7 @@ func (d *Dashboard) signOut(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	d.setCookie(w, r, cookieSession, "", -1)
-	http.Redirect(w, r, "/-/sign-in", http.StatusSeeOther)
-	return nil
+	return redirect(w, r, "/-/sign-in")
 }
 
 // nextPage returns the page of ours that next names, else the first one.

@@ -129,8 +129,10 @@ type looks struct {
 
 func allLooks() []looks {
 	return []looks{
-		{"desktop-light", 1280, 860, "light"}, {"desktop-dark", 1280, 860, "dark"},
-		{"phone-light", 390, 844, "light"}, {"phone-dark", 390, 844, "dark"},
+		{"desktop-light", 1280, 860, "light"},
+		{"desktop-dark", 1280, 860, "dark"},
+		{"phone-light", 390, 844, "light"},
+		{"phone-dark", 390, 844, "dark"},
 	}
 }
 

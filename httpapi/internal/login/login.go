@@ -5,20 +5,18 @@ package login
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
-// Throttled calls authenticate, which verifies the credentials that r has sent. If
-// there were too many wrong ones from the client's address or for that user, it
+// Throttled calls authenticate, which verifies the credentials of a client. If
+// there were too many wrong ones from its address, see ThrottleAddr of package serve, or for that user, it
 // fails with [core.CodeHTTPTooManyTries] instead.
-func Throttled(r *http.Request, t *throttle.Throttle, proxies serve.Proxies, sent core.Credentials, authenticate func(ctx context.Context) error) error {
-	attempt := throttle.Attempt{Address: proxies.ThrottleAddr(r), User: sent.Username, Secret: sent.Password.Reveal()}
-	err := t.Do(r.Context(), attempt, func() (throttle.Outcome, error) {
-		err := authenticate(r.Context())
+func Throttled(ctx context.Context, t *throttle.Throttle, address string, sent core.Credentials, authenticate func(ctx context.Context) error) error {
+	attempt := throttle.Attempt{Address: address, User: sent.Username, Secret: sent.Password.Reveal()}
+	err := t.Do(ctx, attempt, func() (throttle.Outcome, error) {
+		err := authenticate(ctx)
 		return outcomeOf(err), err
 	})
 	if wait, ok := errors.AsType[*throttle.WaitError](err); ok {
