@@ -63,6 +63,7 @@ func (a *API) table() []route {
 		{"POST /apps/{user}/{app}/start", owner, a.start},
 		{"POST /apps/{user}/{app}/stop", owner, a.stop},
 		{"POST /apps/{user}/{app}/restart", owner, a.restart},
+		{"POST /apps/{user}/{app}/run", owner, a.runCommand},
 		{"GET /apps/{user}/{app}/cloud", owner, a.viewCloud},
 		{"POST /apps/{user}/{app}/cloud", owner, a.setCloud},
 

@@ -55,7 +55,7 @@ func (a *API) uploadSnapshot(c *call) error {
 	if err := http.NewResponseController(c.w).SetWriteDeadline(time.Time{}); err != nil {
 		return err
 	}
-	out := &output{c: c, flush: true}
+	out := &output{c: c, flush: true, trailers: trailerFailure + ", " + trailerRetry + ", " + trailerCode + ", " + trailerDetail}
 	built, err := a.o.Apps.Upload(c.ctx(), c.user, c.app, c.r.PathValue("snapshot"), c.r.URL.Query().Get("root"), &input{c: c}, out)
 	e, refused := errors.AsType[*core.Error](err)
 	switch {
@@ -78,9 +78,10 @@ func (a *API) uploadSnapshot(c *call) error {
 
 // output is a response body of any length. It begins with the first write.
 type output struct {
-	c     *call
-	flush bool // send each write at once
-	begun bool
+	c        *call
+	flush    bool   // send each write at once
+	trailers string // names of the trailers
+	begun    bool
 }
 
 // Write writes p. A client that receives nothing for too long is disconnected.
@@ -104,7 +105,7 @@ func (o *output) begin() error {
 	h := o.c.w.Header()
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
-		h.Set("Trailer", trailerFailure+", "+trailerRetry+", "+trailerCode+", "+trailerDetail)
+		h.Set("Trailer", o.trailers)
 	}
 	o.c.w.WriteHeader(http.StatusOK)
 	return nil

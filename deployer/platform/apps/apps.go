@@ -61,6 +61,7 @@ type Apps struct {
 	current  map[string]string    // what runs, as the runner identifies it; by user/app
 	trials   map[string]*trial    // by user/app
 	reported map[string]time.Time // when a crash was reported; by user/app
+	jobs     map[string]bool      // commands by the clock that are running; by user/app and command
 }
 
 // locks are the locks of an app, each for one caller at a time.
@@ -93,7 +94,7 @@ func New(o Options) (*Apps, error) {
 	}
 	a := &Apps{
 		o: o, docs: docs, locks: map[string]locks{}, current: map[string]string{},
-		trials: map[string]*trial{}, reported: map[string]time.Time{},
+		trials: map[string]*trial{}, reported: map[string]time.Time{}, jobs: map[string]bool{},
 	}
 	a.life, a.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // ends by Close
 	return a, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/bucket"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 )
@@ -114,6 +115,7 @@ type snapshot struct {
 	Fallback  string            `json:"fallback,omitempty"`
 	Health    string            `json:"health,omitempty"`
 	StopFirst bool              `json:"stop_first,omitempty"`
+	Cron      []project.CronJob `json:"cron,omitempty"`
 
 	Package packageFields `json:"package,omitzero"`
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
 )
@@ -40,10 +41,14 @@ func (builder) Build(_ context.Context, s builds.Snapshot, _ io.Writer) (builds.
 	var fields struct {
 		Env      map[string]string
 		Procfile map[string]string // as the file would have it
-		Webhooks struct{ Switch string }
+		Webhooks struct {
+			Switch string
+			Cron   []project.CronJob
+		}
 	}
 	_ = json.Unmarshal(text, &fields) // an environment that can't be is not read
 	done.Env, done.StopFirst = fields.Env, fields.Webhooks.Switch != ""
+	done.Cron = fields.Webhooks.Cron
 	for name, command := range fields.Procfile {
 		if name == "release" {
 			done.Release = command

@@ -195,7 +195,8 @@ func (a *Apps) bringBack(ctx context.Context, d document, why crash) error {
 	return nil
 }
 
-// Resume starts what ran when the server stopped, and does not wait for it.
+// Resume starts what ran when the server stopped, and does not wait for it. From
+// then on commands are run by the clock.
 func (a *Apps) Resume(ctx context.Context) error {
 	all, err := a.docs.all("")
 	if err != nil {
@@ -209,6 +210,7 @@ func (a *Apps) Resume(ctx context.Context) error {
 			a.o.Logger.ErrorContext(ctx, "resuming an app failed", "user", d.User, "app", d.Name, "error", err)
 		}
 	}
+	a.background(a.followClock)
 	return nil
 }
 

@@ -171,7 +171,7 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 	}
 	result := Result{
 		Dir: filepath.Join(g.Dir, g.project.App.Dir), Node: g.node.path, NodeVersion: g.node.version.String(),
-		Web: start.Web, Processes: start.Processes, Release: start.Release, Fallback: start.Fallback, Health: g.project.App.Package.Health, StopFirst: g.project.App.Package.StopFirst,
+		Web: start.Web, Processes: start.Processes, Release: start.Release, Fallback: start.Fallback, Health: g.project.App.Package.Health, StopFirst: g.project.App.Package.StopFirst, Cron: g.project.App.Package.Cron,
 		Env: start.Env, Package: g.project.App.Package.All(),
 	}
 	maps.Copy(result.Env, g.project.App.Package.Env)
@@ -200,6 +200,9 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(start.Processes)) {
 		g.out.say("The process %s is started by: %.200s", name, start.Processes[name])
+	}
+	for _, job := range result.Cron {
+		g.out.say("By the clock (UTC) %s: %.200s", job.Schedule, job.Command)
 	}
 	return result, nil
 }

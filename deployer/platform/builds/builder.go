@@ -14,6 +14,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/depcache"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 )
 
 // Snapshot is what to build.
@@ -54,6 +55,7 @@ type Result struct {
 	Static    string            // folder of a static site, below Dir; "" if it is not a static site
 	Fallback  string            // file below Static that answers unknown paths; "" for none
 	Health    string            // path that answers 2xx or 3xx once the app is ready; "" for none
+	Cron      []project.CronJob // commands that are run by the clock
 	StopFirst bool              // no two versions of the app may run at the same time
 }
 

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/cron"
 )
 
 const (
@@ -39,6 +41,7 @@ type Package struct {
 	Config          map[string]string // npm's
 	Health          string            // path that answers 2xx or 3xx once the app is ready; "" for none
 	Static          string            // folder of a static site; "" for none
+	Cron            []CronJob         // commands that are run by the clock
 	StopFirst       bool              // no two versions of the app may run at the same time
 	Fallback        string            // file of a static site that answers unknown paths; "" for none
 
@@ -84,8 +87,40 @@ func parsePackage(text []byte) (Package, error) {
 	}
 	ours := object(raw["webhooks"])
 	p.Static, p.Fallback = word(ours["static"]), word(ours["fallback"])
+	if p.Cron, err = cronJobs(ours["cron"]); err != nil {
+		return Package{}, err
+	}
 	p.StopFirst = word(ours["switch"]) == stopFirst
 	return p, nil
+}
+
+// CronJob is a command that is run by the clock, in UTC.
+type CronJob struct {
+	Schedule string `json:"schedule"`
+	Command  string `json:"command"`
+}
+
+// maxCron limits the number of commands that are run by the clock.
+const maxCron = 20
+
+// cronJobs reads a list of commands with their schedules.
+func cronJobs(field json.RawMessage) ([]CronJob, error) {
+	if field == nil {
+		return nil, nil
+	}
+	var jobs []CronJob
+	if json.Unmarshal(field, &jobs) != nil || len(jobs) > maxCron {
+		return nil, fmt.Errorf("webhooks.cron: want a list of at most %d objects such as {\"schedule\": \"0 3 * * *\", \"command\": \"node clean.js\"}", maxCron)
+	}
+	for _, job := range jobs {
+		if strings.TrimSpace(job.Command) == "" {
+			return nil, errors.New("webhooks.cron: a command is missing")
+		}
+		if _, err := cron.Parse(job.Schedule); err != nil {
+			return nil, fmt.Errorf("webhooks.cron: invalid schedule %.100q: %w", job.Schedule, err)
+		}
+	}
+	return jobs, nil
 }
 
 // Script returns a script's command, "" if there is none.

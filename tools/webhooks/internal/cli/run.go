@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newRun(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run APP COMMAND…",
+		Short: "Run a command once as an app",
+		Long: `Runs a command as the app, with the code and the environment of the version that
+runs, in a process of its own without a port. Its output is printed as it comes, and
+its exit code is the one of webhooks. Ctrl-C ends it.
+
+A single argument is a command of the shell. Several are a program with its
+arguments; put -- before them if one begins with a dash.`,
+		Example: `  webhooks run hello 'ls -l $DATA_DIR' --user dscape
+  webhooks run hello --user dscape -- npx prisma migrate status`,
+		Args: atLeast(2),
+	}
+	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
+		if err := checkName("an app", args[0]); err != nil {
+			return err
+		}
+		command := args[1]
+		if len(args) > 2 {
+			words := make([]string, len(args)-1)
+			for i, arg := range args[1:] {
+				words[i] = shellWord(arg)
+			}
+			command = strings.Join(words, " ")
+		}
+		code, err := s.client.RunCommand(ctx, s.user, args[0], command, s.streams.Stdout)
+		if err != nil {
+			return err
+		}
+		if code != 0 {
+			return exitCode(code)
+		}
+		return nil
+	})
+}
+
+// shellWord returns an argument as one word of a shell.
+func shellWord(arg string) string {
+	plain := strings.Trim(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./,:@%") == ""
+	if plain && arg != "" {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
