@@ -31,6 +31,9 @@ needs() {
 		node) packages+=(nodejs) ;;
 		cc) packages+=(gcc libc6-dev) ;;
 		redis-cli) packages+=(redis-tools) ;;
+		systemd-analyze) packages+=(systemd) ;;
+		ip) packages+=(iproute2) ;;
+		setpriv | unshare) packages+=(util-linux) ;;
 		*) packages+=("$program") ;;
 		esac
 	done

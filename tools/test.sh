@@ -49,6 +49,8 @@ packages=("${packages[@]/%//...}")
 # The race detector needs a C compiler; tests start Redis servers and a browser of
 # their own.
 needs git node npm go cc redis-server redis-cli chromium
+# The packages are installed, and their unit is checked.
+needs systemd-analyze unshare setpriv ip
 
 # The program is built without MessagePack; with the same tag here, Gin is compiled
 # once. Go would record the commit, which nothing needs here, and which git refuses

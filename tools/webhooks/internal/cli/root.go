@@ -43,6 +43,9 @@ func Run(ctx context.Context, streams IO, version string) int {
 	return 1
 }
 
+// Root returns the command of the program, for its manual.
+func Root() *cobra.Command { return newRoot(IO{}, "") }
+
 // exitCode is the failure of a command that has printed its message already.
 type exitCode int
 
