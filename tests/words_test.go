@@ -22,7 +22,7 @@ type word struct {
 func words() []word {
 	return []word{
 		{`\w+ (?:is|are|was|were) none\b`, "invalid X: want Y", []string{"there is none", "there are none", "there was none", "There is none", "There are none"}},
-		{`\w+ (?:is|are|was|were) no [a-z]+`, "is not a", []string{"there is no ", "there are no ", "there was no ", "there were no ", "There is no ", "There are no ", " no longer", " no more", " no different"}},
+		{`\w+ (?:is|are|was|were) no [a-z]+`, "is not a", []string{"there is no ", "there are no ", "there was no ", "there were no ", "There is no ", "There are no ", "There was no ", "There were no ", " no longer", " no more", " no different"}},
 		{`(?:^\s*(?:// )?|[.;:] )Where [a-z]+`, "if", nil},
 		{`\b(?:only|even|also|else|except|but) where\b`, "if", nil},
 		{`\bwhere (?:there (?:is|are|was)|nothing|nobody|it can|it fails|that fails|none)\b`, "if", nil},

@@ -60,7 +60,7 @@ func reason(change map[string]any) string {
 	return text
 }
 
-// What is known of GitHub's runs when a push comes decides about it. No event tells of
+// What is known of GitHub's runs when a push comes decides about it. No event reports
 // them: they are found by looking.
 func TestChecksThatAreFound(t *testing.T) {
 	t.Parallel()
@@ -155,7 +155,7 @@ func TestADayOfARepositoryWithActions(t *testing.T) {
 	repo.run(t, ci)
 	waits(id, "Waits for a run of e2e.yml, the status cover")
 
-	// A schedule of the same concurrency group cancels the run, which is no verdict.
+	// A schedule of the same concurrency group cancels the run, which decides nothing.
 	e2e := repo.run(t, sim.Run{SHA: first, Path: ".github/workflows/e2e.yml", Conclusion: "cancelled"})
 	waits(id, "e2e.yml, run 4712, to be run again: it was cancelled")
 	e2e.Attempt, e2e.Status, e2e.Conclusion = 2, "completed", "failure"
