@@ -32,7 +32,7 @@ func write(folder string) error {
 	root := cli.Root()
 	root.DisableAutoGenTag = true // its date would make each build differ
 	man := filepath.Join(folder, "man")
-	if err := os.MkdirAll(man, 0o750); err != nil {
+	if err := os.MkdirAll(man, 0o750); err != nil { //nolint:gosec // a folder that the developer names
 		return err
 	}
 	// The date of the pages, fixed for the same reason.
