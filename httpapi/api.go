@@ -27,14 +27,16 @@ type Options struct {
 	Auth    Auth
 	NewUUID func() string // a fresh UUID, version 7, for each request
 
-	Version      string        // of the API, semantic; "1.0.0"
-	BaseURL      string        // scheme and host of links, such as "https://example.com"; "": those of the request
-	Proxies      serve.Proxies // whose X-Forwarded-For and -Proto are believed; none
-	Wait         time.Duration // how long the response to a delivery waits for the outcome; 8 s, negative: not at all
-	MaxWait      time.Duration // what a client may ask for instead; 60 s
-	WriteTimeout time.Duration // for one write to the reader of a feed; 10 s
-	MaxFeeds     int           // feeds at a time; 10,000
-	BodyMemory   int64         // memory of the bodies of all requests, with their copies, in bytes; 256 MiB
+	Version       string        // of the API, semantic; "1.0.0"
+	BaseURL       string        // scheme and host of links, such as "https://example.com"; "": those of the request
+	Proxies       serve.Proxies // whose X-Forwarded-For and -Proto are believed; none
+	Wait          time.Duration // how long the response to a delivery waits for the outcome; 8 s, negative: not at all
+	MaxWait       time.Duration // what a client may ask for instead; 60 s
+	WriteTimeout  time.Duration // for one write to the reader of a feed; 10 s
+	MaxFeeds      int           // feeds at a time; 10,000
+	MaxDeliveries int           // deliveries that are being accepted at a time; 256
+	MaxWaiting    int           // deliveries that wait for these; more are refused at once; 2,048
+	BodyMemory    int64         // memory of the bodies of all requests, with their copies, in bytes; 256 MiB
 
 	// Dashboard serves the pages for browsers; nil: there are none.
 	Dashboard Dashboard
@@ -70,6 +72,12 @@ func (o Options) withDefaults() Options {
 	if o.MaxFeeds <= 0 {
 		o.MaxFeeds = 10_000
 	}
+	if o.MaxDeliveries <= 0 {
+		o.MaxDeliveries = 256
+	}
+	if o.MaxWaiting <= 0 {
+		o.MaxWaiting = 2048
+	}
 	if o.BodyMemory <= 0 {
 		o.BodyMemory = 256 << 20
 	}
@@ -89,7 +97,8 @@ type API struct {
 	invalid error  // of Options
 	engine  *gin.Engine
 
-	bodies memoryBudget
+	bodies     memoryBudget
+	deliveries *admission
 
 	throttled429, shed503 *episode.Episode // what is logged of refused requests
 	failedMu              sync.Mutex
@@ -107,6 +116,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{o: o.withDefaults(), engine: gin.New()}
 	a.bodies.total = a.o.BodyMemory
+	a.deliveries = newAdmission(a.o.MaxDeliveries, a.o.MaxWaiting)
 	a.failed = map[core.Code]*episode.Episode{}
 	a.throttled429 = episode.New(a.o.Logger, slog.LevelWarn, "logins throttled")
 	a.shed503 = episode.New(a.o.Logger, slog.LevelWarn, "requests refused as unavailable")

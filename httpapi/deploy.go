@@ -31,7 +31,7 @@ func (a *API) deploy(c *gin.Context) error {
 // deliver reads a delivery and passes it on. When it returns, the body is not in
 // memory any more.
 func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
-	if err := a.o.Deploy.Admit(); err != nil {
+	if err := a.admit(); err != nil {
 		return receipt, err
 	}
 	query, err := url.ParseQuery(c.Request.URL.RawQuery)
@@ -51,6 +51,11 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	if err != nil {
 		return receipt, err
 	}
+	leave, err := a.deliveries.enter(c.Request.Context())
+	if err != nil {
+		return receipt, err
+	}
+	defer leave()
 	delivery, err := core.NewDelivery(senderHeader(c.Request.Header), body)
 	if err != nil {
 		return receipt, err
@@ -62,6 +67,15 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 		return err
 	})
 	return receipt, err
+}
+
+// admit fails if another delivery would be refused now, so that no more of it is
+// read.
+func (a *API) admit() error {
+	if a.deliveries.full() {
+		return core.NewError(core.CodeHTTPUnavailable, "", nil)
+	}
+	return a.o.Deploy.Admit()
 }
 
 // release lets a held entry go on. It waits for the outcome only if the client

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -19,6 +20,7 @@ import (
 type load struct {
 	address     string // host:port
 	connections int
+	warm        time.Duration // before the period, while the connections are opened; what is answered then does not count
 	period      time.Duration
 	every       time.Duration              // between two requests of a connection; 0: at once
 	request     func(buf *bytes.Buffer)    // writes the next request, whole
@@ -32,6 +34,7 @@ type answers struct {
 	other    int
 	elapsed  time.Duration
 	latency  []time.Duration // of those that were ok, sorted
+	refusals []time.Duration // of those that were refused, sorted
 	firstBad string          // the first answer that was not expected
 }
 
@@ -44,12 +47,20 @@ func (a answers) quantile(q float64) time.Duration {
 	return a.latency[min(int(q*float64(len(a.latency))), len(a.latency)-1)]
 }
 
+// refusal returns the median time to a refusal.
+func (a answers) refusal() time.Duration {
+	if len(a.refusals) == 0 {
+		return 0
+	}
+	return a.refusals[len(a.refusals)/2]
+}
+
 // run sends the load. It speaks HTTP by hand, so that what it uses itself of
 // the machine is small beside what it measures.
 func (l load) run(ctx context.Context) (answers, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.period)
+	ctx, cancel := context.WithTimeout(ctx, l.warm+l.period)
 	defer cancel()
-	begin := time.Now()
+	begin := time.Now().Add(l.warm)
 	var (
 		mu    sync.Mutex
 		total answers
@@ -58,13 +69,14 @@ func (l load) run(ctx context.Context) (answers, error) {
 	)
 	for range l.connections {
 		wg.Go(func() {
-			mine, err := l.connection(ctx)
+			mine, err := l.connection(ctx, begin)
 			mu.Lock()
 			defer mu.Unlock()
 			total.ok += mine.ok
 			total.refused += mine.refused
 			total.other += mine.other
 			total.latency = append(total.latency, mine.latency...)
+			total.refusals = append(total.refusals, mine.refusals...)
 			if total.firstBad == "" {
 				total.firstBad = mine.firstBad
 			}
@@ -74,8 +86,9 @@ func (l load) run(ctx context.Context) (answers, error) {
 		})
 	}
 	wg.Wait()
-	total.elapsed = time.Since(begin)
+	total.elapsed = max(time.Since(begin), time.Millisecond)
 	slices.Sort(total.latency)
+	slices.Sort(total.refusals)
 	if total.ok == 0 {
 		return total, errors.Join(fmt.Errorf("no request was answered as expected; the first other answer: %q", total.firstBad), first)
 	}
@@ -83,14 +96,15 @@ func (l load) run(ctx context.Context) (answers, error) {
 }
 
 // connection is one of them. A connection that the server closes is opened
-// again.
-func (l load) connection(ctx context.Context) (answers, error) {
+// again, and a request that was refused is sent again. Answers count from since on.
+func (l load) connection(ctx context.Context, since time.Time) (answers, error) {
 	var (
 		a      answers
 		conn   net.Conn
 		reader *bufio.Reader
 		buf    bytes.Buffer
 		err    error
+		again  bool
 	)
 	defer func() {
 		if conn != nil {
@@ -105,15 +119,19 @@ func (l load) connection(ctx context.Context) (answers, error) {
 			_ = conn.SetDeadline(time.Now().Add(l.period + time.Minute))
 			reader = bufio.NewReaderSize(conn, 16<<10)
 		}
-		buf.Reset()
-		l.request(&buf)
+		if !again {
+			buf.Reset()
+			l.request(&buf)
+		}
 		begin := time.Now()
 		if _, err = conn.Write(buf.Bytes()); err == nil {
 			var status int
 			var body []byte
 			var closes bool
 			if status, body, closes, err = readAnswer(reader); err == nil {
-				a.count(l.want, status, body, time.Since(begin))
+				if again = status == http.StatusServiceUnavailable; begin.After(since) {
+					a.count(l.want, status, body, time.Since(begin))
+				}
 			}
 			if closes {
 				err = io.EOF
@@ -145,8 +163,9 @@ func (a *answers) count(want func(int) bool, status int, body []byte, latency ti
 	case want(status):
 		a.ok++
 		a.latency = append(a.latency, latency)
-	case status == 503:
+	case status == http.StatusServiceUnavailable:
 		a.refused++
+		a.refusals = append(a.refusals, latency)
 	default:
 		a.other++
 		if a.firstBad == "" {
