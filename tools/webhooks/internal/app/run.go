@@ -50,6 +50,7 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 		_, _ = fmt.Fprintln(stderr, "webhooks: the data folder:", err)
 		return 1
 	}
+	tuneGC()
 	gin.SetMode(gin.ReleaseMode) // a global of Gin, which prints warnings otherwise
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
