@@ -110,11 +110,9 @@ func (s *Service) verify(ctx context.Context, f Forge, login string, token core.
 
 // keep stores the token, in the place of the one for the same forge and app.
 func (s *Service) keep(ctx context.Context, user string, p Pairing, token core.Secret) error {
-	reading, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	tokens, err := s.o.Accounts.Tokens(reading, user, true)
+	tokens, err := s.tokens(ctx, user)
 	if err != nil {
-		return core.NewError(core.CodeGetUserFailed, "", err)
+		return err
 	}
 	writing, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"time"
 
@@ -13,7 +14,8 @@ type Options struct {
 	Accounts Accounts
 	Forges   []Forge // the first one of a kind is meant if no host is named
 
-	Timeout time.Duration // for one call of a port; 10 s
+	Timeout   time.Duration // for one call of a port; 10 s
+	NewSecret func() string // makes a secret that can't be guessed; crypto/rand.Text
 }
 
 // Service authenticates users. It may be used concurrently.
@@ -23,6 +25,9 @@ type Service struct{ o Options }
 func New(o Options) *Service {
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
+	}
+	if o.NewSecret == nil {
+		o.NewSecret = rand.Text
 	}
 	return &Service{o}
 }

@@ -84,6 +84,12 @@ func (d *Dashboard) routes() {
 	d.mux.HandleFunc("GET /-/held", d.signedIn(d.held))
 	d.mux.HandleFunc("GET /-/entries/{id}", d.signedIn(d.entry))
 	d.mux.HandleFunc("POST /-/entries/{id}/release", d.signedIn(d.release))
+	d.mux.HandleFunc("GET /-/apps/{app}", d.signedIn(d.app))
+	d.mux.HandleFunc("GET /-/apps/{app}/log", d.signedIn(d.appLog))
+	d.mux.HandleFunc("POST /-/apps/{app}/{action}", d.signedIn(d.changeApp))
+	d.mux.HandleFunc("GET /-/connect", d.signedIn(d.connect))
+	d.mux.HandleFunc("POST /-/connect/secret", d.signedIn(d.addSecret))
+	d.mux.HandleFunc("POST /-/connect/pair", d.signedIn(d.pair))
 	d.mux.HandleFunc("/", d.page(func(http.ResponseWriter, *http.Request) error { return errNotFound() }))
 }
 

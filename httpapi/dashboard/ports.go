@@ -26,15 +26,32 @@ type Deploy interface {
 	Release(ctx context.Context, user, id string) (core.Change, error)
 }
 
-// Auth verifies passwords; *auth.Service implements it.
+// Auth verifies passwords and keeps secrets; *auth.Service implements it.
 type Auth interface {
 	// Authenticate verifies c.
 	Authenticate(ctx context.Context, c *core.Credentials) (core.Account, error)
+	// Secrets returns the names of the user's webhook secrets.
+	Secrets(ctx context.Context, user string) ([]string, error)
+	// AddSecret makes a webhook secret whose deliveries ask for t.
+	AddSecret(ctx context.Context, user, name string, t core.Target) (core.Secret, error)
+	// Forges returns the forges that accounts can be paired with.
+	Forges() []auth.Forge
+	// Pair keeps an access token for a forge.
+	Pair(ctx context.Context, user string, p auth.Pair) (auth.Pairing, error)
 }
 
 // Apps reads and changes what runs; *apps.Service implements it.
 type Apps interface {
 	List(ctx context.Context, user string) ([]apps.App, error)
+	Get(ctx context.Context, user, app string) (apps.App, error)
+	Logs(ctx context.Context, user, app string, n int) ([]apps.Line, error)
+	Restart(ctx context.Context, user, app string) error
+	Stop(ctx context.Context, user, app string) error
+	Rollback(ctx context.Context, user, app, snapshot string) error
+	SetVariable(ctx context.Context, user, app, name, value string) error
+	RemoveVariable(ctx context.Context, user, app, name string) error
+	AddDomain(ctx context.Context, user, app, domain string) error
+	RemoveDomain(ctx context.Context, user, app, domain string) error
 }
 
 var (

@@ -97,10 +97,15 @@ func statusOf(code core.Code) int {
 		return http.StatusNotFound
 	case core.CodeNotHeld, core.CodeConflict, core.CodePlatformAppConflict, core.CodePlatformHostConflict, core.CodePlatformSnapshotConflict:
 		return http.StatusConflict
+	case core.CodeGetUserFailed, core.CodeUpdateUserFailed:
+		return http.StatusInternalServerError
 	case core.CodePlatformInvalid, core.CodePlatformStartFailed, core.CodePlatformNoSnapshots:
 		return http.StatusUnprocessableEntity
 	case core.CodePlatformBusy, core.CodeAuthServerDown, core.CodeHTTPUnavailable, core.CodePlatformNoSpace:
 		return http.StatusServiceUnavailable
+	}
+	if strings.HasPrefix(string(code), "auth:") { // a token or a name that is not right
+		return http.StatusUnprocessableEntity
 	}
 	return http.StatusInternalServerError
 }

@@ -108,7 +108,7 @@ func (d *Dashboard) signOut(w http.ResponseWriter, r *http.Request) error {
 
 // nextPage returns the page of ours that next names, else the first one.
 func nextPage(next string) string {
-	if !strings.HasPrefix(next, Prefix) || strings.HasPrefix(next, PathFeed) || strings.ContainsAny(next, "\\\r\n") {
+	if !strings.HasPrefix(next, Prefix) || strings.HasPrefix(next, PathFeed) || strings.Contains(next, "..") || strings.ContainsAny(next, "\\\r\n") {
 		return "/"
 	}
 	return next

@@ -10,6 +10,9 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
 const travisYML = "language: node_js\nnotifications:\n  webhooks: http://example.com/1/deploy\n"
@@ -83,6 +86,40 @@ func TestDashboard(t *testing.T) {
 	b.run(chromedp.Click(`//button[contains(., "Deploy without waiting")]`))
 	b.await("Count visitors", "Deployed", "Address")
 	b.check("entry-ok")
+
+	// An app's page.
+	b.run(chromedp.Navigate(s.url + "/-/apps/hello-world-api"))
+	b.await("Running", "1.0.0-", "Runs", "Badge", "hello-world-api.svg")
+	b.run(chromedp.SetValue(`input[name=name]`, "API_TOKEN"), chromedp.SetValue(`input[name=value]`, "tr0ub4dor"), chromedp.Submit(`input[name=value]`))
+	b.await("The environment was changed", "API_TOKEN hidden")
+	b.run(chromedp.SetValue(`input[name=domain]`, "Hello.Example.com."), chromedp.Submit(`input[name=domain]`))
+	b.await("The domains were changed", "hello.example.com")
+	b.check("app")
+	if html := evaluate[string](b, `document.documentElement.outerHTML`); strings.Contains(html, "tr0ub4dor") {
+		t.Error("the page has the value of a secret")
+	}
+	b.run(chromedp.Click(`//button[contains(., "Restart")]`))
+	b.await("The app was restarted")
+	b.run(chromedp.Click(`//a[contains(., "Log")]`))
+	b.await("listening on")
+	b.check("log")
+	if got := s.get("http://hello-world-api.localhost/"); got != "hello" {
+		t.Errorf("the app answers %q", got)
+	}
+	b.await("GET /") // it follows
+
+	// Connecting a repository: what the page says to enter deploys.
+	b.run(chromedp.Navigate(s.url + "/-/connect"))
+	b.await("Make a secret", "GitHub")
+	b.check("connect")
+	b.run(chromedp.SetValue(`main input[name=name]`, "blog"), chromedp.Submit(`main input[name=name]`))
+	b.await("Payload URL", "The secret is not shown again")
+	b.check("connected")
+	blog := s.repositoryFor("blog", evaluate[string](b, `document.getElementById("hook-url").textContent`),
+		sim.HookOptions{ContentType: "json", Secret: core.NewSecret(evaluate[string](b, `document.getElementById("hook-secret").textContent`))})
+	b.run(chromedp.Navigate(s.url))
+	blog.push("Write about hooks", map[string]string{"package.json": packageJSON("blog", "node -e 0"), "index.js": node("blog")})
+	b.await("Write about hooks", "blog.localhost")
 
 	// The page of the running deployment follows it to its end.
 	b.run(chromedp.Navigate(s.url), chromedp.Click(`//section[@id="latest"]//a[contains(., "Explain snapshots")]`))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ type server struct {
 	t      *testing.T
 	github *sim.Server
 	url    string // of the API and the dashboard
+	apps   string // where the apps are reached, by the header Host
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -88,21 +90,23 @@ func serve(t *testing.T) *server {
 			t.Logf("log of the server:\n%s", s.stderr())
 		}
 	})
-	announced := make(chan string, 1)
+	announced := make(chan map[string]string, 1)
 	go func() {
+		found := map[string]string{}
 		lines := bufio.NewScanner(stdout)
-		for lines.Scan() {
-			if name, address, _ := strings.Cut(lines.Text(), " "); name == "webhooks" {
-				announced <- strings.TrimSpace(address)
-				break
-			}
+		for len(found) < 3 && lines.Scan() {
+			name, address, _ := strings.Cut(lines.Text(), " ")
+			found[name] = strings.TrimSpace(address)
 		}
+		announced <- found
 		_, _ = io.Copy(io.Discard, stdout)
 		_ = cmd.Wait()
 		close(exited)
 	}()
 	select {
-	case s.url = <-announced:
+	case found := <-announced:
+		s.url = found["webhooks"]
+		s.apps = "http://127.0.0.1" + found["apps"][strings.LastIndexByte(found["apps"], ':'):]
 	case <-exited:
 		t.Fatalf("the server did not start:\n%s", s.stderr())
 	case <-time.After(patience):
@@ -137,8 +141,19 @@ type repository struct {
 	name, work, remote string
 }
 
-// repository creates a repository with a webhook.
+// repository creates a repository with a webhook that sends Basic auth.
 func (s *server) repository(name string) *repository {
+	s.t.Helper()
+	hook, err := url.Parse(s.url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	hook.User = url.UserPassword(user, password)
+	return s.repositoryFor(name, hook.JoinPath("/1/deploy").String(), sim.HookOptions{ContentType: "json"})
+}
+
+// repositoryFor creates a repository with a webhook.
+func (s *server) repositoryFor(name, hook string, o sim.HookOptions) *repository {
 	s.t.Helper()
 	remote, err := s.github.CreateRepository(s.t.Context(), user, name, false)
 	if err != nil {
@@ -146,16 +161,35 @@ func (s *server) repository(name string) *repository {
 	}
 	r := &repository{s: s, name: name, work: s.t.TempDir(), remote: remote}
 	r.git("init", "--quiet", "--initial-branch", "main")
-	hook, err := url.Parse(s.url)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	hook.User = url.UserPassword(user, password)
-	ping, err := s.github.Hook(s.t.Context(), user, name, hook.JoinPath("/1/deploy").String(), sim.HookOptions{ContentType: "json"})
-	if err != nil || ping.Status != 200 {
+	ping, err := s.github.Hook(s.t.Context(), user, name, hook, o)
+	if err != nil || ping.Status != http.StatusOK {
 		s.t.Fatalf("the ping: %d %s, %v", ping.Status, ping.Body, err)
 	}
 	return r
+}
+
+// get returns what an app answers.
+func (s *server) get(address string) string {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.apps, http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Host = u.Host
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (r *repository) git(args ...string) {
@@ -189,7 +223,7 @@ func (r *repository) push(message string, files map[string]string) {
 // node returns an app that answers with a text.
 func node(text string) string {
 	return `console.log('listening on', process.env.PORT);
-require('node:http').createServer((q, r) => r.end('` + text + `')).listen(process.env.PORT);
+require('node:http').createServer((q, r) => { console.log(q.method, q.url); r.end('` + text + `') }).listen(process.env.PORT);
 `
 }
 
