@@ -112,6 +112,8 @@ func (b *Builder) environ(c command, home, tmp string) []string {
 	maps.Copy(env, b.o.Env)
 	maps.Copy(env, c.env)
 	env["HOME"], env["TMPDIR"] = home, tmp
+	env["USER"] = group.NameOf(c.as)
+	env["LOGNAME"] = env["USER"]
 	env["PATH"] = strings.Join(append(slices.Clone(c.path), systemPath), ":")
 	list := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {

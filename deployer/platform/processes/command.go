@@ -108,6 +108,7 @@ func environ(v runner.Version, limits group.Limits, port int, own folders) []str
 	}
 	env["SUBDOMAIN"] = v.Subdomain
 	env["HOME"], env["DATA_DIR"] = own.home, own.home
+	env["USER"], env["LOGNAME"] = own.user, own.user
 	env["TMPDIR"] = own.tmp
 	env["NODE_OPTIONS"] = nodeOptions(env["NODE_OPTIONS"], limits.Memory)
 	if env["PM2_HOME"] == "" {

@@ -25,7 +25,8 @@
 // twice.
 //
 // If the server is root, each app has its own user, which is not reused while
-// others are free. Processes of an app cannot gain privileges (no_new_privs, no
+// others are free. It finds itself in the user database under the name app, in a
+// mount namespace of its own, if the server may mount files. Processes of an app cannot gain privileges (no_new_privs, no
 // capabilities, no user namespaces), files they create are accessible to their
 // user only (umask 077), and they have a lower CPU priority than the server.
 //

@@ -74,6 +74,11 @@ func (r *Runner) Start(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("processes: ending processes of a previous server: %w", err), r.unlock())
 	}
 	r.openCgroups(ctx)
+	if r.OwnUsers() {
+		if err := group.CheckAccounts(); err != nil {
+			r.o.Logger.InfoContext(ctx, "apps are not in the user database, so that os.userInfo() fails", "reason", err)
+		}
+	}
 	life := context.WithoutCancel(ctx)
 	r.ctx, r.cancel = context.WithCancel(life)
 	r.hurry, r.hurryNow = context.WithCancel(life)

@@ -63,7 +63,7 @@ func TestEnvironmentExcludesServer(t *testing.T) {
 	env := b.report("env").Env
 	want := map[string]string{
 		"NODE_ENV": "production", "SUBDOMAIN": "env-sub", "ANSWER": "mine", "LANG": "C.UTF-8",
-		"PORT": "", "HOME": "", "DATA_DIR": "", "TMPDIR": "", "PATH": "", "WEBHOOKS_DRONE": "", "PM2_HOME": "", "NODE_OPTIONS": "--max-old-space-size=768",
+		"PORT": "", "USER": "", "LOGNAME": "", "HOME": "", "DATA_DIR": "", "TMPDIR": "", "PATH": "", "WEBHOOKS_DRONE": "", "PM2_HOME": "", "NODE_OPTIONS": "--max-old-space-size=768",
 		"PWD": "", "_": "", "SHLVL": "", "OLDPWD": "", // set by the shell
 	}
 	for name, value := range env {
@@ -71,7 +71,7 @@ func TestEnvironmentExcludesServer(t *testing.T) {
 			t.Errorf("unexpected variable %s=%s", name, value)
 		}
 	}
-	for _, name := range []string{"NODE_ENV", "SUBDOMAIN", "ANSWER", "PORT", "PM2_HOME", "NODE_OPTIONS"} {
+	for _, name := range []string{"NODE_ENV", "SUBDOMAIN", "ANSWER", "PORT", "USER", "LOGNAME", "PM2_HOME", "NODE_OPTIONS"} {
 		if env[name] == "" {
 			t.Errorf("%s is missing", name)
 		}

@@ -92,8 +92,9 @@ func (r *Runner) freeUID(c *content) (uint32, error) {
 }
 
 // folders are those of an app that all its versions share. home is its HOME and
-// its DATA_DIR, and is kept until [Runner.Destroy]; tmp is its TMPDIR.
-type folders struct{ home, tmp string }
+// its DATA_DIR, and is kept until [Runner.Destroy]; tmp is its TMPDIR. user is the
+// name of the user that they belong to.
+type folders struct{ home, tmp, user string }
 
 // folders creates the app's folders if they are missing. Their parent is owned by
 // the server, so that the app can't replace them with links.
@@ -104,7 +105,7 @@ func (r *Runner) folders(user, app string, as *syscall.Credential) (folders, err
 			return folders{}, err
 		}
 	}
-	f := folders{home: filepath.Join(around, "home"), tmp: filepath.Join(around, "tmp")}
+	f := folders{home: filepath.Join(around, "home"), tmp: filepath.Join(around, "tmp"), user: group.NameOf(as)}
 	for _, dir := range []string{f.home, f.tmp} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return folders{}, err

@@ -3,6 +3,7 @@ package group
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 
@@ -13,27 +14,41 @@ import (
 // a higher priority if the CPU is busy.
 const niceness = 10
 
-// launch starts cmd from a thread that can't gain privileges, which a child
-// inherits. So no helper program is needed, and the server itself is not affected:
-// the thread ends with its goroutine, as that doesn't unlock it, and Go starts no
-// other thread from a locked one.
+// launch starts cmd from a thread that can't gain privileges, and has the command's
+// user in its user database, which a child inherits. So no helper program is needed,
+// and the server itself is not affected.
 func launch(cmd *exec.Cmd) error {
-	started := make(chan error, 1)
+	return onThread(func() error {
+		if a, ok := accountOf(cmd); ok {
+			_ = provideAccount(a) // without it, the command's user has no name
+		}
+		if err := errors.Join(disarm(), forbidUserNamespaces()); err != nil {
+			return err
+		}
+		// On Linux it affects only this thread. If it fails, the command runs with
+		// the priority of the server.
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
+		return cmd.Start()
+	})
+}
+
+// onThread calls do on a thread of its own, which ends with it: a goroutine that
+// ends without unlocking its thread ends that too, and Go starts no other thread
+// from a locked one.
+func onThread(do func() error) error {
+	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		err := disarm()
-		if err == nil {
-			err = forbidUserNamespaces()
+		if unix.Gettid() == os.Getpid() {
+			// The main thread would not end. While it waits here, the other
+			// goroutine has another one.
+			defer runtime.UnlockOSThread()
+			done <- onThread(do)
+			return
 		}
-		if err == nil {
-			// On Linux it affects only this thread. If it fails, the command runs with
-			// the priority of the server.
-			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness)
-			err = cmd.Start()
-		}
-		started <- err
+		done <- do()
 	}()
-	return <-started
+	return <-done
 }
 
 // disarm prevents the calling thread's children from gaining privileges by
