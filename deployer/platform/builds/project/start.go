@@ -28,6 +28,20 @@ type Start struct {
 // needed as the parent of the app's process.
 var starts = []string{"npm start", "npm run start", "yarn start", "yarn run start", "pnpm start", "pnpm run start"} //nolint:gochecknoglobals // a table
 
+// servers are the files that builds of frameworks make, whose templates have no
+// scripts.start. If of is set, only that dependency makes it.
+var servers = []struct{ file, of string }{ //nolint:gochecknoglobals // a table
+	{".output/server/index.mjs", ""}, // Nitro, which Nuxt, SolidStart and TanStack Start use
+	{"dist/server/entry.mjs", "@astrojs/node"},
+	{"build/index.js", "@sveltejs/adapter-node"},
+}
+
+// depends reports whether the app has a dependency, for development or not.
+func (p Project) depends(name string) bool {
+	pkg := p.App.Package
+	return pkg.Dependencies[name] != "" || pkg.DevDependencies[name] != ""
+}
+
 // Start returns how the app that was built in the folder dir is started: by
 // the Procfile's web, else scripts.start, else server.js, else main. An app
 // without any of them that has an index.html is a static site. If the Procfile has
@@ -131,7 +145,13 @@ func (p Project) file(root *os.Root, s *Start) {
 			return
 		}
 	}
-	for _, name := range []string{".", "dist", "build", "out", "public", "_site"} {
+	for _, server := range servers {
+		if isFile(root, server.file) && (server.of == "" || p.depends(server.of)) {
+			s.Web, s.Source = run+server.file, server.file
+			return
+		}
+	}
+	for _, name := range []string{".", "dist", "build", "out", "public", "_site", ".output/public"} {
 		if len(s.Processes) == 0 && isFile(root, path.Join(name, "index.html")) {
 			s.Static, s.Source = name, path.Join(name, "index.html")
 			return
