@@ -50,6 +50,7 @@ const (
 	CodeDeployParams    Code = "deploy:params:invalid"
 	CodeGateFailed      Code = "deploy:gate:failed"
 	CodeForgeUnknown    Code = "deploy:forge:not_configured"
+	CodeOtherSource     Code = "deploy:app:other_source"
 	CodeTargetFixed     Code = "deploy:params:fixed"
 
 	CodeStatusParams     Code = "status:params:invalid"
@@ -159,6 +160,7 @@ var reasons = map[Code]string{
 	CodeDeployParams:    "A parameter of the request is invalid; see the documentation of POST /1/deploy",
 	CodeGateFailed:      "We couldn't find out what the push has to wait for; redeliver the webhook later",
 	CodeForgeUnknown:    "This server reads no repositories from that forge",
+	CodeOtherSource:     "The app belongs to another repository, branch or folder",
 	CodeTargetFixed:     "The webhook's URL asks for something else than its secret is for",
 
 	CodeStatusParams: "A parameter of the request is invalid; see the documentation of GET /1/status",

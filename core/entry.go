@@ -66,6 +66,7 @@ type Entry struct {
 	Hold     *Hold       `json:"hold,omitempty"`      // of a held entry
 	Stopped  bool        `json:"stopped,omitempty"`   // the push was skipped by its gate, which may pass later
 	Released string      `json:"released,omitempty"`  // why a held entry goes on
+	Again    bool        `json:"again,omitempty"`     // a person asked to deploy the commit even if it runs already
 	Releases string      `json:"releases,omitempty"`  // of a user's build report: the id of the push that it released
 	Steps    []Step      `json:"steps"`
 	Attempts int         `json:"attempts"` // times it was claimed

@@ -61,6 +61,7 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodeDeployParams:    http.StatusBadRequest,
 	core.CodeGateFailed:      http.StatusBadGateway,
 	core.CodeForgeUnknown:    http.StatusBadRequest,
+	core.CodeOtherSource:     http.StatusConflict,
 	core.CodeTargetFixed:     http.StatusConflict,
 
 	core.CodeStatusParams:     http.StatusBadRequest,

@@ -243,7 +243,7 @@ func (s *Store) find(ctx context.Context, id string, wanted func(record) bool) (
 	return c, wrap("find", id, err)
 }
 
-// Payload implements status.Log.
+// Payload implements deploy.Store and status.Log.
 func (s *Store) Payload(ctx context.Context, id string) (payload []byte, err error) {
 	err = s.view(ctx, func(t table) error {
 		order := t.get(bucketIDs, []byte(id))

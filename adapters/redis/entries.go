@@ -81,7 +81,7 @@ func (s *Store) find(ctx context.Context, user, id string) (core.Change, error) 
 	return c, wrap("find", id, errors.Join(err, r.err))
 }
 
-// Payload implements status.Log.
+// Payload implements deploy.Store and status.Log.
 func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -58,6 +59,8 @@ type Platform struct {
 	starts    []string                // user/app/snapshot, in order
 	orders    map[string]deploy.Order // user/app → the latest
 	starting  map[string]int          // user/app → Starts at this moment
+	sources   map[string]string       // user/app → what it is deployed from
+	running   map[string]string       // user/app → snapshot
 	roots     map[string]string       // app → the folder that its last snapshot was built in
 	overlaps  int
 }
@@ -66,7 +69,55 @@ var _ deploy.Platform = (*Platform)(nil)
 
 // NewPlatform returns a Platform without apps.
 func NewPlatform() *Platform {
-	return &Platform{apps: map[string]bool{}, snapshots: map[string]string{}, starting: map[string]int{}, orders: map[string]deploy.Order{}, roots: map[string]string{}}
+	return &Platform{apps: map[string]bool{}, snapshots: map[string]string{}, starting: map[string]int{}, orders: map[string]deploy.Order{}, roots: map[string]string{}, sources: map[string]string{}, running: map[string]string{}}
+}
+
+// FindApp implements deploy.Platform.
+func (p *Platform) FindApp(ctx context.Context, user, app string) (deploy.App, error) {
+	if err := errors.Join(ctx.Err(), p.next("FindApp")); err != nil {
+		return deploy.App{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.apps[user+"/"+app] {
+		return deploy.App{}, fmt.Errorf("platform: app %s/%s: %w", user, app, core.ErrNotFound)
+	}
+	found := deploy.App{Source: p.sources[user+"/"+app], Running: p.running[user+"/"+app], URL: "http://" + app + ".localhost"}
+	for id := range p.snapshots {
+		if snapshot, ok := strings.CutPrefix(id, user+"/"+app+"/"); ok {
+			found.Snapshots = append(found.Snapshots, snapshot)
+		}
+	}
+	return found, nil
+}
+
+// SetSource implements deploy.Platform.
+func (p *Platform) SetSource(ctx context.Context, user, app, source string) error {
+	if err := errors.Join(ctx.Err(), p.next("SetSource")); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sources[user+"/"+app] = source
+	return nil
+}
+
+// SetRunning makes a snapshot the one that the app runs, as a rollback by hand does.
+func (p *Platform) SetRunning(user, app, snapshot string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running[user+"/"+app] = snapshot
+}
+
+// Destroy removes an app.
+func (p *Platform) Destroy(user, app string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := user + "/" + app
+	delete(p.apps, id)
+	delete(p.running, id)
+	delete(p.sources, id)
+	maps.DeleteFunc(p.snapshots, func(name, _ string) bool { return strings.HasPrefix(name, id+"/") })
 }
 
 // Create implements deploy.Platform.
@@ -141,6 +192,7 @@ func (p *Platform) Start(ctx context.Context, user string, pkg deploy.Package, s
 	defer p.mu.Unlock()
 	p.starting[app]--
 	p.starts = append(p.starts, app+"/"+snapshot)
+	p.running[app] = snapshot
 	return "http://" + pkg.Name + ".localhost", nil
 }
 

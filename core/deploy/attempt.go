@@ -26,6 +26,8 @@ type findings struct {
 	lookAt   time.Time // when to look at the checks again
 	reports  int64     // Order of the newest report that was known when they were looked at
 	pkg      Package
+	app      App    // as it was before
+	isNew    bool   // there is no such app yet
 	deferred result // a failure that counts only later
 }
 

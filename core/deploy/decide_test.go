@@ -174,6 +174,15 @@ func TestNameOfApp(t *testing.T) {
 			t.Errorf("%s with app=other: the package.json is %s, %v", text, fields, err)
 		}
 	}
+	addressed, _ := parseManifest([]byte(`{"name":"@a/hello","subdomain":"hi","domains":["example.com"],"env":{"A":"1"}}`))
+	for app, want := range map[string]string{
+		"hello":   `{"domains":["example.com"],"env":{"A":"1"},"name":"hello","subdomain":"hi"}`,
+		"staging": `{"env":{"A":"1"},"name":"staging"}`,
+	} {
+		if got, err := addressed.fields(app); err != nil || string(got) != want {
+			t.Errorf("as %s: got %s, %v, want %s", app, got, err, want)
+		}
+	}
 	m, _ := parseManifest([]byte(`{}`))
 	if name, _, err := m.app(core.Entry{Repository: core.Repository{Name: "Hello"}}); name != "hello" || err != nil {
 		t.Errorf("got %q, %v, want the repository's name", name, err)

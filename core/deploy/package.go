@@ -54,7 +54,7 @@ func (m manifest) app(e core.Entry) (name, note string, err error) {
 	if m.name == "" {
 		name = strings.ToLower(path.Base(cmp.Or(e.Target.Root, e.Repository.Name)))
 		note = fmt.Sprintf("package.json has no name, so the app is named %q%s", name, how)
-	} else if name = strings.ToLower(m.name[strings.LastIndexByte(m.name, '/')+1:]); name != m.name {
+	} else if name = unscoped(m.name); name != m.name {
 		note = fmt.Sprintf("The name %q in package.json can't be an app's, so the app is named %q%s", clip(m.name, 200), name, how)
 	}
 	if m.name != "" && strings.Contains(m.name, "/") && (m.name[0] != '@' || strings.Count(m.name, "/") > 1) {
@@ -66,7 +66,13 @@ func (m manifest) app(e core.Entry) (name, note string, err error) {
 	return name, note, nil
 }
 
-// fields returns the package.json with the name of the app as its name.
+// unscoped returns the name of a package without its scope and in lower case.
+func unscoped(name string) string {
+	return strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+}
+
+// fields returns the package.json with the name of the app as its name. The addresses
+// in it are those of the app that it names, so another one does not have them.
 func (m manifest) fields(name string) ([]byte, error) {
 	if m.name == name {
 		return m.text, nil
@@ -74,6 +80,10 @@ func (m manifest) fields(name string) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(m.text, &fields); err != nil {
 		return nil, err
+	}
+	if m.name != "" && unscoped(m.name) != name {
+		delete(fields, "subdomain")
+		delete(fields, "domains")
 	}
 	fields["name"] = json.RawMessage(`"` + name + `"`)
 	return json.Marshal(fields)

@@ -35,7 +35,9 @@ func (a *attempt) pipeline() []step {
 		{name: core.StepPackage, limit: a.StepTimeout, do: a.readPackage},
 		{do: unnamed(a.passGate)},
 		{do: unnamed(func(context.Context) result { return a.found.deferred })},
+		{do: unnamed(a.checkSource)},
 		{do: unnamed(a.claimApp)},
+		{do: unnamed(a.checkApp)},
 		{do: unnamed(a.announce)},
 		{name: core.StepCreate, limit: a.StepTimeout, do: a.create},
 		{name: core.StepUpload, limit: a.UploadTimeout, do: a.upload},
@@ -137,13 +139,6 @@ func (a *attempt) claimApp(ctx context.Context) result {
 	}
 }
 
-func (a *attempt) create(ctx context.Context) (string, result) {
-	if err := a.Platform.Create(ctx, a.get().User, a.found.pkg); err != nil {
-		return "", failureOf(core.CodeStartApp, err)
-	}
-	return "", result{}
-}
-
 // upload sends the commit's tree to the platform as one stream, which never
 // touches this machine's disk.
 func (a *attempt) upload(ctx context.Context) (string, result) {
@@ -202,5 +197,6 @@ func (a *attempt) start(ctx context.Context) (string, result) {
 		return "", failureOf(core.CodeStartApp, err)
 	}
 	a.set(func(e *core.Entry) { e.URL = url })
+	a.setSource(ctx)
 	return url, result{}
 }

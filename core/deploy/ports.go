@@ -139,6 +139,11 @@ type Gate interface {
 // final. The text of an error, and what is written to out, may be shown to the
 // user.
 type Platform interface {
+	// FindApp returns what the platform knows of an app, or core.ErrNotFound.
+	FindApp(ctx context.Context, user, app string) (App, error)
+	// SetSource sets what the app is deployed from, see App.Source. Not every platform
+	// keeps it.
+	SetSource(ctx context.Context, user, app, source string) error
 	// Create creates the app if there is none.
 	Create(ctx context.Context, user string, p Package) error
 	// Upload makes a snapshot of the tgz in body and builds it; the output of the
@@ -151,6 +156,14 @@ type Platform interface {
 	// core.ErrSuperseded, and changes nothing more, if it was called with a later
 	// order for the app before. Not every platform compares orders.
 	Start(ctx context.Context, user string, p Package, snapshot string, order Order) (url string, err error)
+}
+
+// App is what a platform knows of an app.
+type App struct {
+	Source    string   // what the app is deployed from, see source; "" if it was never deployed by a delivery
+	Running   string   // id of the snapshot that runs; "" if none does
+	Snapshots []string // ids of those that are built
+	URL       string   // "" if the platform does not say
 }
 
 // Package is what a package.json says that a platform wants to know.

@@ -76,7 +76,7 @@ func (s *Service) deliver(ctx context.Context, r Request) (Receipt, core.Event, 
 	if err := s.checkForge(event.Repository); err != nil {
 		return Receipt{}, event, err
 	}
-	receipt, err := s.accept(ctx, s.acceptance(r, provider, from, target, event))
+	receipt, err := s.accept(ctx, s.acceptance(r, provider, from, target, event), from.attended)
 	return receipt, event, err
 }
 
@@ -111,17 +111,18 @@ func (s *Service) checkForge(r core.Repository) error {
 		core.Reason(core.CodeForgeUnknown), r.Slug(), r.Forge, strings.Join(slices.Sorted(maps.Keys(s.Forges)), ", "), core.Remedy(core.CodeForgeUnknown))
 }
 
-// accept stores a delivery, unless it is a repeat.
-func (s *Service) accept(ctx context.Context, a Acceptance) (Receipt, error) {
+// accept stores a delivery, unless it is a repeat. attended reports whether its sender
+// authenticated with credentials.
+func (s *Service) accept(ctx context.Context, a Acceptance, attended bool) (Receipt, error) {
 	// One limit for all: the sender does not wait longer for two calls.
 	ctx, cancel := context.WithTimeout(ctx, s.StoreTimeout)
 	defer cancel()
 	change, repeat, err := s.known(ctx, a)
 	if err == nil && !repeat {
-		err = s.call(ctx, "accept", func(ctx context.Context) error {
-			change, repeat, err = s.Store.Accept(ctx, a)
-			return err
-		})
+		change, repeat, err = s.add(ctx, a)
+	}
+	if err == nil && repeat && attended && a.Entry.DeliveryID == "" {
+		change, repeat, err = s.unlessOutdated(ctx, change, a)
 	}
 	if err != nil {
 		return Receipt{}, storeError(err)
@@ -130,6 +131,62 @@ func (s *Service) accept(ctx context.Context, a Acceptance) (Receipt, error) {
 		return s.repeat(ctx, change, a)
 	}
 	return Receipt{Change: change}, nil
+}
+
+// add calls Store.Accept.
+func (s *Service) add(ctx context.Context, a Acceptance) (change core.Change, repeat bool, err error) {
+	err = s.call(ctx, "accept", func(ctx context.Context) error {
+		change, repeat, err = s.Store.Accept(ctx, a)
+		return err
+	})
+	return change, repeat, err
+}
+
+// unlessOutdated returns the entry c that a delivery repeats, unless something newer
+// was deployed since: then the delivery is a new one, as of a script that goes back to
+// a commit. Its sender is the user, and gave it no id that would say otherwise.
+func (s *Service) unlessOutdated(ctx context.Context, c core.Change, a Acceptance) (core.Change, bool, error) {
+	if c.Entry.Status != core.StatusOK || c.Entry.App == "" || a.Place == nil {
+		return c, true, nil
+	}
+	newest, found, err := s.lastDeployed(ctx, c.Entry.User, c.Entry.App)
+	if err != nil || !found || newest.ID == c.Entry.ID {
+		return c, true, err
+	}
+	a.Key += "!" + newest.ID // the same one again repeats this one
+	return s.add(ctx, a)
+}
+
+// lastDeployed returns the entry that deployed what the app should run now.
+func (s *Service) lastDeployed(ctx context.Context, user, app string) (core.Entry, bool, error) {
+	const most = 100 // failures and the like since then
+	var entries []core.Entry
+	err := s.call(ctx, "entries", func(ctx context.Context) (err error) {
+		entries, _, err = s.Store.Entries(ctx, user, app, 0, most)
+		return err
+	})
+	for _, e := range entries {
+		if e.Status == core.StatusOK && e.Snapshot != "" {
+			return e, true, err
+		}
+	}
+	return core.Entry{}, false, err
+}
+
+// isGone reports whether what an entry deployed is gone although nothing newer was
+// deployed: the app was destroyed, the snapshot removed or the version rolled back.
+func (s *Service) isGone(ctx context.Context, e core.Entry) bool {
+	if e.Status != core.StatusOK || e.App == "" || e.Snapshot == "" {
+		return false
+	}
+	if newest, found, err := s.lastDeployed(ctx, e.User, e.App); err != nil || found && newest.ID != e.ID {
+		return false
+	}
+	app, err := s.Platform.FindApp(ctx, e.User, e.App)
+	if err != nil {
+		return errors.Is(err, core.ErrNotFound)
+	}
+	return !slices.Contains(app.Snapshots, e.Snapshot) || app.Running != "" && app.Running != e.Snapshot
 }
 
 // known returns the user's entry that has the payload of a push without a
@@ -151,10 +208,11 @@ func (s *Service) known(ctx context.Context, a Acceptance) (c core.Change, found
 }
 
 // repeat answers a delivery that has an entry already: with another round of
-// attempts if the entry failed or was skipped, else with the entry.
+// attempts if the entry failed or was skipped, or what it deployed is gone, else with
+// the entry.
 func (s *Service) repeat(ctx context.Context, c core.Change, a Acceptance) (Receipt, error) {
 	again := c.Entry.Status == core.StatusError || c.Entry.Status == core.StatusSkipped
-	if !again || a.Place == nil {
+	if a.Place == nil || !again && !s.isGone(ctx, c.Entry) {
 		return Receipt{Change: c, Repeat: true}, nil
 	}
 	e := c.Entry.Clone()

@@ -42,6 +42,11 @@ type Store interface {
 	Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error)
 	// Find returns the newest revision of an entry, or core.ErrNotFound.
 	Find(ctx context.Context, id string) (core.Change, error)
+	// Entries returns the user's entries, newest first, only those of app unless that
+	// is "", after skipping skip, at most limit; and how many there are in total.
+	Entries(ctx context.Context, user, app string, skip, limit int) (page []core.Entry, total int, err error)
+	// Payload returns an entry's payload, or core.ErrNotFound if it is no longer kept.
+	Payload(ctx context.Context, id string) ([]byte, error)
 	// ByCommit returns the entries of all users whose repository has that key
 	// (core.Repository.Key) and whose commit is known by one of the ids in commits
 	// (Commit.ID, Commits): the 100 with the highest Order, highest first.

@@ -30,7 +30,8 @@ type App struct {
 	Crashed   *Crash          `json:"crashed,omitempty"` // the last time that it was given up; only the embedded platform sends it
 	CTime     Time            `json:"ctime"`
 	MTime     Time            `json:"mtime"`
-	URL       string          `json:"url"` // of the app; only the embedded platform sends it
+	URL       string          `json:"url"`                     // of the app; only the embedded platform sends it
+	Source    string          `json:"deployed_from,omitempty"` // repository, branch and folder; only the embedded platform sends it
 
 	packageEnv []string // see fieldPackageEnv
 }
@@ -53,7 +54,7 @@ func (a *App) UnmarshalJSON(text []byte) error {
 	for name, into := range map[string]any{
 		"_id": &a.ID, "name": &a.Name, "user": &a.User, "state": &a.State, "reason": &a.Reason,
 		"drones": &a.Drones, "maxDrones": &a.MaxDrones, "env": &a.Env, "snapshots": &a.Snapshots,
-		"active": &a.Active, "running": &a.Running, "ctime": &a.CTime, "mtime": &a.MTime, "url": &a.URL,
+		"active": &a.Active, "running": &a.Running, "ctime": &a.CTime, "mtime": &a.MTime, "url": &a.URL, "deployed_from": &a.Source,
 	} {
 		if field, ok := fields[name]; ok {
 			if err := json.Unmarshal(field, into); err != nil {
@@ -144,6 +145,14 @@ func (c *Client) CreateApp(ctx context.Context, user, app string, fields any) er
 // replaced as a whole.
 func (c *Client) UpdateApp(ctx context.Context, user, app string, fields any) error {
 	return c.call(ctx, request{doing: "update app", method: http.MethodPut, path: appPath(user, app), body: fields}, nil)
+}
+
+// SetSource sets what an app is deployed from: repository, branch and, after a colon,
+// folder, such as "github.com/octo/hello@main"; "" lets the next delivery set it. Only
+// the embedded platform supports it.
+func (c *Client) SetSource(ctx context.Context, user, app, source string) error {
+	body := map[string]string{"source": source}
+	return c.call(ctx, request{doing: "set source of app", method: http.MethodPost, path: appPath(user, app, "source"), body: body}, nil)
 }
 
 // DestroyApp stops an app and removes it with its snapshots and its log.

@@ -37,6 +37,36 @@ func NewPlatform(c *Client) *Platform {
 	return &Platform{client: c, secret: []byte(rand.Text())}
 }
 
+// FindApp implements deploy.Platform.
+func (p *Platform) FindApp(ctx context.Context, user, app string) (deploy.App, error) {
+	found, err := p.client.App(ctx, user, app)
+	if err != nil {
+		return deploy.App{}, err
+	}
+	known := deploy.App{Source: found.Source, URL: found.URL}
+	if found.Running != nil && found.State == "started" {
+		known.Running = found.Running.ID
+	}
+	// Not every platform returns the snapshots with the app.
+	if len(found.Snapshots) == 0 {
+		if found.Snapshots, err = p.client.Snapshots(ctx, user, app); err != nil {
+			return deploy.App{}, err
+		}
+	}
+	for _, s := range found.Snapshots {
+		known.Snapshots = append(known.Snapshots, s.ID)
+	}
+	return known, nil
+}
+
+// SetSource implements deploy.Platform. Only the embedded platform keeps it.
+func (p *Platform) SetSource(ctx context.Context, user, app, source string) error {
+	if !p.client.embedded.Load() {
+		return nil
+	}
+	return p.client.SetSource(ctx, user, app, source)
+}
+
 // Create implements deploy.Platform.
 func (p *Platform) Create(ctx context.Context, user string, pkg deploy.Package) error {
 	_, err := p.client.App(ctx, user, pkg.Name)

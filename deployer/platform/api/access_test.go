@@ -63,6 +63,7 @@ var calls = []call{
 	{"POST /apps/{user}/{app}/stop", owner, "/apps/me/none/stop", "{}", 404},
 	{"POST /apps/{user}/{app}/restart", owner, "/apps/me/none/restart", "{}", 404},
 	{"POST /apps/{user}/{app}/run", owner, "/apps/me/none/run", `{"command":"ls"}`, 404},
+	{"POST /apps/{user}/{app}/source", owner, "/apps/me/none/source", "{}", 404},
 	{"GET /apps/{user}/{app}/cloud", owner, "/apps/me/none/cloud", "", 404},
 	{"POST /apps/{user}/{app}/cloud", owner, "/apps/me/none/cloud", `[{"drones":1}]`, 404},
 

@@ -117,6 +117,18 @@ func (a *API) run(c *call, command func(ctx context.Context, user, app string) (
 	return c.answerApp(http.StatusOK, app, err)
 }
 
+// setSource is an extension of the API.
+func (a *API) setSource(c *call) error {
+	var fields struct {
+		Source string `json:"source"`
+	}
+	if err := c.read(&fields); err != nil {
+		return err
+	}
+	app, err := a.o.Apps.SetSource(c.user, c.app, fields.Source)
+	return c.answerApp(http.StatusOK, app, err)
+}
+
 func (a *API) viewCloud(c *call) error {
 	cloud, err := a.o.Apps.Cloud(c.user, c.app)
 	if err != nil {

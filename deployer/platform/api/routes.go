@@ -64,6 +64,7 @@ func (a *API) table() []route {
 		{"POST /apps/{user}/{app}/stop", owner, a.stop},
 		{"POST /apps/{user}/{app}/restart", owner, a.restart},
 		{"POST /apps/{user}/{app}/run", owner, a.runCommand},
+		{"POST /apps/{user}/{app}/source", owner, a.setSource},
 		{"GET /apps/{user}/{app}/cloud", owner, a.viewCloud},
 		{"POST /apps/{user}/{app}/cloud", owner, a.setCloud},
 

@@ -33,6 +33,7 @@ type document struct {
 	Set       settings   `json:"set"`
 	Pending   []string   `json:"pending,omitempty"` // fields that people set since the last start
 	Order     Order      `json:"order,omitempty"`
+	Source    string     `json:"source,omitempty"` // what deliveries deploy it from
 	Snapshots []snapshot `json:"snapshots,omitempty"`
 
 	CTime time.Time `json:"ctime"`

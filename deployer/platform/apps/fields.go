@@ -18,7 +18,7 @@ type Fields map[string]json.RawMessage
 // ignored.
 var reserved = map[string]bool{ //nolint:gochecknoglobals // never modified
 	"_id": true, "_rev": true, "user": true, "state": true, "drones": true, "maxDrones": true, "config": true, "snapshots": true,
-	"active": true, "running": true, "ctime": true, "mtime": true, "url": true, "reason": true, "crashed": true,
+	"active": true, "running": true, "ctime": true, "mtime": true, "url": true, "reason": true, "crashed": true, "deployed_from": true,
 }
 
 const (

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/nodejitsu/webhooks/core"
 )
@@ -73,6 +75,20 @@ func (a *Apps) Update(user, app string, fields Fields, o Order) (App, error) {
 		return App{}, err
 	}
 	return a.view(d), nil
+}
+
+// maxSource limits what an app is deployed from, in bytes.
+const maxSource = 1024
+
+// SetSource sets what deliveries deploy an app from; "" for anything.
+func (a *Apps) SetSource(user, app, source string) (App, error) {
+	if len(source) > maxSource || !utf8.ValidString(source) || strings.ContainsFunc(source, unicode.IsControl) {
+		return App{}, core.Errorf(core.CodePlatformInvalid, "The source of an app must be text of at most %d bytes", maxSource)
+	}
+	return a.viewed(a.docs.update(user, app, func(d *document) error {
+		d.Source = source
+		return nil
+	}))
 }
 
 // Find returns an app.

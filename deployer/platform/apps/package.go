@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // packageFields holds the fields of a snapshot's package.json.
@@ -25,7 +26,11 @@ const maxOther = 64 << 10
 // invalid, so that a start can't fail because of them.
 func (a *Apps) packageOf(d document, fields Fields) (p packageFields, err error) {
 	fields = maps.Clone(fields)
-	delete(fields, "name") // need not be the app's name
+	if !namesApp(fields["name"], d.Name) { // deployed under another name, such as staging beside production
+		delete(fields, "subdomain")
+		delete(fields, "domains")
+	}
+	delete(fields, "name")
 	read, err := a.parse(d.Name, fields)
 	if err != nil {
 		return packageFields{}, err
@@ -41,6 +46,16 @@ func (a *Apps) packageOf(d document, fields Fields) (p packageFields, err error)
 		p.Other = nil
 	}
 	return p, nil
+}
+
+// namesApp reports whether the name in a package.json, if it has one, is the app's, not
+// counting its scope and case.
+func namesApp(name json.RawMessage, app string) bool {
+	var text string
+	if json.Unmarshal(name, &text) != nil || text == "" {
+		return true
+	}
+	return strings.ToLower(text[strings.LastIndexByte(text, '/')+1:]) == app
 }
 
 // apply applies the package.json of a snapshot to d, over what people set,

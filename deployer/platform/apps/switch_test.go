@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	packageOne = `{"name":"any","version":"1.0.0","subdomain":"one","domains":["one.example.org"],"env":{"FLAG":"on","COLOR":"red"}}`
-	packageTwo = `{"name":"any","version":"2.0.0","subdomain":"two","domains":["two.example.org"],"env":{"COLOR":"blue"}}`
+	packageOne = `{"name":"@me/App","version":"1.0.0","subdomain":"one","domains":["one.example.org"],"env":{"FLAG":"on","COLOR":"red"}}`
+	packageTwo = `{"name":"@me/App","version":"2.0.0","subdomain":"two","domains":["two.example.org"],"env":{"COLOR":"blue"}}`
 )
 
 // A version becomes visible in one step after it is ready, with all that its
@@ -67,7 +67,7 @@ func TestRollbackByHand(t *testing.T) {
 	f.deploy("v1", packageOne)
 	before := f.whole()
 	f.deploy("v2", packageTwo)
-	f.deploy("v3", `{"name":"any"}`)
+	f.deploy("v3", `{"name":"@me/App"}`)
 	if got := f.view(); got.Subdomain != "app" || len(got.Domains) != 0 || len(got.Env) != 0 {
 		t.Errorf("what a package.json does not name is %+v", got)
 	}
@@ -222,13 +222,24 @@ func TestAddressOfAPerson(t *testing.T) {
 	if got := f.view().Subdomain; got != "set" {
 		t.Errorf("after a restart it is at %s", got)
 	}
-	f.deploy("v2", `{"name":"any"}`)
+	f.deploy("v2", `{"name":"@me/App"}`)
 	if got := f.view(); got.Subdomain != "set" || len(got.Domains) > 0 {
 		t.Errorf("a package.json without an address brings it to %+v", got)
 	}
 	f.ok(f.start("v1"))
 	if got := f.view().Subdomain; got != "one" {
 		t.Errorf("the one with an address brings it to %s", got)
+	}
+}
+
+// A package that is deployed as an app of another name has no claim to the addresses
+// that it asks for.
+func TestAddressesOfAnotherName(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", strings.Replace(packageOne, "@me/App", "production", 1))
+	if got := f.view(); got.Subdomain != "app" || len(got.Domains) > 0 || got.Version != "1.0.0" {
+		t.Errorf("got %+v", got)
 	}
 }
 
@@ -304,7 +315,7 @@ func TestRelease(t *testing.T) {
 	f := setup(t, apps.Options{})
 	f.deploy("v1", packageOne)
 	f.update(`{"env":{"MINE":"1"}}`)
-	f.upload("v2", `{"name":"any","Procfile":{"release":"node migrate.js","worker":"node worker.js"},"env":{"COLOR":"blue"}}`)
+	f.upload("v2", `{"name":"@me/App","Procfile":{"release":"node migrate.js","worker":"node worker.js"},"env":{"COLOR":"blue"}}`)
 	before := f.whole()
 	exit := runner.Exit{Code: 3, Reason: "exited with code 3", Detail: "no such table"}
 	f.runner.run = func(_ context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
@@ -357,7 +368,7 @@ func TestReleaseThatHangs(t *testing.T) {
 // started again if that fails.
 func TestStopFirst(t *testing.T) {
 	t.Parallel()
-	const stopFirst = `{"name":"any","Procfile":{"release":"node migrate.js"},"webhooks":{"switch":"stop-first"}}`
+	const stopFirst = `{"name":"@me/App","Procfile":{"release":"node migrate.js"},"webhooks":{"switch":"stop-first"}}`
 	f := setup(t, apps.Options{Trial: time.Hour})
 	f.deploy("v1", packageOne)
 	f.upload("v2", stopFirst)

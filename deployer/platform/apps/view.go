@@ -129,6 +129,9 @@ func (a *Apps) view(d document) App {
 	if now.reason != "" {
 		own["reason"] = now.reason
 	}
+	if d.Source != "" {
+		own["deployed_from"] = d.Source
+	}
 	if d.Crash != nil {
 		own["crashed"] = d.Crash
 	}

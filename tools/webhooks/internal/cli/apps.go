@@ -24,7 +24,8 @@ WEBHOOKS_USER, and your password or API token by WEBHOOKS_PASSWORD or
   webhooks apps restart hello --user dscape`,
 	}
 	return group(cmd, newAppsList(streams), newAppsView(streams), newAppsCreate(streams), newAppsStart(streams), newAppsStop(streams),
-		newAppsRestart(streams), newAppsDestroy(streams), newAppsEnv(streams), newAppsDrones(streams), newAppsLimits(streams))
+		newAppsRestart(streams), newAppsDestroy(streams), newAppsEnv(streams), newAppsDrones(streams), newAppsLimits(streams),
+		newAppsSource(streams))
 }
 
 func newAppsList(streams IO) *cobra.Command {

@@ -47,6 +47,14 @@ func TestApps(t *testing.T) {
 	says("domains   hello.example.com\n", "apps", "view", "hello")
 	says(", active, running\n", "apps", "view", "hello")
 
+	// What it is deployed from.
+	says("any: the next delivery", "apps", "source", "hello")
+	says("github.com/dscape/hello@main", "apps", "source", "hello", "github.com/dscape/hello@main")
+	says(`"source": "github.com/dscape/hello@main"`, "apps", "source", "hello", "--output", "json")
+	says("any", "apps", "source", "hello", "--any")
+	fails(2, "want HOST/OWNER/NAME@BRANCH", "apps", "source", "hello", "dscape/hello")
+	fails(2, "either", "apps", "source", "hello", "github.com/dscape/hello@main", "--any")
+
 	// The environment.
 	env := filepath.Join(t.TempDir(), "env")
 	if err := os.WriteFile(env, []byte("# comment\n\nSECRET=from = file\r\nGREETING=no\n"), 0o600); err != nil {
