@@ -62,12 +62,12 @@ func TestTargetMatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range strings.Fields(c.matches) {
+		for file := range strings.FieldsSeq(c.matches) {
 			if !got.Matches(file) {
 				t.Errorf("%s does not match %s", c.paths, file)
 			}
 		}
-		for _, file := range strings.Fields(c.others) {
+		for file := range strings.FieldsSeq(c.others) {
 			if got.Matches(file) {
 				t.Errorf("%s matches %s", c.paths, file)
 			}
