@@ -4,7 +4,6 @@ import (
 	"errors"
 	"runtime"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +27,9 @@ type Metrics struct {
 	requests        *prometheus.CounterVec
 	requestTime     *prometheus.HistogramVec
 	readErrors      *prometheus.CounterVec
+
+	descs descs
+	codes map[core.Code]bool // the catalogue
 }
 
 var _ deploy.Observer = (*Metrics)(nil)
@@ -42,7 +44,7 @@ func New(version string) *Metrics {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
 	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), descs: newDescs(), codes: map[core.Code]bool{},
 
 		deliveries: counter("webhooks_deliveries_total",
 			"Deliveries, by provider, event and the error code of the answer (ok: accepted).", "provider", "event", "code"),
@@ -64,6 +66,9 @@ func New(version string) *Metrics {
 			"Time to answer a request to the webhooks API, with the wait for an outcome if the client asks for it.", slow(), "method", "route"),
 		readErrors: counter("webhooks_metrics_read_errors_total",
 			"Numbers that could not be read when the metrics were asked for.", "metric"),
+	}
+	for _, c := range core.Codes() {
+		m.codes[c] = true
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "webhooks_build_info", Help: "Always 1; the labels have the version of the program and of Go.",
@@ -89,13 +94,13 @@ func slow() []float64 {
 
 // Delivery implements deploy.Observer.
 func (m *Metrics) Delivery(p core.Provider, k core.EventKind, refused core.Code, took time.Duration) {
-	m.deliveries.WithLabelValues(provider(p), event(k), code(refused)).Inc()
-	m.deliveryTime.WithLabelValues(code(refused)).Observe(took.Seconds())
+	m.deliveries.WithLabelValues(provider(p), event(k), m.code(refused)).Inc()
+	m.deliveryTime.WithLabelValues(m.code(refused)).Observe(took.Seconds())
 }
 
 // Outcome implements deploy.Observer.
 func (m *Metrics) Outcome(status core.Status, failed core.Code, after time.Duration) {
-	m.outcomes.WithLabelValues(string(status), code(failed)).Inc()
+	m.outcomes.WithLabelValues(string(status), m.code(failed)).Inc()
 	m.outcomeTime.WithLabelValues(string(status)).Observe(after.Seconds())
 }
 
@@ -145,21 +150,12 @@ func event(k core.EventKind) string {
 
 // code returns the label of a code. A code that another server has answered may not
 // be in the catalogue.
-func code(c core.Code) string {
+func (m *Metrics) code(c core.Code) string {
 	switch {
 	case c == "":
 		return "ok"
-	case catalogue()[c]:
+	case m.codes[c]:
 		return string(c)
 	}
 	return other
 }
-
-// catalogue returns the set of all codes.
-var catalogue = sync.OnceValue(func() map[core.Code]bool {
-	set := map[core.Code]bool{}
-	for _, c := range core.Codes() {
-		set[c] = true
-	}
-	return set
-})

@@ -57,9 +57,10 @@ type reading struct {
 }
 
 // Describe implements prometheus.Collector.
-func (*reading) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueEntries, queueAge, clockBehind, feedReaders, dronesReady, dronesWanted, apps} {
-		descs <- d
+func (c *reading) Describe(all chan<- *prometheus.Desc) {
+	d := c.m.descs
+	for _, one := range []*prometheus.Desc{d.queueEntries, d.queueAge, d.clockBehind, d.feedReaders, d.dronesReady, d.dronesWanted, d.apps} {
+		all <- one
 	}
 }
 
@@ -74,24 +75,24 @@ func (c *reading) Collect(metrics chan<- prometheus.Metric) {
 		if err != nil {
 			failures.Inc()
 		} else {
-			gauge(queueEntries, float64(b.Ready), "ready")
-			gauge(queueEntries, float64(b.Delayed), "delayed")
-			gauge(queueEntries, float64(b.Claimed), "claimed")
-			gauge(queueAge, age(b.Oldest, time.Now()))
+			gauge(c.m.descs.queueEntries, float64(b.Ready), "ready")
+			gauge(c.m.descs.queueEntries, float64(b.Delayed), "delayed")
+			gauge(c.m.descs.queueEntries, float64(b.Claimed), "claimed")
+			gauge(c.m.descs.queueAge, age(b.Oldest, time.Now()))
 		}
 	}
 	if c.r.ClockBehind != nil {
-		gauge(clockBehind, c.r.ClockBehind().Seconds())
+		gauge(c.m.descs.clockBehind, c.r.ClockBehind().Seconds())
 	}
 	if c.r.FeedReaders != nil {
-		gauge(feedReaders, float64(c.r.FeedReaders()))
+		gauge(c.m.descs.feedReaders, float64(c.r.FeedReaders()))
 	}
 	if c.r.Drones != nil {
 		d := c.r.Drones()
-		gauge(dronesReady, float64(d.Ready))
-		gauge(dronesWanted, float64(d.Wanted))
+		gauge(c.m.descs.dronesReady, float64(d.Ready))
+		gauge(c.m.descs.dronesWanted, float64(d.Wanted))
 		for state, n := range d.Apps {
-			gauge(apps, float64(n), state)
+			gauge(c.m.descs.apps, float64(n), state)
 		}
 	}
 }
@@ -105,15 +106,25 @@ func age(since, now time.Time) float64 {
 	return max(0, now.Sub(since).Seconds())
 }
 
-var (
-	queueEntries = prometheus.NewDesc("webhooks_queue_entries",
-		"Entries of the queue: ready to be worked on, delayed (held or waiting for a retry), or claimed (being worked on).", []string{"state"}, nil)
-	queueAge = prometheus.NewDesc("webhooks_queue_oldest_age_seconds",
-		"For how long the first of the ready entries has been ready; 0 if there is none.", nil, nil)
-	clockBehind = prometheus.NewDesc("webhooks_clock_behind_seconds",
-		"How far the clock is behind the newest entry that was stored before the start; more than 0 if one of the two times is wrong.", nil, nil)
-	feedReaders  = prometheus.NewDesc("webhooks_feed_readers", "Connected readers of the change feed.", nil, nil)
-	dronesReady  = prometheus.NewDesc("webhooks_drones_ready", "Drones of the embedded platform that accept connections.", nil, nil)
-	dronesWanted = prometheus.NewDesc("webhooks_drones_wanted", "Drones that the embedded platform keeps up.", nil, nil)
-	apps         = prometheus.NewDesc("webhooks_apps", "Apps of the embedded platform that run or should, by state.", []string{"state"}, nil)
-)
+// descs describe the metrics that are read when the metrics are asked for.
+type descs struct {
+	queueEntries, queueAge, clockBehind, feedReaders, dronesReady, dronesWanted, apps *prometheus.Desc
+}
+
+func newDescs() descs {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return descs{
+		queueEntries: desc("webhooks_queue_entries",
+			"Entries of the queue: ready to be worked on, delayed (held or waiting for a retry), or claimed (being worked on).", "state"),
+		queueAge: desc("webhooks_queue_oldest_age_seconds",
+			"For how long the first of the ready entries has been ready; 0 if there is none."),
+		clockBehind: desc("webhooks_clock_behind_seconds",
+			"How far the clock is behind the newest entry that was stored before the start; more than 0 if one of the two times is wrong."),
+		feedReaders:  desc("webhooks_feed_readers", "Connected readers of the change feed."),
+		dronesReady:  desc("webhooks_drones_ready", "Drones of the embedded platform that accept connections."),
+		dronesWanted: desc("webhooks_drones_wanted", "Drones that the embedded platform keeps up."),
+		apps:         desc("webhooks_apps", "Apps of the embedded platform that run or should, by state.", "state"),
+	}
+}
