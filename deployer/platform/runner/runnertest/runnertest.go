@@ -324,7 +324,7 @@ func refused(f *fixture) {
 	}
 	f.failed(<-watched, "port", "listening")
 	c.Abort()
-	f.Refused("me", "app", "127.0.0.1:1") // which nobody has
+	f.Refused("me", "app", "127.0.0.1:1") // which no drone has
 	f.Refused("me", "none", addr)
 	f.answers("1")
 }

@@ -298,7 +298,7 @@ func TestMissingIsTold(t *testing.T) {
 	}
 }
 
-// npm's settings go along, and nobody's credentials with them.
+// npm's settings are packed, without any credentials.
 func TestNpmrcWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	const settings = "legacy-peer-deps=true\n@acme:registry=https://npm.acme.example/\n//npm.acme.example/:_authToken=${NPM_TOKEN}\n"

@@ -137,5 +137,5 @@ func leads(pattern, folder []string) bool {
 
 func matchesPart(pattern, part string) bool {
 	matched, err := path.Match(pattern, part)
-	return matched && err == nil // a pattern that is none matches nothing
+	return matched && err == nil // an invalid pattern matches nothing
 }
