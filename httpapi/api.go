@@ -107,6 +107,7 @@ type API struct {
 	draining atomic.Bool
 	feeds    atomic.Int64
 	live     liveFeeds
+	badges   badges
 	ending   context.Context // ends with the feeds
 	end      context.CancelFunc
 	buffers  sync.Pool // of *[]byte: what feeds write from
@@ -129,9 +130,12 @@ func New(o Options) *API {
 	e.RedirectTrailingSlash = false // GitHub follows no redirect
 	e.HandleMethodNotAllowed = true
 	e.Use(a.identify, a.log, a.catch, a.shed)
-	e.NoRoute(a.handle(func(*gin.Context) error { return core.NewError(core.CodeHTTPNotFound, "", nil) }))
+	e.NoRoute(a.handle(a.badge))
 	e.NoMethod(a.handle(func(*gin.Context) error { return core.NewError(core.CodeHTTPMethodNotAllowed, "", nil) }))
 	for _, r := range a.routes() {
+		if r.unknown {
+			continue
+		}
 		for _, path := range spellings(r.path) {
 			e.Handle(r.method, path, a.handle(r.handler))
 			if r.method == http.MethodGet { // net/http leaves the body out of the answer
@@ -186,20 +190,23 @@ type handler func(c *gin.Context) error
 type route struct {
 	method, path string // a route for GET is one for HEAD too
 	handler      handler
+	unknown      bool // to Gin, whose parameters are whole segments: the handler for unknown paths serves it
 }
 
 func (a *API) routes() []route {
 	return []route{
-		{http.MethodPost, "/", a.deploy},
-		{http.MethodPost, "/1/deploy", a.deploy},
-		{http.MethodGet, "/1/status/:user/webhooks", a.list},
-		{http.MethodGet, "/1/status/:user/webhooks/:app", a.list},
-		{http.MethodGet, "/1/status/:user/changes", a.changes},
-		{http.MethodGet, "/1/status/:user/changes/:id", a.entry},
-		{http.MethodPost, "/1/status/:user/changes/:id/release", a.release},
-		{http.MethodPost, "/1/auth/:forge", a.pair},
-		{http.MethodGet, pathHealth, a.healthy},
-		{http.MethodGet, "/readyz", a.ready},
+		{method: http.MethodPost, path: "/", handler: a.deploy},
+		{method: http.MethodPost, path: "/1/deploy", handler: a.deploy},
+		{method: http.MethodGet, path: "/1/status/:user/webhooks", handler: a.list},
+		{method: http.MethodGet, path: "/1/status/:user/webhooks/:app", handler: a.list},
+		{method: http.MethodGet, path: "/1/status/:user/changes", handler: a.changes},
+		{method: http.MethodGet, path: "/1/status/:user/changes/:id", handler: a.entry},
+		{method: http.MethodPost, path: "/1/status/:user/changes/:id/release", handler: a.release},
+		{method: http.MethodPost, path: "/1/auth/:forge", handler: a.pair},
+		{method: http.MethodGet, path: "/:user/:repository.svg", handler: a.badge, unknown: true},
+		{method: http.MethodGet, path: "/:user/:repository.png", handler: a.badge, unknown: true},
+		{method: http.MethodGet, path: pathHealth, handler: a.healthy},
+		{method: http.MethodGet, path: "/readyz", handler: a.ready},
 	}
 }
 

@@ -10,7 +10,10 @@ require (
 	github.com/quic-go/quic-go v0.59.1 // indirect
 )
 
-require golang.org/x/net v0.60.0
+require (
+	golang.org/x/image v0.47.0
+	golang.org/x/net v0.60.0
+)
 
 require (
 	github.com/bytedance/gopkg v0.1.3 // indirect
