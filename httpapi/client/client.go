@@ -216,6 +216,41 @@ func (c *Client) Release(ctx context.Context, id string, wait time.Duration) (Ch
 	return change, err
 }
 
+// PairOptions are the account of a forge to pair with. Login and Token are
+// required.
+type PairOptions struct {
+	Host  string // of the forge; default: the public one of its kind
+	App   string // the one app that the token is for; default: all
+	Login string // at the forge
+	Token core.Secret
+}
+
+// Pairing is an account of a forge that was paired.
+type Pairing struct {
+	Provider string   `json:"provider"`
+	Login    string   `json:"login"`
+	Scopes   []string `json:"scopes"` // of the token; empty if the forge does not say
+	App      string   `json:"app"`    // core.AnyApp for all
+}
+
+// Pair pairs an account of a forge, whose kind is github, gitlab, gitea or
+// bitbucket, with the client's user.
+func (c *Client) Pair(ctx context.Context, kind string, o PairOptions) (Pairing, error) {
+	query := url.Values{}
+	for name, value := range map[string]string{"forge": o.Host, "app": o.App} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	body, err := json.Marshal(map[string]string{"credentials": o.Login + ":" + o.Token.Reveal()})
+	if err != nil {
+		return Pairing{}, fmt.Errorf("client: %w", err)
+	}
+	var pairing Pairing
+	_, err = c.call(ctx, http.MethodPost, "/1/auth/"+url.PathEscape(kind), query, http.Header{"Content-Type": {"application/json"}}, body, &pairing)
+	return pairing, err
+}
+
 // prefer asks the service to wait for the outcome (RFC 7240).
 func prefer(header http.Header, wait time.Duration) {
 	switch {

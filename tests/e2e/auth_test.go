@@ -238,7 +238,7 @@ func TestAccountCommands(t *testing.T) {
 	is(token, 200)
 	command("", "tokens", "remove", user, "ci")
 	is(token, 401)
-	command("", "users", "remove", user)
+	command("", "users", "remove", user, "--yes")
 	is(user+":a new password", 401)
 	if list := command("", "users", "list"); list != "" {
 		t.Errorf("got %q", list)

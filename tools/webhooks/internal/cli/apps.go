@@ -25,7 +25,7 @@ WEBHOOKS_USER, and your password or API token by WEBHOOKS_PASSWORD or
 	}
 	return group(cmd, newAppsList(streams), newAppsView(streams), newAppsCreate(streams), newAppsStart(streams), newAppsStop(streams),
 		newAppsRestart(streams), newAppsDestroy(streams), newAppsEnv(streams), newAppsDrones(streams), newAppsLimits(streams),
-		newAppsSource(streams))
+		newAppsDomains(streams), newAppsSource(streams))
 }
 
 func newAppsList(streams IO) *cobra.Command {

@@ -18,56 +18,64 @@ import (
 // maxCredential is the size of the longest password or token, in bytes.
 const maxCredential = 4 << 10
 
-// credential returns the password or API token of a user: from a file, the
-// environment, a login or a prompt. It is never an argument, which others could see in
-// the process list.
-func credential(ctx context.Context, streams IO, file string, token core.Secret, user, host string) (core.Secret, error) {
+// secretInput is a secret that a command needs.
+type secretInput struct {
+	what     string      // for the prompt
+	flag     string      // names the flag with the file, in messages
+	variable string      // of the environment, without the prefix
+	file     string      // value of the flag; - is stdin
+	stored   core.Secret // from a login; none if zero
+}
+
+// read returns the secret: from a file, the environment, a login or a prompt. It is
+// never an argument, which others could see in the process list.
+func (i secretInput) read(ctx context.Context, streams IO) (core.Secret, error) {
 	switch {
-	case file == "-":
-		return firstLine(streams.Stdin)
-	case file != "":
-		opened, err := os.Open(file)
+	case i.file == "-":
+		return i.firstLine(streams.Stdin)
+	case i.file != "":
+		opened, err := os.Open(i.file)
 		if err != nil {
-			return core.Secret{}, fmt.Errorf("--password-file: %w", err)
+			return core.Secret{}, fmt.Errorf("--%s: %w", i.flag, err)
 		}
 		defer opened.Close() //nolint:errcheck // only read
-		return firstLine(opened)
+		return i.firstLine(opened)
 	}
-	if value := config.Variable(streams.Environ, "PASSWORD"); value != "" {
+	if value := config.Variable(streams.Environ, i.variable); value != "" {
 		return core.NewSecret(value), nil
 	}
-	if !token.IsZero() {
-		return token, nil
+	if !i.stored.IsZero() {
+		return i.stored, nil
 	}
 	terminal, ok := terminalOf(streams.Stdin)
 	if !ok {
-		return core.Secret{}, &usageError{errors.New("cannot prompt for your password, because stdin is not a terminal: use WEBHOOKS_PASSWORD or --password-file")}
+		return core.Secret{}, &usageError{fmt.Errorf("cannot prompt for it, because stdin is not a terminal: use WEBHOOKS_%s or --%s", i.variable, i.flag)}
 	}
 	before, err := term.GetState(terminal)
 	if err != nil {
 		return core.Secret{}, err
 	}
-	_, _ = fmt.Fprintf(streams.Stderr, "Password of %s at %s: ", user, host)
+	_, _ = fmt.Fprintf(streams.Stderr, "%s: ", i.what)
 	typed, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(terminal) })
 	_, _ = fmt.Fprintln(streams.Stderr)
 	if ctx.Err() != nil {
 		return core.Secret{}, errors.Join(ctx.Err(), term.Restore(terminal, before))
 	}
 	if err == nil && len(typed) == 0 {
-		err = &usageError{errors.New("the password is empty")}
+		err = &usageError{errors.New("nothing was typed")}
 	}
 	return core.NewSecret(string(typed)), err
 }
 
-// firstLine reads a password.
-func firstLine(r io.Reader) (core.Secret, error) {
+// firstLine reads the secret from a file.
+func (i secretInput) firstLine(r io.Reader) (core.Secret, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, maxCredential)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return core.Secret{}, fmt.Errorf("--password-file: %w", err)
+		return core.Secret{}, fmt.Errorf("--%s: %w", i.flag, err)
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return core.Secret{}, &usageError{errors.New("--password-file: the first line, which is the password, is empty")}
+		return core.Secret{}, &usageError{fmt.Errorf("--%s: the first line is empty", i.flag)}
 	}
 	return core.NewSecret(line), nil
 }

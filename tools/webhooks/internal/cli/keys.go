@@ -36,9 +36,10 @@ func newKeysList(streams IO) *cobra.Command {
 		Use:     "list",
 		Short:   "List the keys by SHA-256 prefix",
 		Long:    "Lists the keys of the file by SHA-256 prefix, in their order. No key is shown.",
-		Example: `  webhooks keys list`,
+		Example: "  webhooks keys list\n  webhooks keys list --output json",
 		Args:    exactly(0),
 	}
+	out := outputFlag(cmd)
 	return onKeys(cmd, streams, func(_ context.Context, path string) error {
 		text, err := config.SecretFile(path)
 		if err != nil {
@@ -47,6 +48,9 @@ func newKeysList(streams IO) *cobra.Command {
 		keys, err := seal.Parse(text)
 		if err != nil {
 			return err
+		}
+		if out.json() {
+			return writeJSON(streams.Stdout, keys.IDs()) // the first one encrypts
 		}
 		for i, id := range keys.IDs() {
 			use := "decrypts"

@@ -154,7 +154,9 @@ func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, e
 	if current.User == user && r.loggedIn != nil && r.loggedIn(current) == address.String() {
 		token = current.Token.Secret
 	}
-	password, err := credential(ctx, streams, r.passwordFile, token, user, address.Host)
+	password, err := secretInput{
+		what: fmt.Sprintf("Password of %s at %s", user, address.Host), flag: "password-file", variable: "PASSWORD", file: r.passwordFile, stored: token,
+	}.read(ctx, streams)
 	return caller{streams: streams, user: user, url: address.String()}, password, err
 }
 

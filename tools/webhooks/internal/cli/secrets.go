@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,7 +34,8 @@ func newSecretsAdd(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add USER NAME",
 		Short: "Add a webhook secret and print it",
-		Long: `Adds a webhook secret and prints it. It is not shown again.
+		Long: `Adds a webhook secret and prints it. It is not shown again. To replace a secret without
+an outage, add another one, change it at the forge, and remove the former one.
 
 Give each webhook a secret of its own: as no signature covers a URL, what the
 deliveries of a secret deploy is fixed by --branch, --app, --root, --paths and
@@ -43,6 +46,7 @@ deliveries of a secret deploy is fixed by --branch, --app, --root, --paths and
 		Args: exactly(2),
 	}
 	target := targetFlags(cmd)
+	replace := cmd.Flags().Bool("replace", false, "replace a secret of that name; deliveries that it signs are refused then")
 	required := cmd.Flags().Bool("required", false, "refuse deliveries of GitHub that are not signed, even with Basic auth")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user, id, err := userAndName(args, "a secret")
@@ -51,6 +55,17 @@ deliveries of a secret deploy is fixed by --branch, --app, --root, --paths and
 		}
 		fixed, err := target()
 		if err != nil {
+			return err
+		}
+		existing, err := c.ThirdPartyTokens(ctx, user)
+		if err != nil {
+			return err
+		}
+		var names []string
+		for _, token := range existing {
+			names = append(names, token.ID)
+		}
+		if err := refuseExisting("secret", id, names, *replace); err != nil {
 			return err
 		}
 		secret := core.NewSecret(rand.Text())
@@ -142,16 +157,18 @@ func newSecretsList(streams IO) *cobra.Command {
 		Example: "  webhooks secrets list dscape",
 		Args:    exactly(1),
 	}
+	out := outputFlag(cmd)
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
 		if err := checkName("a user", user); err != nil {
 			return err
 		}
 		tokens, err := c.ThirdPartyTokens(ctx, user)
+		tokens = slices.DeleteFunc(tokens, func(t core.ThirdPartyToken) bool { return t.Provider != core.TokenWebhookSecret })
+		if err == nil && out.json() {
+			return writeJSON(streams.Stdout, secretRows(tokens))
+		}
 		for _, token := range tokens {
-			if token.Provider != core.TokenWebhookSecret {
-				continue
-			}
 			line := token.ID
 			if token.Target != nil {
 				line += "\t" + token.Target.String()
@@ -165,6 +182,25 @@ func newSecretsList(streams IO) *cobra.Command {
 		}
 		return err
 	})
+}
+
+// secretRow is a webhook secret without the secret.
+type secretRow struct {
+	Name     string            `json:"name"`
+	Required bool              `json:"required"`
+	Target   map[string]string `json:"target,omitempty"` // what its deliveries deploy, as parameters
+}
+
+func secretRows(tokens []core.ThirdPartyToken) []secretRow {
+	rows := []secretRow{}
+	for _, token := range tokens {
+		row := secretRow{Name: token.ID, Required: token.Required}
+		if token.Target != nil {
+			row.Target = maps.Collect(token.Target.Parameters())
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 func newSecretsRemove(streams IO) *cobra.Command {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -25,13 +26,18 @@ func newTokensAdd(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "add USER NAME",
 		Short:   "Add an API token and print it",
-		Long:    "Adds an API token and prints it. It is not shown again.",
-		Example: "  webhooks tokens add dscape travis",
+		Long:    "Adds an API token and prints it. It is not shown again. A token of the same name is replaced only with --replace.",
+		Example: "  webhooks tokens add dscape travis\n  webhooks tokens add dscape travis --replace",
 		Args:    exactly(2),
 	}
+	replace := cmd.Flags().Bool("replace", false, "replace a token of that name, which is invalid then")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user, token, err := userAndName(args, "a token")
 		if err != nil {
+			return err
+		}
+		existing, err := tokenNames(ctx, c, user)
+		if err = cmp.Or(err, refuseExisting("token", token, existing, *replace)); err != nil {
 			return err
 		}
 		secret, err := c.CreateToken(ctx, user, token)
@@ -50,19 +56,31 @@ func newTokensList(streams IO) *cobra.Command {
 		Example: "  webhooks tokens list dscape",
 		Args:    exactly(1),
 	}
+	out := outputFlag(cmd)
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
 		if err := checkName("a user", user); err != nil {
 			return err
 		}
-		tokens, err := c.Tokens(ctx, user)
-		for _, token := range tokens {
-			if _, err := fmt.Fprintln(streams.Stdout, token.Name); err != nil {
+		names, err := tokenNames(ctx, c, user)
+		if err == nil && out.json() {
+			return writeJSON(streams.Stdout, append([]string{}, names...))
+		}
+		for _, name := range names {
+			if _, err := fmt.Fprintln(streams.Stdout, name); err != nil {
 				return err
 			}
 		}
 		return err
 	})
+}
+
+func tokenNames(ctx context.Context, c *nodejitsu.Client, user string) (names []string, err error) {
+	tokens, err := c.Tokens(ctx, user)
+	for _, token := range tokens {
+		names = append(names, token.Name)
+	}
+	return names, err
 }
 
 func newTokensRemove(streams IO) *cobra.Command {

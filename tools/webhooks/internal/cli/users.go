@@ -53,11 +53,23 @@ func newUsersList(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the users",
-		Example: "  webhooks users list",
+		Example: "  webhooks users list\n  webhooks users list --output json",
 		Args:    exactly(0),
 	}
+	out := outputFlag(cmd)
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, _ []string) error {
 		users, err := c.Users(ctx)
+		if err == nil && out.json() {
+			type row struct {
+				Username string `json:"username"`
+				Email    string `json:"email,omitempty"`
+			}
+			rows := []row{}
+			for _, user := range users {
+				rows = append(rows, row{user.Username, user.Email})
+			}
+			return writeJSON(streams.Stdout, rows)
+		}
 		for _, user := range users {
 			line := user.Username
 			if user.Email != "" {
@@ -149,14 +161,25 @@ func newUsersRemove(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "remove NAME",
 		Short:   "Remove a user with all apps and tokens",
-		Long:    "Removes a user with all tokens, and stops and removes all of the user's apps. This cannot be undone.",
-		Example: "  webhooks users remove dscape",
+		Long:    "Removes a user with all tokens, and stops and removes all of the user's apps. This cannot be undone: you are asked to confirm it, unless --yes is set.",
+		Example: "  webhooks users remove dscape\n  webhooks users remove dscape --yes",
 		Args:    exactly(1),
 	}
+	yes := cmd.Flags().Bool("yes", false, "do not ask for confirmation")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
 		if err := checkName("a user", user); err != nil {
 			return err
+		}
+		if !*yes {
+			sure, err := confirmed(ctx, streams, fmt.Sprintf("Remove %s with all apps?", user))
+			if err != nil {
+				return err
+			}
+			if !sure {
+				_, _ = fmt.Fprintln(streams.Stderr, "nothing was removed")
+				return exitCode(1)
+			}
 		}
 		if err := c.DestroyUser(ctx, user); err != nil {
 			return err
