@@ -231,6 +231,11 @@ func TestAccountCommands(t *testing.T) {
 	}
 	token := user + ":" + command("", "tokens", "add", user, "ci")
 	is(token, 200)
+	refused := exec.CommandContext(t.Context(), program, "tokens", "add", user, "ci", "--data", s.data)
+	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "exists already") {
+		t.Errorf("a token of the same name: %v %s", err, out)
+	}
+	is(token, 200)
 	is(user+":"+password, 200)
 	command("a new password\n", "users", "passwd", user, "--password-stdin")
 	is(user+":"+password, 401)

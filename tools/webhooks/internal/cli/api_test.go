@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -64,6 +66,29 @@ func TestStatus(t *testing.T) {
 	}, "status")
 	if code != 0 || stdout != "" || stderr != "no deliveries\n" {
 		t.Errorf("none: code %d, %q and %q", code, stdout, stderr)
+	}
+}
+
+func TestPair(t *testing.T) {
+	t.Parallel()
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPost || r.URL.String() != "/1/auth/gitlab?app=hello&forge=git.example.com" || string(body) != `{"credentials":"me:glpat-1"}` {
+			t.Errorf("got %s %s %s, %v", r.Method, r.URL, body, err)
+		}
+		_, _ = io.WriteString(w, `{"ok":true,"provider":"gitlab","login":"me","scopes":["api"],"app":"hello"}`)
+	}
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("glpat-1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := callAPI(t, handler, "pair", "gitlab", "me", "--forge", "git.example.com", "--app", "hello", "--token-file", token)
+	if code != 0 || stdout != "paired with me at gitlab with api\n" || stderr != "" {
+		t.Errorf("code %d, %q and %q", code, stdout, stderr)
+	}
+	code, _, stderr = callAPI(t, handler, "pair", "gitlab", "me")
+	if code != 2 || !strings.Contains(stderr, "WEBHOOKS_FORGE_TOKEN or --token-file") {
+		t.Errorf("without a token: code %d and %q", code, stderr)
 	}
 }
 

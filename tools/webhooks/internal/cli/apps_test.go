@@ -55,6 +55,15 @@ func TestApps(t *testing.T) {
 	fails(2, "want HOST/OWNER/NAME@BRANCH", "apps", "source", "hello", "dscape/hello")
 	fails(2, "either", "apps", "source", "hello", "github.com/dscape/hello@main", "--any")
 
+	// The domains.
+	says("hello.example.com\nwww.example.com\n", "apps", "domains", "add", "hello", "www.example.com")
+	fails(1, "no domain \"example.net\"", "apps", "domains", "remove", "hello", "example.net")
+	fails(1, "is not a domain", "apps", "domains", "add", "hello", "no domain")
+	says("www.example.com\n", "apps", "domains", "remove", "hello", "hello.example.com")
+	says(`"www.example.com"`, "apps", "domains", "list", "hello", "--output", "json")
+	b.must("apps", "domains", "remove", "hello", "www.example.com")
+	b.must("apps", "domains", "add", "hello", "hello.example.com")
+
 	// The environment.
 	env := filepath.Join(t.TempDir(), "env")
 	if err := os.WriteFile(env, []byte("# comment\n\nSECRET=from = file\r\nGREETING=no\n"), 0o600); err != nil {
