@@ -189,6 +189,9 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 		g.out.say("The app is a static site, as there is %s", start.Source)
 		return result, nil
 	}
+	if start.KeepDev {
+		g.plan.Prune = nil
+	}
 	if err := g.prune(ctx); err != nil {
 		return Result{}, err
 	}

@@ -21,6 +21,7 @@ type Start struct {
 	Fallback  string            // file in it that answers unknown paths; "" for none
 	Env       map[string]string // what npm would set for the command
 	Source    string            // where Web is from
+	KeepDev   bool              // Web runs a program of a development dependency
 	Notes     []string
 }
 
@@ -70,6 +71,7 @@ func (p Project) Start(dir string) (Start, error) {
 	default:
 		p.file(root, &s)
 	}
+	p.keepDev(root, &s)
 	s.dropTwin(p)
 	return s, nil
 }

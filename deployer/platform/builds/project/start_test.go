@@ -2,7 +2,9 @@ package project_test
 
 import (
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -144,3 +146,48 @@ func TestStartAsNpmDoes(t *testing.T) {
 
 // quoted returns a text as JSON.
 func quoted(text string) string { return `"` + strings.ReplaceAll(text, `"`, `\"`) + `"` }
+
+// A start command that runs a program of a development dependency keeps what would
+// be removed, unless there is a script for production.
+func TestStartByDevelopmentDependency(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		scripts, procfile string
+		web               string
+		keep              bool
+	}{
+		"NestJS":                {`"start":"nest start","start:prod":"node dist/main"`, "", "node dist/main", false},
+		"no other script":       {`"start":"NODE_ENV=production tsx server.ts"`, "", "NODE_ENV=production tsx server.ts", true},
+		"another of that kind":  {`"start":"nest start","start:prod":"tsx dist/main"`, "", "nest start", true},
+		"by another script":     {`"start":"npm run serve","serve":"npx tsx x"`, "", "npm run serve", true},
+		"after another command": {`"start":"node a && tsx x"`, "", "node a && tsx x", true},
+		"Procfile":              {`"start":"x","start:prod":"y"`, "web: nest start", "nest start", true},
+		"a dependency":          {`"start":"serve -s build"`, "", "serve -s build", false},
+		"node":                  {`"start":"node nest"`, "", "node nest", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := files{
+				"package.json":           `{"dependencies":{"serve":"1"},"devDependencies":{"@nestjs/cli":"1","tsx":"1"},"scripts":{` + test.scripts + `}}`,
+				"Procfile":               test.procfile,
+				"node_modules/.bin/nest": "exec node  \"$basedir/../.pnpm/x/node_modules/@nestjs/cli/bin/nest.js\" \"$@\"",
+			}.write(t)
+			for program, to := range map[string]string{"tsx": "../tsx/dist/cli.mjs", "serve": "../serve/build/main.js"} {
+				if err := os.Symlink(to, filepath.Join(dir, "node_modules/.bin", program)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p, err := project.Read(dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := p.Start(dir)
+			if err != nil || s.Web != test.web || s.KeepDev != test.keep {
+				t.Errorf("got %q, %v (%v); notes %q", s.Web, s.KeepDev, err, s.Notes)
+			}
+			if noted := len(s.Notes) > 0; noted != (test.keep || name == "NestJS") {
+				t.Errorf("notes %q", s.Notes)
+			}
+		})
+	}
+}
