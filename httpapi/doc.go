@@ -24,7 +24,9 @@
 //	GET  /1/status/:user/changes/:id           one entry
 //	POST /1/status/:user/changes/:id/release   let a held entry go on
 //	POST /1/auth/:forge                        pair with an account on a forge, such as github
+//	GET  /:user/:repository.svg, .png          a badge
 //	GET  /healthz, /readyz
+//	GET  /, /-/                                the dashboard, see package dashboard
 //
 // A route for GET is one for HEAD too. Each is served with and without a trailing
 // slash, never by a redirect, which GitHub does not follow (isaacs/github#574).

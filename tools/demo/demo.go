@@ -66,6 +66,7 @@ func demonstrate(ctx context.Context, o options) (err error) {
 		return nil
 	}
 	d.heading("Both apps are running. Ctrl-C ends the demo")
+	d.line("Open %s and sign in as %s with the password %s, or:", d.server.api, user, d.password.Reveal())
 	d.line("curl -u %s:%s '%s/1/status/%s/changes?since=0&feed=normal'", user, d.password.Reveal(), d.server.api, user)
 	select {
 	case <-ctx.Done():

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
 	const feed = document.body.dataset.feed;
-	if (!feed) return;
+	if (!feed || !document.querySelector("[data-live]")) return;
 	const words = { held: "is held", ok: "is deployed", error: "failed", skipped: "was skipped" };
 	let source, timer, loading = false, again = false;
 
