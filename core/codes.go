@@ -40,18 +40,22 @@ const (
 
 // Codes that were added later.
 const (
-	CodeBadSignature    Code = "deploy:auth:bad_signature"
-	CodePayloadTooLarge Code = "deploy:payload:too_large"
-	CodePayloadEncoding Code = "deploy:payload:encoding"
-	CodeBadPackageJSON  Code = "deploy:package:invalid"
-	CodeNotHeld         Code = "deploy:release:not_held"
-	CodeConflict        Code = "deploy:queue:conflict"
-	CodeInterrupted     Code = "deploy:worker:interrupted"
-	CodeDeployParams    Code = "deploy:params:invalid"
-	CodeGateFailed      Code = "deploy:gate:failed"
-	CodeForgeUnknown    Code = "deploy:forge:not_configured"
-	CodeOtherSource     Code = "deploy:app:other_source"
-	CodeTargetFixed     Code = "deploy:params:fixed"
+	CodeBadSignature       Code = "deploy:auth:bad_signature"
+	CodePayloadTooLarge    Code = "deploy:payload:too_large"
+	CodePayloadEncoding    Code = "deploy:payload:encoding"
+	CodeBadPackageJSON     Code = "deploy:package:invalid"
+	CodeNotHeld            Code = "deploy:release:not_held"
+	CodeConflict           Code = "deploy:queue:conflict"
+	CodeInterrupted        Code = "deploy:worker:interrupted"
+	CodeDeployParams       Code = "deploy:params:invalid"
+	CodeGateFailed         Code = "deploy:gate:failed"
+	CodeForgeUnknown       Code = "deploy:forge:not_configured"
+	CodeRedeliverLive      Code = "deploy:redeliver:live"
+	CodeRedeliverNoPayload Code = "deploy:redeliver:no_payload"
+	CodeCancelOver         Code = "deploy:cancel:over"
+	CodeCancelStarting     Code = "deploy:cancel:starting"
+	CodeOtherSource        Code = "deploy:app:other_source"
+	CodeTargetFixed        Code = "deploy:params:fixed"
 
 	CodeStatusParams     Code = "status:params:invalid"
 	CodeChangesGone      Code = "status:changes:gone"
@@ -150,18 +154,22 @@ var reasons = map[Code]string{
 	CodeTarTooLarge:  tarFailure + ": it is larger than the server allows; remove large files from the repository",
 	CodeTarNoPackage: tarFailure + ": it contains no files",
 
-	CodeBadSignature:    "The delivery's signature doesn't match; check that the webhook's secret is the one stored here",
-	CodePayloadTooLarge: "The payload is larger than 25 MiB; send a smaller one",
-	CodePayloadEncoding: "The request's Content-Encoding is not supported; send the payload uncompressed",
-	CodeBadPackageJSON:  "package.json doesn't describe an app we can deploy; correct it and push again",
-	CodeNotHeld:         "Only a held deployment can be released; see its status",
-	CodeConflict:        "The deployment was changed at the same time; try again",
-	CodeInterrupted:     "The deployment was interrupted too often; push again, or ask the operator for the log",
-	CodeDeployParams:    "A parameter of the request is invalid; see the documentation of POST /1/deploy",
-	CodeGateFailed:      "We couldn't find out what the push has to wait for; redeliver the webhook later",
-	CodeForgeUnknown:    "This server reads no repositories from that forge",
-	CodeOtherSource:     "The app belongs to another repository, branch or folder",
-	CodeTargetFixed:     "The webhook's URL asks for something else than its secret is for",
+	CodeBadSignature:       "The delivery's signature doesn't match; check that the webhook's secret is the one stored here",
+	CodePayloadTooLarge:    "The payload is larger than 25 MiB; send a smaller one",
+	CodePayloadEncoding:    "The request's Content-Encoding is not supported; send the payload uncompressed",
+	CodeBadPackageJSON:     "package.json doesn't describe an app we can deploy; correct it and push again",
+	CodeNotHeld:            "Only a held deployment can be released; see its status",
+	CodeConflict:           "The deployment was changed at the same time; try again",
+	CodeInterrupted:        "The deployment was interrupted too often; push again, or ask the operator for the log",
+	CodeDeployParams:       "A parameter of the request is invalid; see the documentation of POST /1/deploy",
+	CodeGateFailed:         "We couldn't find out what the push has to wait for; redeliver the webhook later",
+	CodeForgeUnknown:       "This server reads no repositories from that forge",
+	CodeRedeliverLive:      "The delivery has no outcome yet; wait for it, or cancel it first",
+	CodeRedeliverNoPayload: "There is no payload that could be delivered again; push again, or roll back to the snapshot",
+	CodeCancelOver:         "Only a pending or held deployment can be canceled; see its status",
+	CodeCancelStarting:     "The app is being started, so it is too late to cancel; roll back when that has ended",
+	CodeOtherSource:        "The app belongs to another repository, branch or folder",
+	CodeTargetFixed:        "The webhook's URL asks for something else than its secret is for",
 
 	CodeStatusParams: "A parameter of the request is invalid; see the documentation of GET /1/status",
 	CodeChangesGone:  "The changes after that seq are no longer kept; read the status and start from the oldest seq",

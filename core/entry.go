@@ -61,21 +61,22 @@ type Entry struct {
 	Notes        []string      `json:"notes,omitempty"`
 	Email        Email         `json:"email,omitzero"` // what the delivery asks for
 
-	Gate     string      `json:"gate,omitempty"`      // that the push has to pass; "" if none, or not known yet
-	GateKeys []string    `json:"gate_keys,omitempty"` // what has to pass, see Hold
-	Hold     *Hold       `json:"hold,omitempty"`      // of a held entry
-	Stopped  bool        `json:"stopped,omitempty"`   // the push was skipped by its gate, which may pass later
-	Released string      `json:"released,omitempty"`  // why a held entry goes on
-	Again    bool        `json:"again,omitempty"`     // a person asked to deploy the commit even if it runs already
-	Releases string      `json:"releases,omitempty"`  // of a user's build report: the id of the push that it released
-	Steps    []Step      `json:"steps"`
-	Attempts int         `json:"attempts"` // times it was claimed
-	Failures int         `json:"failures"` // attempts of this round that ended in a temporary failure
-	Lost     int         `json:"lost"`     // attempts of this round whose claim expired
-	Output   string      `json:"output,omitempty"`
-	Snapshot string      `json:"snapshot,omitempty"`
-	URL      string      `json:"url,omitempty"` // of the app, once it answers
-	Error    *EntryError `json:"error,omitempty"`
+	Gate         string      `json:"gate,omitempty"`          // that the push has to pass; "" if none, or not known yet
+	GateKeys     []string    `json:"gate_keys,omitempty"`     // what has to pass, see Hold
+	Hold         *Hold       `json:"hold,omitempty"`          // of a held entry
+	Stopped      bool        `json:"stopped,omitempty"`       // the push was skipped by its gate, which may pass later
+	Released     string      `json:"released,omitempty"`      // why a held entry goes on
+	Again        bool        `json:"again,omitempty"`         // a person asked to deploy the commit even if it runs already
+	RedeliveryOf string      `json:"redelivery_of,omitempty"` // id of the entry whose payload a person delivered again
+	Releases     string      `json:"releases,omitempty"`      // of a user's build report: the id of the push that it released
+	Steps        []Step      `json:"steps"`
+	Attempts     int         `json:"attempts"` // times it was claimed
+	Failures     int         `json:"failures"` // attempts of this round that ended in a temporary failure
+	Lost         int         `json:"lost"`     // attempts of this round whose claim expired
+	Output       string      `json:"output,omitempty"`
+	Snapshot     string      `json:"snapshot,omitempty"`
+	URL          string      `json:"url,omitempty"` // of the app, once it answers
+	Error        *EntryError `json:"error,omitempty"`
 
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`

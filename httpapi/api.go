@@ -202,6 +202,8 @@ func (a *API) routes() []route {
 		{method: http.MethodGet, path: "/1/status/:user/changes", handler: a.changes},
 		{method: http.MethodGet, path: "/1/status/:user/changes/:id", handler: a.entry},
 		{method: http.MethodPost, path: "/1/status/:user/changes/:id/release", handler: a.release},
+		{method: http.MethodPost, path: "/1/status/:user/changes/:id/redeliver", handler: a.redeliver},
+		{method: http.MethodDelete, path: "/1/status/:user/changes/:id", handler: a.cancel},
 		{method: http.MethodPost, path: "/1/auth/:forge", handler: a.pair},
 		{method: http.MethodGet, path: "/:user/:repository.svg", handler: a.badge, unknown: true},
 		{method: http.MethodGet, path: "/:user/:repository.png", handler: a.badge, unknown: true},

@@ -80,14 +80,28 @@ func (a *API) admit() error {
 
 // release lets a held entry go on. It waits for the outcome only if the client
 // prefers that.
-func (a *API) release(c *gin.Context) error {
+func (a *API) release(c *gin.Context) error { return a.act(c, a.o.Deploy.Release) }
+
+// redeliver delivers the payload of an entry again, as a new entry.
+func (a *API) redeliver(c *gin.Context) error {
+	return a.act(c, func(ctx context.Context, user, id string) (core.Change, error) {
+		return a.o.Deploy.Redeliver(ctx, user, id, uuidOf(c))
+	})
+}
+
+// cancel ends a pending or held entry.
+func (a *API) cancel(c *gin.Context) error { return a.act(c, a.o.Deploy.Cancel) }
+
+// act does something with an entry for its owner, and responds with what came of it. It
+// waits for the outcome only if the client prefers that.
+func (a *API) act(c *gin.Context, do func(ctx context.Context, user, id string) (core.Change, error)) error {
 	user, err := a.authorize(c)
 	if err != nil {
 		return err
 	}
 	wait := a.patience(c, 0)
 	a.extendDeadline(c, wait)
-	change, err := a.o.Deploy.Release(c.Request.Context(), user, c.Param("id"))
+	change, err := do(c.Request.Context(), user, c.Param("id"))
 	if err != nil {
 		return err
 	}

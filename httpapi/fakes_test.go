@@ -37,10 +37,12 @@ const (
 )
 
 type fakeDeploy struct {
-	admit   error
-	deliver func(ctx context.Context, r deploy.Request) (deploy.Receipt, error)
-	wait    func(ctx context.Context, id string) (core.Change, error)
-	release func(user, id string) (core.Change, error)
+	admit     error
+	deliver   func(ctx context.Context, r deploy.Request) (deploy.Receipt, error)
+	wait      func(ctx context.Context, id string) (core.Change, error)
+	release   func(user, id string) (core.Change, error)
+	redeliver func(user, id, uuid string) (core.Change, error)
+	cancel    func(user, id string) (core.Change, error)
 }
 
 func (f fakeDeploy) Admit() error { return f.admit }
@@ -53,6 +55,14 @@ func (f fakeDeploy) Wait(ctx context.Context, id string) (core.Change, error) { 
 
 func (f fakeDeploy) Release(_ context.Context, user, id string) (core.Change, error) {
 	return f.release(user, id)
+}
+
+func (f fakeDeploy) Redeliver(_ context.Context, user, id, uuid string) (core.Change, error) {
+	return f.redeliver(user, id, uuid)
+}
+
+func (f fakeDeploy) Cancel(_ context.Context, user, id string) (core.Change, error) {
+	return f.cancel(user, id)
 }
 
 type fakeStatus struct {

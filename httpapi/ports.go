@@ -22,6 +22,10 @@ type Deploy interface {
 	Wait(ctx context.Context, id string) (core.Change, error)
 	// Release lets the user's held entry go on.
 	Release(ctx context.Context, user, id string) (core.Change, error)
+	// Redeliver delivers the payload of the user's entry again; uuid is of the request.
+	Redeliver(ctx context.Context, user, id, uuid string) (core.Change, error)
+	// Cancel ends the user's pending or held entry.
+	Cancel(ctx context.Context, user, id string) (core.Change, error)
 }
 
 // Status reads what became of deliveries; *status.Service implements it.

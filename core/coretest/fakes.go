@@ -50,6 +50,8 @@ func (f *Faults) next(method string) error {
 type Platform struct {
 	Faults
 
+	// Uploaded, if set, is called at the end of Upload, outside of any lock.
+	Uploaded func()
 	// Started, if set, is called while Start runs, outside of any lock.
 	Started func(user, app, snapshot string)
 
@@ -154,6 +156,9 @@ func (p *Platform) Upload(ctx context.Context, user string, pkg deploy.Package, 
 	}
 	if _, err := io.WriteString(out, "built "+snapshot+"\n"); err != nil {
 		return err
+	}
+	if p.Uploaded != nil {
+		p.Uploaded()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -78,7 +78,7 @@ func (a *attempt) passGate(ctx context.Context) result {
 // useReports lets a push go on whose reports came before it.
 func (a *attempt) useReports(ctx context.Context, v verdict) result {
 	for _, r := range v.reports {
-		if r.Status == core.StatusOK && r.Snapshot != "" {
+		if r.Status == core.StatusOK && r.Snapshot != "" && !a.get().Again {
 			return skipped("%s, and that deployed the commit already", buildSays(r))
 		}
 		if r.Status == core.StatusHeld {

@@ -270,27 +270,3 @@ func (s *Service) Wait(ctx context.Context, id string) (core.Change, error) {
 		}
 	}
 }
-
-// Release deploys the user's held entry without waiting for its gate, as its
-// owner may. It fails with status:db:not_found if the user has no such entry and
-// with deploy:release:not_held if it is not held.
-func (s *Service) Release(ctx context.Context, user, id string) (core.Change, error) {
-	change, err := s.find(ctx, id)
-	if err == nil && change.Entry.User != user {
-		err = core.NewError(core.CodeStatusNotFound, "", nil)
-	}
-	if err != nil {
-		return core.Change{}, err
-	}
-	if change.Entry.Status != core.StatusHeld {
-		return core.Change{}, core.NewError(core.CodeNotHeld, "", nil)
-	}
-	released, err := s.release(ctx, change.Entry, "Released by its owner")
-	if errors.Is(err, core.ErrConflict) {
-		return core.Change{}, core.NewError(core.CodeConflict, "", err)
-	}
-	if err != nil {
-		return core.Change{}, core.NewError(core.CodeFailedToStorePayload, "", err)
-	}
-	return released, nil
-}

@@ -251,6 +251,25 @@ func (c *Client) Pair(ctx context.Context, kind string, o PairOptions) (Pairing,
 	return pairing, err
 }
 
+// Redeliver delivers the payload of an entry again, and returns the change of the new
+// entry as Deploy does. It does not wait if wait is 0.
+func (c *Client) Redeliver(ctx context.Context, id string, wait time.Duration) (Change, error) {
+	header := http.Header{}
+	if wait > 0 {
+		prefer(header, wait)
+	}
+	var change Change
+	_, err := c.call(ctx, http.MethodPost, c.path("changes", id, "redeliver"), nil, header, nil, &change)
+	return change, err
+}
+
+// Cancel ends a pending or held entry.
+func (c *Client) Cancel(ctx context.Context, id string) (Change, error) {
+	var change Change
+	_, err := c.call(ctx, http.MethodDelete, c.path("changes", id), nil, nil, nil, &change)
+	return change, err
+}
+
 // prefer asks the service to wait for the outcome (RFC 7240).
 func prefer(header http.Header, wait time.Duration) {
 	switch {

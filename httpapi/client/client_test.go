@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -142,6 +143,25 @@ func TestRelease(t *testing.T) {
 	})
 	if change, err := c.Release(t.Context(), entryID, 0); err != nil || change.Status != core.StatusPending {
 		t.Errorf("got %+v, %v", change, err)
+	}
+}
+
+func TestRedeliverAndCancel(t *testing.T) {
+	t.Parallel()
+	var calls []string
+	c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
+		calls = append(calls, r.Method+" "+r.URL.Path+" "+r.Header.Get("Prefer"))
+		_, _ = io.WriteString(w, line(1, core.StatusPending))
+	})
+	if change, err := c.Redeliver(t.Context(), entryID, time.Minute); err != nil || change.Status != core.StatusPending {
+		t.Errorf("got %+v, %v", change, err)
+	}
+	if change, err := c.Cancel(t.Context(), entryID); err != nil || change.EntryID() != entryID {
+		t.Errorf("got %+v, %v", change, err)
+	}
+	path := "/1/status/dscape/changes/" + entryID
+	if want := []string{"POST " + path + "/redeliver wait=60", "DELETE " + path + " "}; !slices.Equal(calls, want) {
+		t.Errorf("got calls %q, want %q", calls, want)
 	}
 }
 

@@ -132,6 +132,29 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+func TestRedeliverAndCancel(t *testing.T) {
+	t.Parallel()
+	path := "/1/status/dscape/changes/" + id
+	code, stdout, stderr := callAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.Path != path+"/redeliver" || r.Header.Get("Prefer") != "wait=60" {
+			t.Errorf("got %s %s %v", r.Method, r.URL, r.Header)
+		}
+		_, _ = io.WriteString(w, change(3, "ok", ""))
+	}, "redeliver", id, "--wait", "1m")
+	if code != 0 || stdout != id+" ok\n" || stderr != "" {
+		t.Errorf("redeliver: code %d, %q and %q", code, stdout, stderr)
+	}
+	code, stdout, stderr = callAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodDelete || r.URL.Path != path {
+			t.Errorf("got %s %s", r.Method, r.URL)
+		}
+		_, _ = io.WriteString(w, change(3, "skipped", ""))
+	}, "cancel", id)
+	if code != 0 || stdout != id+" skipped\n" || stderr != "" {
+		t.Errorf("cancel: code %d, %q and %q", code, stdout, stderr)
+	}
+}
+
 func TestTail(t *testing.T) {
 	t.Parallel()
 	connections := 0

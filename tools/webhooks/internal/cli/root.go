@@ -84,7 +84,7 @@ app, and streams each step.`,
 	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newKeys(streams),
 		newAdmin(streams), newConfig(streams),
 		newLogin(streams), newLogout(streams), newContexts(streams), newOpen(streams), newDoctor(streams),
-		newStatus(streams), newTail(streams), newEntry(streams), newRelease(streams),
+		newStatus(streams), newTail(streams), newEntry(streams), newRelease(streams), newRedeliver(streams), newCancel(streams),
 		newPair(streams), newDeploy(streams), newApps(streams), newLogs(streams), newRun(streams), newRollback(streams), newVersion(streams, version))
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/httpapi/client"
 )
 
 func newStatus(streams IO) *cobra.Command {
@@ -123,11 +124,57 @@ without the report. Prints the status after that.`,
 		if err != nil {
 			return err
 		}
-		if out.json() {
-			return s.json(change)
-		}
-		return s.printf("%s\n", strings.TrimSpace(fmt.Sprintf("%s %s %s", change.EntryID(), change.Status, change.Reason)))
+		return s.changed(change, out.json())
 	})
+}
+
+func newRedeliver(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "redeliver ID",
+		Short: "Deliver a payload again",
+		Long: `Delivers the payload of an earlier delivery again, so that its commit is deployed
+again, even if the app runs it already or something newer. Prints the new delivery
+and its status.`,
+		Example: `  webhooks redeliver 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape
+  webhooks redeliver 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape --wait 1m`,
+		Args: entryID,
+	}
+	wait := cmd.Flags().Duration("wait", 0, "how long to wait for the outcome, at most 1m")
+	out := outputFlag(cmd)
+	return onAPI(cmd, streams, 2*time.Minute, func(ctx context.Context, s *apiSession, args []string) error {
+		change, err := s.api.Redeliver(ctx, args[0], *wait)
+		if err != nil {
+			return err
+		}
+		return s.changed(change, out.json())
+	})
+}
+
+func newCancel(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cancel ID",
+		Short: "Cancel a deployment that is pending or held",
+		Long: `Cancels a deployment that waits or is being built. Once the app is being started it
+is too late: see ` + "`webhooks rollback`" + `.`,
+		Example: "  webhooks cancel 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape",
+		Args:    entryID,
+	}
+	out := outputFlag(cmd)
+	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
+		change, err := s.api.Cancel(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return s.changed(change, out.json())
+	})
+}
+
+// changed prints a change in short.
+func (s *apiSession) changed(change client.Change, asJSON bool) error {
+	if asJSON {
+		return s.json(change)
+	}
+	return s.printf("%s\n", strings.TrimSpace(fmt.Sprintf("%s %s %s", change.EntryID(), change.Status, change.Reason)))
 }
 
 // showEntry prints an entry.
