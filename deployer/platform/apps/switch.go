@@ -47,9 +47,14 @@ func (a *Apps) version(d document, v visible) (runner.Version, error) {
 	if err != nil {
 		return runner.Version{}, err
 	}
+	dir := a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID)
+	static := ""
+	if s.Static != "" {
+		static = filepath.Join(dir, s.Static)
+	}
 	return runner.Version{
 		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: v.Subdomain,
-		Dir: filepath.Join(a.o.Snapshots.BuiltDir(d.User, d.Name, s.ID), s.Dir), Node: s.Node, Path: s.Path, Start: s.Start, Processes: s.Processes, Health: s.Health,
+		Dir: filepath.Join(dir, s.Dir), Static: static, Fallback: s.Fallback, Node: s.Node, Path: s.Path, Start: s.Start, Processes: s.Processes, Health: s.Health,
 		Env: env, Limits: v.Limits.runner(), Drones: v.Drones,
 	}, nil
 }

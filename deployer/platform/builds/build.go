@@ -183,9 +183,6 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 			return Result{}, err
 		}
 		result.Dir = g.Dir
-		if result.Web, err = g.serveStatic(ctx, &result); err != nil {
-			return Result{}, err
-		}
 		g.out.say("The app is a static site, as there is %s", start.Source)
 		return result, nil
 	}

@@ -140,10 +140,12 @@ func nodeOptions(options string, memory int64) string {
 // check returns an error if v is invalid.
 func check(v runner.Version) error {
 	switch {
-	case strings.TrimSpace(v.Start) == "" && len(v.Processes) == 0:
+	case strings.TrimSpace(v.Start) == "" && v.Static == "" && len(v.Processes) == 0:
 		return core.Errorf(core.CodePlatformStartFailed, "there is nothing to start: no scripts.start in package.json, no Procfile and no server.js")
 	case !filepath.IsAbs(v.Dir) || !filepath.IsAbs(v.Node):
 		return fmt.Errorf("processes: the folder %q and the node %q must be absolute paths", v.Dir, v.Node)
+	case v.Static != "" && !filepath.IsAbs(v.Static):
+		return fmt.Errorf("processes: the site's folder %q must be an absolute path", v.Static)
 	case v.Health != "" && !isPath(v.Health):
 		return core.Errorf(core.CodePlatformStartFailed, "the health path %.100q in package.json can't be requested; write one such as /healthz", v.Health)
 	}

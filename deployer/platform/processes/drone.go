@@ -30,7 +30,7 @@ type drone struct {
 	addr    string
 	memory  int64 // limit in bytes
 	started time.Time
-	group   *group.Group
+	group   program
 	out     *capture
 	lost    chan struct{} // closed when it no longer listens on its port
 
@@ -65,7 +65,7 @@ func (a *application) launch(ctx context.Context, v runner.Version, sl *slot) (*
 		if d, err = a.begin(ctx, v, sl); err != nil {
 			return nil, err
 		}
-		if d.port != 0 {
+		if d.addr == "" && d.port != 0 {
 			err = a.awaitReady(ctx, d, v.Health)
 		}
 		if err == nil {
@@ -105,9 +105,10 @@ func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*d
 			return nil, fmt.Errorf("processes: %w", err)
 		}
 	}
-	cmd, err := a.command(v, sl.command, d.port)
-	if err == nil {
-		err = d.start(cmd, r.Mark()+rand.Text(), r.cgroups, r.limits(v))
+	if sl.process == "" && v.Static != "" {
+		d.group, d.addr, err = serveStatic(ctx, v, d.port)
+	} else {
+		err = d.run(v, a)
 	}
 	if err != nil {
 		d.out.close()
@@ -115,6 +116,16 @@ func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*d
 		return nil, fmt.Errorf("processes: starting %s: %w", sl.title(), err)
 	}
 	return d, nil
+}
+
+// run starts the process of a drone.
+func (d *drone) run(v runner.Version, a *application) error {
+	r := a.runner
+	cmd, err := a.command(v, d.slot.command, d.port)
+	if err != nil {
+		return err
+	}
+	return d.start(cmd, r.Mark()+rand.Text(), r.cgroups, r.limits(v))
 }
 
 // command returns a command of the app, as its user, in its folder and with its

@@ -50,7 +50,7 @@ func (a *application) newGeneration(v runner.Version) *generation {
 	g := &generation{app: a, launch: rand.Text(), version: v}
 	g.ctx, g.cancel = context.WithCancel(a.runner.ctx)
 	drones := max(v.Drones, 1)
-	if v.Start != "" {
+	if v.Start != "" || v.Static != "" {
 		for i := range drones {
 			g.slots = append(g.slots, &slot{command: v.Start, number: i + 1})
 		}

@@ -93,6 +93,8 @@ type Version struct {
 	Node      string            // path of the Node.js binary
 	Path      []string          // folders of programs that the app finds, besides those of Node.js and the system
 	Start     string            // shell command of the web process, or the path of a file for Node.js; "" if there is none
+	Static    string            // folder of a static site, which is served in place of a web process; "" if the app is not one
+	Fallback  string            // file in it that answers unknown paths; "" if there is none
 	Processes map[string]string // shell commands of the other processes, which have no port, by name
 	Health    string            // path that answers 2xx or 3xx once a drone is ready; if empty, a drone is ready when it accepts connections
 	Env       map[string]string // environment of the app

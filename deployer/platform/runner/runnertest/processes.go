@@ -140,6 +140,36 @@ func data(f *fixture) {
 	f.logs("writer", "x", 1)
 }
 
+// A static site is served without a process of its own, beside others.
+func static(f *fixture) {
+	f.run(f.version("1"))
+	v := f.version("2")
+	v.Static, v.Start, v.Drones = v.Dir, "", 2
+	v.Processes = map[string]string{"worker": worker}
+	c := f.launch(v)
+	f.answers("1")
+	c.Promote()
+	if err := c.Watch(f.t.Context(), 10*time.Millisecond); err != nil {
+		f.t.Fatal(err)
+	}
+	c.Commit(0)
+	if got := f.get("/server.js"); got != app {
+		f.t.Errorf("it answers %q", got)
+	}
+	f.logs("worker", "2 works, port none", 1)
+	if s := f.State("me", "app"); s.Phase != runner.Started || s.Drones != 2 || s.Wanted != 2 {
+		f.t.Errorf("state %+v", s)
+	}
+	addr, done, _ := f.Pick("me", "app")
+	f.run(f.version("3"))
+	f.answers("3")
+	if got := f.getAt(addr, "/server.js"); got != app {
+		f.t.Errorf("with a request in flight the site answers %q", got)
+	}
+	done()
+	f.await("the end of the site", func() bool { return f.getAt(addr, "/server.js") == "" })
+}
+
 func command(f *fixture) {
 	v := f.version("1")
 	// Into the log.

@@ -68,6 +68,7 @@ func Test(t *testing.T, h Harness) {
 		"process that crashes":         processCrash,
 		"only processes":               onlyProcesses,
 		"data":                         data,
+		"static site":                  static,
 		"command":                      command,
 		"command that is ended":        commandEnded,
 	} {
