@@ -57,10 +57,11 @@ const (
 	CodeOtherSource        Code = "deploy:app:other_source"
 	CodeTargetFixed        Code = "deploy:params:fixed"
 
-	CodeStatusParams     Code = "status:params:invalid"
-	CodeChangesGone      Code = "status:changes:gone"
-	CodeAuthParams       Code = "auth:params:invalid"
-	CodeAuthForgeUnknown Code = "auth:forge:not_configured"
+	CodeStatusParams       Code = "status:params:invalid"
+	CodeChangesGone        Code = "status:changes:gone"
+	CodeAuthParams         Code = "auth:params:invalid"
+	CodeAuthForgeUnknown   Code = "auth:forge:not_configured"
+	CodeForgePairingFailed Code = "auth:forge:pairing_failed"
 
 	CodeHTTPNotFound         Code = "http:not_found"
 	CodeHTTPMethodNotAllowed Code = "http:method_not_allowed"
@@ -174,8 +175,9 @@ var reasons = map[Code]string{
 	CodeStatusParams: "A parameter of the request is invalid; see the documentation of GET /1/status",
 	CodeChangesGone:  "The changes after that seq are no longer kept; read the status and start from the oldest seq",
 
-	CodeAuthForgeUnknown: "This server reads no repositories from that forge",
-	CodeAuthParams:       "A parameter of the request is invalid; see the documentation of POST /1/auth",
+	CodeForgePairingFailed: "We tried to authenticate with the forge but it failed",
+	CodeAuthForgeUnknown:   "This server reads no repositories from that forge",
+	CodeAuthParams:         "A parameter of the request is invalid; see the documentation of POST /1/auth",
 
 	CodeHTTPNotFound:         "The address was not found; check its spelling against the documentation",
 	CodeHTTPMethodNotAllowed: "This address doesn't support that method; the Allow header lists those that it supports",

@@ -68,10 +68,11 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodeOtherSource:        http.StatusConflict,
 	core.CodeTargetFixed:        http.StatusConflict,
 
-	core.CodeStatusParams:     http.StatusBadRequest,
-	core.CodeChangesGone:      http.StatusGone,
-	core.CodeAuthParams:       http.StatusBadRequest,
-	core.CodeAuthForgeUnknown: http.StatusNotFound,
+	core.CodeStatusParams:       http.StatusBadRequest,
+	core.CodeChangesGone:        http.StatusGone,
+	core.CodeAuthParams:         http.StatusBadRequest,
+	core.CodeForgePairingFailed: http.StatusUnauthorized,
+	core.CodeAuthForgeUnknown:   http.StatusNotFound,
 
 	core.CodeHTTPNotFound:         http.StatusNotFound,
 	core.CodeHTTPMethodNotAllowed: http.StatusMethodNotAllowed,

@@ -13,6 +13,7 @@ import (
 
 	gh "github.com/google/go-github/v60/github"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/adapters/internal/outage"
 	"github.com/nodejitsu/webhooks/core"
@@ -64,9 +65,8 @@ const (
 	// caller's context.
 	callTimeout = 2 * time.Minute
 
-	maxFile             = 1 << 20  // bytes of a file, and of an answer in JSON
-	maxError            = 64 << 10 // bytes that are read of an error answer
-	maxRedirects        = 5        // within the API
+	maxFile             = 1 << 20 // bytes of a file, and of an answer in JSON
+	maxRedirects        = 5       // within the API
 	maxArchiveRedirects = 3
 )
 
@@ -116,11 +116,11 @@ func New(options Options) (*Client, error) {
 	c.connections.ResponseHeaderTimeout = options.HeaderTimeout
 	c.connections.DisableCompression = true // a tarball must come as it is, its length checked
 	c.transport = &outage.Transport{
-		Next: &breaker{next: &redact.Transport{Next: c.connections}},
+		Next: &forgehttp.Breaker{Next: &redact.Transport{Next: c.connections}},
 		Log:  outage.New(options.Logger, options.Now),
 	}
 	c.archive = &http.Client{
-		Transport:     &timeouts{next: c.transport, idle: options.IdleTimeout},
+		Transport:     &forgehttp.Timeouts{Next: c.transport, Idle: options.IdleTimeout},
 		CheckRedirect: c.checkArchiveRedirect,
 	}
 	return c, nil
@@ -183,7 +183,7 @@ func (c *Client) api(token core.Secret, limit int64) (*gh.Client, error) {
 	}
 	client := gh.NewClient(&http.Client{
 		Transport: &apiTransport{
-			timeouts: timeouts{next: c.transport, idle: c.options.IdleTimeout, limit: limit},
+			Timeouts: forgehttp.Timeouts{Next: c.transport, Idle: c.options.IdleTimeout, Limit: limit},
 			base:     c.base,
 			token:    token,
 			log:      c.options.Logger,

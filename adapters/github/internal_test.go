@@ -2,15 +2,14 @@ package github
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/core"
 )
 
@@ -92,33 +91,6 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// A slow body is read, one that stalls is aborted, and the time between two reads
-// does not count.
-func TestBodyIdleTimeout(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		source, sink := io.Pipe()
-		b := &body{ReadCloser: source, reader: source, idle: 30 * time.Second, cancel: func(error) {
-			_ = source.CloseWithError(errors.New("canceled"))
-		}}
-		one := make([]byte, 1)
-		for range 3 {
-			time.AfterFunc(29*time.Second, func() { _, _ = sink.Write([]byte{'x'}) })
-			if _, err := b.Read(one); err != nil {
-				t.Fatalf("a slow byte: %v", err)
-			}
-			<-time.After(time.Hour) // the reader's own time, by the bubble's clock
-		}
-		start := time.Now()
-		if _, err := b.Read(one); !errors.Is(err, errIdle) {
-			t.Fatalf("stalled: got %v, want %v", err, errIdle)
-		}
-		if got := time.Since(start); got != 30*time.Second {
-			t.Errorf("gave up after %v, want 30s", got)
-		}
-	})
-}
-
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -142,7 +114,7 @@ func TestTokenIsSentToTheAPIOnly(t *testing.T) {
 		got := "not sent"
 		transport := &apiTransport{
 			base: base, token: core.NewSecret("secret"), log: slog.New(slog.DiscardHandler),
-			timeouts: timeouts{idle: time.Minute, next: roundTrip(func(req *http.Request) (*http.Response, error) {
+			Timeouts: forgehttp.Timeouts{Idle: time.Minute, Next: roundTrip(func(req *http.Request) (*http.Response, error) {
 				got = req.Header.Get("Authorization")
 				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 			})},

@@ -1,23 +1,16 @@
 package github
 
 import (
-	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
-	"time"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/redact"
 )
-
-// errIdle is the error of a body that was given up after Options.IdleTimeout.
-var errIdle = errors.New("the server stopped sending")
 
 // apiTransport sends the requests of one call. It adds the token to requests to
 // the API only, and follows redirects within the API.
@@ -26,7 +19,7 @@ var errIdle = errors.New("the server stopped sending")
 // because http.Client repeats a redirected POST as a GET, which GitHub answers
 // with success although nothing was written.
 type apiTransport struct {
-	timeouts
+	forgehttp.Timeouts
 	base  *url.URL
 	token core.Secret
 	log   *slog.Logger
@@ -58,7 +51,7 @@ func (t *apiTransport) send(req *http.Request) (*http.Response, error) {
 		req = req.Clone(req.Context())
 		req.Header.Set("Authorization", "Bearer "+t.token.Reveal())
 	}
-	return t.timeouts.RoundTrip(req)
+	return t.Timeouts.RoundTrip(req)
 }
 
 // follow returns the request for the address that the answer redirects to, or
@@ -95,64 +88,4 @@ func (t *apiTransport) within(u *url.URL) bool {
 
 func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && guard.HostPort(a) == guard.HostPort(b)
-}
-
-// timeouts is a RoundTripper that limits the time between two parts of a body,
-// and its size.
-type timeouts struct {
-	next  http.RoundTripper
-	idle  time.Duration
-	limit int64 // bytes of the body of a success; 0 means no limit
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (p *timeouts) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(req.Context())
-	resp, err := p.next.RoundTrip(req.WithContext(ctx))
-	if err != nil {
-		cancel(nil)
-		return nil, err
-	}
-	limit := p.limit
-	if resp.StatusCode >= 300 {
-		limit = maxError
-	}
-	watched := &body{ReadCloser: resp.Body, reader: resp.Body, idle: p.idle, cancel: cancel}
-	if limit > 0 {
-		watched.reader = io.LimitReader(resp.Body, limit)
-	}
-	resp.Body = watched
-	return resp, nil
-}
-
-// body is the body of an answer. Its request is cancelled if nothing comes for a
-// time.
-type body struct {
-	io.ReadCloser
-	reader  io.Reader // reads from ReadCloser, up to a limit
-	idle    time.Duration
-	cancel  context.CancelCauseFunc // of the request
-	stalled atomic.Bool
-}
-
-// Read implements [io.Reader]. The time between two calls does not count: the
-// caller may have a slow reader of its own.
-func (b *body) Read(p []byte) (int, error) {
-	timer := time.AfterFunc(b.idle, func() {
-		b.stalled.Store(true)
-		b.cancel(errIdle)
-	})
-	n, err := b.reader.Read(p)
-	timer.Stop()
-	if err != nil && !errors.Is(err, io.EOF) && b.stalled.Load() {
-		err = errIdle
-	}
-	return n, err
-}
-
-// Close ends the request.
-func (b *body) Close() error {
-	err := b.ReadCloser.Close()
-	b.cancel(nil)
-	return err
 }

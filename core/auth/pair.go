@@ -136,7 +136,7 @@ func tokenID(tokens []core.ThirdPartyToken, p Pairing) string {
 		}
 		used[t.ID] = true
 	}
-	id := p.Kind
+	id := p.Kind + "-account" // not a name that a person gives a webhook's secret
 	if p.App != core.AnyApp {
 		id += "-" + p.App
 	}

@@ -100,9 +100,9 @@ func TestPair(t *testing.T) {
 				}
 				return
 			}
-			app, id := core.AnyApp, "github"
+			app, id := core.AnyApp, "github-account"
 			if c.app != "" {
-				app, id = c.app, "github-"+c.app
+				app, id = c.app, "github-account-"+c.app
 			}
 			if want := (auth.Pairing{Kind: "github", Host: core.GitHubHost, Login: c.login, Scopes: []string{"repo"}, App: app}); !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, want %+v", got, want)
@@ -127,10 +127,10 @@ func TestPairAgain(t *testing.T) {
 	}{
 		{"*", []core.ThirdPartyToken{{ID: "old", Provider: core.TokenGitHub, App: "*"}}, "old"},
 		{"*", []core.ThirdPartyToken{{ID: "old", Provider: core.TokenGitHub, Forge: core.GitHubHost, App: "*"}}, "old"},
-		{"*", []core.ThirdPartyToken{{ID: "old", Provider: core.TokenGitHub, Forge: "ghe.example", App: "*"}}, "github"},
-		{"hello", []core.ThirdPartyToken{{ID: "old", Provider: core.TokenGitHub, App: "*"}}, "github-hello"},
-		{"*", []core.ThirdPartyToken{{ID: "github", Provider: core.TokenWebhookSecret, App: "*"}}, "github-2"},
-		{"*", []core.ThirdPartyToken{{ID: "github", Provider: core.TokenWebhookSecret}, {ID: "github-2", Provider: "x"}}, "github-3"},
+		{"*", []core.ThirdPartyToken{{ID: "old", Provider: core.TokenGitHub, Forge: "ghe.example", App: "*"}}, "github-account"},
+		{"hello", []core.ThirdPartyToken{{ID: "old", Provider: core.TokenGitHub, App: "*"}}, "github-account-hello"},
+		{"*", []core.ThirdPartyToken{{ID: "github-account", Provider: core.TokenWebhookSecret, App: "*"}}, "github-account-2"},
+		{"*", []core.ThirdPartyToken{{ID: "github-account", Provider: core.TokenWebhookSecret}, {ID: "github-account-2", Provider: "x"}}, "github-account-3"},
 	}
 	for _, c := range cases {
 		var got string

@@ -226,7 +226,7 @@ func TestPushWithoutChecks(t *testing.T) {
 		skips.Commit.Message = "docs\n\nskip-checks: true"
 		r := w.request(skips)
 		r.Target.Gate = ci
-		w.is(w.settled(w.accept(r).Change.Entry.ID), core.StatusSkipped, "There was no run of ci.yml")
+		w.is(w.settled(w.accept(r).Change.Entry.ID), core.StatusSkipped, "There is no run of ci.yml")
 	})
 }
 

@@ -86,11 +86,11 @@ func (a *attempt) stopped(format string, args ...any) result {
 func (a *attempt) withoutChecks(push core.Entry, v checksVerdict) result {
 	if push.Target.GateEmpty == core.GateEmptyDeploy {
 		a.set(func(e *core.Entry) {
-			e.Released = "There was no " + v.text[len("a "):] + ", and gate_empty=deploy was asked for"
+			e.Released = "There is no " + v.text[len("a "):] + ", and gate_empty=deploy was asked for"
 		})
 		return result{}
 	}
-	return a.stopped("There was no %s for this commit: a path filter, a text such as [skip ci], or a push that was made with a workflow's own token"+
+	return a.stopped("There is no %s for this commit: a path filter, a text such as [skip ci], or a push that was made with a workflow's own token"+
 		" (gate_empty=deploy deploys such a push)", v.text[len("a "):])
 }
 

@@ -57,8 +57,12 @@ func (p payload) statusEvent(name string) (core.Event, error) {
 		e.Branch = st.refName
 	}
 	e.Build = core.Build{
+		Gate: core.GateChecks, Name: "The build " + field.Prose(cmp.Or(st.name, st.key), field.MaxLabel),
 		ID: field.Word(st.key), State: state(st.state), Type: "status",
 		Message: field.Prose(cmp.Or(st.description, st.name), field.MaxLabel), URL: field.Link(st.url),
+	}
+	if key := field.Word(st.key); key != "" {
+		e.Build.Key = "status:" + key
 	}
 	switch {
 	case e.Repository.Name == "":

@@ -2,6 +2,7 @@ package gitea
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -59,7 +60,11 @@ func (p payload) change(push gitpush.Push) (core.Event, error) {
 // workflowRun returns the event of a run of a workflow.
 func (p payload) workflowRun() (core.Event, error) {
 	run := p.run
+	file, _, _ := strings.Cut(run.path, "@")
+	file = file[strings.LastIndexByte(file, '/')+1:]
+	attempt, _ := strconv.Atoi(run.attempt) // 0 if it is not counted
 	e, err := p.build("workflow_run", run.headSHA, core.Build{
+		Gate: core.GateChecks, Key: key(workflows, file), Name: "The workflow " + field.Prose(file, field.MaxLabel), Attempt: max(attempt, 0),
 		ID: field.Word(run.id), Number: field.Word(run.number), State: run.state(),
 		Type: cmp.Or(field.Word(run.event), "unknown"), PullRequest: strings.HasPrefix(run.event, "pull_request"),
 		Message: field.Prose(cmp.Or(run.conclusion, run.status), field.MaxLabel), URL: field.Link(run.url),
@@ -86,7 +91,9 @@ func (r run) state() core.BuildState {
 		return core.BuildPassed
 	case "failure":
 		return core.BuildFailed
-	case "cancelled", "skipped":
+	case "skipped", "neutral":
+		return core.BuildNeutral
+	case "cancelled":
 		return core.BuildCanceled
 	default:
 		return core.BuildErrored
@@ -104,12 +111,25 @@ func (p payload) status() (core.Event, error) {
 	case "error":
 		state = core.BuildErrored
 	case "skipped":
-		state = core.BuildCanceled
+		state = core.BuildNeutral
 	}
 	return p.build("status", p.sha, core.Build{
+		Gate: core.GateChecks, Key: key("status:", p.context), Name: "The status " + field.Prose(p.context, field.MaxLabel),
 		ID: field.Word(p.id), State: state, Type: "status",
 		Message: field.Prose(cmp.Or(p.description, p.context), field.MaxLabel), URL: field.Link(p.targetURL),
 	})
+}
+
+// workflows is the folder that the keys of workflows begin with, whichever of the
+// folders for them a workflow is in: the events do not say.
+const workflows = ".gitea/workflows/"
+
+// key returns the key of a report, "" if there is no name or one that is too long.
+func key(prefix, name string) string {
+	if name == "" || field.Prose(name, field.MaxLabel) != name {
+		return ""
+	}
+	return prefix + name
 }
 
 func (p payload) build(name, sha string, b core.Build) (core.Event, error) {

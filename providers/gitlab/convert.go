@@ -86,6 +86,7 @@ func (p payload) pipelineEvent() (core.Event, error) {
 	}
 	setRef(&e, line.ref, line.tag)
 	e.Build = core.Build{
+		Gate: core.GateChecks, Key: "pipeline", Name: strings.TrimSpace("The pipeline " + field.Word(line.id)),
 		ID: field.Word(line.id), Number: field.Word(line.number), State: state(line.status), Type: cmp.Or(field.Word(line.source), "unknown"),
 		PullRequest: p.hasMergeRequest || strings.HasSuffix(line.source, "_request_event"),
 		Message:     field.Prose(cmp.Or(line.detailedStatus, line.status), field.MaxLabel), URL: field.Link(line.url),
@@ -137,7 +138,9 @@ func state(status string) core.BuildState {
 		return core.BuildPassed
 	case "failed":
 		return core.BuildFailed
-	case "canceled", "skipped", "manual":
+	case "skipped":
+		return core.BuildNeutral
+	case "canceled", "manual":
 		return core.BuildCanceled
 	default: // "created", "pending", "running", "scheduled" and so on
 		return core.BuildStarted

@@ -76,9 +76,9 @@ func TestChecksThatAreFound(t *testing.T) {
 	}{
 		"green":           {"gate=checks", "", []sim.Run{{Conclusion: "success"}}, "ok", ""},
 		"all-kinds":       {"gate=checks", "", []sim.Run{{Conclusion: "success"}, {Path: ".github/workflows/a.yml", Conclusion: "neutral"}, {Path: ".github/workflows/b.yml", Conclusion: "skipped"}}, "ok", ""},
-		"path-filter":     {"gate=checks", "", nil, "skipped", "There was no run of a workflow for this commit: a path filter"},
+		"path-filter":     {"gate=checks", "", nil, "skipped", "There is no run of a workflow for this commit: a path filter"},
 		"empty-deploys":   {"gate=checks&gate_empty=deploy", "", nil, "ok", ""},
-		"other-workflow":  {"gate=" + ciYML, "", []sim.Run{{Path: ".github/workflows/lint.yml", Conclusion: "success"}}, "skipped", "There was no run of ci.yml"},
+		"other-workflow":  {"gate=" + ciYML, "", []sim.Run{{Path: ".github/workflows/lint.yml", Conclusion: "success"}}, "skipped", "There is no run of ci.yml"},
 		"red":             {"gate=checks", "", []sim.Run{{Conclusion: "failure"}}, "skipped", "Ci.yml, run "},
 		"stale":           {"gate=checks", "", []sim.Run{{Conclusion: "stale"}}, "skipped", "did not pass: stale (https://github.com/"},
 		"startup-failure": {"gate=checks", "", []sim.Run{{Conclusion: "startup_failure"}}, "skipped", "startup failure"},
@@ -86,7 +86,7 @@ func TestChecksThatAreFound(t *testing.T) {
 		"cancelled":       {"gate=checks", "", []sim.Run{{Conclusion: "cancelled"}}, "skipped", "it was cancelled"},
 		"rerun-green":     {"gate=checks", "", []sim.Run{{Conclusion: "failure"}, {Conclusion: "success"}}, "ok", ""},
 		"fast-forward":    {"gate=checks", "", []sim.Run{{Conclusion: "success"}, {Branch: "feature", Conclusion: "failure"}}, "ok", ""},
-		"only-feature":    {"gate=checks", "", []sim.Run{{Branch: "feature", Conclusion: "success"}}, "skipped", "There was no run"},
+		"only-feature":    {"gate=checks", "", []sim.Run{{Branch: "feature", Conclusion: "success"}}, "skipped", "There is no run"},
 		"schedule":        {"gate=checks", "", []sim.Run{{Conclusion: "success"}, {Event: "schedule", Path: ".github/workflows/cron.yml", Conclusion: "failure"}}, "ok", ""},
 		"dispatched":      {"gate=" + ciYML, "", []sim.Run{{Conclusion: "cancelled"}, {Event: "workflow_dispatch", Conclusion: "success"}}, "ok", ""},
 		"fork":            {"gate=checks", "", []sim.Run{{Conclusion: "success"}, {Path: ".github/workflows/pr.yml", Event: "pull_request", Fork: true, Conclusion: "failure"}}, "ok", ""},
@@ -180,7 +180,7 @@ func TestADayOfARepositoryWithActions(t *testing.T) {
 
 	// A commit that asks for no run, and one that asks for no deployment.
 	repo.commit("docs\n\n[no ci]", map[string]string{"README.md": "docs"})
-	if change := s.outcome(repo.push(t), "skipped"); !strings.Contains(reason(change), "There was no run of") {
+	if change := s.outcome(repo.push(t), "skipped"); !strings.Contains(reason(change), "There is no run of") {
 		t.Errorf("got %v", change["reason"])
 	}
 	repo.commit("docs [skip deploy]", map[string]string{"README.md": "more"})

@@ -104,6 +104,7 @@ func statuses() map[core.Code]int {
 		"deploy:gate:failed":          http.StatusBadGateway,
 		"deploy:forge:not_configured": http.StatusBadRequest,
 		"auth:forge:not_configured":   http.StatusNotFound,
+		"auth:forge:pairing_failed":   http.StatusUnauthorized,
 		"status:params:invalid":       http.StatusBadRequest,
 		"status:changes:gone":         http.StatusGone,
 		"auth:params:invalid":         http.StatusBadRequest,

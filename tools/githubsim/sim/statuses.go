@@ -112,8 +112,8 @@ func (s *Server) postStatus(w http.ResponseWriter, r *http.Request, repo *reposi
 		return
 	}
 	writeJSON(w, http.StatusCreated, status)
+	ctx := context.WithoutCancel(r.Context())
 	s.serving.Go(func() { // after the answer
-		ctx := context.WithoutCancel(r.Context())
 		if _, err := s.sendStatus(ctx, repo, sha, status); err != nil {
 			s.options.Logger.Error("status not delivered", "error", err)
 		}

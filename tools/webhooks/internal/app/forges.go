@@ -1,11 +1,17 @@
 package app
 
 import (
+	"cmp"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"go.uber.org/fx"
 
+	"github.com/nodejitsu/webhooks/adapters/bitbucket"
+	"github.com/nodejitsu/webhooks/adapters/gitea"
 	"github.com/nodejitsu/webhooks/adapters/github"
+	"github.com/nodejitsu/webhooks/adapters/gitlab"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
@@ -21,13 +27,50 @@ func forgesModule(cfg config.Config) fx.Option {
 					BaseURL: cfg.GitHubURL, ArchiveHosts: cfg.GitHubArchiveHosts, Logger: log,
 				})
 			},
-			func(gh *github.Client) (map[string]deploy.Forge, []auth.Forge) {
-				forges := map[string]deploy.Forge{}
-				for _, host := range gh.Hosts() {
-					forges[host] = gh
+			func(lc fx.Lifecycle, gh *github.Client, log *slog.Logger) (map[string]deploy.Forge, []auth.Forge, error) {
+				all := []forge{gh}
+				for _, setting := range cfg.Forges {
+					f, err := openForge(setting, cfg.PrivateHosts, log)
+					if err != nil {
+						return nil, nil, err
+					}
+					all = append(all, f)
 				}
-				return forges, []auth.Forge{gh.Pairing()}
+				byHost := map[string]deploy.Forge{}
+				var pairings []auth.Forge
+				for _, f := range all {
+					lc.Append(fx.StopHook(f.Close))
+					pairings = append(pairings, f.Pairing())
+					for _, host := range f.Hosts() {
+						if byHost[host] != nil {
+							return nil, nil, fmt.Errorf("--forges: %s is named twice", host)
+						}
+						byHost[host] = f
+					}
+				}
+				return byHost, pairings, nil
 			},
 		),
 	)
+}
+
+// forge is what each adapter for a forge is.
+type forge interface {
+	deploy.Forge
+	Hosts() []string
+	Pairing() auth.Forge
+	Close()
+}
+
+// openForge returns the forge of a setting such as "gitlab=https://git.example.com".
+func openForge(setting string, private []string, log *slog.Logger) (forge, error) {
+	kind, address, _ := strings.Cut(setting, "=")
+	switch kind {
+	case "gitlab":
+		return gitlab.New(gitlab.Options{URL: address, PrivateHosts: private, Logger: log})
+	case "bitbucket":
+		return bitbucket.New(bitbucket.Options{URL: cmp.Or(address, bitbucket.DefaultURL), PrivateHosts: private, Logger: log})
+	default: // "gitea", "forgejo" and "gogs", see config
+		return gitea.New(gitea.Options{URL: address, Gogs: kind == "gogs", PrivateHosts: private, Logger: log})
+	}
 }

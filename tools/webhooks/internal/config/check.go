@@ -63,6 +63,21 @@ func httpURL(text string) error {
 	return nil
 }
 
+// forge checks a kind of forge with its URL, which two of them have by default.
+func forge(text string) error {
+	kind, address, found := strings.Cut(text, "=")
+	switch kind {
+	case "gitlab", "bitbucket":
+		if !found {
+			return nil
+		}
+	case "gitea", "forgejo", "gogs":
+	default:
+		return fmt.Errorf("invalid forge %q: want gitlab, bitbucket, gitlab=URL, gitea=URL, forgejo=URL or gogs=URL", text)
+	}
+	return httpURL(address)
+}
+
 func hostName(text string) error {
 	if u, err := url.Parse("http://" + text); err != nil || u.Hostname() != text || u.Host != text {
 		return fmt.Errorf("invalid host name %q: want it as in a URL, without a port", text)

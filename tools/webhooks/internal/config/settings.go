@@ -78,6 +78,7 @@ type Config struct {
 	MaxEntries   int
 	MaxChanges   int
 
+	Forges             []string
 	GitHubURL          string
 	GitHubArchiveHosts []string
 	GitHubSHA1         bool
@@ -165,6 +166,7 @@ func (s *Settings) declare() {
 	declare(s, &c.MaxChanges, "max-changes", 10_000, atLeast(1), "changes that are kept for each user")
 
 	declare(s, &c.GitHubURL, "github-url", "", optional(httpURL), "base URL of GitHub's API; default: https://api.github.com/ (GitHub Enterprise: https://HOST/api/v3/)")
+	declare(s, &c.Forges, "forges", nil, each(forge), "more forges to deploy from: gitlab, bitbucket, gitlab=URL, gitea=URL, forgejo=URL or gogs=URL")
 	declare(s, &c.GitHubArchiveHosts, "github-archive-hosts", nil, nil, "more hosts that GitHub may redirect to for a tarball")
 	declare(s, &c.GitHubSHA1, "github-sha1", false, nil, "accept deliveries that are signed with HMAC-SHA1 alone, as by old GitHub Enterprise servers")
 	declare(s, &c.TravisURL, "travis-url", "https://api.travis-ci.com", httpURL, "URL of Travis CI's API, which has the keys of its signatures; for Travis CI Enterprise")
@@ -179,7 +181,7 @@ func (s *Settings) declare() {
 	declare(s, &c.SMTPTLS, "smtp-tls", "starttls", oneOf("starttls", "tls", "none"), "starttls, tls (implicit TLS, as on port 465) or none")
 	declare(s, &c.NotifyURLs, "notify-urls", nil, each(httpURL), "URLs that each outcome of a deployment is posted to")
 	declare(s, &c.NotifySecretFile, "notify-secret-file", "", nil, "file with the secret that signs these posts, in the form of GitHub and of Standard Webhooks")
-	declare(s, &c.PrivateHosts, "private-hosts", nil, each(hostName), "host names in --notify-urls and --travis-url that may resolve to private addresses; localhost and literal addresses always may")
+	declare(s, &c.PrivateHosts, "private-hosts", nil, each(hostName), "host names in --forges, --notify-urls and --travis-url that may resolve to private addresses; localhost and literal addresses always may")
 }
 
 // defaultData is the data folder of root or of another user.

@@ -1,4 +1,4 @@
-package github
+package forgehttp
 
 import (
 	"context"
@@ -23,23 +23,23 @@ const (
 // errFailing is the error of a request that was not sent.
 var errFailing = errors.New("too many failures in a row; requests are paused")
 
-// breaker is a RoundTripper that pauses the requests to a host that keeps
+// Breaker is a RoundTripper that pauses the requests to a host that keeps
 // failing. Without it every worker would wait for a host that hangs, and no
 // worker would be left for deployments that do not need the host.
-type breaker struct {
-	next http.RoundTripper
+type Breaker struct {
+	Next http.RoundTripper
 
 	mu    sync.Mutex
 	hosts map[string]*gobreaker.TwoStepCircuitBreaker[any]
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (b *breaker) RoundTrip(req *http.Request) (*http.Response, error) {
+func (b *Breaker) RoundTrip(req *http.Request) (*http.Response, error) {
 	done, err := b.of(req.URL.Host).Allow()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", req.URL.Host, errFailing)
 	}
-	resp, err := b.next.RoundTrip(req)
+	resp, err := b.Next.RoundTrip(req)
 	if err == nil && resp.StatusCode >= http.StatusInternalServerError {
 		done(errors.New(resp.Status))
 	} else {
@@ -50,7 +50,7 @@ func (b *breaker) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // of returns the breaker of a host. There are few: requests are sent only to hosts
 // that the operator configured.
-func (b *breaker) of(host string) *gobreaker.TwoStepCircuitBreaker[any] {
+func (b *Breaker) of(host string) *gobreaker.TwoStepCircuitBreaker[any] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.hosts[host] == nil {

@@ -1,4 +1,4 @@
-package github
+package forgehttp
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func TestBreakerPausesAHostThatFails(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				asked, down := map[string]int{}, true
-				b := &breaker{next: roundTrip(func(req *http.Request) (*http.Response, error) {
+				b := &Breaker{Next: roundTrip(func(req *http.Request) (*http.Response, error) {
 					asked[req.URL.Host]++
 					if req.URL.Host == "down.example" && down {
 						return fails()
@@ -76,7 +76,7 @@ func TestBreakerPausesAHostThatFails(t *testing.T) {
 func TestBreakerDoesNotCountCancellation(t *testing.T) {
 	t.Parallel()
 	asked := 0
-	b := &breaker{next: roundTrip(func(*http.Request) (*http.Response, error) {
+	b := &Breaker{Next: roundTrip(func(*http.Request) (*http.Response, error) {
 		asked++
 		return nil, context.Canceled
 	})}
@@ -93,3 +93,7 @@ func TestBreakerDoesNotCountCancellation(t *testing.T) {
 		t.Errorf("got %d requests", asked)
 	}
 }
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
