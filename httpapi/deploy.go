@@ -22,10 +22,33 @@ func (a *API) deploy(c *gin.Context) error {
 		return err
 	}
 	c.Set(keyUser, receipt.Change.Entry.User)
-	wait := a.patience(c, a.o.Wait)
+	sender := receipt.Change.Entry.Provider
+	wait := a.patience(c, min(a.o.Wait, longestWait(sender)))
 	a.extendDeadline(c, wait)
 	// The sender has been waiting since the request arrived.
-	return a.answer(c, a.await(c, receipt.Change, wait-time.Since(began)))
+	change := a.await(c, receipt.Change, wait-time.Since(began))
+	if change.Entry.Status == core.StatusError && countsFailures(sender) {
+		return a.answerChange(c, change)
+	}
+	return a.answer(c, change)
+}
+
+// longestWait returns how long a sender is let wait that does not say for how long. Gitea
+// and its relatives give up after 5 s (DELIVER_TIMEOUT in their configuration), the
+// others after 10 s or more.
+func longestWait(sender core.Provider) time.Duration {
+	if sender == core.ProviderGitea {
+		return 4 * time.Second
+	}
+	return time.Hour
+}
+
+// countsFailures reports whether a sender draws conclusions from the status of an
+// answer: GitLab disables a webhook after four failures in a row, 4xx among them
+// (docs.gitlab.com, "Webhooks"), and Bitbucket delivers again after a 5xx. To them a
+// delivery that was accepted has succeeded, whatever became of its deployment.
+func countsFailures(sender core.Provider) bool {
+	return sender == core.ProviderGitLab || sender == core.ProviderBitbucket
 }
 
 // deliver reads a delivery and passes it on. When it returns, the body is not in
@@ -148,18 +171,24 @@ func (a *API) await(c *gin.Context, change core.Change, wait time.Duration) core
 // answer responds with an entry: its change, or its error.
 func (a *API) answer(c *gin.Context, change core.Change) error {
 	e := change.Entry
-	c.Set(keyEntryID, e.ID)
-	base := a.base(c)
-	location := base + "/1/status/" + e.User + "/changes/" + e.ID
 	if e.Status == core.StatusError {
+		c.Set(keyEntryID, e.ID)
 		if e.User != "" {
-			c.Set(keyEntryURL, location)
+			c.Set(keyEntryURL, a.base(c)+"/1/status/"+e.User+"/changes/"+e.ID)
 		}
 		if e.Error == nil {
 			return core.NewError(core.CodeInternal, "", nil)
 		}
 		return &core.Error{Code: e.Error.Code, Reason: e.Error.Reason, Detail: e.Error.Detail}
 	}
+	return a.answerChange(c, change)
+}
+
+// answerChange responds with the change of an entry.
+func (a *API) answerChange(c *gin.Context, change core.Change) error {
+	e := change.Entry
+	c.Set(keyEntryID, e.ID)
+	base := a.base(c)
 	line, err := core.NewShortLine(change)
 	if err != nil {
 		return err
@@ -168,7 +197,7 @@ func (a *API) answer(c *gin.Context, change core.Change) error {
 	if !e.Status.Outcome() {
 		code = http.StatusAccepted
 		if e.User != "" {
-			c.Header("Location", location)
+			c.Header("Location", base+"/1/status/"+e.User+"/changes/"+e.ID)
 		}
 	}
 	c.Data(code, typeJSON, append(line.AppendTo(nil, base, core.DocNever), '\n'))

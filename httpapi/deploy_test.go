@@ -430,3 +430,55 @@ func TestRedeliverAndCancel(t *testing.T) {
 		t.Errorf("got calls %q, want %q", asked, want)
 	}
 }
+
+// GitLab disables a webhook whose answers are errors, and Bitbucket delivers again: a
+// delivery that was accepted has succeeded, whatever became of it. To the others its
+// failure is the answer.
+func TestAnswerToSenders(t *testing.T) {
+	t.Parallel()
+	for provider, want := range map[core.Provider]int{
+		core.ProviderGitHub: http.StatusInternalServerError, core.ProviderGitea: http.StatusInternalServerError,
+		core.ProviderGitLab: http.StatusOK, core.ProviderBitbucket: http.StatusOK,
+	} {
+		api := newAPI(t, func(o *httpapi.Options) {
+			o.Deploy = fakeDeploy{deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+				change := changeOf(core.StatusError)
+				change.Entry.Provider = provider
+				change.Entry.Error = &core.EntryError{Code: core.CodeStartApp, Reason: "It exits"}
+				change.Entry.Reason = "It exits"
+				return deploy.Receipt{Change: change}, nil
+			}}
+		})
+		w := serve(api, request(t, "POST", "/1/deploy", "{}"))
+		if w.Code != want || !strings.Contains(w.Body.String(), `"error":"deploy:nodejitsu:start_app"`) || !strings.Contains(w.Body.String(), "It exits") {
+			t.Errorf("%s: got %d %s, want %d", provider, w.Code, w.Body, want)
+		}
+	}
+}
+
+// Gitea waits for 5 s only.
+func TestWaitForSenders(t *testing.T) {
+	t.Parallel()
+	for provider, want := range map[core.Provider]time.Duration{core.ProviderGitHub: time.Minute, core.ProviderGitea: 4 * time.Second} {
+		waited := time.Duration(-1)
+		api := newAPI(t, func(o *httpapi.Options) {
+			o.Wait = time.Minute
+			pending := changeOf(core.StatusPending)
+			pending.Entry.Provider = provider
+			o.Deploy = fakeDeploy{
+				deliver: func(context.Context, deploy.Request) (deploy.Receipt, error) {
+					return deploy.Receipt{Change: pending}, nil
+				},
+				wait: func(ctx context.Context, _ string) (core.Change, error) {
+					until, _ := ctx.Deadline()
+					waited = time.Until(until)
+					return pending, nil
+				},
+			}
+		})
+		w := serve(api, request(t, "POST", "/1/deploy", "{}"))
+		if w.Code != http.StatusAccepted || waited > want || waited < want-50*time.Second {
+			t.Errorf("%s: got %d, waits %s, want %s", provider, w.Code, waited, want)
+		}
+	}
+}
