@@ -71,7 +71,7 @@ func (s *suite) feedRound(ctx context.Context, n int, connect, burst, idle *row)
 	p := newPushes(srv.address, srv.path, srv.secret, otherBranch, pushSize)
 	sent := make([]time.Time, 0, changes)
 	begin = time.Now()
-	if err := sendSome(ctx, srv.address, p, changes, &sent); err != nil {
+	if err := sendSome(ctx, srv.address, p, 16, changes, &sent); err != nil {
 		return err
 	}
 	if err := r.wait(ctx, int64(n)*int64(changes)); err != nil {
@@ -91,15 +91,15 @@ func (s *suite) feedRound(ctx context.Context, n int, connect, burst, idle *row)
 	return nil
 }
 
-// sendSome sends exactly n deliveries by 16 connections and notes when each
+// sendSome sends exactly n deliveries, by some connections, and notes when each
 // was answered.
-func sendSome(ctx context.Context, address string, p *pushes, n int, sent *[]time.Time) error {
+func sendSome(ctx context.Context, address string, p *pushes, senders, n int, sent *[]time.Time) error {
 	var left atomic.Int64
 	left.Store(int64(n))
 	var mu sync.Mutex
 	var first error
 	var wg sync.WaitGroup
-	for range 16 {
+	for range senders {
 		wg.Go(func() {
 			err := func() error {
 				conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)

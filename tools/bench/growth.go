@@ -24,13 +24,14 @@ func (p *process) resident() (int64, error) {
 // measureGrowth fills a store, starts the program again, and measures pushes
 // right after the start and the first page of the log.
 func measureGrowth(ctx context.Context, s *suite) ([]table, error) {
-	counts := []int{1_000, 100_000}
+	counts := []int{1_000, 100_000, 1_000_000}
 	if s.rounds == 1 {
 		counts = []int{1_000, 10_000}
 	}
+	keep := []string{"--max-entries", "10000000"} // so that all of them stay
 	pushed := table{area: "growth", title: "Pushes right after a start, with entries stored", unit: "a second"}
 	page := table{area: "growth", title: "The first page of the log", unit: "ms"}
-	rest := table{area: "growth", title: "Memory after the start", unit: "MB"}
+	rest := table{area: "growth", title: "Memory right after the start", unit: "MB"}
 	data, err := s.folder()
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func measureGrowth(ctx context.Context, s *suite) ([]table, error) {
 	stored := 0
 	for _, n := range counts {
 		name := fmt.Sprintf("%d entries", n)
-		srv, err := s.webhooks(ctx, data)
+		srv, err := s.webhooks(ctx, data, keep...)
 		if err != nil {
 			return nil, err
 		}
@@ -48,9 +49,15 @@ func measureGrowth(ctx context.Context, s *suite) ([]table, error) {
 			return nil, err
 		}
 		stored = n
-		if srv, err = s.webhooks(ctx, data); err != nil {
+		if srv, err = s.webhooks(ctx, data, keep...); err != nil {
 			return nil, err
 		}
+		bytes, err := srv.resident()
+		if err != nil {
+			srv.stop()
+			return nil, err
+		}
+		rest.rows = append(rest.rows, row{contender: name, figures: []float64{float64(bytes) / (1 << 20)}})
 		a, used, err := s.push(ctx, srv, otherBranch, false, 100*time.Millisecond, func(status int) bool { return status/100 == 2 })
 		if err == nil {
 			stored += a.ok
@@ -62,11 +69,6 @@ func measureGrowth(ctx context.Context, s *suite) ([]table, error) {
 			took, err = s.firstPage(ctx, srv)
 			page.rows = append(page.rows, row{contender: name, figures: []float64{took}})
 		}
-		if err == nil {
-			var bytes int64
-			bytes, err = srv.resident()
-			rest.rows = append(rest.rows, row{contender: name, figures: []float64{float64(bytes) / (1 << 20)}})
-		}
 		srv.stop()
 		if err != nil {
 			return nil, err
@@ -75,10 +77,13 @@ func measureGrowth(ctx context.Context, s *suite) ([]table, error) {
 	return []table{pushed, page, rest}, nil
 }
 
+// smallPush is a size in bytes, so that a million of them fit on the disk.
+const smallPush = 1000
+
 // fill stores n entries.
 func (s *suite) fill(ctx context.Context, srv *server, n int) error {
 	var sent []time.Time
-	return sendSome(ctx, srv.address, newPushes(srv.address, srv.path, srv.secret, otherBranch, pushSize), n, &sent)
+	return sendSome(ctx, srv.address, newPushes(srv.address, srv.path, srv.secret, otherBranch, smallPush), connections, n, &sent)
 }
 
 // firstPage returns the median time in ms of the first page of the log.

@@ -96,8 +96,10 @@ func areas() []area {
 		{"intake", "signed pushes that are stored durably, a second", measureIntake},
 		{"refusals", "pushes with a wrong signature, a second", measureRefusals},
 		{"overload", "pushes stored while twice as many are sent as can be", measureOverload},
+		{"parse", "the time to verify and parse a push", measureParse},
 		{"feed", "changes to many readers, and how long these take to connect", measureFeed},
 		{"router", "requests to an app through the router", measureRouter},
+		{"deployment", "the time until a new version of an app answers", measureDeployment},
 		{"growth", "pushes and pages with many entries stored", measureGrowth},
 		{"start", "the time from exec to the first answer, and the memory at rest", measureStart},
 	}
