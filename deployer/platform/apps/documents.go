@@ -115,6 +115,7 @@ type snapshot struct {
 	Static    string            `json:"static,omitempty"`
 	Fallback  string            `json:"fallback,omitempty"`
 	Health    string            `json:"health,omitempty"`
+	Sticky    bool              `json:"sticky,omitempty"`
 	StopFirst bool              `json:"stop_first,omitempty"`
 	Cron      []project.CronJob `json:"cron,omitempty"`
 

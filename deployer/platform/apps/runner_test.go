@@ -158,7 +158,9 @@ func (r *fakeRunner) State(user, app string) runner.State {
 	return runner.State{User: user, App: app, Phase: runner.Stopped}
 }
 
-func (r *fakeRunner) Pick(string, string) (string, func(), bool) { return "", nil, false }
+func (r *fakeRunner) Pick(string, string, string) (runner.Target, bool) {
+	return runner.Target{}, false
+}
 
 func (r *fakeRunner) Refused(string, string, string) {}
 

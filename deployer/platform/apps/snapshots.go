@@ -84,7 +84,7 @@ func (a *Apps) build(ctx context.Context, archive *snapshots.Archive, user, app,
 func (a *Apps) built(d document, id string, done builds.Result) (s snapshot, err error) {
 	s = snapshot{
 		ID: id, CTime: a.o.Now().UTC(), Node: done.Node, NodeVersion: done.NodeVersion, Path: done.Path, Start: done.Web,
-		Processes: done.Processes, Release: done.Release, Static: done.Static, Fallback: done.Fallback, Health: done.Health, StopFirst: done.StopFirst, Cron: done.Cron,
+		Processes: done.Processes, Release: done.Release, Static: done.Static, Fallback: done.Fallback, Health: done.Health, Sticky: done.Sticky, StopFirst: done.StopFirst, Cron: done.Cron,
 	}
 	if s.Dir, err = filepath.Rel(a.o.Snapshots.BuiltDir(d.User, d.Name, id), done.Dir); err != nil {
 		return snapshot{}, wrapped("building a snapshot", err)

@@ -171,7 +171,7 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 	}
 	result := Result{
 		Dir: filepath.Join(g.Dir, g.project.App.Dir), Node: g.node.path, NodeVersion: g.node.version.String(),
-		Web: start.Web, Processes: start.Processes, Release: start.Release, Fallback: start.Fallback, Health: g.project.App.Package.Health, StopFirst: g.project.App.Package.StopFirst, Cron: g.project.App.Package.Cron,
+		Web: start.Web, Processes: start.Processes, Release: start.Release, Fallback: start.Fallback, Health: g.project.App.Package.Health, Sticky: g.project.App.Package.Sticky, StopFirst: g.project.App.Package.StopFirst, Cron: g.project.App.Package.Cron,
 		Env: start.Env, Package: g.project.App.Package.All(),
 	}
 	maps.Copy(result.Env, g.project.App.Package.Env)

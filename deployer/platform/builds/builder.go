@@ -56,6 +56,7 @@ type Result struct {
 	Fallback  string            // file below Static that answers unknown paths; "" for none
 	Health    string            // path that answers 2xx or 3xx once the app is ready; "" for none
 	Cron      []project.CronJob // commands that are run by the clock
+	Sticky    bool              // requests of a client go to the same drone
 	StopFirst bool              // no two versions of the app may run at the same time
 }
 

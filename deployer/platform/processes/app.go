@@ -3,6 +3,7 @@ package processes
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"sync"
@@ -145,27 +146,47 @@ func (a *application) notify() runner.State {
 
 // pick returns the ready drone with the fewest requests in flight. It prefers
 // drones that did not refuse connections and those of the current generation.
-func (a *application) pick() (addr string, done func(), ok bool) {
+func (a *application) pick(client string) (t runner.Target, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	best := a.leastBusy(a.current)
+	sticky := a.current != nil && a.current.version.Sticky && a.current.web > 1
+	var best *drone
+	if sticky && client != "" {
+		best = a.current.droneOf(client)
+	}
+	if best == nil {
+		best = a.leastBusy(a.current)
+	}
 	if best == nil || best.refused.Load() {
 		if other := a.leastBusy(a.former); best == nil || other != nil && !other.refused.Load() {
 			best = other
 		}
 	}
 	if best == nil {
-		return "", nil, false
+		return runner.Target{}, false
 	}
 	best.inFlight++
-	return best.addr, sync.OnceFunc(func() {
+	return runner.Target{Addr: best.addr, Sticky: sticky, Done: sync.OnceFunc(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		best.inFlight--
 		if best.inFlight == 0 && best.drained != nil {
 			close(best.drained)
 		}
-	}), true
+	})}, true
+}
+
+// droneOf returns the drone for a client of a sticky app: the one in a slot that
+// depends on client alone, so that it is the same after a restart and in the next
+// version. It returns nil if that is not ready. The mutex must be held.
+func (g *generation) droneOf(client string) *drone {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(client))              // never fails
+	d := g.slots[hash.Sum32()%uint32(g.web)].drone //nolint:gosec // a few
+	if d != nil && d.refused.Load() {
+		return nil
+	}
+	return d
 }
 
 // better reports whether d is preferred to other for the next request.

@@ -8,7 +8,7 @@
 //	candidate, err := r.Launch(ctx, version) // runs beside the previous version
 //	candidate.Promote()                      // receives the requests
 //	candidate.Commit(5 * time.Second)        // the previous version ends after that time
-//	addr, done, ok := r.Pick("maciej", "my-app") // for the router
+//	target, ok := r.Pick("maciej", "my-app", "") // for the router
 //
 // # What runs
 //

@@ -147,6 +147,13 @@ func (b *fixture) await(app string, want func(runner.State) bool) runner.State {
 	}
 }
 
+// pick returns the address for the next request to an app.
+func (b *fixture) pick(app string) (addr string, done func(), ok bool) {
+	b.t.Helper()
+	t, ok := b.Pick("me", app, "")
+	return t.Addr, t.Done, ok
+}
+
 // get requests path from one of the app's drones.
 func (b *fixture) get(app, path string) string {
 	b.t.Helper()
@@ -162,7 +169,7 @@ func (b *fixture) get(app, path string) string {
 // open requests path and returns the response with its body unread.
 func (b *fixture) open(app, path string) (*http.Response, func()) {
 	b.t.Helper()
-	addr, done, ok := b.Pick("me", app)
+	addr, done, ok := b.pick(app)
 	if !ok {
 		b.t.Fatalf("no drone of %s is ready: %+v; log: %v", app, b.State("me", app), b.text(app))
 	}

@@ -106,7 +106,7 @@ func TestResume(t *testing.T) {
 	if alive(first.Pid) {
 		t.Error("a drone survives the stop")
 	}
-	if _, _, ok := b.Pick("me", "app"); ok {
+	if _, _, ok := b.pick("app"); ok {
 		t.Error("a stopped Runner picks a drone")
 	}
 	if err := b.Switch(t.Context(), spec); core.CodeOf(err) != core.CodePlatformBusy {

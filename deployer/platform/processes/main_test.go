@@ -46,7 +46,7 @@ func serve(ctx context.Context, text string) error {
 		return err
 	}
 	c.Commit(0)
-	addr, _, _ := s.Pick(o.Version.User, o.Version.App)
-	_, _ = fmt.Fprintln(os.Stdout, addr)
+	target, _ := s.Pick(o.Version.User, o.Version.App, "")
+	_, _ = fmt.Fprintln(os.Stdout, target.Addr)
 	select {}
 }

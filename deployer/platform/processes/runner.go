@@ -308,15 +308,14 @@ func (r *Runner) States() []runner.State {
 	return states
 }
 
-// Pick returns the address (host:port) of the app's drone with the fewest requests
-// in flight. The caller must call done when the request has ended. ok is false if
-// no drone is ready.
-func (r *Runner) Pick(user, app string) (addr string, done func(), ok bool) {
+// Pick returns the app's drone with the fewest requests in flight, or if the app is
+// sticky, the one of the client.
+func (r *Runner) Pick(user, app, client string) (t runner.Target, ok bool) {
 	a := r.known(user, app)
 	if a == nil {
-		return "", nil, false
+		return runner.Target{}, false
 	}
-	return a.pick()
+	return a.pick(client)
 }
 
 // Mark returns the prefix of the mark of each drone. It must not be called before

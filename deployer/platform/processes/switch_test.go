@@ -132,7 +132,7 @@ func TestSwitchWaitsForRequests(t *testing.T) {
 	b.mustSwitch(spec)
 	oldPid := b.report("app").Pid
 
-	oldAddr, oldDone, _ := b.Pick("me", "app")
+	oldAddr, oldDone, _ := b.pick("app")
 	resp, done := b.open("app", "/hold")
 	body := bufio.NewReader(resp.Body)
 	if line, err := body.ReadString('\n'); line != "held\n" {
@@ -175,7 +175,7 @@ func (b *fixture) holding() (pid int, rest *bufio.Reader, release func()) {
 	spec.Env = map[string]string{"UNAWARE": "yes"}
 	b.mustSwitch(spec)
 	pid = b.report("app").Pid
-	address, addressDone, _ := b.Pick("me", "app")
+	address, addressDone, _ := b.pick("app")
 	resp, done := b.open("app", "/hold")
 	b.t.Cleanup(done)
 	rest = bufio.NewReader(resp.Body)
@@ -251,7 +251,7 @@ func TestHaltLeavesNoProcess(t *testing.T) {
 			t.Errorf("pid %d of %v is left", pid, pids)
 		}
 	}
-	if _, _, ok := b.Pick("me", "app"); ok {
+	if _, _, ok := b.pick("app"); ok {
 		t.Error("a halted app has a drone")
 	}
 	if got := b.State("me", "app"); got.Phase != runner.Stopped || got.Snapshot != "" {
@@ -273,7 +273,7 @@ func TestHaltKillsWhenContextEnds(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Grace: time.Hour})
 	b.mustSwitch(b.app("app", "stubborn.js"))
-	_, done, _ := b.Pick("me", "app") // a request that never ends
+	_, done, _ := b.pick("app") // a request that never ends
 	defer done()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -304,7 +304,7 @@ func TestDronesShareTheLoad(t *testing.T) {
 	count := map[string]int{}
 	var dones []func()
 	for range 9 {
-		addr, done, ok := b.Pick("me", "app")
+		addr, done, ok := b.pick("app")
 		if !ok {
 			t.Fatal("no drone")
 		}
@@ -424,7 +424,7 @@ func TestPortsAreAlwaysBound(t *testing.T) {
 	if len(bound()) != 3 {
 		t.Errorf("the ports %v were bound", bound())
 	}
-	if _, _, ok := b.Pick("me", "app"); ok {
+	if _, _, ok := b.pick("app"); ok {
 		t.Error("a drone is ready")
 	}
 }

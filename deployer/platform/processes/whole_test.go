@@ -60,7 +60,7 @@ func TestMemoryIsLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t, processes.Options{Memory: 400 << 20, Backoff: time.Millisecond})
 	b.mustSwitch(b.app("app", "serve.js"))
-	addr, done, _ := b.Pick("me", "app")
+	addr, done, _ := b.pick("app")
 	defer done()
 	if err := ask(t.Context(), addr, "/eat"); err == nil {
 		t.Error("the app could allocate more than the limit")

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/httpapi/serve/slowclient"
 )
@@ -28,9 +29,10 @@ type Options struct {
 	// has neither a port nor a trailing dot.
 	Lookup func(host string) (user, app string, ok bool)
 
-	// Pick returns the address (host:port) of a drone of the app, and a function
-	// to call when the request has ended.
-	Pick func(user, app string) (addr string, done func(), ok bool)
+	// Pick returns the drone of the app that a request of a client goes to. client
+	// is "" if the router does not know it; if the app is sticky, the router then
+	// gives the client an id by a cookie.
+	Pick func(user, app, client string) (t runner.Target, ok bool)
 
 	// Refused is called if a drone that was picked does not accept connections;
 	// default: does nothing.
@@ -105,6 +107,8 @@ func (r *Router) Close() {
 type request struct {
 	user, app string
 	known     bool   // the app exists
+	client    string // id of the client of a sticky app; "" if it has none
+	newClient bool   // the id is to be sent to the client
 	done      func() // called when the request has ended; nil until a drone has it
 }
 
@@ -167,18 +171,19 @@ func (r *Router) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 	err := errNotRunning
 	for range tries {
-		addr, done, ok := r.o.Pick(state.user, state.app)
+		t, ok := r.pick(req, state)
 		if !ok {
 			return nil, err
 		}
 		var resp *http.Response
-		if resp, err = attempt(req, via, addr); err == nil { //nolint:bodyclose // the proxy closes it
-			state.done = done
+		if resp, err = attempt(req, via, t.Addr); err == nil { //nolint:bodyclose // the proxy closes it
+			state.done = t.Done
+			r.stick(req, state, resp)
 			return resp, nil
 		}
-		done()
+		t.Done()
 		if refused(err) && r.o.Refused != nil {
-			r.o.Refused(state.user, state.app, addr)
+			r.o.Refused(state.user, state.app, t.Addr)
 		}
 		if !refused(err) {
 			return nil, err

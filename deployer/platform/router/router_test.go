@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
 // fixture is a Router with one app, me/app at app.example, whose drones are at the
@@ -24,6 +25,7 @@ type fixture struct {
 	mu       sync.Mutex
 	addrs    []string
 	picked   int
+	sticky   bool // the drone depends on the length of the client's id
 	inFlight atomic.Int64
 	requests sync.WaitGroup
 }
@@ -37,19 +39,23 @@ func with(t *testing.T, o router.Options, addrs ...string) *fixture {
 	t.Helper()
 	f := &fixture{t: t, addrs: addrs}
 	o.Lookup = func(host string) (string, string, bool) { return "me", "app", host == "app.example" }
-	o.Pick = func(user, app string) (string, func(), bool) {
+	o.Pick = func(user, app, client string) (runner.Target, bool) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if user+"/"+app != "me/app" || len(f.addrs) == 0 {
-			return "", nil, false
+			return runner.Target{}, false
 		}
 		f.picked++
 		f.inFlight.Add(1)
 		f.requests.Add(1)
-		return f.addrs[f.picked%len(f.addrs)], func() {
+		t := runner.Target{Addr: f.addrs[f.picked%len(f.addrs)], Sticky: f.sticky, Done: func() {
 			f.inFlight.Add(-1)
 			f.requests.Done()
-		}, true
+		}}
+		if f.sticky && client != "" {
+			t.Addr = f.addrs[len(client)%len(f.addrs)]
+		}
+		return t, true
 	}
 	r := router.New(o)
 	server := httptest.NewServer(r)

@@ -48,10 +48,10 @@ type Runner interface {
 
 	// State returns the state of an app; [Stopped] if it is unknown.
 	State(user, app string) State
-	// Pick returns the address, host:port, that the next request to an app goes
-	// to; done must be called when the request has ended. ok is false if no drone
-	// is ready.
-	Pick(user, app string) (addr string, done func(), ok bool)
+	// Pick returns the drone that the next request to an app goes to. client
+	// identifies the client if the app is sticky; "" if it is not known. ok is false
+	// if no drone is ready.
+	Pick(user, app, client string) (t Target, ok bool)
 
 	// Refused reports that a picked address did not accept a connection. Other
 	// addresses are picked instead, as long as there are any.
@@ -98,6 +98,7 @@ type Version struct {
 	Processes map[string]string // shell commands of the other processes, which have no port, by name
 	Health    string            // path that answers 2xx or 3xx once a drone is ready; if empty, a drone is ready when it accepts connections
 	Env       map[string]string // environment of the app
+	Sticky    bool              // requests of a client go to the same drone while it is ready
 	Limits    Limits
 	Drones    int // number of web processes; if there is none, of each other process
 }
@@ -108,6 +109,13 @@ func (v Version) Same(other Version) bool {
 	same := maps.Equal(v.Env, other.Env)
 	v.Env, v.Drones = other.Env, other.Drones
 	return same && reflect.DeepEqual(v, other)
+}
+
+// Target is the drone that a request goes to.
+type Target struct {
+	Addr   string // host:port
+	Done   func() // must be called when the request has ended
+	Sticky bool   // the next requests of the client should go there too
 }
 
 // Limits limit each drone, and each command. What is 0 is the runner's default.

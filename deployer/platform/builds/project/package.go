@@ -42,6 +42,7 @@ type Package struct {
 	Health          string            // path that answers 2xx or 3xx once the app is ready; "" for none
 	Static          string            // folder of a static site; "" for none
 	Cron            []CronJob         // commands that are run by the clock
+	Sticky          bool              // requests of a client go to the same process of several
 	StopFirst       bool              // no two versions of the app may run at the same time
 	Fallback        string            // file of a static site that answers unknown paths; "" for none
 
@@ -90,6 +91,7 @@ func parsePackage(text []byte) (Package, error) {
 	if p.Cron, err = cronJobs(ours["cron"]); err != nil {
 		return Package{}, err
 	}
+	p.Sticky = string(ours["sticky"]) == "true"
 	p.StopFirst = word(ours["switch"]) == stopFirst
 	return p, nil
 }

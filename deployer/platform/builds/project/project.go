@@ -130,6 +130,9 @@ func (p *Project) check() error {
 	if dir := p.App.Package.Static; dir != "" && !fs.ValidPath(path.Clean(dir)) {
 		return failure("webhooks.static in package.json is %.100q, which is not a folder of the app", dir)
 	}
+	if field := string(object(p.App.Package.raw["webhooks"])["sticky"]); field != "" && field != "true" && field != "false" {
+		return failure("webhooks.sticky in package.json is %.100s; want true or false", field)
+	}
 	if field := object(p.App.Package.raw["webhooks"])["switch"]; field != nil && word(field) != stopFirst {
 		return failure("webhooks.switch in package.json is %.100s; want %q, or leave it out", field, stopFirst)
 	}

@@ -115,6 +115,7 @@ func TestRefused(t *testing.T) {
 		"cron":                {files{"package.json": `{"webhooks":{"cron":[{"schedule":"0 25 * * *","command":"x"}]}}`}, "", []string{"webhooks.cron", "0 25 * * *", "hour"}},
 		"cron, no list":       {files{"package.json": `{"webhooks":{"cron":"0 3 * * * x"}}`}, "", []string{"webhooks.cron", "a list"}},
 		"cron, no command":    {files{"package.json": `{"webhooks":{"cron":[{"schedule":"@daily"}]}}`}, "", []string{"webhooks.cron", "command"}},
+		"sticky":              {files{"package.json": `{"webhooks":{"sticky":"yes"}}`}, "", []string{"webhooks.sticky", "true or false"}},
 		"switch":              {files{"package.json": `{"webhooks":{"switch":"slow"}}`}, "", []string{"webhooks.switch", `"slow"`, "stop-first"}},
 		"static climbs":       {files{"package.json": `{"webhooks":{"static":"../x"}}`}, "", []string{"webhooks.static"}},
 		"engines":             {files{"package.json": `{"engines":{"node":"somewhat new"}}`}, "", []string{"engines.node in package.json", "somewhat new"}},

@@ -115,7 +115,7 @@ func onlyProcesses(f *fixture) {
 	if s := f.State("me", "app"); s.Phase != runner.Started || s.Drones != 2 || s.Wanted != 2 || s.Snapshot != "1" {
 		f.t.Errorf("state %+v", s)
 	}
-	if _, _, ok := f.Pick("me", "app"); ok {
+	if _, _, ok := f.pick(); ok {
 		f.t.Error("a worker is picked")
 	}
 	f.run(f.version("2"))
@@ -160,7 +160,7 @@ func static(f *fixture) {
 	if s := f.State("me", "app"); s.Phase != runner.Started || s.Drones != 2 || s.Wanted != 2 {
 		f.t.Errorf("state %+v", s)
 	}
-	addr, done, _ := f.Pick("me", "app")
+	addr, done, _ := f.pick()
 	f.run(f.version("3"))
 	f.answers("3")
 	if got := f.getAt(addr, "/server.js"); got != app {

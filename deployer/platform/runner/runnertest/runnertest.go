@@ -60,6 +60,7 @@ func Test(t *testing.T, h Harness) {
 		"crash":                        crash,
 		"lost port":                    lostPort,
 		"drones":                       drones,
+		"sticky":                       sticky,
 		"halt and destroy":             haltAndDestroy,
 		"resume":                       resume,
 		"logs":                         lines,
@@ -116,10 +117,16 @@ func (f *fixture) run(v runner.Version) (launch string) {
 	return c.Launch()
 }
 
+// pick returns the address for the next request to the app.
+func (f *fixture) pick() (addr string, done func(), ok bool) {
+	t, ok := f.Pick("me", "app", "")
+	return t.Addr, t.Done, ok
+}
+
 // get requests a path of the app; it returns "" if nothing answers.
 func (f *fixture) get(path string) string {
 	f.t.Helper()
-	addr, done, ok := f.Pick("me", "app")
+	addr, done, ok := f.pick()
 	if !ok {
 		return ""
 	}
@@ -184,7 +191,7 @@ func (f *fixture) failed(err error, reason, detail string) {
 func launchBeside(f *fixture) {
 	f.run(f.version("1"))
 	first := f.answers("1")
-	addr, done, _ := f.Pick("me", "app")
+	addr, done, _ := f.pick()
 	c := f.launch(f.version("2"))
 	if got := f.answers("1"); got != first {
 		f.t.Errorf("before the second is promoted %q answers, want %q", got, first)
@@ -226,7 +233,7 @@ func abort(f *fixture) {
 	c = f.launch(f.version("2"))
 	c.Promote()
 	f.answers("2")
-	addr, done, _ := f.Pick("me", "app")
+	addr, done, _ := f.pick()
 	done()
 	c.Abort()
 	if got := f.answers("1"); got != first {
@@ -243,7 +250,7 @@ func abortFirst(f *fixture) {
 	c.Promote()
 	f.answers("1")
 	c.Abort()
-	if _, _, ok := f.Pick("me", "app"); ok {
+	if _, _, ok := f.pick(); ok {
 		f.t.Error("a drone is picked")
 	}
 	if s := f.State("me", "app"); s.Phase != runner.Stopped || s.Snapshot != "" {
@@ -315,7 +322,7 @@ func refused(f *fixture) {
 	c.Promote()
 	watched := make(chan error, 1)
 	go func() { watched <- c.Watch(f.t.Context(), time.Hour) }()
-	addr, done, _ := f.Pick("me", "app")
+	addr, done, _ := f.pick()
 	f.getAt(addr, "/close")
 	f.await("the end of listening", func() bool { return f.getAt(addr, "/") == "" })
 	done()
@@ -364,7 +371,7 @@ func standbyEnds(f *fixture) {
 	f.run(f.version("1"))
 	gone := func(commit, then func()) {
 		f.t.Helper()
-		addr, done, _ := f.Pick("me", "app")
+		addr, done, _ := f.pick()
 		done()
 		commit()
 		then()
@@ -426,7 +433,7 @@ func drones(f *fixture) {
 	}
 	count := map[string]int{}
 	for range 9 {
-		addr, done, ok := f.Pick("me", "app")
+		addr, done, ok := f.pick()
 		if !ok {
 			f.t.Fatal("no drone")
 		}
@@ -445,17 +452,61 @@ func drones(f *fixture) {
 	f.await("the third drone", func() bool { return f.State("me", "app").Drones == 3 })
 }
 
+// The requests of a client go to one drone of a sticky app, while that is ready, and
+// those of several clients to several.
+func sticky(f *fixture) {
+	v := f.version("1")
+	v.Drones, v.Sticky = 3, true
+	f.run(v)
+	pick := func(client string) string {
+		f.t.Helper()
+		t, ok := f.Pick("me", "app", client)
+		if !ok || !t.Sticky {
+			f.t.Fatalf("picked %+v, %v", t, ok)
+		}
+		defer t.Done()
+		return t.Addr
+	}
+	used := map[string]bool{}
+	for i := range 30 {
+		client := string(rune('a' + i))
+		addr := pick(client)
+		used[addr] = true
+		for range 3 {
+			if again := pick(client); again != addr {
+				f.t.Errorf("client %s is at %s, and then at %s", client, addr, again)
+			}
+		}
+	}
+	if len(used) != 3 {
+		f.t.Errorf("30 clients use %d drones", len(used))
+	}
+	// Another drone has them while theirs is away.
+	addr := pick("a")
+	f.getAt(addr, "/exit")
+	<-f.crashes
+	if again := pick("a"); again == addr {
+		f.t.Errorf("a drone that has ended is picked: %s", again)
+	}
+	// One drone alone need not be.
+	v.Drones = 1
+	f.run(v)
+	if t, ok := f.Pick("me", "app", "a"); !ok || t.Sticky {
+		f.t.Errorf("picked %+v, %v", t, ok)
+	}
+}
+
 func haltAndDestroy(f *fixture) {
 	ctx := f.t.Context()
 	f.run(f.version("1"))
-	addr, done, _ := f.Pick("me", "app")
+	addr, done, _ := f.pick()
 	done()
 	for range 2 { // the second has nothing to do
 		if err := f.Halt(ctx, "me", "app"); err != nil {
 			f.t.Fatal(err)
 		}
 	}
-	if _, _, ok := f.Pick("me", "app"); ok || f.getAt(addr, "/") != "" {
+	if _, _, ok := f.pick(); ok || f.getAt(addr, "/") != "" {
 		f.t.Error("a drone is left")
 	}
 	if s := f.State("me", "app"); s.Phase != runner.Stopped || s.Snapshot != "" {
@@ -526,7 +577,7 @@ func unknown(f *fixture) {
 	if s := f.State("me", "app"); s.Phase != runner.Stopped || s.User != "me" || s.App != "app" {
 		f.t.Errorf("state %+v", s)
 	}
-	if _, _, ok := f.Pick("me", "app"); ok {
+	if _, _, ok := f.pick(); ok {
 		f.t.Error("a drone is picked")
 	}
 	if lines, err := f.Logs("me", "app", time.Time{}, time.Time{}, 10); err != nil || len(lines) > 0 {
