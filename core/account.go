@@ -17,7 +17,8 @@ type Credentials struct {
 }
 
 // ThirdPartyToken is a credential of a user for another service, kept by the
-// platform: an access token for a forge, or a webhook secret.
+// platform: an access token for a forge, a webhook secret, or
+// the address of a service that is notified.
 type ThirdPartyToken struct {
 	ID       string // unique within the user
 	Provider string // TokenWebhookSecret, or the kind of the forge, such as TokenGitHub
@@ -36,12 +37,13 @@ type ThirdPartyToken struct {
 const (
 	TokenGitHub        = "github"         // an access token for GitHub
 	TokenWebhookSecret = "webhook-secret" // a secret that a sender signs deliveries with
+	TokenNotification  = "notification"   // the address of a service that is notified of outcomes
 )
 
 // IsFor reports whether t is an access token for the forge with that host.
 func (t ThirdPartyToken) IsFor(forge string) bool {
 	switch {
-	case t.Provider == TokenWebhookSecret:
+	case t.Provider == TokenWebhookSecret || t.Provider == TokenNotification:
 		return false
 	case t.Forge == "" && t.Provider == TokenGitHub:
 		return forge == GitHubHost

@@ -46,6 +46,7 @@ func arrows() []arrow {
 		{"adapters/redis", []string{"core", "adapters/internal", "github.com/redis/go-redis/v9", "github.com/klauspost/compress"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/smtp", []string{"core", "github.com/wneessen/go-mail"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/outgoing", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
+		{"adapters/chat", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/travis", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/metrics", []string{"core", "github.com/prometheus/client_golang"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/internal", []string{"core"}, "what adapters share must not bring a library into all of them"},

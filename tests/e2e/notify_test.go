@@ -265,3 +265,39 @@ func TestNotificationByAnotherServer(t *testing.T) {
 		t.Errorf("owed is %s, and %d more posts came", owed, len(hook.posts))
 	}
 }
+
+// A user's chat service is notified of outcomes, and its address is never shown.
+func TestChat(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	messages := make(chan string, 10)
+	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		messages <- r.URL.Path + " " + string(body)
+	}))
+	t.Cleanup(service.Close)
+	s := serve(t, h.flags("--private-hosts", "127.0.0.1")...)
+	address := "ntfy+" + service.URL + "/canary-topic"
+	s.run(address, "notify", "add", user, "team", "--address-file", "-", "--data", s.data)
+	s.run("", "notify", "test", user, "team", "--data", s.data, "--private-hosts", "127.0.0.1")
+	if got := next(t, "the test message", messages); !strings.HasPrefix(got, "/canary-topic A test message") {
+		t.Errorf("got %q", got)
+	}
+	list := s.run("", "notify", "list", user, "--data", s.data)
+	if !strings.Contains(list, "team") || strings.Contains(list, "canary") {
+		t.Errorf("got %s", list)
+	}
+	repo := h.repository("chatty")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("chatty"), "index.js": node("chatty")})
+	s.send(repo.delivery(t, commit, "1", nil)).change(t, 200, "ok")
+	if got := next(t, "the message", messages); !strings.Contains(got, "Deployed chatty") || !strings.Contains(got, "http://chatty.localhost:") {
+		t.Errorf("got %q", got)
+	}
+	s.run("", "notify", "remove", user, "team", "--data", s.data)
+	if strings.Contains(s.stderr(), "canary") {
+		t.Error("the log has the address")
+	}
+}

@@ -14,6 +14,7 @@ import (
 	travisapi "github.com/nodejitsu/webhooks/adapters/travis"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/providers/bitbucket"
 	"github.com/nodejitsu/webhooks/providers/gitea"
@@ -29,7 +30,7 @@ func deployModule(cfg config.Config) fx.Option {
 		fx.Provide(
 			func(
 				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, outbox deploy.Outbox, accounts deploy.Accounts,
-				forges map[string]deploy.Forge, platform deploy.Platform, client *nodejitsu.Client, m *metrics.Metrics, log *slog.Logger,
+				forges map[string]deploy.Forge, platform deploy.Platform, client *nodejitsu.Client, entries status.Log, m *metrics.Metrics, log *slog.Logger,
 			) (deploy.Options, error) {
 				o := deployOptions(cfg)
 				o.Store, o.Queue, o.Watcher, o.Outbox, o.Accounts = store, queue, watcher, outbox, accounts
@@ -39,7 +40,7 @@ func deployModule(cfg config.Config) fx.Option {
 				}
 				var err error
 				if o.Keys, err = providerKeys(cfg, log); err == nil {
-					o.Notifiers, err = notifiers(cfg, client)
+					o.Notifiers, err = notifiers(cfg, client, accounts, entries)
 				}
 				return o, err
 			},

@@ -6,17 +6,26 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nodejitsu/webhooks/adapters/chat"
 	"github.com/nodejitsu/webhooks/adapters/outgoing"
 	"github.com/nodejitsu/webhooks/adapters/smtp"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/httpapi/dashboard"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
 // notifiers returns the notifiers that are configured.
-func notifiers(cfg config.Config, client *nodejitsu.Client) ([]deploy.Notifier, error) {
-	var all []deploy.Notifier
+func notifiers(cfg config.Config, client *nodejitsu.Client, accounts deploy.Accounts, log status.Log) ([]deploy.Notifier, error) {
+	all := []deploy.Notifier{chat.New(chat.Options{
+		Tokens: func(ctx context.Context, user string) ([]core.ThirdPartyToken, error) {
+			return accounts.Tokens(ctx, user, true)
+		},
+		Former: func(ctx context.Context, e core.Entry) (core.Status, error) { return formerOutcome(ctx, log, e) },
+		Link:   linkTo(cfg), PrivateHosts: cfg.PrivateHosts,
+	})}
 	if cfg.SMTPAddr != "" {
 		mail, err := newMail(cfg, client)
 		if err != nil {
@@ -36,6 +45,29 @@ func notifiers(cfg config.Config, client *nodejitsu.Client) ([]deploy.Notifier, 
 		all = append(all, webhook)
 	}
 	return all, nil
+}
+
+// formerOutcome returns the outcome of the app's deployment before e; "" if there is
+// none among the last entries.
+func formerOutcome(ctx context.Context, log status.Log, e core.Entry) (core.Status, error) {
+	const most = 100
+	page, _, err := log.Entries(ctx, e.User, e.App, 0, most)
+	for _, former := range page {
+		if former.Order < e.Order && (former.Status == core.StatusOK || former.Status == core.StatusError) {
+			return former.Status, err
+		}
+	}
+	return "", err
+}
+
+// linkTo returns the URL of an entry's page, or nil if the public URL is unknown.
+func linkTo(cfg config.Config) func(core.Entry) string {
+	if cfg.BaseURL == "" {
+		return nil
+	}
+	return func(e core.Entry) string {
+		return strings.TrimSuffix(cfg.BaseURL, "/") + dashboard.Prefix + "entries/" + e.ID
+	}
 }
 
 func newMail(cfg config.Config, client *nodejitsu.Client) (*smtp.Mail, error) {

@@ -18,6 +18,13 @@ import (
 // onPlatform makes cmd call the platform of a running server with its key: the
 // platform of the settings, or the embedded one of the data folder.
 func onPlatform(cmd *cobra.Command, streams IO, do func(ctx context.Context, c *nodejitsu.Client, args []string) error) *cobra.Command {
+	return onPlatformWith(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, _ config.Config, args []string) error {
+		return do(ctx, c, args)
+	})
+}
+
+// onPlatformWith is onPlatform for a command that needs the settings of the server.
+func onPlatformWith(cmd *cobra.Command, streams IO, do func(ctx context.Context, c *nodejitsu.Client, cfg config.Config, args []string) error) *cobra.Command {
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data", "platform-url", "platform-key-file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -32,7 +39,7 @@ func onPlatform(cmd *cobra.Command, streams IO, do func(ctx context.Context, c *
 		defer client.Close()
 		ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 		defer cancel()
-		err = do(ctx, client, args)
+		err = do(ctx, client, cfg, args)
 		if _, temporary := core.Retryable(err); temporary {
 			return fmt.Errorf("%w; is the server running?", err)
 		}

@@ -81,7 +81,7 @@ app, and streams each step.`,
 		}
 		return &usageError{fmt.Errorf("%w%s", err, hint)}
 	})
-	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newKeys(streams),
+	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newNotify(streams), newKeys(streams),
 		newAdmin(streams), newConfig(streams),
 		newLogin(streams), newLogout(streams), newContexts(streams), newOpen(streams), newDoctor(streams),
 		newStatus(streams), newTail(streams), newEntry(streams), newRelease(streams), newRedeliver(streams), newCancel(streams),

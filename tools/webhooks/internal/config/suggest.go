@@ -15,7 +15,7 @@ func (s *Settings) mistyped(environ []string) []error {
 		variable, _, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(variable, envPrefix)
 		name := strings.ToLower(strings.ReplaceAll(rest, "_", "-"))
-		if !ours || slices.Contains(s.names, name) || slices.Contains([]string{"CONFIG", "USER", "PASSWORD", "TO", "URL", "FORGE_TOKEN", "SEAL_KEYS", "CONTEXT", "CONTEXTS"}, rest) {
+		if !ours || slices.Contains(s.names, name) || slices.Contains([]string{"CONFIG", "USER", "PASSWORD", "TO", "URL", "FORGE_TOKEN", "NOTIFY_ADDRESS", "SEAL_KEYS", "CONTEXT", "CONTEXTS"}, rest) {
 			continue
 		}
 		if hint := didYouMean(name, s.names, variableOf); hint != "" {
