@@ -207,6 +207,7 @@ func (a *API) routes() []route {
 		{method: http.MethodPost, path: "/1/auth/:forge", handler: a.pair},
 		{method: http.MethodGet, path: "/:user/:repository.svg", handler: a.badge, unknown: true},
 		{method: http.MethodGet, path: "/:user/:repository.png", handler: a.badge, unknown: true},
+		{method: http.MethodGet, path: "/openapi.json", handler: a.openAPI},
 		{method: http.MethodGet, path: pathHealth, handler: a.healthy},
 		{method: http.MethodGet, path: "/readyz", handler: a.ready},
 	}

@@ -25,6 +25,7 @@
 //	POST /1/status/:user/changes/:id/release   let a held entry go on
 //	POST /1/auth/:forge                        pair with an account on a forge, such as github
 //	GET  /:user/:repository.svg, .png          a badge
+//	GET  /openapi.json                         this API in the form of OpenAPI
 //	GET  /healthz, /readyz
 //	GET  /, /-/                                the dashboard, see package dashboard
 //

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -48,6 +49,20 @@ func TestDocsHaveEveryRoute(t *testing.T) {
 	slices.Sort(routes)
 	if !slices.Equal(documented, routes) {
 		t.Errorf("%s has the routes\n%s\nand the code has\n%s", apiPage, strings.Join(documented, "\n"), strings.Join(routes, "\n"))
+	}
+}
+
+// TestOpenAPIHasEveryRoute compares the table of operations with the code.
+func TestOpenAPIHasEveryRoute(t *testing.T) {
+	t.Parallel()
+	described := slices.Sorted(maps.Keys(operations()))
+	var routes []string
+	for _, r := range New(Options{}).routes() {
+		routes = append(routes, r.method+" "+r.path)
+	}
+	slices.Sort(routes)
+	if !slices.Equal(described, routes) {
+		t.Errorf("openapi_routes.go describes\n%s\nand the code has\n%s", strings.Join(described, "\n"), strings.Join(routes, "\n"))
 	}
 }
 

@@ -282,7 +282,11 @@ func (s *server) send(r request) answer {
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", r.method, r.path, err)
 	}
-	return answer{response.StatusCode, response.Header, string(body)}
+	got := answer{response.StatusCode, response.Header, string(body)}
+	if s.role == "serve" {
+		contract.check(s, response.Request, got)
+	}
+	return got
 }
 
 // open sends r and leaves the body to the caller.
