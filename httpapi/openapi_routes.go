@@ -52,7 +52,9 @@ func operations() map[string]operation {
 		"GET /1/status/:user/changes/:id": {
 			summary: "Read one entry", auth: authBasic, responses: object{"200": answers("its newest change, with doc", ref("Change"))},
 		},
-		"POST /1/status/:user/changes/:id/release": act("Let a held entry go on"),
+		"POST /1/status/:user/changes/:id/release":   act("Let a held entry go on"),
+		"POST /1/status/:user/changes/:id/redeliver": act("Deliver the payload of an entry again"),
+		"DELETE /1/status/:user/changes/:id":         act("Cancel what is pending or held"),
 		"POST /1/auth/:forge": {
 			summary: "Keep an access token for a forge", auth: authBasic,
 			query: []parameter{

@@ -83,7 +83,7 @@ func (d *Dashboard) routes() {
 	d.mux.HandleFunc("GET /-/history", d.signedIn(d.history))
 	d.mux.HandleFunc("GET /-/held", d.signedIn(d.held))
 	d.mux.HandleFunc("GET /-/entries/{id}", d.signedIn(d.entry))
-	d.mux.HandleFunc("POST /-/entries/{id}/release", d.signedIn(d.release))
+	d.mux.HandleFunc("POST /-/entries/{id}/{action}", d.signedIn(d.changeEntry))
 	d.mux.HandleFunc("GET /-/apps/{app}", d.signedIn(d.app))
 	d.mux.HandleFunc("GET /-/apps/{app}/log", d.signedIn(d.appLog))
 	d.mux.HandleFunc("POST /-/apps/{app}/{action}", d.signedIn(d.changeApp))

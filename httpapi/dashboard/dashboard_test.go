@@ -88,7 +88,7 @@ type fakeDeploy struct{ *fakes }
 
 func (f fakeDeploy) Release(_ context.Context, user, id string) (core.Change, error) {
 	f.released = append(f.released, user+" "+id)
-	return core.Change{}, nil
+	return core.Change{Entry: core.Entry{ID: id}}, nil
 }
 
 type fakeApps struct {

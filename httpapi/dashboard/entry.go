@@ -63,14 +63,28 @@ func indented(text []byte) (string, bool) {
 	return string(bytes.ToValidUTF8(out.Bytes()[:shownPayload], nil)), true
 }
 
-// release lets a held entry go on, and shows it.
-func (d *Dashboard) release(w http.ResponseWriter, r *http.Request) error {
-	user, id := visitOf(r).user, r.PathValue("id")
-	if _, err := d.o.Deploy.Release(r.Context(), user, id); err != nil {
+// changeEntry releases, cancels or redelivers an entry, and shows it. What is
+// redelivered is a new entry.
+func (d *Dashboard) changeEntry(w http.ResponseWriter, r *http.Request) error {
+	ctx, user, id := r.Context(), visitOf(r).user, r.PathValue("id")
+	var change core.Change
+	var err error
+	action := r.PathValue("action")
+	switch action {
+	case "release":
+		change, err = d.o.Deploy.Release(ctx, user, id)
+	case "cancel":
+		change, err = d.o.Deploy.Cancel(ctx, user, id)
+	case "redeliver":
+		change, err = d.o.Deploy.Redeliver(ctx, user, id, w.Header().Get("X-Api-Uuid"))
+	default:
+		err = errNotFound()
+	}
+	if err != nil {
 		return err
 	}
-	d.log(w, r, "released", "entry_id", id)
-	return redirect(w, r, "/-/entries/"+id)
+	d.log(w, r, action, "entry_id", id)
+	return redirect(w, r, "/-/entries/"+change.Entry.ID)
 }
 
 // log logs what the user did.

@@ -24,6 +24,10 @@ type Status interface {
 type Deploy interface {
 	// Release lets the user's held entry go on.
 	Release(ctx context.Context, user, id string) (core.Change, error)
+	// Redeliver delivers the payload of the user's entry again; uuid is of the request.
+	Redeliver(ctx context.Context, user, id, uuid string) (core.Change, error)
+	// Cancel ends the user's pending or held entry.
+	Cancel(ctx context.Context, user, id string) (core.Change, error)
 }
 
 // Auth verifies passwords and keeps secrets; *auth.Service implements it.

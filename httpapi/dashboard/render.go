@@ -95,7 +95,7 @@ func statusOf(code core.Code) int {
 	switch code {
 	case core.CodeHTTPNotFound, core.CodeStatusNotFound, core.CodePlatformAppNotFound, core.CodePlatformSnapshotNotFound:
 		return http.StatusNotFound
-	case core.CodeNotHeld, core.CodeConflict, core.CodePlatformAppConflict, core.CodePlatformHostConflict, core.CodePlatformSnapshotConflict:
+	case core.CodeNotHeld, core.CodeConflict, core.CodeRedeliverLive, core.CodeRedeliverNoPayload, core.CodeCancelOver, core.CodeCancelStarting, core.CodePlatformAppConflict, core.CodePlatformHostConflict, core.CodePlatformSnapshotConflict:
 		return http.StatusConflict
 	case core.CodeGetUserFailed, core.CodeUpdateUserFailed:
 		return http.StatusInternalServerError

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -89,6 +90,23 @@ func evaluate[T any](b *browser, expression string) (value T) {
 		b.t.Fatalf("%v: %.200s", err, expression)
 	}
 	return value
+}
+
+// click clicks the element that an XPath selects. It is found and clicked in one step,
+// as the page may replace it at any time.
+func (b *browser) click(xpath string) {
+	b.t.Helper()
+	quoted, err := json.Marshal(xpath)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if !evaluate[bool](b, `(() => {
+		const found = document.evaluate(`+string(quoted)+`, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue;
+		found?.click();
+		return Boolean(found);
+	})()`) {
+		b.t.Fatalf("the page has no %s:\n%s", xpath, b.text())
+	}
 }
 
 // text returns the text of the page.

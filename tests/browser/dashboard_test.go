@@ -67,11 +67,11 @@ func TestDashboard(t *testing.T) {
 	b.await("Deploying", "Upload and build…")
 	b.check("home")
 
-	b.run(chromedp.Click(`//section[@id="latest"]//a[contains(., "Greet in three languages")]`))
+	b.click(`//section[@id="latest"]//a[contains(., "Greet in three languages")]`)
 	b.await("Steps", "no such language: elvish", "Failed to start nodejitsu application", "Payload")
-	b.run(chromedp.Click(`#payload summary`))
+	b.click(`//*[@id="payload"]/summary`)
 	b.await(`"full_name": "dscape/hello-world-api"`)
-	b.run(chromedp.Click(`#payload summary`))
+	b.click(`//*[@id="payload"]/summary`)
 	b.check("entry-failed")
 
 	b.run(chromedp.Navigate(s.url + "/-/history?status=ignored"))
@@ -83,7 +83,7 @@ func TestDashboard(t *testing.T) {
 	b.run(chromedp.Navigate(s.url + "/-/held"))
 	b.await("Count visitors", "Waits for", "Until")
 	b.check("held")
-	b.run(chromedp.Click(`//button[contains(., "Deploy without waiting")]`))
+	b.click(`//button[contains(., "Deploy without waiting")]`)
 	b.await("Count visitors", "Deployed", "Address")
 	b.check("entry-ok")
 
@@ -98,9 +98,9 @@ func TestDashboard(t *testing.T) {
 	if html := evaluate[string](b, `document.documentElement.outerHTML`); strings.Contains(html, "tr0ub4dor") {
 		t.Error("the page has the value of a secret")
 	}
-	b.run(chromedp.Click(`//button[contains(., "Restart")]`))
+	b.click(`//button[contains(., "Restart")]`)
 	b.await("The app was restarted")
-	b.run(chromedp.Click(`//a[contains(., "Log")]`))
+	b.click(`//a[contains(., "Log")]`)
 	b.await("listening on")
 	b.check("log")
 	if got := s.get("http://hello-world-api.localhost/"); got != "hello" {
@@ -122,14 +122,28 @@ func TestDashboard(t *testing.T) {
 	b.await("Write about hooks", "blog.localhost")
 
 	// The page of the running deployment follows it to its end.
-	b.run(chromedp.Navigate(s.url), chromedp.Click(`//section[@id="latest"]//a[contains(., "Explain snapshots")]`))
+	b.run(chromedp.Navigate(s.url))
+	b.click(`//section[@id="latest"]//a[contains(., "Explain snapshots")]`)
 	b.await("Deploying", "Upload and build")
 	b.check("entry-running")
 	close(let)
 	b.await("Deployed", "compiling 42 modules")
 
+	// A delivery again, which deploys the same commit once more.
+	b.click(`//button[contains(., "Redeliver")]`)
+	b.await("Explain snapshots", "Deployed", "Redelivery of")
+	b.run(chromedp.Navigate(s.url + "/-/history?app=handbook"))
+	if rows := evaluate[int](b, `document.querySelectorAll(".rows li").length`); rows != 2 {
+		t.Errorf("handbook has %d deliveries, want 2", rows)
+	}
+	tested.push("Count robots", nil)
+	b.run(chromedp.Navigate(s.url + "/-/held"))
+	b.await("Count robots")
+	b.click(`//button[contains(., "Cancel")]`)
+	b.await("Count robots", "Skipped")
+
 	b.run(chromedp.Navigate(s.url))
-	b.run(chromedp.Click(`//button[contains(., "Sign out")]`))
+	b.click(`//button[contains(., "Sign out")]`)
 	b.await("User name")
 }
 

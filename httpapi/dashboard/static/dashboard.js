@@ -54,6 +54,7 @@
 
 	function listen() {
 		source = new EventSource(feed);
+		source.onopen = soon; // what changed since the page was made, or while there was no connection
 		source.onmessage = (event) => {
 			const change = JSON.parse(event.data);
 			if (words[change.status]) {
@@ -63,16 +64,19 @@
 		};
 	}
 
+	// A browser has few connections for a server, so pages that nobody sees have none.
+	function leave() {
+		source?.close();
+		source = undefined;
+	}
+
 	function look() {
-		if (document.hidden) {
-			source?.close();
-			source = undefined;
-		} else if (!source) {
-			listen();
-			soon();
-		}
+		if (document.hidden) leave();
+		else if (!source) listen();
 	}
 	document.addEventListener("visibilitychange", look);
+	addEventListener("pagehide", leave);
+	addEventListener("pageshow", look);
 	if (!document.hidden) listen();
 	setInterval(() => document.hidden || refresh(), 60000); // ages
 
