@@ -83,11 +83,11 @@ say "golangci-lint"
 "$golangci_lint" run "${packages[@]}"
 
 if (($# == 0)); then
-	# The stand-in for GitHub has functions for tests, the client of the API is for
+	# The stand-ins for forges have functions for tests, the client of the API is for
 	# other programs too, and tests compare core.Codes with the documentation.
 	say "deadcode"
 	unused=$("$deadcode" -tags nomsgpack -filter '^github.com/nodejitsu/webhooks/' ./tools/...)
-	unused=$(grep -vE '^(tools/githubsim/sim|httpapi/client)/|^core/codes.go:.*: Codes$' <<<"$unused" || true)
+	unused=$(grep -vE '^(tools/githubsim/sim|tools/forgesim|httpapi/client)/|^core/codes.go:.*: Codes$' <<<"$unused" || true)
 	[[ -z $unused ]] || fail "no program calls these functions; remove them:
 $unused"
 
