@@ -54,6 +54,7 @@ const (
 	CodeRedeliverNoPayload Code = "deploy:redeliver:no_payload"
 	CodeCancelOver         Code = "deploy:cancel:over"
 	CodeCancelStarting     Code = "deploy:cancel:starting"
+	CodeAppCrashed         Code = "deploy:app:crashed"
 	CodeOtherSource        Code = "deploy:app:other_source"
 	CodeTargetFixed        Code = "deploy:params:fixed"
 
@@ -169,6 +170,7 @@ var reasons = map[Code]string{
 	CodeRedeliverNoPayload: "There is no payload that could be delivered again; push again, or roll back to the snapshot",
 	CodeCancelOver:         "Only a pending or held deployment can be canceled; see its status",
 	CodeCancelStarting:     "The app is being started, so it is too late to cancel; roll back when that has ended",
+	CodeAppCrashed:         "The app crashed",
 	CodeOtherSource:        "The app belongs to another repository, branch or folder",
 	CodeTargetFixed:        "The webhook's URL asks for something else than its secret is for",
 

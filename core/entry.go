@@ -57,7 +57,8 @@ type Entry struct {
 	Build        *Build        `json:"build,omitempty"`
 	Payload      PayloadDigest `json:"payload"`
 	Signature    Signature     `json:"signature"`
-	Authentic    bool          `json:"authentic"` // its sender authenticated as the user, not only as the provider
+	By           string        `json:"by,omitempty"` // the user who did what happened by other means than a delivery
+	Authentic    bool          `json:"authentic"`    // its sender authenticated as the user, not only as the provider
 	Notes        []string      `json:"notes,omitempty"`
 	Email        Email         `json:"email,omitzero"` // what the delivery asks for
 

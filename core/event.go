@@ -12,6 +12,7 @@ const (
 	ProviderGitLab    Provider = "gitlab"
 	ProviderGitea     Provider = "gitea" // Forgejo and Gogs, too
 	ProviderBitbucket Provider = "bitbucket"
+	ProviderPlatform  Provider = "platform" // what was done there by other means than a delivery
 )
 
 // EventKind is the kind of an event, the same for all providers.
@@ -19,10 +20,11 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventPing  EventKind = "ping"  // the webhook was created
-	EventPush  EventKind = "push"  // a branch or tag was created, moved or deleted
-	EventBuild EventKind = "build" // a CI build started or ended
-	EventOther EventKind = "other" // anything that never deploys
+	EventPing    EventKind = "ping"    // the webhook was created
+	EventPush    EventKind = "push"    // a branch or tag was created, moved or deleted
+	EventBuild   EventKind = "build"   // a CI build started or ended
+	EventRelease EventKind = "release" // something changed what an app runs, other than a delivery
+	EventOther   EventKind = "other"   // anything that never deploys
 )
 
 // Event is the content of a payload, in a form that is the same for all providers.

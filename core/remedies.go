@@ -44,6 +44,7 @@ var remedies = map[Code]string{
 
 	CodeForgePairingFailed: "Send an access token of that account, not its password",
 	CodeAuthForgeUnknown:   "Ask the operator of this server to configure the forge, or name another one with the parameter forge",
+	CodeAppCrashed:         "Correct it and push again; its log has more",
 	CodeOtherSource:        "Deploy it as another app with app=NAME in the webhook's URL, or move the app with webhooks apps source",
 	CodeTargetFixed:        "Change the URL back, give that webhook a secret of its own (webhooks secrets add), or have the next delivery say what this one is for (webhooks secrets change)",
 	CodeForgeUnknown:       "Remove the webhook, or ask the operator of this server to add the forge",

@@ -65,6 +65,7 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodeRedeliverNoPayload: http.StatusConflict,
 	core.CodeCancelOver:         http.StatusConflict,
 	core.CodeCancelStarting:     http.StatusConflict,
+	core.CodeAppCrashed:         http.StatusInternalServerError,
 	core.CodeOtherSource:        http.StatusConflict,
 	core.CodeTargetFixed:        http.StatusConflict,
 

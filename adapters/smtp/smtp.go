@@ -170,7 +170,10 @@ func (m *Mail) body(e core.Entry) string {
 			fmt.Fprintf(&text, "%-11s %s\n", name+":", line(value))
 		}
 	}
-	add("Repository", e.Repository.Slug())
+	if e.Repository.Name != "" {
+		add("Repository", e.Repository.Slug())
+	}
+	add("By", e.By)
 	add("Branch", e.Branch)
 	add("Commit", e.Commit.ID)
 	add("Message", e.Commit.Message)

@@ -104,7 +104,7 @@ func (a *attempt) announce(ctx context.Context) result {
 func (a *attempt) setCommitStatus(ctx context.Context, status core.Status, reason string) (later func(core.Entry)) {
 	e := a.get()
 	token := a.token(e.App)
-	if token.IsZero() || e.App == "" {
+	if token.IsZero() || e.App == "" || a.found.forge == nil || e.Commit.ID == "" {
 		return nil
 	}
 	if status == core.StatusSkipped && !slices.ContainsFunc(e.Steps, func(s core.Step) bool { return s.Name == core.StepStatus }) {

@@ -21,6 +21,8 @@ func (a *attempt) pipeline() []step {
 			{do: unnamed(a.checkNewest)},
 			{do: unnamed(a.endHold)},
 		}
+	case e.Kind == core.EventRelease:
+		return []step{{do: unnamed(a.lookUpForge)}, {do: unnamed(a.readTokens)}, {do: unnamed(a.conclusion)}}
 	case e.Kind == core.EventBuild && e.Released == "":
 		return []step{{name: core.StepRelease, limit: a.StepTimeout, do: a.report}}
 	}

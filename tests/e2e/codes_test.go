@@ -105,6 +105,13 @@ func statuses() map[core.Code]int {
 		"deploy:forge:not_configured": http.StatusBadRequest,
 		"auth:forge:not_configured":   http.StatusNotFound,
 		"auth:forge:pairing_failed":   http.StatusUnauthorized,
+		"deploy:params:fixed":         http.StatusConflict,
+		"deploy:app:other_source":     http.StatusConflict,
+		"deploy:app:crashed":          http.StatusOK, // only in its entry, for which no request waits
+		"deploy:redeliver:live":       http.StatusConflict,
+		"deploy:redeliver:no_payload": http.StatusConflict,
+		"deploy:cancel:over":          http.StatusConflict,
+		"deploy:cancel:starting":      http.StatusConflict,
 		"status:params:invalid":       http.StatusBadRequest,
 		"status:changes:gone":         http.StatusGone,
 		"auth:params:invalid":         http.StatusBadRequest,

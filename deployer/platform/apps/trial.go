@@ -8,14 +8,18 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// Event is a crash or a rollback of an app.
+// Event is a change of what an app runs, or a crash, that is not a deployment of a
+// server.
 type Event struct {
 	Kind      EventKind
 	User, App string
-	Snapshot  string // that crashed
+	By        string // the user who did it; "" for the platform
+	Snapshot  string // that crashed or, of what a user does, that runs or was to run
 	Former    string // that runs again, of EventRolledBack
+	URL       string // of the app, if it runs
 	Reason    string // a sentence for the app's author
 	Detail    string // the last lines that the drone wrote
+	Failure   error  // of what a user does; nil if it went well
 	Time      time.Time
 }
 
@@ -26,6 +30,14 @@ type EventKind string
 const (
 	EventRolledBack EventKind = "rolled_back" // a version crashed soon after its start, and what ran before runs again
 	EventCrashed    EventKind = "crashed"     // a drone crashed, and is started again
+
+	// What users do.
+	EventDeploy   EventKind = "deploy"   // started a newer snapshot, or an app that did not run
+	EventRollback EventKind = "rollback" // started an older snapshot than the one that ran
+	EventRestart  EventKind = "restart"  // started the same snapshot again
+	EventScale    EventKind = "scale"    // changed the number of drones
+	EventStop     EventKind = "stop"
+	EventDestroy  EventKind = "destroy"
 )
 
 // reportEvery bounds how often an app's crashes are events.

@@ -55,8 +55,21 @@ func deployModule(cfg config.Config) fx.Option {
 				}),
 			),
 		),
-		fx.Invoke(func(*deploy.Worker) {}),
+		fx.Invoke(func(*deploy.Worker) {}, recordHappenings),
 	)
+}
+
+// recordHappenings records what happens on the embedded platform, if there is one.
+func recordHappenings(life fx.Lifecycle, events *happenings, service *deploy.Service) {
+	life.Append(fx.StartStopHook(
+		func(ctx context.Context) {
+			events.start(ctx, func(ctx context.Context, h deploy.Happened) error {
+				_, err := service.Record(ctx, newUUID(), h)
+				return err
+			})
+		},
+		events.end,
+	))
 }
 
 // deployOptions returns the options that are settings, without the ports.

@@ -10,6 +10,7 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/metrics"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform"
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
@@ -17,7 +18,7 @@ import (
 )
 
 // newEmbedded returns the embedded platform.
-func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, fail func(error), log *slog.Logger) (embedded, error) {
+func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, events *happenings, fail func(error), log *slog.Logger) (embedded, error) {
 	dir, err := filepath.Abs(cfg.PlatformDir())
 	if err != nil {
 		return nil, err
@@ -37,6 +38,7 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 		ReadyTimeout: cfg.ReadyTimeout, MinReadyTime: cfg.MinReadyTime, DrainTimeout: cfg.DrainTimeout, AppMemory: cfg.AppMemory, AppMaxMemory: cfg.AppMaxMemory,
 		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen,
 		Shared: cfg.SharesListener(), AppsDomain: cfg.AppsDomain, AppsURL: at.appsURL(), ReservedHosts: cfg.ReservedHosts(), TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
+		Events: func(e apps.Event) { events.add(happened(e)) },
 	})}, nil
 }
 

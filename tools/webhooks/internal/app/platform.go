@@ -72,8 +72,8 @@ func platformModule(cfg config.Config) fx.Option {
 	return fx.Module("platform",
 		fx.Provide(
 			fx.Annotate(
-				func(c *Certificates, logins *throttle.Throttle, at *addresses, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
-					p, err := newEmbedded(cfg, c.TLS, at, logins, fail, log)
+				func(c *Certificates, logins *throttle.Throttle, at *addresses, events *happenings, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
+					p, err := newEmbedded(cfg, c.TLS, at, logins, events, fail, log)
 					if err == nil {
 						serves := p.Serves
 						c.serves.Store(&serves)

@@ -184,6 +184,7 @@ func (s *apiSession) showEntry(e core.Entry) error {
 		{"status", string(e.Status)},
 		{"app", appOf(e)},
 		{"event", string(e.Provider) + " " + e.Event},
+		{"by", e.By},
 		{"repository", strings.Trim(e.Repository.Slug(), "/")},
 		{"branch", e.Branch},
 		{"commit", e.Commit.ID},

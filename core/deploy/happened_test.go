@@ -1,0 +1,84 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
+	"github.com/nodejitsu/webhooks/core/deploy"
+)
+
+// What happens on the platform is an entry, with the commit of its snapshot, and is
+// notified.
+func TestHappened(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		notified := &listener{}
+		w.tells(notified)
+		if err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{
+			ID: "github", Provider: core.TokenGitHub, App: core.AnyApp, Login: "dscape", Token: core.NewSecret("token"),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+		push := w.settled(w.deliver(w.push(commit1)))
+		w.is(push, core.StatusOK, "")
+		record := func(h deploy.Happened) core.Entry {
+			t.Helper()
+			change, err := w.service.Record(w.t.Context(), "uuid", h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w.settled(change.Entry.ID)
+		}
+		crash := record(deploy.Happened{
+			Event: "crash", User: "dscape", App: "hello", Snapshot: push.Snapshot,
+			Failure: &core.Error{Code: core.CodeAppCrashed, Reason: "The app crashed: it exited with code 1", Detail: "boom"},
+		})
+		w.is(crash, core.StatusError, "The app crashed: it exited with code 1")
+		if crash.Provider != core.ProviderPlatform || crash.Kind != core.EventRelease || crash.Event != "crash" || crash.UUID != "uuid" ||
+			crash.Commit.ID != commit1 || crash.Repository.Key() != w.repo.Key() || crash.Error.Detail != "boom" || crash.By != "" {
+			t.Errorf("got %+v", crash)
+		}
+		statuses := w.forge.Statuses(commit1)
+		if last := statuses[len(statuses)-1]; last.State != "failure" || last.Description != crash.Reason {
+			t.Errorf("got commit statuses %+v", statuses)
+		}
+		rollback := record(deploy.Happened{
+			Event: "rollback", User: "dscape", App: "hello", By: "dscape", Snapshot: "by-hand", URL: "http://hello.localhost", Reason: "dscape rolled back",
+		})
+		w.is(rollback, core.StatusOK, "dscape rolled back")
+		if rollback.By != "dscape" || rollback.Commit.ID != "" || rollback.URL != "http://hello.localhost" {
+			t.Errorf("got %+v", rollback)
+		}
+		synctest.Wait()
+		if got := notified.statuses(); got != "ok error ok" {
+			t.Errorf("notified of %q", got)
+		}
+		// It is what was deployed last, so the payload posted again is a new delivery.
+		if again := w.accept(w.request(w.push(commit1))); again.Repeat {
+			t.Errorf("got %+v", again)
+		}
+	})
+}
+
+// full is a store that accepts nothing.
+type full struct{ *coretest.Memory }
+
+func (full) Accept(context.Context, deploy.Acceptance) (core.Change, bool, error) {
+	return core.Change{}, false, errors.New("no space left on device")
+}
+
+func TestHappenedIsNotStored(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.Store = full{w.store}
+		_, err := deploy.New(w.options).Record(w.t.Context(), "uuid", deploy.Happened{Event: "stop", User: "dscape", App: "hello"})
+		if core.CodeOf(err) != core.CodeFailedToStorePayload {
+			t.Errorf("got %v", err)
+		}
+	})
+}

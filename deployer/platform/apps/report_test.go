@@ -1,0 +1,66 @@
+package apps_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// What a user does to what runs is an event that says who did it.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.upload("v1", packageOne)
+	f.upload("v2", packageTwo)
+	report := func(wanted string, do func() error) error { return f.Report("me", "me", "app", wanted, do) }
+	start := func(id string) func() error { return func() error { return f.start(id) } }
+	happened := func(kind apps.EventKind, snapshot, url, reason string) {
+		t.Helper()
+		e := f.event()
+		if e.Kind != kind || e.By != "me" || e.User != "me" || e.App != "app" || e.Snapshot != snapshot || e.URL != url || e.Reason != reason || e.Time.IsZero() {
+			t.Errorf("got %+v, want %s of %q: %s", e, kind, snapshot, reason)
+		}
+	}
+	f.ok(report("v1", start("v1")))
+	happened(apps.EventDeploy, "v1", "http://one", "me started snapshot v1")
+	f.ok(report("v2", start("v2")))
+	happened(apps.EventDeploy, "v2", "http://two", "me deployed snapshot v2")
+	f.ok(report("", func() error { _, err := f.Restart(t.Context(), "me", "app"); return err }))
+	happened(apps.EventRestart, "v2", "http://two", "me restarted snapshot v2")
+	f.ok(report("v1", start("v1")))
+	happened(apps.EventRollback, "v1", "http://one", "me rolled back from snapshot v2 to v1")
+	f.ok(report("", func() error {
+		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: 2}})
+		return err
+	}))
+	happened(apps.EventScale, "v1", "http://one", "me changed the number of drones from 1 to 2")
+
+	f.runner.launch = func(runner.Version) error {
+		return core.NewError(core.CodePlatformStartFailed, "it exited with code 1", nil)
+	}
+	if err := report("v2", start("v2")); core.CodeOf(err) != core.CodePlatformStartFailed {
+		t.Errorf("got %v", err)
+	}
+	if e := f.event(); e.Kind != apps.EventDeploy || e.Snapshot != "v2" || core.CodeOf(e.Failure) != core.CodePlatformStartFailed || e.Reason != "me tried to start snapshot v2" {
+		t.Errorf("got %+v", e)
+	}
+	// There is no event of what changes nothing.
+	f.ok(report("", func() error { return nil }))
+	broken := errors.New("broken")
+	if err := report("", func() error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if err := report("v9", start("v9")); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
+		t.Errorf("got %v", err)
+	}
+	f.ok(report("", func() error { _, err := f.Stop(t.Context(), "me", "app"); return err }))
+	happened(apps.EventStop, "", "", "me stopped the app")
+	f.ok(report("", func() error { return f.Destroy(t.Context(), "me", "app") }))
+	happened(apps.EventDestroy, "", "", "me destroyed the app")
+	if err := report("", start("v1")); core.CodeOf(err) != core.CodePlatformAppNotFound {
+		t.Errorf("got %v", err)
+	}
+}
