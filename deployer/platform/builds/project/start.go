@@ -153,7 +153,11 @@ func (p Project) file(root *os.Root, s *Start) {
 			return
 		}
 	}
-	for _, name := range []string{".", "dist", "build", "out", "public", "_site", ".output/public"} {
+	sites := []string{".", "dist", "build", "out", "_site", ".output/public", "public"}
+	if len(p.build()) > 0 {
+		sites = append(sites[1:], ".") // the index.html at the root may be what the build reads
+	}
+	for _, name := range sites {
 		if len(s.Processes) == 0 && isFile(root, path.Join(name, "index.html")) {
 			s.Static, s.Source = name, path.Join(name, "index.html")
 			return
