@@ -84,6 +84,9 @@ type Entry struct {
 	FinishedAt time.Time `json:"finished_at,omitzero"`
 }
 
+// Page returns the path of the page about e for a person, on the dashboard.
+func (e Entry) Page() string { return "/-/entries/" + e.ID }
+
 // PayloadDigest names a stored payload.
 type PayloadDigest struct {
 	SHA256 string `json:"sha256"` // hex, of the JSON text

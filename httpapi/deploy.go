@@ -175,6 +175,7 @@ func (a *API) answer(c *gin.Context, change core.Change) error {
 		c.Set(keyEntryID, e.ID)
 		if e.User != "" {
 			c.Set(keyEntryURL, a.base(c)+"/1/status/"+e.User+"/changes/"+e.ID)
+			c.Set(keyEntryPage, a.base(c)+e.Page())
 		}
 		if e.Error == nil {
 			return core.NewError(core.CodeInternal, "", nil)

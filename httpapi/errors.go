@@ -118,7 +118,9 @@ type failure struct {
 func (a *API) failureOf(c *gin.Context, err error) failure {
 	f := a.failure(c.Request.Context(), uuidOf(c), err)
 	f.ID = c.GetString(keyEntryURL)
-	f.URL = f.ID
+	if f.URL = f.ID; a.o.Dashboard != nil {
+		f.URL = c.GetString(keyEntryPage)
+	}
 	c.Set(keyCode, string(f.Error))
 	return f
 }

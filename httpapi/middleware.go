@@ -15,11 +15,12 @@ import (
 
 // Keys of what is known about a request.
 const (
-	keyUUID     = "uuid"
-	keyUser     = "user"      // who was authenticated
-	keyCode     = "code"      // of the error in the response
-	keyEntryID  = "entry_id"  // that the response is about
-	keyEntryURL = "entry_url" // that an error is about
+	keyUUID      = "uuid"
+	keyUser      = "user"       // who was authenticated
+	keyCode      = "code"       // of the error in the response
+	keyEntryID   = "entry_id"   // that the response is about
+	keyEntryURL  = "entry_url"  // that an error is about
+	keyEntryPage = "entry_page" // the page about it
 )
 
 func uuidOf(c *gin.Context) string { return c.GetString(keyUUID) }

@@ -187,7 +187,7 @@ func (m *Mail) body(e core.Entry) string {
 		}
 	}
 	if m.o.BaseURL != "" {
-		text.WriteString("\nDetails: " + m.o.BaseURL + "/1/status/" + e.User + "/changes/" + e.ID + "\n")
+		text.WriteString("\nDetails: " + m.o.BaseURL + e.Page() + "\n")
 	}
 	return text.String()
 }

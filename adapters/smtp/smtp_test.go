@@ -199,7 +199,7 @@ func TestMailIsSent(t *testing.T) {
 		"hooks@example.com dscape@example.org\n", "Subject: Deployed hello\n", "Auto-Submitted: auto-generated\n",
 		"Message-ID: <0192f0c17a3e7cc1a2b30123456789ab.12@webhooks>\n", "To: <dscape@example.org>\n",
 		"Message:    Greet\n", "URL:        http://hello.example.com\n",
-		"https://webhooks.example.com/1/status/dscape/changes/0192f0c17a3e7cc1a2b30123456789ab",
+		"https://webhooks.example.com/-/entries/0192f0c17a3e7cc1a2b30123456789ab",
 	} {
 		if !strings.Contains(letters[0], want) {
 			t.Errorf("%q is missing in %s", want, letters[0])

@@ -120,7 +120,7 @@ func (a *attempt) setCommitStatus(ctx context.Context, status core.Status, reaso
 		s.State, s.Description = "error", reason
 	}
 	if a.BaseURL != "" {
-		s.TargetURL = a.BaseURL + "/1/status/" + e.User + "/changes/" + e.ID
+		s.TargetURL = a.BaseURL + e.Page()
 	}
 	set := func(ctx context.Context) error {
 		return a.found.forge.CommitStatus(ctx, e.Repository, e.Commit.ID, s, token)

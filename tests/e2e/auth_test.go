@@ -117,7 +117,7 @@ func TestPairedGitHubAccount(t *testing.T) {
 		t.Errorf("the app answers %d %s", app.status, app.body)
 	}
 	statuses := h.Statuses(user, "private", commit)
-	const link = "https://hooks.example.com/1/status/dscape/changes/"
+	const link = "https://hooks.example.com/-/entries/"
 	if len(statuses) != 2 || statuses[0].State != "success" || statuses[1].State != "pending" ||
 		statuses[0].TargetURL == nil || !strings.HasPrefix(*statuses[0].TargetURL, link) {
 		t.Errorf("got %+v", statuses)

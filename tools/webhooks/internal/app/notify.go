@@ -13,7 +13,6 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
-	"github.com/nodejitsu/webhooks/httpapi/dashboard"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
@@ -66,7 +65,7 @@ func linkTo(cfg config.Config) func(core.Entry) string {
 		return nil
 	}
 	return func(e core.Entry) string {
-		return strings.TrimSuffix(cfg.BaseURL, "/") + dashboard.Prefix + "entries/" + e.ID
+		return strings.TrimSuffix(cfg.BaseURL, "/") + e.Page()
 	}
 }
 
