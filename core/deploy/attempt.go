@@ -136,8 +136,7 @@ func (a *attempt) conclude(ctx context.Context, r result) error {
 		})
 	case failed:
 		e := core.AsError(r.err)
-		entry := a.get()
-		a.Logger.WarnContext(ctx, "deployment failed", "entry_id", entry.ID, "uuid", entry.UUID, "code", string(e.Code), "error", e.Error())
+		a.Logger.WarnContext(ctx, "deployment failed", append(about(a.get()), "code", string(e.Code), "error", e.Error())...)
 		a.set(func(entry *core.Entry) {
 			entry.Error = &core.EntryError{Code: e.Code, Reason: e.Reason, Detail: errorDetail(e)}
 		})
@@ -175,11 +174,19 @@ func (a *attempt) finish(ctx context.Context, status core.Status, reason string)
 		code = e.Error.Code
 	}
 	a.Observer.Outcome(status, code, now.Sub(e.CreatedAt))
+	if status != core.StatusError { // which is logged with its cause
+		a.Logger.InfoContext(ctx, "deployment finished", append(about(e), "status", string(status), "reason", reason, "duration", now.Sub(e.CreatedAt))...)
+	}
 	a.notifications.send(e) //nolint:contextcheck // notified beside the attempt, which ends before
 	if later != nil {
 		later(e)
 	}
 	return nil
+}
+
+// about returns what identifies a deployment in the log.
+func about(e core.Entry) []any {
+	return []any{"entry_id", e.ID, "uuid", e.UUID, "user", e.User, "app", e.App, "repository", e.Repository.Slug(), "commit", e.Commit.ID}
 }
 
 // update is the write that saves progress.

@@ -4,12 +4,14 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"os"
 
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/term"
 
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -25,11 +27,18 @@ func newLogger(cfg config.Config, out io.Writer) (*zap.Logger, error) {
 	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	encoding.TimeKey = "time"
 	encoder := zapcore.NewJSONEncoder(encoding)
-	if cfg.LogFormat == "console" {
+	if cfg.LogFormat == "console" || cfg.LogFormat == "auto" && isTerminal(out) {
 		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
+		encoding.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+		encoding.ConsoleSeparator = "  "
 		encoder = zapcore.NewConsoleEncoder(encoding)
 	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(out)), level)), nil
+}
+
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a descriptor is small
 }
 
 // noStack is above every level that is logged: zapslog would add a stack trace

@@ -121,7 +121,7 @@ func (s *Settings) declare() {
 	declare(s, &c.ShutdownDelay, "shutdown-delay", 0, notNegative, "after a signal to stop, how long the server goes on with /readyz failing, so that a load balancer notices")
 	declare(s, &c.ShutdownTimeout, "shutdown-timeout", 30*time.Second, positive, "time limit for running deployments after a signal to stop")
 	declare(s, &c.LogLevel, "log-level", "info", oneOf("debug", "info", "warn", "error"), "debug, info, warn or error")
-	declare(s, &c.LogFormat, "log-format", "json", oneOf("json", "console"), "json or console")
+	declare(s, &c.LogFormat, "log-format", "auto", oneOf("auto", "json", "console"), "json, console, or auto: console on a terminal, else json")
 	declare(s, &c.MetricsAddr, "metrics-addr", "", optional(address), "address that serves metrics for Prometheus at /metrics, such as 127.0.0.1:9090; whoever reaches it can read them; default: none")
 	declare(s, &c.PprofAddr, "pprof-addr", "", optional(loopback), "loopback address that serves profiles of the server at /debug/pprof/, such as 127.0.0.1:6060; default: none")
 
