@@ -58,9 +58,10 @@ type Router struct {
 	proxy httputil.ReverseProxy
 
 	// A drone may close an idle connection while a request is sent over it
-	// (Node.js does so after 5 seconds). net/http retries requests that are safe
-	// to retry; all others use a new connection.
-	kept, fresh *http.Transport
+	// (Node.js does so after 5 seconds). A hop retries requests that are safe to
+	// retry; all others use a new connection.
+	kept  hop
+	fresh *http.Transport
 }
 
 // New returns a Router.
@@ -69,10 +70,7 @@ func New(o Options) *Router {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Router{o: o, kept: transport(), fresh: transport()}
-	// Not DisableKeepAlives: with "Connection: close", Node.js closes the connection
-	// before it has read the rest of a body, and its response is lost.
-	r.fresh.MaxIdleConnsPerHost = -1
+	r := &Router{o: o, fresh: transport()}
 	r.proxy = httputil.ReverseProxy{
 		Rewrite:   r.rewrite,
 		Transport: roundTripper(r.send),
@@ -86,20 +84,21 @@ func New(o Options) *Router {
 }
 
 func transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	dialer := &net.Dialer{Timeout: dialTimeout}
 	return &http.Transport{
 		DialContext:        dialer.DialContext,
 		DisableCompression: true, // the client decides what it accepts
 		// A body is sent when the app asks for it, and not if the app refuses it.
 		ExpectContinueTimeout: time.Second,
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       4 * time.Second,
+		// Not DisableKeepAlives: with "Connection: close", Node.js closes the
+		// connection before it has read the rest of a body, and its response is lost.
+		MaxIdleConnsPerHost: -1,
 	}
 }
 
 // Close closes the idle connections to drones.
 func (r *Router) Close() {
-	r.kept.CloseIdleConnections()
+	r.kept.close()
 	r.fresh.CloseIdleConnections()
 }
 
@@ -162,10 +161,6 @@ func (r *Router) send(req *http.Request) (*http.Response, error) {
 // every method.
 func (r *Router) roundTrip(req *http.Request) (*http.Response, error) {
 	state, _ := req.Context().Value(requestKey{}).(*request)
-	via := r.kept
-	if req.Body != nil && req.Body != http.NoBody || !repeatable(req.Method) || req.Header.Get("Upgrade") != "" {
-		via = r.fresh
-	}
 	if !state.known {
 		return nil, errUnknown
 	}
@@ -176,7 +171,7 @@ func (r *Router) roundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		var resp *http.Response
-		if resp, err = attempt(req, via, t.Addr); err == nil { //nolint:bodyclose // the proxy closes it
+		if resp, err = r.attempt(req, t.Addr); err == nil { //nolint:bodyclose // the proxy closes it
 			state.done = t.Done
 			r.stick(req, state, resp)
 			return resp, nil
@@ -194,13 +189,16 @@ func (r *Router) roundTrip(req *http.Request) (*http.Response, error) {
 
 // attempt sends the request to addr. If addr does not accept the connection, the
 // request can be sent again.
-func attempt(req *http.Request, via *http.Transport, addr string) (*http.Response, error) {
+func (r *Router) attempt(req *http.Request, addr string) (*http.Response, error) {
+	if passes(req) {
+		return r.kept.roundTrip(req, addr)
+	}
 	again, url := *req, *req.URL
 	again.URL, url.Host = &url, addr
 	if req.Body != nil {
 		again.Body = io.NopCloser(req.Body) // a failed dial closes it, and the next attempt needs it
 	}
-	return via.RoundTrip(&again)
+	return r.fresh.RoundTrip(&again)
 }
 
 // refused reports whether err means that no connection was established.
