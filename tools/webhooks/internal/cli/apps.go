@@ -147,8 +147,8 @@ func newAppsDestroy(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "destroy APP",
 		Short: "Stop an app and remove it",
-		Long: `Stops an app and removes it with its snapshots, its environment and its log. This
-cannot be undone: you are asked to confirm it, unless --yes is set.`,
+		Long: `Stops an app and removes it with its snapshots, its environment, its log and its
+data ($DATA_DIR). This cannot be undone: you are asked to confirm it, unless --yes is set.`,
 		Example: "  webhooks apps destroy hello --user dscape\n  webhooks apps destroy hello --yes --user ci",
 		Args:    exactly(1),
 	}
@@ -157,7 +157,7 @@ cannot be undone: you are asked to confirm it, unless --yes is set.`,
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			if !*yes {
-				sure, err := confirmed(ctx, s.streams, fmt.Sprintf("Destroy %s of %s, with its log and %d snapshots?", app.Name, s.user, len(app.Snapshots)))
+				sure, err := confirmed(ctx, s.streams, fmt.Sprintf("Destroy %s of %s, with its data, its log and %d snapshots?", app.Name, s.user, len(app.Snapshots)))
 				if err != nil {
 					return err
 				}
