@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/nodejitsu/webhooks/core"
 )
@@ -176,6 +177,9 @@ func (a *Apps) domains(value json.RawMessage) ([]string, error) {
 	for i, domain := range given {
 		domain = strings.ToLower(strings.TrimSuffix(domain, "."))
 		if !host(domain) {
+			if strings.ContainsFunc(domain, func(r rune) bool { return r > unicode.MaxASCII }) {
+				return nil, core.Errorf(core.CodePlatformInvalid, "%.100q is not a domain: write letters other than a to z in their ASCII form, xn--…", given[i])
+			}
 			return nil, core.Errorf(core.CodePlatformInvalid, "%.100q is not a domain", given[i])
 		}
 		if domain == a.o.Domain || strings.HasSuffix(domain, "."+a.o.Domain) {

@@ -293,6 +293,7 @@ func TestPackageThatCannotTakeEffect(t *testing.T) {
 	for packageJSON, want := range map[string]string{
 		`{"subdomain":"a b"}`:                   "subdomain",
 		`{"domains":["a b"]}`:                   "is not a domain",
+		`{"domains":["bücher.example"]}`:        "in their ASCII form, xn--",
 		`{"env":{"A":{"b":1}}}`:                 "must be a string",
 		`{"env":["A"]}`:                         "must be an object",
 		`{"domains":["other.localhost"]}`:       "the platform's own domain",

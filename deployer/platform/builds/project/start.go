@@ -37,6 +37,12 @@ var servers = []struct{ file, of string }{ //nolint:gochecknoglobals // a table
 	{"build/index.js", "@sveltejs/adapter-node"},
 }
 
+// unserved are dependencies whose builds can't be started, and what to do.
+var unserved = []struct{ of, do string }{ //nolint:gochecknoglobals // a table
+	{"@sveltejs/adapter-auto", "SvelteKit's adapter-auto made nothing that can be started: use @sveltejs/adapter-node"},
+	{"vite", "if Vite builds a site, add a build script that runs \"vite build\""},
+}
+
 // depends reports whether the app has a dependency, for development or not.
 func (p Project) depends(name string) bool {
 	pkg := p.App.Package
@@ -70,6 +76,14 @@ func (p Project) Start(dir string) (Start, error) {
 		p.startScript(root, &s)
 	default:
 		p.file(root, &s)
+	}
+	if s.Web == "" && s.Static == "" && len(s.Processes) == 0 {
+		for _, u := range unserved {
+			if p.depends(u.of) {
+				s.Notes = append(s.Notes, u.do)
+				break
+			}
+		}
 	}
 	p.keepDev(root, &s)
 	s.dropTwin(p)

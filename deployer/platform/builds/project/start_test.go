@@ -107,6 +107,13 @@ func TestProcesses(t *testing.T) {
 	if s, err = p.Start(bot); err != nil || !strings.Contains(s.Processes["worker"], "a' && exec sh -c 'node bot'") || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "No process serves requests") {
 		t.Errorf("got %v, notes %q (%v)", s.Processes, s.Notes, err)
 	}
+	svelte := files{"package.json": `{"devDependencies":{"@sveltejs/adapter-auto":"7","vite":"8"}}`}.write(t)
+	if p, err = project.Read(svelte, ""); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = p.Start(svelte); err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "use @sveltejs/adapter-node") {
+		t.Errorf("notes %q (%v)", s.Notes, err)
+	}
 	if p, err = project.Read(dir, ""); err != nil {
 		t.Fatal(err)
 	}
