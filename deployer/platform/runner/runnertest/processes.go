@@ -11,9 +11,10 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// worker logs which version it is and whether it has a port, and stops with a
-// failure when there is a file in the app's data.
-const worker = `echo "$ANSWER works, port ${PORT:-none}"
+// worker logs which version it is and whether it has a port, and that it is ended,
+// and stops with a failure when there is a file in the app's data.
+const worker = `trap 'echo "$ANSWER ends"; exit' TERM
+echo "$ANSWER works, port ${PORT:-none}"
 while [ ! -e "$DATA_DIR/stop" ]; do sleep 0.02; done
 rm "$DATA_DIR/stop"; echo "no queue" >&2; exit 5`
 
@@ -65,8 +66,9 @@ func processes(f *fixture) {
 	c.Promote()
 	c.Commit(0)
 	f.answers("2")
+	f.logs("worker", "1 ends", 1)
 	f.get("/stop")
-	f.logs("worker", "no queue", 1) // of the second only, as the first has ended or does
+	f.logs("worker", "no queue", 1)
 	f.logs("worker", "2 works, port none", 2)
 }
 
