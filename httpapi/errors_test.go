@@ -62,7 +62,7 @@ func TestStatusesAreTheSeeds(t *testing.T) {
 func TestEveryCodeHasAnAnswer(t *testing.T) {
 	t.Parallel()
 	internal := []core.Code{
-		core.CodeInternal, core.CodeInterrupted, core.CodeStartApp, core.CodeAuthServerDown,
+		core.CodeInternal, core.CodeInterrupted, core.CodeStartApp, core.CodeAppCrashed, core.CodeAuthServerDown,
 		core.CodeStatusGetByID, core.CodeStatusQueryFail, core.CodeChangesFatal,
 		core.CodeGetUserFailed, core.CodeUpdateUserFailed,
 	}

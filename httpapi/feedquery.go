@@ -130,8 +130,8 @@ func readMillis(name, text string, d *time.Duration) error {
 }
 
 func (q *feedQuery) readApp(text string) error {
-	if !core.ValidName(text) {
-		return invalid(core.CodeStatusParams, "app", "the name of an app")
+	if err := core.CheckName("app", text); err != nil {
+		return core.Errorf(core.CodeStatusParams, "A parameter of the request is invalid: %v", err)
 	}
 	q.app = text
 	return nil

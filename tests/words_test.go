@@ -39,7 +39,7 @@ func words() []word {
 // down; a folder that is not listed has none.
 func allowed() map[string]int {
 	return map[string]int{
-		"core": 110, "providers": 10,
+		"providers": 10,
 	}
 }
 

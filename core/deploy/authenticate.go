@@ -11,7 +11,7 @@ import (
 
 // sender is who a delivery comes from, as far as that was authenticated.
 type sender struct {
-	user      string         // "" only for a report that a provider signed and that names nobody
+	user      string         // "" only for a report that a provider signed and that names no user
 	signature core.Signature // of the provider
 	secret    string         // id of the user's secret that signed the delivery; "" for none
 	attended  bool           // by credentials, which a captured delivery need not have

@@ -32,7 +32,7 @@ func TestWhoMayDeploy(t *testing.T) {
 		"wrong credentials":              {credentials: bad, code: core.CodeBadCreds},
 		"user alone":                     {user: "dscape", code: core.CodeBadCreds},
 		"user and signature":             {user: "dscape", signed: "hook", secret: &secret, signature: core.SignatureValid},
-		"signature of an unknown user":   {user: "nobody", signed: "hook", code: core.CodeBadCreds},
+		"signature of an unknown user":   {user: "unknown", signed: "hook", code: core.CodeBadCreds},
 		"signature without a secret":     {user: "dscape", signed: "hook", code: core.CodeBadCreds},
 		"wrong signature":                {user: "dscape", signed: "x", secret: &secret, code: core.CodeBadSignature},
 		"wrong signature, credentials":   {credentials: good, signed: "x", secret: &secret, code: core.CodeBadSignature},
@@ -78,8 +78,8 @@ func TestWhoMayDeploy(t *testing.T) {
 	}
 }
 
-// What is told of a signature that proves nothing is the truth.
-func TestSignatureThatProvesNothing(t *testing.T) {
+// The entry says why a signature was ignored.
+func TestIgnoredSignature(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		for signed, want := range map[string]string{"x": "no key", "weak": "SHA-1"} {
@@ -167,7 +167,7 @@ func TestUnknownPayload(t *testing.T) {
 	})
 }
 
-// A token that GitHub does not take any more is told, and a public repository
+// A token that GitHub refuses is noted, and a public repository
 // is deployed all the same.
 func TestRevokedTokenDoesNotStopAPublicDeployment(t *testing.T) {
 	t.Parallel()

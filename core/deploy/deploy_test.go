@@ -365,7 +365,7 @@ func TestStoreThatFailsAccepts(t *testing.T) {
 	})
 }
 
-// A store that has too much to do is no failure: the sender is asked to come again.
+// If the store has too much to do, the sender is asked to send the delivery again.
 func TestStoreIsOverloaded(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

@@ -9,8 +9,11 @@
 //	store.go         the ports of the store: entries, queue, outbox
 //	engine.go        what Service and Worker share
 //	request.go       what comes in and what is answered
-//	service.go       accept a delivery, wait for its outcome, release a held entry
+//	service.go       accept a delivery, wait for its outcome
+//	manage.go        what a person does with an entry: release, redeliver, cancel
+//	happened.go      what happens on the platform by other means than a delivery
 //	authenticate.go  who sent a delivery
+//	target.go        what the URL of a webhook asks for
 //	decide.go        what becomes of an event
 //	worker.go        claim entries, renew the claims, stop
 //	attempt.go       one attempt at an entry, from its steps to its outcome
@@ -24,6 +27,7 @@
 //	report.go        reports of builds and the pushes that they release
 //	notify.go        notifications of outcomes, also those of a process that died
 //	package.go       reading package.json
+//	app.go           whose app it is, and what it runs
 //	tarball.go       the one stream from the forge to the platform
 //	archive.go       which files of a tarball are passed on, and how
 //

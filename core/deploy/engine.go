@@ -99,7 +99,7 @@ func (e *engine) restart(entry *core.Entry) {
 	entry.FinishedAt, entry.UpdatedAt = time.Time{}, e.Now()
 }
 
-// release queues an entry that nobody works on again, past its gate.
+// release queues an entry that no worker has again, past its gate.
 func (e *engine) release(ctx context.Context, entry core.Entry, reason string) (change core.Change, err error) {
 	entry = entry.Clone()
 	e.restart(&entry)
@@ -115,7 +115,7 @@ func (e *engine) release(ctx context.Context, entry core.Entry, reason string) (
 	return change, err
 }
 
-// settle finishes an entry that nobody works on.
+// settle finishes an entry without a claim.
 func (e *engine) settle(ctx context.Context, entry core.Entry, status core.Status, reason string) error {
 	entry = entry.Clone()
 	entry.Status, entry.Reason, entry.Hold = status, reason, nil

@@ -62,7 +62,8 @@ func (a *attempt) file(ctx context.Context, path string) (content []byte, err er
 	return content, err
 }
 
-// fallbackBranch is deployed if nobody names a branch, as in 2012.
+// fallbackBranch is deployed if neither the URL, the payload nor the forge names a
+// branch, as in 2012.
 const fallbackBranch = "master"
 
 // checkBranch asks the forge which branch is deployed if the delivery does not
@@ -108,7 +109,7 @@ func (a *attempt) setCommitStatus(ctx context.Context, status core.Status, reaso
 		return nil
 	}
 	if status == core.StatusSkipped && !slices.ContainsFunc(e.Steps, func(s core.Step) bool { return s.Name == core.StepStatus }) {
-		return nil // the forge was not told that the deployment began
+		return nil // the status was not set to pending
 	}
 	s := CommitStatus{App: e.App, State: "pending", Description: "Deploying " + e.App, URL: e.URL}
 	switch status {

@@ -57,12 +57,12 @@ func TestWaitForWhatAReportReleases(t *testing.T) {
 			}
 		}
 		if notes := w.settled(id).Notes; len(notes) != 1 || !strings.Contains(notes[0], "request u: "+passed.Build.URL) {
-			t.Errorf("the push does not tell of the report: %q", notes)
+			t.Errorf("the push has no note about the report: %q", notes)
 		}
 	})
 }
 
-// What a signed report releases is none of its sender's business.
+// The sender of a signed report does not learn what it releases.
 func TestSignedReportDoesNotTellWhatItReleases(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -103,7 +103,7 @@ func TestHeldPushIsReleasedByAReportOnAnotherOfItsCommits(t *testing.T) {
 }
 
 // What waits belongs to its app already, and so does what Travis CI stopped;
-// GitHub is told nothing of a deployment that was not begun.
+// No commit status is set for a deployment that was not begun.
 func TestHeldAndSkippedPushesBelongToTheirApp(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -125,13 +125,13 @@ func TestHeldAndSkippedPushesBelongToTheirApp(t *testing.T) {
 			}
 		}
 		if got := append(w.forge.Statuses(commit1), w.forge.Statuses(commit2)...); len(got) != 0 {
-			t.Errorf("GitHub was told %v", got)
+			t.Errorf("got the commit statuses %v", got)
 		}
 	})
 }
 
 // A package.json that GitHub can't give for now keeps no push from waiting; one
-// that is not there is told at once.
+// that does not exist is reported at once.
 func TestPackageJSONBeforeTheHold(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -199,8 +199,8 @@ func TestOwnerReleases(t *testing.T) {
 		w.start()
 		id := w.deliver(w.push(commit1))
 		w.is(w.settled(id), core.StatusHeld, "")
-		if _, err := w.service.Release(w.t.Context(), "somebody", id); core.CodeOf(err) != core.CodeStatusNotFound {
-			t.Errorf("somebody else: got %v", err)
+		if _, err := w.service.Release(w.t.Context(), "rival", id); core.CodeOf(err) != core.CodeStatusNotFound {
+			t.Errorf("another user: got %v", err)
 		}
 		if _, err := w.service.Release(w.t.Context(), "dscape", id); err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ func TestHappened(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		notified := &listener{}
-		w.tells(notified)
+		w.notify(notified)
 		if err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{
 			ID: "github", Provider: core.TokenGitHub, App: core.AnyApp, Login: "dscape", Token: core.NewSecret("token"),
 		}); err != nil {

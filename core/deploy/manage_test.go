@@ -79,7 +79,7 @@ func TestCancel(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.waiting(commit1)
-		id := w.deliver(w.push(commit2)) // nobody works on it yet
+		id := w.deliver(w.push(commit2)) // no worker has it yet
 		change, err := w.service.Cancel(w.t.Context(), "dscape", id)
 		if err != nil {
 			t.Fatal(err)

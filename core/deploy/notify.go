@@ -13,8 +13,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// notifications sends outcomes to the Notifiers, beside the attempts: nobody waits
-// for them, and a failure changes no outcome. What was not sent when the process
+// notifications sends outcomes to the Notifiers, beside the attempts: no attempt
+// waits for them, and a failure changes no outcome. What was not sent when the process
 // ends is in the Outbox, and another process sends it.
 type notifications struct {
 	*engine
@@ -123,7 +123,7 @@ func (n *notifications) takeOver() {
 	}
 }
 
-// claimOutbox sends the outcomes in the outbox that nobody sends. An entry without
+// claimOutbox sends the outcomes in the outbox that no process sends. An entry without
 // an outcome is at work; it comes again if its worker dies.
 func (n *notifications) claimOutbox() error {
 	ctx, cancel := context.WithTimeout(n.ctx, n.StepTimeout)

@@ -54,16 +54,16 @@ func (l *listener) statuses() string {
 	return strings.Join(all, " ")
 }
 
-func (w *world) tells(to ...deploy.Notifier) {
+func (w *world) notify(to ...deploy.Notifier) {
 	w.options.Notifiers = to
 	w.service, w.worker = deploy.New(w.options), deploy.NewWorker(w.options)
 }
 
-func TestOutcomesAreTold(t *testing.T) {
+func TestOutcomesAreNotified(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		one, other := &listener{}, &listener{fails: []error{errors.New("no such mailbox")}}
-		w.tells(one, other)
+		w.notify(one, other)
 		w.start()
 		r := w.request(w.push(commit1))
 		r.Delivery.Email = core.Email{Errors: true}
@@ -77,21 +77,21 @@ func TestOutcomesAreTold(t *testing.T) {
 		if len(one.heard) > 0 && (!one.heard[0].Email.Errors || one.heard[0].URL == "" || one.heard[0].FinishedAt.IsZero()) {
 			t.Errorf("heard %+v", one.heard[0])
 		}
-		// What does not pass is not tried again, and is nobody else's affair.
+		// A permanent failure is not retried, and does not affect other notifiers.
 		if got := other.statuses(); got != "error" || len(other.tries) != 2 {
 			t.Errorf("the other one heard %q in %d tries", got, len(other.tries))
 		}
 	})
 }
 
-// Who can't be told now is told later; the deployment does not wait for it.
-func TestOutcomeIsToldLater(t *testing.T) {
+// A temporary failure is retried later; the deployment does not wait for it.
+func TestNotificationIsRetried(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		passing := core.Transient(errors.New("connection refused"), 0)
 		slow := core.Transient(errors.New("greylisted"), 20*time.Minute)
 		l := &listener{fails: []error{passing, passing, slow}}
-		w.tells(l)
+		w.notify(l)
 		w.start()
 		began := time.Now()
 		e := w.settled(w.deliver(w.push(commit1)))
@@ -116,8 +116,8 @@ func TestOutcomeIsToldLater(t *testing.T) {
 func TestStopDoesNotWaitForWhoIsDeaf(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		deaf, absent := &listener{block: true}, &listener{fails: []error{core.Transient(errors.New("away"), 0)}}
-		w.tells(deaf, absent)
+		failing, later := &listener{block: true}, &listener{fails: []error{core.Transient(errors.New("away"), 0)}}
+		w.notify(failing, later)
 		w.start()
 		w.settled(w.deliver(w.push(commit1)))
 		ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
@@ -129,8 +129,8 @@ func TestStopDoesNotWaitForWhoIsDeaf(t *testing.T) {
 		if took := time.Since(began); took > 3*time.Second {
 			t.Errorf("stopping took %s", took)
 		}
-		if len(absent.tries) != 1 || len(deaf.tries) != 1 {
-			t.Errorf("%d and %d tries", len(absent.tries), len(deaf.tries))
+		if len(later.tries) != 1 || len(failing.tries) != 1 {
+			t.Errorf("%d and %d tries", len(later.tries), len(failing.tries))
 		}
 	})
 }
@@ -155,9 +155,9 @@ func TestCommitStatusIsSetLater(t *testing.T) {
 	})
 }
 
-// What a worker could not tell before its end, the next one tells; what was
-// told, or can't be told at all, it does not tell again.
-func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
+// What a worker could not send before its end, the next one sends; what was sent, or
+// has failed for good, is not sent again.
+func TestNextWorkerNotifies(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		away := &listener{fails: []error{core.Transient(errors.New("away"), 0)}}
@@ -165,7 +165,7 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 		if err := w.store.Outbox().Add(w.t.Context(), "gone", 0); err != nil {
 			w.t.Fatal(err)
 		}
-		w.tells(away)
+		w.notify(away)
 		w.start()
 		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusOK, "")
 		w.stop()
@@ -173,7 +173,7 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 			t.Fatalf("heard %q already", got)
 		}
 		for range 2 {
-			w.tells(away)
+			w.notify(away)
 			w.start()
 			w.settled(strings.Repeat("0", 31) + "1")
 			w.stop()
@@ -181,13 +181,13 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 		if got := away.statuses(); got != "ok" {
 			t.Errorf("heard %q", got)
 		}
-		deaf := &listener{fails: []error{errors.New("no such mailbox")}}
-		w.tells(deaf)
+		failing := &listener{fails: []error{errors.New("no such mailbox")}}
+		w.notify(failing)
 		w.start()
 		w.is(w.settled(w.deliver(w.push(commit2))), core.StatusOK, "")
 		<-time.After(time.Hour)
-		if owed, err := w.store.Outbox().Claim(w.t.Context(), nil, 0); err != nil || len(owed) != 0 {
-			t.Errorf("owed is %v, %v", owed, err)
+		if left, err := w.store.Outbox().Claim(w.t.Context(), nil, 0); err != nil || len(left) != 0 {
+			t.Errorf("left is %v, %v", left, err)
 		}
 		changes, err := coretest.Changes(t.Context(), w.store, "dscape", core.Seq{}, 100)
 		outcomes := 0
@@ -197,7 +197,7 @@ func TestOutcomeIsToldByTheNextWorker(t *testing.T) {
 			}
 		}
 		if err != nil || outcomes != 2 {
-			t.Errorf("%d outcomes are told on the feed, %v; want one for each push", outcomes, err)
+			t.Errorf("%d outcomes are on the feed, %v; want one for each push", outcomes, err)
 		}
 	})
 }
@@ -231,14 +231,14 @@ func (m *mortal) Claim(ctx context.Context, working []string, lease time.Duratio
 
 // Two workers of one store: what one is at, however long, the other leaves
 // alone, until the one is dead.
-func TestOutcomeOfADeadWorkerIsTold(t *testing.T) {
+func TestOutcomeOfADeadWorker(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		first := &mortal{Outbox: w.store.Outbox()}
 		away := core.Transient(errors.New("away"), 40*time.Minute)
 		one, other := &listener{fails: []error{away, away, away}}, &listener{}
 		w.options.Outbox = first
-		w.tells(one)
+		w.notify(one)
 		w.start()
 		w.is(w.settled(w.deliver(w.push(commit1))), core.StatusOK, "")
 
@@ -267,7 +267,7 @@ func TestOutcomeOfADeadWorkerIsTold(t *testing.T) {
 	})
 }
 
-// An outcome stays owed while a newer one of the same entry is still told.
+// An outcome stays in the outbox while a newer one of the same entry is being sent.
 func TestNewerOutcomeStaysOwed(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -275,7 +275,7 @@ func TestNewerOutcomeStaysOwed(t *testing.T) {
 		l := &listener{fails: []error{away, core.Transient(errors.New("away"), time.Hour)}}
 		first := &mortal{Outbox: w.store.Outbox()}
 		w.options.Outbox = first
-		w.tells(l)
+		w.notify(l)
 		w.start()
 		w.forge.Commit(w.repo, commit2, map[string]string{"index.js": ""})
 		id := w.deliver(w.push(commit2))
@@ -290,7 +290,7 @@ func TestNewerOutcomeStaysOwed(t *testing.T) {
 		first.dead.Store(true)
 		w.stop()
 		w.options.Outbox = w.store.Outbox()
-		w.tells(l)
+		w.notify(l)
 		w.start()
 		w.after(time.Minute, id)
 		if got := l.statuses(); got != "error ok" {

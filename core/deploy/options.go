@@ -31,7 +31,7 @@ type Options struct {
 	Platform  Platform
 	Notifiers []Notifier // of each outcome of a deployment
 	Outbox    Outbox     // nil: notifications that a process did not send before its end are lost
-	Observer  Observer   // nil: nobody observes
+	Observer  Observer   // nil: none
 
 	HoldTimeout   time.Duration   // how long a push waits for its gate; 30 min
 	LongestHold   time.Duration   // how long at most while a check that counts is running; 2 h, or HoldTimeout if that is longer
@@ -73,10 +73,10 @@ func (o Options) withDefaults() Options {
 		o.RetryDelays = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
 	}
 	if len(o.Notifiers) == 0 {
-		o.Outbox = nil // there is nobody to notify
+		o.Outbox = nil // there is nothing to send
 	}
 	if o.Observer == nil {
-		o.Observer = nobody{}
+		o.Observer = noObserver{}
 	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Now().UTC() }

@@ -131,26 +131,26 @@ func TestStoreAwayInTheMiddle(t *testing.T) {
 	}
 }
 
-// deaf is a store whose answers to saves get lost, each first one. What is
+// unanswered is a store whose answers to saves get lost, each first one. What is
 // asked again must be the same, or the store cannot know it.
-type deaf struct {
+type unanswered struct {
 	*coretest.Memory
 	asked []core.Entry
 }
 
-func (d *deaf) lost(e core.Entry) bool {
+func (d *unanswered) lost(e core.Entry) bool {
 	d.asked = append(d.asked, e.Clone())
 	return len(d.asked)%2 == 1
 }
 
-func (d *deaf) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+func (d *unanswered) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
 	if d.lost(e) {
 		return core.Change{}, errors.New("the answer was lost")
 	}
 	return d.Memory.Update(ctx, e, claim)
 }
 
-func (d *deaf) Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+func (d *unanswered) Finish(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
 	if d.lost(e) {
 		return core.Change{}, errors.New("the answer was lost")
 	}
@@ -160,7 +160,7 @@ func (d *deaf) Finish(ctx context.Context, e core.Entry, claim int) (core.Change
 func TestSaveAgainIsTheSame(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		store := &deaf{Memory: w.store}
+		store := &unanswered{Memory: w.store}
 		o := w.options
 		o.Store, o.Queue = store, store
 		w.service, w.worker = deploy.New(o), deploy.NewWorker(o)

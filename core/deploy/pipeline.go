@@ -160,7 +160,7 @@ func (a *attempt) upload(ctx context.Context) (string, result) {
 	}()
 	err := a.Platform.Upload(ctx, e.User, a.found.pkg, e.Snapshot, body, a.record)
 	close(stop)
-	<-followed // nobody else saves the entry now
+	<-followed // no other goroutine saves the entry now
 	notes, sourceErr := body.Close()
 	for _, note := range notes {
 		a.note(note)

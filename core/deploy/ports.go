@@ -23,8 +23,8 @@ type Provider interface {
 	Resembles(d core.Delivery) bool
 	// DeliveryID returns the id that the sender gave d, and gives it again when it
 	// repeats the delivery: printable ASCII, at most 100 bytes, "" if there is
-	// none. signed reports whether nobody but the sender can have made a d that
-	// verifies with this id.
+	// none. signed reports whether only the sender can have made a d that verifies
+	// with this id.
 	DeliveryID(d core.Delivery) (id string, signed bool)
 	// Verify checks d's signature against each of keys, which are webhook secrets
 	// or, of Travis CI, public keys in PEM. key is the index of the one that it
@@ -173,13 +173,13 @@ type Package struct {
 	Fields []byte // the whole package.json, a JSON object
 }
 
-// Notifier notifies somebody elsewhere of what became of a deployment.
+// Notifier reports elsewhere what became of a deployment.
 // Implementations may be called concurrently. They wrap temporary errors with
 // core.Transient and retry nothing themselves.
 type Notifier interface {
 	// Name names the notifier in the log, such as "mail".
 	Name() string
-	// Notify reports an outcome, or does nothing if nobody asked for it.
+	// Notify reports an outcome, or does nothing if the user does not ask for it.
 	Notify(ctx context.Context, e core.Entry) error
 }
 
@@ -197,10 +197,10 @@ type Observer interface {
 	StoreCall(name string, took time.Duration, err error)
 }
 
-// nobody is the Observer that does nothing.
-type nobody struct{}
+// noObserver is the Observer that does nothing.
+type noObserver struct{}
 
-func (nobody) Delivery(core.Provider, core.EventKind, core.Code, time.Duration) {}
-func (nobody) Outcome(core.Status, core.Code, time.Duration)                    {}
-func (nobody) Step(core.StepName, core.StepState, time.Duration)                {}
-func (nobody) StoreCall(string, time.Duration, error)                           {}
+func (noObserver) Delivery(core.Provider, core.EventKind, core.Code, time.Duration) {}
+func (noObserver) Outcome(core.Status, core.Code, time.Duration)                    {}
+func (noObserver) Step(core.StepName, core.StepState, time.Duration)                {}
+func (noObserver) StoreCall(string, time.Duration, error)                           {}

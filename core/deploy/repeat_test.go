@@ -36,8 +36,8 @@ func TestRepeatForAnotherBranch(t *testing.T) {
 	}
 }
 
-// Deliveries of one commit do not supersede each other where none came to
-// something: there is nothing newer.
+// Deliveries of one commit do not supersede each other if all of them failed: nothing
+// newer was deployed.
 func TestSameCommitSupersedesNothing(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

@@ -60,7 +60,7 @@ func TestCapturedDelivery(t *testing.T) {
 		if got := w.platform.Starts(); !slices.Equal(got, want) {
 			t.Errorf("started %v, want %v", got, want)
 		}
-		// One that was never seen is no newer for coming without an id.
+		// A delivery without an id counts by the time of its push, too.
 		late := w.push(commit3)
 		late.PushedAt = time.Unix(1500, 0).UTC()
 		w.is(w.settled(w.accept(w.signed(late, "hook", "")).Change.Entry.ID), core.StatusSkipped, "Superseded")
@@ -101,7 +101,7 @@ func TestPayloadSentAgainByHand(t *testing.T) {
 	})
 }
 
-// A report of Travis CI that comes again is the same one, whatever stands
+// A report of Travis CI that comes again is the same one, whatever is
 // beside it: it has no id of GitHub's.
 func TestCapturedReport(t *testing.T) {
 	t.Parallel()

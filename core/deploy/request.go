@@ -6,7 +6,7 @@ import "github.com/nodejitsu/webhooks/core"
 type Request struct {
 	UUID        string // of the request
 	Delivery    core.Delivery
-	Credentials *core.Credentials // of Basic auth; nil if there were none
+	Credentials *core.Credentials // of Basic auth; nil if the request has none
 	User        string            // parameter user: whose deployment it is; "" if not given
 	Target      core.Target       // what the other parameters ask for
 }

@@ -15,7 +15,7 @@ const (
 	hold                 // the entry waits for Hold
 	requeue              // the entry goes to Place, with Reason
 	failed               // the attempt failed with Err: it is retried, or the entry is an error
-	deferred             // as failed, but only where the pipeline asks for it
+	deferred             // as failed, but only from the step on that fails with it
 )
 
 // result is how a step ended, and so the attempt unless it goes on. The zero

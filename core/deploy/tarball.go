@@ -81,7 +81,7 @@ func (t *tarball) Close() (notes []string, err error) {
 	return t.notes, t.failure
 }
 
-// errUnread is the error of repacking when nobody reads on.
+// errUnread is the error of repacking if the reader stopped early.
 var errUnread = errors.New("the platform read no further")
 
 func (t *tarball) repack() (notes []string, err error) {

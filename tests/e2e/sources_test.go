@@ -37,7 +37,7 @@ func TestUnusableSources(t *testing.T) {
 		"github-is-down-2": {fault: "/contents/package.json", answer: 500, status: 502, code: "deploy:github:no_pkg_json", detail: "500"},
 		"large-package":    {files: map[string]string{"package.json": `{"name":"large-package","x":"` + strings.Repeat("x", 2<<20) + `"}`}, status: 502, code: "deploy:github:no_pkg_json", detail: "1 MiB"},
 		"no-json":          {files: map[string]string{"package.json": `{"name":`}, status: 400, code: "deploy:package:invalid", detail: "JSON"},
-		"no-name":          {files: map[string]string{"package.json": `{"version":"1.0.0"}`}, status: 400, code: "deploy:package:invalid", detail: "no name"},
+		"bad-name":         {files: map[string]string{"package.json": `{"name":"../x"}`}, status: 400, code: "deploy:package:invalid", detail: "invalid app name"},
 		"array":            {files: map[string]string{"package.json": `["array"]`}, status: 400, code: "deploy:package:invalid", detail: "JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {

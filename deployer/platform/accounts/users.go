@@ -26,8 +26,8 @@ func (d userDocument) user() User {
 
 // Create creates a user.
 func (a *Accounts) Create(ctx context.Context, user string, password core.Secret, email string) error {
-	if !core.ValidName(user) {
-		return core.Errorf(core.CodePlatformInvalid, "Invalid user name %.100q: use lower-case letters, digits, '.', '_' and '-', at most %d, beginning with a letter or digit", user, core.MaxName)
+	if err := core.CheckName("user", user); err != nil {
+		return core.Errorf(core.CodePlatformInvalid, "The request is invalid: %v", err)
 	}
 	if err := checkPassword(password); err != nil {
 		return err

@@ -34,9 +34,12 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 		return err
 	}
 	c.user, c.app = c.r.PathValue("user"), c.r.PathValue("app")
-	for _, name := range []string{c.user, c.app} {
-		if name != "" && !core.ValidName(name) {
-			return core.Errorf(core.CodePlatformInvalid, "Invalid name %.100q: use lower-case letters, digits, '.', '_' and '-', at most %d, beginning with a letter or digit", name, core.MaxName)
+	for _, named := range [][2]string{{"user", c.user}, {"app", c.app}} {
+		if named[1] == "" {
+			continue
+		}
+		if err := core.CheckName(named[0], named[1]); err != nil {
+			return core.Errorf(core.CodePlatformInvalid, "The request is invalid: %v", err)
 		}
 	}
 	switch needed {

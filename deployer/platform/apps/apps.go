@@ -158,8 +158,8 @@ func wrapped(doing string, err error) error {
 
 // checkName fails if name is not a valid name of an app or a snapshot.
 func checkName(what, name string) error {
-	if core.ValidName(name) {
-		return nil
+	if err := core.CheckName(what, name); err != nil {
+		return core.Errorf(core.CodePlatformInvalid, "The request is invalid: %v", err)
 	}
-	return core.Errorf(core.CodePlatformInvalid, "%.100q is not a valid name of %s: want %s", name, what, core.NameRule)
+	return nil
 }

@@ -145,7 +145,7 @@ func (a *Apps) subdomain(value json.RawMessage, name string) (string, error) {
 	if strings.HasSuffix(given, ".") || strings.Contains(given, "..") {
 		return "", core.Errorf(core.CodePlatformInvalid, "Invalid subdomain %.100q; set the field subdomain to one without dots", given)
 	}
-	if err := checkName("a subdomain", given); err != nil {
+	if err := checkName("subdomain", given); err != nil {
 		return "", err
 	}
 	return given, a.checkReserved(given + "." + a.o.Domain)

@@ -112,13 +112,13 @@ type Availability struct {
 // subdomain; if subdomain is empty, the name is used. The subdomain of the user's
 // own app of that name counts as free.
 func (a *Apps) Available(user, app, subdomain string) (Availability, error) {
-	if err := checkName("an app", app); err != nil {
+	if err := checkName("app", app); err != nil {
 		return Availability{}, err
 	}
 	if subdomain == "" {
 		subdomain = app
 	}
-	if err := checkName("a subdomain", subdomain); err != nil {
+	if err := checkName("subdomain", subdomain); err != nil {
 		return Availability{}, err
 	}
 	var found Availability

@@ -33,7 +33,7 @@ func (a *Apps) CreateToDeploy(user, app string, fields Fields) (App, error) {
 }
 
 func (a *Apps) create(user, app string, fields Fields, set func(*document, parsed) error) (App, error) {
-	if err := checkName("an app", app); err != nil {
+	if err := checkName("app", app); err != nil {
 		return App{}, err
 	}
 	if _, ok := fields["subdomain"]; !ok {

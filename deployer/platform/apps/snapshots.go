@@ -99,7 +99,7 @@ func (a *Apps) built(d document, id string, done builds.Result) (s snapshot, err
 // has reports whether the app has that snapshot. It fails if there is no such app,
 // or if the name is invalid.
 func (a *Apps) has(user, app, id string) (bool, error) {
-	if err := checkName("a snapshot", id); err != nil {
+	if err := checkName("snapshot", id); err != nil {
 		return false, err
 	}
 	if strings.HasSuffix(id, ".tgz") {

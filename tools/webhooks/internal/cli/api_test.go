@@ -204,7 +204,7 @@ func TestAPIFailures(t *testing.T) {
 		"a proxy":     {answer(403, "<html>"), []string{"tail"}, 1, "the service answered with status 403"},
 		"no server":   {nil, []string{"status", "--url", "http://127.0.0.1:1"}, 1, "is there a webhooks service at http://127.0.0.1:1? Set another URL by --url"},
 		"no id":       {nil, []string{"entry", "x"}, 2, `invalid id of a delivery "x"`},
-		"no app name": {nil, []string{"tail", "X"}, 2, `invalid name of an app "X"`},
+		"no app name": {nil, []string{"tail", "X"}, 2, `invalid app name "X"`},
 		"two apps":    {nil, []string{"status", "a", "b"}, 2, "takes at most one app"},
 		"no URL":      {nil, []string{"status", "--url", "localhost:8080"}, 2, "invalid URL of the webhooks service in --url: want http(s)://host[:port][/path]"},
 	} {

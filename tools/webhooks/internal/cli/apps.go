@@ -88,7 +88,7 @@ first deployment. ` + "`webhooks deploy`" + ` creates a missing app itself.`,
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
 		app := args[0]
-		if err := checkName("an app", app); err != nil {
+		if err := checkName("app", app); err != nil {
 			return err
 		}
 		fields := map[string]any{"name": app}
@@ -133,7 +133,7 @@ func newAppsCommand(streams IO, use, done, short, long string, do func(ctx conte
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		app := args[0]
-		if err := checkName("an app", app); err != nil {
+		if err := checkName("app", app); err != nil {
 			return err
 		}
 		if err := do(ctx, s, app); err != nil {
@@ -264,7 +264,7 @@ func (s *session) showLimits(c nodejitsu.Cloud, asJSON bool) error {
 
 // withApp calls do with the app that an argument names.
 func (s *session) withApp(ctx context.Context, name string, do func(app nodejitsu.App) error) error {
-	if err := checkName("an app", name); err != nil {
+	if err := checkName("app", name); err != nil {
 		return err
 	}
 	app, err := s.client.App(ctx, s.user, name)

@@ -67,9 +67,8 @@ func explained(err error) bool {
 
 // checkName checks an argument that names something.
 func checkName(what, name string) error {
-	if core.ValidName(name) {
-		return nil
+	if err := core.CheckName(what, name); err != nil {
+		return &usageError{err}
 	}
-	return &usageError{fmt.Errorf("invalid name of %s %.100q: want lower-case letters, digits, '.', '_' and '-', at most %d, starting with a letter or digit",
-		what, name, core.MaxName)}
+	return nil
 }

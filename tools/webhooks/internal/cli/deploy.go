@@ -74,7 +74,7 @@ type deployment struct {
 
 func (d *deployment) deploy(ctx context.Context) (err error) {
 	if d.app != "" {
-		if err := checkName("an app", d.app); err != nil {
+		if err := checkName("app", d.app); err != nil {
 			return err
 		}
 	}
@@ -145,8 +145,8 @@ func (d *deployment) describe(m pack.Manifest) (deploy.Package, error) {
 		switch {
 		case m.Name == "":
 			return deploy.Package{}, errors.New("package.json has no name: name the app by --app")
-		case !core.ValidName(m.Name):
-			return deploy.Package{}, fmt.Errorf("package.json: %w; set another name by --app", errors.Unwrap(checkName("an app", m.Name)))
+		case core.CheckName("app", m.Name) != nil:
+			return deploy.Package{}, fmt.Errorf("package.json: %w; set another name by --app", core.CheckName("app", m.Name))
 		}
 		return deploy.Package{Name: m.Name, Fields: m.Fields}, nil
 	}

@@ -62,7 +62,7 @@ func TestDeployFolder(t *testing.T) {
 	if !strings.HasPrefix(stdout, "http://other.localhost:") || b.get("other", "/") != "two" {
 		t.Errorf("got %q and %q", stdout, stderr)
 	}
-	if code, _, stderr := b.call("", "deploy", dir); code != 1 || !strings.Contains(stderr, `invalid name of an app "Not A Name": want lower-case letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit; set another name by --app`) {
+	if code, _, stderr := b.call("", "deploy", dir); code != 1 || !strings.Contains(stderr, `invalid app name "Not A Name": want lower-case letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit; set another name by --app`) {
 		t.Errorf("got code %d and %q", code, stderr)
 	}
 }

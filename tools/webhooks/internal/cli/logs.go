@@ -44,7 +44,7 @@ set: an app may log what others have sent to it.`,
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
 		app := args[0]
-		if err := checkName("an app", app); err != nil {
+		if err := checkName("app", app); err != nil {
 			return err
 		}
 		if l.rows < 0 || l.rows > page {

@@ -49,12 +49,12 @@ user's deployments. It is tried by ` + "`webhooks notify test`" + `.`,
 	app := cmd.Flags().String("app", core.AnyApp, "the one app whose deployments are reported; * for all")
 	on := cmd.Flags().String("on", "each", "each: each outcome; change: a failure after a success, and a success after a failure")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, name, err := userAndName(args, "a service")
+		user, name, err := userAndName(args, "service")
 		if err != nil {
 			return err
 		}
 		if *app != core.AnyApp {
-			if err := checkName("an app", *app); err != nil {
+			if err := checkName("app", *app); err != nil {
 				return err
 			}
 		}
@@ -92,7 +92,7 @@ user's deployments. It is tried by ` + "`webhooks notify test`" + `.`,
 
 // notified returns the services of a user.
 func notified(ctx context.Context, c *nodejitsu.Client, user string) ([]core.ThirdPartyToken, error) {
-	if err := checkName("a user", user); err != nil {
+	if err := checkName("user", user); err != nil {
 		return nil, err
 	}
 	tokens, err := c.ThirdPartyTokens(ctx, user)

@@ -19,7 +19,7 @@ func newOpen(streams IO) *cobra.Command {
 	}
 	printOnly := cmd.Flags().Bool("print", false, "only print the URL")
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
-		if err := checkName("an app", args[0]); err != nil {
+		if err := checkName("app", args[0]); err != nil {
 			return err
 		}
 		app, err := s.client.App(ctx, s.user, args[0])

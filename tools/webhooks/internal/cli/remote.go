@@ -144,7 +144,7 @@ func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, e
 	if user == "" {
 		return caller{}, core.Secret{}, &usageError{errors.New("set your user name by --user or WEBHOOKS_USER, or see `webhooks login --help`")}
 	}
-	if err := checkName("a user", user); err != nil {
+	if err := checkName("user", user); err != nil {
 		return caller{}, core.Secret{}, err
 	}
 	if address.Scheme == "http" && !local(address.Hostname()) {

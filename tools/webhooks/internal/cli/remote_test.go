@@ -235,7 +235,7 @@ func TestWrongRemoteCalls(t *testing.T) {
 		says    string
 	}{
 		"no user":               {[]string{"apps", "list"}, nil, 2, "--user or WEBHOOKS_USER"},
-		"no user's name":        {[]string{"apps", "list", "--user", "../x"}, nil, 2, `invalid name of a user "../x"`},
+		"no user's name":        {[]string{"apps", "list", "--user", "../x"}, nil, 2, `invalid user name "../x"`},
 		"no password":           {[]string{"apps", "list", "--user", "dscape"}, nil, 2, "WEBHOOKS_PASSWORD or --password-file"},
 		"no password file":      {to("http://127.0.0.1:1", "apps", "list", "--password-file", "/none"), nil, 1, "--password-file: open /none"},
 		"empty password file":   {to("http://127.0.0.1:1", "apps", "list", "--password-file", "/dev/null"), nil, 2, "is empty"},
@@ -248,7 +248,7 @@ func TestWrongRemoteCalls(t *testing.T) {
 		"variable, no URL":      {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_TO=:8001"}, 2, "invalid URL of the platform in WEBHOOKS_TO"},
 		"the setting":           {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_PLATFORM_URL=http://127.0.0.1:4", "WEBHOOKS_PLATFORM_KEY_FILE=/none"}, 1, "is there a platform at http://127.0.0.1:4?"},
 		"the listening setting": {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_PASSWORD=x", "WEBHOOKS_PLATFORM_LISTEN=0.0.0.0:3"}, 1, "is there a platform at http://127.0.0.1:3?"},
-		"no app's name":         {to("http://127.0.0.1:1", "logs", "A"), []string{"WEBHOOKS_PASSWORD=x"}, 2, `invalid name of an app "A"`},
+		"no app's name":         {to("http://127.0.0.1:1", "logs", "A"), []string{"WEBHOOKS_PASSWORD=x"}, 2, `invalid app name "A"`},
 		"two folders":           {[]string{"deploy", "a", "b"}, nil, 2, "takes one folder or URL"},
 		"no snapshot argument":  {[]string{"rollback"}, nil, 2, "takes an app and optionally a snapshot"},
 		"no number":             {to("http://127.0.0.1:1", "apps", "drones", "hello", "many"), []string{"WEBHOOKS_PASSWORD=x"}, 2, `invalid number of drones "many"`},

@@ -22,7 +22,7 @@ arguments; put -- before them if one begins with a dash.`,
 		Args: atLeast(2),
 	}
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
-		if err := checkName("an app", args[0]); err != nil {
+		if err := checkName("app", args[0]); err != nil {
 			return err
 		}
 		command := args[1]

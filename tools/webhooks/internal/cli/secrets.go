@@ -49,7 +49,7 @@ deliveries of a secret deploy is fixed by --branch, --app, --root, --paths and
 	replace := cmd.Flags().Bool("replace", false, "replace a secret of that name; deliveries that it signs are refused then")
 	required := cmd.Flags().Bool("required", false, "refuse deliveries of GitHub that are not signed, even with Basic auth")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, id, err := userAndName(args, "a secret")
+		user, id, err := userAndName(args, "secret")
 		if err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ the next delivery says it.`,
 	}
 	target := targetFlags(cmd)
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, id, err := userAndName(args, "a secret")
+		user, id, err := userAndName(args, "secret")
 		if err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func newSecretsList(streams IO) *cobra.Command {
 	out := outputFlag(cmd)
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
-		if err := checkName("a user", user); err != nil {
+		if err := checkName("user", user); err != nil {
 			return err
 		}
 		tokens, err := c.ThirdPartyTokens(ctx, user)
@@ -211,7 +211,7 @@ func newSecretsRemove(streams IO) *cobra.Command {
 		Args:    exactly(2),
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, id, err := userAndName(args, "a secret")
+		user, id, err := userAndName(args, "secret")
 		if err != nil {
 			return err
 		}
@@ -225,5 +225,5 @@ func newSecretsRemove(streams IO) *cobra.Command {
 
 // userAndName returns the two arguments USER NAME.
 func userAndName(args []string, what string) (user, id string, err error) {
-	return args[0], args[1], cmp.Or(checkName("a user", args[0]), checkName(what, args[1]))
+	return args[0], args[1], cmp.Or(checkName("user", args[0]), checkName(what, args[1]))
 }

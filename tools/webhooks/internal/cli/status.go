@@ -60,7 +60,7 @@ func optionalApp(cmd *cobra.Command, args []string) error {
 		return &usageError{fmt.Errorf("%s takes at most one app, not %d; see `%[1]s --help`", cmd.CommandPath(), len(args))}
 	}
 	if len(args) == 1 {
-		return checkName("an app", args[0])
+		return checkName("app", args[0])
 	}
 	return nil
 }

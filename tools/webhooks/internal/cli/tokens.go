@@ -32,7 +32,7 @@ func newTokensAdd(streams IO) *cobra.Command {
 	}
 	replace := cmd.Flags().Bool("replace", false, "replace a token of that name, which is invalid then")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, token, err := userAndName(args, "a token")
+		user, token, err := userAndName(args, "token")
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func newTokensList(streams IO) *cobra.Command {
 	out := outputFlag(cmd)
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
-		if err := checkName("a user", user); err != nil {
+		if err := checkName("user", user); err != nil {
 			return err
 		}
 		names, err := tokenNames(ctx, c, user)
@@ -91,7 +91,7 @@ func newTokensRemove(streams IO) *cobra.Command {
 		Args:    exactly(2),
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, token, err := userAndName(args, "a token")
+		user, token, err := userAndName(args, "token")
 		if err != nil {
 			return err
 		}

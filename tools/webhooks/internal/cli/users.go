@@ -34,7 +34,7 @@ func newUsersAdd(streams IO) *cobra.Command {
 	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
-		if err := checkName("a user", user); err != nil {
+		if err := checkName("user", user); err != nil {
 			return err
 		}
 		password, err := readPassword(streams, *stdin)
@@ -93,7 +93,7 @@ func newUsersPasswd(streams IO) *cobra.Command {
 	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
-		if err := checkName("a user", user); err != nil {
+		if err := checkName("user", user); err != nil {
 			return err
 		}
 		if _, err := c.User(ctx, user); err != nil {
@@ -121,7 +121,7 @@ func newUsersInvite(streams IO) *cobra.Command {
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
-		if err := checkName("a user", user); err != nil {
+		if err := checkName("user", user); err != nil {
 			return err
 		}
 		code, err := c.InviteUser(ctx, user)
@@ -143,7 +143,7 @@ func newUsersEmail(streams IO) *cobra.Command {
 	}
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
-		if err := checkName("a user", user); err != nil {
+		if err := checkName("user", user); err != nil {
 			return err
 		}
 		if _, err := mail.ParseAddress(args[1]); err != nil {
@@ -168,7 +168,7 @@ func newUsersRemove(streams IO) *cobra.Command {
 	yes := cmd.Flags().Bool("yes", false, "do not ask for confirmation")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user := args[0]
-		if err := checkName("a user", user); err != nil {
+		if err := checkName("user", user); err != nil {
 			return err
 		}
 		if !*yes {
