@@ -56,6 +56,7 @@ type Entry struct {
 	SkipsCI      bool          `json:"skips_ci,omitempty"` // no commit of the push is to be built, see SkipsCI
 	Build        *Build        `json:"build,omitempty"`
 	Payload      PayloadDigest `json:"payload"`
+	Header       []string      `json:"header,omitempty"` // "Name: value" of the delivery's headers that say what it is, see Delivery.Describe
 	Signature    Signature     `json:"signature"`
 	By           string        `json:"by,omitempty"` // the user who did what happened by other means than a delivery
 	Authentic    bool          `json:"authentic"`    // its sender authenticated as the user, not only as the provider

@@ -23,6 +23,7 @@ func (s *Service) acceptance(r Request, p Provider, from sender, target core.Tar
 		Ref: event.Ref, Branch: event.Branch, DeployBranch: deployBranch(target, event), Target: target,
 		Commit: event.Commit, SkipsCI: event.SkipsCI,
 		Payload:   core.PayloadDigest{SHA256: hex.EncodeToString(digest[:]), Size: len(r.Delivery.Payload)},
+		Header:    r.Delivery.Describe(),
 		Signature: from.signature, Authentic: from.authentic, Email: r.Delivery.Email, Steps: []core.Step{},
 		CreatedAt: now, UpdatedAt: now,
 	}

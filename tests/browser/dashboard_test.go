@@ -71,6 +71,8 @@ func TestDashboard(t *testing.T) {
 	b.await("Steps", "no such language: elvish", "Failed to start nodejitsu application", "Payload")
 	b.click(`//*[@id="payload"]/summary`)
 	b.await(`"full_name": "dscape/hello-world-api"`)
+	b.click(`//*[@id="headers"]/summary`)
+	b.await("X-Github-Event: push")
 	b.click(`//*[@id="payload"]/summary`)
 	b.check("entry-failed")
 
