@@ -64,7 +64,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 	internal := []core.Code{
 		core.CodeInternal, core.CodeInterrupted, core.CodeStartApp, core.CodeAppCrashed, core.CodeAuthServerDown,
 		core.CodeStatusGetByID, core.CodeStatusQueryFail, core.CodeChangesFatal,
-		core.CodeGetUserFailed, core.CodeUpdateUserFailed,
+		core.CodeGetUserFailed, core.CodeUpdateUserFailed, core.CodeAppCrashed,
 	}
 	for _, code := range core.Codes() {
 		if strings.HasPrefix(string(code), "platform:") {

@@ -34,7 +34,7 @@ func newChart(entries []core.Entry) chart {
 	c := chart{Height: chartHeight}
 	var longest int64
 	for _, e := range entries {
-		if !deploys(e) || (e.Status != core.StatusOK && e.Status != core.StatusError) || e.FinishedAt.IsZero() || len(c.Bars) == chartBars {
+		if !deploys(e) || e.Kind == core.EventRelease || (e.Status != core.StatusOK && e.Status != core.StatusError) || e.FinishedAt.IsZero() || len(c.Bars) == chartBars {
 			continue
 		}
 		millis := spent(e)

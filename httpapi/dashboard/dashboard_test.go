@@ -368,6 +368,10 @@ func TestPages(t *testing.T) {
 			Commit: core.Commit{ID: strings.Repeat("a", 40), Message: "<script>alert(1)</script>", URL: "javascript:alert(1)"},
 			URL:    "javascript:alert(2)", FinishedAt: time.Unix(1, 0), Steps: []core.Step{{Name: core.StepStart, State: core.StepFailed, Millis: 1500}},
 		},
+		{
+			ID: strings.Repeat("c", 32), App: "hello", Status: core.StatusOK, Kind: core.EventRelease, Provider: core.ProviderPlatform,
+			Event: "rollback", By: "maciej", Reason: "rolled back",
+		},
 		{ID: strings.Repeat("b", 32), Status: core.StatusIgnored, Kind: core.EventPush, Reason: "another branch"},
 	}}
 	c := start(t, f, nil)
@@ -387,6 +391,10 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s has %q", path, bad)
 			}
 		}
+	}
+	if got := c.send("GET", "/-/entries/"+strings.Repeat("c", 32), nil); !strings.Contains(got.body, "maciej") || !strings.Contains(got.body, "Done") ||
+		strings.Contains(got.body, "Redeliver") {
+		t.Errorf("a rollback: %s", got.body)
 	}
 	if got := c.send("GET", "/-/history?status=ignored", nil); !strings.Contains(got.body, "Another branch.") || strings.Contains(got.body, "alert") {
 		t.Errorf("the ignored ones: %s", got.body)

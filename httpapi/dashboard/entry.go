@@ -42,6 +42,9 @@ func (d *Dashboard) entry(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if p.Provider == core.ProviderPlatform {
+		p.Delivery = "" // it is no delivery that could be made again
+	}
 	p.Answer, _ = indented(line.AppendTo(nil, d.base(r), core.DocNever))
 	title := subject(p.Commit)
 	if title == "" {

@@ -130,6 +130,9 @@ func outcome(e core.Entry) string {
 	if e.Status == core.StatusOK && !deploys(e) {
 		return "Received"
 	}
+	if e.Status == core.StatusOK && e.Kind == core.EventRelease && e.Event != "deploy" {
+		return "Done"
+	}
 	return statusWord(e.Status)
 }
 
@@ -214,7 +217,8 @@ func (r row) Step() *core.Step {
 	return &r.Steps[len(r.Steps)-1]
 }
 
-// Why is the reason of the status.
+// Why is the reason of the status. For what people and the platform do by other means
+// it says what that was.
 func (r row) Why() string {
 	if r.Error != nil {
 		return sentence(r.Error.Reason)
