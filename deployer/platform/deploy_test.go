@@ -136,7 +136,11 @@ func TestVersionsThatFail(t *testing.T) {
 func TestVersionThatCrashesSoon(t *testing.T) {
 	t.Parallel()
 	events := make(chan apps.Event, 10)
-	b := setup(t, platform.Options{Events: func(e apps.Event) { events <- e }})
+	b := setup(t, platform.Options{Events: func(e apps.Event) {
+		if e.Kind == apps.EventRolledBack || e.Kind == apps.EventCrashed {
+			events <- e
+		}
+	}})
 	b.user("me")
 	b.ok(b.deploy("v1", version(t, "good", "")))
 	b.ok(b.deploy("v2", version(t, "bad", "")))
