@@ -225,7 +225,9 @@ func TestOneDeploymentOfAnAppAtATime(t *testing.T) {
 			w.forge.Commit(repo, commit1, map[string]string{"package.json": `{"name":"hello"}`})
 			event := w.push(commit1)
 			event.Repository = repo
-			ids = append(ids, w.deliver(event))
+			r := w.request(event)
+			r.Target = core.Target{App: "hello"} // so that each may deploy it
+			ids = append(ids, w.accept(r).Change.Entry.ID)
 		}
 		for range 10 {
 			w.after(time.Minute, ids[0])

@@ -109,15 +109,16 @@ func TestCancel(t *testing.T) {
 func TestCancelWhileItIsBuilt(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		var id string
+		ids := make(chan string, 1) // the worker may be faster than the delivery's answer
 		var canceled, tooLate error
 		w.platform.Uploaded = func() {
-			_, canceled = w.service.Cancel(w.t.Context(), "dscape", id)
+			_, canceled = w.service.Cancel(w.t.Context(), "dscape", <-ids)
 		}
 		w.platform.Started = func(string, string, string) {
-			_, tooLate = w.service.Cancel(w.t.Context(), "dscape", id)
+			_, tooLate = w.service.Cancel(w.t.Context(), "dscape", <-ids)
 		}
-		id = w.deliver(w.push(commit1))
+		id := w.deliver(w.push(commit1))
+		ids <- id
 		w.start()
 		w.is(w.after(time.Hour, id), core.StatusSkipped, "Canceled by its owner")
 		if got := w.platform.Starts(); canceled != nil || len(got) != 0 {
@@ -125,6 +126,7 @@ func TestCancelWhileItIsBuilt(t *testing.T) {
 		}
 		w.platform.Uploaded = nil
 		id = w.deliver(w.push(commit2))
+		ids <- id
 		w.is(w.settled(id), core.StatusOK, "")
 		if core.CodeOf(tooLate) != core.CodeCancelStarting {
 			t.Errorf("while it was started: %v", tooLate)
