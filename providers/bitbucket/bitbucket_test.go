@@ -132,7 +132,7 @@ func TestParse(t *testing.T) {
 		}},
 		{"no event", "", `{}`, func(e core.Event) bool { return e.Kind == core.EventOther && e.Name == "unknown" }},
 		{"the event of the payload counts", "repo:push", `{"eventKey":"pr:merged"}`, func(e core.Event) bool { return e.Name == "pr:merged" }},
-		{"an event that is no word", "a b", `{}`, func(e core.Event) bool { return e.Name == "unknown" }},
+		{"an event that is not a word", "a b", `{}`, func(e core.Event) bool { return e.Name == "unknown" }},
 	} {
 		e, err := Provider{}.Parse(deliver(t, header(c.event), c.payload))
 		if err != nil || !c.check(e) {

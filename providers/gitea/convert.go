@@ -81,7 +81,7 @@ func (p payload) workflowRun() (core.Event, error) {
 }
 
 // state returns the state of the run. A status or a conclusion that is not known
-// yet is no success.
+// yet has not succeeded.
 func (r run) state() core.BuildState {
 	if r.status != "completed" {
 		return core.BuildStarted

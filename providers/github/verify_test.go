@@ -33,7 +33,7 @@ func TestVerify(t *testing.T) {
 		{"any of several keys", docSignature, []core.Secret{core.NewSecret("another"), core.NewSecret(""), core.NewSecret(docSecret)}, core.SignatureValid},
 		{"another key", docSignature, other, core.SignatureInvalid},
 		{"no key", docSignature, nil, core.SignatureUnchecked},
-		{"an empty key is no key", "sha256=" + sign(""), []core.Secret{core.NewSecret("")}, core.SignatureUnchecked},
+		{"an empty key does not count", "sha256=" + sign(""), []core.Secret{core.NewSecret("")}, core.SignatureUnchecked},
 		{"an empty key beside one", "sha256=" + sign(""), []core.Secret{core.NewSecret(""), core.NewSecret("another")}, core.SignatureInvalid},
 		{"no prefix", docSignature[7:], keys, core.SignatureInvalid},
 		{"another prefix", "sha512=" + docSignature[7:], keys, core.SignatureInvalid},

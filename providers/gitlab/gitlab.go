@@ -65,8 +65,8 @@ func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed,
 //
 // A pipeline is a core.EventBuild: Build.Type is what started it ("push",
 // "schedule", "merge_request_event"), Build.State is started until the pipeline
-// ended. A pipeline that was skipped, or waits for a manual job, counts as
-// canceled: it ended without success unless somebody acts.
+// ended. A pipeline that waits for a manual job counts as canceled: it ended without
+// success unless a person acts.
 //
 // Any other event is core.EventOther by its name, "build" for a job, with what the
 // payload says of repository, ref, commit and build. Repository.Forge is the host

@@ -142,7 +142,7 @@ func TestUnsigned(t *testing.T) {
 	}
 }
 
-// The key of one sender is no key of another.
+// The key of one sender verifies no delivery of another.
 func TestKeysAreOfOneSender(t *testing.T) {
 	t.Parallel()
 	receiver := &Receiver{Senders: []Sender{{gitea.Provider{}, []core.Secret{core.NewSecret("gitea")}}, {github.Provider{}, []core.Secret{core.NewSecret("github")}}}}

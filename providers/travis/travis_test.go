@@ -173,7 +173,7 @@ func TestBuild(t *testing.T) {
 		}},
 		{"numbers and texts", []string{`"id":"8"`, `"number":12`}, func(e core.Event) bool { return e.Build.ID == "8" && e.Build.Number == "12" }},
 		{"before there were types", []string{`"type"`}, func(e core.Event) bool { return e.Name == "build" && e.Build.Type == "" }},
-		{"a type that is no word", []string{`"type":"pu sh"`}, func(e core.Event) bool { return e.Name == "unknown" && e.Build.Type == "unknown" }},
+		{"a type that is not a word", []string{`"type":"pu sh"`}, func(e core.Event) bool { return e.Name == "unknown" && e.Build.Type == "unknown" }},
 		{"cron", []string{`"type":"cron"`}, func(e core.Event) bool { return e.Name == "cron" && e.Build.Type == "cron" }},
 		{"a tag", []string{`"tag":"v1"`, `"branch":"v1"`}, func(e core.Event) bool { return e.Tag == "v1" && e.Branch == "" }},
 		{"no tag", []string{`"tag":null`}, func(e core.Event) bool { return e.Tag == "" && e.Branch == "main" }},

@@ -146,7 +146,7 @@ func TestExpressionsAreBounded(t *testing.T) {
 		"large once compiled": {busy},
 		"long":                {"/" + strings.Repeat("(x?x?)", 50) + "y/"},
 		"many":                slices.Repeat([]string{"/y/"}, maxExpressions+1),
-		"flags that are none": {"/y/(?"},
+		"invalid flags":       {"/y/(?"},
 		"long flags":          {"/y/" + strings.Repeat("i", 300)},
 	} {
 		if !(Branches{Only: list}).Include("main") {
