@@ -62,6 +62,9 @@ const (
 	CodeChangesGone        Code = "status:changes:gone"
 	CodeAuthParams         Code = "auth:params:invalid"
 	CodeAuthForgeUnknown   Code = "auth:forge:not_configured"
+	CodeConnectParams      Code = "connect:params:invalid"
+	CodeNotPaired          Code = "connect:account:not_paired"
+	CodeConnectFailed      Code = "connect:forge:failed"
 	CodeForgePairingFailed Code = "auth:forge:pairing_failed"
 
 	CodeHTTPNotFound         Code = "http:not_found"
@@ -177,6 +180,9 @@ var reasons = map[Code]string{
 	CodeStatusParams: "A parameter of the request is invalid; see the documentation of GET /1/status",
 	CodeChangesGone:  "The changes after that seq are no longer kept; read the status and start from the oldest seq",
 
+	CodeConnectParams:      "A parameter of the request is invalid; see the documentation of POST /1/connect",
+	CodeNotPaired:          "Your account is not paired with that forge",
+	CodeConnectFailed:      "The webhook could not be connected",
 	CodeForgePairingFailed: "We tried to authenticate with the forge but it failed",
 	CodeAuthForgeUnknown:   "This server reads no repositories from that forge",
 	CodeAuthParams:         "A parameter of the request is invalid; see the documentation of POST /1/auth",

@@ -69,7 +69,7 @@ func TestCatalogueHasPublishedReasons(t *testing.T) {
 
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
-	form := regexp.MustCompile(`^(deploy|mw|status|auth|http|platform)(:[a-z_]+){1,2}$`)
+	form := regexp.MustCompile(`^(deploy|connect|mw|status|auth|http|platform)(:[a-z_]+){1,2}$`)
 	codes := core.Codes()
 	for _, code := range codes {
 		if !form.MatchString(string(code)) {

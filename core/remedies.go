@@ -42,6 +42,8 @@ var remedies = map[Code]string{
 	CodeBadCredentials:      "Send a personal access token in place of the password",
 	CodeGitHubPairingFailed: "Send a personal access token of that GitHub account, not its password",
 
+	CodeNotPaired:          "Pair it with a token that may manage webhooks (webhooks pair, or POST /1/auth)",
+	CodeConnectFailed:      "Follow what the reason says, then connect it again",
 	CodeForgePairingFailed: "Send an access token of that account, not its password",
 	CodeAuthForgeUnknown:   "Ask the operator of this server to configure the forge, or name another one with the parameter forge",
 	CodeAppCrashed:         "Correct it and push again; its log has more",

@@ -25,6 +25,7 @@ type Options struct {
 	Deploy  Deploy
 	Status  Status
 	Auth    Auth
+	Connect Connect
 	NewUUID func() string // a fresh UUID, version 7, for each request
 
 	Version       string        // of the API, semantic; "1.0.0"
@@ -205,6 +206,7 @@ func (a *API) routes() []route {
 		{method: http.MethodPost, path: "/1/status/:user/changes/:id/redeliver", handler: a.redeliver},
 		{method: http.MethodDelete, path: "/1/status/:user/changes/:id", handler: a.cancel},
 		{method: http.MethodPost, path: "/1/auth/:forge", handler: a.pair},
+		{method: http.MethodPost, path: "/1/connect/:forge", handler: a.connect},
 		{method: http.MethodGet, path: "/:user/:repository.svg", handler: a.badge, unknown: true},
 		{method: http.MethodGet, path: "/:user/:repository.png", handler: a.badge, unknown: true},
 		{method: http.MethodGet, path: "/openapi.json", handler: a.openAPI},

@@ -19,19 +19,10 @@ const maxSmallBody = 64 << 10
 
 // pair keeps the caller's access token for a forge.
 func (a *API) pair(c *gin.Context) error {
-	sent, err := credentials(c.Request.Header)
-	if err != nil {
-		return core.NewError(core.CodeUnauthorized, "", err)
-	}
-	var account core.Account
-	err = a.throttled(c, sent, func() error {
-		account, err = a.o.Auth.Authenticate(c.Request.Context(), sent)
-		return err
-	})
+	user, err := a.authenticate(c)
 	if err != nil {
 		return err
 	}
-	c.Set(keyUser, account.Username)
 	query, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
 		return invalid(core.CodeAuthParams, "the query string", "pairs of the form name=value, percent-encoded")
@@ -45,7 +36,7 @@ func (a *API) pair(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	pairing, err := a.o.Auth.Pair(c.Request.Context(), account.Username, auth.Pair{
+	pairing, err := a.o.Auth.Pair(c.Request.Context(), user, auth.Pair{
 		Kind: c.Param("forge"), Host: query.Get("forge"), Credentials: login, App: query.Get("app"),
 	})
 	if err != nil {

@@ -23,6 +23,7 @@
 //	GET  /1/status/:user/changes               the feed
 //	GET  /1/status/:user/changes/:id           one entry
 //	POST /1/status/:user/changes/:id/release   let a held entry go on
+//	POST /1/connect/:forge                     make a webhook of a repository
 //	POST /1/auth/:forge                        pair with an account on a forge, such as github
 //	GET  /:user/:repository.svg, .png          a badge
 //	GET  /openapi.json                         this API in the form of OpenAPI

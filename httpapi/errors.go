@@ -72,6 +72,9 @@ var statuses = map[core.Code]int{ //nolint:gochecknoglobals // a table that noth
 	core.CodeStatusParams:       http.StatusBadRequest,
 	core.CodeChangesGone:        http.StatusGone,
 	core.CodeAuthParams:         http.StatusBadRequest,
+	core.CodeConnectParams:      http.StatusBadRequest,
+	core.CodeNotPaired:          http.StatusConflict,
+	core.CodeConnectFailed:      http.StatusBadGateway,
 	core.CodeForgePairingFailed: http.StatusUnauthorized,
 	core.CodeAuthForgeUnknown:   http.StatusNotFound,
 

@@ -70,6 +70,15 @@ func operations() map[string]operation {
 				"scopes": object{"type": "array", "items": object{"type": "string"}}, "app": object{"type": "string"},
 			}})},
 		},
+		"POST /1/connect/:forge": {
+			summary: "Make the webhook of a repository, or change or check it", auth: authBasic,
+			query: append([]parameter{
+				{"repository", "OWNER/NAME", object{"type": "string"}},
+				{"forge", "the host of the forge, if there are several of that kind", object{"type": "string"}},
+				{"check", "true: change nothing, but have delivered again what failed", object{"type": "boolean"}},
+			}, targetParameters()[:6]...), // all but the user
+			responses: object{"200": answers("what was done", schemaOf(connectBody{}, nil))},
+		},
 		"GET /:user/:repository.svg": badge,
 		"GET /:user/:repository.png": badge,
 		"GET /openapi.json":          {summary: "This document", responses: object{"200": answers("the document", object{"type": "object"})}},

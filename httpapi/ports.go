@@ -6,6 +6,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
 )
@@ -48,6 +49,12 @@ type Auth interface {
 	Pair(ctx context.Context, user string, p auth.Pair) (auth.Pairing, error)
 }
 
+// Connect makes webhooks; *connect.Service implements it.
+type Connect interface {
+	// Connect makes the webhook of a repository of a forge, or changes or checks it.
+	Connect(ctx context.Context, user string, r connect.Request) (connect.Result, error)
+}
+
 // Observer is called with what happens, for metrics. Its methods must return at
 // once and may be called concurrently.
 type Observer interface {
@@ -61,4 +68,6 @@ var (
 	_ Deploy = (*deploy.Service)(nil)
 	_ Status = (*status.Service)(nil)
 	_ Auth   = (*auth.Service)(nil)
+
+	_ Connect = (*connect.Service)(nil)
 )

@@ -251,6 +251,44 @@ func (c *Client) Pair(ctx context.Context, kind string, o PairOptions) (Pairing,
 	return pairing, err
 }
 
+// ConnectOptions say which webhook is made.
+type ConnectOptions struct {
+	Host       string      // of the forge; default: the public one of its kind
+	Repository string      // "owner/name"
+	Target     core.Target // what it deploys
+	Check      bool        // change nothing, but have delivered again what failed
+}
+
+// Connection is a webhook that was made, changed or checked.
+type Connection struct {
+	URL     string   `json:"url"`
+	ID      string   `json:"id"` // on the forge
+	Created bool     `json:"created"`
+	Secret  string   `json:"secret,omitempty"` // name of the user's webhook secret
+	Events  []string `json:"events,omitempty"`
+	Tested  bool     `json:"tested"` // the forge sent a test
+	Status  int      `json:"status"` // that the test was answered with; 0: not at all
+	Again   int      `json:"again"`  // deliveries that were sent again
+}
+
+// Connect makes the webhook of a repository on a forge, whose kind is github, gitlab,
+// gitea or bitbucket, or changes or checks it.
+func (c *Client) Connect(ctx context.Context, kind string, o ConnectOptions) (Connection, error) {
+	query := url.Values{"repository": {o.Repository}}
+	if o.Host != "" {
+		query.Set("forge", o.Host)
+	}
+	if o.Check {
+		query.Set("check", "true")
+	}
+	for name, value := range o.Target.Parameters() {
+		query.Set(name, value)
+	}
+	var made Connection
+	_, err := c.call(ctx, http.MethodPost, "/1/connect/"+url.PathEscape(kind), query, nil, nil, &made)
+	return made, err
+}
+
 // Redeliver delivers the payload of an entry again, and returns the change of the new
 // entry as Deploy does. It does not wait if wait is 0.
 func (c *Client) Redeliver(ctx context.Context, id string, wait time.Duration) (Change, error) {

@@ -47,6 +47,7 @@ func (s *Server) gitlab() http.Handler {
 		}
 		writeJSON(w, http.StatusOK, list)
 	}))
+	s.hooksAt(mux, "/api/v4/projects/{id}/hooks", http.MethodPut, slug, plainList)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
 		path, err := url.PathUnescape(strings.ReplaceAll(r.URL.EscapedPath(), "%2F", "%7C"))
@@ -79,6 +80,7 @@ func (s *Server) gogs() *http.ServeMux {
 		commit, _ := strings.CutSuffix(r.PathValue("file"), ".tar.gz")
 		serveArchive(w, r, repo, commit, strings.ToLower(repo.name))
 	}))
+	s.hooksAt(mux, "/api/v1/repos/{owner}/{repo}/hooks", http.MethodPatch, slugOf, plainList)
 	return mux
 }
 
@@ -135,6 +137,7 @@ func (s *Server) bitbucket() http.Handler {
 	mux.HandleFunc("GET "+repo+"/src/{sha}/{path...}", s.on(slugOf, func(w http.ResponseWriter, r *http.Request, repo *repository) {
 		serveFile(w, r, repo, r.PathValue("sha"), r.PathValue("path"))
 	}))
+	s.hooksAt(mux, repo+"/hooks", http.MethodPut, slugOf, pageList)
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /{owner}/{repo}/get/{file}", s.on(slugOf, func(w http.ResponseWriter, r *http.Request, repo *repository) {
 		commit, _ := strings.CutSuffix(r.PathValue("file"), ".tar.gz")

@@ -29,6 +29,7 @@ func (s *Server) apiHandler() http.Handler {
 	api.HandleFunc("GET /repos/{owner}/{repo}/deployments", s.on(s.getDeployments))
 	api.HandleFunc("POST /repos/{owner}/{repo}/deployments", s.on(s.postDeployment))
 	api.HandleFunc("POST /repos/{owner}/{repo}/deployments/{id}/statuses", s.on(s.postDeploymentStatus))
+	s.hookRoutes(api)
 	api.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound(w) })
 
 	root := http.NewServeMux()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,7 +13,9 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/gitea"
 	"github.com/nodejitsu/webhooks/adapters/github"
 	"github.com/nodejitsu/webhooks/adapters/gitlab"
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
@@ -27,28 +30,39 @@ func forgesModule(cfg config.Config) fx.Option {
 					BaseURL: cfg.GitHubURL, ArchiveHosts: cfg.GitHubArchiveHosts, Logger: log,
 				})
 			},
-			func(lc fx.Lifecycle, gh *github.Client, log *slog.Logger) (map[string]deploy.Forge, []auth.Forge, error) {
+			func(lc fx.Lifecycle, gh *github.Client, log *slog.Logger) (map[string]deploy.Forge, []auth.Forge, connect.Options, error) {
 				all := []forge{gh}
 				for _, setting := range cfg.Forges {
 					f, err := openForge(setting, cfg.PrivateHosts, log)
 					if err != nil {
-						return nil, nil, err
+						return nil, nil, connect.Options{}, err
 					}
 					all = append(all, f)
 				}
 				byHost := map[string]deploy.Forge{}
+				hooks := connect.Options{
+					Forges: map[string]connect.Forge{}, Kinds: map[string]string{}, Secret: func() core.Secret { return core.NewSecret(rand.Text()) },
+				}
 				var pairings []auth.Forge
 				for _, f := range all {
 					lc.Append(fx.StopHook(f.Close))
-					pairings = append(pairings, f.Pairing())
+					pairing := f.Pairing()
+					pairings = append(pairings, pairing)
+					if hooks.Kinds[pairing.Kind] == "" {
+						hooks.Kinds[pairing.Kind] = pairing.Host
+					}
 					for _, host := range f.Hosts() {
 						if byHost[host] != nil {
-							return nil, nil, fmt.Errorf("--forges: %s is named twice", host)
+							return nil, nil, connect.Options{}, fmt.Errorf("--forges: %s is named twice", host)
 						}
-						byHost[host] = f
+						byHost[host], hooks.Forges[host] = f, f
 					}
 				}
-				return byHost, pairings, nil
+				return byHost, pairings, hooks, nil
+			},
+			func(o connect.Options, accounts auth.Accounts) *connect.Service {
+				o.Accounts = accounts
+				return connect.New(o)
 			},
 		),
 	)
@@ -57,6 +71,7 @@ func forgesModule(cfg config.Config) fx.Option {
 // forge is what each adapter for a forge is.
 type forge interface {
 	deploy.Forge
+	connect.Forge
 	Hosts() []string
 	Pairing() auth.Forge
 	Close()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/metrics"
 	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
 	"github.com/nodejitsu/webhooks/httpapi"
@@ -41,13 +42,13 @@ func (behind ClockBehind) warnings() []string {
 func httpModule(cfg config.Config) fx.Option {
 	return fx.Module("http",
 		fx.Provide(
-			func(d *deploy.Service, s *status.Service, a *auth.Service, pages *dashboard.Dashboard, ready Readiness, clock ClockBehind, platform PlatformCheck, logins *throttle.Throttle, m *metrics.Metrics, log *slog.Logger) *httpapi.API {
+			func(d *deploy.Service, s *status.Service, a *auth.Service, connects *connect.Service, pages *dashboard.Dashboard, ready Readiness, clock ClockBehind, platform PlatformCheck, logins *throttle.Throttle, m *metrics.Metrics, log *slog.Logger) *httpapi.API {
 				wait := cfg.Wait
 				if wait == 0 {
 					wait = -1 // not at all; the API's own zero is its default
 				}
 				o := httpapi.Options{
-					Deploy: d, Status: s, Auth: a, Dashboard: pages, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
+					Deploy: d, Status: s, Auth: a, Connect: connects, Dashboard: pages, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
 					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Warnings: clock.warnings, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
 				}
 				if m != nil {

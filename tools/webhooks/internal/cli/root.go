@@ -85,7 +85,7 @@ app, and streams each step.`,
 		newAdmin(streams), newConfig(streams),
 		newLogin(streams), newLogout(streams), newContexts(streams), newOpen(streams), newDoctor(streams),
 		newStatus(streams), newTail(streams), newEntry(streams), newRelease(streams), newRedeliver(streams), newCancel(streams),
-		newPair(streams), newDeploy(streams), newApps(streams), newLogs(streams), newRun(streams), newRollback(streams), newVersion(streams, version))
+		newPair(streams), newConnect(streams), newDeploy(streams), newApps(streams), newLogs(streams), newRun(streams), newRollback(streams), newVersion(streams, version))
 }
 
 // group adds commands below cmd, which by itself prints its help. An unknown

@@ -1,0 +1,80 @@
+package gitea
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/connect"
+	"github.com/nodejitsu/webhooks/core/redact"
+)
+
+var _ connect.Forge = (*Client)(nil)
+
+type hook struct {
+	ID     int64             `json:"id,omitempty"`
+	Type   string            `json:"type,omitempty"`
+	Active bool              `json:"active"`
+	Events []string          `json:"events"`
+	Config map[string]string `json:"config"`
+}
+
+// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
+func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
+	call, err := c.repository("list the webhooks", r, token, "?limit="+strconv.Itoa(perPage), "hooks")
+	if err != nil {
+		return "", err
+	}
+	var hooks []hook
+	if _, err := c.http.JSON(ctx, call, &hooks); err != nil {
+		return "", err
+	}
+	for _, h := range hooks {
+		if h.Config["url"] == url {
+			return strconv.FormatInt(h.ID, 10), nil
+		}
+	}
+	return "", nil
+}
+
+// SetHook makes or changes a webhook, as [connect.Forge] specifies. One of type gitea is
+// known to Forgejo, too.
+func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h connect.Hook, token core.Secret) (string, []string, error) {
+	wanted := hook{
+		Type: kind, Active: true, Events: []string{"push"},
+		Config: map[string]string{"url": h.URL, "content_type": "json", "secret": h.Secret.Reveal()},
+	}
+	if c.gogs {
+		wanted.Type = "gogs"
+	} else if h.Checks {
+		wanted.Events = append(wanted.Events, "status", "workflow_run")
+	}
+	parts, method := []string{"hooks"}, http.MethodPost
+	if id != "" {
+		parts, method, wanted.Type = append(parts, id), http.MethodPatch, ""
+	}
+	call, err := c.repository("set a webhook", r, token, "", parts...)
+	if err != nil {
+		return "", nil, err
+	}
+	call.Method, call.Body = method, wanted
+	var made hook
+	if _, err := c.http.JSON(ctx, call, &made); err != nil {
+		return "", nil, redact.New(h.Secret).Error(err)
+	}
+	return strconv.FormatInt(made.ID, 10), wanted.Events, nil
+}
+
+// TestHook is not supported: what the servers send as a test is a push that would be
+// deployed.
+func (c *Client) TestHook(context.Context, core.Repository, string, core.Secret) (int, error) {
+	return 0, fmt.Errorf("gitea: test a webhook: %w", errors.ErrUnsupported)
+}
+
+// Redeliver is not supported: the API lists no deliveries.
+func (c *Client) Redeliver(context.Context, core.Repository, string, core.Secret) (int, error) {
+	return 0, fmt.Errorf("gitea: list deliveries: %w", errors.ErrUnsupported)
+}

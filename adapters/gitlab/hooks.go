@@ -1,0 +1,74 @@
+package gitlab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/connect"
+	"github.com/nodejitsu/webhooks/core/redact"
+)
+
+var _ connect.Forge = (*Client)(nil)
+
+// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
+func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
+	call, err := c.project("list the webhooks", r, token, "/hooks?per_page="+strconv.Itoa(perPage))
+	if err != nil {
+		return "", err
+	}
+	var hooks []struct {
+		ID  int64  `json:"id"`
+		URL string `json:"url"`
+	}
+	if _, err := c.http.JSON(ctx, call, &hooks); err != nil {
+		return "", err
+	}
+	for _, h := range hooks {
+		if h.URL == url {
+			return strconv.FormatInt(h.ID, 10), nil
+		}
+	}
+	return "", nil
+}
+
+// SetHook makes or changes a webhook, as [connect.Forge] specifies.
+func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h connect.Hook, token core.Secret) (string, []string, error) {
+	rest, method := "/hooks", http.MethodPost
+	if id != "" {
+		rest, method = "/hooks/"+id, http.MethodPut
+	}
+	call, err := c.project("set a webhook", r, token, rest)
+	if err != nil {
+		return "", nil, err
+	}
+	call.Method = method
+	call.Body = map[string]any{
+		"url": h.URL, "token": h.Secret.Reveal(), "push_events": true, "pipeline_events": h.Checks, "enable_ssl_verification": true,
+	}
+	var made struct {
+		ID int64 `json:"id"`
+	}
+	if _, err := c.http.JSON(ctx, call, &made); err != nil {
+		return "", nil, redact.New(h.Secret).Error(err)
+	}
+	events := []string{"push"}
+	if h.Checks {
+		events = append(events, "pipeline")
+	}
+	return strconv.FormatInt(made.ID, 10), events, nil
+}
+
+// TestHook is not supported: what GitLab sends as a test is a push that would be
+// deployed.
+func (c *Client) TestHook(context.Context, core.Repository, string, core.Secret) (int, error) {
+	return 0, fmt.Errorf("gitlab: test a webhook: %w", errors.ErrUnsupported)
+}
+
+// Redeliver is not supported: GitLab lists the deliveries of a webhook on its page only.
+func (c *Client) Redeliver(context.Context, core.Repository, string, core.Secret) (int, error) {
+	return 0, fmt.Errorf("gitlab: list deliveries: %w", errors.ErrUnsupported)
+}

@@ -1,0 +1,127 @@
+package connect_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/connect"
+	"github.com/nodejitsu/webhooks/core/coretest"
+)
+
+// forge is a forge with one webhook at most.
+type forge struct {
+	hook  connect.Hook
+	id    string
+	fails error
+	tests error
+}
+
+func (f *forge) FindHook(_ context.Context, _ core.Repository, url string, _ core.Secret) (string, error) {
+	if f.hook.URL != url {
+		return "", f.fails
+	}
+	return f.id, f.fails
+}
+
+func (f *forge) SetHook(_ context.Context, _ core.Repository, id string, h connect.Hook, _ core.Secret) (string, []string, error) {
+	if id == "" {
+		id = "7"
+	}
+	f.id, f.hook = id, h
+	return id, []string{"push"}, nil
+}
+
+func (f *forge) TestHook(context.Context, core.Repository, string, core.Secret) (int, error) {
+	return 200, f.tests
+}
+
+func (f *forge) Redeliver(context.Context, core.Repository, string, core.Secret) (int, error) {
+	return 3, nil
+}
+
+func setup(t *testing.T) (*connect.Service, *forge, *coretest.Accounts) {
+	t.Helper()
+	f, accounts := &forge{}, coretest.NewAccounts()
+	accounts.AddUser("dscape", core.NewSecret("secret"))
+	return connect.New(connect.Options{
+		Accounts: accounts, Forges: map[string]connect.Forge{core.GitHubHost: f}, Kinds: map[string]string{"github": core.GitHubHost},
+		Secret: func() core.Secret { return core.NewSecret("made") },
+	}), f, accounts
+}
+
+func pair(t *testing.T, accounts *coretest.Accounts) {
+	t.Helper()
+	token := core.ThirdPartyToken{ID: "github-account", Provider: core.TokenGitHub, App: core.AnyApp, Login: "dscape", Token: core.NewSecret("t")}
+	if err := accounts.SetToken(t.Context(), "dscape", token); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	s, f, accounts := setup(t)
+	pair(t, accounts)
+	r := connect.Request{Kind: "github", Repository: "dscape/hello", Base: "https://hooks.example.com", Target: core.Target{App: "staging", Gate: "checks"}}
+	got, err := s.Connect(t.Context(), "dscape", r)
+	if err != nil || !got.Created || !got.Tested || got.Status != 200 || got.ID != "7" {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if !strings.HasPrefix(got.URL, "https://hooks.example.com/1/deploy?user=dscape&hook=dscape.hello-staging-") || f.hook.URL != got.URL || !f.hook.Checks {
+		t.Errorf("got %+v, the webhook is %+v", got, f.hook)
+	}
+	// Once more it changes the same webhook, and what its secret is for.
+	r.Target.Gate = core.GateNone
+	again, err := s.Connect(t.Context(), "dscape", r)
+	if err != nil || again.Created || again.Secret != got.Secret || f.hook.Checks || f.hook.Secret.Reveal() != "made" {
+		t.Errorf("got %+v, %v, the webhook is %+v", again, err, f.hook)
+	}
+	tokens, _ := accounts.Tokens(t.Context(), "dscape", true)
+	if len(tokens) != 2 || tokens[1].ID != got.Secret || !tokens[1].Target.Equal(r.Target) {
+		t.Errorf("got %+v", tokens)
+	}
+	r.Check = true
+	if checked, err := s.Connect(t.Context(), "dscape", r); err != nil || checked.Again != 3 {
+		t.Errorf("got %+v, %v", checked, err)
+	}
+	// Another app of the repository has a webhook of its own.
+	r.Target.App, r.Check = "production", false
+	if other, err := s.Connect(t.Context(), "dscape", r); err != nil || !other.Created || other.URL == got.URL {
+		t.Errorf("got %+v, %v", other, err)
+	}
+	f.tests = errors.ErrUnsupported
+	if untested, err := s.Connect(t.Context(), "dscape", r); err != nil || untested.Tested {
+		t.Errorf("got %+v, %v", untested, err)
+	}
+}
+
+func TestConnectFails(t *testing.T) {
+	t.Parallel()
+	s, f, accounts := setup(t)
+	r := connect.Request{Kind: "github", Repository: "dscape/hello", Base: "https://hooks.example.com"}
+	wants := func(why string, r connect.Request, code core.Code, text string) {
+		t.Helper()
+		if _, err := s.Connect(t.Context(), "dscape", r); core.CodeOf(err) != code || !strings.Contains(core.AsError(err).Reason, text) {
+			t.Errorf("%s: got %v, want %s with %q", why, err, code, text)
+		}
+	}
+	wants("not paired", r, core.CodeNotPaired, "github.com")
+	pair(t, accounts)
+	other := r
+	other.Kind = "gitlab"
+	wants("another kind", other, core.CodeAuthForgeUnknown, "gitlab")
+	for _, name := range []string{"", "hello", "../hello", "dscape/", "/hello"} {
+		other = r
+		other.Repository = name
+		wants("repository "+name, other, core.CodeConnectParams, "OWNER/NAME")
+	}
+	other = r
+	other.Check = true
+	wants("check before it is connected", other, core.CodeConnectFailed, "connect it first")
+	f.fails = core.ErrForbidden
+	wants("forbidden", r, core.CodeConnectFailed, "may not manage its webhooks")
+	f.fails = core.ErrUnauthorized
+	wants("refused", r, core.CodeConnectFailed, "pair your account again")
+}

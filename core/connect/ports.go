@@ -1,0 +1,42 @@
+package connect
+
+import (
+	"context"
+
+	"github.com/nodejitsu/webhooks/core"
+)
+
+// Accounts has the third-party tokens of users. Implementations may be called
+// concurrently.
+type Accounts interface {
+	// Tokens returns the third-party tokens of user, or core.ErrNotFound if there is no
+	// such user. The slice is not to be changed. Unless fresh is set, they may be a few
+	// seconds old.
+	Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error)
+	// SetToken keeps t for user, in the place of the one with the same ID.
+	SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error
+}
+
+// Forge makes the webhooks of repositories. Its methods fail as those of deploy.Forge
+// do, and with errors.ErrUnsupported if the forge has no such thing. Implementations
+// may be called concurrently.
+type Forge interface {
+	// FindHook returns the id of the webhook of r with that URL, "" if there is none.
+	FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (id string, err error)
+	// SetHook changes the webhook with that id, or makes one if it is "", and returns its
+	// id and the events that it sends.
+	SetHook(ctx context.Context, r core.Repository, id string, h Hook, token core.Secret) (newID string, events []string, err error)
+	// TestHook has a test sent that deploys nothing, and returns the status code that it
+	// was answered with, 0 if there was no answer.
+	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)
+	// Redeliver has the deliveries sent again that failed and that were not repeated with
+	// success since, and returns how many.
+	Redeliver(ctx context.Context, r core.Repository, id string, token core.Secret) (count int, err error)
+}
+
+// Hook is a webhook to be made.
+type Hook struct {
+	URL    string
+	Secret core.Secret // signs its deliveries
+	Checks bool        // it sends events about checks, besides pushes
+}

@@ -1,0 +1,93 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/nodejitsu/webhooks/tools/forgesim"
+	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
+)
+
+// asUserOf are the flags of commands that call the API of s.
+func asUserOf(s *server) []string {
+	return []string{"--url", s.api, "--user", user, "--password-file", "-"}
+}
+
+// A webhook is made with the paired account, changed if it is made again, tested, and
+// used; what was not delivered is delivered again.
+func TestConnectGitHub(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--gate-interval", "1h")...)
+	repo := h.repository("connected")
+	slug := user + "/connected"
+	s.send(request{path: "/1/connect/github?repository=" + slug, method: http.MethodPost}).wants(t, "not paired", "", "connect:account:not_paired")
+	s.send(request{path: "/1/connect/github?repository=nothing", method: http.MethodPost}).wants(t, "no repository", "", "connect:params:invalid")
+	s.pair(h)
+	s.send(request{path: "/1/connect/github?check=true&repository=" + slug, method: http.MethodPost}).wants(t, "not connected", "", "connect:forge:failed")
+
+	first := s.run(password+"\n", append([]string{"connect", "github", slug, "--app", "connected"}, asUserOf(s)...)...)
+	if !strings.HasPrefix(first, "made the webhook "+s.api+"/1/deploy?user="+user+"&hook=") || !strings.Contains(first, "test succeeded") {
+		t.Errorf("got %s", first)
+	}
+	repo.commit("first", map[string]string{"package.json": packageJSON("connected"), "index.js": node("first")})
+	s.outcome(repo.push(t), "ok")
+
+	again := s.run(password+"\n", append([]string{"connect", "github", slug, "--app", "connected", "--gate", ciYML}, asUserOf(s)...)...)
+	if !strings.HasPrefix(again, "changed the webhook ") || !strings.Contains(again, "workflow_run") {
+		t.Errorf("got %s", again)
+	}
+	commit := repo.commit("second", map[string]string{"index.js": node("second")})
+	id := repo.push(t)
+	s.until(id, "the hold", func(change map[string]any) bool { return change["status"] == "held" })
+	repo.run(t, sim.Run{SHA: commit, Conclusion: "success"})
+	s.outcome(id, "ok")
+
+	// A push that came while the server was down is found.
+	s.stop()
+	commit = repo.commit("third", map[string]string{"index.js": node("third")})
+	if sent, err := h.Pushed(t.Context(), user, "connected"); err != nil || len(sent) != 1 || sent[0].Err == nil {
+		t.Fatalf("got %+v, %v", sent, err)
+	}
+	if _, _, err := h.SetRun(t.Context(), user, "connected", sim.Run{SHA: commit, Conclusion: "success"}); err != nil {
+		t.Fatal(err)
+	}
+	port := s.api[strings.LastIndexByte(s.api, ':')+1:]
+	s.flags = append(s.flags, "--listen", "127.0.0.1:"+port)
+	s.start()
+	checked := s.run(password+"\n", append([]string{"connect", "github", slug, "--app", "connected", "--check"}, asUserOf(s)...)...)
+	if !strings.HasPrefix(checked, "3 deliveries were sent again") { // push, workflow_run, check_suite
+		t.Errorf("got %s", checked)
+	}
+	eventually(t, "the third version serves", func() bool { return s.app("connected.localhost").body == "third" }, s.stderr)
+	if strings.Contains(first+again+checked+s.stderr(), "ghp_of_the_test") {
+		t.Error("the token is shown")
+	}
+}
+
+func TestConnectOtherForges(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []forgesim.Kind{forgesim.GitLab, forgesim.Gitea, forgesim.Gogs, forgesim.Bitbucket} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			f := newOtherForge(t, kind)
+			s := serve(t, "--forges", string(kind)+"="+f.URL(), "--wait", "0s")
+			body := `{"credentials":"ada:me@example.com:canary-` + string(kind) + `"}`
+			if got := s.send(request{path: "/1/auth/" + f.auth, body: body}); got.status != http.StatusOK {
+				t.Fatalf("got %d %s", got.status, got.body)
+			}
+			for _, did := range []string{"made", "changed"} {
+				got := s.run(password+"\n", append([]string{"connect", f.auth, f.owner + "/" + f.name}, asUserOf(s)...)...)
+				if !strings.HasPrefix(got, did+" the webhook ") {
+					t.Errorf("got %s, want that it is %s", got, did)
+				}
+			}
+			_, id := f.push(t, "connected")
+			s.outcome(id, "ok")
+			if app := s.app(f.name + ".localhost"); app.body != "connected" {
+				t.Errorf("the app answers %d %s", app.status, app.body)
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/httpapi/client"
+)
+
+func newConnect(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "connect KIND OWNER/REPO",
+		Short: "Make the webhook of a repository, or check it",
+		Long: `Makes the webhook of a repository on GitHub or another forge, with a secret of its
+own, or mends the one that it made before. KIND is github, gitlab, gitea or
+bitbucket. The server does that with the access token of the account that you
+paired; the token must be allowed to manage webhooks.
+
+With --check nothing is changed: the deliveries that failed are delivered again,
+which GitHub does not do by itself.`,
+		Example: `  webhooks connect github dscape/hello
+  webhooks connect github dscape/hello --branch staging --app hello-staging --gate checks
+  webhooks connect github dscape/hello --check`,
+		Args: exactly(2),
+	}
+	target := targetFlags(cmd)
+	host := cmd.Flags().String("forge", "", "host of the forge; default: the public one of its kind")
+	check := cmd.Flags().Bool("check", false, "have delivered again what failed, and change nothing")
+	out := outputFlag(cmd)
+	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
+		o := client.ConnectOptions{Host: *host, Repository: args[1], Check: *check}
+		wanted, err := target()
+		if err != nil {
+			return err
+		}
+		if wanted != nil {
+			o.Target = *wanted
+		}
+		c, err := s.api.Connect(ctx, args[0], o)
+		switch {
+		case err != nil:
+			return err
+		case out.json():
+			return s.json(c)
+		case *check:
+			return s.printf("%d deliveries were sent again\n", c.Again)
+		}
+		return s.printf("%s\n", connected(c, o.Target))
+	})
+}
+
+// connected says what became of a webhook.
+func connected(c client.Connection, target core.Target) string {
+	did := "changed"
+	if c.Created {
+		did = "made"
+	}
+	text := fmt.Sprintf("%s the webhook %s\nit sends %s, with the secret %q, for %s", did, c.URL, strings.Join(c.Events, ", "), c.Secret, target)
+	switch {
+	case !c.Tested:
+		return text + "\nthe forge sends no test that deploys nothing; push something"
+	case c.Status == 0:
+		return text + "\nthe forge got no answer to its test: can it reach this address?"
+	case c.Status != http.StatusOK:
+		return text + fmt.Sprintf("\nthe forge's test was answered with %d", c.Status)
+	}
+	return text + "\nthe forge's test succeeded"
+}
