@@ -43,7 +43,7 @@ func (d *Dashboard) entry(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if p.Provider == core.ProviderPlatform {
-		p.Delivery = "" // it is no delivery that could be made again
+		p.Delivery = "" // nothing was delivered
 	}
 	p.Answer, _ = indented(line.AppendTo(nil, d.base(r), core.DocNever))
 	title := subject(p.Commit)

@@ -203,7 +203,7 @@ func (r row) At() time.Time { return r.CreatedAt }
 
 // Took is how long it took until its outcome.
 func (r row) Took() string {
-	if r.Status == core.StatusOK || r.Status == core.StatusError {
+	if deploys(r.Entry) && (r.Status == core.StatusOK || r.Status == core.StatusError) {
 		return took(r.Entry)
 	}
 	return ""
