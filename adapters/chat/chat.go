@@ -24,6 +24,9 @@ import (
 // differs from that of the app's deployment before.
 const OnChange = "change"
 
+// ErrPrivate is wrapped by errors for addresses that are not public.
+var ErrPrivate = guard.ErrRefused //nolint:gochecknoglobals // a constant
+
 // Options configure a [Chat]. Tokens and Former are required.
 type Options struct {
 	// Tokens returns a user's third-party tokens. Those with the provider

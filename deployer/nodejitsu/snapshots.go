@@ -20,6 +20,7 @@ type Snapshot struct {
 	Filename string `json:"filename"`
 	Active   bool   `json:"active"`  // the next start runs it
 	Running  bool   `json:"running"` // it runs
+	Served   bool   `json:"served"`  // it has replaced what ran before it, at some time; only the embedded platform sends it
 }
 
 // Trailers of the response to an upload.

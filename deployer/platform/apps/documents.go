@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +105,7 @@ type snapshot struct {
 	CTime       time.Time `json:"ctime"`
 	Node        string    `json:"node"`
 	NodeVersion string    `json:"node_version"`
+	Served      bool      `json:"served,omitempty"` // it has replaced what ran before it
 
 	// How it is run; see builds.Result.
 	Dir       string            `json:"dir,omitempty"` // of the app, below the built folder
@@ -120,6 +122,16 @@ type snapshot struct {
 	Cron      []project.CronJob `json:"cron,omitempty"`
 
 	Package packageFields `json:"package,omitzero"`
+}
+
+// served notes that a snapshot has replaced what ran before it.
+func (d *document) served(id string) {
+	d.Snapshots = slices.Clone(d.Snapshots)
+	for i := range d.Snapshots {
+		if d.Snapshots[i].ID == id {
+			d.Snapshots[i].Served = true
+		}
+	}
 }
 
 func (d document) snapshot(id string) (s snapshot, ok bool) {

@@ -91,6 +91,7 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 		}
 		next.Running = prepared.Running // as it was launched
 		*d = next
+		d.served(c.snapshot.ID)
 		d.pass(former)
 		return nil
 	})

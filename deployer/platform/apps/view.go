@@ -53,6 +53,7 @@ type Snapshot struct {
 	NodeVersion string    `json:"node"`
 	Active      bool      `json:"active"`
 	Running     bool      `json:"running"`
+	Served      bool      `json:"served"` // it has replaced what ran before it, at some time
 }
 
 // viewSnapshots returns an app's snapshots, the oldest first.
@@ -61,7 +62,7 @@ func (d document) viewSnapshots(now status) []Snapshot {
 	for _, s := range d.Snapshots {
 		all = append(all, Snapshot{
 			ID: s.ID, CTime: s.CTime, MD5: s.MD5, Filename: s.ID + ".tgz", Size: s.Size,
-			NodeVersion: s.NodeVersion, Active: s.ID == d.Active, Running: s.ID == now.snapshot,
+			NodeVersion: s.NodeVersion, Active: s.ID == d.Active, Running: s.ID == now.snapshot, Served: s.Served,
 		})
 	}
 	return all

@@ -146,7 +146,9 @@ func newAdminRestore(streams IO) *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Unpack a backup into an empty data folder",
 		Long: `Unpacks the archive of ` + "`webhooks admin backup`" + ` into a data folder that does not
-exist or is empty. Start the server with it afterwards. Run it as the user of the
+exist or is empty. Start the server with it afterwards, but not while the server
+that was backed up runs on the same machine: the apps of both would have the same
+users, and each server ends what it does not know. Run it as the user of the
 server: root also restores the owners of the apps' files. - reads from stdin.`,
 		Example: `  webhooks admin restore /backup/2026-11-28.tar.gz --data /var/lib/webhooks`,
 		Args:    exactly(1),

@@ -317,6 +317,9 @@ func (s *session) show(app nodejitsu.App, asJSON bool) error {
 		if snapshot.Running {
 			about += ", running"
 		}
+		if !snapshot.Served {
+			about += ", has never served"
+		}
 		rows = append(rows, []string{"snapshot", about})
 	}
 	return s.table(rows)

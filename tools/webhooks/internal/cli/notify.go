@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -152,13 +153,17 @@ func newNotifyTest(streams IO) *cobra.Command {
 		Example: "  webhooks notify test dscape team",
 		Args:    exactly(2),
 	}
-	return onPlatformWith(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, cfg config.Config, args []string) error {
+	return onPlatformWith(cmd, streams, []string{"private-hosts"}, func(ctx context.Context, c *nodejitsu.Client, cfg config.Config, args []string) error {
 		service, err := theService(ctx, c, args[0], args[1])
 		if err != nil {
 			return err
 		}
 		sender := chat.New(chat.Options{PrivateHosts: cfg.PrivateHosts})
-		if err := sender.Send(ctx, service.Token, "A test message of webhooks for "+args[0], rand.Text()); err != nil {
+		err = sender.Send(ctx, service.Token, "A test message of webhooks for "+args[0], rand.Text())
+		if errors.Is(err, chat.ErrPrivate) {
+			return fmt.Errorf("%w; set --private-hosts, as for the server, if that is meant", err)
+		}
+		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(streams.Stdout, "sent to %s\n", args[1])

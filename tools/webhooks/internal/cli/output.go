@@ -14,7 +14,7 @@ type output string
 // outputFlag adds --output.
 func outputFlag(cmd *cobra.Command) *output {
 	o := output("text")
-	cmd.Flags().Var(&o, "output", "text, or json for programs")
+	cmd.Flags().Var(&o, "output", "`text|json`; json is for programs")
 	return &o
 }
 

@@ -18,15 +18,15 @@ import (
 // onPlatform makes cmd call the platform of a running server with its key: the
 // platform of the settings, or the embedded one of the data folder.
 func onPlatform(cmd *cobra.Command, streams IO, do func(ctx context.Context, c *nodejitsu.Client, args []string) error) *cobra.Command {
-	return onPlatformWith(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, _ config.Config, args []string) error {
+	return onPlatformWith(cmd, streams, nil, func(ctx context.Context, c *nodejitsu.Client, _ config.Config, args []string) error {
 		return do(ctx, c, args)
 	})
 }
 
-// onPlatformWith is onPlatform for a command that needs the settings of the server.
-func onPlatformWith(cmd *cobra.Command, streams IO, do func(ctx context.Context, c *nodejitsu.Client, cfg config.Config, args []string) error) *cobra.Command {
+// onPlatformWith is onPlatform for a command that needs other settings of the server.
+func onPlatformWith(cmd *cobra.Command, streams IO, others []string, do func(ctx context.Context, c *nodejitsu.Client, cfg config.Config, args []string) error) *cobra.Command {
 	settings := config.Declare(cmd.Flags())
-	settings.Show("data", "platform-url", "platform-key-file")
+	settings.Show(append(others, "data", "platform-url", "platform-key-file")...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := load(settings, streams)
 		if err != nil {
@@ -54,7 +54,7 @@ func platformClient(cfg config.Config) (*nodejitsu.Client, error) {
 	if url == "" {
 		text, err := os.ReadFile(cfg.PlatformURLFile())
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("no server is running on the data folder %s: start one by `webhooks serve`, or set --data to its folder", cfg.Data)
+			return nil, fmt.Errorf("no server is running on the data folder %s: start one by `webhooks serve`, or set --data (WEBHOOKS_DATA) to its folder", cfg.Data)
 		}
 		if err != nil {
 			return nil, err

@@ -98,10 +98,10 @@ func onAPI(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx cont
 
 // calls makes cmd call the service.
 func (r *remote) calls(cmd *cobra.Command, streams IO, limit time.Duration, do func(context.Context, caller, core.Secret, []string) error) *cobra.Command {
-	cmd.Flags().StringVar(&r.user, "user", "", "your user name; default: WEBHOOKS_USER, or that of `webhooks login`")
-	cmd.Flags().StringVar(&r.url, r.flag, "", fmt.Sprintf("URL of the %s; default: WEBHOOKS_%s, that of `webhooks login`, or %s", r.what, r.variable, r.configured(defaults())))
+	cmd.Flags().StringVar(&r.user, "user", "", "your user name; default: WEBHOOKS_USER, or that of \"webhooks login\"")
+	cmd.Flags().StringVar(&r.url, r.flag, "", fmt.Sprintf("`URL` of the %s; default: WEBHOOKS_%s, that of \"webhooks login\", or %s", r.what, r.variable, r.configured(defaults())))
 	cmd.Flags().StringVar(&r.passwordFile, "password-file", "",
-		"file with the password or an API token, - for stdin; default: WEBHOOKS_PASSWORD, the token of `webhooks login`, or a prompt")
+		"`file` with the password or an API token, - for stdin; default: WEBHOOKS_PASSWORD, the token of \"webhooks login\", or a prompt")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, release := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer release()

@@ -80,7 +80,7 @@ func (b *bench) call(stdin string, args ...string) (code int, stdout, stderr str
 	b.t.Helper()
 	var out, errs bytes.Buffer
 	code = cli.Run(b.t.Context(), cli.IO{
-		Args: append(args, "--to", b.URL()), Environ: environ(), Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
+		Args: args, Environ: append(environ(), "WEBHOOKS_TO="+b.URL()), Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
 	}, "v1.2.3")
 	for _, text := range []string{out.String(), errs.String()} {
 		if strings.Contains(text, password) {

@@ -81,7 +81,7 @@ func (s *session) undoRollback(ctx context.Context, app, from, to string, err er
 }
 
 // rollbackTarget returns the active snapshot and the one to go back to: the
-// wanted one, or the one before the active one.
+// wanted one, or the last one before the active one that has served.
 func rollbackTarget(all []nodejitsu.Snapshot, wanted string) (from, to string, err error) {
 	active := slices.IndexFunc(all, func(s nodejitsu.Snapshot) bool { return s.Active })
 	if active < 0 {
@@ -100,10 +100,13 @@ func rollbackTarget(all []nodejitsu.Snapshot, wanted string) (from, to string, e
 		return from, wanted, nil
 	case active < 0:
 		return "", "", errors.New("no snapshot is active: name the snapshot to start")
-	case active == 0:
-		return "", "", fmt.Errorf("no snapshot before %s", from)
 	}
-	return from, all[active-1].ID, nil
+	for i := active - 1; i >= 0; i-- {
+		if all[i].Served {
+			return from, all[i].ID, nil
+		}
+	}
+	return "", "", fmt.Errorf("no snapshot before %s has served; name one to try it", from)
 }
 
 // ordered returns snapshots in the order of their creation.

@@ -31,6 +31,16 @@ func TestRollback(t *testing.T) {
 		if text == "two" { // which will not start again
 			fill(t, dir, map[string]string{"server.js": hello(text)["server.js"] + `if (process.env.BROKEN) { console.log('\x1b[1mnot today'); process.exit(1) }`})
 		}
+		if text == "three" { // a version that never serves, which no rollback goes to by itself
+			fill(t, dir, map[string]string{"server.js": "process.exit(1)"})
+			if code, _, _ := b.call("", "deploy", dir); code != 1 {
+				t.Errorf("a version that exits: got code %d", code)
+			}
+			if stdout, _ := b.must("apps", "view", "hello"); strings.Count(stdout, "has never served") != 1 {
+				t.Errorf("got %s", stdout)
+			}
+			fill(t, dir, hello(text))
+		}
 		b.must("deploy", dir)
 		app, err := b.client.App(t.Context(), "dscape", "hello")
 		if err != nil {
@@ -50,7 +60,7 @@ func TestRollback(t *testing.T) {
 	}
 	turned(ids[2], ids[1], "two")
 	turned(ids[1], ids[0], "one")
-	fails("no snapshot before "+ids[0], "hello")
+	fails("no snapshot before "+ids[0]+" has served", "hello")
 	fails(`no snapshot "9.9.9"; see`, "hello", "9.9.9")
 	turned(ids[0], ids[2], "three", ids[2])
 

@@ -16,11 +16,12 @@ runs, in a process of its own without a port. Its output is printed as it comes,
 its exit code is the one of webhooks. Ctrl-C ends it.
 
 A single argument is a command of the shell. Several are a program with its
-arguments; put -- before them if one begins with a dash.`,
-		Example: `  webhooks run hello 'ls -l $DATA_DIR' --user dscape
-  webhooks run hello --user dscape -- npx prisma migrate status`,
+arguments. Flags of webhooks come before APP.`,
+		Example: `  webhooks run --user dscape hello 'ls -l $DATA_DIR'
+  webhooks run hello npx prisma migrate status --schema db/schema.prisma`,
 		Args: atLeast(2),
 	}
+	cmd.Flags().SetInterspersed(false) // what follows APP belongs to the command
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
 		if err := checkName("app", args[0]); err != nil {
 			return err

@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 	}
 	var out bytes.Buffer
 	code := cli.Run(t.Context(), cli.IO{
-		Args: []string{"run", "hello", "--to", b.URL(), "--", "node", "-p", "1 + 1"}, Environ: environ(), Stdout: &out, Stderr: &out,
+		Args: []string{"run", "--to", b.URL(), "hello", "node", "-p", "1 + 1"}, Environ: environ(), Stdout: &out, Stderr: &out,
 	}, "")
 	if code != 0 || out.String() != "2\n" {
 		t.Errorf("got code %d and %q", code, out.String())
