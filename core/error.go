@@ -55,6 +55,7 @@ func Explain(code Code, cause error) *Error {
 	if len(text) > maxCause {
 		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
 	}
+	text = strings.ReplaceAll(text, `"`, "'") // people read it in JSON, where a quote has a backslash
 	what, todo, _ := strings.Cut(Reason(code), "; ")
 	if remedy := Remedy(code); remedy != "" {
 		what, todo = Reason(code), remedy

@@ -60,7 +60,7 @@ func TestFailuresHaveTheirCodes(t *testing.T) {
 		"no package.json": {func(w *world) { w.forge.Commit(w.repo, commit1, nil) }, core.CodeNoPackageJSON, "not found"},
 		"bad package.json": {func(w *world) {
 			w.forge.Commit(w.repo, commit1, map[string]string{"package.json": `{"name":"../x"}`})
-		}, core.CodeBadPackageJSON, `invalid app name "../x"`},
+		}, core.CodeBadPackageJSON, `invalid app name '../x'`},
 		"travis.yml": {func(w *world) { w.forge.Fail("File", core.ErrForbidden) }, core.CodeGateFailed, "not allowed"},
 		"tarball":    {func(w *world) { w.forge.Fail("Archive", core.ErrNotFound) }, core.CodeDownloadTarball, "not found"},
 		"create":     {func(w *world) { w.platform.Fail("Create", broken) }, core.CodeStartApp, "broken for good"},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -334,10 +335,14 @@ func (e *sourceError) Unwrap() error { return e.error }
 // refuse returns the error of an archive that is refused for a member.
 func refuse(name string, why error) error {
 	name = clip(name)
-	e := core.NewError(core.CodeTarUnsafe, fmt.Sprintf("%s %q: %v; rename or remove it", refusal, name, why), nil)
+	e := core.NewError(core.CodeTarUnsafe, fmt.Sprintf("%s %s: %v; rename or remove it", refusal, quoted(name), why), nil)
 	e.Detail = fmt.Sprintf("%q: %v", name, why)
 	return e
 }
+
+// quoted returns a name as it is safe to show. Reasons are read in JSON, in which a
+// double quote has a backslash.
+func quoted(name string) string { return "'" + strings.Trim(strconv.Quote(name), `"`) + "'" }
 
 // refusal begins the reasons, as those of the catalogue.
 const refusal = "There was a system failure when extracting the tar:"

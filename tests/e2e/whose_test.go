@@ -95,8 +95,11 @@ func TestByHand(t *testing.T) {
 	s.send(request{method: "POST", path: "/1/status/" + user + "/changes/" + restart.ID + "/redeliver"}).failure(t, 409, "deploy:redeliver:no_payload")
 
 	// A version that crashes soon is rolled back; that is on the feed, too.
-	commit = repo.commit("crashes", map[string]string{"index.js": node("third") + "\nsetTimeout(() => process.exit(3), 500);"})
+	commit = repo.commit("crashes", map[string]string{
+		"index.js": "require('node:http').createServer((q, r) => { r.end('third', () => process.exit(3)); }).listen(process.env.PORT);",
+	})
 	s.send(repo.delivery(t, commit, "c", nil)).change(t, 200, "ok")
+	s.app("byhand.localhost") // at which it exits
 	crash := s.awaitEvent("crash")
 	if crash.Status != core.StatusError || crash.Error.Code != core.CodeAppCrashed || crash.Commit.ID != commit || !strings.Contains(crash.Reason, "runs again") {
 		t.Errorf("got %+v", crash)
