@@ -51,20 +51,27 @@ func Explain(code Code, cause error) *Error {
 	if inner, ok := errors.AsType[*Error](cause); ok {
 		text, e.Detail, e.RetryAfter = inner.Reason, inner.Detail, inner.RetryAfter
 	}
-	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
-	if len(text) > maxCause {
-		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
-	}
-	text = strings.ReplaceAll(text, `"`, "'") // people read it in JSON, where a quote has a backslash
+	text = OneLine(text)
 	what, todo, _ := strings.Cut(Reason(code), "; ")
 	if remedy := Remedy(code); remedy != "" {
 		what, todo = Reason(code), remedy
 	}
-	e.Reason = what + ": " + strings.TrimRight(text, ".;: ")
+	e.Reason = what + ": " + text
 	if todo != "" {
 		e.Reason += ". " + strings.ToUpper(todo[:1]) + todo[1:]
 	}
 	return e
+}
+
+// OneLine returns the first line of a cause as a part of a sentence: clipped, and
+// without the dot at its end. People read it in JSON, where a double quote has a
+// backslash, so it has single ones.
+func OneLine(text string) string {
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	if len(text) > maxCause {
+		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
+	}
+	return strings.TrimRight(strings.ReplaceAll(text, `"`, "'"), ".;: ")
 }
 
 // Error returns code, reason and cause.

@@ -97,7 +97,9 @@ func (a *attempt) do(ctx context.Context, s step) result {
 	detail, r := s.do(call)
 	if r.next == failed || r.next == deferred {
 		e := core.AsError(r.err)
-		detail = strings.TrimSpace(e.Reason + "\n" + errorDetail(e))
+		if detail = e.Reason; !strings.Contains(e.Reason, core.OneLine(errorDetail(e))) {
+			detail += "\n" + errorDetail(e)
+		}
 	}
 	a.end(r.state(), detail)
 	return r
@@ -106,14 +108,14 @@ func (a *attempt) do(ctx context.Context, s step) result {
 // retryOrFail decides whether a failure is worth another attempt. A failure that
 // says when to try again, as a rate limit does, costs none of the attempts.
 func (a *attempt) retryOrFail(err error) result {
-	after, again := core.Retryable(err)
+	after, temporary := core.Retryable(err)
 	e, now := a.get(), a.Now()
 	switch {
-	case !again:
+	case !temporary:
 		return failure(err)
 	case after > 0 && now.Add(after).Sub(e.CreatedAt) < a.GiveUp:
 		at := now.Add(after)
-		return result{next: requeue, place: Place{At: at}, reason: "Asked to wait; tried again at " + at.Format(time.RFC3339)}
+		return result{next: requeue, place: Place{At: at}, reason: again(at, "Asked to wait", err)}
 	case e.Failures >= len(a.RetryDelays):
 		return failure(err)
 	}
@@ -121,7 +123,17 @@ func (a *attempt) retryOrFail(err error) result {
 	delay += time.Duration((a.Jitter() - 0.5) * 0.4 * float64(delay)) // ± 20 %
 	a.set(func(e *core.Entry) { e.Failures++ })
 	at := now.Add(delay)
-	return result{next: requeue, place: Place{At: at}, reason: "A step failed for now; tried again at " + at.Format(time.RFC3339)}
+	return result{next: requeue, place: Place{At: at}, reason: again(at, "A step failed for now", err)}
+}
+
+// again says that a step is tried again, and why.
+func again(at time.Time, what string, err error) string {
+	e := core.AsError(err)
+	cause := e.Reason
+	if e.Cause != nil {
+		cause = e.Cause.Error()
+	}
+	return what + "; tried again at " + at.Format(time.RFC3339) + ": " + core.OneLine(cause)
 }
 
 // conclude saves how the attempt ended.

@@ -104,7 +104,7 @@ func appCalls() []call {
 			"Snapshots", func(ctx context.Context, c *nodejitsu.Client) (any, error) { return c.Snapshots(ctx, "maciej", "a") },
 			"GET /apps/maciej/a/snapshots ",
 			`{"snapshots":[{"id":"1.0.0-9f","ctime":"2013-05-06T07:08:09.010Z","md5":"d41d","filename":"1.0.0-9f.tgz","active":true,"running":false}]}`,
-			"[{ID:1.0.0-9f CTime:2013-05-06 07:08:09.01 +0000 UTC MD5:d41d Filename:1.0.0-9f.tgz Active:true Running:false}]",
+			"[{ID:1.0.0-9f CTime:2013-05-06 07:08:09.01 +0000 UTC MD5:d41d Filename:1.0.0-9f.tgz Active:true Running:false Served:false}]",
 		},
 		{
 			"Snapshot", func(ctx context.Context, c *nodejitsu.Client) (any, error) {

@@ -18,9 +18,9 @@ type Snapshot struct {
 	CTime    Time   `json:"ctime"`
 	MD5      string `json:"md5"` // of the tgz, in hex
 	Filename string `json:"filename"`
-	Active   bool   `json:"active"`  // the next start runs it
-	Running  bool   `json:"running"` // it runs
-	Served   bool   `json:"served"`  // it has replaced what ran before it, at some time; only the embedded platform sends it
+	Active   bool   `json:"active"`           // the next start runs it
+	Running  bool   `json:"running"`          // it runs
+	Served   bool   `json:"served,omitempty"` // it has replaced what ran before it, at some time; only the embedded platform sends it
 }
 
 // Trailers of the response to an upload.

@@ -3,7 +3,9 @@ package builds
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -131,26 +133,37 @@ func (b *Builder) configure(ctx context.Context, home string, as *syscall.Creden
 	}
 	defer root.Close() //nolint:errcheck // the files are closed separately
 	for name, text := range map[string]string{".npmrc": s.npmrc, ".yarnrc.yml": s.yarnrc} {
-		if err := root.RemoveAll(name); err != nil {
-			return err
-		}
 		if text == "" {
-			continue
-		}
-		file, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = file.WriteString(text)
-		if err == nil && as != nil {
-			err = file.Chown(int(as.Uid), int(as.Gid))
-		}
-		if closeErr := file.Close(); err == nil {
-			err = closeErr
+			err = root.RemoveAll(name)
+		} else {
+			err = replaceIn(root, name, text, as)
 		}
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// replaceIn writes a file that has either its old or its new content at any time,
+// as another build may have the same home.
+func replaceIn(root *os.Root, name, text string, as *syscall.Credential) (err error) {
+	next := name + "." + rand.Text()
+	file, err := root.OpenFile(next, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if err == nil && as != nil {
+		err = file.Chown(int(as.Uid), int(as.Gid))
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		if err = root.Rename(next, name); err != nil { // a folder may have been put there
+			err = errors.Join(root.RemoveAll(name), root.Rename(next, name))
+		}
+	}
+	if err != nil {
+		return errors.Join(err, root.RemoveAll(next))
 	}
 	return nil
 }
