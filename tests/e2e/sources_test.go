@@ -76,7 +76,7 @@ func TestRefs(t *testing.T) {
 	s := serve(t, h.flags()...)
 	repo := h.repository("refs")
 	all := sim.HookOptions{ContentType: "form", Events: []string{"*"}}
-	for _, to := range []string{s.deployURL(), s.deployURL() + "?branch=feature"} {
+	for _, to := range []string{s.deployURL(), s.deployURL() + "?branch=feature&app=refs"} { // the app is the other branch's
 		if ping, err := h.Hook(t.Context(), user, "refs", to, all); err != nil || ping.Status != 200 {
 			t.Fatalf("the ping: %d %s, %v", ping.Status, ping.Body, err)
 		}

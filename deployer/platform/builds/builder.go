@@ -93,7 +93,9 @@ func (b *Builder) Build(ctx context.Context, s Snapshot, out io.Writer) (Result,
 		return result, nil
 	}
 	if errors.Is(context.Cause(ctx), errTimeout) {
-		err = core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build took longer than %v and was ended", b.o.Timeout), err)
+		// Not wrapped: a step that was ended may have failed with a temporary error.
+		ended := errors.New(err.Error())
+		err = core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build took longer than %v and was ended", b.o.Timeout), ended)
 	}
 	if removeErr := os.RemoveAll(s.Dir); removeErr != nil {
 		b.o.Logger.Error("failed build not removed", "dir", s.Dir, "error", removeErr)
