@@ -67,6 +67,8 @@ type Builder struct {
 
 	published map[string]published // by package; guarded by fetching
 
+	making sync.Mutex // of a home: between its creation and its owner it looks like another user's
+
 	settingsOnce sync.Mutex
 	settings     *settings // nil: not read yet
 }

@@ -139,22 +139,29 @@ func (b *Builder) home(ctx context.Context, c command) (string, error) {
 		}
 		home = filepath.Join(homes, name)
 	}
+	if err := b.makeHome(home, c.as); err != nil {
+		return "", err
+	}
+	return home, b.configure(ctx, home, c.as)
+}
+
+// makeHome makes a folder a user's home.
+func (b *Builder) makeHome(home string, as *syscall.Credential) error {
+	b.making.Lock()
+	defer b.making.Unlock()
 	info, err := os.Lstat(home)
-	if err == nil && c.as != nil {
-		if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != c.as.Uid {
+	if err == nil && as != nil {
+		if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != as.Uid {
 			err = os.RemoveAll(home)
 		}
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
+		return err
 	}
 	if err := os.Mkdir(home, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
+		return err
 	}
-	if err := own(home, c.as); err != nil {
-		return "", err
-	}
-	return home, b.configure(ctx, home, c.as)
+	return own(home, as)
 }
 
 func (b *Builder) temps() string { return filepath.Join(b.o.Cache, "tmp") }
