@@ -1,12 +1,12 @@
 #!/bin/sh
 # Installs the package $1 on the root file system below a temporary layer, runs the
-# service as its unit $3 says, upgrades to the package $2, and removes it. It runs in
+# service as its unit $3 says, upgrades to the package $2, and removes it. The layer is
+# mounted at the folder $4. It runs in
 # mount, network and process namespaces of its own, so nothing of it remains.
 set -eu
-first=$1 second=$2 unit=$3
+first=$1 second=$2 unit=$3 work=$4
 
 ip link set lo up
-work=$(mktemp -d)
 mount -t tmpfs tmpfs "$work"
 mkdir "$work/upper" "$work/work" "$work/root" "$work/service"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/work" "$work/root"

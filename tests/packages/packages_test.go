@@ -47,7 +47,7 @@ func TestInstallUpgradeRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", //nolint:gosec // our own script
-		"sh", "install.sh", only(t, dir, "webhooks_1.0.0_*.deb"), only(t, dir, "webhooks_2.0.0_*.deb"), unit)
+		"sh", "install.sh", only(t, dir, "webhooks_1.0.0_*.deb"), only(t, dir, "webhooks_2.0.0_*.deb"), unit, t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
