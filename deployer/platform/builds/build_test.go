@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -329,4 +330,32 @@ func TestUnreachableRegistryIsTemporary(t *testing.T) {
 	if _, again := core.Retryable(err); !again {
 		t.Errorf("got error %v, want a temporary error", err)
 	}
+}
+
+// A build that reaches its time limit is not tried again. A step that begins after it
+// returns the error of the context, which would be temporary by itself.
+func TestTimeLimitIsFinal(t *testing.T) {
+	t.Parallel()
+	const limit = time.Second
+	b := setup(t, builds.Options{Timeout: limit})
+	_, err := b.Build(t.Context(), builds.Snapshot{
+		Tgz: bytes.NewReader(app(t, `{"name":"a","dependencies":{"left":"1.0.0"}}`)), Dir: b.dir, Credential: b.as,
+	}, &passing{limit: limit})
+	if reason, ok := blamed(err); !ok || !strings.Contains(reason, "the build took longer than 1s") {
+		t.Errorf("got error %v, want the app's failure", err)
+	}
+}
+
+// passing lets the time limit of a build pass while it says which Node.js it uses.
+type passing struct {
+	limit time.Duration
+	once  sync.Once
+}
+
+// Write returns after the limit.
+func (p *passing) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte("Using Node.js")) {
+		p.once.Do(func() { <-time.After(p.limit) })
+	}
+	return len(text), nil
 }
