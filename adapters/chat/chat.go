@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -14,18 +12,14 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
-	"github.com/nodejitsu/webhooks/adapters/internal/retryafter"
+	"github.com/nodejitsu/webhooks/adapters/internal/post"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
-	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // OnChange is the scope of a token whose service is notified only if the outcome
 // differs from that of the app's deployment before.
 const OnChange = "change"
-
-// ErrPrivate is wrapped by errors for addresses that are not public.
-var ErrPrivate = guard.ErrRefused //nolint:gochecknoglobals // a constant
 
 // Options configure a [Chat]. Tokens and Former are required.
 type Options struct {
@@ -181,31 +175,16 @@ func (c *Chat) Send(ctx context.Context, address core.Secret, text, unique strin
 	for _, value := range m.header {
 		secrets = append(secrets, core.NewSecret(strings.TrimPrefix(value, "Bearer ")))
 	}
-	req, err := m.request(redact.With(ctx, secrets...))
+	req, err := m.request(ctx)
 	if err != nil {
 		return fmt.Errorf("chat: %w", err)
 	}
-	transport := c.guard(u).Transport()
-	defer transport.CloseIdleConnections()
-	client := http.Client{
-		Timeout: 15 * time.Second, Transport: &redact.Transport{Next: transport},
-		// A message with a token must not be sent elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	client := post.New(c.guard(u), time.Now)
+	defer client.Close()
+	if err := client.Do(req, secrets...); err != nil {
+		return fmt.Errorf("chat: %w", err)
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err // without the URL, which has the token
-		}
-		err = fmt.Errorf("chat: %w", err)
-		if errors.Is(err, guard.ErrRefused) {
-			return err
-		}
-		return core.Transient(err, 0)
-	}
-	defer resp.Body.Close() //nolint:errcheck // only read
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, 300))
-	return failure(resp, redact.New(secrets...).Text(string(said)))
+	return nil
 }
 
 // guard returns the guard for a URL that a user has chosen.
@@ -214,18 +193,4 @@ func (c *Chat) guard(u *url.URL) *guard.Guard {
 		return guard.ForURL(u, c.o.PrivateHosts)
 	}
 	return guard.New(nil)
-}
-
-// failure returns the error of an answer other than 2xx. 408, 429 and 5xx are
-// temporary.
-func failure(resp *http.Response, said string) error {
-	if resp.StatusCode/100 == 2 {
-		return nil
-	}
-	err := fmt.Errorf("chat: answered %d %s: %s", resp.StatusCode, http.StatusText(resp.StatusCode), strings.TrimSpace(said))
-	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode >= 500 {
-		after, _ := retryafter.Read(resp.Header, time.Now())
-		return core.Transient(err, after)
-	}
-	return err
 }

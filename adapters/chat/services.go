@@ -170,7 +170,6 @@ func (m message) request(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, errAddress
 	}
-	req.Header.Set("User-Agent", "nodejitsu-webhooks")
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
 	if !plain {
 		req.Header.Set("Content-Type", "application/json")

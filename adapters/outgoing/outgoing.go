@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,10 +17,9 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
-	"github.com/nodejitsu/webhooks/adapters/internal/retryafter"
+	"github.com/nodejitsu/webhooks/adapters/internal/post"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
-	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // Options configure a [Webhook]. URL is required.
@@ -40,7 +38,7 @@ type Webhook struct {
 	key   []byte      // of webhook-signature
 	path  core.Secret // of the URL, with its query: for many receivers it is the credential
 	guard *guard.Guard
-	http  http.Client
+	http  *post.Client
 }
 
 var _ deploy.Notifier = (*Webhook)(nil)
@@ -60,11 +58,7 @@ func New(o Options) (*Webhook, error) {
 		o.Now = time.Now
 	}
 	w := &Webhook{o: o, key: key, path: core.NewSecret(strings.TrimPrefix(u.RequestURI(), "/")), guard: guard.ForURL(u, o.PrivateHosts)}
-	w.http = http.Client{
-		Timeout: 15 * time.Second, Transport: &redact.Transport{Next: w.guard.Transport()},
-		// A delivery that is signed for one receiver must not be sent to another.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	w.http = post.New(w.guard, o.Now)
 	return w, nil
 }
 
@@ -93,14 +87,12 @@ func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
 	if err != nil {
 		return fmt.Errorf("outgoing: %w", err)
 	}
-	ctx = redact.With(ctx, w.path, w.o.Secret)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.o.URL, bytes.NewReader(body))
 	if err != nil {
 		return errors.New("outgoing: invalid webhook URL")
 	}
 	id, now := e.ID+"."+strconv.FormatInt(e.Revision, 10), strconv.FormatInt(w.o.Now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "nodejitsu-webhooks")
 	req.Header.Set("webhook-id", id)
 	req.Header.Set("webhook-timestamp", now)
 	if !w.o.Secret.IsZero() {
@@ -108,38 +100,14 @@ func (w *Webhook) Notify(ctx context.Context, e core.Entry) error {
 		signed := append([]byte(id+"."+now+"."), body...)
 		req.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(sign(w.key, signed)))
 	}
-	resp, err := w.http.Do(req)
-	if err != nil {
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err // without the URL, which may be a secret itself
-		}
-		err = fmt.Errorf("outgoing: %w", err)
-		if errors.Is(err, guard.ErrRefused) {
-			return err
-		}
-		return core.Transient(err, 0)
+	if err := w.http.Do(req, w.path, w.o.Secret); err != nil {
+		return fmt.Errorf("outgoing: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
-	return failure(resp, w.o.Now())
+	return nil
 }
 
 func sign(key, text []byte) []byte {
 	mac := hmac.New(sha256.New, key)
 	mac.Write(text)
 	return mac.Sum(nil)
-}
-
-// failure returns the error of an answer other than 2xx. 408, 429 and 5xx are
-// temporary.
-func failure(resp *http.Response, now time.Time) error {
-	err := fmt.Errorf("outgoing: answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
-	switch {
-	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
-		return nil
-	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode >= 500:
-		after, _ := retryafter.Read(resp.Header, now)
-		return core.Transient(err, after)
-	}
-	return err
 }

@@ -88,7 +88,7 @@ func refusePrivate(_, address string, _ syscall.RawConn) error {
 		return fmt.Errorf("invalid address %q: %w", address, ErrRefused)
 	}
 	if !public(to.Addr()) {
-		return fmt.Errorf("the address is not public; name the host to allow it: %w", ErrRefused)
+		return fmt.Errorf("the address is not public; if that is meant, add the host to --private-hosts: %w", ErrRefused)
 	}
 	return nil
 }
