@@ -44,7 +44,6 @@ const (
 	publicAPI  = "https://api.bitbucket.org/2.0/"
 	statusKey  = "webhooks/deploy"
 	statusName = "webhooks"
-	maxFile    = 1 << 20
 	// maxDescription is the longest description of a status, in characters.
 	maxDescription = 255
 	maxPages       = 10
@@ -130,12 +129,7 @@ func (c *Client) File(ctx context.Context, r core.Repository, commit, path strin
 	if err != nil {
 		return nil, err
 	}
-	call.Limit = maxFile
-	text, _, err := c.http.Read(ctx, call)
-	if err == nil && len(text) > maxFile {
-		return nil, fmt.Errorf("bitbucket: %s: the file is larger than 1 MiB", call.Doing)
-	}
-	return text, err
+	return c.http.File(ctx, call)
 }
 
 // Archive opens the tree of a commit, as [deploy.Forge] specifies. It is not part of

@@ -36,7 +36,6 @@ type Options struct {
 const (
 	kind          = "gitea"
 	statusContext = "webhooks/deploy"
-	maxFile       = 1 << 20
 	// maxDescription is the longest description of a status, in characters.
 	maxDescription = 255
 	perPage        = 50 // the servers' maximum by default
@@ -109,12 +108,7 @@ func (c *Client) File(ctx context.Context, r core.Repository, commit, path strin
 	if err != nil {
 		return nil, err
 	}
-	call.Limit = maxFile
-	text, _, err := c.http.Read(ctx, call)
-	if err == nil && len(text) > maxFile {
-		return nil, fmt.Errorf("gitea: %s: the file is larger than 1 MiB", call.Doing)
-	}
-	return text, err
+	return c.http.File(ctx, call)
 }
 
 // Archive opens the tree of a commit, as [deploy.Forge] specifies.

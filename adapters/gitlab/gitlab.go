@@ -40,7 +40,6 @@ type Options struct {
 const (
 	kind          = "gitlab"
 	statusContext = "webhooks/deploy"
-	maxFile       = 1 << 20
 	// maxDescription is the longest description of a status, in characters.
 	maxDescription = 255
 	perPage        = 100
@@ -112,12 +111,7 @@ func (c *Client) File(ctx context.Context, r core.Repository, commit, path strin
 	if err != nil {
 		return nil, err
 	}
-	call.Limit = maxFile
-	text, _, err := c.http.Read(ctx, call)
-	if err == nil && len(text) > maxFile {
-		return nil, fmt.Errorf("gitlab: %s: the file is larger than 1 MiB", call.Doing)
-	}
-	return text, err
+	return c.http.File(ctx, call)
 }
 
 // Archive opens the tree of a commit, as [deploy.Forge] specifies.

@@ -124,9 +124,9 @@ type Call struct {
 	Limit  int64 // bytes of the answer; default [MaxAnswer]
 }
 
-// Read makes a call and returns the answer, which may be one byte longer than the limit
+// read makes a call and returns the answer, which may be one byte longer than the limit
 // if it is too long.
-func (c *Client) Read(ctx context.Context, call Call) (text []byte, h http.Header, err error) {
+func (c *Client) read(ctx context.Context, call Call) (text []byte, h http.Header, err error) {
 	defer func() { err = redact.New(call.Token).Error(err) }()
 	if call.Limit == 0 {
 		call.Limit = MaxAnswer
@@ -144,9 +144,23 @@ func (c *Client) Read(ctx context.Context, call Call) (text []byte, h http.Heade
 	return text, resp.Header, nil
 }
 
+// MaxFile is the size of the largest file that is read, in bytes.
+const MaxFile = 1 << 20
+
+// File makes a call for a file and returns it. It fails if the file is larger than
+// [MaxFile].
+func (c *Client) File(ctx context.Context, call Call) ([]byte, error) {
+	call.Limit = MaxFile
+	text, _, err := c.read(ctx, call)
+	if err == nil && len(text) > MaxFile {
+		return nil, fmt.Errorf("%s: %s: the file is larger than 1 MiB", c.o.Name, call.Doing)
+	}
+	return text, err
+}
+
 // JSON makes a call and decodes the answer into v, unless that is nil.
 func (c *Client) JSON(ctx context.Context, call Call, v any) (http.Header, error) {
-	text, h, err := c.Read(ctx, call)
+	text, h, err := c.read(ctx, call)
 	if err != nil || v == nil {
 		return h, err
 	}
