@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the package $1 on the root file system below a temporary layer, runs the
-# service as its unit $3 says, upgrades to the package $2, and removes it. The layer is
-# mounted at the folder $4. It runs in
-# mount, network and process namespaces of its own, so nothing of it remains.
+# service as its unit $3 says, upgrades to the package $2, and removes it. The layer
+# is mounted at the folder $4. It runs in mount, network and process namespaces of
+# its own, so nothing of it remains.
 set -eu
 first=$1 second=$2 unit=$3 work=$4
 

@@ -12,9 +12,9 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// platformPath is below which the API's listener serves the platform's API, if it
+// PlatformPath is below which the API's listener serves the platform's API, if it
 // serves the apps too.
-const platformPath = "/platform"
+const PlatformPath = "/platform"
 
 // addresses are those at which people reach the service and the apps.
 type addresses struct {
@@ -57,7 +57,7 @@ func (a *addresses) appsURL() func() string {
 // host names, and the platform's API below a path. A host that belongs to neither
 // is the API's, so that it can be reached by address.
 func byHost(cfg config.Config, api http.Handler, p embedded) http.Handler {
-	apps, platform := p.AppsHandler(), http.StripPrefix(platformPath, p.APIHandler())
+	apps, platform := p.AppsHandler(), http.StripPrefix(PlatformPath, p.APIHandler())
 	own := cfg.ReservedHosts()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostOf(r)
@@ -68,7 +68,7 @@ func byHost(cfg config.Config, api http.Handler, p embedded) http.Handler {
 			_ = control.SetReadDeadline(time.Time{})
 			_ = control.SetWriteDeadline(time.Time{})
 			apps.ServeHTTP(w, r)
-		case strings.HasPrefix(r.URL.Path, platformPath+"/"):
+		case strings.HasPrefix(r.URL.Path, PlatformPath+"/"):
 			platform.ServeHTTP(w, r)
 		default:
 			api.ServeHTTP(w, r)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,16 +85,4 @@ func (s *session) showDomains(domains []string, asJSON bool) error {
 		return nil
 	}
 	return s.printf("%s\n", strings.Join(domains, "\n"))
-}
-
-// errExists is what commands fail with that would replace a secret.
-var errExists = errors.New("exists already: programs may be using it; choose another name, or set --replace") //nolint:gochecknoglobals // a constant
-
-// refuseExisting fails if the name is one of those that exist, unless replace is
-// set.
-func refuseExisting(what, name string, existing []string, replace bool) error {
-	if !replace && slices.Contains(existing, name) {
-		return fmt.Errorf("the %s %q %w", what, name, errExists)
-	}
-	return nil
 }

@@ -17,11 +17,9 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/httpapi/client"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/app"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
-
-// platformPath is where a service that shares its address serves the platform's API.
-const platformPath = "/platform"
 
 func newLogin(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
@@ -38,7 +36,7 @@ WEBHOOKS_CONTEXT.`,
 	}
 	user := cmd.Flags().String("user", "", "your user name; default: WEBHOOKS_USER")
 	name := cmd.Flags().String("name", "", "name of the login; default: the host")
-	to := cmd.Flags().String("to", "", "URL of the platform's API; default: URL"+platformPath)
+	to := cmd.Flags().String("to", "", "URL of the platform's API; default: URL"+app.PlatformPath)
 	passwordFile := cmd.Flags().String("password-file", "", "file with your password, - for stdin; default: WEBHOOKS_PASSWORD, or a prompt")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, cancel := context.WithTimeout(cmd.Context(), shortCall)
@@ -59,7 +57,7 @@ WEBHOOKS_CONTEXT.`,
 		if _, err := api.Status(ctx, "", 0, 1); err != nil {
 			return (&apiSession{caller: c, api: api}).explain(err)
 		}
-		made := login{URL: c.url, Platform: cmp.Or(strings.TrimRight(*to, "/"), c.url+platformPath), User: c.user}
+		made := login{URL: c.url, Platform: cmp.Or(strings.TrimRight(*to, "/"), c.url+app.PlatformPath), User: c.user}
 		s := &session{caller: caller{streams: streams, user: c.user, url: made.Platform}, client: nodejitsu.New(nodejitsu.Options{
 			Endpoint: func() string { return made.Platform }, Username: c.user, Password: func() core.Secret { return password },
 		})}

@@ -47,6 +47,7 @@ user's deployments. It is tried by ` + "`webhooks notify test`" + `.`,
 	}
 	file := cmd.Flags().String("address-file", "", "file with the address of the service, - for stdin; default: WEBHOOKS_NOTIFY_ADDRESS, or a prompt")
 	app := cmd.Flags().String("app", core.AnyApp, "the one app whose deployments are reported; * for all")
+	replace := cmd.Flags().Bool("replace", false, "replace the service of that name")
 	on := cmd.Flags().String("on", "each", "each: each outcome; change: a failure after a success, and a success after a failure")
 	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
 		user, name, err := userAndName(args, "service")
@@ -69,7 +70,7 @@ user's deployments. It is tried by ` + "`webhooks notify test`" + `.`,
 		for _, token := range tokens {
 			names = append(names, token.ID)
 		}
-		if err := refuseExisting("service", name, names, false); err != nil {
+		if err := refuseExisting("service", name, names, *replace); err != nil {
 			return err
 		}
 		address, err := secretInput{what: "Address of the service", flag: "address-file", variable: "NOTIFY_ADDRESS", file: *file}.read(ctx, streams)

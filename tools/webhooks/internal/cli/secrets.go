@@ -227,3 +227,12 @@ func newSecretsRemove(streams IO) *cobra.Command {
 func userAndName(args []string, what string) (user, id string, err error) {
 	return args[0], args[1], cmp.Or(checkName("user", args[0]), checkName(what, args[1]))
 }
+
+// refuseExisting fails if the name is one of those that exist, unless replace is
+// set.
+func refuseExisting(what, name string, existing []string, replace bool) error {
+	if !replace && slices.Contains(existing, name) {
+		return fmt.Errorf("the %s %q exists already, and programs may be using it: choose another name, or set --replace", what, name)
+	}
+	return nil
+}
