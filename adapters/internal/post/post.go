@@ -44,7 +44,7 @@ const maxSaid = 300
 // refused the address.
 func (c *Client) Do(req *http.Request, secrets ...core.Secret) error {
 	req.Header.Set("User-Agent", "nodejitsu-webhooks")
-	resp, err := c.http.Do(req.WithContext(redact.With(req.Context(), secrets...)))
+	resp, err := c.http.Do(req.WithContext(redact.With(req.Context(), secrets...))) //nolint:gosec // the guard decides where it may go
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
