@@ -67,12 +67,13 @@ func TestStalledBody(t *testing.T) {
 	for name, c := range map[string]struct {
 		drone http.HandlerFunc
 		host  string
+		stall time.Duration // also the limit of writing the response; a minute if no drone waits for the body
 		want  string
 	}{
-		"unknown app":         {nil, "other.example", "HTTP/1.1 404 "},
-		"no drone":            {nil, "app.example", "HTTP/1.1 503 "},
-		"a drone":             {read, "app.example", "HTTP/1.1 408 "},
-		"drone that responds": {respond, "app.example", "HTTP/1.1 200 "},
+		"unknown app":         {nil, "other.example", time.Minute, "HTTP/1.1 404 "},
+		"no drone":            {nil, "app.example", time.Minute, "HTTP/1.1 503 "},
+		"a drone":             {read, "app.example", time.Second, "HTTP/1.1 408 "},
+		"drone that responds": {respond, "app.example", time.Second, "HTTP/1.1 200 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +81,7 @@ func TestStalledBody(t *testing.T) {
 			if c.drone != nil {
 				addrs = append(addrs, drone(t, c.drone))
 			}
-			conn := with(t, router.Options{Stall: 100 * time.Millisecond}, addrs...).dial()
+			conn := with(t, router.Options{Stall: c.stall}, addrs...).dial()
 			if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000\r\n\r\n{", c.host); err != nil {
 				t.Fatal(err)
 			}
