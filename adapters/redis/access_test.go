@@ -48,7 +48,7 @@ func use(t *testing.T, s *redis.Store) {
 func TestACLUser(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	server.Do("ACL", "SETUSER", "webhooks", "on", ">secret", "~{webhooks}:*", "&{webhooks}:*", "+@all", "-@dangerous", "+info", "+config|get")
+	server.Do("ACL", "SETUSER", "webhooks", "on", ">secret", "~{webhooks}:*", "&{webhooks}:*", "+@all", "-@dangerous", "+info", "+config|get", "+bgrewriteaof")
 	use(t, open(t, redis.Options{Addrs: []string{server.Addr}, Username: "webhooks", Password: core.NewSecret("secret")}))
 
 	wrong := redis.New(redis.Options{Addrs: []string{server.Addr}, Username: "webhooks", Password: core.NewSecret("guess-me")})

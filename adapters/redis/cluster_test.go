@@ -29,7 +29,7 @@ func TestCluster(t *testing.T) {
 	t.Run("ACL", func(t *testing.T) {
 		t.Parallel()
 		for _, n := range c.Nodes {
-			n.Do("ACL", "SETUSER", "webhooks", "on", ">secret", "~{webhooks}:*", "&{webhooks}:*", "+@all", "-@dangerous", "+info", "+config|get")
+			n.Do("ACL", "SETUSER", "webhooks", "on", ">secret", "~{webhooks}:*", "&{webhooks}:*", "+@all", "-@dangerous", "+info", "+config|get", "+bgrewriteaof")
 		}
 		use(t, open(t, redis.Options{Addrs: c.Addrs()[:1], Cluster: true, Username: "webhooks", Password: core.NewSecret("secret")}))
 	})

@@ -28,7 +28,7 @@
 //	outbox       zset    as live         id by when its lease expires
 //	held         hash    as live         "lane LANE" or "app USER/APP" to the id that has claimed it, and "entry ID"
 //	                                     to the lane
-//	last         hash    for ever        the last Order, and when it was assigned
+//	last         hash    for ever        the last Order, when it was assigned, and the run id of Redis
 //	count        string  for ever        the number of all changes
 //	epoch        string  for ever        identifies the data
 //	born         string  for ever        since when, in milliseconds

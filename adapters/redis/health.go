@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/nodejitsu/webhooks/adapters/internal/availability"
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
 )
@@ -124,10 +126,43 @@ func (s *Store) counted(ctx context.Context) (int64, error) {
 		s.o.Logger.Error("redis lost its data; redeliver at GitHub what was accepted before", "prefix", s.o.Prefix)
 		s.wakeAll()
 	}
+	if fields.at(5).number() == 1 {
+		s.rewriteFile(ctx)
+	}
 	if starting {
 		s.started(ctx, fields.at(3).number(), fields.at(4).number())
 	}
 	return fields.at(1).number(), answer.err
+}
+
+// rewriteFile makes Redis write its append-only file anew, after it was restarted. If
+// Redis was killed within a write, the file may end within a transaction. Redis 7
+// then removes only the last command from the file, and not the transaction
+// (https://github.com/valkey-io/valkey/pull/4342): the next restart would apply the
+// first half of it, which was never confirmed.
+//
+// The probe that found the restart wrote two values, so a transaction: the file
+// does not end within one any more, which Redis requires of all files but the last.
+func (s *Store) rewriteFile(ctx context.Context) {
+	err := s.onNode(ctx, func(node redis.Cmdable) error { return node.BgRewriteAOF(ctx).Err() })
+	if err != nil {
+		s.o.Logger.Warn("redis was restarted, and its append-only file can not be rewritten; run BGREWRITEAOF", "error", err)
+		return
+	}
+	s.o.Logger.Info("redis was restarted; it rewrites its append-only file")
+}
+
+// onNode calls use with the node of a Cluster that has the store's keys, or with Redis.
+func (s *Store) onNode(ctx context.Context, use func(redis.Cmdable) error) error {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return use(s.client)
+	}
+	node, err := cluster.MasterForKey(ctx, s.base())
+	if err != nil {
+		return err
+	}
+	return use(node)
 }
 
 // inspect reports whether no probe has succeeded yet. Then it checks the version

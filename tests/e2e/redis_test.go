@@ -191,6 +191,7 @@ func TestRedisDownDuringADeployment(t *testing.T) {
 		s.ready(503)
 		store.Restart()
 		s.ready(200)
+		store.Rewritten()
 		id, _ := accepted["id"].(string)
 		s.outcome(id, "ok")
 		if app := s.app("middle.localhost"); app.body != stage {
@@ -278,6 +279,7 @@ func TestFeedAcrossServers(t *testing.T) {
 		store.Restart()
 		s.ready(200)
 		other.ready(200)
+		store.Rewritten()
 	}
 	// The reader saw what is stored: no gap, no repeat.
 	var kept []string

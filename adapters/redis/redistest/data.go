@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"net"
 	"os"
@@ -26,6 +27,44 @@ func (s *Server) Wipe() {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// Tear removes the end of the append-only file, after a Kill, as if the server had been
+// killed within its last write: of the last transaction the first half is left.
+func (s *Server) Tear() {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.dir, "appendonlydir", "*.incr.aof"))
+	if err != nil || len(files) != 1 {
+		s.t.Fatalf("append-only files %v, %v", files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	start := bytes.LastIndex(text, []byte("\r\nMULTI\r\n"))
+	if start < 0 {
+		s.t.Fatal("the append-only file has no transaction")
+	}
+	if err := os.Truncate(files[0], int64(start+len(text))/2); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Rewritten waits until the server, after a Restart, has rewritten its append-only
+// file, which a store requests. Before that, a Kill may bring back a half of a
+// transaction that another Kill cut off.
+func (s *Server) Rewritten() {
+	s.t.Helper()
+	until(s.t, func() string {
+		info, err := s.ask("INFO", "persistence")
+		if err != nil {
+			return err.Error()
+		}
+		if strings.Contains(info, "aof_rewrites:0") || !strings.Contains(info, "aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0") {
+			return "the append-only file is rewritten"
+		}
+		return ""
+	})
 }
 
 // Keys returns all keys of the server, in any order.
