@@ -3,6 +3,7 @@ package core
 // Account is an authenticated user of the platform.
 type Account struct {
 	Username string // "" if the platform's user document lacks it
+	Token    bool   // authenticated by an API token, which may not change the account
 }
 
 // ServiceUser is the name by which this service authenticates to a platform, with

@@ -66,9 +66,14 @@ const (
 	CodeNotPaired          Code = "connect:account:not_paired"
 	CodeConnectFailed      Code = "connect:forge:failed"
 	CodeForgePairingFailed Code = "auth:forge:pairing_failed"
+	CodePasswordRequired   Code = "auth:account:password_required"
+	CodeAccountNotFound    Code = "auth:account:not_found"
+	CodeAccountConflict    Code = "auth:account:conflict"
+	CodeNotificationFailed Code = "auth:notification:failed"
 
 	CodeHTTPNotFound         Code = "http:not_found"
 	CodeHTTPMethodNotAllowed Code = "http:method_not_allowed"
+	CodeHTTPCrossOrigin      Code = "http:cross_origin"
 	CodeHTTPUnavailable      Code = "http:unavailable"
 	CodeHTTPTooManyTries     Code = "http:too_many_tries"
 	CodeInternal             Code = "http:internal"
@@ -185,7 +190,12 @@ var reasons = map[Code]string{
 	CodeConnectFailed:      "The webhook could not be connected",
 	CodeForgePairingFailed: "We tried to authenticate with the forge but it failed",
 	CodeAuthForgeUnknown:   "This server reads no repositories from that forge",
-	CodeAuthParams:         "A parameter of the request is invalid; see the documentation of POST /1/auth",
+	CodeAuthParams:         "A parameter of the request is invalid; see the documentation of /1/auth and /1/users",
+	CodeHTTPCrossOrigin:    "A page of another site sent this request; send it from a program or from a page of this service",
+	CodePasswordRequired:   "An API token may not do that",
+	CodeAccountNotFound:    "The account has nothing of that name",
+	CodeAccountConflict:    "The account has something of that name already, and programs may be using it",
+	CodeNotificationFailed: "The message could not be sent",
 
 	CodeHTTPNotFound:         "The address was not found; check its spelling against the documentation",
 	CodeHTTPMethodNotAllowed: "This address doesn't support that method; the Allow header lists those that it supports",

@@ -105,6 +105,8 @@ type API struct {
 	failedMu              sync.Mutex
 	failed                map[core.Code]*episode.Episode // and of those that failed
 
+	cross *http.CrossOriginProtection
+
 	draining atomic.Bool
 	feeds    atomic.Int64
 	live     liveFeeds
@@ -116,7 +118,7 @@ type API struct {
 
 // New returns an API. [API.Validate] reports an invalid base URL, which is not used.
 func New(o Options) *API {
-	a := &API{o: o.withDefaults(), engine: gin.New()}
+	a := &API{o: o.withDefaults(), engine: gin.New(), cross: http.NewCrossOriginProtection()}
 	a.bodies.total = a.o.BodyMemory
 	a.deliveries = newAdmission(a.o.MaxDeliveries, a.o.MaxWaiting)
 	a.failed = map[core.Code]*episode.Episode{}
@@ -207,6 +209,18 @@ func (a *API) routes() []route {
 		{method: http.MethodDelete, path: "/1/status/:user/changes/:id", handler: a.cancel},
 		{method: http.MethodPost, path: "/1/auth/:forge", handler: a.pair},
 		{method: http.MethodPost, path: "/1/connect/:forge", handler: a.connect},
+		{method: http.MethodPut, path: "/1/users/:user", handler: a.updateUser},
+		{method: http.MethodGet, path: "/1/users/:user/tokens", handler: a.listTokens},
+		{method: http.MethodPost, path: "/1/users/:user/tokens", handler: a.addToken},
+		{method: http.MethodDelete, path: "/1/users/:user/tokens/:name", handler: a.removeToken},
+		{method: http.MethodGet, path: "/1/users/:user/secrets", handler: a.listSecrets},
+		{method: http.MethodPost, path: "/1/users/:user/secrets", handler: a.addSecret},
+		{method: http.MethodPut, path: "/1/users/:user/secrets/:name", handler: a.changeSecret},
+		{method: http.MethodDelete, path: "/1/users/:user/secrets/:name", handler: a.removeSecret},
+		{method: http.MethodGet, path: "/1/users/:user/notifications", handler: a.listNotifications},
+		{method: http.MethodPost, path: "/1/users/:user/notifications", handler: a.addNotification},
+		{method: http.MethodPost, path: "/1/users/:user/notifications/:name/test", handler: a.testNotification},
+		{method: http.MethodDelete, path: "/1/users/:user/notifications/:name", handler: a.removeNotification},
 		{method: http.MethodGet, path: "/:user/:repository.svg", handler: a.badge, unknown: true},
 		{method: http.MethodGet, path: "/:user/:repository.png", handler: a.badge, unknown: true},
 		{method: http.MethodGet, path: "/openapi.json", handler: a.openAPI},

@@ -52,20 +52,28 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // authorize returns the user that the path names, if the caller is that user.
 func (a *API) authorize(c *gin.Context) (user string, err error) {
+	account, err := a.authorizeAccount(c)
+	return account.Username, err
+}
+
+// authorizeAccount is authorize with the account.
+func (a *API) authorizeAccount(c *gin.Context) (account core.Account, err error) {
 	sent, err := credentials(c.Request.Header)
 	if err != nil {
-		return "", core.NewError(core.CodeUnauthorized, "", err)
+		return core.Account{}, core.NewError(core.CodeUnauthorized, "", err)
+	}
+	if err := a.cross.Check(c.Request); err != nil { // a browser may have remembered the credentials
+		return core.Account{}, core.NewError(core.CodeHTTPCrossOrigin, "", err)
 	}
 	err = a.throttled(c, sent, func() error {
-		account, err := a.o.Auth.Authorize(c.Request.Context(), sent, c.Param("user"))
-		user = account.Username
+		account, err = a.o.Auth.Authorize(c.Request.Context(), sent, c.Param("user"))
 		return err
 	})
 	if err != nil {
-		return "", err
+		return core.Account{}, err
 	}
-	c.Set(keyUser, user)
-	return user, nil
+	c.Set(keyUser, account.Username)
+	return account, nil
 }
 
 // throttled calls authenticate, which verifies the credentials, unless there

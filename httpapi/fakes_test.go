@@ -84,6 +84,8 @@ func (f fakeStatus) Subscribe(context.Context, string, status.Since) (*status.Re
 
 // fakeAuth knows the users dscape and indexzero, with the one password.
 type fakeAuth struct {
+	httpapi.Account // panics for what a test does not set
+
 	pair func(user string, p auth.Pair) (auth.Pairing, error)
 }
 

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
 )
 
 // operations describes each route of [API.routes].
@@ -35,6 +36,7 @@ func operations() map[string]operation {
 	ok := func(summary string) operation {
 		return operation{summary: summary, responses: object{"200": answers("yes", schemaOf(okBody{}, nil))}}
 	}
+	changed := answers("it was changed", schemaOf(okBody{}, nil))
 	return map[string]operation{
 		"POST /":                       deploy,
 		"POST /1/deploy":               deploy,
@@ -79,11 +81,46 @@ func operations() map[string]operation {
 			}, targetParameters()[:6]...), // all but the user
 			responses: object{"200": answers("what was done", schemaOf(connectBody{}, nil))},
 		},
-		"GET /:user/:repository.svg": badge,
-		"GET /:user/:repository.png": badge,
-		"GET /openapi.json":          {summary: "This document", responses: object{"200": answers("the document", object{"type": "object"})}},
-		"GET " + pathHealth:          ok("Whether the process lives"),
-		"GET /readyz":                ok("Whether requests should be sent here"),
+		"PUT /1/users/:user": {
+			summary: "Change your own password or mail address; not by an API token", auth: authBasic,
+			body: sends(schemaOf(userBody{}, nil)), responses: object{"200": changed},
+		},
+		"GET /1/users/:user/tokens": {
+			summary: "List the names of your API tokens", auth: authBasic, responses: object{"200": answers("the names", listOf(tokenBody{}))},
+		},
+		"POST /1/users/:user/tokens": {
+			summary: "Make an API token; not by an API token", auth: authBasic, body: sends(schemaOf(addBody{}, nil), "name"),
+			responses: object{"201": answers("the token, which is not shown again", schemaOf(tokenBody{}, nil))},
+		},
+		"DELETE /1/users/:user/tokens/:name": {summary: "Remove an API token; not by an API token", auth: authBasic, responses: object{"200": changed}},
+		"GET /1/users/:user/secrets": {
+			summary: "List your webhook secrets, without the secrets", auth: authBasic,
+			responses: object{"200": answers("the names, and what each deploys", listOf(auth.WebhookSecret{}))},
+		},
+		"POST /1/users/:user/secrets": {
+			summary: "Make a webhook secret", auth: authBasic, body: sends(schemaOf(addSecretBody{}, nil), "name"),
+			responses: object{"201": answers("the secret, which is not shown again", schemaOf(secretBody{}, nil))},
+		},
+		"PUT /1/users/:user/secrets/:name": {
+			summary: "Change what the deliveries of a webhook secret deploy", auth: authBasic,
+			body: sends(object{"type": "object", "properties": object{"target": object{"anyOf": []object{schemaOf(core.Target{}, nil), {"type": "null"}}}}}), responses: object{"200": changed},
+		},
+		"DELETE /1/users/:user/secrets/:name": {summary: "Remove a webhook secret", auth: authBasic, responses: object{"200": changed}},
+		"GET /1/users/:user/notifications": {
+			summary: "List the chat services that are notified, without their addresses", auth: authBasic,
+			responses: object{"200": answers("the services", listOf(auth.Notification{}))},
+		},
+		"POST /1/users/:user/notifications": {
+			summary: "Have a chat service notified", auth: authBasic, body: sends(schemaOf(addNotificationBody{}, nil), "name", "address"),
+			responses: object{"201": answers("the service, without its address", schemaOf(auth.Notification{}, nil))},
+		},
+		"POST /1/users/:user/notifications/:name/test": {summary: "Send a message to a chat service", auth: authBasic, responses: object{"200": changed}},
+		"DELETE /1/users/:user/notifications/:name":    {summary: "Have a chat service notified no longer", auth: authBasic, responses: object{"200": changed}},
+		"GET /:user/:repository.svg":                   badge,
+		"GET /:user/:repository.png":                   badge,
+		"GET /openapi.json":                            {summary: "This document", responses: object{"200": answers("the document", object{"type": "object"})}},
+		"GET " + pathHealth:                            ok("Whether the process lives"),
+		"GET /readyz":                                  ok("Whether requests should be sent here"),
 	}
 }
 
@@ -91,6 +128,15 @@ func operations() map[string]operation {
 func answers(description string, schema object) object {
 	return object{"description": description, "content": jsonOf(schema)}
 }
+
+// sends returns the body of a request in JSON, with the fields that it must have.
+func sends(schema object, required ...string) object {
+	schema["required"] = append([]string{}, required...)
+	return object{"required": true, "content": jsonOf(schema)}
+}
+
+// listOf returns the schema of an array of what v encodes to.
+func listOf(v any) object { return object{"type": "array", "items": schemaOf(v, nil)} }
 
 // payload returns the body of a delivery. Whatever its type says, it may be JSON or a
 // form.

@@ -24,6 +24,8 @@ func schemaOfType(t reflect.Type) object {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return object{"type": "string", "format": "date-time"}
+	case t == reflect.TypeFor[core.Secret]():
+		return object{"type": "string"}
 	case t == reflect.TypeFor[core.Status]():
 		return object{"type": "string", "enum": core.Statuses}
 	}
@@ -47,7 +49,7 @@ func schemaOfType(t reflect.Type) object {
 // structSchema returns the schema of an object with the fields of t.
 func structSchema(t reflect.Type) object {
 	properties, required := object{}, []string{}
-	for field := range t.Fields() {
+	for _, field := range reflect.VisibleFields(t) { // with those of embedded structs
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name == "" || name == "-" {
 			continue

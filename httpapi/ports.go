@@ -47,6 +47,39 @@ type Auth interface {
 	Authorize(ctx context.Context, c *core.Credentials, user string) (core.Account, error)
 	// Pair keeps an access token for a forge.
 	Pair(ctx context.Context, user string, p auth.Pair) (auth.Pairing, error)
+
+	Account
+}
+
+// Account changes a user's own account.
+type Account interface {
+	// UpdateUser changes the password and the mail address, each unless it is empty.
+	UpdateUser(ctx context.Context, user string, password core.Secret, email string) error
+
+	// APITokens returns the names of the API tokens.
+	APITokens(ctx context.Context, user string) ([]string, error)
+	// AddAPIToken makes one, and replaces one only if replace is set.
+	AddAPIToken(ctx context.Context, user, name string, replace bool) (core.Secret, error)
+	// RemoveAPIToken removes one.
+	RemoveAPIToken(ctx context.Context, user, name string) error
+
+	// WebhookSecrets returns the webhook secrets, without the secrets.
+	WebhookSecrets(ctx context.Context, user string) ([]auth.WebhookSecret, error)
+	// AddWebhookSecret makes one, and replaces one only if replace is set.
+	AddWebhookSecret(ctx context.Context, user string, w auth.WebhookSecret, replace bool) (core.Secret, error)
+	// ChangeSecret changes what its deliveries deploy; nil: what the next one says.
+	ChangeSecret(ctx context.Context, user, name string, t *core.Target) error
+	// RemoveSecret removes one.
+	RemoveSecret(ctx context.Context, user, name string) error
+
+	// Notifications returns the services that are notified, without their addresses.
+	Notifications(ctx context.Context, user string) ([]auth.Notification, error)
+	// AddNotification adds one, and replaces one only if replace is set.
+	AddNotification(ctx context.Context, user string, n auth.Notification, address core.Secret, replace bool) error
+	// TestNotification sends a message to one.
+	TestNotification(ctx context.Context, user, name string) error
+	// RemoveNotification removes one.
+	RemoveNotification(ctx context.Context, user, name string) error
 }
 
 // Connect makes webhooks; *connect.Service implements it.

@@ -14,17 +14,14 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/adapters/internal/post"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
-
-// OnChange is the scope of a token whose service is notified only if the outcome
-// differs from that of the app's deployment before.
-const OnChange = "change"
 
 // Options configure a [Chat]. Tokens and Former are required.
 type Options struct {
 	// Tokens returns a user's third-party tokens. Those with the provider
-	// [core.TokenNotification] are addresses of services: see [Check].
+	// [core.TokenNotification] are addresses of services: see [Chat.Check].
 	Tokens func(ctx context.Context, user string) ([]core.ThirdPartyToken, error)
 	// Former returns the outcome, ok or error, of the app's deployment before e; ""
 	// if there is none.
@@ -36,7 +33,7 @@ type Options struct {
 	PrivateHosts []string
 }
 
-// Chat is a [deploy.Notifier]. It may be used concurrently.
+// Chat is a [deploy.Notifier] and an [auth.Messenger]. It may be used concurrently.
 type Chat struct {
 	o Options
 
@@ -44,7 +41,10 @@ type Chat struct {
 	sent map[string][]string // by outcome: ids of the services that have it, until all do
 }
 
-var _ deploy.Notifier = (*Chat)(nil)
+var (
+	_ deploy.Notifier = (*Chat)(nil)
+	_ auth.Messenger  = (*Chat)(nil)
+)
 
 // New returns a Chat.
 func New(o Options) *Chat { return &Chat{o: o, sent: map[string][]string{}} }
@@ -94,7 +94,7 @@ func (c *Chat) Notify(ctx context.Context, e core.Entry) error {
 
 // wanted reports whether a service is to be notified of an outcome.
 func (c *Chat) wanted(ctx context.Context, t core.ThirdPartyToken, e core.Entry) (bool, error) {
-	if !slices.Contains(t.Scopes, OnChange) {
+	if !slices.Contains(t.Scopes, auth.OnChange) {
 		return true, nil
 	}
 	former, err := c.o.Former(ctx, e)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/adapters/chat"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
 )
 
 // receiver is a chat service.
@@ -102,12 +103,12 @@ func TestInvalidAddresses(t *testing.T) {
 		"", "https://hooks.slack.com/x", "slack://x", "irc+https://x/y", "slack+ftp://x/y", "telegram://chat", "matrix+https://x/room",
 		"gotify+https://x/", "slack+https://", "discord+https://%zz",
 	} {
-		err := chat.Check(core.NewSecret(address))
+		err := chat.New(chat.Options{}).Check(core.NewSecret(address))
 		if err == nil || !strings.Contains(err.Error(), "want ") {
 			t.Errorf("%q: got %v", address, err)
 		}
 	}
-	if err := chat.Check(core.NewSecret("telegram://1:AA@-100")); err != nil {
+	if err := chat.New(chat.Options{}).Check(core.NewSecret("telegram://1:AA@-100")); err != nil {
 		t.Error(err)
 	}
 }
@@ -145,7 +146,7 @@ func TestNotify(t *testing.T) {
 		}
 	}
 	tokens := []core.ThirdPartyToken{
-		token("all", core.AnyApp, "each", r.host()), token("other", "other", "each", r.host()), token("turns", "hello", chat.OnChange, r.host()),
+		token("all", core.AnyApp, "each", r.host()), token("other", "other", "each", r.host()), token("turns", "hello", auth.OnChange, r.host()),
 		{ID: "secret", Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: core.NewSecret("x")},
 	}
 	c := chat.New(chat.Options{

@@ -131,8 +131,8 @@ func parse(address core.Secret) (service, *url.URL, error) {
 	return build, u, nil
 }
 
-// Check fails if an address is not that of a chat service.
-func Check(address core.Secret) error {
+// Check implements auth.Messenger.
+func (c *Chat) Check(address core.Secret) error {
 	_, err := newMessage(address, "", "")
 	return err
 }

@@ -23,6 +23,25 @@ type Accounts interface {
 	Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error)
 	// SetToken keeps t for user, in the place of the one with the same ID.
 	SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error
+	// RemoveToken removes the one with that ID, or fails with core.ErrNotFound.
+	RemoveToken(ctx context.Context, user, id string) error
+	// APITokens returns the names of user's API tokens, in order.
+	APITokens(ctx context.Context, user string) ([]string, error)
+	// CreateAPIToken makes an API token, in the place of the one with the same name.
+	CreateAPIToken(ctx context.Context, user, name string) (core.Secret, error)
+	// RemoveAPIToken removes the one of that name, or fails with core.ErrNotFound.
+	RemoveAPIToken(ctx context.Context, user, name string) error
+	// UpdateUser changes the password and the mail address, each unless it is empty.
+	UpdateUser(ctx context.Context, user string, password core.Secret, email string) error
+}
+
+// Messenger sends messages to chat services. Implementations may be called
+// concurrently.
+type Messenger interface {
+	// Check returns what is wrong with the address of a service, without repeating it.
+	Check(address core.Secret) error
+	// Send sends a message; unique is different for each.
+	Send(ctx context.Context, address core.Secret, text, unique string) error
 }
 
 // Forge is a forge that accounts can be paired with.

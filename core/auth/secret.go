@@ -10,61 +10,83 @@ import (
 // Forges returns the forges that accounts can be paired with.
 func (s *Service) Forges() []Forge { return slices.Clone(s.o.Forges) }
 
-// Secrets returns the names of the user's webhook secrets, in order. It fails with
+// WebhookSecret is a secret that a forge signs deliveries with, without the secret.
+type WebhookSecret struct {
+	Name     string       `json:"name"`
+	Required bool         `json:"required"`         // deliveries that are not signed are refused
+	Target   *core.Target `json:"target,omitempty"` // what its deliveries deploy; nil: what the first one says
+}
+
+// WebhookSecrets returns the user's webhook secrets by name. It fails with
 // [core.CodeGetUserFailed].
-func (s *Service) Secrets(ctx context.Context, user string) ([]string, error) {
-	tokens, err := s.tokens(ctx, user)
+func (s *Service) WebhookSecrets(ctx context.Context, user string) ([]WebhookSecret, error) {
+	tokens, err := s.tokensOf(ctx, user, core.TokenWebhookSecret)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	secrets := []WebhookSecret{}
 	for _, t := range tokens {
-		if t.Provider == core.TokenWebhookSecret {
-			names = append(names, t.ID)
-		}
+		secrets = append(secrets, WebhookSecret{t.ID, t.Required, t.Target})
 	}
-	slices.Sort(names)
-	return names, nil
+	return secrets, nil
 }
 
-// AddSecret makes a webhook secret of that name, whose deliveries ask for t; the
-// zero Target is that of its first delivery. It replaces nothing: it fails with
-// [core.CodeAuthParams] if the user has a token of that name, with
-// [core.CodeGetUserFailed] and with [core.CodeUpdateUserFailed].
+// Secrets returns the names of the user's webhook secrets, in order. It fails with
+// [core.CodeGetUserFailed].
+func (s *Service) Secrets(ctx context.Context, user string) ([]string, error) {
+	tokens, err := s.tokensOf(ctx, user, core.TokenWebhookSecret)
+	var names []string
+	for _, t := range tokens {
+		names = append(names, t.ID)
+	}
+	return names, err
+}
+
+// AddSecret makes a webhook secret of that name as [Service.AddWebhookSecret] does,
+// whose deliveries ask for t; the zero Target is that of its first delivery.
 func (s *Service) AddSecret(ctx context.Context, user, name string, t core.Target) (core.Secret, error) {
-	if err := core.CheckName("secret", name); err != nil {
-		return core.Secret{}, core.Errorf(core.CodeAuthParams, "%v", err)
-	}
-	if err := t.Validate(); err != nil {
-		return core.Secret{}, core.Errorf(core.CodeAuthParams, "%v", err)
-	}
-	tokens, err := s.tokens(ctx, user)
-	if err != nil {
-		return core.Secret{}, err
-	}
-	if slices.ContainsFunc(tokens, func(t core.ThirdPartyToken) bool { return t.ID == name }) {
-		return core.Secret{}, core.Errorf(core.CodeAuthParams, "there is a secret or a token named %s already: choose another name", name)
-	}
-	secret := core.NewSecret(s.o.NewSecret())
-	added := core.ThirdPartyToken{ID: name, Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: secret}
+	added := WebhookSecret{Name: name}
 	if !t.IsZero() {
 		added.Target = &t
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	if err := s.o.Accounts.SetToken(ctx, user, added); err != nil {
-		return core.Secret{}, core.NewError(core.CodeUpdateUserFailed, "", err)
-	}
-	return secret, nil
+	return s.AddWebhookSecret(ctx, user, added, false)
 }
 
-// tokens returns the user's third-party tokens.
-func (s *Service) tokens(ctx context.Context, user string) ([]core.ThirdPartyToken, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	tokens, err := s.o.Accounts.Tokens(ctx, user, true)
-	if err != nil {
-		return nil, core.NewError(core.CodeGetUserFailed, "", err)
+// AddWebhookSecret makes a webhook secret, which can't be read again. It fails with
+// [core.CodeAccountConflict] if the user has a token of that name, unless that is a
+// webhook secret and replace is set, and with [core.CodeAuthParams],
+// [core.CodeGetUserFailed] and [core.CodeUpdateUserFailed].
+func (s *Service) AddWebhookSecret(ctx context.Context, user string, w WebhookSecret, replace bool) (core.Secret, error) {
+	if w.Target != nil {
+		if err := w.Target.Validate(); err != nil {
+			return core.Secret{}, core.Errorf(core.CodeAuthParams, "%v", err)
+		}
 	}
-	return tokens, nil
+	secret := core.NewSecret(s.o.NewSecret())
+	return secret, s.add(ctx, user, "secret", core.ThirdPartyToken{
+		ID: w.Name, Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: secret, Required: w.Required, Target: w.Target,
+	}, replace)
+}
+
+// ChangeSecret changes what the deliveries of a webhook secret deploy; nil is what the
+// next one says. It fails with [core.CodeAuthParams], [core.CodeAccountNotFound],
+// [core.CodeGetUserFailed] and [core.CodeUpdateUserFailed].
+func (s *Service) ChangeSecret(ctx context.Context, user, name string, t *core.Target) error {
+	if t != nil {
+		if err := t.Validate(); err != nil {
+			return core.Errorf(core.CodeAuthParams, "%v", err)
+		}
+	}
+	secret, err := s.token(ctx, user, core.TokenWebhookSecret, name)
+	if err != nil {
+		return err
+	}
+	secret.Target = t
+	return s.write(ctx, func(ctx context.Context) error { return s.o.Accounts.SetToken(ctx, user, secret) })
+}
+
+// RemoveSecret removes a webhook secret. It fails with [core.CodeAccountNotFound],
+// [core.CodeGetUserFailed] and [core.CodeUpdateUserFailed].
+func (s *Service) RemoveSecret(ctx context.Context, user, name string) error {
+	return s.remove(ctx, user, core.TokenWebhookSecret, name)
 }

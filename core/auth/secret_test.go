@@ -22,8 +22,8 @@ func TestAddSecret(t *testing.T) {
 	}{
 		"a new one":                      {secret: "new"},
 		"for a branch":                   {secret: "new", target: core.Target{Branch: "staging"}, targeted: true},
-		"with the name of a secret":      {secret: "old", want: core.CodeAuthParams},
-		"with the name of another token": {secret: "github", want: core.CodeAuthParams},
+		"with the name of a secret":      {secret: "old", want: core.CodeAccountConflict},
+		"with the name of another token": {secret: "github", want: core.CodeAccountConflict},
 		"with an invalid name":           {secret: "a b", want: core.CodeAuthParams},
 		"for an invalid app":             {secret: "new", target: core.Target{App: "a b"}, want: core.CodeAuthParams},
 		"the platform can't be read":     {secret: "new", read: errors.New("down"), want: core.CodeGetUserFailed},

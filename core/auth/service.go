@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -14,12 +15,18 @@ type Options struct {
 	Accounts Accounts
 	Forges   []Forge // the first one of a kind is meant if no host is named
 
+	// Messenger sends messages to chat services; nil: there are no notifications.
+	Messenger Messenger
+
 	Timeout   time.Duration // for one call of a port; 10 s
 	NewSecret func() string // makes a secret that can't be guessed; crypto/rand.Text
 }
 
 // Service authenticates users. It may be used concurrently.
-type Service struct{ o Options }
+type Service struct {
+	o      Options
+	adding sync.Mutex // held from the look for a name until it is used
+}
 
 // New returns a Service.
 func New(o Options) *Service {
@@ -29,7 +36,10 @@ func New(o Options) *Service {
 	if o.NewSecret == nil {
 		o.NewSecret = rand.Text
 	}
-	return &Service{o}
+	if o.Messenger == nil {
+		o.Messenger = noMessenger{}
+	}
+	return &Service{o: o}
 }
 
 // Authenticate verifies c, which is nil if there are no credentials. It fails with

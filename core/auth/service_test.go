@@ -13,6 +13,8 @@ import (
 )
 
 type fakeAccounts struct {
+	auth.Accounts // panics for what a test does not set
+
 	authenticate func(ctx context.Context, c core.Credentials) (core.Account, error)
 	tokens       func(user string) ([]core.ThirdPartyToken, error)
 	setToken     func(user string, t core.ThirdPartyToken) error

@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -221,92 +220,4 @@ func (p *Platform) Overlaps() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.overlaps
-}
-
-// Accounts is users in memory. Its methods can be made to fail by their names.
-type Accounts struct {
-	Faults
-
-	mu     sync.Mutex
-	users  map[string]core.Secret
-	tokens map[string][]core.ThirdPartyToken
-}
-
-var (
-	_ deploy.Accounts = (*Accounts)(nil)
-	_ auth.Accounts   = (*Accounts)(nil)
-)
-
-// NewAccounts returns Accounts without users.
-func NewAccounts() *Accounts {
-	return &Accounts{users: map[string]core.Secret{}, tokens: map[string][]core.ThirdPartyToken{}}
-}
-
-// AddUser adds a user.
-func (a *Accounts) AddUser(name string, password core.Secret) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.users[name] = password
-}
-
-// Authenticate implements deploy.Accounts and auth.Accounts.
-func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (core.Account, error) {
-	if err := errors.Join(ctx.Err(), a.next("Authenticate")); err != nil {
-		return core.Account{}, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if password, exists := a.users[c.Username]; !exists || !password.Equal(c.Password) {
-		return core.Account{}, fmt.Errorf("accounts: authenticate: %w", core.ErrUnauthorized)
-	}
-	return core.Account{Username: c.Username}, nil
-}
-
-// Tokens implements deploy.Accounts and auth.Accounts.
-func (a *Accounts) Tokens(ctx context.Context, user string, _ bool) ([]core.ThirdPartyToken, error) {
-	if err := errors.Join(ctx.Err(), a.next("Tokens")); err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, exists := a.users[user]; !exists {
-		return nil, fmt.Errorf("accounts: tokens: %w", core.ErrNotFound)
-	}
-	return slices.Clone(a.tokens[user]), nil
-}
-
-// FixTarget implements deploy.Accounts.
-func (a *Accounts) FixTarget(ctx context.Context, user, id string, target core.Target) (core.Target, error) {
-	if err := errors.Join(ctx.Err(), a.next("FixTarget")); err != nil {
-		return core.Target{}, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for i, t := range a.tokens[user] {
-		if t.ID != id {
-			continue
-		}
-		if t.Target == nil {
-			a.tokens[user] = slices.Clone(a.tokens[user])
-			a.tokens[user][i].Target = &target
-			return target, nil
-		}
-		return *t.Target, nil
-	}
-	return core.Target{}, fmt.Errorf("accounts: fix target: %w", core.ErrNotFound)
-}
-
-// SetToken implements auth.Accounts.
-func (a *Accounts) SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
-	if err := errors.Join(ctx.Err(), a.next("SetToken")); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, exists := a.users[user]; !exists {
-		return fmt.Errorf("accounts: set token: %w", core.ErrNotFound)
-	}
-	others := slices.DeleteFunc(a.tokens[user], func(other core.ThirdPartyToken) bool { return other.ID == t.ID })
-	a.tokens[user] = append(others, t)
-	return nil
 }

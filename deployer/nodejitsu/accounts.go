@@ -24,11 +24,10 @@ func (p *Platform) Authenticate(ctx context.Context, c core.Credentials) (core.A
 	if account, ok := p.accounts.get(mac); ok {
 		return account, nil
 	}
-	username, err := p.client.Auth(ctx, c)
+	account, err := p.client.Auth(ctx, c)
 	if err != nil {
 		return core.Account{}, err
 	}
-	account := core.Account{Username: username}
 	p.accounts.set(mac, account)
 	return account, nil
 }
@@ -70,6 +69,37 @@ func (p *Platform) FixTarget(ctx context.Context, user, id string, t core.Target
 func (p *Platform) SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
 	defer p.tokens.delete(user)
 	return p.client.SetThirdPartyToken(ctx, user, t)
+}
+
+// RemoveToken implements auth.Accounts.
+func (p *Platform) RemoveToken(ctx context.Context, user, id string) error {
+	defer p.tokens.delete(user)
+	return p.client.DestroyThirdPartyToken(ctx, user, id)
+}
+
+// APITokens implements auth.Accounts.
+func (p *Platform) APITokens(ctx context.Context, user string) ([]string, error) {
+	tokens, err := p.client.Tokens(ctx, user)
+	var names []string
+	for _, t := range tokens {
+		names = append(names, t.Name)
+	}
+	return names, err
+}
+
+// CreateAPIToken implements auth.Accounts.
+func (p *Platform) CreateAPIToken(ctx context.Context, user, name string) (core.Secret, error) {
+	return p.client.CreateToken(ctx, user, name)
+}
+
+// RemoveAPIToken implements auth.Accounts.
+func (p *Platform) RemoveAPIToken(ctx context.Context, user, name string) error {
+	return p.client.DestroyToken(ctx, user, name)
+}
+
+// UpdateUser implements auth.Accounts.
+func (p *Platform) UpdateUser(ctx context.Context, user string, password core.Secret, email string) error {
+	return p.client.UpdateUser(ctx, User{Username: user, Password: password, Email: email})
 }
 
 // mac returns the cache key of credentials.

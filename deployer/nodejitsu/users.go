@@ -37,23 +37,26 @@ func (w userWire) user() User {
 }
 
 // Auth verifies the credentials as, instead of those of Options. It returns the
-// name in the user's document, or "" if it has none. If the credentials are wrong
-// it fails with core.ErrUnauthorized.
-func (c *Client) Auth(ctx context.Context, as core.Credentials) (username string, err error) {
+// account with the name in the user's document, or "" if it has none. If the
+// credentials are wrong it fails with core.ErrUnauthorized.
+func (c *Client) Auth(ctx context.Context, as core.Credentials) (core.Account, error) {
 	var answer struct {
-		User json.RawMessage `json:"user"`
+		User  json.RawMessage `json:"user"`
+		Token bool            `json:"token"` // an extension: they are an API token
 	}
 	if err := c.call(ctx, request{doing: "authenticate", method: http.MethodGet, path: []string{"auth"}, as: &as}, &answer); err != nil {
-		return "", err
+		return core.Account{}, err
 	}
+	account := core.Account{Username: as.Username, Token: answer.Token}
 	if answer.User == nil {
-		return as.Username, nil // the response says only that they are valid
+		return account, nil // the response says only that they are valid
 	}
 	var user userWire
 	if json.Unmarshal(answer.User, &user) != nil {
-		return "", nil
+		user.Username = ""
 	}
-	return user.Username, nil
+	account.Username = user.Username
+	return account, nil
 }
 
 // Users returns all users by name. Only [core.ServiceUser] may call it, and only

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
@@ -36,7 +38,7 @@ func (a *Accounts) Authenticate(ctx context.Context, c core.Credentials) (core.A
 	if err != nil {
 		return core.Account{}, classify(err)
 	}
-	return core.Account{Username: who.Username}, nil
+	return core.Account{Username: who.Username, Token: who.Token}, nil
 }
 
 // Tokens implements deploy.Accounts and auth.Accounts. They are always fresh.
@@ -68,6 +70,53 @@ func (a *Accounts) SetToken(_ context.Context, user string, t core.ThirdPartyTok
 	return classify(users.SetThirdParty(user, t))
 }
 
+// RemoveToken implements auth.Accounts.
+func (a *Accounts) RemoveToken(_ context.Context, user, id string) error {
+	users, err := a.running()
+	if err != nil {
+		return err
+	}
+	return classify(users.DestroyThirdParty(user, id))
+}
+
+// APITokens implements auth.Accounts.
+func (a *Accounts) APITokens(_ context.Context, user string) ([]string, error) {
+	users, err := a.running()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := users.Tokens(user)
+	return slices.Sorted(maps.Keys(tokens)), classify(err)
+}
+
+// CreateAPIToken implements auth.Accounts.
+func (a *Accounts) CreateAPIToken(_ context.Context, user, name string) (core.Secret, error) {
+	users, err := a.running()
+	if err != nil {
+		return core.Secret{}, err
+	}
+	_, token, _, err := users.CreateToken(user, name)
+	return token, classify(err)
+}
+
+// RemoveAPIToken implements auth.Accounts.
+func (a *Accounts) RemoveAPIToken(_ context.Context, user, name string) error {
+	users, err := a.running()
+	if err != nil {
+		return err
+	}
+	return classify(users.DestroyToken(user, name))
+}
+
+// UpdateUser implements auth.Accounts.
+func (a *Accounts) UpdateUser(ctx context.Context, user string, password core.Secret, email string) error {
+	users, err := a.running()
+	if err != nil {
+		return err
+	}
+	return classify(users.Update(ctx, user, password, email))
+}
+
 func (a *Accounts) running() (*accounts.Accounts, error) {
 	a.platform.mu.RLock()
 	defer a.platform.mu.RUnlock()
@@ -82,7 +131,7 @@ func classify(err error) error {
 	switch core.CodeOf(err) {
 	case core.CodePlatformUnauthorized:
 		return fmt.Errorf("%w: %w", core.ErrUnauthorized, err)
-	case core.CodePlatformUserNotFound:
+	case core.CodePlatformUserNotFound, core.CodePlatformTokenNotFound:
 		return fmt.Errorf("%w: %w", core.ErrNotFound, err)
 	case core.CodePlatformBusy:
 		return core.Transient(err, 0)

@@ -8,7 +8,7 @@ import (
 
 // auth returns the user that the credentials authenticate.
 func (a *API) auth(c *call) error {
-	answer := map[string]any{"authorized": true, "user": map[string]string{"username": c.who.Username}}
+	answer := map[string]any{"authorized": true, "user": map[string]string{"username": c.who.Username}, "token": c.who.Token}
 	return c.answer(http.StatusOK, answer)
 }
 

@@ -103,5 +103,5 @@ func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 		return fx.Options(common, fx.Supply((*happenings)(nil)), platformModule(cfg))
 	}
 	return fx.Options(common, fx.Provide(newHappenings), platformModule(cfg), clientModule(), storeModule(cfg), forgesModule(cfg),
-		deployModule(cfg), statusModule(), authModule(), dashboardModule(cfg), httpModule(cfg))
+		deployModule(cfg), statusModule(), authModule(cfg), dashboardModule(cfg), httpModule(cfg))
 }

@@ -5,8 +5,10 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/nodejitsu/webhooks/adapters/chat"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/status"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
 // statusModule provides the status use case.
@@ -23,8 +25,8 @@ func statusModule() fx.Option {
 }
 
 // authModule provides the auth use case.
-func authModule() fx.Option {
+func authModule(cfg config.Config) fx.Option {
 	return fx.Module("auth", fx.Provide(func(accounts auth.Accounts, forges []auth.Forge) *auth.Service {
-		return auth.New(auth.Options{Accounts: accounts, Forges: forges})
+		return auth.New(auth.Options{Accounts: accounts, Forges: forges, Messenger: chat.New(chat.Options{PrivateHosts: cfg.PrivateHosts})})
 	}))
 }

@@ -33,7 +33,7 @@ func readPassword(streams IO, fromStdin bool) (core.Secret, error) {
 		_, _ = fmt.Fprintln(streams.Stderr)
 		return string(typed), err
 	}
-	first, err := prompt("Password: ")
+	first, err := prompt("New password: ")
 	if err != nil {
 		return core.Secret{}, err
 	}

@@ -18,34 +18,34 @@ import (
 // onPlatform makes cmd call the platform of a running server with its key: the
 // platform of the settings, or the embedded one of the data folder.
 func onPlatform(cmd *cobra.Command, streams IO, do func(ctx context.Context, c *nodejitsu.Client, args []string) error) *cobra.Command {
-	return onPlatformWith(cmd, streams, nil, func(ctx context.Context, c *nodejitsu.Client, _ config.Config, args []string) error {
-		return do(ctx, c, args)
-	})
-}
-
-// onPlatformWith is onPlatform for a command that needs other settings of the server.
-func onPlatformWith(cmd *cobra.Command, streams IO, others []string, do func(ctx context.Context, c *nodejitsu.Client, cfg config.Config, args []string) error) *cobra.Command {
 	settings := config.Declare(cmd.Flags())
-	settings.Show(append(others, "data", "platform-url", "platform-key-file")...)
+	settings.Show("data", "platform-url", "platform-key-file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := load(settings, streams)
-		if err != nil {
-			return err
-		}
-		client, err := platformClient(cfg)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
-		defer cancel()
-		err = do(ctx, client, cfg, args)
-		if _, temporary := core.Retryable(err); temporary {
-			return fmt.Errorf("%w; is the server running?", err)
-		}
-		return err
+		return withPlatform(cmd, streams, settings, func(ctx context.Context, c *nodejitsu.Client, _ config.Config) error {
+			return do(ctx, c, args)
+		})
 	}
 	return cmd
+}
+
+// withPlatform calls do with a client of the platform of the settings.
+func withPlatform(cmd *cobra.Command, streams IO, settings *config.Settings, do func(ctx context.Context, c *nodejitsu.Client, cfg config.Config) error) error {
+	cfg, err := load(settings, streams)
+	if err != nil {
+		return err
+	}
+	client, err := platformClient(cfg)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+	defer cancel()
+	err = do(ctx, client, cfg)
+	if _, temporary := core.Retryable(err); temporary {
+		return fmt.Errorf("%w; is the server running?", err)
+	}
+	return err
 }
 
 // platformClient returns a client that may act for every user.
@@ -54,7 +54,7 @@ func platformClient(cfg config.Config) (*nodejitsu.Client, error) {
 	if url == "" {
 		text, err := os.ReadFile(cfg.PlatformURLFile())
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("no server is running on the data folder %s: start one by `webhooks serve`, or set --data (WEBHOOKS_DATA) to its folder", cfg.Data)
+			return nil, fmt.Errorf("no server is running on the data folder %s: start one by `webhooks serve`, set --data (WEBHOOKS_DATA) to its folder, or log in to a service by `webhooks login`", cfg.Data)
 		}
 		if err != nil {
 			return nil, err

@@ -39,6 +39,7 @@ type remote struct {
 	// loggedIn returns the URL of a login.
 	loggedIn func(login) string
 	fresh    bool // without the login that is in use
+	noToken  bool // the password is needed; an API token is not enough
 
 	user, url, passwordFile string // values of the flags
 }
@@ -73,9 +74,9 @@ type apiSession struct {
 	api *client.Client
 }
 
-// onAPI makes cmd call the webhooks API as one of its users, as asUser does.
-func onAPI(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx context.Context, s *apiSession, args []string) error) *cobra.Command {
-	r := &remote{
+// apiRemote returns the webhooks API as a service that commands call.
+func apiRemote() *remote {
+	return &remote{
 		what: "webhooks service", flag: "url", variable: "URL",
 		configured: func(c config.Config) string {
 			scheme := "http"
@@ -86,42 +87,62 @@ func onAPI(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx cont
 		},
 		loggedIn: func(l login) string { return l.URL },
 	}
-	return r.calls(cmd, streams, limit, func(ctx context.Context, c caller, password core.Secret, args []string) error {
-		api, err := client.New(client.Options{URL: c.url, User: c.user, Password: password})
-		if err != nil {
-			return err
-		}
-		s := &apiSession{caller: c, api: api}
-		return s.explain(do(ctx, s, args))
+}
+
+// onAPI makes cmd call the webhooks API as one of its users, as asUser does.
+func onAPI(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx context.Context, s *apiSession, args []string) error) *cobra.Command {
+	return apiRemote().calls(cmd, streams, limit, func(ctx context.Context, c caller, password core.Secret, args []string) error {
+		return callAPI(c, password, func(s *apiSession) error { return do(ctx, s, args) })
 	})
+}
+
+// callAPI calls do with a session of the webhooks API, and explains its error.
+func callAPI(c caller, password core.Secret, do func(s *apiSession) error) error {
+	api, err := client.New(client.Options{URL: c.url, User: c.user, Password: password})
+	if err != nil {
+		return err
+	}
+	s := &apiSession{caller: c, api: api}
+	return s.explain(do(s))
 }
 
 // calls makes cmd call the service.
 func (r *remote) calls(cmd *cobra.Command, streams IO, limit time.Duration, do func(context.Context, caller, core.Secret, []string) error) *cobra.Command {
 	cmd.Flags().StringVar(&r.user, "user", "", "your user name; default: WEBHOOKS_USER, or that of \"webhooks login\"")
-	cmd.Flags().StringVar(&r.url, r.flag, "", fmt.Sprintf("`URL` of the %s; default: WEBHOOKS_%s, that of \"webhooks login\", or %s", r.what, r.variable, r.configured(defaults())))
-	cmd.Flags().StringVar(&r.passwordFile, "password-file", "",
-		"`file` with the password or an API token, - for stdin; default: WEBHOOKS_PASSWORD, the token of \"webhooks login\", or a prompt")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		ctx, release := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer release()
-		defer context.AfterFunc(ctx, release)() // a second signal ends the process
-		c, password, err := r.caller(ctx, streams)
-		if err == nil {
-			callCtx, cancel := ctx, context.CancelFunc(func() {})
-			if limit > 0 {
-				callCtx, cancel = context.WithTimeout(ctx, limit)
-			}
-			err = do(callCtx, c, password, args)
-			cancel()
-		}
-		if err != nil && ctx.Err() != nil && cmd.Context().Err() == nil {
-			_, _ = fmt.Fprintln(streams.Stderr, "webhooks: interrupted")
-			return exitCode(130) // as in a shell
-		}
-		return err
-	}
+	r.declare(cmd, r.configured(defaults()))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return r.run(cmd, streams, limit, args, do) }
 	return cmd
+}
+
+// declare adds the flags for the URL, whose default is otherwise, and for the password.
+func (r *remote) declare(cmd *cobra.Command, otherwise string) {
+	cmd.Flags().StringVar(&r.url, r.flag, "", fmt.Sprintf("`URL` of the %s; default: WEBHOOKS_%s, that of \"webhooks login\", or %s", r.what, r.variable, otherwise))
+	token := " or an API token, - for stdin; default: WEBHOOKS_PASSWORD, the token of \"webhooks login\", or a prompt"
+	if r.noToken {
+		token = ", - for stdin; default: WEBHOOKS_PASSWORD, or a prompt"
+	}
+	cmd.Flags().StringVar(&r.passwordFile, "password-file", "", "`file` with the password"+token)
+}
+
+// run calls the service.
+func (r *remote) run(cmd *cobra.Command, streams IO, limit time.Duration, args []string, do func(context.Context, caller, core.Secret, []string) error) error {
+	ctx, release := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer release()
+	defer context.AfterFunc(ctx, release)() // a second signal ends the process
+	c, password, err := r.caller(ctx, streams)
+	if err == nil {
+		callCtx, cancel := ctx, context.CancelFunc(func() {})
+		if limit > 0 {
+			callCtx, cancel = context.WithTimeout(ctx, limit)
+		}
+		err = do(callCtx, c, password, args)
+		cancel()
+	}
+	if err != nil && ctx.Err() != nil && cmd.Context().Err() == nil {
+		_, _ = fmt.Fprintln(streams.Stderr, "webhooks: interrupted")
+		return exitCode(130) // as in a shell
+	}
+	return err
 }
 
 // caller returns who calls which URL, with which password.
@@ -151,7 +172,7 @@ func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, e
 		_, _ = fmt.Fprintf(streams.Stderr, "warning: your password is sent to %s unencrypted; use https if possible\n", address.Host)
 	}
 	token := core.Secret{} // never sent to another service
-	if current.User == user && r.loggedIn != nil && r.loggedIn(current) == address.String() {
+	if !r.noToken && current.User == user && r.loggedIn != nil && r.loggedIn(current) == address.String() {
 		token = current.Token.Secret
 	}
 	password, err := secretInput{
@@ -241,6 +262,8 @@ func (s *apiSession) explain(err error) error {
 	failure, answered := errors.AsType[*client.Error](err)
 	_, temporary := core.Retryable(err)
 	switch {
+	case answered && failure.Code == core.CodeNotYou:
+		return &messageError{fmt.Sprintf("%s may not change what belongs to another user", s.user), err}
 	case answered && failure.Status == http.StatusUnauthorized:
 		return &messageError{fmt.Sprintf("the service at %s refuses the credentials of %s: check the user name, and the password or API token", s.url, s.user), err}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -1,18 +1,13 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/core/auth"
 )
 
 func newSecrets(streams IO) *cobra.Command {
@@ -21,7 +16,7 @@ func newSecrets(streams IO) *cobra.Command {
 		Short: "Add, list and remove the secrets that GitHub signs deliveries with",
 		Long: `A webhook secret lets GitHub deploy for a user without a password: the URL of the
 webhook is .../1/deploy?user=NAME, and the signature authenticates the sender. A
-user may have several secrets, so that you can replace one without an outage.`,
+user may have several secrets, so that you can replace one without an outage.` + whoseAccount,
 		Example: `  webhooks secrets add dscape github
   webhooks secrets add dscape github --required   # refuse deliveries that are not signed
   webhooks secrets add dscape staging --branch staging --app hello-staging
@@ -48,35 +43,19 @@ deliveries of a secret deploy is fixed by --branch, --app, --root, --paths and
 	target := targetFlags(cmd)
 	replace := cmd.Flags().Bool("replace", false, "replace a secret of that name; deliveries that it signs are refused then")
 	required := cmd.Flags().Bool("required", false, "refuse deliveries of GitHub that are not signed, even with Basic auth")
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, id, err := userAndName(args, "secret")
-		if err != nil {
+	return onAccount(cmd, streams, needsToken, func(ctx context.Context, s *accountSession, args []string) error {
+		if err := checkName("secret", args[1]); err != nil {
 			return err
 		}
 		fixed, err := target()
 		if err != nil {
 			return err
 		}
-		existing, err := c.ThirdPartyTokens(ctx, user)
+		secret, err := s.accounts.AddWebhookSecret(ctx, args[0], auth.WebhookSecret{Name: args[1], Required: *required, Target: fixed}, *replace)
 		if err != nil {
 			return err
 		}
-		var names []string
-		for _, token := range existing {
-			names = append(names, token.ID)
-		}
-		if err := refuseExisting("secret", id, names, *replace); err != nil {
-			return err
-		}
-		secret := core.NewSecret(rand.Text())
-		err = c.SetThirdPartyToken(ctx, user, core.ThirdPartyToken{
-			ID: id, Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: secret, Required: *required, Target: fixed,
-		})
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(streams.Stdout, secret.Reveal())
-		return err
+		return s.reveal(secret)
 	})
 }
 
@@ -91,31 +70,18 @@ the next delivery says it.`,
 		Args: exactly(2),
 	}
 	target := targetFlags(cmd)
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, id, err := userAndName(args, "secret")
-		if err != nil {
-			return err
-		}
+	return onAccount(cmd, streams, needsToken, func(ctx context.Context, s *accountSession, args []string) error {
 		fixed, err := target()
 		if err != nil {
 			return err
 		}
-		tokens, err := c.ThirdPartyTokens(ctx, user)
-		if err != nil {
+		if err := s.accounts.ChangeSecret(ctx, args[0], args[1], fixed); err != nil {
 			return err
 		}
-		for _, token := range tokens {
-			if token.Provider != core.TokenWebhookSecret || token.ID != id {
-				continue
-			}
-			if token.Target = fixed; fixed == nil {
-				_, err = fmt.Fprintf(streams.Stdout, "%s: the next delivery says what it deploys\n", id)
-			} else {
-				_, err = fmt.Fprintf(streams.Stdout, "%s: %s\n", id, fixed)
-			}
-			return cmp.Or(c.SetThirdPartyToken(ctx, user, token), err)
+		if fixed == nil {
+			return s.printf("%s: the next delivery says what it deploys\n", args[1])
 		}
-		return fmt.Errorf("%s has no webhook secret %q; see `webhooks secrets list %[1]s`", user, id)
+		return s.printf("%s: %s\n", args[1], fixed)
 	})
 }
 
@@ -158,49 +124,22 @@ func newSecretsList(streams IO) *cobra.Command {
 		Args:    exactly(1),
 	}
 	out := outputFlag(cmd)
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user := args[0]
-		if err := checkName("user", user); err != nil {
+	return onAccount(cmd, streams, needsToken, func(ctx context.Context, s *accountSession, args []string) error {
+		secrets, err := s.accounts.WebhookSecrets(ctx, args[0])
+		if err != nil {
 			return err
 		}
-		tokens, err := c.ThirdPartyTokens(ctx, user)
-		tokens = slices.DeleteFunc(tokens, func(t core.ThirdPartyToken) bool { return t.Provider != core.TokenWebhookSecret })
-		if err == nil && out.json() {
-			return writeJSON(streams.Stdout, secretRows(tokens))
-		}
-		for _, token := range tokens {
-			line := token.ID
-			if token.Target != nil {
-				line += "\t" + token.Target.String()
+		return printList(s, out, secrets, func(w auth.WebhookSecret) string {
+			line := w.Name
+			if w.Target != nil {
+				line += "\t" + w.Target.String()
 			}
-			if token.Required {
+			if w.Required {
 				line += "\trequired"
 			}
-			if _, err := fmt.Fprintln(streams.Stdout, line); err != nil {
-				return err
-			}
-		}
-		return err
+			return line
+		})
 	})
-}
-
-// secretRow is a webhook secret without the secret.
-type secretRow struct {
-	Name     string            `json:"name"`
-	Required bool              `json:"required"`
-	Target   map[string]string `json:"target,omitempty"` // what its deliveries deploy, as parameters
-}
-
-func secretRows(tokens []core.ThirdPartyToken) []secretRow {
-	rows := []secretRow{}
-	for _, token := range tokens {
-		row := secretRow{Name: token.ID, Required: token.Required}
-		if token.Target != nil {
-			row.Target = maps.Collect(token.Target.Parameters())
-		}
-		rows = append(rows, row)
-	}
-	return rows
 }
 
 func newSecretsRemove(streams IO) *cobra.Command {
@@ -210,29 +149,10 @@ func newSecretsRemove(streams IO) *cobra.Command {
 		Example: "  webhooks secrets remove dscape github",
 		Args:    exactly(2),
 	}
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, id, err := userAndName(args, "secret")
-		if err != nil {
+	return onAccount(cmd, streams, needsToken, func(ctx context.Context, s *accountSession, args []string) error {
+		if err := s.accounts.RemoveSecret(ctx, args[0], args[1]); err != nil {
 			return err
 		}
-		if err := c.DestroyThirdPartyToken(ctx, user, id); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(streams.Stdout, "removed %s\n", id)
-		return err
+		return s.printf("removed %s\n", args[1])
 	})
-}
-
-// userAndName returns the two arguments USER NAME.
-func userAndName(args []string, what string) (user, id string, err error) {
-	return args[0], args[1], cmp.Or(checkName("user", args[0]), checkName(what, args[1]))
-}
-
-// refuseExisting fails if the name is one of those that exist, unless replace is
-// set.
-func refuseExisting(what, name string, existing []string, replace bool) error {
-	if !replace && slices.Contains(existing, name) {
-		return fmt.Errorf("the %s %q exists already, and programs may be using it: choose another name, or set --replace", what, name)
-	}
-	return nil
 }

@@ -1,20 +1,16 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
 func newTokens(streams IO) *cobra.Command {
 	tokens := &cobra.Command{
 		Use:   "tokens",
 		Short: "Add, list and remove the API tokens of a user",
-		Long:  "An API token is used in place of the password, as in `curl -u dscape:TOKEN`. It cannot change the account.",
+		Long:  "An API token is used in place of the password, as in `curl -u dscape:TOKEN`. It cannot change the account." + whoseAccount,
 		Example: `  webhooks tokens add dscape travis
   webhooks tokens list dscape
   webhooks tokens remove dscape travis`,
@@ -31,21 +27,15 @@ func newTokensAdd(streams IO) *cobra.Command {
 		Args:    exactly(2),
 	}
 	replace := cmd.Flags().Bool("replace", false, "replace a token of that name, which is invalid then")
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, token, err := userAndName(args, "token")
+	return onAccount(cmd, streams, needsPassword, func(ctx context.Context, s *accountSession, args []string) error {
+		if err := checkName("token", args[1]); err != nil {
+			return err
+		}
+		token, err := s.accounts.AddAPIToken(ctx, args[0], args[1], *replace)
 		if err != nil {
 			return err
 		}
-		existing, err := tokenNames(ctx, c, user)
-		if err = cmp.Or(err, refuseExisting("token", token, existing, *replace)); err != nil {
-			return err
-		}
-		secret, err := c.CreateToken(ctx, user, token)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(streams.Stdout, secret.Reveal())
-		return err
+		return s.reveal(token)
 	})
 }
 
@@ -57,30 +47,13 @@ func newTokensList(streams IO) *cobra.Command {
 		Args:    exactly(1),
 	}
 	out := outputFlag(cmd)
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user := args[0]
-		if err := checkName("user", user); err != nil {
+	return onAccount(cmd, streams, needsToken, func(ctx context.Context, s *accountSession, args []string) error {
+		names, err := s.accounts.APITokens(ctx, args[0])
+		if err != nil {
 			return err
 		}
-		names, err := tokenNames(ctx, c, user)
-		if err == nil && out.json() {
-			return writeJSON(streams.Stdout, append([]string{}, names...))
-		}
-		for _, name := range names {
-			if _, err := fmt.Fprintln(streams.Stdout, name); err != nil {
-				return err
-			}
-		}
-		return err
+		return printList(s, out, names, func(name string) string { return name })
 	})
-}
-
-func tokenNames(ctx context.Context, c *nodejitsu.Client, user string) (names []string, err error) {
-	tokens, err := c.Tokens(ctx, user)
-	for _, token := range tokens {
-		names = append(names, token.Name)
-	}
-	return names, err
 }
 
 func newTokensRemove(streams IO) *cobra.Command {
@@ -90,15 +63,10 @@ func newTokensRemove(streams IO) *cobra.Command {
 		Example: "  webhooks tokens remove dscape travis",
 		Args:    exactly(2),
 	}
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user, token, err := userAndName(args, "token")
-		if err != nil {
+	return onAccount(cmd, streams, needsPassword, func(ctx context.Context, s *accountSession, args []string) error {
+		if err := s.accounts.RemoveAPIToken(ctx, args[0], args[1]); err != nil {
 			return err
 		}
-		if err := c.DestroyToken(ctx, user, token); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(streams.Stdout, "removed %s\n", token)
-		return err
+		return s.printf("removed %s\n", args[1])
 	})
 }

@@ -3,10 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/mail"
 
 	"github.com/spf13/cobra"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
@@ -14,7 +14,9 @@ func newUsers(streams IO) *cobra.Command {
 	users := &cobra.Command{
 		Use:   "users",
 		Short: "Add, list and remove users, who may deploy",
-		Long:  "Changes the users of the platform of a running server. Run it on the machine of the server, as an operating system user who may read its data folder.",
+		Long: `Adds, lists, invites and removes users on the machine of a running server, as an
+operating system user who may read its data folder. With passwd and email users
+also change their own account from another machine.`,
 		Example: `  webhooks users add dscape
   pwgen 20 1 | webhooks users add ci --password-stdin
   webhooks users list`,
@@ -91,23 +93,15 @@ func newUsersPasswd(streams IO) *cobra.Command {
 		Args:    exactly(1),
 	}
 	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user := args[0]
-		if err := checkName("user", user); err != nil {
-			return err
-		}
-		if _, err := c.User(ctx, user); err != nil {
-			return err
-		}
+	return onAccount(cmd, streams, needsPassword, func(ctx context.Context, s *accountSession, args []string) error {
 		password, err := readPassword(streams, *stdin)
 		if err != nil {
 			return err
 		}
-		if err := c.UpdateUser(ctx, nodejitsu.User{Username: user, Password: password}); err != nil {
+		if err := s.accounts.UpdateUser(ctx, args[0], password, ""); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(streams.Stdout, "changed the password of %s\n", user)
-		return err
+		return s.printf("changed the password of %s\n", args[0])
 	})
 }
 
@@ -141,19 +135,11 @@ func newUsersEmail(streams IO) *cobra.Command {
 		Example: "  webhooks users email dscape dscape@example.com",
 		Args:    exactly(2),
 	}
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user := args[0]
-		if err := checkName("user", user); err != nil {
+	return onAccount(cmd, streams, needsPassword, func(ctx context.Context, s *accountSession, args []string) error {
+		if err := s.accounts.UpdateUser(ctx, args[0], core.Secret{}, args[1]); err != nil {
 			return err
 		}
-		if _, err := mail.ParseAddress(args[1]); err != nil {
-			return &usageError{fmt.Errorf("invalid mail address %q: want the form dscape@example.com", args[1])}
-		}
-		if err := c.UpdateUser(ctx, nodejitsu.User{Username: user, Email: args[1]}); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintf(streams.Stdout, "changed the mail address of %s\n", user)
-		return err
+		return s.printf("changed the mail address of %s\n", args[0])
 	})
 }
 

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/adapters/chat"
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/httpapi"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+)
+
+// whoseAccount is a part of the help texts of commands that change an account.
+const whoseAccount = `
+
+With --url, WEBHOOKS_URL or a login (see ` + "`webhooks login`" + `), it is your own account at
+that service, from any machine. With --data or WEBHOOKS_DATA, or without any of
+these, it is the account of any user of the server on this machine: run it as an
+operating system user who may read the data folder.`
+
+// accountSession is a call that changes the account of a user.
+type accountSession struct {
+	caller
+	accounts httpapi.Account // of the service, or of the data folder's server
+}
+
+// needs is what a command that changes an account needs of the user.
+type needs int
+
+const (
+	needsToken    needs = iota // an API token, or the password
+	needsPassword              // the password
+)
+
+// onAccount makes cmd change the account of the user that its first argument names: at
+// a service as that user, or on the server of the data folder.
+func onAccount(cmd *cobra.Command, streams IO, what needs, do func(ctx context.Context, s *accountSession, args []string) error) *cobra.Command {
+	r := apiRemote()
+	r.noToken = what == needsPassword
+	r.declare(cmd, "none: the server of the data folder")
+	settings := config.Declare(cmd.Flags())
+	settings.Show("data", "platform-url", "platform-key-file")
+	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + whoseAccount
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkName("user", args[0]); err != nil {
+			return err
+		}
+		elsewhere, err := r.chosen(cmd, streams)
+		if err != nil {
+			return err
+		}
+		if !elsewhere {
+			return onDataFolder(cmd, streams, settings, args, do)
+		}
+		r.user = args[0]
+		return r.run(cmd, streams, time.Minute, args, func(ctx context.Context, c caller, password core.Secret, args []string) error {
+			return callAPI(c, password, func(s *apiSession) error {
+				return refused(do(ctx, &accountSession{caller: c, accounts: s.api}, args))
+			})
+		})
+	}
+	return cmd
+}
+
+// chosen reports whether the command calls the service, and not the server of the data
+// folder.
+func (r *remote) chosen(cmd *cobra.Command, streams IO) (bool, error) {
+	if r.url != "" {
+		return true, nil
+	}
+	for flag, variable := range map[string]string{"data": "DATA", "platform-url": "PLATFORM_URL", "platform-key-file": "PLATFORM_KEY_FILE"} {
+		if cmd.Flags().Changed(flag) || config.Variable(streams.Environ, variable) != "" {
+			return false, nil
+		}
+	}
+	if config.Variable(streams.Environ, r.variable) != "" {
+		return true, nil
+	}
+	all, err := loadContexts(streams.Environ)
+	if err != nil {
+		return false, err
+	}
+	current, err := all.current(streams.Environ)
+	return current.URL != "", err
+}
+
+// onDataFolder changes an account by the platform of the data folder.
+func onDataFolder(cmd *cobra.Command, streams IO, settings *config.Settings, args []string, do func(ctx context.Context, s *accountSession, args []string) error) error {
+	return withPlatform(cmd, streams, settings, func(ctx context.Context, c *nodejitsu.Client, cfg config.Config) error {
+		accounts := auth.New(auth.Options{
+			Accounts: nodejitsu.NewPlatform(c), Messenger: chat.New(chat.Options{PrivateHosts: cfg.PrivateHosts}),
+		})
+		return refused(do(ctx, &accountSession{caller: caller{streams: streams, user: args[0]}, accounts: accounts}, args))
+	})
+}
+
+// refused returns a failure in words for the command line.
+func refused(err error) error {
+	switch core.CodeOf(err) {
+	case core.CodeAccountConflict:
+		return &messageError{"there is one of that name already, and programs may be using it: choose another name, or set --replace", err}
+	case core.CodeAccountNotFound:
+		return &messageError{"there is none of that name: list what there is by the command `list`", err}
+	case core.CodeAuthParams, core.CodeNotificationFailed, core.CodePasswordRequired:
+		return &messageError{printable(core.AsError(err).Reason), err}
+	case core.CodeGetUserFailed, core.CodeUpdateUserFailed:
+		if _, ok := errors.AsType[*nodejitsu.Error](err); ok { // the platform of the data folder
+			return &messageError{cleaned(core.AsError(err).Cause), err}
+		}
+	}
+	return err
+}
+
+// printList prints what a list command found: as JSON, or each value on a line.
+func printList[T any](s *accountSession, out *output, values []T, line func(T) string) error {
+	if out.json() {
+		return s.json(slices.Concat([]T{}, values)) // [] if there are none
+	}
+	for _, v := range values {
+		if err := s.printf("%s\n", line(v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reveal prints a credential that was created.
+func (s *accountSession) reveal(secret core.Secret) error {
+	_, err := fmt.Fprintln(s.streams.Stdout, secret.Reveal())
+	return err
+}
