@@ -153,9 +153,10 @@ func userCalls() []call {
 	return []call{
 		{
 			"Auth", func(ctx context.Context, c *nodejitsu.Client) (any, error) {
-				return c.Auth(ctx, core.Credentials{Username: "maciej", Password: password})
+				account, err := c.Auth(ctx, core.Credentials{Username: "maciej", Password: password})
+				return fmt.Sprintf("%+v", account), err
 			},
-			"GET /auth ", `{"authorized":true,"user":{"username":"maciej"}}`, "maciej",
+			"GET /auth ", `{"authorized":true,"user":{"username":"maciej"},"token":true}`, "{Username:maciej Token:true}",
 		},
 		{
 			"Users", func(ctx context.Context, c *nodejitsu.Client) (any, error) { return c.Users(ctx) },
