@@ -43,6 +43,7 @@ func servedMetrics(t *testing.T) map[string]metric {
 		ClockBehind: func() time.Duration { return time.Second },
 		FeedReaders: func() int { return 1 },
 		Drones:      func() metrics.Drones { return metrics.Drones{Apps: map[string]int{"started": 1}} },
+		Disk:        func() metrics.Disk { return metrics.Disk{Free: 1, Used: 1} },
 	}).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
 
 	found := map[string]metric{}

@@ -19,6 +19,14 @@ type Readings struct {
 	ClockBehind func() time.Duration                              // how far the clock is behind the newest entry
 	FeedReaders func() int                                        // readers of changes that are connected
 	Drones      func() Drones                                     // of the embedded platform
+	Disk        func() Disk                                       // of the embedded platform
+}
+
+// Disk is the disk space of a platform in bytes.
+type Disk struct {
+	Free   int64 // of the disk
+	Used   int64 // by snapshots, builds and caches, when it was measured last
+	Budget int64 // for these; 0: no limit
 }
 
 // Drones are the drones and apps of a platform.
@@ -59,7 +67,7 @@ type reading struct {
 // Describe implements prometheus.Collector.
 func (c *reading) Describe(all chan<- *prometheus.Desc) {
 	d := c.m.descs
-	for _, one := range []*prometheus.Desc{d.queueEntries, d.queueAge, d.clockBehind, d.feedReaders, d.dronesReady, d.dronesWanted, d.apps} {
+	for _, one := range []*prometheus.Desc{d.queueEntries, d.queueAge, d.clockBehind, d.feedReaders, d.dronesReady, d.dronesWanted, d.apps, d.diskFree, d.diskUsed, d.diskBudget} {
 		all <- one
 	}
 }
@@ -87,6 +95,12 @@ func (c *reading) Collect(metrics chan<- prometheus.Metric) {
 	if c.r.FeedReaders != nil {
 		gauge(c.m.descs.feedReaders, float64(c.r.FeedReaders()))
 	}
+	if c.r.Disk != nil {
+		d := c.r.Disk()
+		gauge(c.m.descs.diskFree, float64(d.Free))
+		gauge(c.m.descs.diskUsed, float64(d.Used))
+		gauge(c.m.descs.diskBudget, float64(d.Budget))
+	}
 	if c.r.Drones != nil {
 		d := c.r.Drones()
 		gauge(c.m.descs.dronesReady, float64(d.Ready))
@@ -108,7 +122,7 @@ func age(since, now time.Time) float64 {
 
 // descs describe the metrics that are read when the metrics are asked for.
 type descs struct {
-	queueEntries, queueAge, clockBehind, feedReaders, dronesReady, dronesWanted, apps *prometheus.Desc
+	queueEntries, queueAge, clockBehind, feedReaders, dronesReady, dronesWanted, apps, diskFree, diskUsed, diskBudget *prometheus.Desc
 }
 
 func newDescs() descs {
@@ -126,5 +140,8 @@ func newDescs() descs {
 		dronesReady:  desc("webhooks_drones_ready", "Drones of the embedded platform that accept connections."),
 		dronesWanted: desc("webhooks_drones_wanted", "Drones that the embedded platform keeps up."),
 		apps:         desc("webhooks_apps", "Apps of the embedded platform that run or should, by state.", "state"),
+		diskFree:     desc("webhooks_disk_free_bytes", "Free space of the disk with the embedded platform's files."),
+		diskUsed:     desc("webhooks_disk_used_bytes", "Disk space that snapshots, builds and caches used when it was measured last."),
+		diskBudget:   desc("webhooks_disk_budget_bytes", "Disk space that they may use; 0: no limit."),
 	}
 }

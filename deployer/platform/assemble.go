@@ -56,7 +56,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	}
 	p.apps, err = apps.New(apps.Options{
 		DB: p.db, Seal: keys, Snapshots: store, Runner: p.runner, Domain: p.o.AppsDomain, Reserved: p.o.ReservedHosts, URL: p.AppURL,
-		Memory: p.o.AppMemory, MaxMemory: p.o.AppMaxMemory, MinReady: p.o.MinReadyTime, Events: p.o.Events, Logger: p.o.Logger,
+		Keep: p.o.KeepSnapshots, Memory: p.o.AppMemory, MaxMemory: p.o.AppMaxMemory, MinReady: p.o.MinReadyTime, Events: p.o.Events, Logger: p.o.Logger,
 	})
 	if err != nil {
 		return err

@@ -71,6 +71,11 @@ type Options struct {
 	AppMemory    int           // MiB that a drone may have, if its app sets no limit; default 1024
 	AppMaxMemory int           // MiB that an app may set as its limit; default 4096, at least AppMemory
 
+	// DiskBudget is the disk space in MiB for snapshots, builds and caches. Before it is
+	// used, build caches and old snapshots are removed; 0: no limit.
+	DiskBudget    int
+	KeepSnapshots int // of an app; default 10
+
 	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 
 	MaxConnections int // connections at a time, of each port; default: by how many files the process may open
@@ -91,6 +96,7 @@ type Platform struct {
 	runner *processes.Runner
 	apps   *apps.Apps
 	space  *space
+	budget *budget
 	router *router.Router
 	api    *api.API
 
@@ -149,7 +155,9 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := p.apps.Resume(ctx); err != nil {
 		return err
 	}
-	p.space = watchSpace(p.o.Dir, p.o.Logger) //nolint:contextcheck // it watches as long as the platform runs
+	p.space = watchSpace(p.o.Dir, p.o.Logger)         //nolint:contextcheck // it watches as long as the platform runs
+	p.budget = watchBudget(int64(p.o.DiskBudget)<<20, //nolint:contextcheck // the same
+		[]string{p.path("archives"), p.path("builds"), p.path("cache")}, p.apps, p.o.Logger)
 	p.router = router.New(router.Options{
 		Lookup: p.apps.Lookup, Pick: p.runner.Pick, Refused: p.runner.Refused, Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
@@ -200,6 +208,9 @@ func (p *Platform) Stop(ctx context.Context) error {
 	if p.apiServer != nil {
 		faults = append(faults, p.apiServer.Stop(ctx))
 	}
+	if p.budget != nil {
+		p.budget.stop()
+	}
 	if p.apps != nil {
 		p.apps.Close()
 	}
@@ -223,7 +234,7 @@ func (p *Platform) Stop(ctx context.Context) error {
 	if p.db != nil {
 		faults = append(faults, p.db.Close())
 	}
-	p.apiServer, p.appsServer, p.router, p.api, p.space = nil, nil, nil, nil, nil
+	p.apiServer, p.appsServer, p.router, p.api, p.space, p.budget = nil, nil, nil, nil, nil, nil
 	p.apps, p.runner, p.users, p.db = nil, nil, nil, nil
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("platform: stopping: %w", err)
@@ -247,6 +258,40 @@ func (p *Platform) Check(context.Context) error {
 		return nil
 	}
 	return p.space.check()
+}
+
+// Warnings returns what an operator should look at although the platform can do its
+// work, a sentence each.
+func (p *Platform) Warnings() []string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.budget == nil {
+		return nil
+	}
+	var all []string
+	for _, text := range []string{p.space.warning(), p.budget.warning()} {
+		if text != "" {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// Disk is the disk space of a platform in bytes.
+type Disk struct {
+	Free   int64 // of the disk
+	Used   int64 // by snapshots, builds and caches, when it was measured last
+	Budget int64 // for these; 0: no limit
+}
+
+// Disk returns the disk space; the zero Disk while the platform does not run.
+func (p *Platform) Disk() Disk {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.budget == nil {
+		return Disk{}
+	}
+	return Disk{Free: p.space.free.Load(), Used: p.budget.used.Load(), Budget: p.budget.limit}
 }
 
 // CopyTo copies the database of users and apps as it is now, while it is written

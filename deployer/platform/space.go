@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 const (
 	// minSpace is the free space, in bytes, that the database needs to grow.
 	minSpace   = 1 << 20
+	lowSpace   = 1 << 30 // free bytes below which the operator is warned
 	checkSpace = 2 * time.Second
 )
 
@@ -24,6 +26,8 @@ type space struct {
 	dir     string
 	log     *slog.Logger
 	full    atomic.Bool
+	low     atomic.Bool
+	free    atomic.Int64 // bytes
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -55,6 +59,10 @@ func (s *space) look() {
 		return // other operations will report the failure
 	}
 	free := fs.Bavail * uint64(fs.Bsize) //nolint:gosec // a size
+	s.free.Store(int64(free))            //nolint:gosec // a size
+	if low := free < lowSpace; s.low.Swap(low) != low && low {
+		s.log.Warn("disk nearly full", "dir", s.dir, "free_bytes", free, "do", "free space on the disk, or set --disk-budget")
+	}
 	full := free < minSpace
 	if s.full.Load() == full {
 		return
@@ -66,6 +74,14 @@ func (s *space) look() {
 	} else {
 		s.log.Info("disk has room again", "dir", s.dir, "free_bytes", free)
 	}
+}
+
+// warning returns what an operator should know; "" if the disk has room.
+func (s *space) warning() string {
+	if !s.low.Load() {
+		return ""
+	}
+	return fmt.Sprintf("The disk of %s has only %d MiB left. Free space on it, or set --disk-budget.", s.dir, s.free.Load()>>20)
 }
 
 func (s *space) check() error {

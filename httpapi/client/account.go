@@ -105,8 +105,8 @@ func (c *Client) RemoveNotification(ctx context.Context, user, name string) erro
 	return c.account(ctx, http.MethodDelete, user, []string{"notifications", name}, nil, nil)
 }
 
-// account sends a request about a user's account. A nil body is none, and the answer is
-// not decoded if it is nil.
+// account sends a request about a user's account, without a body if that is nil, and
+// decodes the answer unless that is nil.
 func (c *Client) account(ctx context.Context, method, user string, path []string, body, answer any) error {
 	parts := []string{"/1/users", url.PathEscape(user)}
 	for _, part := range path {

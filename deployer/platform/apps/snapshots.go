@@ -117,12 +117,7 @@ func (a *Apps) has(user, app, id string) (bool, error) {
 // them. It keeps the active one, the one that runs, the one that a rollback would
 // start, and the new one.
 func (a *Apps) prune(d *document, id string) (old []snapshot) {
-	needed := []string{d.Active, id}
-	for _, v := range d.visibles() {
-		if v.Running != nil {
-			needed = append(needed, v.Running.Snapshot)
-		}
-	}
+	needed := append(d.needed(), id)
 	over := len(d.Snapshots) - a.o.Keep
 	d.Snapshots = slices.DeleteFunc(d.Snapshots, func(s snapshot) bool {
 		if over <= 0 || slices.Contains(needed, s.ID) {

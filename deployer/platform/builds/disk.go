@@ -21,9 +21,9 @@ const leastSize = 4096
 // of a path, where they can't be measured.
 var errDeep = errors.New("its folders are nested deeper than a path may be long")
 
-// size returns the disk usage of a folder in bytes, counting each file once. It
+// DiskUsage returns the disk usage of a folder in bytes, counting each file once. It
 // ignores files that are removed meanwhile, and stops when ctx ends.
-func size(ctx context.Context, dir string) (int64, error) {
+func DiskUsage(ctx context.Context, dir string) (int64, error) {
 	var total int64
 	seen := map[uint64]bool{} // files with several hard links
 	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
@@ -76,7 +76,7 @@ func (m *meter) check(ctx context.Context) error {
 	}
 	total := -m.base
 	for _, dir := range append([]string{m.home}, m.dirs...) {
-		n, err := size(ctx, dir)
+		n, err := DiskUsage(ctx, dir)
 		if errors.Is(err, errDeep) {
 			return core.NewError(core.CodePlatformBuildFailed, "the build was ended: "+errDeep.Error(), err)
 		}
@@ -136,7 +136,7 @@ func (b *Builder) meter(ctx context.Context, c command, home, tmp string) (*mete
 	}
 	m := &meter{limit: b.o.MaxDisk, every: b.o.DiskInterval, dirs: []string{c.app, tmp}, home: home}
 	var err error
-	m.base, err = size(ctx, home)
+	m.base, err = DiskUsage(ctx, home)
 	if errors.Is(err, errDeep) || err == nil && m.base > m.limit {
 		// Earlier builds have filled it. Remove it: it contains only caches, and the
 		// limit must hold for the sum of many builds.

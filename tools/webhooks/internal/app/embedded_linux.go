@@ -36,6 +36,7 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 	return process{platform.New(platform.Options{
 		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		ReadyTimeout: cfg.ReadyTimeout, MinReadyTime: cfg.MinReadyTime, DrainTimeout: cfg.DrainTimeout, AppMemory: cfg.AppMemory, AppMaxMemory: cfg.AppMaxMemory,
+		DiskBudget: cfg.DiskBudget, KeepSnapshots: cfg.KeepSnapshots,
 		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen,
 		Shared: cfg.SharesListener(), AppsDomain: cfg.AppsDomain, AppsURL: at.appsURL(), ReservedHosts: cfg.ReservedHosts(), TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
 		Events: func(e apps.Event) { events.add(happened(e)) },
@@ -62,6 +63,9 @@ func (p process) drones() metrics.Drones {
 	}
 	return d
 }
+
+// disk returns the disk space of the platform.
+func (p process) disk() metrics.Disk { return metrics.Disk(p.Disk()) }
 
 // isApp reports whether a user of this machine is an app's.
 func isApp(uid uint32) bool { return processes.IsApp(uid) }

@@ -42,14 +42,14 @@ func (behind ClockBehind) warnings() []string {
 func httpModule(cfg config.Config) fx.Option {
 	return fx.Module("http",
 		fx.Provide(
-			func(d *deploy.Service, s *status.Service, a *auth.Service, connects *connect.Service, pages *dashboard.Dashboard, ready Readiness, clock ClockBehind, platform PlatformCheck, logins *throttle.Throttle, m *metrics.Metrics, log *slog.Logger) *httpapi.API {
+			func(d *deploy.Service, s *status.Service, a *auth.Service, connects *connect.Service, pages *dashboard.Dashboard, ready Readiness, clock ClockBehind, platform PlatformCheck, embedded optionalPlatform, logins *throttle.Throttle, m *metrics.Metrics, log *slog.Logger) *httpapi.API {
 				wait := cfg.Wait
 				if wait == 0 {
 					wait = -1 // not at all; the API's own zero is its default
 				}
 				o := httpapi.Options{
 					Deploy: d, Status: s, Auth: a, Connect: connects, Dashboard: pages, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
-					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Warnings: clock.warnings, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
+					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Warnings: func() []string { return append(clock.warnings(), embedded.warnings()...) }, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
 				}
 				if m != nil {
 					o.Observer = m
@@ -99,6 +99,14 @@ type optionalPlatform struct {
 	fx.In
 
 	Embedded embedded `optional:"true"`
+}
+
+// warnings returns what an operator should look at on the embedded platform.
+func (p optionalPlatform) warnings() []string {
+	if p.Embedded == nil {
+		return nil
+	}
+	return p.Embedded.Warnings()
 }
 
 // redirectModule serves the port without TLS, if it is configured.

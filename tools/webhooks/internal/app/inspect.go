@@ -81,7 +81,7 @@ func (s sources) readings() (r metrics.Readings) {
 		r.FeedReaders = s.API.FeedReaders
 	}
 	if s.Platform != nil {
-		r.Drones = s.Platform.drones
+		r.Drones, r.Disk = s.Platform.drones, s.Platform.disk
 	}
 	return r
 }

@@ -45,8 +45,10 @@ type embedded interface {
 	Key() core.Secret
 	Serves(host string) bool
 	Check(ctx context.Context) error
+	Warnings() []string
 	Kill()
 	drones() metrics.Drones
+	disk() metrics.Disk
 	accounts() accounts
 }
 

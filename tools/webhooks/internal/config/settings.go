@@ -60,6 +60,8 @@ type Config struct {
 	DrainTimeout    time.Duration
 	AppMemory       int
 	AppMaxMemory    int
+	DiskBudget      int
+	KeepSnapshots   int
 
 	Redis                     []string
 	RedisMaster               string
@@ -147,6 +149,9 @@ func (s *Settings) declare() {
 	declare(s, &c.DrainTimeout, "drain-timeout", time.Minute, positive, "time limit for the open requests of a version that was replaced")
 	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that each process of an app may have, and all processes of a drone if the server has control groups, unless its owner sets another limit")
 	declare(s, &c.AppMaxMemory, "app-max-memory", 4096, atLeast(64), "largest memory limit in MiB that an owner may set by \"webhooks apps limits\"; at least --app-memory")
+
+	declare(s, &c.DiskBudget, "disk-budget", 0, atLeast(0), "disk space in MiB for snapshots, builds and caches: when nine tenths are used, build caches and then the oldest snapshots are removed, but none that serves, served last or is active; default: no limit")
+	declare(s, &c.KeepSnapshots, "keep-snapshots", 10, atLeast(1), "snapshots that are kept of each app, beside the active one and those that serve")
 
 	declare(s, &c.Redis, "redis", nil, each(address), "host:port of a Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
 	declare(s, &c.RedisMaster, "redis-master", "", nil, "name of the master at the Sentinels; then --redis lists the Sentinels")
