@@ -16,14 +16,19 @@ import (
 // processors, the time of an operation in ns, and the rest.
 var goBenchmark = regexp.MustCompile(`^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op(.*)$`)
 
-// allocations matches the allocations of an operation.
-var allocations = regexp.MustCompile(`(\d+) allocs/op`)
+// allocations matches the allocations of an operation, and packedSize the size of what
+// it made in terms of another.
+var (
+	allocations = regexp.MustCompile(`(\d+) allocs/op`)
+	packedSize  = regexp.MustCompile(`([\d.]+) size`)
+)
 
 // result is one line of go test -bench.
 type result struct {
 	name   string
 	nanos  float64
 	allocs string
+	size   string
 }
 
 // goTest runs benchmarks of this repository, which is the working directory, and
@@ -49,6 +54,9 @@ func (s *suite) goTest(ctx context.Context, pkg, pattern string, each func(resul
 		if found := allocations.FindStringSubmatch(match[3]); found != nil {
 			r.allocs = found[1]
 		}
+		if found := packedSize.FindStringSubmatch(match[3]); found != nil {
+			r.size = found[1]
+		}
 		each(r)
 	}
 	return nil
@@ -73,6 +81,19 @@ func measureParse(ctx context.Context, s *suite) ([]table, error) {
 		t.add(parts[3], r.nanos/1000, r.allocs+" allocations")
 	})
 	return tables, err
+}
+
+// measureRepack compares ways to bring the archive of a commit to the platform.
+func measureRepack(ctx context.Context, s *suite) ([]table, error) {
+	t := table{area: "repack", title: "An archive of 150 MB, the sources of Go, repacked", unit: "ms"}
+	err := s.goTest(ctx, "./tools/webhooks/internal/app", "^BenchmarkRepack$", func(r result) {
+		name, note := strings.ReplaceAll(strings.TrimPrefix(r.name, "Repack/"), "_", " "), ""
+		if r.size != "0" {
+			note = r.size + " of the size"
+		}
+		t.add(name, r.nanos/1e6, note)
+	})
+	return []table{t}, err
 }
 
 // add adds a figure to the row of a contender.

@@ -97,6 +97,7 @@ func areas() []area {
 		{"refusals", "pushes with a wrong signature, a second", measureRefusals},
 		{"overload", "pushes stored while twice as many are sent as can be", measureOverload},
 		{"parse", "the time to verify and parse a push", measureParse},
+		{"repack", "the time to bring the archive of a commit to the platform", measureRepack},
 		{"feed", "changes to many readers, and how long these take to connect", measureFeed},
 		{"router", "requests to an app through the router", measureRouter},
 		{"deployment", "the time until a new version of an app answers", measureDeployment},
