@@ -78,6 +78,8 @@ type Options struct {
 
 	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 
+	AccessLog bool // write a line about each request to an app to Logger
+
 	MaxConnections int // connections at a time, of each port; default: by how many files the process may open
 
 	Events func(apps.Event) // called for events of apps, such as a rollback; default: does nothing
@@ -158,7 +160,12 @@ func (p *Platform) start(ctx context.Context) error {
 	p.space = watchSpace(p.o.Dir, p.o.Logger)         //nolint:contextcheck // it watches as long as the platform runs
 	p.budget = watchBudget(int64(p.o.DiskBudget)<<20, //nolint:contextcheck // the same
 		[]string{p.path("archives"), p.path("builds"), p.path("cache")}, p.apps, p.o.Logger)
+	var access *slog.Logger
+	if p.o.AccessLog {
+		access = p.o.Logger
+	}
 	p.router = router.New(router.Options{
+		Access: access,
 		Lookup: p.apps.Lookup, Pick: p.runner.Pick, Refused: p.runner.Refused, Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
 	p.api = api.New(api.Options{

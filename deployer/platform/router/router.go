@@ -46,6 +46,7 @@ type Options struct {
 	// response; default [slowclient.Limit].
 	Stall time.Duration
 
+	Access *slog.Logger // of a line about each request; default: none
 	Logger *slog.Logger // default: discards
 }
 
@@ -106,6 +107,7 @@ func (r *Router) Close() {
 type request struct {
 	user, app string
 	known     bool   // the app exists
+	id        string // of the request, for logs
 	client    string // id of the client of a sticky app; "" if it has none
 	newClient bool   // the id is to be sent to the client
 	done      func() // called when the request has ended; nil until a drone has it
@@ -117,6 +119,12 @@ type requestKey struct{}
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	state := &request{}
 	state.user, state.app, state.known = r.o.Lookup(hostname(req.Host))
+	var line *access
+	if r.o.Access != nil {
+		line = &access{ResponseWriter: w, log: r.o.Access, began: time.Now()}
+		defer line.write(r, req, state)
+		w = line
+	}
 	x, req := slowclient.Watch(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, state)), r.o.Stall)
 	defer x.End()
 	// The request ends when the proxy returns: the body is sent, or the WebSocket
@@ -127,6 +135,9 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 	}()
 	r.proxy.ServeHTTP(x, req)
+	if line != nil {
+		line.ended = true
+	}
 }
 
 // rewrite prepares the request for the drone. The proxy has already dropped the
@@ -138,6 +149,9 @@ func (r *Router) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // unchanged, even if net/url can't parse it
 	p.Out.Trailer = p.In.Trailer           // the same map: it is filled at the end of the body
 	r.forward(p.In, p.Out.Header)
+	if state, ok := p.In.Context().Value(requestKey{}).(*request); ok {
+		state.id = p.Out.Header.Get("X-Request-Id")
+	}
 }
 
 var (

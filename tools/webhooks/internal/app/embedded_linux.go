@@ -36,7 +36,7 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 	return process{platform.New(platform.Options{
 		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		ReadyTimeout: cfg.ReadyTimeout, MinReadyTime: cfg.MinReadyTime, DrainTimeout: cfg.DrainTimeout, AppMemory: cfg.AppMemory, AppMaxMemory: cfg.AppMaxMemory,
-		DiskBudget: cfg.DiskBudget, KeepSnapshots: cfg.KeepSnapshots,
+		DiskBudget: cfg.DiskBudget, KeepSnapshots: cfg.KeepSnapshots, AccessLog: cfg.AccessLog,
 		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen,
 		Shared: cfg.SharesListener(), AppsDomain: cfg.AppsDomain, AppsURL: at.appsURL(), ReservedHosts: cfg.ReservedHosts(), TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
 		Events: func(e apps.Event) { events.add(happened(e)) },

@@ -62,6 +62,7 @@ type Config struct {
 	AppMaxMemory    int
 	DiskBudget      int
 	KeepSnapshots   int
+	AccessLog       bool
 
 	Redis                     []string
 	RedisMaster               string
@@ -152,6 +153,7 @@ func (s *Settings) declare() {
 
 	declare(s, &c.DiskBudget, "disk-budget", 0, atLeast(0), "disk space in MiB for snapshots, builds and caches: when nine tenths are used, build caches and then the oldest snapshots are removed, but none that serves, served last or is active; default: no limit")
 	declare(s, &c.KeepSnapshots, "keep-snapshots", 10, atLeast(1), "snapshots that are kept of each app, beside the active one and those that serve")
+	declare(s, &c.AccessLog, "access-log", false, nil, "log a line about each request to an app: app, method, path without the query, status, duration, bytes and request id")
 
 	declare(s, &c.Redis, "redis", nil, each(address), "host:port of a Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
 	declare(s, &c.RedisMaster, "redis-master", "", nil, "name of the master at the Sentinels; then --redis lists the Sentinels")
