@@ -32,6 +32,15 @@ type ThirdPartyToken struct {
 	// Target is what the deliveries of a webhook secret ask for; nil if the first one
 	// is still to say.
 	Target *Target
+	// Webhook is the one that a webhook secret was made for; nil if a person set it up.
+	Webhook *Webhook
+}
+
+// Webhook names a webhook of a repository on its forge.
+type Webhook struct {
+	Forge      string `json:"forge"`      // host of the forge
+	Repository string `json:"repository"` // "owner/name"
+	ID         string `json:"id"`         // on the forge
 }
 
 // Values of ThirdPartyToken.Provider.

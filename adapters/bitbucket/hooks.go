@@ -69,6 +69,6 @@ func (c *Client) TestHook(context.Context, core.Repository, string, core.Secret)
 
 // Redeliver is not supported: Bitbucket delivers again by itself, and the API lists no
 // deliveries.
-func (c *Client) Redeliver(context.Context, core.Repository, string, core.Secret) (int, error) {
+func (c *Client) Redeliver(context.Context, core.Repository, string, bool, core.Secret) (int, error) {
 	return 0, fmt.Errorf("bitbucket: list deliveries: %w", errors.ErrUnsupported)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	gh "github.com/google/go-github/v60/github"
@@ -154,9 +155,12 @@ func (c *Client) TestHook(ctx context.Context, r core.Repository, id string, tok
 	}
 }
 
+// redeliverable is how long after a delivery GitHub sends it again.
+const redeliverable = 3 * 24 * time.Hour
+
 // Redeliver has the failed deliveries of the last hundred sent again, as
 // [connect.Forge] specifies: GitHub never does that by itself.
-func (c *Client) Redeliver(ctx context.Context, r core.Repository, id string, token core.Secret) (int, error) {
+func (c *Client) Redeliver(ctx context.Context, r core.Repository, id string, missed bool, token core.Secret) (int, error) {
 	all, err := c.deliveries(ctx, r, id, token)
 	if err != nil {
 		return 0, err
@@ -165,16 +169,55 @@ func (c *Client) Redeliver(ctx context.Context, r core.Repository, id string, to
 	for _, d := range all {
 		done[d.GUID] = done[d.GUID] || d.succeeded()
 	}
+	oldest := c.options.Now().Add(-redeliverable)
 	count := 0
-	for _, d := range slices.Backward(all) { // the oldest first, as they were made
-		if done[d.GUID] || d.Event == "ping" {
+	for i, d := range slices.Backward(all) { // the oldest first, as they were made
+		last := !slices.ContainsFunc(all[:i], func(later hookDelivery) bool { return later.GUID == d.GUID })
+		if done[d.GUID] || d.Event == "ping" || !last || d.Delivered.Before(oldest) {
 			continue
 		}
-		done[d.GUID] = true
+		if missed {
+			answered, err := c.answered(ctx, r, id, d, token)
+			if err != nil {
+				return count, err
+			}
+			if answered {
+				continue
+			}
+		}
 		if err := c.hooksCall(ctx, http.MethodPost, r, fmt.Sprintf("/%s/deliveries/%d/attempts", id, d.ID), token, nil, nil); err != nil {
 			return count, err
 		}
 		count++
 	}
 	return count, nil
+}
+
+// answeredBy is the header that each answer of this service has, and none of a proxy
+// in front of it.
+const answeredBy = "X-Api-Uuid"
+
+// answered reports whether this service answered a delivery that failed, and could
+// accept it.
+func (c *Client) answered(ctx context.Context, r core.Repository, id string, d hookDelivery, token core.Secret) (bool, error) {
+	switch {
+	case d.StatusCode == 0, d.StatusCode == http.StatusServiceUnavailable, d.StatusCode == http.StatusTooManyRequests:
+		return false, nil
+	case d.StatusCode < http.StatusInternalServerError:
+		return true, nil
+	}
+	var full struct {
+		Response struct {
+			Headers map[string]any `json:"headers"`
+		} `json:"response"`
+	}
+	if err := c.hooksCall(ctx, http.MethodGet, r, fmt.Sprintf("/%s/deliveries/%d", id, d.ID), token, nil, &full); err != nil {
+		return false, err
+	}
+	for name := range full.Response.Headers {
+		if strings.EqualFold(name, answeredBy) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -14,14 +15,15 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Options configure a Service. All but Timeout are required.
+// Options configure a Service. All but Timeout and Logger are required.
 type Options struct {
 	Accounts Accounts
 	Forges   map[string]Forge   // by host
 	Kinds    map[string]string  // the first host of a kind, such as "github"
 	Secret   func() core.Secret // a new secret for a webhook
 
-	Timeout time.Duration // for the whole; 30 s
+	Timeout time.Duration // for one webhook; 30 s
+	Logger  *slog.Logger  // default: discards
 }
 
 // Service connects repositories. It may be used concurrently.
@@ -31,6 +33,9 @@ type Service struct{ o Options }
 func New(o Options) *Service {
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Service{o}
 }
@@ -71,11 +76,8 @@ func (s *Service) Connect(ctx context.Context, user string, r Request) (Result, 
 		return Result{}, core.Errorf(core.CodeAuthForgeUnknown, "%s: %.200q. %s",
 			core.Reason(core.CodeAuthForgeUnknown), cmp.Or(r.Host, r.Kind), core.Remedy(core.CodeAuthForgeUnknown))
 	}
-	slash := strings.LastIndexByte(r.Repository, '/')
 	repo := core.Repository{Forge: host}
-	if slash > 0 {
-		repo.Owner, repo.Name = r.Repository[:slash], r.Repository[slash+1:]
-	}
+	repo.Owner, repo.Name = cutLast(r.Repository)
 	if !core.ValidRepositoryOwner(repo.Owner) || !core.ValidRepositoryPart(repo.Name) {
 		return Result{}, core.Errorf(core.CodeConnectParams, "%s: want repository=OWNER/NAME", core.Reason(core.CodeConnectParams))
 	}
@@ -97,14 +99,23 @@ func (s *Service) Connect(ctx context.Context, user string, r Request) (Result, 
 	if r.Check {
 		return s.check(ctx, forge, repo, result, token)
 	}
+	// The forge sends the first delivery as soon as the webhook is made, so its secret is
+	// stored before.
 	secret, err := s.secret(ctx, user, tokens, name, r.Target)
 	if err != nil {
 		return Result{}, err
 	}
 	result.Secret, result.Created = name, result.ID == ""
-	hook := Hook{URL: result.URL, Secret: secret, Checks: r.Target.Gate != "" && r.Target.Gate != core.GateNone}
+	hook := Hook{URL: result.URL, Secret: secret.Token, Checks: r.Target.Gate != "" && r.Target.Gate != core.GateNone}
 	if result.ID, result.Events, err = forge.SetHook(ctx, repo, result.ID, hook, token); err != nil {
 		return Result{}, failed("set the webhook", host, err)
+	}
+	made := core.Webhook{Forge: host, Repository: repo.Slug(), ID: result.ID}
+	if secret.Webhook == nil || *secret.Webhook != made {
+		secret.Webhook = &made
+		if err := s.o.Accounts.SetToken(ctx, user, secret); err != nil {
+			return Result{}, core.NewError(core.CodeUpdateUserFailed, "", err)
+		}
 	}
 	result.Status, err = forge.TestHook(ctx, repo, result.ID, token)
 	if result.Tested = err == nil; err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -118,7 +129,7 @@ func (s *Service) check(ctx context.Context, forge Forge, repo core.Repository, 
 	if result.ID == "" {
 		return Result{}, core.Errorf(core.CodeConnectFailed, "%s: %s has no webhook for it; connect it first", core.Reason(core.CodeConnectFailed), repo.Slug())
 	}
-	again, err := forge.Redeliver(ctx, repo, result.ID, token)
+	again, err := forge.Redeliver(ctx, repo, result.ID, false, token)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return Result{}, core.Errorf(core.CodeConnectFailed, "%s: %s does not list its deliveries; see them in the settings of the webhook",
 			core.Reason(core.CodeConnectFailed), repo.Forge)
@@ -182,7 +193,7 @@ func secretName(r core.Repository, t core.Target) string {
 }
 
 // secret returns the secret of that name, or makes it, and fixes what it is for.
-func (s *Service) secret(ctx context.Context, user string, tokens []core.ThirdPartyToken, name string, target core.Target) (core.Secret, error) {
+func (s *Service) secret(ctx context.Context, user string, tokens []core.ThirdPartyToken, name string, target core.Target) (core.ThirdPartyToken, error) {
 	t := core.ThirdPartyToken{ID: name, Provider: core.TokenWebhookSecret, App: core.AnyApp, Target: &target}
 	for _, known := range tokens {
 		if known.ID == name && known.Provider == core.TokenWebhookSecret {
@@ -194,7 +205,7 @@ func (s *Service) secret(ctx context.Context, user string, tokens []core.ThirdPa
 		t.Token = s.o.Secret()
 	}
 	if err := s.o.Accounts.SetToken(ctx, user, t); err != nil {
-		return core.Secret{}, core.NewError(core.CodeUpdateUserFailed, "", err)
+		return t, core.NewError(core.CodeUpdateUserFailed, "", err)
 	}
-	return t.Token, nil
+	return t, nil
 }

@@ -1,8 +1,12 @@
 package connect_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +21,7 @@ type forge struct {
 	id    string
 	fails error
 	tests error
+	asked []string // for deliveries
 }
 
 func (f *forge) FindHook(_ context.Context, _ core.Repository, url string, _ core.Secret) (string, error) {
@@ -38,8 +43,9 @@ func (f *forge) TestHook(context.Context, core.Repository, string, core.Secret) 
 	return 200, f.tests
 }
 
-func (f *forge) Redeliver(context.Context, core.Repository, string, core.Secret) (int, error) {
-	return 3, nil
+func (f *forge) Redeliver(_ context.Context, r core.Repository, id string, missed bool, token core.Secret) (int, error) {
+	f.asked = append(f.asked, fmt.Sprintf("%s %s %t %s", r.Key(), id, missed, token.Reveal()))
+	return 3, f.fails
 }
 
 func setup(t *testing.T) (*connect.Service, *forge, *coretest.Accounts) {
@@ -124,4 +130,53 @@ func TestConnectFails(t *testing.T) {
 	wants("forbidden", r, core.CodeConnectFailed, "may not manage its webhooks")
 	f.fails = core.ErrUnauthorized
 	wants("refused", r, core.CodeConnectFailed, "pair your account again")
+}
+
+// What was missed is asked for with the account that is paired, for the webhooks that
+// were made from here, and for no others.
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	f, accounts := &forge{}, coretest.NewAccounts()
+	for _, user := range []string{"dscape", "unpaired", "other"} {
+		accounts.AddUser(user, core.NewSecret("secret"))
+	}
+	s := connect.New(connect.Options{
+		Accounts: accounts, Forges: map[string]connect.Forge{core.GitHubHost: f}, Kinds: map[string]string{"github": core.GitHubHost},
+		Secret: func() core.Secret { return core.NewSecret("made") }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	pair(t, accounts)
+	if _, err := s.Connect(t.Context(), "dscape", connect.Request{Kind: "github", Repository: "dscape/hello", Base: "https://hooks.example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	for user, hook := range map[string]*core.Webhook{
+		"unpaired": {Forge: core.GitHubHost, Repository: "unpaired/hello", ID: "8"},
+		"dscape":   {Forge: "removed.example.com", Repository: "dscape/hello", ID: "9"},
+		"other":    nil,
+	} {
+		secret := core.ThirdPartyToken{ID: "by hand", Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: core.NewSecret("s"), Webhook: hook}
+		if err := accounts.SetToken(t.Context(), user, secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Missed(t.Context())
+	if want := []string{"github.com/dscape/hello 7 true t"}; !slices.Equal(f.asked, want) {
+		t.Errorf("asked for %q, want %q", f.asked, want)
+	}
+	if !strings.Contains(log.String(), `msg="missed deliveries requested again" user=dscape forge=github.com repo=dscape/hello`) || !strings.Contains(log.String(), "redelivered=3") {
+		t.Errorf("logged %s", log.String())
+	}
+	f.fails = core.ErrForbidden
+	s.Missed(t.Context())
+	accounts.Fail("Users", errors.New("the platform is down"))
+	s.Missed(t.Context())
+	if !strings.Contains(log.String(), "missed deliveries not read") || !strings.Contains(log.String(), "missed deliveries not looked for") || strings.Contains(log.String(), "made") {
+		t.Errorf("logged %s", log.String())
+	}
+	f.fails = errors.ErrUnsupported
+	before := log.Len()
+	s.Missed(t.Context())
+	if log.Len() != before {
+		t.Errorf("logged of a forge that lists no deliveries: %s", log.String()[before:])
+	}
 }

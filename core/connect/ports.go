@@ -13,6 +13,8 @@ type Accounts interface {
 	// such user. The slice is not to be changed. Unless fresh is set, they may be a few
 	// seconds old.
 	Tokens(ctx context.Context, user string, fresh bool) ([]core.ThirdPartyToken, error)
+	// Users returns the names of all users.
+	Users(ctx context.Context) ([]string, error)
 	// SetToken keeps t for user, in the place of the one with the same ID.
 	SetToken(ctx context.Context, user string, t core.ThirdPartyToken) error
 }
@@ -30,8 +32,9 @@ type Forge interface {
 	// was answered with, 0 if there was no answer.
 	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)
 	// Redeliver has the deliveries sent again that failed and that were not repeated with
-	// success since, and returns how many.
-	Redeliver(ctx context.Context, r core.Repository, id string, token core.Secret) (count int, err error)
+	// success since, and returns how many. If missed is set, those are left out that this
+	// service answered, such as with the failure of a deployment.
+	Redeliver(ctx context.Context, r core.Repository, id string, missed bool, token core.Secret) (count int, err error)
 }
 
 // Hook is a webhook to be made.

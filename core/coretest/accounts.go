@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -26,8 +27,9 @@ type Accounts struct {
 }
 
 var (
-	_ deploy.Accounts = (*Accounts)(nil)
-	_ auth.Accounts   = (*Accounts)(nil)
+	_ deploy.Accounts  = (*Accounts)(nil)
+	_ auth.Accounts    = (*Accounts)(nil)
+	_ connect.Accounts = (*Accounts)(nil)
 )
 
 // NewAccounts returns Accounts without users.
@@ -74,6 +76,16 @@ func (a *Accounts) Tokens(ctx context.Context, user string, _ bool) ([]core.Thir
 		return nil, fmt.Errorf("accounts: tokens: %w", core.ErrNotFound)
 	}
 	return slices.Clone(a.tokens[user]), nil
+}
+
+// Users implements connect.Accounts.
+func (a *Accounts) Users(ctx context.Context) ([]string, error) {
+	if err := errors.Join(ctx.Err(), a.next("Users")); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.users)), nil
 }
 
 // FixTarget implements deploy.Accounts.

@@ -45,6 +45,19 @@ func (p *Platform) Tokens(ctx context.Context, user string, fresh bool) ([]core.
 	return tokens, nil
 }
 
+// Users implements connect.Accounts.
+func (p *Platform) Users(ctx context.Context) ([]string, error) {
+	users, err := p.client.Users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(users))
+	for i, u := range users {
+		names[i] = u.Username
+	}
+	return names, nil
+}
+
 // FixTarget implements deploy.Accounts. Two first deliveries at the same time may
 // both succeed; the one that is written last counts from then on.
 func (p *Platform) FixTarget(ctx context.Context, user, id string, t core.Target) (core.Target, error) {

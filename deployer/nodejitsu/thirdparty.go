@@ -12,15 +12,16 @@ import (
 // thirdPartyWire is a core.ThirdPartyToken in the API. The hosted platform had id,
 // provider and token; the other fields are extensions.
 type thirdPartyWire struct {
-	ID       string       `json:"id"`
-	Provider string       `json:"provider"`
-	Forge    string       `json:"forge,omitempty"`
-	App      string       `json:"app,omitempty"`
-	Login    string       `json:"login,omitempty"`
-	Scopes   []string     `json:"scopes,omitempty"`
-	Token    string       `json:"token"`
-	Required bool         `json:"required,omitempty"`
-	Target   *core.Target `json:"target,omitempty"`
+	ID       string        `json:"id"`
+	Provider string        `json:"provider"`
+	Forge    string        `json:"forge,omitempty"`
+	App      string        `json:"app,omitempty"`
+	Login    string        `json:"login,omitempty"`
+	Scopes   []string      `json:"scopes,omitempty"`
+	Token    string        `json:"token"`
+	Required bool          `json:"required,omitempty"`
+	Target   *core.Target  `json:"target,omitempty"`
+	Webhook  *core.Webhook `json:"webhook,omitempty"`
 }
 
 // ThirdPartyTokens returns a user's third-party tokens. [core.ServiceUser] gets
@@ -38,7 +39,7 @@ func (c *Client) ThirdPartyTokens(ctx context.Context, user string) ([]core.Thir
 	for _, w := range list {
 		t := core.ThirdPartyToken{
 			ID: w.ID, Provider: w.Provider, Forge: w.Forge, App: w.App, Login: w.Login,
-			Scopes: w.Scopes, Token: core.NewSecret(w.Token), Required: w.Required, Target: w.Target,
+			Scopes: w.Scopes, Token: core.NewSecret(w.Token), Required: w.Required, Target: w.Target, Webhook: w.Webhook,
 		}
 		if t.App == "" {
 			t.App = core.AnyApp
@@ -65,7 +66,7 @@ func thirdPartyList(answer json.RawMessage) ([]thirdPartyWire, error) {
 func (c *Client) SetThirdPartyToken(ctx context.Context, user string, t core.ThirdPartyToken) error {
 	body := thirdPartyWire{
 		ID: t.ID, Provider: t.Provider, Forge: t.Forge, App: t.App, Login: t.Login,
-		Scopes: t.Scopes, Token: t.Token.Reveal(), Required: t.Required, Target: t.Target,
+		Scopes: t.Scopes, Token: t.Token.Reveal(), Required: t.Required, Target: t.Target, Webhook: t.Webhook,
 	}
 	return c.call(ctx, request{doing: "store third-party token", method: http.MethodPost, path: []string{"users", user, "thirdparty"}, body: body}, nil)
 }

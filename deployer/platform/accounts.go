@@ -9,6 +9,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 )
@@ -18,8 +19,9 @@ import (
 type Accounts struct{ platform *Platform }
 
 var (
-	_ deploy.Accounts = (*Accounts)(nil)
-	_ auth.Accounts   = (*Accounts)(nil)
+	_ deploy.Accounts  = (*Accounts)(nil)
+	_ auth.Accounts    = (*Accounts)(nil)
+	_ connect.Accounts = (*Accounts)(nil)
 )
 
 // Accounts returns the platform's accounts. They work once Start has returned.
@@ -49,6 +51,23 @@ func (a *Accounts) Tokens(_ context.Context, user string, _ bool) ([]core.ThirdP
 	}
 	tokens, err := users.ThirdParty(user)
 	return tokens, classify(err)
+}
+
+// Users implements connect.Accounts.
+func (a *Accounts) Users(context.Context) ([]string, error) {
+	users, err := a.running()
+	if err != nil {
+		return nil, err
+	}
+	list, err := users.List()
+	if err != nil {
+		return nil, classify(err)
+	}
+	names := make([]string, len(list))
+	for i, u := range list {
+		names[i] = u.Username
+	}
+	return names, nil
 }
 
 // FixTarget implements deploy.Accounts.

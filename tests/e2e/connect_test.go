@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ func asUserOf(s *server) []string {
 }
 
 // A webhook is made with the paired account, changed if it is made again, tested, and
-// used; what was not delivered is delivered again.
+// used.
 func TestConnectGitHub(t *testing.T) {
 	t.Parallel()
 	h := github(t)
@@ -44,25 +45,57 @@ func TestConnectGitHub(t *testing.T) {
 	repo.run(t, sim.Run{SHA: commit, Conclusion: "success"})
 	s.outcome(id, "ok")
 
-	// A push that came while the server was down is found.
+	if strings.Contains(first+again+s.stderr(), "ghp_of_the_test") {
+		t.Error("the token is shown")
+	}
+}
+
+// A push that came while the server was down is deployed once the server starts again. A
+// delivery that was answered with a failure is delivered again on request only.
+func TestMissedDeliveries(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags()...)
+	s.flags = append(s.flags, "--listen", "127.0.0.1:"+s.api[strings.LastIndexByte(s.api, ':')+1:])
+	s.pair(h)
+	repo := h.repository("missed")
+	connect := func(flags ...string) string {
+		t.Helper()
+		return s.run(password+"\n", slices.Concat([]string{"connect", "github", user + "/missed"}, flags, asUserOf(s))...)
+	}
+	connect()
+	repo.commit("without a package.json", map[string]string{"index.js": node("first")})
+	if failed := repo.pushed(); failed.Status != http.StatusBadGateway {
+		t.Fatalf("got %d %s", failed.Status, failed.Body)
+	}
+
 	s.stop()
-	commit = repo.commit("third", map[string]string{"index.js": node("third")})
-	if sent, err := h.Pushed(t.Context(), user, "connected"); err != nil || len(sent) != 1 || sent[0].Err == nil {
+	repo.commit("second", map[string]string{"package.json": packageJSON("missed"), "index.js": node("second")})
+	if sent, err := h.Pushed(t.Context(), user, "missed"); err != nil || len(sent) != 1 || sent[0].Err == nil {
 		t.Fatalf("got %+v, %v", sent, err)
 	}
-	if _, _, err := h.SetRun(t.Context(), user, "connected", sim.Run{SHA: commit, Conclusion: "success"}); err != nil {
-		t.Fatal(err)
-	}
-	port := s.api[strings.LastIndexByte(s.api, ':')+1:]
-	s.flags = append(s.flags, "--listen", "127.0.0.1:"+port)
 	s.start()
-	checked := s.run(password+"\n", append([]string{"connect", "github", slug, "--app", "connected", "--check"}, asUserOf(s)...)...)
-	if !strings.HasPrefix(checked, "3 deliveries were sent again") { // push, workflow_run, check_suite
-		t.Errorf("got %s", checked)
+	eventually(t, "the missed push is deployed", func() bool { return s.app("missed.localhost").body == "second" }, s.stderr)
+	pushes := func() (count int) {
+		for _, d := range h.Deliveries() {
+			if d.Event == "push" {
+				count++
+			}
+		}
+		return count
 	}
-	eventually(t, "the third version serves", func() bool { return s.app("connected.localhost").body == "third" }, s.stderr)
-	if strings.Contains(first+again+checked+s.stderr(), "ghp_of_the_test") {
-		t.Error("the token is shown")
+	eventually(t, "GitHub has the answer", func() bool { return pushes() == 3 }, s.stderr) // the failed one, and the missed one twice
+	s.stop()
+	s.start()
+	eventually(t, "it has looked again", func() bool { return strings.Contains(s.stderr(), "no missed deliveries") }, s.stderr)
+	if got := pushes(); got != 3 {
+		t.Errorf("%d pushes were delivered", got)
+	}
+	if got := connect("--check"); got != "1 delivery was sent again\n" {
+		t.Errorf("got %s", got)
+	}
+	if got := pushes(); got != 4 {
+		t.Errorf("%d pushes were delivered", got)
 	}
 }
 

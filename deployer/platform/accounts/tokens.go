@@ -79,15 +79,16 @@ func (a *Accounts) DestroyToken(user, name string) error {
 
 // thirdPartyDocument is a third-party token as it is stored.
 type thirdPartyDocument struct {
-	Provider string       `json:"provider"`
-	Forge    string       `json:"forge,omitempty"`
-	App      string       `json:"app"`
-	Login    string       `json:"login,omitempty"`
-	Scopes   []string     `json:"scopes,omitempty"`
-	Sealed   string       `json:"sealed"`
-	Required bool         `json:"required,omitempty"`
-	Target   *core.Target `json:"target,omitempty"`
-	CTime    time.Time    `json:"ctime"`
+	Provider string        `json:"provider"`
+	Forge    string        `json:"forge,omitempty"`
+	App      string        `json:"app"`
+	Login    string        `json:"login,omitempty"`
+	Scopes   []string      `json:"scopes,omitempty"`
+	Sealed   string        `json:"sealed"`
+	Required bool          `json:"required,omitempty"`
+	Target   *core.Target  `json:"target,omitempty"`
+	Webhook  *core.Webhook `json:"webhook,omitempty"`
+	CTime    time.Time     `json:"ctime"`
 }
 
 // sealedFor returns the purpose that a third-party token is sealed for.
@@ -115,7 +116,7 @@ func (a *Accounts) ThirdParty(user string) ([]core.ThirdPartyToken, error) {
 			}
 			tokens = append(tokens, core.ThirdPartyToken{
 				ID: id, Provider: d.Provider, Forge: d.Forge, App: d.App, Login: d.Login,
-				Scopes: d.Scopes, Token: token, Required: d.Required, Target: d.Target,
+				Scopes: d.Scopes, Token: token, Required: d.Required, Target: d.Target, Webhook: d.Webhook,
 			})
 		})
 	})
@@ -182,12 +183,15 @@ func (a *Accounts) SetThirdParty(user string, t core.ThirdPartyToken) error {
 			return core.Errorf(core.CodePlatformInvalid, "The target of a third-party token is invalid: %v", err)
 		}
 	}
+	if w := t.Webhook; w != nil && (len(w.Forge) > maxTokenName || len(w.Repository) > maxTokenName || len(w.ID) > maxTokenName) {
+		return core.Errorf(core.CodePlatformInvalid, "The webhook of a third-party token is invalid: want a forge, a repository and an id within their limits")
+	}
 	if t.Token.IsZero() || len(t.Token.Reveal()) > 4<<10 || len(t.Login) > maxTokenName || len(t.Scopes) > 100 {
 		return core.Errorf(core.CodePlatformInvalid, "A third-party token needs a token of at most 4 KiB, and a login and scopes within their limits")
 	}
 	d := thirdPartyDocument{
 		Provider: t.Provider, Forge: t.Forge, App: t.App, Login: t.Login, Scopes: t.Scopes,
-		Sealed: a.o.Seal.Seal(t.Token, sealedFor(user, t.ID)), Required: t.Required, Target: t.Target, CTime: a.o.Now().UTC(),
+		Sealed: a.o.Seal.Seal(t.Token, sealedFor(user, t.ID)), Required: t.Required, Target: t.Target, Webhook: t.Webhook, CTime: a.o.Now().UTC(),
 	}
 	return a.update("storing a third-party token", user, func(tx *bbolt.Tx) error {
 		if _, err := a.room(tx, bucketThirdParty, user, t.ID); err != nil {

@@ -38,15 +38,16 @@ func (a *API) destroyToken(c *call) error {
 // thirdParty is a third-party token in the API. The hosted platform had id,
 // provider and token; the other fields are extensions.
 type thirdParty struct {
-	ID       string       `json:"id"`
-	Provider string       `json:"provider"`
-	Forge    string       `json:"forge,omitempty"`
-	App      string       `json:"app,omitempty"`
-	Login    string       `json:"login,omitempty"`
-	Scopes   []string     `json:"scopes,omitempty"`
-	Token    string       `json:"token"`
-	Required bool         `json:"required,omitempty"`
-	Target   *core.Target `json:"target,omitempty"`
+	ID       string        `json:"id"`
+	Provider string        `json:"provider"`
+	Forge    string        `json:"forge,omitempty"`
+	App      string        `json:"app,omitempty"`
+	Login    string        `json:"login,omitempty"`
+	Scopes   []string      `json:"scopes,omitempty"`
+	Token    string        `json:"token"`
+	Required bool          `json:"required,omitempty"`
+	Target   *core.Target  `json:"target,omitempty"`
+	Webhook  *core.Webhook `json:"webhook,omitempty"`
 }
 
 // listThirdParty returns the tokens themselves only to the service user, who
@@ -62,7 +63,7 @@ func (a *API) listThirdParty(c *call) error {
 		if c.who.Service {
 			token = t.Token.Reveal()
 		}
-		list = append(list, thirdParty{t.ID, t.Provider, t.Forge, t.App, t.Login, t.Scopes, token, t.Required, t.Target})
+		list = append(list, thirdParty{t.ID, t.Provider, t.Forge, t.App, t.Login, t.Scopes, token, t.Required, t.Target, t.Webhook})
 	}
 	return c.answer(http.StatusOK, list)
 }
@@ -74,7 +75,7 @@ func (a *API) setThirdParty(c *call) error {
 	}
 	t := core.ThirdPartyToken{
 		ID: given.ID, Provider: given.Provider, Forge: given.Forge, App: given.App, Login: given.Login,
-		Scopes: given.Scopes, Token: core.NewSecret(given.Token), Required: given.Required, Target: given.Target,
+		Scopes: given.Scopes, Token: core.NewSecret(given.Token), Required: given.Required, Target: given.Target, Webhook: given.Webhook,
 	}
 	if err := a.o.Accounts.SetThirdParty(c.user, t); err != nil {
 		return err

@@ -49,6 +49,7 @@ type Delivery struct {
 	Hook       int64
 	URL        string // including its credentials
 	Redelivery bool
+	At         time.Time
 	Request    http.Header
 	Sent       []byte // the request's body
 	Payload    []byte // the JSON within it
@@ -152,7 +153,7 @@ func (s *Server) deliver(ctx context.Context, r *repository, h hook, d Delivery)
 	if d.GUID == "" {
 		d.GUID = newGUID()
 	}
-	d.Hook, d.URL, d.Sent = h.id, h.url, d.Payload
+	d.Hook, d.URL, d.Sent, d.At = h.id, h.url, d.Payload, s.options.Now()
 	contentType := "application/json"
 	if h.options.ContentType == "form" {
 		contentType = "application/x-www-form-urlencoded"

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -18,6 +19,7 @@ func (s *Server) hookRoutes(api *http.ServeMux) {
 	api.HandleFunc("PATCH "+hooks+"/{id}", s.managed(s.patchHook))
 	api.HandleFunc("POST "+hooks+"/{id}/pings", s.managed(s.postPing))
 	api.HandleFunc("GET "+hooks+"/{id}/deliveries", s.managed(s.getDeliveries))
+	api.HandleFunc("GET "+hooks+"/{id}/deliveries/{delivery}", s.managed(s.getDelivery))
 	api.HandleFunc("POST "+hooks+"/{id}/deliveries/{delivery}/attempts", s.managed(s.postAttempt))
 }
 
@@ -137,21 +139,48 @@ func (s *Server) getDeliveries(w http.ResponseWriter, r *http.Request, repo *rep
 		if d.Hook == h.id {
 			list = append([]map[string]any{{
 				"id": i + 1, "guid": d.GUID, "event": d.Event, "status_code": d.Status, "redelivery": d.Redelivery,
-				"delivered_at": s.options.Now().UTC(),
+				"delivered_at": d.At.UTC(),
 			}}, list...)
 		}
 	}
 	writeJSON(w, http.StatusOK, list)
 }
 
-func (s *Server) postAttempt(w http.ResponseWriter, r *http.Request, _ *repository) {
+// deliveryOf returns the delivery of the path.
+func (s *Server) deliveryOf(r *http.Request) (Delivery, bool) {
 	all := s.Deliveries()
 	id, err := strconv.Atoi(r.PathValue("delivery"))
-	if err != nil || id < 1 || id > len(all) {
+	if err != nil || id < 1 || id > len(all) || strconv.FormatInt(all[id-1].Hook, 10) != r.PathValue("id") {
+		return Delivery{}, false
+	}
+	return all[id-1], true
+}
+
+// getDelivery answers with one delivery and the answer that it got.
+func (s *Server) getDelivery(w http.ResponseWriter, r *http.Request, _ *repository) {
+	d, found := s.deliveryOf(r)
+	if !found {
 		notFound(w)
 		return
 	}
-	if _, err := s.Redeliver(r.Context(), all[id-1].GUID); err != nil {
+	headers := map[string]string{}
+	for name := range d.Response {
+		headers[name] = d.Response.Get(name)
+	}
+	writeJSON(w, http.StatusOK, map[string]any{
+		"guid": d.GUID, "event": d.Event, "status_code": d.Status, "redelivery": d.Redelivery, "delivered_at": d.At.UTC(),
+		"response": map[string]any{"headers": headers, "payload": string(d.Body)},
+	})
+}
+
+func (s *Server) postAttempt(w http.ResponseWriter, r *http.Request, _ *repository) {
+	d, found := s.deliveryOf(r)
+	if !found {
+		notFound(w)
+		return
+	}
+	// The delivery goes on if the caller leaves.
+	if _, err := s.Redeliver(context.WithoutCancel(r.Context()), d.GUID); err != nil {
 		s.broken(w, err)
 		return
 	}

@@ -60,8 +60,8 @@ func forgesModule(cfg config.Config) fx.Option {
 				}
 				return byHost, pairings, hooks, nil
 			},
-			func(o connect.Options, accounts auth.Accounts) *connect.Service {
-				o.Accounts = accounts
+			func(o connect.Options, accounts connect.Accounts, log *slog.Logger) *connect.Service {
+				o.Accounts, o.Logger = accounts, log
 				return connect.New(o)
 			},
 		),

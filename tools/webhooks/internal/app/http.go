@@ -89,7 +89,7 @@ func httpModule(cfg config.Config) fx.Option {
 			},
 		),
 		// Last to start and first to stop: nothing comes in while a part is missing.
-		fx.Invoke(func(*serve.Server) {}),
+		fx.Invoke(func(*serve.Server) {}, findMissed),
 		redirectModule(cfg),
 	)
 }

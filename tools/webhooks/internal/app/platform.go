@@ -13,6 +13,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/apps"
 	"github.com/nodejitsu/webhooks/core/auth"
+	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
@@ -31,6 +32,7 @@ type Endpoint struct {
 type accounts interface {
 	deploy.Accounts
 	auth.Accounts
+	connect.Accounts
 }
 
 // embedded is the platform that runs in this process.
@@ -67,7 +69,7 @@ func platformModule(cfg config.Config) fx.Option {
 				}
 				return Endpoint{URL: func() string { return cfg.PlatformURL }, Key: func() core.Secret { return key }}, err
 			},
-			func(p *nodejitsu.Platform) (deploy.Accounts, auth.Accounts) { return p, p },
+			func(p *nodejitsu.Platform) (deploy.Accounts, auth.Accounts, connect.Accounts) { return p, p, p },
 			func() PlatformCheck { return func(context.Context) error { return nil } },
 		))
 	}
@@ -86,7 +88,9 @@ func platformModule(cfg config.Config) fx.Option {
 				fx.OnStop(func(ctx context.Context, p embedded) error { return p.Stop(ctx) }),
 			),
 			func(p embedded) Endpoint { return Endpoint{URL: p.URL, Key: p.Key} },
-			func(p embedded) (deploy.Accounts, auth.Accounts) { return p.accounts(), p.accounts() },
+			func(p embedded) (deploy.Accounts, auth.Accounts, connect.Accounts) {
+				return p.accounts(), p.accounts(), p.accounts()
+			},
 			func(p embedded) PlatformCheck { return p.Check },
 		),
 		fx.Invoke(func(embedded) {}),

@@ -22,7 +22,8 @@ bitbucket. The server does that with the access token of the account that you
 paired; the token must be allowed to manage webhooks.
 
 With --check nothing is changed: the deliveries that failed are delivered again,
-which GitHub does not do by itself.`,
+which GitHub does not do by itself. When it starts, the server asks for those that
+no server answered, for the webhooks that were made by this command.`,
 		Example: `  webhooks connect github dscape/hello
   webhooks connect github dscape/hello --branch staging --app hello-staging --gate checks
   webhooks connect github dscape/hello --check`,
@@ -48,10 +49,21 @@ which GitHub does not do by itself.`,
 		case out.json():
 			return s.json(c)
 		case *check:
-			return s.printf("%d deliveries were sent again\n", c.Again)
+			return s.printf("%s\n", sentAgain(c.Again))
 		}
 		return s.printf("%s\n", connected(c, o.Target))
 	})
+}
+
+// sentAgain says how many deliveries were sent again.
+func sentAgain(count int) string {
+	switch count {
+	case 0:
+		return "no delivery failed"
+	case 1:
+		return "1 delivery was sent again"
+	}
+	return fmt.Sprintf("%d deliveries were sent again", count)
 }
 
 // connected says what became of a webhook.
