@@ -16,7 +16,7 @@ func (w *workspace) check() error {
 	if w.work.Go == nil || w.version() == "" {
 		return errors.New("go.work has no go line, or no module requires another: nothing to release")
 	}
-	problems := slices.Concat(w.checkModules(), w.checkReplaces(), w.checkThirdParty(), w.checkChangelog())
+	problems := slices.Concat(w.checkModules(), w.checkReplaces(), w.checkThirdParty(), w.checkChangelog(), w.checkAPI())
 	if len(problems) > 0 {
 		return fmt.Errorf("%s can not be released:\n%w", w.version(), errors.Join(problems...))
 	}

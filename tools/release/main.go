@@ -21,8 +21,11 @@ const usage = `Usage: go run ./tools/release [-C FOLDER] COMMAND
 Keeps the modules of this workspace at one version and tags their releases.
 
 Commands:
-  check         report everything that keeps the tree from being released
-  set VERSION   begin the next version: write it into every go.mod and go.work
+  check         report everything that keeps the tree from being released, such as an
+                exported name of core or providers that vanished or changed since the
+                version began and is not in the changelog
+  set VERSION   begin the next version: write it into every go.mod and go.work, and
+                list the API of core and providers in their api.txt
   tag           check the tree, then tag HEAD as core/VERSION, providers/VERSION, …;
                 nothing is pushed, and the module tests is never tagged
 

@@ -36,11 +36,14 @@ require github.com/nodejitsu/webhooks/core v0.1.0
 // sample is a small workspace that can be released.
 func sample() map[string]string {
 	return map[string]string{
-		"CHANGELOG.md":     "# Changelog\n\n## [0.1.0] - 2026-11-23\n\n### Added\n\n- A greeting.\n\n## [0.0.9] - 2026-01-01\n\n- Another.\n",
-		"go.work":          sampleWork,
-		"core/go.mod":      "module github.com/nodejitsu/webhooks/core\n\ngo 1.26.8\n",
-		"providers/go.mod": sampleProviders,
-		"tests/go.mod":     strings.Replace(sampleProviders, "webhooks/providers", "webhooks/tests", 1),
+		"CHANGELOG.md":      "# Changelog\n\n## [0.1.0] - 2026-11-23\n\n### Added\n\n- A greeting.\n\n## [0.0.9] - 2026-01-01\n\n- Another.\n",
+		"go.work":           sampleWork,
+		"core/go.mod":       "module github.com/nodejitsu/webhooks/core\n\ngo 1.26.8\n",
+		"core/api.txt":      "core.Greet func() (string)\n",
+		"core/core.go":      "package core\n\n// Greet greets.\nfunc Greet() string { return greeting }\n\nconst greeting = \"hello\"\n",
+		"providers/go.mod":  sampleProviders,
+		"providers/api.txt": "",
+		"tests/go.mod":      strings.Replace(sampleProviders, "webhooks/providers", "webhooks/tests", 1),
 	}
 }
 

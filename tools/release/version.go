@@ -18,7 +18,8 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// set makes version the one that the modules require of each other.
+// set makes version the one that the modules require of each other, and lists the API
+// that it is compared with.
 func (w *workspace) set(version string, out io.Writer) error {
 	if err := module.Check(prefix+"core", version); err != nil || semver.Canonical(version) != version {
 		return fmt.Errorf("invalid version %q: want the form v0.2.0 or v1.0.0-rc.1; v2 needs other module paths: %w", version, errUsage)
@@ -43,6 +44,9 @@ func (w *workspace) set(version string, out io.Writer) error {
 		}
 	}
 	if err := w.write("go.work", modfile.Format(w.work.Syntax)); err != nil {
+		return err
+	}
+	if err := w.writeAPI(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, "The modules require each other at %s. CHANGELOG.md needs its section: ## [%s] - Unreleased\n", version, version[1:])
