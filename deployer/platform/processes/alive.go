@@ -17,6 +17,13 @@ func (r *Runner) watch(d *drone) {
 	r.live[d] = true
 }
 
+// unwatch ends the checks of a drone.
+func (r *Runner) unwatch(d *drone) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.live, d)
+}
+
 // recheckAfter is the time until a drone that did not listen is checked again.
 const recheckAfter = 50 * time.Millisecond
 

@@ -46,6 +46,7 @@ func (a *application) halt(ctx context.Context) error {
 	a.mu.Unlock()
 	a.notify()
 	a.replace(standby)
+	a.endFound(r.takeFound(a.user, a.name))
 	var ending sync.WaitGroup
 	var release func()
 	ending.Go(func() { release = a.commands.end() })
@@ -66,6 +67,23 @@ func (a *application) halt(ctx context.Context) error {
 		<-a.late
 		a.late = make(chan struct{})
 	}
+	return err
+}
+
+// leave leaves the drones of the app's current version to their keepers, and ends
+// everything else of it. The lock must be held.
+func (a *application) leave(ctx context.Context) error {
+	a.mu.Lock()
+	current, standby := a.current, a.former
+	a.current, a.former = nil, nil
+	a.mu.Unlock()
+	a.replace(standby)
+	a.commands.end()()
+	var err error
+	if current != nil {
+		err = current.detach(ctx)
+	}
+	a.drains.Wait()
 	return err
 }
 

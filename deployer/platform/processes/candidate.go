@@ -31,6 +31,7 @@ func (a *application) launchVersion(ctx context.Context, v runner.Version) (*can
 	if err := r.reachable(ctx, v.Dir, as); err != nil {
 		return nil, err
 	}
+	a.endFound(r.takeFound(a.user, a.name))
 	g := a.newGeneration(v)
 	if err := g.start(ctx); err != nil {
 		return nil, err

@@ -14,11 +14,22 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
+	conform(t, nil)
+}
+
+// Without keepers, drones are child processes of the server.
+func TestConformanceOfChildren(t *testing.T) {
+	t.Parallel()
+	conform(t, []string{})
+}
+
+func conform(t *testing.T, keeper []string) {
+	t.Helper()
 	runnertest.Test(t, runnertest.Harness{
 		New: func(t *testing.T, crashed func(runner.Crash)) runner.Runner {
 			t.Helper()
 			return setup(t, processes.Options{
-				Backoff: time.Millisecond, CheckEvery: 20 * time.Millisecond, Crashed: crashed,
+				Keeper: keeper, Backoff: time.Millisecond, CheckEvery: 20 * time.Millisecond, Crashed: crashed,
 			}).Runner
 		},
 		Version: func(t *testing.T, snapshot, js string) runner.Version {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/keeper"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
@@ -69,14 +70,14 @@ func (a *application) launch(ctx context.Context, v runner.Version, sl *slot) (*
 			err = a.awaitReady(ctx, d, v.Health)
 		}
 		if err == nil {
-			a.runner.watch(d)
+			a.ready(ctx, d)
 			return d, nil
 		}
 		ours := a.ownsPort(d.port)
 		// Ending it also reads the rest of its output, which is part of the error.
 		exit := a.end(context.WithoutCancel(ctx), d, 0)
 		if failed, ok := errors.AsType[*core.Error](err); ok {
-			failed.Detail = d.out.lastText()
+			failed.Detail = d.lastText()
 			if failed.Reason == "" {
 				failed.Reason = fmt.Sprintf("%s %s before %s", d.slot.title(), d.exitText(exit), d.missing(v.Health))
 			}
@@ -85,7 +86,7 @@ func (a *application) launch(ctx context.Context, v runner.Version, sl *slot) (*
 			return nil, err
 		}
 		if ours {
-			return nil, &core.Error{Code: core.CodePlatformStartFailed, Detail: d.out.lastText(), Reason: fmt.Sprintf(
+			return nil, &core.Error{Code: core.CodePlatformStartFailed, Detail: d.lastText(), Reason: fmt.Sprintf(
 				"the port of %s was bound by another drone of the app: is it started by a daemon that both share, as pm2's? Give each its own, such as by PM2_HOME", d.slot.title())}
 		}
 	}
@@ -95,6 +96,10 @@ func (a *application) launch(ctx context.Context, v runner.Version, sl *slot) (*
 // begin starts the process of a slot. It gets a port if it is the web process.
 func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*drone, error) {
 	r := a.runner
+	if d := sl.found; d != nil {
+		sl.found = nil
+		return d, nil
+	}
 	d := &drone{
 		slot: sl, lost: make(chan struct{}),
 		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(sl.process, sl.number, a.journal, newMask(v.Env), r.o.Now),
@@ -108,7 +113,7 @@ func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*d
 	if sl.process == "" && v.Static != "" {
 		d.group, d.addr, err = serveStatic(ctx, v, d.port)
 	} else {
-		err = d.run(v, a)
+		err = d.run(ctx, v, a)
 	}
 	if err != nil {
 		d.out.close()
@@ -118,12 +123,25 @@ func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*d
 	return d, nil
 }
 
+// ready records that a drone is ready.
+func (a *application) ready(ctx context.Context, d *drone) {
+	a.runner.watch(d)
+	if c, ok := d.group.(*keeper.Client); ok {
+		if err := c.Ready(ctx, d.addr); err != nil { // the next server finds out by itself
+			a.runner.o.Logger.WarnContext(ctx, "keeper not informed", "user", a.user, "app", a.name, "pid", d.group.Pid(), "error", err)
+		}
+	}
+}
+
 // run starts the process of a drone.
-func (d *drone) run(v runner.Version, a *application) error {
+func (d *drone) run(ctx context.Context, v runner.Version, a *application) error {
 	r := a.runner
 	cmd, err := a.command(v, d.slot.command, d.port)
 	if err != nil {
 		return err
+	}
+	if len(r.o.Keeper) > 0 {
+		return a.startKept(ctx, d, v, cmd)
 	}
 	return d.start(cmd, r.Mark()+rand.Text(), r.cgroups, r.limits(v))
 }
@@ -184,14 +202,24 @@ func (d *drone) start(cmd *exec.Cmd, mark string, cgroups *group.Cgroups, limits
 // its port. It returns the exit error of the drone's leader.
 func (a *application) end(ctx context.Context, d *drone, grace time.Duration) error {
 	r := a.runner
-	r.mu.Lock()
-	delete(r.live, d)
-	r.mu.Unlock()
+	r.unwatch(d)
 	err := d.group.End(ctx, grace)
 	if errors.Is(err, group.ErrSurvivors) {
 		r.o.Logger.Error("drone not killed", "user", a.user, "app", a.name, "pid", d.group.Pid(), "error", err)
 	}
 	d.out.close()
 	r.ports.release(d.port)
+	if !errors.Is(err, group.ErrSurvivors) {
+		r.forget(d.group)
+	}
 	return err
+}
+
+// lastText returns the drone's last lines. If it has a keeper, they are known when
+// it has been ended.
+func (d *drone) lastText() string {
+	if c, ok := d.group.(*keeper.Client); ok {
+		return c.LastText()
+	}
+	return d.out.lastText()
 }

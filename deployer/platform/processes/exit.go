@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/keeper"
 )
 
 // exitText describes how the drone exited, as the predicate of a sentence. The
@@ -15,7 +17,7 @@ func (d *drone) exitText(err error) string {
 	switch text := exitText(err); {
 	case d.group.OutOfMemory():
 		return "needed more memory than an app may have, and was ended (" + limit + ")"
-	case outOfMemory(d.out.lastText()):
+	case outOfMemory(d.lastText()):
 		return text + " as it ran out of memory (" + limit + ")"
 	case aborted(err):
 		return text + ", as programs do that get no more memory (" + limit + ")"
@@ -29,14 +31,29 @@ func exitText(err error) string {
 	if err == nil {
 		return "exited with code 0"
 	}
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
+	status, ok := waitStatus(err)
+	switch {
+	case errors.Is(err, keeper.ErrGone):
+		return "was ended, as its keeper was killed"
+	case !ok:
 		return "ended: " + err.Error()
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+	case status.Signaled():
 		return fmt.Sprintf("was ended by signal %d (%v)", status.Signal(), status.Signal())
 	}
-	return fmt.Sprintf("exited with code %d", exit.ExitCode())
+	return fmt.Sprintf("exited with code %d", status.ExitStatus())
+}
+
+// waitStatus returns how a process exited. ok is false if err is not about that.
+func waitStatus(err error) (status syscall.WaitStatus, ok bool) {
+	if exit, kept := errors.AsType[*keeper.Exit](err); kept {
+		return exit.Status, true
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return 0, false
+	}
+	status, ok = exit.Sys().(syscall.WaitStatus)
+	return status, ok
 }
 
 // outOfMemory reports whether a program's last lines contain an out-of-memory
@@ -53,12 +70,12 @@ func outOfMemory(lines string) bool {
 // aborted reports whether a program was ended by a signal that Node.js raises if
 // an allocation fails, or has the exit code that a shell reports for one.
 func aborted(err error) bool {
-	exit, ok := errors.AsType[*exec.ExitError](err)
+	status, ok := waitStatus(err)
 	if !ok {
 		return false
 	}
-	signal := syscall.Signal(exit.ExitCode() - 128)
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+	signal := syscall.Signal(status.ExitStatus() - 128)
+	if status.Signaled() {
 		signal = status.Signal()
 	}
 	switch signal {

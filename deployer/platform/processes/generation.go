@@ -17,7 +17,7 @@ import (
 )
 
 // generation is the set of drones that run one version. Each of its slots has a
-// keeper, a goroutine that restarts the slot's drone when it ends.
+// goroutine that restarts the slot's drone when it ends.
 type generation struct {
 	app     *application
 	launch  string // identifies it
@@ -37,8 +37,9 @@ type generation struct {
 type slot struct {
 	process string // name; "" for the web process
 	command string
-	number  int   // counted from 1 within its process
-	pacer   pacer // of its keeper
+	number  int    // counted from 1 within its process
+	pacer   pacer  // of its keeper
+	found   *drone // of an earlier server, to be waited for; nil for none
 
 	// Guarded by the app's mutex.
 	drone   *drone    // nil while none is ready
@@ -99,6 +100,23 @@ func (g *generation) start(ctx context.Context) error {
 	}
 	g.cancel()
 	return errors.Join(err, g.drain(g.app.runner.hurry, 0, g.app.runner.o.Grace)) //nolint:contextcheck // the drones must be ended even if ctx has ended
+}
+
+// startSites starts the drones of a static site, which are ready at once. One that
+// fails is started again like one that crashed.
+func (g *generation) startSites() {
+	if g.version.Static == "" {
+		return
+	}
+	for _, sl := range g.slots[:g.web] {
+		d, err := g.app.launch(g.ctx, g.version, sl)
+		if err != nil {
+			return
+		}
+		g.app.mu.Lock()
+		sl.drone = d
+		g.app.mu.Unlock()
+	}
 }
 
 // startAll starts drones concurrently.
@@ -167,7 +185,7 @@ func (g *generation) watch(ctx context.Context) error {
 	if d.port == 0 {
 		when = " soon after it was started"
 	}
-	return &core.Error{Code: core.CodePlatformStartFailed, Reason: a.bury(ctx, d) + when, Detail: d.out.lastText()}
+	return &core.Error{Code: core.CodePlatformStartFailed, Reason: a.bury(ctx, d) + when, Detail: d.lastText()}
 }
 
 // keep starts the keepers.
@@ -195,7 +213,7 @@ func (g *generation) keepSlot(sl *slot) {
 			sl.drone = nil
 			a.mu.Unlock()
 			up = o.Now().Sub(d.started)
-			reason, detail = a.bury(g.ctx, d), d.out.lastText()
+			reason, detail = a.bury(g.ctx, d), d.lastText()
 		} else {
 			var err error
 			if d, err = g.boot(sl); err == nil {

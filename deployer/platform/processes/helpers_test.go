@@ -57,6 +57,9 @@ func prepare(t *testing.T, o processes.Options) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if o.Keeper == nil {
+		o.Keeper = []string{"/proc/self/exe", keeperCommand}
+	}
 	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, patience)
 	b := &fixture{t: t, dir: o.Dir, node: node, changed: make(chan struct{})}
 	if o.Dir == "" {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
@@ -19,7 +20,7 @@ const maxHistory = 8 << 20
 // last returns the last rows lines between from and until, oldest first; a zero
 // time means no bound. It does not block writers.
 func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
-	files, err := j.open()
+	files, err := j.files()
 	defer func() {
 		for _, file := range files {
 			_ = file.Close() // only read
@@ -57,12 +58,21 @@ func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
 	return lines, nil
 }
 
-// open returns the files of the log, newest first. A rotation does not affect open
+// files opens the files of the log, newest first. A rotation does not affect open
 // files.
-func (j *journal) open() ([]*os.File, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var files []*os.File
+func (j *journal) files() (files []*os.File, err error) {
+	lock, err := os.Open(j.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close() //nolint:errcheck // only read
+	if err := flock(lock, syscall.LOCK_SH); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, flock(lock, syscall.LOCK_UN)) }()
 	for n := range journalKept {
 		file, err := os.Open(j.path(n))
 		if errors.Is(err, os.ErrNotExist) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
@@ -18,16 +19,16 @@ const (
 	journalKept = 5 // files
 )
 
-// journal is an app's log on the disk, with one JSON object per line.
+// journal is an app's log on the disk, with one JSON object per line. The server
+// and the keepers of the app's drones write to it, one at a time.
 type journal struct {
 	dir   string
 	limit int64 // bytes of a file
 
-	mu     sync.Mutex
-	file   *os.File // nil until something is written
-	size   int64
-	broken bool // the last write failed in the middle of a line
-	lost   int  // lines that could not be written
+	mu   sync.Mutex
+	lock *os.File // the folder, whose lock a writer holds; nil until something is written
+	file *os.File // likewise
+	lost int      // lines that could not be written
 }
 
 func (j *journal) path(n int) string {
@@ -77,40 +78,83 @@ func appendLine(text []byte, line runner.Line) []byte {
 	return append(append(text, encoded...), '\n')
 }
 
-func (j *journal) write(text []byte) error {
-	if j.file != nil && j.size+int64(len(text)) > j.limit && j.size > 0 {
+func (j *journal) write(text []byte) (err error) {
+	if err := j.open(); err != nil {
+		return err
+	}
+	if err := flock(j.lock, syscall.LOCK_EX); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, flock(j.lock, syscall.LOCK_UN)) }()
+	size, err := j.current()
+	if err != nil {
+		return err
+	}
+	if size > 0 && size+int64(len(text)) > j.limit {
 		if err := j.rotate(); err != nil {
 			return err
 		}
-	}
-	if j.file == nil {
-		if err := os.MkdirAll(j.dir, 0o700); err != nil {
+		if size, err = j.current(); err != nil {
 			return err
 		}
-		file, err := os.OpenFile(j.path(0), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
+	}
+	if size > 0 {
+		// A writer that was killed, or had no space, may have left half a line.
+		last := make([]byte, 1)
+		if _, err := j.file.ReadAt(last, size-1); err != nil {
 			return err
 		}
-		info, err := file.Stat()
-		if err != nil {
-			return errors.Join(err, file.Close())
+		if last[0] != '\n' {
+			text = append([]byte{'\n'}, text...)
 		}
-		j.file, j.size = file, info.Size()
-		// A server that was killed may have left half a line.
-		j.broken = j.size > 0
 	}
-	if j.broken {
-		text = append([]byte{'\n'}, text...)
-	}
-	n, err := j.file.Write(text)
-	j.size += int64(n)
-	j.broken = err != nil
+	_, err = j.file.Write(text)
 	return err
 }
 
+// open opens the folder, if it is not open.
+func (j *journal) open() error {
+	if j.lock != nil {
+		return nil
+	}
+	if err := os.MkdirAll(j.dir, 0o700); err != nil {
+		return err
+	}
+	var err error
+	j.lock, err = os.Open(j.dir)
+	return err
+}
+
+// current opens the current file, unless it is open and no other writer has
+// rotated it since, and returns its size. The lock must be held.
+func (j *journal) current() (size int64, err error) {
+	if j.file != nil {
+		ours, err := j.file.Stat()
+		if err != nil {
+			return 0, err
+		}
+		if named, err := os.Stat(j.path(0)); err == nil && os.SameFile(ours, named) {
+			return ours.Size(), nil
+		}
+		if err := j.closeFile(); err != nil {
+			return 0, err
+		}
+	}
+	file, err := os.OpenFile(j.path(0), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return 0, errors.Join(err, file.Close())
+	}
+	j.file = file
+	return info.Size(), nil
+}
+
+// rotate renames the files. The lock must be held.
 func (j *journal) rotate() error {
-	err := j.file.Close()
-	j.file = nil
+	err := j.closeFile()
 	for n := journalKept - 1; n > 0; n-- {
 		if renameErr := os.Rename(j.path(n-1), j.path(n)); renameErr != nil && !errors.Is(renameErr, os.ErrNotExist) {
 			err = errors.Join(err, renameErr)
@@ -119,14 +163,33 @@ func (j *journal) rotate() error {
 	return err
 }
 
-// close closes the file; a later append reopens it.
-func (j *journal) close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+func (j *journal) closeFile() error {
 	if j.file == nil {
 		return nil
 	}
 	err := j.file.Close()
 	j.file = nil
 	return err
+}
+
+// close closes the files; a later append reopens them.
+func (j *journal) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	err := j.closeFile()
+	if j.lock != nil {
+		err = errors.Join(err, j.lock.Close())
+		j.lock = nil
+	}
+	return err
+}
+
+// flock is flock(2).
+func flock(file *os.File, how int) error {
+	for {
+		err := syscall.Flock(int(file.Fd()), how) //nolint:gosec // a descriptor fits
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
 }

@@ -16,7 +16,13 @@ import (
 // until it is killed.
 const serveVariable = "PROCESSES_TEST_SERVE"
 
+// keeperCommand makes the test program a keeper.
+const keeperCommand = "keeper"
+
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == keeperCommand {
+		os.Exit(processes.Keep(context.Background()))
+	}
 	if text := os.Getenv(serveVariable); text != "" {
 		if err := serve(context.Background(), text); err != nil {
 			_, _ = fmt.Fprintln(os.Stdout, err)
@@ -29,6 +35,7 @@ func TestMain(m *testing.M) {
 // command is the input of the server.
 type command struct {
 	Dir     string
+	Keeper  []string
 	Version runner.Version
 }
 
@@ -37,7 +44,7 @@ func serve(ctx context.Context, text string) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
-	s := processes.New(processes.Options{Dir: o.Dir})
+	s := processes.New(processes.Options{Dir: o.Dir, Keeper: o.Keeper})
 	if err := s.Start(ctx); err != nil {
 		return err
 	}

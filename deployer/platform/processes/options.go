@@ -38,6 +38,16 @@ type Options struct {
 	Memory    int64 // bytes of data of a process (RLIMIT_DATA), and of all processes of a drone with a control group; default 1 GiB
 	Processes int   // processes and threads of an app's own user, and of a drone with a control group; default 512
 
+	// Keeper is the command that runs [Keep], such as this program with an
+	// argument; the name of an app is added to it. Each drone is then run by a
+	// process of its own, and goes on if the server is killed. Without it, drones
+	// are child processes of the server.
+	Keeper []string
+	// KeepDrones reports whether Stop leaves the drones that have a keeper to the
+	// next server; default: it ends them.
+	KeepDrones    func() bool
+	OrphanTimeout time.Duration // for how long a drone goes on without a server; 0: for ever
+
 	Notify func(runner.State) // called after each change of an app's state, one call at a time; must not call the Runner
 	Logger *slog.Logger       // default: discards
 	Now    func() time.Time   // default time.Now
@@ -62,6 +72,9 @@ func (o Options) withDefaults() Options {
 	o.Memory = cmp.Or(o.Memory, 1<<30)
 	o.Files = cmp.Or(o.Files, 4096)
 	o.Processes = cmp.Or(o.Processes, 512)
+	if o.KeepDrones == nil {
+		o.KeepDrones = func() bool { return false }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -42,6 +42,13 @@ func (p *ports) acquire(ctx context.Context) (int, error) {
 	return 0, fmt.Errorf("%w between %d and %d", errNoPort, p.first, p.last)
 }
 
+// use marks the port of a drone that runs already.
+func (p *ports) use(port int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used[port] = true
+}
+
 func (p *ports) release(port int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

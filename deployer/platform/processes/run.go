@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -148,12 +147,12 @@ func exitCode(err error) int {
 	if err == nil {
 		return 0
 	}
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
+	status, ok := waitStatus(err)
+	switch {
+	case !ok:
 		return 1
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+	case status.Signaled():
 		return 128 + int(status.Signal())
 	}
-	return exit.ExitCode()
+	return status.ExitStatus()
 }

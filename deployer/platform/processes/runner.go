@@ -17,6 +17,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/keeper"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
@@ -39,10 +40,12 @@ type Runner struct {
 	lock      *os.File
 	notifying sync.Mutex
 
-	mu   sync.RWMutex
-	apps map[string]*application // by key
-	live map[*drone]bool         // the drones that are ready
-	open bool                    // between Start and Stop
+	mu      sync.RWMutex
+	apps    map[string]*application // by key
+	live    map[*drone]bool         // the drones that are ready
+	clients map[*keeper.Client]bool // of all drones that have keepers
+	found   map[string][]found      // by key: drones of an earlier server that are still to be taken over or ended
+	open    bool                    // between Start and Stop
 
 	started bool // Start has been called, so that there may be drones
 }
@@ -57,16 +60,20 @@ func New(o Options) *Runner {
 		ports:   ports{first: o.FirstPort, last: o.LastPort, used: map[int]bool{}},
 		suspect: make(chan struct{}, 1),
 		boots:   ctxlock.New(max(2, runtime.NumCPU())),
-		apps:    map[string]*application{}, live: map[*drone]bool{},
+		apps:    map[string]*application{}, live: map[*drone]bool{}, clients: map[*keeper.Client]bool{},
 	}
 }
 
-// Start ends the processes that a previous server left running. It fails if the
-// folder can't be used, for example because another server uses it. ctx is only
-// used by Start itself.
+// Start finds the drones that a previous server left to their keepers, for Resume,
+// and ends all other processes that it left running. It fails if the folder can't
+// be used, for example because another server uses it. ctx is only used by Start
+// itself.
 func (r *Runner) Start(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return errors.Join(err, r.unlock())
+	}
+	if err := r.find(ctx); err != nil {
+		r.o.Logger.ErrorContext(ctx, "drones of a previous server not taken over", "error", err) // they are ended below
 	}
 	hurry, cancel := context.WithTimeout(ctx, r.o.Grace)
 	defer cancel()
@@ -91,16 +98,22 @@ func (r *Runner) Start(ctx context.Context) error {
 }
 
 // leftovers returns the processes that a previous server left: those with the
-// mark, and those without it of the apps' users.
+// mark, and those without it of the apps' users. Those of drones that have a keeper
+// are not among them.
 func (r *Runner) leftovers() ([]int, error) {
 	pids, err := group.Find(r.Mark())
-	if err != nil || !r.OwnUsers() {
-		return pids, err
+	if err == nil && r.OwnUsers() {
+		var users []uint32
+		r.store.read(func(c content) { users = slices.Collect(maps.Values(c.Users)) })
+		var hidden []int
+		hidden, err = group.FindUnmarked(users...)
+		pids = append(pids, hidden...)
 	}
-	var users []uint32
-	r.store.read(func(c content) { users = slices.Collect(maps.Values(c.Users)) })
-	hidden, err := group.FindUnmarked(users...)
-	return append(pids, hidden...), err
+	if len(pids) == 0 {
+		return nil, err
+	}
+	kept := keeper.Members(r.kept()) // asked after the search: it has each of them that was found
+	return slices.DeleteFunc(pids, func(pid int) bool { return slices.Contains(kept, pid) }), err
 }
 
 // openCgroups enables control groups if they are available.
@@ -111,7 +124,11 @@ func (r *Runner) openCgroups(ctx context.Context) {
 		return
 	}
 	r.cgroups = cgroups
-	if err := cgroups.Sweep(r.Mark()); err != nil {
+	kept := map[string]bool{}
+	for _, c := range r.kept() {
+		kept[c.Mark()] = true
+	}
+	if err := cgroups.Sweep(r.Mark(), kept); err != nil {
 		r.o.Logger.Warn("control groups of a previous server not removed", "error", err)
 	}
 	r.o.Logger.Info("apps have control groups", "dir", cgroups.Dir())
@@ -158,7 +175,9 @@ func (r *Runner) unlock() error {
 
 // Stop ends all drones: they get no new requests, then SIGTERM when their requests
 // have ended or the grace time is over, then SIGKILL after another grace time or
-// when ctx ends. All processes have ended when Stop returns.
+// when ctx ends. All processes have ended when Stop returns. If [Options.KeepDrones]
+// returns true, the drones of the current versions that have a keeper go on, and the
+// next server takes them over.
 func (r *Runner) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	wasOpen := r.open
@@ -168,7 +187,13 @@ func (r *Runner) Stop(ctx context.Context) error {
 	if !wasOpen {
 		return nil
 	}
+	keep := r.o.KeepDrones()
 	r.cancel() // ends each launch, so that the locks are released soon
+	if keep {
+		r.detachFound()
+	} else {
+		r.EndOthers()
+	}
 	defer context.AfterFunc(ctx, r.hurryNow)()
 	var wg sync.WaitGroup
 	failures := make([]error, len(apps))
@@ -176,7 +201,11 @@ func (r *Runner) Stop(ctx context.Context) error {
 		wg.Go(func() {
 			_ = a.lock.Acquire(context.WithoutCancel(ctx)) // never fails with this context
 			defer a.lock.Release()
-			failures[i] = a.halt(r.hurry) //nolint:contextcheck // its time is bounded by hurry
+			if keep {
+				failures[i] = a.leave(r.hurry) //nolint:contextcheck // its time is bounded by hurry
+			} else {
+				failures[i] = a.halt(r.hurry) //nolint:contextcheck // the same
+			}
 		})
 	}
 	wg.Wait()
@@ -189,7 +218,8 @@ func (r *Runner) Stop(ctx context.Context) error {
 }
 
 // Kill kills all processes of all drones immediately, for a server that must exit
-// now. The next server removes what remains, such as their control groups.
+// now, except drones that [Options.KeepDrones] leaves to the next server. That
+// removes what remains, such as their control groups.
 func (r *Runner) Kill() {
 	r.mu.Lock()
 	started := r.started
@@ -201,6 +231,13 @@ func (r *Runner) Kill() {
 	r.cancel()
 	ended, cancel := context.WithCancel(context.Background()) //nolint:forbidigo,contextcheck // killing does not wait
 	cancel()
+	if !r.o.KeepDrones() {
+		var ending sync.WaitGroup
+		for _, c := range r.kept() {
+			ending.Go(func() { _ = c.End(ended, 0) }) // what survives is reported below
+		}
+		ending.Wait()
+	}
 	if err := group.EndAll(ended, r.leftovers); err != nil {
 		r.o.Logger.Error("drones not killed", "error", err)
 	}
@@ -234,9 +271,12 @@ func (r *Runner) Resume(ctx context.Context, v runner.Version) (launch string, e
 	}
 	defer a.lock.Release()
 	g := a.newGeneration(v)
+	others := g.adopt(r.takeFound(v.User, v.App))
 	a.mu.Lock()
 	a.current = g
 	a.mu.Unlock()
+	a.endFound(others)
+	g.startSites()
 	a.notify()
 	g.keep()
 	return g.launch, nil
@@ -365,7 +405,9 @@ func (r *Runner) collect() {
 			return
 		}
 		for _, d := range r.liveDrones() {
-			_, _ = d.group.Members() // called for collecting the zombies only
+			if g, ok := d.group.(*group.Group); ok {
+				_, _ = g.Members() // called for collecting the zombies only
+			}
 		}
 		_ = group.Collect() // tried again after the next tick
 	}

@@ -31,12 +31,32 @@ var badges = struct { //nolint:gochecknoglobals // the kernel has one range for 
 	last uint32
 }{used: map[uint32]bool{}}
 
-// pin adds a new badge to cmd. It returns nil if cmd runs as the server's user.
+// pin adds a badge to cmd, unless it has one by [ReserveBadge]. It returns nil if
+// cmd runs as the server's user.
 func pin(cmd *exec.Cmd) (*badge, error) {
-	if cmd.SysProcAttr.Credential == nil {
+	as := cmd.SysProcAttr.Credential
+	if as == nil {
 		return nil, nil
 	}
-	as := *cmd.SysProcAttr.Credential // the original may be shared
+	for _, gid := range as.Groups {
+		if gid >= firstBadge && gid < firstBadge+maxBadges {
+			return &badge{uid: as.Uid, gid: gid}, nil
+		}
+	}
+	gid, err := ReserveBadge()
+	if err != nil {
+		return nil, err
+	}
+	own := *as // the original may be shared
+	own.Groups = append(slices.Clone(as.Groups), gid)
+	cmd.SysProcAttr.Credential = &own
+	return &badge{uid: as.Uid, gid: gid}, nil
+}
+
+// ReserveBadge returns a group id that no other command has as its badge. A
+// command that has it among the groups of its credential is started with it, even
+// by another process.
+func ReserveBadge() (gid uint32, err error) {
 	badges.Lock()
 	defer badges.Unlock()
 	for range maxBadges {
@@ -49,21 +69,30 @@ func pin(cmd *exec.Cmd) (*badge, error) {
 			continue // cmd must not have access to the group's files
 		}
 		badges.used[gid] = true
-		as.Groups = append(slices.Clone(as.Groups), gid)
-		cmd.SysProcAttr.Credential = &as
-		return &badge{uid: as.Uid, gid: gid}, nil
+		return gid, nil
 	}
-	return nil, errors.New("group: no group id is free")
+	return 0, errors.New("group: no group id is free")
+}
+
+// UseBadge reserves the badge of a command that an earlier server started.
+func UseBadge(gid uint32) {
+	badges.Lock()
+	defer badges.Unlock()
+	badges.used[gid] = true
+}
+
+// ReleaseBadge makes a badge available again; no process may have it any more.
+func ReleaseBadge(gid uint32) {
+	badges.Lock()
+	defer badges.Unlock()
+	delete(badges.used, gid)
 }
 
 // release makes the badge available again; no process may have it any more.
 func (b *badge) release() {
-	if b == nil {
-		return
+	if b != nil {
+		ReleaseBadge(b.gid)
 	}
-	badges.Lock()
-	defer badges.Unlock()
-	delete(badges.used, b.gid)
 }
 
 // on reports whether a process has the badge.

@@ -98,7 +98,7 @@ func TestSweep(t *testing.T) {
 	t.Parallel()
 	c := groups(t)
 	if c == nil {
-		if err := c.Sweep("a."); err != nil {
+		if err := c.Sweep("a.", nil); err != nil {
 			t.Error(err)
 		}
 		return
@@ -111,7 +111,7 @@ func TestSweep(t *testing.T) {
 		}
 		started = append(started, g)
 	}
-	if err := c.Sweep("a."); err != nil {
+	if err := c.Sweep("a.", nil); err != nil {
 		t.Error(err)
 	}
 	<-started[0].Exited()

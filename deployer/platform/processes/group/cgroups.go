@@ -31,7 +31,8 @@ var ErrNoCgroups = errors.New("group: no control groups")
 // one makes none.
 type Cgroups struct{ dir string }
 
-// OpenCgroups moves the server to a control group below its own, and hands the
+// OpenCgroups moves the server to a control group below its own, unless it is in
+// one of that name already, as with DelegateSubgroup of systemd, and hands the
 // controllers memory, pids and cpu to those beside it. It fails with
 // [ErrNoCgroups] where the group is not the server's to divide: others are in
 // it, it may not be written to, or the machine has no version 2 with memory and
@@ -42,10 +43,16 @@ func OpenCgroups(ctx context.Context) (*Cgroups, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoCgroups, err)
 	}
 	c := &Cgroups{dir: dir}
-	if above := (&Cgroups{dir: filepath.Dir(dir)}); filepath.Base(dir) == serverGroup && above.divided() {
-		c = above // by an earlier call
-	} else if err := c.divide(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoCgroups, errors.Join(err, c.undivide()))
+	if filepath.Base(dir) == serverGroup { // by an earlier call, or by the service manager
+		c.dir = filepath.Dir(dir)
+		if !c.divided() {
+			err = c.divide()
+		}
+	} else if err = c.divide(); err != nil {
+		err = errors.Join(err, c.undivide())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoCgroups, err)
 	}
 	if err := c.try(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoCgroups, err)
@@ -139,12 +146,27 @@ func (c *Cgroups) LimitCPUs() bool {
 	return err == nil && has
 }
 
-// Dir returns the folder of the control groups.
-func (c *Cgroups) Dir() string { return c.dir }
+// Dir returns the folder of the control groups; "" if there are none.
+func (c *Cgroups) Dir() string {
+	if c == nil {
+		return ""
+	}
+	return c.dir
+}
 
-// Sweep kills what is in control groups whose mark begins with prefix, and
-// removes them: those that a server left which was killed.
-func (c *Cgroups) Sweep(prefix string) error {
+// CgroupsAt returns the control groups that another process has opened, by the
+// folder that their Dir returns; nil if it is "".
+func CgroupsAt(dir string) *Cgroups {
+	if dir == "" {
+		return nil
+	}
+	return &Cgroups{dir: dir}
+}
+
+// Sweep kills what is in control groups whose mark begins with prefix, except
+// those whose mark is in keep, and removes them: those that a server left which
+// was killed.
+func (c *Cgroups) Sweep(prefix string, keep map[string]bool) error {
 	if c == nil {
 		return nil
 	}
@@ -154,7 +176,8 @@ func (c *Cgroups) Sweep(prefix string) error {
 	}
 	var failures []error
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), commandGroup+prefix) {
+		mark, ok := strings.CutPrefix(entry.Name(), commandGroup)
+		if ok && strings.HasPrefix(mark, prefix) && !keep[mark] {
 			left := &cgroup{path: filepath.Join(c.dir, entry.Name())}
 			failures = append(failures, left.kill(), left.remove())
 		}
