@@ -41,6 +41,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	var all atomic.Pointer[apps.Apps] // set before a drone can crash
 	p.runner = processes.New(processes.Options{
 		Dir: p.path("drones"), ReadyTimeout: p.o.ReadyTimeout, DrainTimeout: p.o.DrainTimeout, Memory: int64(p.o.AppMemory) << 20,
+		Keeper: p.o.Keeper, KeepDrones: p.o.KeepApps, OrphanTimeout: p.o.OrphanTimeout,
 		Crashed: func(c runner.Crash) { all.Load().Crashed(c) }, Logger: p.o.Logger,
 	})
 	store := snapshots.New(snapshots.Options{

@@ -50,6 +50,7 @@ func prepare(t *testing.T, o platform.Options) *fixture {
 		o.Dir = filepath.Join(dir, "data")
 	}
 	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, patience)
+	o.Keeper = []string{"/proc/self/exe", keeperCommand}
 	b := &fixture{t: t, o: o, Platform: platform.New(o)}
 	b.service = b.client(core.ServiceUser, func() core.Secret { return b.Key() })
 	return b

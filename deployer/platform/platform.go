@@ -76,6 +76,16 @@ type Options struct {
 	DiskBudget    int
 	KeepSnapshots int // of an app; default 10
 
+	// Keeper is the command that runs [Keep], such as this program with an
+	// argument. Each drone is then run by a process of its own, and goes on if the
+	// server is killed; the next one takes it over. Without it, drones end with the
+	// server.
+	Keeper []string
+	// KeepApps reports whether Stop leaves the drones to the next server; default:
+	// it ends them.
+	KeepApps      func() bool
+	OrphanTimeout time.Duration // for how long drones go on without a server; 0: for ever
+
 	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 
 	AccessLog bool // write a line about each request to an app to Logger
@@ -113,6 +123,9 @@ func New(o Options) *Platform {
 	o.Listen = cmp.Or(o.Listen, "127.0.0.1:0")
 	o.AppsListen = cmp.Or(o.AppsListen, "127.0.0.1:0")
 	o.AppsDomain = cmp.Or(o.AppsDomain, "localhost")
+	if o.KeepApps == nil {
+		o.KeepApps = func() bool { return false }
+	}
 	if o.Fail == nil {
 		o.Fail = func(error) {}
 	}
@@ -122,8 +135,8 @@ func New(o Options) *Platform {
 	return &Platform{o: o}
 }
 
-// Start opens the files, listens, and starts what ran when the platform stopped
-// or was killed. If the files exist it works with a full disk. ctx applies only to
+// Start opens the files, listens, takes over the drones that an earlier server left
+// to their keepers, and starts what else ran when the platform stopped or was killed. If the files exist it works with a full disk. ctx applies only to
 // Start. If Start fails, nothing is left running.
 func (p *Platform) Start(ctx context.Context) error {
 	if p.URL() != "" {
@@ -157,6 +170,7 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := p.apps.Resume(ctx); err != nil {
 		return err
 	}
+	p.runner.EndOthers()
 	p.space = watchSpace(p.o.Dir, p.o.Logger)         //nolint:contextcheck // it watches as long as the platform runs
 	p.budget = watchBudget(int64(p.o.DiskBudget)<<20, //nolint:contextcheck // the same
 		[]string{p.path("archives"), p.path("builds"), p.path("cache")}, p.apps, p.o.Logger)
@@ -207,7 +221,8 @@ func (p *Platform) listen(ctx context.Context) error {
 }
 
 // Stop stops the API, then the apps, gracefully until ctx ends. The next Start
-// starts again what ran. Stop may be called without Start, and more than once.
+// starts again what ran. If [Options.KeepApps] returns true, the apps go on, but
+// answer no requests until then. Stop may be called without Start, and more than once.
 func (p *Platform) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -221,11 +236,15 @@ func (p *Platform) Stop(ctx context.Context) error {
 	if p.apps != nil {
 		p.apps.Close()
 	}
-	// Both at the same time, as a stream ends only with its drone.
+	// Both at the same time, as a stream ends only with its drone; but drones that
+	// go on finish their requests first.
 	var ending sync.WaitGroup
 	var routing error
 	if p.appsServer != nil {
 		ending.Go(func() { routing = p.appsServer.Stop(ctx) })
+	}
+	if p.o.KeepApps() {
+		ending.Wait()
 	}
 	if p.runner != nil {
 		faults = append(faults, p.runner.Stop(ctx))
@@ -249,7 +268,8 @@ func (p *Platform) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Kill ends all apps at once, for a process that must end now. No other method may
+// Kill ends all apps at once, for a process that must end now, unless
+// [Options.KeepApps] returns true. No other method may
 // be called after it.
 func (p *Platform) Kill() {
 	if r := p.kill.Load(); r != nil {
@@ -425,6 +445,24 @@ func (p *Platform) AppURL(subdomain string) string {
 	}
 	return scheme + host
 }
+
+// EndApps ends the apps that run without a server, of the platform in dir. It fails
+// if a server uses the folder. The next server starts them again.
+func EndApps(ctx context.Context, dir string, logger *slog.Logger) error {
+	drones := filepath.Join(dir, "drones")
+	if _, err := os.Stat(drones); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	r := processes.New(processes.Options{Dir: drones, Logger: logger})
+	if err := r.Start(ctx); err != nil {
+		return fmt.Errorf("platform: ending apps: %w", err)
+	}
+	return r.Stop(ctx)
+}
+
+// Keep is the process that keeps one drone: what the command [Options.Keeper] must
+// run. It returns its exit code.
+func Keep(ctx context.Context) int { return processes.Keep(ctx) }
 
 // path returns the path of a file in the platform's folder.
 func (p *Platform) path(name string) string { return filepath.Join(p.o.Dir, name) }

@@ -299,3 +299,41 @@ func TestDamagedFiles(t *testing.T) {
 	other.start()
 	b.ok(other.service.CreateUser(t.Context(), nodejitsu.User{Username: "me", Password: core.NewSecret("password")}))
 }
+
+// A platform that keeps its apps leaves them to the next one, which ends what a
+// person stops.
+func TestKeptApps(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{KeepApps: func() bool { return true }})
+	me := b.user("me")
+	for _, app := range []string{"one", "two"} {
+		b.app(me, "me", app, nil)
+		b.upload(me, "me", app, "v1", hello(t, app))
+		b.run(me, "me", app, "v1")
+	}
+	b.stop()
+	b.o.KeepApps = nil
+	b = b.again()
+	for _, app := range []string{"one", "two"} {
+		if status, _ := b.get(app); status != http.StatusOK {
+			t.Errorf("%s answers %d right after the start", app, status)
+		}
+	}
+	me = b.as("me", core.NewSecret("password"))
+	b.ok(me.StopApp(t.Context(), "me", "one"))
+	b.stop()
+	if left, err := os.ReadDir(filepath.Join(b.o.Dir, "drones", "keepers")); err != nil || len(left) > 0 {
+		t.Errorf("keepers that are left: %v, %v", left, err)
+	}
+	b = b.again()
+	b.eventually("the app runs again", func() bool { status, _ := b.get("two"); return status == http.StatusOK })
+	if status, _ := b.get("one"); status != http.StatusServiceUnavailable {
+		t.Errorf("the app that was stopped answers %d", status)
+	}
+	me = b.as("me", core.NewSecret("password"))
+	for app, want := range map[string]int{"one": 1, "two": 2} {
+		if up := strings.Count(strings.Join(b.log(me, "me", app), "\n"), "up: "+app); up != want {
+			t.Errorf("%s was started %d times, want %d", app, up, want)
+		}
+	}
+}

@@ -5,4 +5,5 @@ if [ "$1" = remove ] || [ "$1" = 0 ]; then
 	if [ -d /run/systemd/system ]; then
 		systemctl disable --now webhooks.service
 	fi
+	webhooks admin end-apps --data /var/lib/webhooks
 fi

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/app"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/cli"
 )
 
@@ -13,6 +14,9 @@ import (
 var version string //nolint:gochecknoglobals // the linker can only set a variable
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == app.KeeperCommand {
+		os.Exit(app.Keep(context.Background())) // without what only other commands need
+	}
 	os.Exit(cli.Run(context.Background(), cli.IO{
 		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}, version))

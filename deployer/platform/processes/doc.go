@@ -16,13 +16,26 @@
 // one, responds with 2xx or 3xx. A drone that exits, or that stops listening on
 // its port, is restarted after a pause that grows up to five minutes.
 //
+// # Keepers
+//
+// If [Options.Keeper] is set, each drone is run by a process of its own, its keeper
+// (package keeper): it has the drone's output, its control group and its exit. So
+// the drone goes on if the server ends, and the next server, which may be another
+// version of the program, takes it over: Start finds the keepers, Resume takes the
+// drones of the version that it is called with, and EndOthers ends the rest. Keepers
+// write to the log of the app themselves, so that no line is lost or doubled. The
+// environment of an app reaches its keeper by a pipe.
+//
+// Without it, drones are child processes of the server; so are the commands that run
+// once, always.
+//
 // # How the processes of a drone are tracked
 //
 // A drone leads its own process group and has an environment variable,
 // WEBHOOKS_DRONE, that its descendants inherit. Both are used to find and end the
 // descendants, even if they left the group or the server itself was killed. A
-// server that starts first ends all processes with its mark, so that no app runs
-// twice.
+// server that starts first ends all processes with its mark that no keeper has, so
+// that no app runs twice.
 //
 // If the server is root, each app has its own user, which is not reused while
 // others are free. It finds itself in the user database under the name app, in a

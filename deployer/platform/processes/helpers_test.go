@@ -58,7 +58,7 @@ func prepare(t *testing.T, o processes.Options) *fixture {
 		t.Fatal(err)
 	}
 	if o.Keeper == nil {
-		o.Keeper = []string{"/proc/self/exe", keeperCommand}
+		o.Keeper = keepers()
 	}
 	o.ReadyTimeout = cmp.Or(o.ReadyTimeout, patience)
 	b := &fixture{t: t, dir: o.Dir, node: node, changed: make(chan struct{})}

@@ -153,8 +153,8 @@ func TestResumeOfBrokenApp(t *testing.T) {
 	b.await("app", func(s runner.State) bool { return s.Phase == runner.Started })
 }
 
-// A server that is killed leaves its drones and their child processes. The next
-// server ends all of them before it resumes the apps.
+// Without keepers, a server that is killed leaves its drones and their child
+// processes. The next server ends all of them before it resumes the apps.
 func TestServerIsKilled(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, processes.Options{})
@@ -199,11 +199,11 @@ func TestServerIsKilled(t *testing.T) {
 	}
 }
 
-// serve runs spec in another server, a process with the given umask, and returns
-// the address of a drone.
-func (b *fixture) serve(spec runner.Version, umask string) (server *exec.Cmd, addr string) {
+// serve runs spec in another server, a process with the given umask and the command
+// for its keepers, and returns the address of a drone.
+func (b *fixture) serve(spec runner.Version, umask string, keeper ...string) (server *exec.Cmd, addr string) {
 	b.t.Helper()
-	text, err := json.Marshal(command{Dir: filepath.Join(b.dir, "drones"), Version: spec})
+	text, err := json.Marshal(command{Dir: filepath.Join(b.dir, "drones"), Keeper: keeper, Version: spec})
 	if err != nil {
 		b.t.Fatal(err)
 	}

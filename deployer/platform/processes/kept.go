@@ -130,7 +130,7 @@ func fingerprint(v runner.Version) string {
 	v.Drones = 0
 	text, err := json.Marshal(v)
 	if err != nil {
-		return rand.Text() // it is no other version; never happens
+		return rand.Text() // that equals nothing; never happens
 	}
 	var fields map[string]any
 	if err := json.Unmarshal(text, &fields); err != nil {

@@ -118,6 +118,10 @@ func (r *Runner) leftovers() ([]int, error) {
 
 // openCgroups enables control groups if they are available.
 func (r *Runner) openCgroups(ctx context.Context) {
+	if len(r.o.Keeper) > 0 && !group.Restartable() {
+		r.o.Logger.Warn("apps have no control groups", "reason", "systemd could not start the service again while they run: set DelegateSubgroup=server in its unit, which needs systemd 254")
+		return
+	}
 	cgroups, err := group.OpenCgroups(ctx)
 	if err != nil {
 		r.o.Logger.Info("apps have no control groups", "reason", err)

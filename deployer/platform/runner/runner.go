@@ -20,7 +20,8 @@ import (
 type Runner interface {
 	// Start makes the runner ready for the other calls.
 	Start(ctx context.Context) error
-	// Stop ends all drones, gracefully until ctx ends.
+	// Stop ends all drones, gracefully until ctx ends, unless the runner leaves them
+	// to the next platform, whose Resume takes them over.
 	Stop(ctx context.Context) error
 
 	// Launch starts the drones of v beside those that run, the web process last,
@@ -29,7 +30,8 @@ type Runner interface {
 	// core.CodePlatformStartFailed, whose detail has their last lines, and ends
 	// them. Requests go to the previous drones until Candidate.Promote.
 	Launch(ctx context.Context, v Version) (Candidate, error)
-	// Resume starts v, of an app that does not run, and does not wait for it.
+	// Resume starts v, of an app that does not run, or takes over its drones that an
+	// earlier platform left running, and does not wait for those that it starts.
 	Resume(ctx context.Context, v Version) (launch string, err error)
 	// Halt ends an app's drones and commands, and returns when none is left.
 	// Halting an app that doesn't run is not an error.

@@ -24,6 +24,18 @@ const (
 	serverWeight = "1000" // of the processor; a command's is the kernel's default, 100
 )
 
+// Restartable reports whether the service manager can start the next server while
+// commands of this one run in its control groups. systemd puts a service into the
+// control group of its unit, where no process may be once it is divided, unless the
+// unit has DelegateSubgroup=server, which systemd knows from version 254 on.
+func Restartable() bool {
+	if os.Getenv("INVOCATION_ID") == "" || os.Getppid() != 1 {
+		return true // it is not a service of systemd
+	}
+	dir, err := ownCgroup()
+	return err == nil && filepath.Base(dir) == serverGroup
+}
+
 // ErrNoCgroups says why commands have no control groups.
 var ErrNoCgroups = errors.New("group: no control groups")
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -18,7 +19,7 @@ import (
 )
 
 // newEmbedded returns the embedded platform.
-func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, events *happenings, fail func(error), log *slog.Logger) (embedded, error) {
+func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, events *happenings, keep keepApps, fail func(error), log *slog.Logger) (embedded, error) {
 	dir, err := filepath.Abs(cfg.PlatformDir())
 	if err != nil {
 		return nil, err
@@ -39,6 +40,8 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 		DiskBudget: cfg.DiskBudget, KeepSnapshots: cfg.KeepSnapshots, AccessLog: cfg.AccessLog,
 		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen,
 		Shared: cfg.SharesListener(), AppsDomain: cfg.AppsDomain, AppsURL: at.appsURL(), ReservedHosts: cfg.ReservedHosts(), TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
+		// This very program, even if the file has been replaced by another version.
+		Keeper: []string{"/proc/self/exe", KeeperCommand}, KeepApps: keep, OrphanTimeout: cfg.OrphanTimeout,
 		Events: func(e apps.Event) { events.add(happened(e)) },
 	})}, nil
 }
@@ -66,6 +69,18 @@ func (p process) drones() metrics.Drones {
 
 // disk returns the disk space of the platform.
 func (p process) disk() metrics.Disk { return metrics.Disk(p.Disk()) }
+
+// Keep is the process that keeps one drone of the embedded platform.
+func Keep(ctx context.Context) int { return platform.Keep(ctx) }
+
+// EndApps ends the apps of the embedded platform that run without a server.
+func EndApps(ctx context.Context, cfg config.Config) error {
+	dir, err := filepath.Abs(cfg.PlatformDir())
+	if err != nil {
+		return err
+	}
+	return platform.EndApps(ctx, dir, slog.New(slog.DiscardHandler))
+}
 
 // isApp reports whether a user of this machine is an app's.
 func isApp(uid uint32) bool { return processes.IsApp(uid) }

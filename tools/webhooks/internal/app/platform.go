@@ -54,6 +54,12 @@ type embedded interface {
 	accounts() accounts
 }
 
+// KeeperCommand is the argument with which the program is the keeper of one drone.
+const KeeperCommand = "keeper"
+
+// keepApps reports whether the apps go on when the server stops.
+type keepApps func() bool
+
 // PlatformCheck fails while the embedded platform can't do its work.
 type PlatformCheck func(context.Context) error
 
@@ -75,9 +81,10 @@ func platformModule(cfg config.Config) fx.Option {
 	}
 	return fx.Module("platform",
 		fx.Provide(
+			func() keepApps { return func() bool { return cfg.AppsOnStop == config.KeepApps } },
 			fx.Annotate(
-				func(c *Certificates, logins *throttle.Throttle, at *addresses, events *happenings, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
-					p, err := newEmbedded(cfg, c.TLS, at, logins, events, fail, log)
+				func(c *Certificates, logins *throttle.Throttle, at *addresses, events *happenings, keep keepApps, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
+					p, err := newEmbedded(cfg, c.TLS, at, logins, events, keep, fail, log)
 					if err == nil {
 						serves := p.Serves
 						c.serves.Store(&serves)

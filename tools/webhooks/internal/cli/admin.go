@@ -22,14 +22,36 @@ func newAdmin(streams IO) *cobra.Command {
 	return group(
 		&cobra.Command{
 			Use:   "admin",
-			Short: "Back up and restore the data folder; check and compact its databases",
+			Short: "Back up and restore the data folder; check and compact its databases; end apps",
 			Long: `Maintains the data folder with its databases: webhooks.db, with the log, the queue
 and the changes, and platform/platform.db, with the users and the apps. A backup can
 be made while the server runs; stop it for everything else.`,
 			Example: `  webhooks admin check
   webhooks admin backup /backup/today.tar.gz`,
 		},
-		newAdminCheck(streams), newAdminBackup(streams), newAdminRestore(streams), newAdminCompact(streams))
+		newAdminCheck(streams), newAdminBackup(streams), newAdminRestore(streams), newAdminCompact(streams), newAdminEndApps(streams))
+}
+
+func newAdminEndApps(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "end-apps",
+		Short: "End the apps that run without a server",
+		Long: `Ends the apps that go on after a server was stopped with --apps-on-stop keep, or was
+killed. It is refused while a server runs on the data folder. The next server starts
+the apps again; to stop one for good, call "webhooks apps stop".`,
+		Example: `  systemctl stop webhooks && webhooks admin end-apps --data /var/lib/webhooks`,
+		Args:    exactly(0),
+	}
+	settings := config.Declare(cmd.Flags())
+	settings.Show("data")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := load(settings, streams)
+		if err != nil {
+			return err
+		}
+		return app.EndApps(cmd.Context(), cfg)
+	}
+	return cmd
 }
 
 func newAdminCheck(streams IO) *cobra.Command {

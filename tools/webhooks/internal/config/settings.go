@@ -58,6 +58,8 @@ type Config struct {
 	ReadyTimeout    time.Duration
 	MinReadyTime    time.Duration
 	DrainTimeout    time.Duration
+	AppsOnStop      string
+	OrphanTimeout   time.Duration
 	AppMemory       int
 	AppMaxMemory    int
 	DiskBudget      int
@@ -99,6 +101,12 @@ type Config struct {
 	NotifySecretFile string
 	PrivateHosts     []string
 }
+
+// What becomes of the apps when the server stops.
+const (
+	StopApps = "stop"
+	KeepApps = "keep"
+)
 
 // declare declares every setting: where its value goes, its name, its default,
 // the check of a value, and the help text. The flag, the environment variable,
@@ -148,6 +156,8 @@ func (s *Settings) declare() {
 	declare(s, &c.ReadyTimeout, "ready-timeout", 30*time.Second, positive, "time limit for a new version to accept connections, and for its health path to answer")
 	declare(s, &c.MinReadyTime, "min-ready-time", 5*time.Second, notNegative, "for how long a new version must be up until it gets the requests; if it crashes in that time, its deployment has failed")
 	declare(s, &c.DrainTimeout, "drain-timeout", time.Minute, positive, "time limit for the open requests of a version that was replaced")
+	declare(s, &c.AppsOnStop, "apps-on-stop", StopApps, oneOf(StopApps, KeepApps), "what becomes of the apps when the server stops: stop them, or keep them running for the next server, which a service manager starts at once. Apps always outlive a server that is killed")
+	declare(s, &c.OrphanTimeout, "orphan-timeout", 0, notNegative, "for how long apps go on without a server; 0: for ever")
 	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that each process of an app may have, and all processes of a drone if the server has control groups, unless its owner sets another limit")
 	declare(s, &c.AppMaxMemory, "app-max-memory", 4096, atLeast(64), "largest memory limit in MiB that an owner may set by \"webhooks apps limits\"; at least --app-memory")
 

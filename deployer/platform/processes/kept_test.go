@@ -1,0 +1,296 @@
+package processes_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/processes"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// keepers is the command of the keepers in tests.
+func keepers() []string { return []string{"/proc/self/exe", keeperCommand} }
+
+// killed runs v in a server that is killed when the drone is ready, and returns
+// what the drone said about itself.
+func (b *fixture) killed(v runner.Version) report {
+	b.t.Helper()
+	server, addr := b.serve(v, "0022", keepers()...)
+	resp, done := b.openAt(addr, "/env", func() {})
+	var r report
+	if err := json.NewDecoder(resp.Body).Decode(&r); err != nil {
+		b.t.Fatal(err)
+	}
+	done()
+	if err := server.Process.Kill(); err != nil {
+		b.t.Fatal(err)
+	}
+	_ = server.Wait() // it was killed
+	return r
+}
+
+// A drone goes on when its server is killed, and the next one takes it over with
+// its address and its log.
+func TestDroneOutlivesKilledServer(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, processes.Options{})
+	spec := b.app("app", "count.js")
+	spec.Env = map[string]string{"API_SECRET": "swordfish-15"}
+	spec.Processes = map[string]string{"worker": "echo working; exec sleep 1010"}
+	before := b.killed(spec)
+	if !runs(before.Pid) {
+		t.Fatal("the drone ended with its server")
+	}
+	keeper := parent(t, before.Pid)
+	for _, file := range []string{"cmdline", "environ"} {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(keeper), file))
+		if err != nil || strings.Contains(string(text), "swordfish") {
+			t.Errorf("%s of the keeper has the app's environment: %q, %v", file, text, err)
+		}
+	}
+
+	b.start()
+	if !runs(before.Pid) {
+		t.Fatal("the next server ended the drone")
+	}
+	launch, err := b.Resume(t.Context(), spec)
+	if err != nil || launch == "" {
+		t.Fatal(launch, err)
+	}
+	b.EndOthers()
+	if s := b.State("me", "app"); s.Phase != runner.Started || s.Drones != 1 || s.Restarts != 0 {
+		t.Errorf("right after it was taken over: %+v", s)
+	}
+	if after := b.report("app"); after.Pid != before.Pid {
+		t.Errorf("pid %d answers, before it was %d", after.Pid, before.Pid)
+	}
+	b.counts("app", 100)
+	if text := b.text("app"); strings.Count(text, "working") != 1 {
+		t.Errorf("the worker was started again: %s", text)
+	}
+	mention(t, b.text("app"), "stdout: the secret is ***")
+	// It is restarted like any other.
+	if err := syscall.Kill(before.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	got := b.await("app", func(s runner.State) bool { return s.Restarts == 1 && s.Phase == runner.Started })
+	mention(t, got.Reason, "drone 1 was ended by signal 9 (killed)")
+	// And stopped like any other.
+	after := b.report("app")
+	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+		t.Fatal(err)
+	}
+	if runs(after.Pid) {
+		t.Error("the drone survives Halt")
+	}
+	b.noKeepers()
+}
+
+// counts waits until count.js has logged that many lines, and checks that none is
+// missing or there twice.
+func (b *fixture) counts(app string, lines int) {
+	b.t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		all, err := b.Logs("me", app, time.Time{}, time.Time{}, 1_000_000)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		want := 0
+		for _, line := range all {
+			if n, ok := strings.CutPrefix(line.Text, "count "); ok {
+				if want++; n != strconv.Itoa(want) {
+					b.t.Fatalf("after line %d comes %s", want-1, n)
+				}
+			}
+		}
+		if want >= lines {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-b.t.Context().Done():
+			b.t.Fatal(b.text(app))
+		}
+	}
+}
+
+// noKeepers waits until no keeper is left.
+func (b *fixture) noKeepers() {
+	b.t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		left, err := os.ReadDir(filepath.Join(b.dir, "drones", "keepers"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if len(left) == 0 {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-b.t.Context().Done():
+			b.t.Fatalf("keepers are left: %v", left)
+		}
+	}
+}
+
+// parent returns the parent of a process.
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return atoi(t, strings.Fields(rest)[1])
+}
+
+// What a server left and is not resumed is ended: an app that was stopped, and a
+// version that was replaced or has another environment.
+func TestDronesThatAreNotResumedEnd(t *testing.T) {
+	t.Parallel()
+	for name, resume := range map[string]func(*fixture, runner.Version){
+		"stopped": func(*fixture, runner.Version) {},
+		"another version": func(b *fixture, v runner.Version) {
+			v.Env = map[string]string{"ANSWER": "new"}
+			if _, err := b.Resume(b.t.Context(), v); err != nil {
+				b.t.Fatal(err)
+			}
+			b.await("app", func(s runner.State) bool { return s.Phase == runner.Started })
+			if got := b.get("app", "/"); got != "new\n" {
+				b.t.Errorf("got response %q", got)
+			}
+		},
+		"launched": func(b *fixture, v runner.Version) { b.mustSwitch(v) },
+		"halted": func(b *fixture, _ runner.Version) {
+			if err := b.Halt(b.t.Context(), "me", "app"); err != nil {
+				b.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := prepare(t, processes.Options{})
+			spec := b.app("app", "serve.js")
+			before := b.killed(spec)
+			b.start()
+			resume(b, spec)
+			b.EndOthers()
+			again := time.NewTicker(5 * time.Millisecond)
+			defer again.Stop()
+			for runs(before.Pid) && t.Context().Err() == nil {
+				<-again.C
+			}
+		})
+	}
+}
+
+// A drone that exits while there is no server is a crash for the next one, which
+// has its last lines.
+func TestDroneExitsWithoutServer(t *testing.T) {
+	t.Parallel()
+	crashes := make(chan runner.Crash, 10)
+	b := prepare(t, processes.Options{Backoff: time.Millisecond, Crashed: func(c runner.Crash) { crashes <- c }})
+	spec := b.app("app", "serve.js")
+	before := b.killed(spec)
+	if err := syscall.Kill(before.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	if _, err := b.Resume(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	c := <-crashes
+	mention(t, c.Reason, "drone 1 was ended by signal 9 (killed)")
+	b.await("app", func(s runner.State) bool { return s.Restarts == 1 && s.Phase == runner.Started })
+}
+
+// A drone whose keeper is killed is ended and started again.
+func TestKilledKeeper(t *testing.T) {
+	t.Parallel()
+	b := setup(t, processes.Options{Backoff: time.Millisecond})
+	b.mustSwitch(b.app("app", "serve.js"))
+	before := b.report("app")
+	if err := syscall.Kill(parent(t, before.Pid), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	got := b.await("app", func(s runner.State) bool { return s.Restarts == 1 && s.Phase == runner.Started })
+	mention(t, got.Reason, "drone 1 was ended, as its keeper was killed")
+	if runs(before.Pid) {
+		t.Error("the first process is left")
+	}
+}
+
+// Stop leaves the drones to the next server if it is asked to.
+func TestStopKeepsDrones(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, processes.Options{KeepDrones: func() bool { return true }})
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	spec := b.app("app", "count.js")
+	b.mustSwitch(spec)
+	site := b.app("site", "serve.js")
+	site.Start, site.Static = "", site.Dir
+	b.mustSwitch(site)
+	before := b.report("app")
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !runs(before.Pid) {
+		t.Fatal("Stop ended the drone")
+	}
+	if _, _, ok := b.pick("app"); ok {
+		t.Error("a stopped Runner picks a drone")
+	}
+	again := prepare(t, processes.Options{Dir: filepath.Join(b.dir, "drones")})
+	again.start()
+	for _, v := range []runner.Version{spec, site} {
+		if _, err := again.Resume(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		if s := again.State("me", v.App); s.Phase != runner.Started {
+			t.Errorf("%s right after it was resumed: %+v", v.App, s)
+		}
+	}
+	again.EndOthers()
+	if after := again.report("app"); after.Pid != before.Pid {
+		t.Errorf("pid %d answers, before it was %d", after.Pid, before.Pid)
+	}
+	again.counts("app", 50)
+	if err := again.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if runs(before.Pid) {
+		t.Error("the drone survives a stop")
+	}
+	b.noKeepers()
+}
+
+// Without a server, a drone ends after the time that is set.
+func TestOrphanTimeout(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, processes.Options{KeepDrones: func() bool { return true }, OrphanTimeout: 10 * time.Second})
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.mustSwitch(b.app("app", "serve.js"))
+	before := b.report("app")
+	if err := b.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	b.noKeepers()
+	if runs(before.Pid) {
+		t.Error("the drone goes on")
+	}
+}
