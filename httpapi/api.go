@@ -146,6 +146,7 @@ func New(o Options) *API {
 			}
 		}
 	}
+	a.serveDocs()
 	if a.o.Dashboard != nil {
 		a.serveDashboard()
 	}

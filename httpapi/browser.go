@@ -8,6 +8,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/httpapi/dashboard"
+	"github.com/nodejitsu/webhooks/httpapi/docs"
 )
 
 // Dashboard serves the pages for browsers; *dashboard.Dashboard implements it.
@@ -27,6 +28,15 @@ func (a *API) serveDashboard() {
 		a.engine.Handle(method, pages, a.handle(a.page))
 	}
 	a.engine.POST(pages, a.handle(a.page))
+}
+
+// serveDocs adds the routes of the documentation.
+func (a *API) serveDocs() {
+	pages := gin.WrapH(docs.New(func(r *http.Request) bool { return a.o.Proxies.Client(r).Secure }))
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		a.engine.Handle(method, docs.Path, pages)
+		a.engine.Handle(method, docs.Path+"/*page", pages)
+	}
 }
 
 // firstPage serves the dashboard to a browser. For other clients / is where

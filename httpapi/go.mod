@@ -11,6 +11,7 @@ require (
 )
 
 require (
+	github.com/yuin/goldmark v1.8.6
 	golang.org/x/image v0.47.0
 	golang.org/x/net v0.60.0
 )

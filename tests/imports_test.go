@@ -55,6 +55,7 @@ func arrows() []arrow {
 		{"deployer/platform", []string{"core", "httpapi/serve", "github.com/coder/websocket", "go.etcd.io/bbolt", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows only the types of core, and its listeners are made of httpapi/serve, which brings no library"},
 		{"deployer", nil, "other packages need nothing; an import here would come with both client and platform"},
 		{"httpapi", []string{"core", "github.com/gin-gonic/gin", "golang.org/x/"}, "HTTP maps to use cases; it does not depend on the adapters behind them"},
+		{"httpapi/docs", []string{"httpapi/serve", "github.com/yuin/goldmark"}, "the documentation is rendered from its Markdown"},
 		{"httpapi/serve", nil, "the platform uses it too, so it must not bring a library, nor anything of the API"},
 		{"tests", []string{"core", "providers", "adapters", "deployer", "httpapi"}, "tests drive the built program from outside"},
 		{"tools/release", []string{"golang.org/x/mod"}, "the release tool must build while the modules it releases are broken"},
