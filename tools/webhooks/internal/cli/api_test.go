@@ -52,7 +52,7 @@ func TestStatus(t *testing.T) {
 		_, _ = io.WriteString(w, "["+entry("error", `,"error":{"code":"deploy:x","reason":"It\u001b[31m failed."}`)+","+entry("ok", "")+"]")
 	}
 	code, stdout, stderr := callAPI(t, handler, "status", "hello", "-n", "2")
-	if code != 0 || stderr != "1 older deliveries: see --number and --skip\n" ||
+	if code != 0 || stderr != "1 older entry: see --number and --skip\n" ||
 		!regexp.MustCompile(`(?m)^ID +APP +STATUS .*\n`+id+` +hello +error +\d+[mhd] +main +3f2a9c1 +It failed\.\n`+id+` +hello +ok .* -\n$`).MatchString(stdout) {
 		t.Errorf("code %d, %q and\n%s", code, stderr, stdout)
 	}
@@ -64,7 +64,7 @@ func TestStatus(t *testing.T) {
 		w.Header().Set("X-Total-Count", "0")
 		_, _ = io.WriteString(w, "[]")
 	}, "status")
-	if code != 0 || stdout != "" || stderr != "no deliveries\n" {
+	if code != 0 || stdout != "" || stderr != "no entries\n" {
 		t.Errorf("none: code %d, %q and %q", code, stdout, stderr)
 	}
 }
@@ -116,6 +116,33 @@ func TestEntry(t *testing.T) {
 	code, stdout, _ = callAPI(t, handler, "entry", id, "--output", "json")
 	if code != 0 || !strings.Contains(stdout, `"seq": "3-0"`) || !strings.Contains(stdout, `"output": "added 1 package\n"`) {
 		t.Errorf("code %d, %s", code, stdout)
+	}
+}
+
+// An id may be abbreviated if that fits one entry alone.
+func TestEntryByPrefix(t *testing.T) {
+	t.Parallel()
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/1/status/dscape/changes/"+id:
+			_, _ = io.WriteString(w, change(3, "ok", ""))
+		case "/1/status/dscape/webhooks":
+			w.Header().Set("X-Total-Count", "2")
+			_, _ = io.WriteString(w, "["+entry("ok", "")+","+strings.Replace(entry("error", ""), id, "0123456789ffffffffffffffffffffff", 1)+"]")
+		default:
+			t.Errorf("got %s", r.URL)
+		}
+	}
+	if code, stdout, stderr := callAPI(t, handler, "entry", "0123456789ab"); code != 0 || !strings.Contains(stdout, id) {
+		t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	}
+	for prefix, want := range map[string]string{
+		"0123456789": "0123456789 is the beginning of 2 ids; write more of it:\n  " + id + " hello ok\n  0123456789ffffffffffffffffffffff hello error\n",
+		"abcd":       "no entry begins with abcd, of the last 2 entries: see `webhooks status`\n",
+	} {
+		if code, stdout, stderr := callAPI(t, handler, "cancel", prefix); code != 1 || stdout != "" || stderr != "webhooks: "+want {
+			t.Errorf("%s: got code %d, %q and %q", prefix, code, stdout, stderr)
+		}
 	}
 }
 
@@ -203,7 +230,7 @@ func TestAPIFailures(t *testing.T) {
 		"not found":   {answer(404, `{"error":"status:not_found","reason":"No such entry."}`), []string{"entry", id}, 1, "No such entry. (status:not_found)"},
 		"a proxy":     {answer(403, "<html>"), []string{"tail"}, 1, "the service answered with status 403"},
 		"no server":   {nil, []string{"status", "--url", "http://127.0.0.1:1"}, 1, "is there a webhooks service at http://127.0.0.1:1? Set another URL by --url"},
-		"no id":       {nil, []string{"entry", "x"}, 2, `invalid id of a delivery "x"`},
+		"no id":       {nil, []string{"entry", "x"}, 2, `invalid id of an entry "x"`},
 		"no app name": {nil, []string{"tail", "X"}, 2, `invalid app name "X"`},
 		"two apps":    {nil, []string{"status", "a", "b"}, 2, "takes at most one app"},
 		"no URL":      {nil, []string{"status", "--url", "localhost:8080"}, 2, "invalid URL of the webhooks service in --url: want http(s)://host[:port][/path]"},

@@ -157,7 +157,7 @@ data ($DATA_DIR). This cannot be undone: you are asked to confirm it, unless --y
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			if !*yes {
-				sure, err := confirmed(ctx, s.streams, fmt.Sprintf("Destroy %s of %s, with its data, its log and %d snapshots?", app.Name, s.user, len(app.Snapshots)))
+				sure, err := confirmed(ctx, s.streams, fmt.Sprintf("Destroy %s of %s, with its data, its log and %s?", app.Name, s.user, count(len(app.Snapshots), "snapshot", "snapshots")))
 				if err != nil {
 					return err
 				}

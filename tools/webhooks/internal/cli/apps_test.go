@@ -123,7 +123,7 @@ func TestApps(t *testing.T) {
 	// Destroying is asked for.
 	fails(2, "--yes", "apps", "destroy", "hello")
 	for _, answer := range []string{"\n", "n\n", "hello\n"} {
-		if code, _, stderr := b.call(answer, "apps", "destroy", "hello"); code != 1 || !strings.Contains(stderr, "Destroy hello of dscape, with its data, its log and 1 snapshots? [y/N] nothing was destroyed\n") {
+		if code, _, stderr := b.call(answer, "apps", "destroy", "hello"); code != 1 || !strings.Contains(stderr, "Destroy hello of dscape, with its data, its log and 1 snapshot? [y/N] nothing was destroyed\n") {
 			t.Errorf("%q: got code %d and %q", answer, code, stderr)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -94,7 +96,7 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.say("Packing %d files, %s", len(folder.Files), size(folder.Size))
+	d.say("Packing %s, %s", count(len(folder.Files), "file", "files"), size(folder.Size))
 	if len(folder.LeftOut) > 0 {
 		d.say("Left out, as npm does: %s", printable(some(folder.LeftOut)))
 	}
@@ -144,9 +146,9 @@ func (d *deployment) describe(m pack.Manifest) (deploy.Package, error) {
 	if d.app == "" {
 		switch {
 		case m.Name == "":
-			return deploy.Package{}, errors.New("package.json has no name: name the app by --app")
+			return deploy.Package{}, fmt.Errorf("package.json has no name for the app: add one to it, as in \"name\": %q, or run `webhooks deploy --app %[1]s`", proposed(d.from))
 		case core.CheckName("app", m.Name) != nil:
-			return deploy.Package{}, fmt.Errorf("package.json: %w; set another name by --app", core.CheckName("app", m.Name))
+			return deploy.Package{}, fmt.Errorf("package.json: %w; deploy with another name, as in --app %s", core.CheckName("app", m.Name), proposed(m.Name))
 		}
 		return deploy.Package{Name: m.Name, Fields: m.Fields}, nil
 	}
@@ -162,6 +164,24 @@ func (d *deployment) describe(m pack.Manifest) (deploy.Package, error) {
 	text, err := json.Marshal(fields)
 	return deploy.Package{Name: d.app, Fields: text}, err
 }
+
+// proposed returns a valid name for an app that is like text, which is a path, a
+// URL or the name of a package.
+func proposed(text string) string {
+	if full, err := filepath.Abs(text); err == nil {
+		text = filepath.Base(full)
+	}
+	text, _, _ = strings.Cut(text, "#")
+	text = strings.TrimSuffix(strings.ToLower(text), ".git")
+	name := strings.Trim(unfit.ReplaceAllString(text, "-"), "-")
+	if core.CheckName("app", name) != nil {
+		return "my-app"
+	}
+	return name
+}
+
+// unfit matches what no name of an app contains.
+var unfit = regexp.MustCompile(`[^a-z0-9-]+`)
 
 // create creates the app if it is missing, and returns it as it was before.
 func (d *deployment) create(ctx context.Context, pkg deploy.Package) (nodejitsu.App, error) {

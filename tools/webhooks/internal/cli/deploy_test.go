@@ -62,7 +62,7 @@ func TestDeployFolder(t *testing.T) {
 	if !strings.HasPrefix(stdout, "http://other.localhost:") || b.get("other", "/") != "two" {
 		t.Errorf("got %q and %q", stdout, stderr)
 	}
-	if code, _, stderr := b.call("", "deploy", dir); code != 1 || !strings.Contains(stderr, `invalid app name "Not A Name": want lower-case letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit; set another name by --app`) {
+	if code, _, stderr := b.call("", "deploy", dir); code != 1 || !strings.Contains(stderr, `invalid app name "Not A Name": want lower-case letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit; deploy with another name, as in --app`) {
 		t.Errorf("got code %d and %q", code, stderr)
 	}
 }
@@ -217,7 +217,8 @@ func TestDeployFailures(t *testing.T) {
 	}
 
 	fails(map[string]string{"server.js": ""}, nil, "there is no package.json; name the folder that has the app's")
-	fails(map[string]string{"package.json": "{}"}, nil, "package.json has no name: name the app by --app")
+	fails(map[string]string{"package.json": "{}"}, nil, "package.json has no name for the app: add one to it, as in \"name\": \"", "or run `webhooks deploy --app ")
+	fails(map[string]string{"package.json": `{"name":"@me/Hello World"}`}, nil, "deploy with another name, as in --app hello-world")
 	fails(map[string]string{"package.json": "{]"}, nil, "package.json is not a JSON object")
 	badEnv := maps.Clone(hello("x"))
 	badEnv["package.json"] = `{"name":"hello","env":{"A":{}}}`

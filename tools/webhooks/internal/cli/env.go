@@ -111,7 +111,7 @@ func restartFlag(cmd *cobra.Command) *bool {
 func atLeast(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			return &usageError{fmt.Errorf("%s takes at least %d arguments, not %d; see `%[1]s --help`", cmd.CommandPath(), n, len(args))}
+			return &usageError{fmt.Errorf("%s takes at least %s, not %d; see `%[1]s --help`", cmd.CommandPath(), count(n, "argument", "arguments"), len(args))}
 		}
 		return nil
 	}
@@ -140,7 +140,7 @@ func (s *session) changeEnv(ctx context.Context, argument string, restart, asJSO
 		if asJSON {
 			return s.json(env)
 		}
-		return s.printf("%s has %d variables\n", app.Name, len(env))
+		return s.printf("%s has %s\n", app.Name, count(len(env), "variable", "variables"))
 	})
 }
 

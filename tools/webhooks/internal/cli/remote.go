@@ -163,7 +163,7 @@ func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, e
 	}
 	user := cmp.Or(r.user, config.Variable(streams.Environ, "USER"), current.User)
 	if user == "" {
-		return caller{}, core.Secret{}, &usageError{errors.New("set your user name by --user or WEBHOOKS_USER, or see `webhooks login --help`")}
+		return caller{}, core.Secret{}, &usageError{errors.New("log in by `webhooks login URL --user NAME`, or set your user name by --user or WEBHOOKS_USER")}
 	}
 	if err := checkName("user", user); err != nil {
 		return caller{}, core.Secret{}, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ func newRollback(streams IO) *cobra.Command {
 		Long: `Starts the snapshot before the active one, or the named one, in place of the one
 that runs. It is built already, so this takes seconds, and no request is lost.
 ` + "`webhooks apps view`" + ` lists the snapshots. If the snapshot does not start, nothing
-changes.`,
+changes. The beginning of a snapshot's id is enough if no other begins with it.`,
 		Example: `  webhooks rollback hello --user dscape
   webhooks rollback hello 1.0.0-3f2a9c1d77aa --user dscape`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -94,10 +95,8 @@ func rollbackTarget(all []nodejitsu.Snapshot, wanted string) (from, to string, e
 	case len(all) == 0:
 		return "", "", errors.New("the app has no snapshots")
 	case wanted != "":
-		if !slices.ContainsFunc(all, func(s nodejitsu.Snapshot) bool { return s.ID == wanted }) {
-			return "", "", fmt.Errorf("no snapshot %.100q", wanted)
-		}
-		return from, wanted, nil
+		to, err := snapshotID(all, wanted)
+		return from, to, err
 	case active < 0:
 		return "", "", errors.New("no snapshot is active: name the snapshot to start")
 	}
@@ -107,6 +106,26 @@ func rollbackTarget(all []nodejitsu.Snapshot, wanted string) (from, to string, e
 		}
 	}
 	return "", "", fmt.Errorf("no snapshot before %s has served; name one to try it", from)
+}
+
+// snapshotID returns the id that is wanted, or that alone begins with it.
+func snapshotID(all []nodejitsu.Snapshot, wanted string) (string, error) {
+	var found []string
+	for _, s := range all {
+		if s.ID == wanted {
+			return wanted, nil
+		}
+		if strings.HasPrefix(s.ID, wanted) {
+			found = append(found, s.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("no snapshot %.100q", wanted)
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("%s is the beginning of %d snapshots: %s", wanted, len(found), printable(some(found)))
 }
 
 // ordered returns snapshots in the order of their creation.

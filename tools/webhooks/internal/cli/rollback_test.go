@@ -62,6 +62,7 @@ func TestRollback(t *testing.T) {
 	turned(ids[1], ids[0], "one")
 	fails("no snapshot before "+ids[0]+" has served", "hello")
 	fails(`no snapshot "9.9.9"; see`, "hello", "9.9.9")
+	fails(ids[0][:3]+" is the beginning of ", "hello", ids[0][:3])
 	turned(ids[0], ids[2], "three", ids[2])
 
 	// One that does not start leaves all as it was.

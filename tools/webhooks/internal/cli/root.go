@@ -100,12 +100,36 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 			return cmd.Help()
 		}
 		hint := fmt.Sprintf("; see `%s --help`", cmd.CommandPath())
-		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		if similar := suggestions(cmd, args[0]); len(similar) > 0 {
 			hint = "; did you mean " + strings.Join(similar, " or ") + "?"
 		}
 		return &usageError{fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], hint)}
 	}
 	return cmd
+}
+
+// suggestions returns what name may be a misspelling of: commands below cmd or, if
+// there are none, the paths of commands of that very name: of all for the program
+// itself, of those directly below the program for a group.
+func suggestions(cmd *cobra.Command, name string) []string {
+	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
+		return similar
+	}
+	root := cmd.Root()
+	var found []string
+	var visit func(*cobra.Command)
+	visit = func(c *cobra.Command) {
+		if c.Name() == name && c.IsAvailableCommand() {
+			found = append(found, "`"+c.CommandPath()+"`")
+		}
+		for _, below := range c.Commands() {
+			if cmd == root || c == root {
+				visit(below)
+			}
+		}
+	}
+	visit(root)
+	return found[:min(len(found), 4)]
 }
 
 // load reads the settings.
@@ -121,7 +145,7 @@ func load(settings *config.Settings, streams IO) (config.Config, error) {
 func exactly(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return &usageError{fmt.Errorf("%s takes %d argument(s), not %d; see `%[1]s --help`", cmd.CommandPath(), n, len(args))}
+			return &usageError{fmt.Errorf("%s takes %s, not %d: %s", cmd.CommandPath(), count(n, "argument", "arguments"), len(args), cmd.UseLine())}
 		}
 		return nil
 	}

@@ -15,16 +15,17 @@ import (
 func newStatus(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [APP]",
-		Short: "List the last deliveries and what became of them",
-		Long: `Lists the last deliveries of a user, or of one app, the newest first: id, app,
-status, age, branch, commit and reason. ` + "`webhooks entry ID`" + ` shows one in full.`,
+		Short: "List the last entries: deliveries, and what became of them",
+		Long: `Lists the last entries of a user, or of one app, the newest first: id, app, status,
+age, branch, commit and reason. An entry is the record of a delivery, or of another
+command that changed what an app runs. ` + "`webhooks entry ID`" + ` shows one in full.`,
 		Example: `  webhooks status --user dscape
   webhooks status hello -n 5 --user dscape
   webhooks status hello --user dscape --output json --url https://webhooks.example.com`,
 		Args: optionalApp,
 	}
-	limit := cmd.Flags().IntP("number", "n", 20, "number of deliveries, at most 100")
-	skip := cmd.Flags().Int("skip", 0, "number of newer deliveries to skip")
+	limit := cmd.Flags().IntP("number", "n", 20, "number of entries, at most 100")
+	skip := cmd.Flags().Int("skip", 0, "number of newer entries to skip")
 	out := outputFlag(cmd)
 	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
 		page, err := s.api.Status(ctx, first(args), *skip, *limit)
@@ -35,7 +36,7 @@ status, age, branch, commit and reason. ` + "`webhooks entry ID`" + ` shows one 
 			return s.json(append([]core.Entry{}, page.Entries...))
 		}
 		if len(page.Entries) == 0 {
-			s.say("no deliveries")
+			s.say("no entries")
 			return nil
 		}
 		rows := [][]string{{"ID", "APP", "STATUS", "AGE", "BRANCH", "COMMIT", "REASON"}}
@@ -48,7 +49,7 @@ status, age, branch, commit and reason. ` + "`webhooks entry ID`" + ` shows one 
 			return err
 		}
 		if rest := page.Total - *skip - len(page.Entries); rest > 0 {
-			s.say("%d older deliveries: see --number and --skip", rest)
+			s.say("%s: see --number and --skip", count(rest, "older entry", "older entries"))
 		}
 		return nil
 	})
@@ -76,16 +77,21 @@ func first(args []string) string {
 func newEntry(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "entry ID",
-		Short: "Show a delivery with its steps and output",
-		Long: `Shows a delivery in full: what it was, each step of its deployment with the time
-it took, the output of the build, and why it ended as it did.`,
+		Short: "Show an entry with its steps and output",
+		Long: `Shows an entry in full: what was delivered, each step of its deployment with the
+time it took, the output of the build, and why it ended as it did. Instead of an id,
+its first digits are enough if no other entry begins with them.`,
 		Example: `  webhooks entry 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape
   webhooks entry 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape --output json | jq -r .doc.output`,
 		Args: entryID,
 	}
 	out := outputFlag(cmd)
 	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
-		change, err := s.api.Entry(ctx, args[0])
+		id, err := s.entryID(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		change, err := s.api.Entry(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -94,17 +100,6 @@ it took, the output of the build, and why it ended as it did.`,
 		}
 		return s.showEntry(*change.Doc)
 	})
-}
-
-// entryID accepts one argument, the id of an entry.
-func entryID(cmd *cobra.Command, args []string) error {
-	if err := exactly(1)(cmd, args); err != nil {
-		return err
-	}
-	if !core.ValidID(args[0]) {
-		return &usageError{fmt.Errorf("invalid id of a delivery %.100q: want 32 hex digits, as `webhooks status` prints them", args[0])}
-	}
-	return nil
 }
 
 func newRelease(streams IO) *cobra.Command {
@@ -120,7 +115,11 @@ without the report. Prints the status after that.`,
 	wait := cmd.Flags().Duration("wait", 0, "how long to wait for the outcome, at most 1m")
 	out := outputFlag(cmd)
 	return onAPI(cmd, streams, 2*time.Minute, func(ctx context.Context, s *apiSession, args []string) error {
-		change, err := s.api.Release(ctx, args[0], *wait)
+		id, err := s.entryID(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		change, err := s.api.Release(ctx, id, *wait)
 		if err != nil {
 			return err
 		}
@@ -133,8 +132,8 @@ func newRedeliver(streams IO) *cobra.Command {
 		Use:   "redeliver ID",
 		Short: "Deliver a payload again",
 		Long: `Delivers the payload of an earlier delivery again, so that its commit is deployed
-again, even if the app runs it already or something newer. Prints the new delivery
-and its status.`,
+again, even if the app runs it already or something newer. Prints the new entry and
+its status.`,
 		Example: `  webhooks redeliver 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape
   webhooks redeliver 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape --wait 1m`,
 		Args: entryID,
@@ -142,7 +141,11 @@ and its status.`,
 	wait := cmd.Flags().Duration("wait", 0, "how long to wait for the outcome, at most 1m")
 	out := outputFlag(cmd)
 	return onAPI(cmd, streams, 2*time.Minute, func(ctx context.Context, s *apiSession, args []string) error {
-		change, err := s.api.Redeliver(ctx, args[0], *wait)
+		id, err := s.entryID(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		change, err := s.api.Redeliver(ctx, id, *wait)
 		if err != nil {
 			return err
 		}
@@ -161,7 +164,11 @@ is too late: see ` + "`webhooks rollback`" + `.`,
 	}
 	out := outputFlag(cmd)
 	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
-		change, err := s.api.Cancel(ctx, args[0])
+		id, err := s.entryID(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		change, err := s.api.Cancel(ctx, id)
 		if err != nil {
 			return err
 		}

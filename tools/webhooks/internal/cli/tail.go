@@ -18,7 +18,7 @@ func newTail(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tail [APP]",
 		Short: "Follow deployments live",
-		Long: `Prints the changes of a user's deliveries, or of one app, as they happen, until
+		Long: `Prints the changes of a user's entries, or of one app's, as they happen, until
 Ctrl-C: each step with the time it took, the output of builds, and the outcome.
 If the connection is lost, it connects again and resumes without a gap.
 
