@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -70,18 +69,13 @@ func owns(pids []int, port int) bool {
 	if err != nil {
 		return false
 	}
-	sockets := map[string]bool{} // as /proc/PID/fd names them
+	sockets := map[string]bool{} // by inode
 	for _, l := range listeners {
-		sockets[fmt.Sprintf("socket:[%d]", l.Inode)] = true
+		sockets[strconv.FormatUint(uint64(l.Inode), 10)] = true
 	}
 	for _, pid := range pids {
-		dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
-		fds, err := os.ReadDir(dir)
-		if err != nil {
-			continue
-		}
-		for _, fd := range fds {
-			if target, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && sockets[target] {
+		for inode := range socketsOf(filepath.Join("/proc", strconv.Itoa(pid))) {
+			if sockets[inode] {
 				return true
 			}
 		}

@@ -86,6 +86,10 @@ func (a *application) notReady(ctx context.Context, d *drone, foreign bool, heal
 	case foreign:
 		return errPortLost
 	case d.addr == "":
+		if where := d.elsewhere(); where != "" {
+			return core.Errorf(core.CodePlatformStartFailed,
+				"%s %s; listen on process.env.PORT: the platform sends requests only there", d.slot.title(), where)
+		}
 		return core.Errorf(core.CodePlatformStartFailed,
 			"%s did not accept connections on PORT within %v; listen on process.env.PORT", d.slot.title(), ready)
 	default:

@@ -124,7 +124,7 @@ func TestEntryByPrefix(t *testing.T) {
 	t.Parallel()
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/1/status/dscape/changes/"+id:
+		case "/1/status/dscape/changes/" + id:
 			_, _ = io.WriteString(w, change(3, "ok", ""))
 		case "/1/status/dscape/webhooks":
 			w.Header().Set("X-Total-Count", "2")
