@@ -240,7 +240,9 @@ func (b *fixture) log(c *nodejitsu.Client, user, app string) []string {
 	b.ok(err)
 	var texts []string
 	for _, l := range slices.Backward(lines) {
-		texts = append(texts, l.Text)
+		if l.Drone > 0 { // else it is a line of the platform
+			texts = append(texts, l.Text)
+		}
 	}
 	return texts
 }

@@ -126,7 +126,7 @@ func TestLogLines(t *testing.T) {
 		b.must(200, me, "POST /apps/me/"+name+"/snapshots/1", "tgz")
 		b.must(200, me, "POST /apps/me/"+name+"/start", "{}")
 	}
-	list := lines(b.eventually(me, "POST /logs/me", "", func(a answer) bool { return len(lines(a)) == 4 }))
+	list := lines(b.eventually(me, "POST /logs/me", "", func(a answer) bool { return len(lines(a)) == 8 }))
 	seen := map[string]bool{}
 	for i, l := range list {
 		seen[l.App+" "+l.Service+" "+l.Description] = true
@@ -136,16 +136,16 @@ func TestLogLines(t *testing.T) {
 		if i > 0 && l.Time > list[i-1].Time {
 			t.Errorf("the newest is not the first: %v", list)
 		}
-		if l.Drone != 1 {
-			t.Errorf("a line of drone %d", l.Drone)
+		if said := l.Description == "said" || l.Description == "warned"; said != (l.Drone == 1) {
+			t.Errorf("a line of drone %d: %v", l.Drone, l)
 		}
 	}
-	for _, want := range []string{"one logs/stdout said", "one logs/stderr warned", "two logs/stdout said", "two logs/stderr warned"} {
+	for _, want := range []string{"one logs/stdout said", "one logs/stderr warned", "two logs/stdout said", "two logs/stderr warned", "one logs/stderr starting snapshot 1"} {
 		if !seen[want] {
 			t.Errorf("%q is missing in %v", want, list)
 		}
 	}
-	if one := lines(b.must(200, me, "GET /logs/me/one", "")); len(one) != 2 || one[0].App != "one" {
+	if one := lines(b.must(200, me, "GET /logs/me/one", "")); len(one) != 4 || one[0].App != "one" {
 		t.Errorf("the log of one is %v", one)
 	}
 }

@@ -81,6 +81,7 @@ func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
 	if err := a.o.Runner.Halt(ctx, user, app); err != nil {
 		return App{}, wrapped("stopping an app", err)
 	}
+	a.o.Runner.Note(user, app, "the app is stopped")
 	if d.Running == nil {
 		return a.view(d), nil
 	}

@@ -77,11 +77,13 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 	}
 	l := launch{version: v, snapshot: c.snapshot, same: a.same(d, &d.visible, v)}
 	former := a.former(d, v)
+	a.noteStart(d, c.snapshot.ID)
 	candidate, restore, err := a.launch(ctx, d, l)
 	if core.CodeOf(err) == core.CodePlatformStartFailed {
 		a.deactivate(d, c.snapshot.ID)
 	}
 	if err != nil {
+		a.noteFailure(ctx, d, c.snapshot.ID, err)
 		return document{}, wrapped("starting an app", err)
 	}
 	d, err = a.docs.update(d.User, d.Name, func(d *document) error {
@@ -101,6 +103,7 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 		return document{}, err
 	}
 	a.replace(d, l, candidate)
+	a.noteStarted(d, c.snapshot.ID)
 	return d, nil
 }
 

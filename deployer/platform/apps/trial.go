@@ -152,7 +152,7 @@ func (a *Apps) rollBack(ctx context.Context, c runner.Crash) bool {
 	if err := a.bringBack(ctx, d, crash{Snapshot: c.Snapshot, Reason: reason, Time: event.Time}); err != nil {
 		if ctx.Err() == nil {
 			log.Error("rollback failed", "error", err)
-			a.o.Runner.Note(c.User, c.App, fmt.Sprintf("snapshot %s, which ran before, does not start again: %v", event.Former, err))
+			a.o.Runner.Note(c.User, c.App, fmt.Sprintf("snapshot %s, which ran before, does not start again: %s", event.Former, reasonOf(ctx, err)))
 		}
 		return false
 	}
