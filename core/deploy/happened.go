@@ -3,6 +3,7 @@ package deploy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -11,6 +12,7 @@ import (
 // Happened is something that changed what an app runs, or how it runs, other than a
 // delivery: what a person did by other means, or the platform by itself.
 type Happened struct {
+	ID        string // differs from that of anything else that happened
 	Event     string // what happened, such as "deploy", "rollback" or "crash"
 	User, App string
 	By        string // the user who did it; "" if it was the platform
@@ -18,11 +20,14 @@ type Happened struct {
 	URL       string // of the app; "" if it is not known
 	Reason    string // a sentence about it
 	Failure   error  // nil if it went well
+	// RolledBack reports that the platform rolled Snapshot back, as it crashed.
+	RolledBack bool
 }
 
 // Record makes an entry of something that happened on the platform, which is shown and
-// notified as any other. uuid is of the entry. It fails with
-// deploy:db:failed_to_store_payload and, as Admit does, with http:unavailable.
+// notified as any other. What it recorded before, by its ID, it does not record again.
+// uuid is of the entry. It fails with deploy:db:failed_to_store_payload and, as Admit
+// does, with http:unavailable; then it is to be called again.
 func (s *Service) Record(ctx context.Context, uuid string, h Happened) (core.Change, error) {
 	now := s.Now()
 	e := core.Entry{
@@ -35,31 +40,58 @@ func (s *Service) Record(ctx context.Context, uuid string, h Happened) (core.Cha
 		failure := core.AsError(h.Failure)
 		e.Error = &core.EntryError{Code: failure.Code, Reason: failure.Reason, Detail: failure.Detail}
 	}
-	if err := s.copyCommit(ctx, &e); err != nil {
+	source, err := s.deployed(ctx, h)
+	if err != nil {
 		return core.Change{}, storeError(err)
 	}
-	change, _, err := s.add(ctx, Acceptance{Entry: e, Place: &Place{}})
+	e.Repository, e.Ref, e.Branch, e.Commit = source.Repository, source.Ref, source.Branch, source.Commit
+	e.DeployBranch, e.Target, e.Email = source.DeployBranch, source.Target, source.Email
+	if h.RolledBack {
+		if err := s.rolledBack(ctx, source, e); err != nil {
+			return core.Change{}, storeError(err)
+		}
+	}
+	change, _, err := s.add(ctx, Acceptance{Entry: e, Key: "platform " + h.ID, Place: &Place{}})
 	return change, storeError(err)
 }
 
-// copyCommit copies to e what is known of the commit of its snapshot, if a delivery
-// uploaded that.
-func (s *Service) copyCommit(ctx context.Context, e *core.Entry) error {
-	if e.Snapshot == "" {
-		return nil
+// deployed returns the entry of the delivery that deployed the snapshot of h; the zero
+// Entry if there is none.
+func (s *Service) deployed(ctx context.Context, h Happened) (core.Entry, error) {
+	if h.Snapshot == "" {
+		return core.Entry{}, nil
 	}
 	const most = 100
 	var entries []core.Entry
 	err := s.call(ctx, "entries", func(ctx context.Context) (err error) {
-		entries, _, err = s.Store.Entries(ctx, e.User, e.App, 0, most)
+		entries, _, err = s.Store.Entries(ctx, h.User, h.App, 0, most)
 		return err
 	})
-	for _, known := range entries {
-		if known.Snapshot == e.Snapshot && known.Repository.Name != "" {
-			e.Repository, e.Ref, e.Branch, e.Commit = known.Repository, known.Ref, known.Branch, known.Commit
-			e.DeployBranch, e.Target, e.Email = known.DeployBranch, known.Target, known.Email
-			break
+	for _, e := range entries {
+		if e.Snapshot == h.Snapshot && e.Repository.Name != "" && e.Kind != core.EventRelease {
+			return e, err
 		}
+	}
+	return core.Entry{}, err
+}
+
+// rolledBack writes to the entry of a delivery that what it deployed was rolled back,
+// so it is a failure now, and the same delivery deploys it again. An entry that is
+// live gets another outcome, and one that failed has it already.
+func (s *Service) rolledBack(ctx context.Context, delivery, crash core.Entry) error {
+	if delivery.Status != core.StatusOK || crash.Error == nil {
+		return nil
+	}
+	e := delivery.Clone()
+	failure := *crash.Error
+	e.Status, e.Reason, e.Error, e.UpdatedAt = core.StatusError, failure.Reason, &failure, s.Now()
+	e.Notes = append(e.Notes, "It was deployed, and rolled back later")
+	err := s.call(ctx, "finish", func(ctx context.Context) error {
+		_, err := s.Store.Finish(ctx, e, 0)
+		return err
+	})
+	if errors.Is(err, core.ErrNotFound) {
+		return nil // it is no longer kept
 	}
 	return err
 }

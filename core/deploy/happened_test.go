@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -34,10 +35,15 @@ func TestHappened(t *testing.T) {
 			}
 			return w.settled(change.Entry.ID)
 		}
-		crash := record(deploy.Happened{
-			Event: "crash", User: "dscape", App: "hello", Snapshot: push.Snapshot,
+		crashed := deploy.Happened{
+			ID: "one", Event: "crash", User: "dscape", App: "hello", Snapshot: push.Snapshot,
 			Failure: &core.Error{Code: core.CodeAppCrashed, Reason: "The app crashed: it exited with code 1", Detail: "boom"},
-		})
+		}
+		crash := record(crashed)
+		// A platform that does not know whether it was recorded reports it again.
+		if again := record(crashed); again.ID != crash.ID {
+			t.Errorf("recorded again: %+v", again)
+		}
 		w.is(crash, core.StatusError, "The app crashed: it exited with code 1")
 		if crash.Provider != core.ProviderPlatform || crash.Kind != core.EventRelease || crash.Event != "crash" || crash.UUID != "uuid" ||
 			crash.Commit.ID != commit1 || crash.Repository.Key() != w.repo.Key() || crash.Error.Detail != "boom" || crash.By != "" {
@@ -48,7 +54,7 @@ func TestHappened(t *testing.T) {
 			t.Errorf("got commit statuses %+v", statuses)
 		}
 		rollback := record(deploy.Happened{
-			Event: "rollback", User: "dscape", App: "hello", By: "dscape", Snapshot: "by-hand", URL: "http://hello.localhost", Reason: "dscape rolled back",
+			ID: "two", Event: "rollback", User: "dscape", App: "hello", By: "dscape", Snapshot: "by-hand", URL: "http://hello.localhost", Reason: "dscape rolled back",
 		})
 		w.is(rollback, core.StatusOK, "dscape rolled back")
 		if rollback.By != "dscape" || rollback.Commit.ID != "" || rollback.URL != "http://hello.localhost" {
@@ -62,6 +68,44 @@ func TestHappened(t *testing.T) {
 		if again := w.accept(w.request(w.push(commit1))); again.Repeat {
 			t.Errorf("got %+v", again)
 		}
+	})
+}
+
+// The delivery of a version that was rolled back failed: the feed says so, and the same
+// delivery deploys it again.
+func TestRolledBack(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.start()
+		before := w.settled(w.deliver(w.push(commit1)))
+		push := w.settled(w.deliver(w.push(commit2)))
+		w.is(push, core.StatusOK, "")
+		const reason = "The app crashed: snapshot two crashed, and one, which ran before, runs again"
+		record := func(id, snapshot string) {
+			t.Helper()
+			change, err := w.service.Record(w.t.Context(), "uuid", deploy.Happened{
+				ID: id, Event: "crash", User: "dscape", App: "hello", Snapshot: snapshot, RolledBack: true,
+				Failure: &core.Error{Code: core.CodeAppCrashed, Reason: reason, Detail: "boom"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.is(w.settled(change.Entry.ID), core.StatusError, reason)
+		}
+		record("one", push.Snapshot)
+		got := w.settled(push.ID)
+		w.is(got, core.StatusError, reason)
+		if got.Error.Code != core.CodeAppCrashed || got.Error.Detail != "boom" || !slices.Contains(got.Notes, "It was deployed, and rolled back later") || got.Revision <= push.Revision {
+			t.Errorf("got %+v", got)
+		}
+		if other := w.settled(before.ID); other.Revision != before.Revision {
+			t.Errorf("the version before has changed: %+v", other)
+		}
+		record("one", push.Snapshot) // recorded already
+		if again := w.settled(push.ID); again.Revision != got.Revision {
+			t.Errorf("written again: %+v", again)
+		}
+		record("two", "by-hand") // no delivery deployed it
 	})
 }
 

@@ -121,6 +121,7 @@ type request struct {
 	doing   string // the operation, such as "start app", for errors
 	method  string
 	path    []string
+	query   string            // encoded
 	body    any               // sent as JSON
 	as      *core.Credentials // nil for those of Options
 	deploys bool              // part of a deployment, see HeaderDeploys
@@ -202,6 +203,9 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 			return nil, fmt.Errorf("nodejitsu: %s: invalid name %q", r.doing, part)
 		}
 		address.WriteString("/" + url.PathEscape(part))
+	}
+	if r.query != "" {
+		address.WriteString("?" + r.query)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, address.String(), body)
 	if err != nil {

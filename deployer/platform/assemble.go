@@ -13,6 +13,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/events"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
@@ -55,9 +56,12 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	if err := store.Prepare(); err != nil {
 		return err
 	}
+	if p.events, err = events.Open(p.db); err != nil {
+		return err
+	}
 	p.apps, err = apps.New(apps.Options{
 		DB: p.db, Seal: keys, Snapshots: store, Runner: p.runner, Domain: p.o.AppsDomain, Reserved: p.o.ReservedHosts, URL: p.AppURL,
-		Keep: p.o.KeepSnapshots, Memory: p.o.AppMemory, MaxMemory: p.o.AppMaxMemory, MinReady: p.o.MinReadyTime, Events: p.o.Events, Logger: p.o.Logger,
+		Keep: p.o.KeepSnapshots, Memory: p.o.AppMemory, MaxMemory: p.o.AppMaxMemory, MinReady: p.o.MinReadyTime, Events: p.happened, Logger: p.o.Logger,
 	})
 	if err != nil {
 		return err
@@ -66,6 +70,13 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	p.kill.Store(p.runner)
 	p.reseal(ctx)
 	return nil
+}
+
+// happened writes an event of an app, for the servers that record it.
+func (p *Platform) happened(e apps.Event) {
+	if err := p.events.Add(e); err != nil {
+		p.o.Logger.Error("event of an app not written", "user", e.User, "app", e.App, "event", e.Kind, "error", err)
+	}
 }
 
 // sealKeys returns the keys that seal secrets.

@@ -14,7 +14,6 @@ import (
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/deployer/platform"
-	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 )
 
 // version is an app at its own subdomain that answers with a text, which also has
@@ -135,20 +134,21 @@ func TestVersionsThatFail(t *testing.T) {
 // with its address and its environment, and an event reports it.
 func TestVersionThatCrashesSoon(t *testing.T) {
 	t.Parallel()
-	events := make(chan apps.Event, 10)
-	b := setup(t, platform.Options{Events: func(e apps.Event) {
-		if e.Kind == apps.EventRolledBack || e.Kind == apps.EventCrashed {
-			events <- e
-		}
-	}})
+	b := setup(t, platform.Options{})
 	b.user("me")
 	b.ok(b.deploy("v1", version(t, "good", "")))
 	b.ok(b.deploy("v2", version(t, "bad", "")))
 	b.answers("bad", "bad!")
 	resp := b.open("bad", "/crash")
 	_ = resp.Body.Close() // no body
-	e := <-events
-	if e.Kind != apps.EventRolledBack || e.Snapshot != "v2" || e.Former != "v1" || !strings.Contains(e.Reason, "exited with code 4") || !strings.Contains(e.Detail, "out of luck") {
+	// What the user did before is an event too.
+	e := b.event()
+	for ; e.Kind != nodejitsu.EventRolledBack; e = b.event() {
+		if e.Kind != "deploy" || e.By != "me" {
+			t.Fatalf("event %+v", e)
+		}
+	}
+	if e.Snapshot != "v2" || e.User != "me" || e.App != "app" || !strings.Contains(e.Reason, "exited with code 4") || !strings.Contains(e.Detail, "out of luck") {
 		t.Errorf("event %+v", e)
 	}
 	b.answers("good", "good!")

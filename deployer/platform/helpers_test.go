@@ -217,6 +217,18 @@ func (b *fixture) answers(host, want string) {
 	}
 }
 
+// event returns the next event of an app, which is removed.
+func (b *fixture) event() nodejitsu.Event {
+	b.t.Helper()
+	found, err := b.service.Events(b.t.Context(), time.Minute)
+	b.ok(err)
+	if len(found) == 0 {
+		b.t.Fatal("there is no event for a minute")
+	}
+	b.ok(b.service.RemoveEvents(b.t.Context(), found[0].Seq))
+	return found[0]
+}
+
 // eventually waits until check returns true.
 func (b *fixture) eventually(what string, check func() bool) {
 	b.t.Helper()

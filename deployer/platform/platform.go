@@ -23,6 +23,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/events"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/router"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
@@ -92,9 +93,8 @@ type Options struct {
 
 	MaxConnections int // connections at a time, of each port; default: by how many files the process may open
 
-	Events func(apps.Event) // called for events of apps, such as a rollback; default: does nothing
-	Fail   func(error)      // called if serving fails; default: does nothing
-	Logger *slog.Logger     // default: discards
+	Fail   func(error)  // called if serving fails; default: does nothing
+	Logger *slog.Logger // default: discards
 }
 
 // Platform runs apps. Call Start before the other methods.
@@ -107,6 +107,7 @@ type Platform struct {
 	users  *accounts.Accounts
 	runner *processes.Runner
 	apps   *apps.Apps
+	events *events.Journal
 	space  *space
 	budget *budget
 	router *router.Router
@@ -183,7 +184,7 @@ func (p *Platform) start(ctx context.Context) error {
 		Lookup: p.apps.Lookup, Pick: p.runner.Pick, Refused: p.runner.Refused, Proxies: p.o.Proxies, Logger: p.o.Logger,
 	})
 	p.api = api.New(api.Options{
-		Accounts: p.users, Apps: p.apps, Proxies: p.o.Proxies, Logins: p.o.Logins, Logger: p.o.Logger,
+		Accounts: p.users, Apps: p.apps, Events: p.events, Proxies: p.o.Proxies, Logins: p.o.Logins, Logger: p.o.Logger,
 	})
 	if p.appsServer != nil {
 		p.appsServer.Serve(p.router)
@@ -227,6 +228,9 @@ func (p *Platform) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var faults []error
+	if p.events != nil {
+		p.events.Close()
+	}
 	if p.apiServer != nil {
 		faults = append(faults, p.apiServer.Stop(ctx))
 	}
@@ -261,7 +265,7 @@ func (p *Platform) Stop(ctx context.Context) error {
 		faults = append(faults, p.db.Close())
 	}
 	p.apiServer, p.appsServer, p.router, p.api, p.space, p.budget = nil, nil, nil, nil, nil, nil
-	p.apps, p.runner, p.users, p.db = nil, nil, nil, nil
+	p.apps, p.events, p.runner, p.users, p.db = nil, nil, nil, nil, nil
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("platform: stopping: %w", err)
 	}

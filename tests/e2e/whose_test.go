@@ -98,7 +98,7 @@ func TestByHand(t *testing.T) {
 	commit = repo.commit("crashes", map[string]string{
 		"index.js": "require('node:http').createServer((q, r) => { r.end('third', () => process.exit(3)); }).listen(process.env.PORT);",
 	})
-	s.send(repo.delivery(t, commit, "c", nil)).change(t, 200, "ok")
+	third := s.send(repo.delivery(t, commit, "c", nil)).change(t, 200, "ok")
 	s.app("byhand.localhost") // at which it exits
 	crash := s.awaitEvent("crash")
 	if crash.Status != core.StatusError || crash.Error.Code != core.CodeAppCrashed || crash.Commit.ID != commit || !strings.Contains(crash.Reason, "runs again") {
@@ -106,6 +106,15 @@ func TestByHand(t *testing.T) {
 	}
 	if got := s.send(request{path: "/1/status/" + user + "/changes/" + crash.ID}); !strings.Contains(got.body, `"error":"deploy:app:crashed"`) {
 		t.Errorf("got %d %s", got.status, got.body)
+	}
+	// The push that deployed it failed in the end, so that delivering it again deploys it.
+	rolledBack := s.send(request{path: path(third)}).json(t)
+	if rolledBack["status"] != "error" || rolledBack["error"] != "deploy:app:crashed" {
+		t.Errorf("got %v", rolledBack)
+	}
+	s.send(repo.delivery(t, commit, "c", nil)).change(t, 200, "ok")
+	if app := s.app("byhand.localhost"); app.body != "third" {
+		t.Errorf("delivered again the app answers %d %s", app.status, app.body)
 	}
 
 	commit = repo.commit("held", map[string]string{"index.js": node("held"), ".travis.yml": travisYML})

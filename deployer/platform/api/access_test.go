@@ -33,6 +33,8 @@ var calls = []call{
 	{"GET /auth", anyUser, "/auth", "", 200},
 	{"GET /endpoints", anyUser, "/endpoints", "", 200},
 
+	{"GET /events", service, "/events", "", 200},
+	{"DELETE /events/{seq}", service, "/events/0", "", 200},
 	{"GET /users", service, "/users", "", 200},
 	{"POST /users/email/taken", anyUser, "/users/email/taken", `{"email":"me@example.org"}`, 200},
 	{"GET /users/{user}", password, "/users/me", "", 200},

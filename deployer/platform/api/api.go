@@ -8,14 +8,16 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/events"
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 )
 
-// Options are the settings of [New]; Accounts and Apps are required.
+// Options are the settings of [New]; Accounts, Apps and Events are required.
 type Options struct {
 	Accounts *accounts.Accounts
 	Apps     *apps.Apps
+	Events   *events.Journal
 	Proxies  serve.Proxies // whose X-Forwarded-For is trusted
 
 	// Logins throttles clients that guess credentials; default: one of its own.

@@ -23,6 +23,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/api"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
+	"github.com/nodejitsu/webhooks/deployer/platform/events"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/seal"
 	"github.com/nodejitsu/webhooks/deployer/platform/snapshots"
@@ -96,7 +97,11 @@ func setup(t *testing.T, configure ...func(*http.Server)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.api = api.New(api.Options{Accounts: users, Apps: all, Logger: slog.New(slog.NewTextHandler(b.log, nil))})
+	journal, err := events.Open(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.api = api.New(api.Options{Accounts: users, Apps: all, Events: journal, Logger: slog.New(slog.NewTextHandler(b.log, nil))})
 	b.serve(configure...)
 	b.must(http.StatusCreated, operator, "POST /users/me", `{"password":"my password","email":"me@example.org"}`)
 	b.must(http.StatusCreated, operator, "POST /users/you", `{"password":"your password"}`)

@@ -33,6 +33,9 @@ func (a *API) table() []route {
 		{"GET /auth", anyUser, a.auth},
 		{"GET /endpoints", anyUser, a.endpoints},
 
+		{"GET /events", service, a.nextEvents},
+		{"DELETE /events/{seq}", service, a.removeEvents},
+
 		{"GET /users", service, a.listUsers},
 		{"POST /users/email/taken", anyUser, a.emailTaken},
 		{"GET /users/{user}", account, a.viewUser},

@@ -20,7 +20,8 @@ func (a *Apps) Report(by, user, app, wanted string, do func() error) error {
 	switch code := core.CodeOf(failure); {
 	case failure != nil && code == core.CodePlatformStartFailed:
 		next, _ := before.next()
-		if e.Kind, e.Snapshot, e.Failure = EventDeploy, next.ID, failure; wanted != "" {
+		e.Failure = &core.EntryError{Code: code, Reason: core.AsError(failure).Reason, Detail: core.AsError(failure).Detail}
+		if e.Kind, e.Snapshot = EventDeploy, next.ID; wanted != "" {
 			e.Snapshot = wanted
 		}
 		if e.Snapshot == before.running() {

@@ -44,7 +44,7 @@ func TestReport(t *testing.T) {
 	if err := report("v2", start("v2")); core.CodeOf(err) != core.CodePlatformStartFailed {
 		t.Errorf("got %v", err)
 	}
-	if e := f.event(); e.Kind != apps.EventDeploy || e.Snapshot != "v2" || core.CodeOf(e.Failure) != core.CodePlatformStartFailed || e.Reason != "me tried to start snapshot v2" {
+	if e := f.event(); e.Kind != apps.EventDeploy || e.Snapshot != "v2" || e.Failure.Code != core.CodePlatformStartFailed || e.Failure.Reason != "it exited with code 1" || e.Reason != "me tried to start snapshot v2" {
 		t.Errorf("got %+v", e)
 	}
 	// There is no event of what changes nothing.

@@ -5,22 +5,24 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
 // Event is a change of what an app runs, or a crash, that is not a deployment of a
 // server.
 type Event struct {
-	Kind      EventKind
-	User, App string
-	By        string // the user who did it; "" for the platform
-	Snapshot  string // that crashed or, of what a user does, that runs or was to run
-	Former    string // that runs again, of EventRolledBack
-	URL       string // of the app, if it runs
-	Reason    string // a sentence for the app's author
-	Detail    string // the last lines that the drone wrote
-	Failure   error  // of what a user does; nil if it went well
-	Time      time.Time
+	Kind     EventKind        `json:"kind"`
+	User     string           `json:"user"`
+	App      string           `json:"app"`
+	By       string           `json:"by,omitempty"`       // the user who did it; "" for the platform
+	Snapshot string           `json:"snapshot,omitempty"` // that crashed or, of what a user does, that runs or was to run
+	Former   string           `json:"former,omitempty"`   // that runs again, of EventRolledBack
+	URL      string           `json:"url,omitempty"`      // of the app, if it runs
+	Reason   string           `json:"reason"`             // a sentence for the app's author
+	Detail   string           `json:"detail,omitempty"`   // the last lines that the drone wrote
+	Failure  *core.EntryError `json:"failure,omitempty"`  // of what a user does; nil if it went well
+	Time     time.Time        `json:"time"`
 }
 
 // EventKind is what happened.

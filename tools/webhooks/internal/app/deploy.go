@@ -55,21 +55,17 @@ func deployModule(cfg config.Config) fx.Option {
 				}),
 			),
 		),
-		fx.Invoke(func(*deploy.Worker) {}, recordHappenings),
+		fx.Invoke(func(*deploy.Worker) {}, recordEvents),
 	)
 }
 
-// recordHappenings records what happens on the embedded platform, if there is one.
-func recordHappenings(life fx.Lifecycle, events *happenings, service *deploy.Service) {
-	life.Append(fx.StartStopHook(
-		func(ctx context.Context) {
-			events.start(ctx, func(ctx context.Context, h deploy.Happened) error {
-				_, err := service.Record(ctx, newUUID(), h)
-				return err
-			})
-		},
-		events.end,
-	))
+// recordEvents records the events of the platform.
+func recordEvents(life fx.Lifecycle, client *nodejitsu.Client, service *deploy.Service, log *slog.Logger) {
+	f := &follower{client: client, log: log, record: func(ctx context.Context, h deploy.Happened) error {
+		_, err := service.Record(ctx, newUUID(), h)
+		return err
+	}}
+	life.Append(fx.StartStopHook(f.start, f.end))
 }
 
 // deployOptions returns the options that are settings, without the ports.

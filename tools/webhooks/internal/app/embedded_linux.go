@@ -11,7 +11,6 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/metrics"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform"
-	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
@@ -19,7 +18,7 @@ import (
 )
 
 // newEmbedded returns the embedded platform.
-func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, events *happenings, keep keepApps, fail func(error), log *slog.Logger) (embedded, error) {
+func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, keep keepApps, fail func(error), log *slog.Logger) (embedded, error) {
 	dir, err := filepath.Abs(cfg.PlatformDir())
 	if err != nil {
 		return nil, err
@@ -42,7 +41,6 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 		Shared: cfg.SharesListener(), AppsDomain: cfg.AppsDomain, AppsURL: at.appsURL(), ReservedHosts: cfg.ReservedHosts(), TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
 		// This very program, even if the file has been replaced by another version.
 		Keeper: []string{"/proc/self/exe", KeeperCommand}, KeepApps: keep, OrphanTimeout: cfg.OrphanTimeout,
-		Events: func(e apps.Event) { events.add(happened(e)) },
 	})}, nil
 }
 

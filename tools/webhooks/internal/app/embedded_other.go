@@ -13,7 +13,7 @@ import (
 )
 
 // newEmbedded fails: the platform keeps apps apart by means that only Linux has.
-func newEmbedded(config.Config, *tls.Config, *addresses, *throttle.Throttle, *happenings, keepApps, func(error), *slog.Logger) (embedded, error) {
+func newEmbedded(config.Config, *tls.Config, *addresses, *throttle.Throttle, keepApps, func(error), *slog.Logger) (embedded, error) {
 	return nil, errors.New("the embedded platform needs Linux: set --platform-url and --platform-key-file to use a platform elsewhere")
 }
 

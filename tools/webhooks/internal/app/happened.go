@@ -6,77 +6,94 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
-// maxHappened is how many events of the platform may wait to be recorded.
-const maxHappened = 1000
+// follower records the events of the platform, which keeps them until they are
+// recorded. So each is recorded once, whoever restarts in between.
+type follower struct {
+	client *nodejitsu.Client
+	record func(context.Context, deploy.Happened) error
+	log    *slog.Logger
 
-// happenings are the events of the embedded platform on their way to the log of
-// deliveries. The platform exists before the use case that records them.
-type happenings struct {
-	log     *slog.Logger
-	waiting chan deploy.Happened
 	working sync.WaitGroup
 	stop    context.CancelFunc
 }
 
-func newHappenings(log *slog.Logger) *happenings {
-	return &happenings{log: log, waiting: make(chan deploy.Happened, maxHappened), stop: func() {}}
+// start follows the events until end is called.
+func (f *follower) start(ctx context.Context) {
+	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
+	f.working.Go(func() { f.follow(ctx) })
 }
 
-// add adds an event. It does not block. It does nothing if h is nil: then no log of
-// deliveries is in this process.
-func (h *happenings) add(e deploy.Happened) {
-	if h == nil {
-		return
-	}
-	select {
-	case h.waiting <- e:
-	default:
-		h.log.Error("event of the platform not recorded", "user", e.User, "app", e.App, "event", e.Event, "error", "too many wait")
-	}
+// end stops following.
+func (f *follower) end() {
+	f.stop()
+	f.working.Wait()
 }
 
-// start records the events with record, until stop is called.
-func (h *happenings) start(ctx context.Context, record func(context.Context, deploy.Happened) error) {
-	ctx, h.stop = context.WithCancel(context.WithoutCancel(ctx))
-	h.working.Go(func() {
-		for {
-			select {
-			case e := <-h.waiting:
-				h.record(ctx, e, record)
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-}
-
-// The pauses between two tries to record an event.
 const (
+	eventWait = 30 * time.Second // how long a call waits for an event
+
+	// The pauses after a failure.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 10 * time.Second
 )
 
-// record records an event, as soon as the store can.
-func (h *happenings) record(ctx context.Context, e deploy.Happened, record func(context.Context, deploy.Happened) error) {
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := record(ctx, e)
-		if err == nil {
+func (f *follower) follow(ctx context.Context) {
+	for pause := firstPause; ; {
+		err := f.next(ctx)
+		if ctx.Err() != nil {
 			return
+		}
+		if err == nil {
+			pause = firstPause
+			continue
+		}
+		// Once for an outage.
+		if pause == firstPause {
+			f.log.WarnContext(ctx, "events of the platform not recorded, trying again", "error", err)
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			h.log.Error("event of the platform not recorded", "user", e.User, "app", e.App, "event", e.Event, "error", err)
 			return
 		}
+		pause = min(2*pause, longestPause)
 	}
 }
 
-// end stops recording.
-func (h *happenings) end() {
-	h.stop()
-	h.working.Wait()
+// next records the next events.
+func (f *follower) next(ctx context.Context) error {
+	found, err := f.client.Events(ctx, eventWait)
+	if err != nil {
+		return err
+	}
+	for _, e := range found {
+		if err := f.record(ctx, happened(e)); err != nil {
+			return err
+		}
+		if err := f.client.RemoveEvents(ctx, e.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// happened returns an event of the platform as the use case records it.
+func happened(e nodejitsu.Event) deploy.Happened {
+	h := deploy.Happened{
+		ID: e.ID, Event: e.Kind, User: e.User, App: e.App, By: e.By, Snapshot: e.Snapshot, URL: e.URL, Reason: e.Reason,
+		RolledBack: e.Kind == nodejitsu.EventRolledBack,
+	}
+	switch {
+	case e.Failure != nil:
+		h.Failure = core.Explain(core.CodeStartApp, &core.Error{Code: e.Failure.Code, Reason: e.Failure.Reason, Detail: e.Failure.Detail})
+	case e.Kind == nodejitsu.EventCrashed || h.RolledBack:
+		h.Event = "crash"
+		h.Failure = core.Explain(core.CodeAppCrashed, &core.Error{Code: core.CodeAppCrashed, Reason: e.Reason, Detail: e.Detail})
+	}
+	return h
 }

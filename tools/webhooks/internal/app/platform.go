@@ -83,8 +83,8 @@ func platformModule(cfg config.Config) fx.Option {
 		fx.Provide(
 			func() keepApps { return func() bool { return cfg.AppsOnStop == config.KeepApps } },
 			fx.Annotate(
-				func(c *Certificates, logins *throttle.Throttle, at *addresses, events *happenings, keep keepApps, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
-					p, err := newEmbedded(cfg, c.TLS, at, logins, events, keep, fail, log)
+				func(c *Certificates, logins *throttle.Throttle, at *addresses, keep keepApps, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
+					p, err := newEmbedded(cfg, c.TLS, at, logins, keep, fail, log)
 					if err == nil {
 						serves := p.Serves
 						c.serves.Store(&serves)

@@ -100,8 +100,8 @@ func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 		fx.StopTimeout(cfg.ShutdownDelay+cfg.ShutdownTimeout+stopReserve),
 	)
 	if role == RolePlatform {
-		return fx.Options(common, fx.Supply((*happenings)(nil)), platformModule(cfg))
+		return fx.Options(common, platformModule(cfg))
 	}
-	return fx.Options(common, fx.Provide(newHappenings), platformModule(cfg), clientModule(), storeModule(cfg), forgesModule(cfg),
+	return fx.Options(common, platformModule(cfg), clientModule(), storeModule(cfg), forgesModule(cfg),
 		deployModule(cfg), statusModule(), authModule(cfg), dashboardModule(cfg), httpModule(cfg))
 }
