@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"testing"
@@ -60,38 +61,82 @@ func reason(change map[string]any) string {
 	return text
 }
 
-// What is known of GitHub's runs when a push comes decides about it. No event reports
-// them: they are found by looking.
+// What GitHub Actions does that a gate must know (docs.github.com, "Events that trigger
+// workflows", "Troubleshooting required status checks", "Skipping workflow runs"): what
+// is known of the runs when a push comes decides about it. No event reports them: they
+// are found by looking.
 func TestChecksThatAreFound(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	s := serve(t, h.flags("--gate-interval", "100ms", "--hold-timeout", "2s", "--wait", "0s")...)
 	s.pair(h)
+	const lint, cron, e2e = ".github/workflows/lint.yml", ".github/workflows/cron.yml", ".github/workflows/e2e.yml"
 	for name, test := range map[string]struct {
-		query  string
-		branch string // that is pushed; default main
-		runs   []sim.Run
-		status string
-		reason string
+		query   string
+		branch  string // that is pushed; default main
+		message string // of the commit; default "first"
+		runs    []sim.Run
+		context string // of a commit status that is a success
+		status  string
+		reason  string
 	}{
-		"green":           {"gate=checks", "", []sim.Run{{Conclusion: "success"}}, "ok", ""},
-		"all-kinds":       {"gate=checks", "", []sim.Run{{Conclusion: "success"}, {Path: ".github/workflows/a.yml", Conclusion: "neutral"}, {Path: ".github/workflows/b.yml", Conclusion: "skipped"}}, "ok", ""},
-		"path-filter":     {"gate=checks", "", nil, "skipped", "There is no run of a workflow for this commit: a path filter"},
-		"empty-deploys":   {"gate=checks&gate_empty=deploy", "", nil, "ok", ""},
-		"other-workflow":  {"gate=" + ciYML, "", []sim.Run{{Path: ".github/workflows/lint.yml", Conclusion: "success"}}, "skipped", "There is no run of ci.yml"},
-		"red":             {"gate=checks", "", []sim.Run{{Conclusion: "failure"}}, "skipped", "Ci.yml, run "},
-		"stale":           {"gate=checks", "", []sim.Run{{Conclusion: "stale"}}, "skipped", "did not pass: stale (https://github.com/"},
-		"startup-failure": {"gate=checks", "", []sim.Run{{Conclusion: "startup_failure"}}, "skipped", "startup failure"},
-		"action-required": {"gate=checks", "", []sim.Run{{Conclusion: "action_required"}}, "skipped", "action required"},
-		"cancelled":       {"gate=checks", "", []sim.Run{{Conclusion: "cancelled"}}, "skipped", "it was cancelled"},
-		"rerun-green":     {"gate=checks", "", []sim.Run{{Conclusion: "failure"}, {Conclusion: "success"}}, "ok", ""},
-		"fast-forward":    {"gate=checks", "", []sim.Run{{Conclusion: "success"}, {Branch: "feature", Conclusion: "failure"}}, "ok", ""},
-		"only-feature":    {"gate=checks", "", []sim.Run{{Branch: "feature", Conclusion: "success"}}, "skipped", "There is no run"},
-		"schedule":        {"gate=checks", "", []sim.Run{{Conclusion: "success"}, {Event: "schedule", Path: ".github/workflows/cron.yml", Conclusion: "failure"}}, "ok", ""},
-		"dispatched":      {"gate=" + ciYML, "", []sim.Run{{Conclusion: "cancelled"}, {Event: "workflow_dispatch", Conclusion: "success"}}, "ok", ""},
-		"fork":            {"gate=checks", "", []sim.Run{{Conclusion: "success"}, {Path: ".github/workflows/pr.yml", Event: "pull_request", Fork: true, Conclusion: "failure"}}, "ok", ""},
-		"merged-by-queue": {"gate=checks", "", []sim.Run{{Event: "merge_group", Branch: "gh-readonly-queue/main/pr-1-abc", Conclusion: "success"}}, "ok", ""},
-		"queue-branch":    {"gate=checks&branch=gh-readonly-queue/main/pr-1-abc", "gh-readonly-queue/main/pr-1-abc", nil, "ignored", "merge queue"},
+		"green":           {query: "gate=checks", runs: []sim.Run{{Conclusion: "success"}}, status: "ok"},
+		"red":             {query: "gate=checks", runs: []sim.Run{{Conclusion: "failure"}}, status: "skipped", reason: "Ci.yml, run "},
+		"startup-failure": {query: "gate=checks", runs: []sim.Run{{Conclusion: "startup_failure"}}, status: "skipped", reason: "startup failure"},
+		"action-required": {query: "gate=checks", runs: []sim.Run{{Conclusion: "action_required"}}, status: "skipped", reason: "action required"},
+		"unknown-ending":  {query: "gate=checks", runs: []sim.Run{{Conclusion: "of_next_year"}}, status: "skipped", reason: "of next year"},
+
+		// A run that did not finish for 14 days is stale.
+		"stale": {query: "gate=checks", runs: []sim.Run{{Conclusion: "stale"}}, status: "skipped", reason: "did not pass: stale (https://github.com/"},
+
+		// A re-run keeps its id, and only its last attempt counts.
+		"rerun-green": {query: "gate=checks", runs: []sim.Run{{ID: 71, Conclusion: "failure"}, {ID: 71, Attempt: 2, Conclusion: "success"}}, status: "ok"},
+		"rerun-red":   {query: "gate=checks", runs: []sim.Run{{ID: 72, Conclusion: "success"}, {ID: 72, Attempt: 2, Conclusion: "failure"}}, status: "skipped", reason: "did not pass: failure"},
+		"run-again":   {query: "gate=checks", runs: []sim.Run{{Conclusion: "failure"}, {Conclusion: "success"}}, status: "ok"},
+
+		// Neutral and skipped pass, if something else is a success. A job skipped by if: is
+		// a success; if all of a run are, the run is skipped. A job whose needs failed is
+		// skipped, and its run is a failure.
+		"neutral-too":  {query: "gate=checks", runs: []sim.Run{{Conclusion: "success"}, {Path: lint, Conclusion: "neutral"}, {Path: e2e, Conclusion: "skipped"}}, status: "ok"},
+		"if-one-job":   {query: "gate=" + ciYML, runs: []sim.Run{{Conclusion: "success", Title: "one of two jobs skipped by if"}}, status: "ok"},
+		"if-all-jobs":  {query: "gate=" + ciYML, runs: []sim.Run{{Conclusion: "skipped"}}, status: "skipped", reason: "There is no run that is not skipped"},
+		"needs-failed": {query: "gate=" + ciYML + "," + lint, runs: []sim.Run{{Conclusion: "failure"}, {Path: lint, Conclusion: "skipped"}}, status: "skipped", reason: "Ci.yml, run "},
+
+		// A path filter, a skip text, a push with a workflow's own token or a busy GitHub:
+		// there is no run at all.
+		"path-filter":    {query: "gate=checks", status: "skipped", reason: "There is no run of a workflow for this commit: a path filter"},
+		"empty-deploys":  {query: "gate=checks&gate_empty=deploy", status: "ok"},
+		"other-workflow": {query: "gate=" + ciYML, runs: []sim.Run{{Path: lint, Conclusion: "success"}}, status: "skipped", reason: "There is no run of ci.yml"},
+		"skip-ci":        {query: "gate=checks", message: "docs [skip ci]", status: "skipped", reason: "There is no run of a workflow"},
+		"skip-checks":    {query: "gate=checks", message: "docs\n\nskip-checks: true", status: "skipped", reason: "There is no run of a workflow"},
+
+		// Another run of the concurrency group cancels the run: it is not green, and not red.
+		"cancelled":  {query: "gate=checks", runs: []sim.Run{{Conclusion: "cancelled"}}, status: "skipped", reason: "it was cancelled"},
+		"dispatched": {query: "gate=" + ciYML, runs: []sim.Run{{Conclusion: "cancelled"}, {Event: "workflow_dispatch", Conclusion: "success"}}, status: "ok"},
+		"schedule":   {query: "gate=checks", runs: []sim.Run{{Conclusion: "success"}, {Event: "schedule", Path: cron, Conclusion: "failure"}}, status: "ok"},
+
+		// A workflow is its path: its name may change, and a run may have a title.
+		"renamed":    {query: "gate=" + ciYML, runs: []sim.Run{{Name: "Tests", Title: "Release 7", Conclusion: "success"}}, status: "ok"},
+		"moved-file": {query: "gate=" + ciYML, runs: []sim.Run{{Name: "CI", Path: ".github/workflows/tests.yml", Conclusion: "success"}}, status: "skipped", reason: "There is no run of ci.yml"},
+
+		// A workflow and a status of one name are two checks.
+		"same-name":      {query: "gate=" + ciYML + ",status:CI", runs: []sim.Run{{Conclusion: "success"}}, status: "skipped", reason: "There is no run of the status CI"},
+		"same-name-both": {query: "gate=" + ciYML + ",status:CI", runs: []sim.Run{{Conclusion: "success"}}, context: "CI", status: "ok"},
+
+		// A commit that was merged by a fast-forward has the runs of its branch, too.
+		"fast-forward": {query: "gate=checks", runs: []sim.Run{{Conclusion: "success"}, {Branch: "feature", Conclusion: "failure"}}, status: "ok"},
+		"only-feature": {query: "gate=checks", runs: []sim.Run{{Branch: "feature", Conclusion: "success"}}, status: "skipped", reason: "There is no run"},
+
+		// Any branch can have a gate, not only the default one.
+		"any-branch": {query: "gate=checks&branch=dev", branch: "dev", runs: []sim.Run{{Branch: "dev", Conclusion: "success"}}, status: "ok"},
+
+		// The head of a pull request from a fork is in another repository.
+		"fork": {query: "gate=checks", runs: []sim.Run{{Conclusion: "success"}, {Path: lint, Event: "pull_request", Fork: true, Conclusion: "failure"}}, status: "ok"},
+
+		// A merge queue pushes branches of its own, and its result is that of the commit that
+		// the branch gets.
+		"merged-by-queue": {query: "gate=checks", runs: []sim.Run{{Event: "merge_group", Branch: "gh-readonly-queue/main/pr-1-abc", Conclusion: "success"}}, status: "ok"},
+		"queue-branch":    {query: "gate=checks&branch=gh-readonly-queue/main/pr-1-abc", branch: "gh-readonly-queue/main/pr-1-abc", status: "ignored", reason: "merge queue"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,10 +145,15 @@ func TestChecksThatAreFound(t *testing.T) {
 			if test.branch != "" {
 				repo.git("checkout", "--quiet", "-b", test.branch)
 			}
-			commit := repo.commit("first", map[string]string{"package.json": packageJSON(name), "index.js": node(name)})
+			commit := repo.commit(cmp.Or(test.message, "first"), map[string]string{"package.json": packageJSON(name), "index.js": node(name)})
 			for _, run := range test.runs {
 				run.SHA = commit
 				repo.run(t, run)
+			}
+			if test.context != "" {
+				if _, err := h.SetStatus(t.Context(), user, name, commit, test.context, "success"); err != nil {
+					t.Fatal(err)
+				}
 			}
 			change := s.outcome(repo.push(t), "ok", "skipped", "error", "ignored")
 			if change["status"] != test.status || !strings.Contains(reason(change), test.reason) {
@@ -114,6 +164,37 @@ func TestChecksThatAreFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// GitHub makes one check suite for each run, not one for a commit: that one of them is
+// green says nothing of the other. Other apps' suites that check nothing stay queued.
+func TestOneSuiteForEachRun(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--gate-interval", "1s", "--wait", "0s")...)
+	s.pair(h)
+	repo := h.repository("suites")
+	repo.gate(t, s, "gate=checks", "push", "check_suite")
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("suites"), "index.js": node("first")})
+	slow := repo.run(t, sim.Run{SHA: commit, Path: ".github/workflows/e2e.yml"})
+	fast := repo.run(t, sim.Run{SHA: commit})
+	id := repo.push(t)
+	held := func(text string) {
+		t.Helper()
+		s.until(id, text, func(change map[string]any) bool {
+			return change["status"] == "held" && strings.HasPrefix(reason(change), text)
+		})
+	}
+	held("Waits for ci.yml, run 4712, in progress; e2e.yml, run 4711, in progress")
+	if _, err := h.SendEmptySuite(t.Context(), user, "suites", commit); err != nil {
+		t.Fatal(err)
+	}
+	fast.Status, fast.Conclusion = "completed", "success"
+	repo.run(t, fast)
+	held("Waits for e2e.yml, run 4711, in progress")
+	slow.Status, slow.Conclusion = "completed", "success"
+	repo.run(t, slow)
+	s.outcome(id, "ok")
 }
 
 // A day of a repository with two workflows: what the events say wakes the decision, and

@@ -18,6 +18,8 @@ import (
 type Run struct {
 	ID      int64  // 0 in SetRun: a new run
 	Path    string // of the workflow; default ".github/workflows/ci.yml"
+	Name    string // of the workflow; default "CI"
+	Title   string // of the run; default "Change"
 	Event   string // default "push"
 	Branch  string // default "main"; "" in the list of GitHub if the run is of a fork
 	SHA     string
@@ -48,7 +50,7 @@ func (s *Server) SetRun(ctx context.Context, owner, name string, run Run) (Run, 
 	event := map[string]any{
 		"action":       "in_progress",
 		"workflow_run": s.runJSON(r, run, repo),
-		"workflow":     map[string]any{"id": idOf("workflow", run.Path), "name": "CI", "path": run.Path, "state": "active"},
+		"workflow":     map[string]any{"id": idOf("workflow", run.Path), "name": run.Name, "path": run.Path, "state": "active"},
 		"repository":   repo, "sender": s.userJSON(r.owner),
 	}
 	if run.Status == "completed" {
@@ -94,6 +96,7 @@ func (s *Server) deliverJSON(ctx context.Context, r *repository, event string, v
 // storeRun keeps a run with its defaults.
 func (s *Server) storeRun(r *repository, run Run) Run {
 	run.Path = cmp.Or(run.Path, ".github/workflows/ci.yml")
+	run.Name, run.Title = cmp.Or(run.Name, "CI"), cmp.Or(run.Title, "Change")
 	run.Event = cmp.Or(run.Event, "push")
 	run.Branch = cmp.Or(run.Branch, "main")
 	run.Attempt = cmp.Or(run.Attempt, 1)
@@ -130,8 +133,8 @@ func (s *Server) runJSON(r *repository, run Run, repo repositoryJSON) map[string
 	}
 	stamp := run.Started.UTC().Format(time.RFC3339)
 	return map[string]any{
-		"id": run.ID, "name": "CI", "path": run.Path, "workflow_id": idOf("workflow", run.Path),
-		"run_number": run.number, "run_attempt": run.Attempt, "event": run.Event, "display_title": "Change",
+		"id": run.ID, "name": run.Name, "path": run.Path, "workflow_id": idOf("workflow", run.Path),
+		"run_number": run.number, "run_attempt": run.Attempt, "event": run.Event, "display_title": run.Title,
 		"status": run.Status, "conclusion": orNull(run.Conclusion), "head_branch": orNull(run.Branch), "head_sha": run.SHA,
 		"html_url":        s.options.WebURL + "/" + r.slug() + "/actions/runs/" + strconv.FormatInt(run.ID, 10),
 		"repository":      map[string]any{"id": repo.ID, "full_name": repo.FullName},
