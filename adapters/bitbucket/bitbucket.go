@@ -200,6 +200,7 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 			} `json:"values"`
 			Next string `json:"next"`
 		}
+		call.Polled = true
 		if _, err := c.http.JSON(ctx, call, &page); err != nil {
 			return nil, err
 		}

@@ -179,6 +179,7 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 			Created time.Time `json:"created_at"`
 		} `json:"statuses"`
 	}
+	call.Polled = true
 	if _, err := c.http.JSON(ctx, call, &combined); err != nil {
 		return nil, err
 	}
@@ -239,6 +240,7 @@ func (c *Client) runs(ctx context.Context, r core.Repository, commit string, tok
 			Commit   string `json:"commit_sha"`
 		} `json:"workflow_runs"`
 	}
+	call.Polled = true
 	if _, err := c.http.JSON(ctx, call, &answer); err != nil {
 		if errors.Is(err, core.ErrNotFound) || errors.Is(err, core.ErrForbidden) {
 			return nil, nil // an old server, or one without Actions

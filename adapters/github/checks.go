@@ -56,7 +56,10 @@ const (
 // A fine-grained token needs the permissions to read actions and commit statuses.
 func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, token core.Secret) (checks []deploy.Check, err error) {
 	defer func() { err = redact.New(token).Error(err) }()
-	client, err := c.repositoryAPI(r, token)
+	if !core.ValidRepositoryPart(r.Owner) || !core.ValidRepositoryPart(r.Name) {
+		return nil, fmt.Errorf("github: repository %q: %w", r.Slug(), core.ErrNotFound)
+	}
+	client, err := c.apiBy(c.polled, token, maxChecksAnswer)
 	if err != nil {
 		return nil, err
 	}

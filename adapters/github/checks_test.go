@@ -137,3 +137,38 @@ func TestTokenForm(t *testing.T) {
 		}
 	}
 }
+
+// Checks are polled while a push is held, and GitHub counts no request whose answer is
+// the same as before.
+func TestChecksThatDidNotChange(t *testing.T) {
+	t.Parallel()
+	conclusion, counted := "", 0
+	server := newHost(t, func(w http.ResponseWriter, r *http.Request) {
+		body := `{"statuses":[]}`
+		if strings.HasSuffix(r.URL.Path, "/actions/runs") {
+			body = `{"workflow_runs":[` + run("a.yml", "push", "completed", conclusion, 1) + `]}`
+		}
+		etag := fmt.Sprintf(`W/"%x"`, len(body))
+		w.Header().Set("ETag", etag)
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		counted++
+		answer(w, http.StatusOK, body)
+	})
+	client := newClient(t, github.Options{BaseURL: server.URL})
+	for _, test := range []struct {
+		conclusion string
+		counted    int
+		want       deploy.CheckState
+	}{
+		{"cancelled", 2, deploy.CheckCanceled}, {"cancelled", 0, deploy.CheckCanceled}, {"success", 1, deploy.CheckPassed}, {"success", 0, deploy.CheckPassed},
+	} {
+		conclusion, counted = test.conclusion, 0
+		got, err := client.Checks(t.Context(), repo(), commit, token)
+		if err != nil || len(got) != 1 || got[0].State != test.want || counted != test.counted {
+			t.Errorf("%s: got %+v, %v, %d requests counted", test.conclusion, got, err, counted)
+		}
+	}
+}

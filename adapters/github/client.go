@@ -78,6 +78,7 @@ type Client struct {
 	guard        *guard.Guard
 	connections  *http.Transport
 	transport    http.RoundTripper // connections, with what all requests need
+	polled       http.RoundTripper // transport for what is polled
 	archive      *http.Client      // never has a token
 }
 
@@ -119,6 +120,7 @@ func New(options Options) (*Client, error) {
 		Next: &forgehttp.Breaker{Next: &redact.Transport{Next: c.connections}},
 		Log:  outage.New(options.Logger, options.Now),
 	}
+	c.polled = &forgehttp.Conditional{Next: c.transport}
 	c.archive = &http.Client{
 		Transport:     &forgehttp.Timeouts{Next: c.transport, Idle: options.IdleTimeout},
 		CheckRedirect: c.checkArchiveRedirect,
@@ -178,12 +180,17 @@ func parseBase(text string) (*url.URL, error) {
 // token to the calls of another. limit is the maximum number of bytes of a body;
 // 0 means no limit.
 func (c *Client) api(token core.Secret, limit int64) (*gh.Client, error) {
+	return c.apiBy(c.transport, token, limit)
+}
+
+// apiBy is api for requests that are sent by next.
+func (c *Client) apiBy(next http.RoundTripper, token core.Secret, limit int64) (*gh.Client, error) {
 	if !sendable(token) {
 		return nil, fmt.Errorf("github: the token has invalid characters: %w", core.ErrUnauthorized)
 	}
 	client := gh.NewClient(&http.Client{
 		Transport: &apiTransport{
-			Timeouts: forgehttp.Timeouts{Next: c.transport, Idle: c.options.IdleTimeout, Limit: limit},
+			Timeouts: forgehttp.Timeouts{Next: next, Idle: c.options.IdleTimeout, Limit: limit},
 			base:     c.base,
 			token:    token,
 			log:      c.options.Logger,

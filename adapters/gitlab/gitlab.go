@@ -175,6 +175,7 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 		URL     string    `json:"web_url"`
 		Created time.Time `json:"created_at"`
 	}
+	call.Polled = true
 	if _, err := c.http.JSON(ctx, call, &pipelines); err != nil {
 		return nil, err
 	}
@@ -197,6 +198,7 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 		URL     string    `json:"target_url"`
 		Created time.Time `json:"created_at"`
 	}
+	call.Polled = true
 	if _, err := c.http.JSON(ctx, call, &statuses); err != nil && !errors.Is(err, core.ErrForbidden) && !errors.Is(err, core.ErrNotFound) {
 		return nil, err
 	}

@@ -57,6 +57,7 @@ type Client struct {
 	roots       []*url.URL
 	connections *http.Transport
 	transport   http.RoundTripper
+	polled      *Conditional // transport for what is polled
 }
 
 // New returns a Client. It fails if one of the URLs is invalid.
@@ -84,6 +85,7 @@ func New(o Options) (*Client, error) {
 		Next: &Breaker{Next: &redact.Transport{Next: c.connections}},
 		Log:  outage.New(o.Logger, o.Now),
 	}
+	c.polled = &Conditional{Next: c.transport}
 	return c, nil
 }
 
@@ -122,6 +124,7 @@ type Call struct {
 	Token  core.Secret
 	Body   any   // sent as JSON; nil: none
 	Limit  int64 // bytes of the answer; default [MaxAnswer]
+	Polled bool  // the same is read again and again; see [Conditional]
 }
 
 // read makes a call and returns the answer, which may be one byte longer than the limit
@@ -256,7 +259,11 @@ func (c *Client) once(ctx context.Context, call Call, to *url.URL) (*http.Respon
 	if !call.Token.IsZero() && c.within(to) {
 		c.o.Authorize(req.Header, call.Token)
 	}
-	return (&Timeouts{Next: c.transport, Idle: idleTimeout, Limit: call.limit()}).RoundTrip(req)
+	next := c.transport
+	if call.Polled {
+		next = c.polled
+	}
+	return (&Timeouts{Next: next, Idle: idleTimeout, Limit: call.limit()}).RoundTrip(req)
 }
 
 func (call Call) limit() int64 {

@@ -77,6 +77,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			refuse(w, http.StatusForbidden, "API rate limit exceeded for "+r.RemoteAddr+".")
 			return
 		}
+		if r.Method == http.MethodGet && login != "" {
+			w = &conditional{ResponseWriter: w, match: r.Header.Get("If-None-Match"), unspend: func() { s.unspend(login, h) }}
+		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, who)))
 	})
 }

@@ -175,3 +175,38 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+// A request on the condition that the answer changed costs nothing if it did not.
+func TestConditionalRequest(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, sim.Options{}, false)
+	b.AddUser("octo", "token", nil)
+	ask := func(condition string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.URL()+"repos/octo/hello/actions/runs", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer token")
+		req.Header.Set("If-None-Match", condition)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	first := ask(`"other"`)
+	again := ask(first.Header.Get("ETag"))
+	if first.StatusCode != http.StatusOK || again.StatusCode != http.StatusNotModified || again.Header.Get("ETag") != first.Header.Get("ETag") {
+		t.Errorf("got %d and then %d, %v", first.StatusCode, again.StatusCode, again.Header)
+	}
+	if got, want := again.Header.Get("X-Ratelimit-Remaining"), first.Header.Get("X-Ratelimit-Remaining"); got != want || want == "" {
+		t.Errorf("%q requests are left, want %q", got, want)
+	}
+	if third := ask(""); third.StatusCode != http.StatusOK || third.Header.Get("X-Ratelimit-Remaining") == first.Header.Get("X-Ratelimit-Remaining") {
+		t.Errorf("without a condition: got %d, %v", third.StatusCode, third.Header)
+	}
+}

@@ -79,6 +79,15 @@ func (s *Server) spend(login string, cost int) (rate, bool) {
 	return *r, left
 }
 
+// unspend takes back what a request of login cost, and corrects the headers.
+func (s *Server) unspend(login string, h http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rateOf(login)
+	r.remaining++
+	r.write(h)
+}
+
 func (r rate) write(h http.Header) {
 	h.Set("X-RateLimit-Limit", strconv.Itoa(r.limit))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(r.remaining))
