@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -41,7 +42,7 @@ func done(what string) string {
 	case "stop":
 		return "The app was stopped."
 	case "rollback":
-		return "The app runs the version that you chose."
+		return "The app runs the snapshot that you chose."
 	case "environment":
 		return "The environment was changed. The change takes effect when the app is restarted."
 	case "domains":
@@ -120,6 +121,12 @@ func (d *Dashboard) appLog(w http.ResponseWriter, r *http.Request) error {
 func (d *Dashboard) changeApp(w http.ResponseWriter, r *http.Request) error {
 	ctx, user, name, action := r.Context(), visitOf(r).user, r.PathValue("app"), r.PathValue("action")
 	value := func(field string) string { return r.PostFormValue(field) }
+	back := "/-/apps/" + url.PathEscape(name)
+	if question, button := doubt(name, action, value("remove")); question != "" {
+		if sure, err := d.confirmed(w, r, question, button, back); err != nil || !sure {
+			return err
+		}
+	}
 	var err error
 	switch action {
 	case "restart":
@@ -147,5 +154,19 @@ func (d *Dashboard) changeApp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d.log(w, r, action, "app", name)
-	return redirect(w, r, "/-/apps/"+url.PathEscape(name)+"?done="+action)
+	return redirect(w, r, back+"?done="+action)
+}
+
+// doubt returns what to ask before an app is changed, and the words of the button;
+// "" if nothing is asked.
+func doubt(app, action, removed string) (question, button string) {
+	switch {
+	case action == "stop":
+		return fmt.Sprintf("Stop %s? Its visitors get an error until it is started again.", app), "Stop the app"
+	case action == "environment" && removed != "":
+		return fmt.Sprintf("Remove the variable %s of %s? Its value is not kept.", removed, app), "Remove the variable"
+	case action == "domains" && removed != "":
+		return fmt.Sprintf("Remove the domain %s of %s?", removed, app), "Remove the domain"
+	}
+	return "", ""
 }

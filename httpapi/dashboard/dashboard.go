@@ -90,6 +90,10 @@ func (d *Dashboard) routes() {
 	d.mux.HandleFunc("GET /-/connect", d.signedIn(d.connect))
 	d.mux.HandleFunc("POST /-/connect/secret", d.signedIn(d.addSecret))
 	d.mux.HandleFunc("POST /-/connect/pair", d.signedIn(d.pair))
+	d.mux.HandleFunc("GET "+accountPath, d.signedIn(d.account))
+	d.mux.HandleFunc("POST "+accountPath+"/tokens", d.signedIn(d.addToken))
+	d.mux.HandleFunc("POST "+accountPath+"/tokens/remove", d.signedIn(d.removeToken))
+	d.mux.HandleFunc("POST "+accountPath+"/secrets/remove", d.signedIn(d.removeSecret))
 	d.mux.HandleFunc("/", d.page(func(http.ResponseWriter, *http.Request) error { return errNotFound() }))
 }
 

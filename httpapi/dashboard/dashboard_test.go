@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,7 +38,8 @@ type fakes struct {
 
 	password atomic.Value // of dscape
 	entries  []core.Entry
-	released []string
+	released []string // what was released or removed
+	byToken  bool     // the password is an API token
 }
 
 func (f *fakes) Authenticate(_ context.Context, c *core.Credentials) (core.Account, error) {
@@ -47,10 +49,30 @@ func (f *fakes) Authenticate(_ context.Context, c *core.Credentials) (core.Accou
 	case c.Username != "dscape" || c.Password.Reveal() != f.password.Load():
 		return core.Account{}, core.NewError(core.CodeUnauthorized, "", nil)
 	}
-	return core.Account{Username: "dscape"}, nil
+	return core.Account{Username: "dscape", Token: f.byToken}, nil
 }
 
 func (f *fakes) Secrets(context.Context, string) ([]string, error) { return nil, nil }
+
+func (f *fakes) WebhookSecrets(context.Context, string) ([]auth.WebhookSecret, error) {
+	return []auth.WebhookSecret{{Name: "github", Required: true, Target: &core.Target{App: "hello", Branch: "staging"}}}, nil
+}
+
+func (f *fakes) APITokens(context.Context, string) ([]string, error) { return []string{"laptop"}, nil }
+
+func (f *fakes) AddAPIToken(_ context.Context, _, name string, _ bool) (core.Secret, error) {
+	return core.NewSecret("token-of-" + name), nil
+}
+
+func (f *fakes) RemoveAPIToken(_ context.Context, user, name string) error {
+	f.released = append(f.released, user+" token "+name)
+	return nil
+}
+
+func (f *fakes) RemoveSecret(_ context.Context, user, name string) error {
+	f.released = append(f.released, user+" secret "+name)
+	return nil
+}
 
 func (f *fakes) Forges() []auth.Forge { return nil }
 
@@ -91,8 +113,21 @@ func (f fakeDeploy) Release(_ context.Context, user, id string) (core.Change, er
 	return core.Change{Entry: core.Entry{ID: id}}, nil
 }
 
-type fakeApps struct {
-	dashboard.Apps
+type fakeApps struct{ *fakes }
+
+func (f fakeApps) Stop(_ context.Context, user, app string) error {
+	f.released = append(f.released, "stopped "+user+" "+app)
+	return nil
+}
+
+func (f fakeApps) RemoveVariable(_ context.Context, _, _, name string) error {
+	f.released = append(f.released, "no variable "+name)
+	return nil
+}
+
+func (f fakeApps) RemoveDomain(_ context.Context, _, _, domain string) error {
+	f.released = append(f.released, "no domain "+domain)
+	return nil
 }
 
 func (fakeApps) List(context.Context, string) ([]apps.App, error) {
@@ -125,7 +160,7 @@ func start(t *testing.T, f *fakes, adjust func(*dashboard.Options)) client {
 		f.password.Store(password)
 	}
 	o := dashboard.Options{
-		Status: fakeStatus{f}, Deploy: fakeDeploy{f}, Auth: f, Apps: fakeApps{},
+		Status: fakeStatus{f}, Deploy: fakeDeploy{f}, Auth: f, Apps: fakeApps{f},
 		Key: func() core.Secret { return core.NewSecret("key") }, Logins: throttle.New(throttle.Options{Free: 3}),
 	}
 	if adjust != nil {
@@ -282,7 +317,7 @@ func (c client) handler(adjust func(*dashboard.Options)) http.Handler {
 	f := &fakes{}
 	f.password.Store(password)
 	o := dashboard.Options{
-		Status: fakeStatus{f}, Deploy: fakeDeploy{f}, Auth: f, Apps: fakeApps{},
+		Status: fakeStatus{f}, Deploy: fakeDeploy{f}, Auth: f, Apps: fakeApps{f},
 		Key: func() core.Secret { return core.NewSecret("key") }, Logins: throttle.New(throttle.Options{}),
 	}
 	adjust(&o)
@@ -334,6 +369,66 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// What can't be undone is done after a second form alone.
+func TestConfirmation(t *testing.T) {
+	t.Parallel()
+	f := &fakes{}
+	c := start(t, f, nil)
+	c.signIn("dscape", password)
+	for path, test := range map[string]struct{ form, question, done string }{
+		"/-/account/tokens/remove":  {"name=laptop", "Remove the API token laptop?", "dscape token laptop"},
+		"/-/account/secrets/remove": {"name=github", "Remove the webhook secret github?", "dscape secret github"},
+		"/-/apps/hello/stop":        {"", "Stop hello?", "stopped dscape hello"},
+		"/-/apps/hello/environment": {"remove=GREETING", "Remove the variable GREETING of hello?", "no variable GREETING"},
+		"/-/apps/hello/domains":     {"remove=www.example.com", "Remove the domain www.example.com of hello?", "no domain www.example.com"},
+	} {
+		form, err := url.ParseQuery(test.form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form.Set("token", c.token("/-/account"))
+		f.released = nil
+		got := c.send("POST", path, form)
+		if got.code != 200 || !strings.Contains(got.body, test.question) || len(f.released) > 0 {
+			t.Errorf("%s: %d, done %v: %s", path, got.code, f.released, got.body)
+		}
+		for name := range form {
+			if !strings.Contains(got.body, `name="`+name+`" value="`+form.Get(name)+`"`) {
+				t.Errorf("%s: the form that confirms has no %s", path, name)
+			}
+		}
+		form.Set("confirmed", "yes")
+		if got := c.send("POST", path, form); got.code != 303 || !slices.Equal(f.released, []string{test.done}) {
+			t.Errorf("%s: %d, done %v", path, got.code, f.released)
+		}
+	}
+}
+
+// A new token is shown once, and none can be made or removed with another one.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	f := &fakes{}
+	c := start(t, f, nil)
+	c.signIn("dscape", password)
+	if got := c.send("GET", "/-/account", nil); !strings.Contains(got.body, "laptop") || !strings.Contains(got.body, "for hello, branch staging") {
+		t.Errorf("the page is %s", got.body)
+	}
+	form := url.Values{"token": {c.token("/-/account")}, "name": {"ci"}}
+	if got := c.send("POST", "/-/account/tokens", form); got.code != 200 || !strings.Contains(got.body, "token-of-ci") || got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("got %d %v: %s", got.code, got.header, got.body)
+	}
+	f = &fakes{byToken: true}
+	c = start(t, f, nil)
+	c.signIn("dscape", password)
+	form.Set("token", c.token("/-/connect"))
+	form.Set("confirmed", "yes")
+	for _, path := range []string{"/-/account/tokens", "/-/account/tokens/remove"} {
+		if got := c.send("POST", path, form); got.code != 403 || strings.Contains(got.body, "token-of-ci") || len(f.released) > 0 {
+			t.Errorf("%s with a token: %d, done %v", path, got.code, f.released)
+		}
+	}
+}
+
 func TestCookiesOverTLS(t *testing.T) {
 	t.Parallel()
 	c := start(t, &fakes{}, func(o *dashboard.Options) { o.Proxies = serve.Proxies{netip.MustParsePrefix("127.0.0.0/8")} })
@@ -378,7 +473,7 @@ func TestPages(t *testing.T) {
 	c.signIn("dscape", password)
 	for path, code := range map[string]int{
 		"/": 200, "/-/history": 200, "/-/history?status=ignored": 200, "/-/history?app=none&skip=x": 200, "/-/held": 200,
-		"/-/entries/" + entryID: 200, "/-/apps/hello": 200, "/-/connect": 200, "/-/entries/nothing": 404, "/-/nothing": 404, "/-/static/nothing": 404,
+		"/-/entries/" + entryID: 200, "/-/apps/hello": 200, "/-/connect": 200, "/-/account": 200, "/-/entries/nothing": 404, "/-/nothing": 404, "/-/static/nothing": 404,
 		"/-/static/dashboard.js": 200,
 	} {
 		got := c.send("GET", path, nil)

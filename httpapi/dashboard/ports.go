@@ -38,6 +38,16 @@ type Auth interface {
 	Secrets(ctx context.Context, user string) ([]string, error)
 	// AddSecret makes a webhook secret whose deliveries ask for t.
 	AddSecret(ctx context.Context, user, name string, t core.Target) (core.Secret, error)
+	// WebhookSecrets returns the user's webhook secrets, without the secrets.
+	WebhookSecrets(ctx context.Context, user string) ([]auth.WebhookSecret, error)
+	// RemoveSecret removes a webhook secret.
+	RemoveSecret(ctx context.Context, user, name string) error
+	// APITokens returns the names of the user's API tokens.
+	APITokens(ctx context.Context, user string) ([]string, error)
+	// AddAPIToken makes an API token, and replaces one only if replace is set.
+	AddAPIToken(ctx context.Context, user, name string, replace bool) (core.Secret, error)
+	// RemoveAPIToken removes an API token.
+	RemoveAPIToken(ctx context.Context, user, name string) error
 	// Forges returns the forges that accounts can be paired with.
 	Forges() []auth.Forge
 	// Pair keeps an access token for a forge.

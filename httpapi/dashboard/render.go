@@ -93,12 +93,14 @@ func (d *Dashboard) showError(w http.ResponseWriter, r *http.Request, err error)
 // statusOf returns the status code of the page about an error.
 func statusOf(code core.Code) int {
 	switch code {
-	case core.CodeHTTPNotFound, core.CodeStatusNotFound, core.CodePlatformAppNotFound, core.CodePlatformSnapshotNotFound:
+	case core.CodeHTTPNotFound, core.CodeAccountNotFound, core.CodeStatusNotFound, core.CodePlatformAppNotFound, core.CodePlatformSnapshotNotFound:
 		return http.StatusNotFound
-	case core.CodeNotHeld, core.CodeConflict, core.CodeRedeliverLive, core.CodeRedeliverNoPayload, core.CodeCancelOver, core.CodeCancelStarting, core.CodePlatformAppConflict, core.CodePlatformHostConflict, core.CodePlatformSnapshotConflict:
+	case core.CodeNotHeld, core.CodeConflict, core.CodeRedeliverLive, core.CodeRedeliverNoPayload, core.CodeCancelOver, core.CodeCancelStarting, core.CodePlatformAppConflict, core.CodePlatformHostConflict, core.CodeAccountConflict, core.CodePlatformSnapshotConflict:
 		return http.StatusConflict
 	case core.CodeGetUserFailed, core.CodeUpdateUserFailed:
 		return http.StatusInternalServerError
+	case core.CodePasswordRequired:
+		return http.StatusForbidden
 	case core.CodePlatformInvalid, core.CodePlatformStartFailed, core.CodePlatformNoSnapshots:
 		return http.StatusUnprocessableEntity
 	case core.CodePlatformBusy, core.CodeAuthServerDown, core.CodeHTTPUnavailable, core.CodePlatformNoSpace:

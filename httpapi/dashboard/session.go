@@ -118,16 +118,18 @@ func (d *Dashboard) User(r *http.Request) (string, error) {
 	if !ok {
 		return "", nil
 	}
-	return d.verify(r.Context(), s)
+	account, err := d.verify(r.Context(), s)
+	return account.Username, err
 }
 
-// verify returns the user of a session whose credentials are still valid, else "".
-func (d *Dashboard) verify(ctx context.Context, s session) (string, error) {
+// verify returns the account of a session whose credentials are still valid, else
+// the zero Account.
+func (d *Dashboard) verify(ctx context.Context, s session) (core.Account, error) {
 	account, err := d.o.Auth.Authenticate(ctx, s.credentials())
 	if core.CodeOf(err) == core.CodeUnauthorized {
-		return "", nil
+		return core.Account{}, nil
 	}
-	return account.Username, err
+	return account, err
 }
 
 // userKey is the context key of the [visit].
@@ -135,8 +137,9 @@ type userKey struct{}
 
 // visit is who sees a page.
 type visit struct {
-	user  string
-	token string // of the forms on the page
+	user    string
+	byToken bool   // the session began with an API token, not with the password
+	token   string // of the forms on the page
 }
 
 func visitOf(r *http.Request) visit {
@@ -149,21 +152,21 @@ func visitOf(r *http.Request) visit {
 func (d *Dashboard) signedIn(h handler) http.HandlerFunc {
 	return d.page(func(w http.ResponseWriter, r *http.Request) error {
 		s, ok := d.openSession(r)
-		user := ""
+		var account core.Account
 		if ok {
 			var err error
-			if user, err = d.verify(r.Context(), s); err != nil {
+			if account, err = d.verify(r.Context(), s); err != nil {
 				return err
 			}
 		}
-		if user == "" {
+		if account.Username == "" {
 			return askToSignIn(w, r)
 		}
 		token, err := d.formToken(s.ID)
 		if err != nil {
 			return err
 		}
-		r = r.WithContext(context.WithValue(r.Context(), userKey{}, visit{user: user, token: token}))
+		r = r.WithContext(context.WithValue(r.Context(), userKey{}, visit{user: account.Username, byToken: account.Token, token: token}))
 		if err := d.checkForm(r, token); err != nil {
 			return err
 		}

@@ -123,6 +123,18 @@ func TestDashboard(t *testing.T) {
 	blog.push("Write about hooks", map[string]string{"package.json": packageJSON("blog", "node -e 0"), "index.js": node("blog")})
 	b.await("Write about hooks", "blog.localhost")
 
+	// The account: a token that is shown once, and removed after a question.
+	b.run(chromedp.Navigate(s.url + "/-/account"))
+	b.await("API tokens", "blog")
+	b.run(chromedp.SetValue(`main input[name=name]`, "robot"), chromedp.Submit(`main input[name=name]`))
+	b.await("It is not shown again", "robot")
+	b.check("account")
+	b.click(`//button[@aria-label="Remove the token robot"]`)
+	b.await("Remove the API token robot?")
+	b.check("confirm")
+	b.click(`//main//button[contains(., "Remove the token")]`)
+	b.await("The API token was removed")
+
 	// The page of the running deployment follows it to its end.
 	b.run(chromedp.Navigate(s.url))
 	b.click(`//section[@id="latest"]//a[contains(., "Explain snapshots")]`)
