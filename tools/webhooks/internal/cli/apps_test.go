@@ -72,7 +72,7 @@ func TestApps(t *testing.T) {
 	if _, stderr := b.must("apps", "env", "set", "hello", "GREETING=, hi", "EMPTY=", "--file", env); !strings.Contains(stderr, "after `webhooks apps restart hello`") {
 		t.Errorf("got %q", stderr)
 	}
-	if stdout, _ := b.must("apps", "env", "list", "hello"); stdout != "EMPTY=\nGREETING=, hi\nSECRET=from = file\n" {
+	if stdout, stderr := b.must("apps", "env", "list", "hello"); stdout != "EMPTY=\nGREETING=, hi\nSECRET=from = file\n" || !strings.Contains(stderr, "Set by the platform and not listed: PORT, ") {
 		t.Errorf("got %q", stdout)
 	}
 	if stdout, _ := b.must("apps", "view", "hello"); !strings.Contains(stdout, "EMPTY, GREETING, SECRET\n") || strings.Contains(stdout, "from = file") {

@@ -22,7 +22,11 @@ func newAppsEnv(streams IO) *cobra.Command {
 		Short: "List, set and delete the variables of an app's environment",
 		Long: `Changes the environment that an app is started with. Each deployment overwrites
 the variables that package.json has in env. A change takes effect at the next
-start.`,
+start.
+
+The platform sets ` + strings.Join(platformSets(), ", ") + `,
+whatever the app's environment has for them; NODE_ENV is production and LANG is
+C.UTF-8 unless the app sets them.`,
 		Example: `  webhooks apps env list hello --user dscape
   webhooks apps env set hello GREETING=hi --restart --user dscape`,
 	}
@@ -39,7 +43,12 @@ func newAppsEnvList(streams IO) *cobra.Command {
 	}
 	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
-		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.showEnv(app.Env, out.json()) })
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
+			if !out.json() {
+				s.say("Set by the platform and not listed: %s", strings.Join(platformSets(), ", "))
+			}
+			return s.showEnv(app.Env, out.json())
+		})
 	})
 }
 
@@ -67,6 +76,11 @@ others can see arguments in the process list.`,
 		for _, pair := range args[1:] {
 			if err := setPair(changes, pair); err != nil {
 				return &usageError{err}
+			}
+		}
+		for _, name := range platformSets() {
+			if _, ok := changes[name]; ok {
+				s.say("warning: the platform sets %s itself, so the app does not get your value", name)
 			}
 		}
 		if len(changes) == 0 {
@@ -159,6 +173,12 @@ func (s *session) showEnv(env nodejitsu.Env, asJSON bool) error {
 }
 
 func sortedNames(env nodejitsu.Env) []string { return slices.Sorted(maps.Keys(env)) }
+
+// platformSets returns the variables that the platform sets for each process,
+// whatever the app's environment has for them.
+func platformSets() []string {
+	return []string{"PORT", "DATA_DIR", "HOME", "TMPDIR", "PATH", "SUBDOMAIN", "USER", "LOGNAME"}
+}
 
 // maxEnvFile is the size of the largest file of variables, in bytes, which is the
 // limit of the platform for all variables.
