@@ -55,6 +55,7 @@ type conn struct {
 
 	mu       sync.Mutex
 	active   bool          // a request is being answered
+	attended bool          // see CancelOnClose
 	deadline time.Time     // for reading
 	wake     chan struct{} // closed when one of these changes; nil if there are no waiters
 
@@ -133,7 +134,21 @@ func (c *conn) Close() error {
 func (c *conn) setActive(active bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.active = active
+	c.active, c.attended = active, false
+	c.wakeReader()
+}
+
+// CancelOnClose has a request canceled as soon as its client closes its sending side,
+// also before the response begins: for a request that takes long, and whose client
+// stays until the response. The body must have been read.
+func CancelOnClose(r *http.Request) {
+	c := connOf(r)
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attended = true
 	c.wakeReader()
 }
 
@@ -182,7 +197,7 @@ func (c *conn) awaitResponse() error {
 	defer limit.Stop()
 	for {
 		c.mu.Lock()
-		active, deadline := c.active, c.deadline
+		active, attended, deadline := c.active, c.attended, c.deadline
 		if c.wake == nil {
 			c.wake = make(chan struct{})
 		}
@@ -190,7 +205,7 @@ func (c *conn) awaitResponse() error {
 		c.mu.Unlock()
 		var expired <-chan time.Time
 		switch {
-		case !active:
+		case !active, attended:
 			return io.EOF
 		case deadline.IsZero():
 		case time.Until(deadline) <= 0:

@@ -335,6 +335,36 @@ func TestHalfClosed(t *testing.T) {
 	}
 }
 
+// A request that asks for it is canceled when its client closes its sending side,
+// whether that has happened already or not.
+func TestCancelOnClose(t *testing.T) {
+	t.Parallel()
+	arrived, closed, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s := start(t, serve.Options{}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			close(arrived)
+			<-closed
+			serve.CancelOnClose(r)
+		} else {
+			serve.CancelOnClose(r)
+			close(arrived)
+		}
+		<-r.Context().Done()
+		close(gone)
+	}))
+	for _, path := range []string{"/early", "/late"} {
+		c := dial(t, s)
+		send(t, c, strings.Replace(get, "/", path, 1))
+		<-arrived
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil { //nolint:errcheck,forcetypeassert // it is TCP
+			t.Fatal(err)
+		}
+		close(closed)
+		<-gone
+		arrived, closed, gone = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	}
+}
+
 // A body that ends too early is not waited for.
 func TestHalfBody(t *testing.T) {
 	t.Parallel()

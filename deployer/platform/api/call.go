@@ -11,6 +11,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
+	"github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
 const (
@@ -56,12 +57,13 @@ func (a *API) perform(ctx context.Context, r route, c *call) error {
 }
 
 // clearDeadlines removes the deadlines of the connection, as the platform limits
-// the time of the call. A disconnect of the client still cancels the call; the
-// server notices it only after the body has been read.
+// the time of the call. A disconnect of the client cancels the call; the server
+// notices it only after the body has been read.
 func (c *call) clearDeadlines() error {
 	if _, err := c.body(); err != nil {
 		return err
 	}
+	serve.CancelOnClose(c.r)
 	control := http.NewResponseController(c.w)
 	return errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
 }
