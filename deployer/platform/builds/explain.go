@@ -56,7 +56,10 @@ var (
 	colours = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 )
 
-const maxDetail = 12 // lines
+const (
+	maxCause  = 4  // lines
+	maxDetail = 12 // lines
+)
 
 // explain returns the error of a program of the app that failed: the line with the
 // cause, what to do, and the last relevant lines.
@@ -96,7 +99,8 @@ func cause(lines []string) (why, remedy string) {
 				found[0], after = first+":", after+1 // npm's next line has the message
 			}
 			for _, next := range lines[i+1:] {
-				if len(found) > after {
+				// A line that ends in a colon is explained by the next.
+				if len(found) > after && !strings.HasSuffix(found[len(found)-1], ":") || len(found) > maxCause {
 					break
 				}
 				if text := plain(next); text != "" {

@@ -45,7 +45,12 @@ func TestExplain(t *testing.T) {
 		"module":          {"node:internal/modules/cjs/loader:1\n  throw err;\n\nError: Cannot find module 'x'\nRequire stack:\n- /x/build.js\n    at a (b:1:2)\n\nNode.js v20.20.2", []string{"Cannot find module 'x'", "package.json"}, "", false},
 		"memory":          {"<--- Last few GCs --->\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", []string{"heap out of memory", "NODE_OPTIONS"}, "", false},
 		"pnpm's scripts":  {"[ERR_PNPM_IGNORED_BUILDS] Ignored build scripts: esbuild@0.25.0", []string{"esbuild", "pnpm approve-builds"}, "", false},
-		"no output":       {"", []string{"npm ci failed"}, "", false},
+		"a long message": {
+			"> Build error occurred\nError: Turbopack build failed with 1 errors:\n[next]/internal/font/google/geist.module.css\nError: next/font: error:\nFailed to fetch Geist from Google Fonts.\nIf you are offline",
+			[]string{"Error: next/font: error: Failed to fetch Geist from Google Fonts."},
+			"If you are", false,
+		},
+		"no output": {"", []string{"npm ci failed"}, "", false},
 
 		"registry down":             {"npm error code ECONNREFUSED\nnpm error errno ECONNREFUSED\nnpm error FetchError: request to http://127.0.0.1:1/x failed", []string{"could not reach the registry"}, "", true},
 		"registry busy":             {"npm error code E503\nnpm error 503 Service Unavailable - GET https://r/x", []string{"could not reach"}, "", true},

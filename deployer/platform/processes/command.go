@@ -141,7 +141,7 @@ func nodeOptions(options string, memory int64) string {
 func check(v runner.Version) error {
 	switch {
 	case strings.TrimSpace(v.Start) == "" && v.Static == "" && len(v.Processes) == 0:
-		return core.Errorf(core.CodePlatformStartFailed, "there is nothing to start: no scripts.start in package.json, no Procfile and no server.js")
+		return core.Errorf(core.CodePlatformStartFailed, "there is nothing to start: no scripts.start in package.json, no Procfile and no server.js; add one of them (the last lines of the build's output say more)")
 	case !filepath.IsAbs(v.Dir) || !filepath.IsAbs(v.Node):
 		return fmt.Errorf("processes: the folder %q and the node %q must be absolute paths", v.Dir, v.Node)
 	case v.Static != "" && !filepath.IsAbs(v.Static):

@@ -39,6 +39,8 @@ var servers = []struct{ file, of string }{ //nolint:gochecknoglobals // a table
 
 // unserved are dependencies whose builds can't be started, and what to do.
 var unserved = []struct{ of, do string }{ //nolint:gochecknoglobals // a table
+	{"@tanstack/react-start", "TanStack Start made nothing that can be started: add the plugin nitro() of the package nitro to vite.config"},
+	{"@tanstack/solid-start", "TanStack Start made nothing that can be started: add the plugin nitro() of the package nitro to vite.config"},
 	{"@sveltejs/adapter-auto", "SvelteKit's adapter-auto made nothing that can be started: use @sveltejs/adapter-node"},
 	{"vite", "if Vite builds a site, add a build script that runs \"vite build\""},
 }

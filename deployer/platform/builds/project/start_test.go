@@ -107,6 +107,13 @@ func TestProcesses(t *testing.T) {
 	if s, err = p.Start(bot); err != nil || !strings.Contains(s.Processes["worker"], "a' && exec sh -c 'node bot'") || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "No process serves requests") {
 		t.Errorf("got %v, notes %q (%v)", s.Processes, s.Notes, err)
 	}
+	tanstack := files{"package.json": `{"dependencies":{"@tanstack/react-start":"latest"},"devDependencies":{"vite":"8"}}`}.write(t)
+	if p, err = project.Read(tanstack, ""); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = p.Start(tanstack); err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "add the plugin nitro()") {
+		t.Errorf("got %q (%v)", s.Notes, err)
+	}
 	svelte := files{"package.json": `{"devDependencies":{"@sveltejs/adapter-auto":"7","vite":"8"}}`}.write(t)
 	if p, err = project.Read(svelte, ""); err != nil {
 		t.Fatal(err)
