@@ -14,6 +14,7 @@ type App struct {
 	State     string // "started", "stopped" or "crashed"
 	Reason    string // of the last crash; "" if there was none
 	Drones    int    // that run
+	Memory    int64  // bytes that they use; 0 if the platform does not say
 	Domains   []string
 	Env       map[string]string
 	Snapshots []Snapshot // the newest first

@@ -31,6 +31,7 @@ type App struct {
 	CTime     Time            `json:"ctime"`
 	MTime     Time            `json:"mtime"`
 	URL       string          `json:"url"`                     // of the app; only the embedded platform sends it
+	Memory    int64           `json:"memory_used,omitempty"`   // bytes that its drones use; only the embedded platform sends it, with one app
 	Source    string          `json:"deployed_from,omitempty"` // repository, branch and folder; only the embedded platform sends it
 
 	packageEnv []string // see fieldPackageEnv
@@ -49,7 +50,7 @@ func (a *App) UnmarshalJSON(text []byte) error {
 		Version: loosely[string](fields["version"]), Subdomain: loosely[string](fields["subdomain"]),
 		Domains: loosely[[]string](fields["domains"]), Config: loosely[AppConfig](fields["config"]),
 		Engines: fields["engines"], Scripts: fields["scripts"], Crashed: loosely[*Crash](fields["crashed"]),
-		packageEnv: loosely[[]string](fields[fieldPackageEnv]),
+		Memory: loosely[int64](fields["memory_used"]), packageEnv: loosely[[]string](fields[fieldPackageEnv]),
 	}
 	for name, into := range map[string]any{
 		"_id": &a.ID, "name": &a.Name, "user": &a.User, "state": &a.State, "reason": &a.Reason,

@@ -36,7 +36,7 @@ func (p *Platform) App(ctx context.Context, user, app string) (apps.App, error) 
 func managed(a App, snapshots []Snapshot) apps.App {
 	m := apps.App{
 		Name: a.Name, URL: a.URL, State: a.State, Reason: a.Reason, Drones: a.Drones, Domains: a.Domains, Env: a.Env,
-		ChangedAt: a.MTime.Time,
+		ChangedAt: a.MTime.Time, Memory: a.Memory,
 	}
 	if m.URL == "" && len(a.Domains) > 0 {
 		m.URL = "http://" + a.Domains[0]

@@ -135,7 +135,7 @@ func (fakeApps) List(context.Context, string) ([]apps.App, error) {
 }
 
 func (fakeApps) Get(context.Context, string, string) (apps.App, error) {
-	return apps.App{Name: "hello", State: "started", Env: map[string]string{
+	return apps.App{Name: "hello", State: "started", Memory: 73<<20 + 1, Env: map[string]string{
 		"GREETING": "hi", "API_TOKEN": "canary-1", "DATABASE_URL": "postgres://u:canary-2@db/x",
 	}}, nil
 }
@@ -490,6 +490,9 @@ func TestPages(t *testing.T) {
 	if got := c.send("GET", "/-/entries/"+strings.Repeat("c", 32), nil); !strings.Contains(got.body, "maciej") || !strings.Contains(got.body, "Done") ||
 		strings.Contains(got.body, "Redeliver") {
 		t.Errorf("a rollback: %s", got.body)
+	}
+	if got := c.send("GET", "/-/apps/hello", nil); !strings.Contains(got.body, "73 MiB of memory") {
+		t.Errorf("the page of an app: %s", got.body)
 	}
 	if got := c.send("GET", "/-/history?status=ignored", nil); !strings.Contains(got.body, "Another branch.") || strings.Contains(got.body, "alert") {
 		t.Errorf("the ignored ones: %s", got.body)

@@ -16,8 +16,16 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"age": age, "until": until, "duration": duration, "stamp": stamp, "subject": subject, "short": short,
 		"sentence": sentence, "status": statusWord, "outcome": outcome, "line": firstLine, "address": address, "step": stepWord, "author": author, "took": took,
-		"row": newRow, "rows": newRows, "page": subpage, "contains": strings.Contains,
+		"row": newRow, "rows": newRows, "page": subpage, "memory": memory, "contains": strings.Contains,
 	}
+}
+
+// memory returns a number of bytes as people read it.
+func memory(bytes int64) string {
+	if bytes >= 10<<30 {
+		return fmt.Sprintf("%d GiB", bytes>>30)
+	}
+	return fmt.Sprintf("%d MiB", max(bytes>>20, 1))
 }
 
 // age returns how long ago t was.

@@ -97,7 +97,11 @@ func (a *Apps) Find(user, app string) (App, error) {
 	if err != nil {
 		return App{}, err
 	}
-	return a.view(d), nil
+	view := a.view(d)
+	if used := a.o.Runner.Memory(user, app); used > 0 {
+		view.fields["memory_used"] = used
+	}
+	return view, nil
 }
 
 // List returns a user's apps by name.

@@ -158,6 +158,10 @@ func (r *fakeRunner) State(user, app string) runner.State {
 	return runner.State{User: user, App: app, Phase: runner.Stopped}
 }
 
+func (r *fakeRunner) Memory(user, app string) int64 {
+	return int64(r.State(user, app).Drones) * 50 << 20
+}
+
 func (r *fakeRunner) Pick(string, string, string) (runner.Target, bool) {
 	return runner.Target{}, false
 }

@@ -50,6 +50,9 @@ type Runner interface {
 
 	// State returns the state of an app; [Stopped] if it is unknown.
 	State(user, app string) State
+	// Memory returns how much memory the app's drones use, in bytes; 0 if none runs,
+	// or if it is not known.
+	Memory(user, app string) int64
 	// Pick returns the drone that the next request to an app goes to. client
 	// identifies the client if the app is sticky; "" if it is not known. ok is false
 	// if no drone is ready.

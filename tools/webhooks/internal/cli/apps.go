@@ -300,6 +300,9 @@ func (s *session) show(app nodejitsu.App, asJSON bool) error {
 		state += ": " + app.Reason
 	}
 	rows := [][]string{{"app", app.Name}, {"state", state}, {"drones", drones(app)}, {"url", app.URL}}
+	if app.Memory > 0 {
+		rows = append(rows, []string{"memory", fmt.Sprintf("%d MiB", app.Memory>>20)})
+	}
 	if len(app.Domains) > 0 {
 		rows = append(rows, []string{"domains", strings.Join(app.Domains, ", ")})
 	}
