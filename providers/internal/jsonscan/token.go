@@ -10,34 +10,33 @@ import (
 
 // quoted reads a string and returns what is between its quotes.
 func (s *Scanner) quoted() []byte {
-	text := s.text
 	start := s.pos + 1
-	for i := plain(text, start); i < len(text); i++ {
-		c := text[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		switch c {
-		case '"':
-			s.pos = i + 1
-			return text[start:i]
-		case '\\':
+	if s.pos = s.quote(s.pos); s.err != nil {
+		return nil
+	}
+	return s.text[start : s.pos-1]
+}
+
+// quote validates the string at i and returns the index behind it.
+func (s *Scanner) quote(i int) int {
+	text := s.text
+	s.escaped = false
+	for i = plain(text, i+1); i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\':
 			n := escape(text[i:])
 			if n == 0 {
-				s.pos = i
-				s.fail(ErrSyntax)
-				return nil
+				return s.stop(i, ErrSyntax)
 			}
+			s.escaped = true
 			i = plain(text, i+n) - 1
-		default:
-			s.pos = i
-			s.fail(ErrSyntax)
-			return nil
+		case c < 0x20:
+			return s.stop(i, ErrSyntax)
 		}
 	}
-	s.pos = len(text)
-	s.fail(ErrSyntax)
-	return nil
+	return s.stop(i, ErrSyntax)
 }
 
 // plain returns the index of the first byte from i on that ends a string, begins an
@@ -88,55 +87,55 @@ func hex(c byte) rune {
 	return -1
 }
 
-// number reads a number.
-func (s *Scanner) number() {
-	i := s.pos
-	if s.text[i] == '-' {
+// number validates the number at i and returns the index behind it.
+func (s *Scanner) number(i int) int {
+	text := s.text
+	if text[i] == '-' {
 		i++
 	}
 	from := i
-	i = s.digits(i)
-	ok := i > from && (s.text[from] != '0' || i == from+1)
-	if ok && i < len(s.text) && s.text[i] == '.' {
+	i = digits(text, i)
+	ok := i > from && (text[from] != '0' || i == from+1)
+	if ok && i < len(text) && text[i] == '.' {
 		from = i + 1
-		i = s.digits(from)
+		i = digits(text, from)
 		ok = i > from
 	}
-	if ok && i < len(s.text) && s.text[i]|0x20 == 'e' {
+	if ok && i < len(text) && text[i]|0x20 == 'e' {
 		i++
-		if i < len(s.text) && (s.text[i] == '+' || s.text[i] == '-') {
+		if i < len(text) && (text[i] == '+' || text[i] == '-') {
 			i++
 		}
 		from = i
-		i = s.digits(from)
+		i = digits(text, from)
 		ok = i > from
 	}
-	s.pos = i
 	if !ok {
-		s.fail(ErrSyntax)
+		return s.stop(i, ErrSyntax)
 	}
+	return i
 }
 
 // digits returns the index of the first byte from i on that is not a digit.
-func (s *Scanner) digits(i int) int {
-	for i < len(s.text) && '0' <= s.text[i] && s.text[i] <= '9' {
+func digits(text []byte, i int) int {
+	for i < len(text) && '0' <= text[i] && text[i] <= '9' {
 		i++
 	}
 	return i
 }
 
-func (s *Scanner) literal(word string) {
-	end := s.pos + len(word)
-	if end > len(s.text) || string(s.text[s.pos:end]) != word {
-		s.fail(ErrSyntax)
-		return
+// literal validates the word at i and returns the index behind it.
+func (s *Scanner) literal(i int, word string) int {
+	end := i + len(word)
+	if end > len(s.text) || string(s.text[i:end]) != word {
+		return s.stop(i, ErrSyntax)
 	}
-	s.pos = end
+	return end
 }
 
-// match returns the index of a raw key in wanted, -1 if it is not there.
+// match returns the index of the raw key that was read last in wanted, -1 if it is not there.
 func (s *Scanner) match(wanted []string, raw []byte) int {
-	if bytes.IndexByte(raw, '\\') >= 0 {
+	if s.escaped {
 		raw = s.unescape(raw)
 	}
 	for i, key := range wanted {

@@ -1,7 +1,6 @@
 package jsonscan
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -83,7 +82,7 @@ func (s *Scanner) Bytes() []byte {
 		s.fail(ErrUTF8)
 		return nil
 	}
-	if bytes.IndexByte(raw, '\\') >= 0 {
+	if s.escaped {
 		return s.unescape(raw)
 	}
 	return raw
@@ -96,7 +95,7 @@ func (s *Scanner) Word() string {
 		return s.Text()
 	}
 	start := s.pos
-	s.number()
+	s.pos = s.number(s.pos)
 	if s.err != nil {
 		return ""
 	}
