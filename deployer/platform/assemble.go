@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/atomicfile"
 	"github.com/nodejitsu/webhooks/deployer/platform/accounts"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds"
@@ -107,6 +110,11 @@ func (p *Platform) reseal(ctx context.Context) {
 // open opens the database. If another server has it open, open fails without
 // waiting.
 func open(path string) (*bbolt.DB, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(path); err != nil {
+			return nil, fmt.Errorf("creating %s: %w", path, err)
+		}
+	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 100 * time.Millisecond})
 	if errors.Is(err, bbolt.ErrTimeout) { //nolint:staticcheck // the same value as in package errors of bbolt
 		return nil, fmt.Errorf("another server uses %s; stop it, or use another data folder", path)
@@ -115,4 +123,22 @@ func open(path string) (*bbolt.DB, error) {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	return db, nil
+}
+
+// create creates an empty database, in one step: of a disk that is full, bbolt would
+// leave a part of it, which no later start can open.
+func create(path string) (err error) {
+	part := path + ".part"
+	if err := os.RemoveAll(part); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(part)) }()
+	db, err := bbolt.Open(part, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	return atomicfile.Rename(part, path)
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -144,6 +145,9 @@ func (p *Platform) Start(ctx context.Context) error {
 		return errors.New("platform: already started")
 	}
 	if err := p.start(ctx); err != nil {
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			err = fmt.Errorf("%w: free space on the disk of %s, then start again", err, p.o.Dir)
+		}
 		return errors.Join(fmt.Errorf("platform: %w", err), p.Stop(ctx))
 	}
 	return nil

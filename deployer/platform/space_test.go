@@ -59,15 +59,11 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A platform whose disk is full starts, runs and stops, and serves requests and
-// reads. Writes are refused until there is space.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() != 0 {
-		return // only root can mount a disk to fill
-	}
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=64m,mode=711"); err != nil {
+// mounted mounts a disk of a size, which only root can.
+func mounted(t *testing.T, size string) (disk string) {
+	t.Helper()
+	disk = t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "mode=711,size="+size); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -75,9 +71,46 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := os.Chmod(filepath.Dir(disk), 0o711); err != nil {
+	if err := os.Chmod(filepath.Dir(disk), 0o711); err != nil { //nolint:gosec // the apps' users search it
 		t.Fatal(err)
 	}
+	return disk
+}
+
+// A first start on a full disk says what to do, and after that was done the next
+// start works, whatever had been written.
+func TestFirstStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		return // only root can mount a disk to fill
+	}
+	for _, size := range []string{"4k", "8k", "12k", "16k", "20k"} {
+		t.Run(size, func(t *testing.T) {
+			t.Parallel()
+			disk := mounted(t, size)
+			b := prepare(t, platform.Options{Dir: filepath.Join(disk, "data")})
+			if err := b.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "no space left on device") || !strings.Contains(err.Error(), "free space on the disk of "+b.o.Dir) {
+				t.Fatalf("the start with a full disk: %v", err)
+			}
+			if err := unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT, "mode=711,size=64m"); err != nil {
+				t.Fatal(err)
+			}
+			again := prepare(t, b.o)
+			again.start()
+			again.user("me")
+			again.stop()
+		})
+	}
+}
+
+// A platform whose disk is full starts, runs and stops, and serves requests and
+// reads. Writes are refused until there is space.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		return // only root can mount a disk to fill
+	}
+	disk := mounted(t, "64m")
 	log := &logged{}
 	b := prepare(t, platform.Options{Dir: filepath.Join(disk, "data"), Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err := b.Start(t.Context()); err != nil {

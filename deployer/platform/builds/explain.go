@@ -29,6 +29,10 @@ var outages = []*regexp.Regexp{ //nolint:gochecknoglobals // a table
 	regexp.MustCompile(`ERR_PNPM_\w*(?:ECONN\w+|ETIMEDOUT|EAI_AGAIN|ENOTFOUND)|^\s*(?:ERROR|error|\[ERR_\w+\]).*\b(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN)\b`),
 }
 
+// full matches the failure to write to a disk that is full. Node.js says the same of
+// too many files that are watched.
+var full = regexp.MustCompile(`\bENOSPC\b.*no space left|[Nn]o space left on device|^npm (?:error|ERR!) code ENOSPC`)
+
 // symptoms are searched in this order.
 var symptoms = []symptom{ //nolint:gochecknoglobals // a table
 	{regexp.MustCompile(`Could not resolve dependency:|ERESOLVE could not resolve`), "make the versions fit, or put legacy-peer-deps=true into .npmrc", 2},
@@ -77,6 +81,10 @@ func explain(doing string, exit *exec.ExitError, lines []string) error {
 	}
 	e := core.NewError(core.CodePlatformBuildFailed, reason, exit)
 	e.Detail = detail(lines)
+	if slices.ContainsFunc(lines, func(line string) bool { return full.MatchString(line) && !strings.Contains(line, "watch") }) {
+		e.Code, e.Reason = core.CodePlatformNoSpace, fmt.Sprintf("%s failed, as the disk of the platform is full; its operator must free space on it", doing)
+		return core.Transient(e, 0)
+	}
 	for _, line := range lines {
 		if slices.ContainsFunc(outages, func(o *regexp.Regexp) bool { return o.MatchString(line) }) {
 			e.Reason = fmt.Sprintf("%s could not reach the registry: %s", doing, plain(line))

@@ -8,6 +8,16 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
+// A disk that is full is not the app's fault, and may have room later.
+func TestExplainFullDisk(t *testing.T) {
+	t.Parallel()
+	lines := []string{"npm error code ENOSPC", "npm error syscall write", "npm error nospc ENOSPC: no space left on device, write"}
+	err := explain("npm ci", &exec.ExitError{}, lines)
+	if _, again := core.Retryable(err); !again || core.CodeOf(err) != core.CodePlatformNoSpace || !strings.Contains(core.AsError(err).Reason, "its operator must free space") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The errors for the output of failing package managers.
 func TestExplain(t *testing.T) {
 	t.Parallel()
@@ -50,7 +60,8 @@ func TestExplain(t *testing.T) {
 			[]string{"Error: next/font: error: Failed to fetch Geist from Google Fonts."},
 			"If you are", false,
 		},
-		"no output": {"", []string{"npm ci failed"}, "", false},
+		"watched files": {"Error: ENOSPC: no space left on device, watch '/app'", []string{"Error: ENOSPC"}, "full", false},
+		"no output":     {"", []string{"npm ci failed"}, "", false},
 
 		"registry down":             {"npm error code ECONNREFUSED\nnpm error errno ECONNREFUSED\nnpm error FetchError: request to http://127.0.0.1:1/x failed", []string{"could not reach the registry"}, "", true},
 		"registry busy":             {"npm error code E503\nnpm error 503 Service Unavailable - GET https://r/x", []string{"could not reach"}, "", true},
