@@ -27,25 +27,27 @@ func newDeploy(streams IO) *cobra.Command {
 		Use:   "deploy [FOLDER|GIT-URL]",
 		Short: "Deploy an app from a folder or a git repository, without a push",
 		Long: `Packs a folder, by default the current one, uploads it to a platform, shows the
-build, starts the app and prints its URL, alone on stdout. A missing app is
-created.
+build, starts the app and prints its URL, alone on stdout; --output json prints
+the app, the snapshot and the URL. A missing app is created.
 
 The folder is packed as by ` + "`npm pack`" + `, with the lockfile: .npmignore, or else
 .gitignore, lists what is left out; .git is always left out, and node_modules but
-for bundled packages. .npmrc goes along without credentials. package.json must name the app, unless --app does. A repository is cloned
-first, as shallow as possible, by https, ssh or file; after # or by --ref you may
-set a branch, a tag or the id of a commit.
+for bundled packages. .npmrc goes along without credentials. package.json must name
+the app, unless --app does. A repository is cloned first, as shallow as possible,
+by https, ssh or file; after # or by --ref you may set a branch, a tag or the id
+of a commit.
 
 If the build or the start fails, the exit code is 1, and the version that ran
 before is still running.`,
 		Example: `  webhooks deploy --user dscape
   webhooks deploy ./site --user dscape --app site-staging --to https://platform.example.com
   webhooks deploy 'https://github.com/dscape/hello.git#v1.2.0' --user dscape
-  WEBHOOKS_PASSWORD=$TOKEN webhooks deploy --user ci > url`,
+  WEBHOOKS_PASSWORD=$TOKEN webhooks deploy --user ci --output json | jq -r .url`,
 		Args: atMostOne,
 	}
 	d := &deployment{}
 	cmd.Flags().StringVar(&d.app, "app", "", "name of the app; default: the name in package.json")
+	d.output = outputFlag(cmd)
 	cmd.Flags().StringVar(&d.ref, "ref", "", "branch, tag or id of a commit of the repository")
 	limit := cmd.Flags().Duration("timeout", 30*time.Minute, "time limit for the whole deployment")
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
@@ -72,6 +74,7 @@ type deployment struct {
 	*session
 	from, app, ref string
 	started        time.Time
+	output         *output
 }
 
 func (d *deployment) deploy(ctx context.Context) (err error) {
@@ -120,6 +123,9 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 		return d.startFailed(ctx, err, before, snapshot)
 	}
 	d.say("Deployed %s as %s in %s", pkg.Name, snapshot, took(d.started))
+	if d.output.json() {
+		return d.json(map[string]any{"app": pkg.Name, "snapshot": snapshot, "url": address, "seconds": time.Since(d.started).Seconds()})
+	}
 	if address == "" {
 		d.say("The platform does not report the URL of %s; see `webhooks apps view %[1]s`", pkg.Name)
 		return nil

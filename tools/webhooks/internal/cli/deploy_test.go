@@ -5,6 +5,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"os"
@@ -40,8 +41,17 @@ func TestDeployFolder(t *testing.T) {
 
 	// Once more, as another version in its place.
 	fill(t, dir, map[string]string{"server.js": hello("two")["server.js"]})
-	if _, stderr := b.must("deploy", dir); strings.Contains(stderr, "Creating") {
+	stdout, stderr = b.must("deploy", dir, "--output", "json")
+	if strings.Contains(stderr, "Creating") {
 		t.Errorf("it is created again: %q", stderr)
+	}
+	var printed struct {
+		App, Snapshot, URL string
+		Seconds            float64
+	}
+	if err := json.Unmarshal([]byte(stdout), &printed); err != nil || printed.App != "hello" || !strings.HasPrefix(printed.URL, "http://hi.localhost:") ||
+		!strings.HasPrefix(printed.Snapshot, "1.0.0-") || printed.Seconds <= 0 {
+		t.Errorf("got %q, %v", stdout, err)
 	}
 	app, err := b.client.App(t.Context(), "dscape", "hello")
 	if err != nil || len(app.Snapshots) != 2 || app.Running == nil || app.Running.ID != app.Snapshots[1].ID || b.get("hi", "/") != "two" {

@@ -251,6 +251,13 @@ func (s *session) explain(err error) error {
 
 // cleaned returns the text of an error of the platform.
 func cleaned(err error) string {
+	if answered, ok := errors.AsType[*nodejitsu.Error](err); ok && answered.Message != "" {
+		text := printable(answered.Message)
+		if answered.Code == core.CodePlatformAppNotFound {
+			text += "; see `webhooks apps list`"
+		}
+		return text
+	}
 	return printable(strings.TrimPrefix(err.Error(), "nodejitsu: "))
 }
 
