@@ -116,5 +116,10 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 // header returns the first header that is not empty of those that the servers have
 // under the same name, the server's own first.
 func header(d core.Delivery, name string) string {
-	return cmp.Or(d.Header.Get(forgejo+name), d.Header.Get(gitea+name), d.Header.Get(gogs+name))
+	for _, server := range [...]string{forgejo, gitea, gogs} {
+		if value := d.Header.Get(server + name); value != "" {
+			return value
+		}
+	}
+	return ""
 }
