@@ -2,8 +2,6 @@ package bitbucket
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -60,15 +58,4 @@ func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h co
 		return "", nil, redact.New(h.Secret).Error(err)
 	}
 	return made.UUID, events, nil
-}
-
-// TestHook is not supported: Bitbucket sends no tests.
-func (c *Client) TestHook(context.Context, core.Repository, string, core.Secret) (int, error) {
-	return 0, fmt.Errorf("bitbucket: test a webhook: %w", errors.ErrUnsupported)
-}
-
-// Redeliver is not supported: Bitbucket delivers again by itself, and the API lists no
-// deliveries.
-func (c *Client) Redeliver(context.Context, core.Repository, string, bool, core.Secret) (int, error) {
-	return 0, fmt.Errorf("bitbucket: list deliveries: %w", errors.ErrUnsupported)
 }

@@ -2,8 +2,6 @@ package gitea
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -66,15 +64,4 @@ func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h co
 		return "", nil, redact.New(h.Secret).Error(err)
 	}
 	return strconv.FormatInt(made.ID, 10), wanted.Events, nil
-}
-
-// TestHook is not supported: what the servers send as a test is a push that would be
-// deployed.
-func (c *Client) TestHook(context.Context, core.Repository, string, core.Secret) (int, error) {
-	return 0, fmt.Errorf("gitea: test a webhook: %w", errors.ErrUnsupported)
-}
-
-// Redeliver is not supported: the API lists no deliveries.
-func (c *Client) Redeliver(context.Context, core.Repository, string, bool, core.Secret) (int, error) {
-	return 0, fmt.Errorf("gitea: list deliveries: %w", errors.ErrUnsupported)
 }

@@ -17,7 +17,10 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-var _ connect.Forge = (*Client)(nil)
+var (
+	_ connect.Forge      = (*Client)(nil)
+	_ connect.Deliveries = (*Client)(nil)
+)
 
 // hook is what counts of a webhook (docs.github.com, "REST API endpoints for repository
 // webhooks").
@@ -120,7 +123,7 @@ const (
 	pingWait = 12 * time.Second // GitHub waits 10 s for the answer
 )
 
-// TestHook has a ping sent and returns how it was answered, as [connect.Forge]
+// TestHook has a ping sent and returns how it was answered, as [connect.Deliveries]
 // specifies.
 func (c *Client) TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (int, error) {
 	before, err := c.deliveries(ctx, r, id, token)
@@ -159,7 +162,7 @@ func (c *Client) TestHook(ctx context.Context, r core.Repository, id string, tok
 const redeliverable = 3 * 24 * time.Hour
 
 // Redeliver has the failed deliveries of the last hundred sent again, as
-// [connect.Forge] specifies: GitHub never does that by itself.
+// [connect.Deliveries] specifies: GitHub never does that by itself.
 func (c *Client) Redeliver(ctx context.Context, r core.Repository, id string, missed bool, token core.Secret) (int, error) {
 	all, err := c.deliveries(ctx, r, id, token)
 	if err != nil {

@@ -2,8 +2,6 @@ package gitlab
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -60,15 +58,4 @@ func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h co
 		events = append(events, "pipeline")
 	}
 	return strconv.FormatInt(made.ID, 10), events, nil
-}
-
-// TestHook is not supported: what GitLab sends as a test is a push that would be
-// deployed.
-func (c *Client) TestHook(context.Context, core.Repository, string, core.Secret) (int, error) {
-	return 0, fmt.Errorf("gitlab: test a webhook: %w", errors.ErrUnsupported)
-}
-
-// Redeliver is not supported: GitLab lists the deliveries of a webhook on its page only.
-func (c *Client) Redeliver(context.Context, core.Repository, string, bool, core.Secret) (int, error) {
-	return 0, fmt.Errorf("gitlab: list deliveries: %w", errors.ErrUnsupported)
 }

@@ -117,9 +117,11 @@ func (s *Service) Connect(ctx context.Context, user string, r Request) (Result, 
 			return Result{}, core.NewError(core.CodeUpdateUserFailed, "", err)
 		}
 	}
-	result.Status, err = forge.TestHook(ctx, repo, result.ID, token)
-	if result.Tested = err == nil; err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return Result{}, failed("test the webhook", host, err)
+	if deliveries, lists := forge.(Deliveries); lists {
+		if result.Status, err = deliveries.TestHook(ctx, repo, result.ID, token); err != nil {
+			return Result{}, failed("test the webhook", host, err)
+		}
+		result.Tested = true
 	}
 	return result, nil
 }
@@ -129,11 +131,12 @@ func (s *Service) check(ctx context.Context, forge Forge, repo core.Repository, 
 	if result.ID == "" {
 		return Result{}, core.Errorf(core.CodeConnectFailed, "%s: %s has no webhook for it; connect it first", core.Reason(core.CodeConnectFailed), repo.Slug())
 	}
-	again, err := forge.Redeliver(ctx, repo, result.ID, false, token)
-	if errors.Is(err, errors.ErrUnsupported) {
+	deliveries, lists := forge.(Deliveries)
+	if !lists {
 		return Result{}, core.Errorf(core.CodeConnectFailed, "%s: %s does not list its deliveries; see them in the settings of the webhook",
 			core.Reason(core.CodeConnectFailed), repo.Forge)
 	}
+	again, err := deliveries.Redeliver(ctx, repo, result.ID, false, token)
 	if err != nil {
 		return Result{}, failed("read the deliveries", repo.Forge, err)
 	}

@@ -20,7 +20,6 @@ type forge struct {
 	hook  connect.Hook
 	id    string
 	fails error
-	tests error
 	asked []string // for deliveries
 }
 
@@ -40,7 +39,7 @@ func (f *forge) SetHook(_ context.Context, _ core.Repository, id string, h conne
 }
 
 func (f *forge) TestHook(context.Context, core.Repository, string, core.Secret) (int, error) {
-	return 200, f.tests
+	return 200, f.fails
 }
 
 func (f *forge) Redeliver(_ context.Context, r core.Repository, id string, missed bool, token core.Secret) (int, error) {
@@ -97,9 +96,31 @@ func TestConnect(t *testing.T) {
 	if other, err := s.Connect(t.Context(), "dscape", r); err != nil || !other.Created || other.URL == got.URL {
 		t.Errorf("got %+v, %v", other, err)
 	}
-	f.tests = errors.ErrUnsupported
-	if untested, err := s.Connect(t.Context(), "dscape", r); err != nil || untested.Tested {
-		t.Errorf("got %+v, %v", untested, err)
+}
+
+// unlisted is a forge that lists no deliveries.
+type unlisted struct{ connect.Forge }
+
+// A forge that lists no deliveries is connected without a test, and has no check.
+func TestForgeWithoutDeliveries(t *testing.T) {
+	t.Parallel()
+	_, f, accounts := setup(t)
+	pair(t, accounts)
+	s := connect.New(connect.Options{
+		Accounts: accounts, Forges: map[string]connect.Forge{core.GitHubHost: unlisted{f}}, Kinds: map[string]string{"github": core.GitHubHost},
+		Secret: func() core.Secret { return core.NewSecret("made") },
+	})
+	r := connect.Request{Kind: "github", Repository: "dscape/hello", Base: "https://hooks.example.com"}
+	if got, err := s.Connect(t.Context(), "dscape", r); err != nil || got.Tested || !got.Created {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	r.Check = true
+	if _, err := s.Connect(t.Context(), "dscape", r); !strings.Contains(core.AsError(err).Reason, "does not list its deliveries") {
+		t.Errorf("got %v", err)
+	}
+	s.Missed(t.Context())
+	if len(f.asked) > 0 {
+		t.Errorf("asked for %q", f.asked)
 	}
 }
 
@@ -172,11 +193,5 @@ func TestMissed(t *testing.T) {
 	s.Missed(t.Context())
 	if !strings.Contains(log.String(), "missed deliveries not read") || !strings.Contains(log.String(), "missed deliveries not looked for") || strings.Contains(log.String(), "made") {
 		t.Errorf("logged %s", log.String())
-	}
-	f.fails = errors.ErrUnsupported
-	before := log.Len()
-	s.Missed(t.Context())
-	if log.Len() != before {
-		t.Errorf("logged of a forge that lists no deliveries: %s", log.String()[before:])
 	}
 }

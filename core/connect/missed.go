@@ -2,7 +2,6 @@ package connect
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -44,16 +43,16 @@ func (s *Service) missed(ctx context.Context, user string, tokens []core.ThirdPa
 	if secret.Target != nil {
 		app = secret.Target.App
 	}
-	forge, token := s.o.Forges[hook.Forge], accessToken(tokens, repo, app)
-	if forge == nil || token.IsZero() {
+	deliveries, lists := s.o.Forges[hook.Forge].(Deliveries)
+	token := accessToken(tokens, repo, app)
+	if !lists || token.IsZero() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	again, err := forge.Redeliver(ctx, repo, hook.ID, true, token)
+	again, err := deliveries.Redeliver(ctx, repo, hook.ID, true, token)
 	log := s.o.Logger.With("user", user, "forge", hook.Forge, "repo", hook.Repository, "secret", secret.ID)
 	switch {
-	case errors.Is(err, errors.ErrUnsupported):
 	case err != nil:
 		log.WarnContext(ctx, "missed deliveries not read", "redelivered", again, "error", err)
 	case again > 0:

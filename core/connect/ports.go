@@ -20,14 +20,18 @@ type Accounts interface {
 }
 
 // Forge makes the webhooks of repositories. Its methods fail as those of deploy.Forge
-// do, and with errors.ErrUnsupported if the forge has no such thing. Implementations
-// may be called concurrently.
+// do. Implementations may be called concurrently.
 type Forge interface {
 	// FindHook returns the id of the webhook of r with that URL, "" if there is none.
 	FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (id string, err error)
 	// SetHook changes the webhook with that id, or makes one if it is "", and returns its
 	// id and the events that it sends.
 	SetHook(ctx context.Context, r core.Repository, id string, h Hook, token core.Secret) (newID string, events []string, err error)
+}
+
+// Deliveries is implemented by a [Forge] that lists the deliveries of webhooks. Its
+// methods fail as those of deploy.Forge do.
+type Deliveries interface {
 	// TestHook has a test sent that deploys nothing, and returns the status code that it
 	// was answered with, 0 if there was no answer.
 	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)

@@ -72,7 +72,11 @@ func connected(c client.Connection, target core.Target) string {
 	if c.Created {
 		did = "made"
 	}
-	text := fmt.Sprintf("%s the webhook %s\nit sends %s, with the secret %q, for %s", did, c.URL, strings.Join(c.Events, ", "), c.Secret, target)
+	deploys := "the default branch"
+	if !target.IsZero() {
+		deploys = target.String()
+	}
+	text := fmt.Sprintf("%s the webhook %s\nit sends %s, with the secret %q, and deploys %s", did, c.URL, strings.Join(c.Events, ", "), c.Secret, deploys)
 	switch {
 	case !c.Tested:
 		return text + "\nthe forge sends no test that deploys nothing; push something"
