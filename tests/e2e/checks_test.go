@@ -290,6 +290,25 @@ func TestADayOfARepositoryWithActions(t *testing.T) {
 	if got := s.outcome(id, "skipped", "ok"); got["status"] != "skipped" {
 		t.Errorf("the superseded push: %v", got)
 	}
+
+	// The merge queue builds a branch of its own, which deploys nothing; then main gets
+	// that commit, with the results that it has already and without runs of its own.
+	const queue = "gh-readonly-queue/main/pr-7-0123"
+	repo.git("checkout", "--quiet", "-b", queue)
+	merged := repo.commit("Merge pull request #7", map[string]string{"index.js": node("fourth")})
+	if change := s.outcome(repo.push(t), "ignored"); !strings.Contains(reason(change), "merge queue") {
+		t.Errorf("got %v", change["reason"])
+	}
+	for _, path := range []string{ciYML, ".github/workflows/e2e.yml"} {
+		repo.run(t, sim.Run{SHA: merged, Path: path, Event: "merge_group", Branch: queue, Conclusion: "success"})
+	}
+	if _, err := h.SetStatus(t.Context(), user, "day", merged, "cover", "success"); err != nil {
+		t.Fatal(err)
+	}
+	serves("third")
+	repo.git("push", "--quiet", repo.remote, "HEAD:main")
+	s.outcome(repo.push(t), "ok")
+	serves("fourth")
 }
 
 // Without an access token the signed events decide, for what is named.

@@ -62,7 +62,7 @@ func TestConditional(t *testing.T) {
 	replies["/runs"] = reply{etag: `W/"1"`, body: "one"}
 	wants("/runs", "a", "one", "")
 	wants("/runs", "a", "one", `W/"1"`)
-	wants("/runs", "b", "one", "") // somebody else may see something else
+	wants("/runs", "b", "one", "") // another user may see another answer
 	replies["/runs"] = reply{etag: `W/"2"`, body: "two"}
 	wants("/runs", "a", "two", `W/"1"`)
 	wants("/runs", "a", "two", `W/"2"`)
