@@ -232,7 +232,7 @@ func TestAccountCommands(t *testing.T) {
 	token := user + ":" + command("", "tokens", "add", user, "ci")
 	is(token, 200)
 	refused := exec.CommandContext(t.Context(), program, "tokens", "add", user, "ci", "--data", s.data)
-	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "exists already") {
+	if out, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(out), "one of that name already") {
 		t.Errorf("a token of the same name: %v %s", err, out)
 	}
 	is(token, 200)

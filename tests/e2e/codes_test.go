@@ -119,10 +119,17 @@ func statuses() map[core.Code]int {
 		"status:changes:gone":         http.StatusGone,
 		"auth:params:invalid":         http.StatusBadRequest,
 		"http:not_found":              http.StatusNotFound,
-		"http:method_not_allowed":     http.StatusMethodNotAllowed,
-		"http:unavailable":            http.StatusServiceUnavailable,
-		"http:too_many_tries":         http.StatusTooManyRequests,
-		"http:internal":               http.StatusInternalServerError,
+		"http:cross_origin":           http.StatusForbidden,
+
+		"auth:account:password_required": http.StatusForbidden,
+		"auth:account:not_found":         http.StatusNotFound,
+		"auth:account:conflict":          http.StatusConflict,
+		"auth:notification:failed":       http.StatusBadGateway,
+
+		"http:method_not_allowed": http.StatusMethodNotAllowed,
+		"http:unavailable":        http.StatusServiceUnavailable,
+		"http:too_many_tries":     http.StatusTooManyRequests,
+		"http:internal":           http.StatusInternalServerError,
 	}
 }
 

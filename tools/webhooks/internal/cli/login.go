@@ -14,8 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/httpapi/client"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/app"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
@@ -54,18 +52,11 @@ WEBHOOKS_CONTEXT.`,
 		if err != nil {
 			return err
 		}
-		if _, err := api.Status(ctx, "", 0, 1); err != nil {
-			return (&apiSession{caller: c, api: api}).explain(err)
+		token, err := api.AddAPIToken(ctx, c.user, tokenName(), false)
+		if err != nil {
+			return fmt.Errorf("create an API token: %w", (&apiSession{caller: c, api: api}).explain(err))
 		}
 		made := login{URL: c.url, Platform: cmp.Or(strings.TrimRight(*to, "/"), c.url+app.PlatformPath), User: c.user}
-		s := &session{caller: caller{streams: streams, user: c.user, url: made.Platform}, client: nodejitsu.New(nodejitsu.Options{
-			Endpoint: func() string { return made.Platform }, Username: c.user, Password: func() core.Secret { return password },
-		})}
-		defer s.client.Close()
-		token, err := s.client.CreateToken(ctx, c.user, tokenName())
-		if err != nil {
-			return fmt.Errorf("create an API token: %w", s.explain(err))
-		}
 		made.Token = storedToken{token}
 		u, _ := url.Parse(c.url) // it was checked
 		all.Current = cmp.Or(*name, u.Host)
