@@ -17,9 +17,16 @@ import (
 func TestPushIsDeployed(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
+		traced := &trace{}
+		w.options.Tracer = traced
+		w.service, w.worker = deploy.New(w.options), deploy.NewWorker(w.options)
 		w.start()
 		e := w.settled(w.deliver(w.push(commit1)))
 		w.is(e, core.StatusOK, "")
+		w.deliver(w.push(commit1))
+		if traced.received != 2 || traced.repeated != 1 || len(traced.finished) != 1 || traced.finished[0].ID != e.ID || len(traced.finished[0].Steps) != len(e.Steps) {
+			t.Errorf("traced %+v", traced)
+		}
 		if e.App != "hello" || e.Snapshot != "1.0.0-111111111111" || e.URL != "http://hello.localhost" || e.FinishedAt.IsZero() {
 			t.Errorf("got %+v", e)
 		}
@@ -413,3 +420,17 @@ func TestWaitReturnsWithTheOutcome(t *testing.T) {
 		}
 	})
 }
+
+// trace records what a Tracer is called with.
+type trace struct {
+	received, repeated int
+	finished           []core.Entry
+}
+
+func (t *trace) Received(_ core.Entry, repeat bool, _, _ time.Time) {
+	if t.received++; repeat {
+		t.repeated++
+	}
+}
+
+func (t *trace) Finished(e core.Entry) { t.finished = append(t.finished, e) }

@@ -32,6 +32,7 @@ type Options struct {
 	Notifiers []Notifier // of each outcome of a deployment
 	Outbox    Outbox     // nil: notifications that a process did not send before its end are lost
 	Observer  Observer   // nil: none
+	Tracer    Tracer     // nil: none
 
 	HoldTimeout   time.Duration   // how long a push waits for its gate; 30 min
 	LongestHold   time.Duration   // how long at most while a check that counts is running; 2 h, or HoldTimeout if that is longer
@@ -77,6 +78,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Observer == nil {
 		o.Observer = noObserver{}
+	}
+	if o.Tracer == nil {
+		o.Tracer = noTracer{}
 	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Now().UTC() }

@@ -197,6 +197,22 @@ type Observer interface {
 	StoreCall(name string, took time.Duration, err error)
 }
 
+// Tracer is called with what happens to an entry, for traces. Its methods must return
+// at once and may be called concurrently.
+type Tracer interface {
+	// Received reports a delivery that was accepted as e, or, if repeat is set, that is
+	// answered with the entry of an earlier one.
+	Received(e core.Entry, repeat bool, began, ended time.Time)
+	// Finished reports an entry that was worked on and has an outcome.
+	Finished(e core.Entry)
+}
+
+// noTracer is the Tracer that does nothing.
+type noTracer struct{}
+
+func (noTracer) Received(core.Entry, bool, time.Time, time.Time) {}
+func (noTracer) Finished(core.Entry)                             {}
+
 // noObserver is the Observer that does nothing.
 type noObserver struct{}
 

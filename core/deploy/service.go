@@ -45,7 +45,11 @@ func storeError(err error) error {
 func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 	begin := s.Now()
 	receipt, event, err := s.deliver(ctx, r)
-	s.Observer.Delivery(event.Provider, event.Kind, core.CodeOf(err), s.Now().Sub(begin))
+	end := s.Now()
+	s.Observer.Delivery(event.Provider, event.Kind, core.CodeOf(err), end.Sub(begin))
+	if err == nil {
+		s.Tracer.Received(receipt.Change.Entry, receipt.Repeat, begin, end)
+	}
 	return receipt, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/nodejitsu/webhooks/adapters/metrics"
+	"github.com/nodejitsu/webhooks/adapters/traces"
 	travisapi "github.com/nodejitsu/webhooks/adapters/travis"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
@@ -30,13 +31,16 @@ func deployModule(cfg config.Config) fx.Option {
 		fx.Provide(
 			func(
 				store deploy.Store, queue deploy.Queue, watcher deploy.Watcher, outbox deploy.Outbox, accounts deploy.Accounts,
-				forges map[string]deploy.Forge, platform deploy.Platform, client *nodejitsu.Client, entries status.Log, m *metrics.Metrics, log *slog.Logger,
+				forges map[string]deploy.Forge, platform deploy.Platform, client *nodejitsu.Client, entries status.Log, m *metrics.Metrics, tracer *traces.Traces, log *slog.Logger,
 			) (deploy.Options, error) {
 				o := deployOptions(cfg)
 				o.Store, o.Queue, o.Watcher, o.Outbox, o.Accounts = store, queue, watcher, outbox, accounts
 				o.Forges, o.Platform, o.Logger = forges, platform, log
 				if m != nil {
 					o.Observer = m
+				}
+				if tracer != nil {
+					o.Tracer = tracer
 				}
 				var err error
 				if o.Keys, err = providerKeys(cfg, log); err == nil {

@@ -103,5 +103,5 @@ func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
 		return fx.Options(common, platformModule(cfg))
 	}
 	return fx.Options(common, platformModule(cfg), clientModule(), storeModule(cfg), forgesModule(cfg),
-		deployModule(cfg), statusModule(), authModule(cfg), dashboardModule(cfg), httpModule(cfg))
+		deployModule(cfg), statusModule(), authModule(cfg), dashboardModule(cfg), tracesModule(), httpModule(cfg))
 }
