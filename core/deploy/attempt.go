@@ -158,10 +158,14 @@ func (a *attempt) conclude(ctx context.Context, r result) error {
 	}
 }
 
-// errorDetail is what the entry shows of a failure beyond its reason.
+// errorDetail is what the entry shows of a failure beyond its reason. A cause whose
+// own reason is a part of that adds nothing but names of operations.
 func errorDetail(e *core.Error) string {
 	if e.Detail != "" || e.Cause == nil || e.Code == core.CodeInternal {
 		return e.Detail
+	}
+	if inner, ok := errors.AsType[*core.Error](e.Cause); ok && strings.Contains(e.Reason, core.OneLine(inner.Reason)) {
+		return ""
 	}
 	return clip(e.Cause.Error(), 8<<10)
 }

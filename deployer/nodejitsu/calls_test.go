@@ -231,7 +231,7 @@ func userCalls() []call {
 			},
 			"GET /users/maciej/thirdparty ",
 			`[{"id":"1","provider":"github","login":"mmalecki","scopes":["repo"],"token":"ghp_1"},{"id":"2","provider":"webhook-secret","app":"a","token":"ghp_2","required":true}]`,
-			"[{ID:1 Provider:github Forge: App:* Login:mmalecki Scopes:[repo] Token:*** Required:false Target:<nil>} {ID:2 Provider:webhook-secret Forge: App:a Login: Scopes:[] Token:*** Required:true Target:<nil>}]",
+			"[{ID:1 Provider:github Forge: App:* Login:mmalecki Scopes:[repo] Token:*** Required:false Target:<nil> Webhook:<nil>} {ID:2 Provider:webhook-secret Forge: App:a Login: Scopes:[] Token:*** Required:true Target:<nil> Webhook:<nil>}]",
 		},
 		{
 			"LogsBetween", func(ctx context.Context, c *nodejitsu.Client) (any, error) {

@@ -1,6 +1,7 @@
 package nodejitsu
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,7 +29,8 @@ func (e *Error) Unwrap() error {
 	if e.Code == "" {
 		return nil
 	}
-	return &core.Error{Code: e.Code, Reason: e.Message, Detail: e.Detail}
+	reason, lines, _ := strings.Cut(e.Message, "\n") // the last lines of the app follow its message
+	return &core.Error{Code: e.Code, Reason: reason, Detail: cmp.Or(e.Detail, lines)}
 }
 
 // nameInternal is the embedded platform's name of an internal error.

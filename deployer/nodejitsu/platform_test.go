@@ -266,6 +266,21 @@ func TestStartErrorHasReason(t *testing.T) {
 	}
 }
 
+// The entry of a failed start has the reason and the last lines, each once.
+func TestStartErrorReadsWell(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ message, detail string }{
+		{"drone 1 exited with code 1\nError: no config\nat x.js", "Error: no config\nat x.js"},
+		{"drone 1 listens on port 3000 instead of $PORT (41234)", ""},
+	} {
+		err := &nodejitsu.Error{Doing: "start app", Message: test.message, Code: core.CodePlatformStartFailed}
+		reason, _, _ := strings.Cut(test.message, "\n")
+		if got := core.AsError(core.Explain(core.CodeStartApp, err)); !strings.Contains(got.Reason, reason+". ") || got.Detail != test.detail {
+			t.Errorf("got %q and %q", got.Reason, got.Detail)
+		}
+	}
+}
+
 func TestAuthenticate(t *testing.T) {
 	t.Parallel()
 	p, a := newPlatform(t, func(w http.ResponseWriter, r *http.Request) {
