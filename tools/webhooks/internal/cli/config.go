@@ -24,7 +24,7 @@ func newConfigCheck(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "check",
 		Short:   "Report every problem of the settings",
-		Long:    "Reports every problem of the settings, and exits with code 2 if there is one.",
+		Long:    "Reports every problem of the settings, and exits with code 2 if there is one. Variables\nof the environment that begin with WEBHOOKS_ and are not read are listed.",
 		Example: "  webhooks config check --config /etc/webhooks.yml",
 		Args:    exactly(0),
 	}
@@ -32,6 +32,9 @@ func newConfigCheck(streams IO) *cobra.Command {
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if _, err := load(settings, streams); err != nil {
 			return err
+		}
+		for _, variable := range settings.Unknown(streams.Environ) {
+			_, _ = fmt.Fprintf(streams.Stderr, "warning: %s is not a setting, and is ignored; see `webhooks serve --help`\n", variable)
 		}
 		_, err := fmt.Fprintln(streams.Stdout, "The settings are valid.")
 		return err

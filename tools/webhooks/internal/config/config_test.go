@@ -246,3 +246,24 @@ func TestPprofAddr(t *testing.T) {
 		}
 	}
 }
+
+// Variables that nothing reads are reported, but for those that Kubernetes sets for a
+// service of this name; a misspelled one is an error, also if it is no setting.
+func TestUnknownVariables(t *testing.T) {
+	t.Parallel()
+	settings := config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError))
+	environ := []string{
+		"WEBHOOKS_SERVICE_HOST=10.0.0.1", "WEBHOOKS_PORT=tcp://10.0.0.1:80", "WEBHOOKS_PORT_80_TCP_ADDR=10.0.0.1", "WEBHOOKS_FOOBARBAZ=1",
+		"WEBHOOKS_USER=dscape", "WEBHOOKS_WORKERS=3", "FOO=bar",
+	}
+	if _, err := settings.Load(environ); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if got := settings.Unknown(environ); !slices.Equal(got, []string{"WEBHOOKS_FOOBARBAZ"}) {
+		t.Errorf("got %q", got)
+	}
+	_, err := config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError)).Load([]string{"WEBHOOKS_PASWORD=x"})
+	if err == nil || !strings.Contains(err.Error(), "did you mean WEBHOOKS_PASSWORD?") {
+		t.Errorf("got %v", err)
+	}
+}

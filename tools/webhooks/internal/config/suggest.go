@@ -2,27 +2,55 @@ package config
 
 import (
 	"fmt"
+	"iter"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// mistyped reports the variables that look like misspelled settings. Others
-// with our prefix are left alone: Kubernetes sets such ones for a service that
-// is called webhooks.
+// others are the variables of the program that are no settings, in the form of their
+// names.
+var others = []string{"config", "user", "password", "to", "url", "forge-token", "notify-address", "seal-keys", "context", "contexts"} //nolint:gochecknoglobals // a constant
+
+// ofKubernetes matches the variables that Kubernetes sets for a service that is
+// called webhooks.
+var ofKubernetes = regexp.MustCompile(`^(service-(host|port)|port)(-|$)`)
+
+// mistyped reports the variables that look like misspelled settings.
 func (s *Settings) mistyped(environ []string) []error {
+	known := slices.Concat(s.names, others)
 	var problems []error
-	for _, pair := range environ {
-		variable, _, _ := strings.Cut(pair, "=")
-		rest, ours := strings.CutPrefix(variable, envPrefix)
-		name := strings.ToLower(strings.ReplaceAll(rest, "_", "-"))
-		if !ours || slices.Contains(s.names, name) || slices.Contains([]string{"CONFIG", "USER", "PASSWORD", "TO", "URL", "FORGE_TOKEN", "NOTIFY_ADDRESS", "SEAL_KEYS", "CONTEXT", "CONTEXTS"}, rest) {
-			continue
-		}
-		if hint := didYouMean(name, s.names, variableOf); hint != "" {
+	for variable, name := range s.strange(environ) {
+		if hint := didYouMean(name, known, variableOf); hint != "" {
 			problems = append(problems, fmt.Errorf("%s: unknown setting%s", variable, hint))
 		}
 	}
 	return problems
+}
+
+// Unknown returns the variables with the prefix of this program that it does not read
+// and that look like none that it reads.
+func (s *Settings) Unknown(environ []string) (variables []string) {
+	for variable := range s.strange(environ) {
+		variables = append(variables, variable)
+	}
+	slices.Sort(variables)
+	return slices.Compact(variables)
+}
+
+// strange yields the variables that the program does not read, each with the name that
+// a setting would have.
+func (s *Settings) strange(environ []string) iter.Seq2[string, string] {
+	return func(yield func(variable, name string) bool) {
+		for _, pair := range environ {
+			variable, _, _ := strings.Cut(pair, "=")
+			rest, ours := strings.CutPrefix(variable, envPrefix)
+			name := strings.ToLower(strings.ReplaceAll(rest, "_", "-"))
+			if ours && !slices.Contains(s.names, name) && !slices.Contains(others, name) && !ofKubernetes.MatchString(name) && !yield(variable, name) {
+				return
+			}
+		}
+	}
 }
 
 // didYouMean returns "; did you mean X?" for the known name that is most like
