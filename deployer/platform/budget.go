@@ -78,7 +78,9 @@ func (b *budget) look(ctx context.Context) {
 		if err != nil {
 			b.log.WarnContext(ctx, "disk space not freed", "error", err)
 		}
-		b.log.InfoContext(ctx, "disk budget nearly used: build caches and old snapshots removed", "budget_bytes", b.limit, "used_bytes", used, "freed_bytes", freed)
+		if freed > 0 {
+			b.log.InfoContext(ctx, "disk budget nearly used: build caches and old snapshots removed", "budget_bytes", b.limit, "used_bytes", used, "freed_bytes", freed)
+		}
 		if used, err = b.measure(ctx); err != nil {
 			return
 		}
