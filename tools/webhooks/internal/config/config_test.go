@@ -248,7 +248,7 @@ func TestPprofAddr(t *testing.T) {
 }
 
 // Variables that nothing reads are reported, but for those that Kubernetes sets for a
-// service of this name; a misspelled one is an error, also if it is no setting.
+// service of this name; a misspelled one is an error, also if it is not a setting.
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	settings := config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError))

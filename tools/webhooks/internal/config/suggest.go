@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// others are the variables of the program that are no settings, in the form of their
+// others are the variables of the program that are not settings, in the form of their
 // names.
 var others = []string{"config", "user", "password", "to", "url", "forge-token", "notify-address", "seal-keys", "context", "contexts"} //nolint:gochecknoglobals // a constant
 
