@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/tests/internal/publishedtest"
 )
 
-// published returns GitHub's own examples of its payloads by event: those of
+// examples returns GitHub's own examples of its payloads by event: those of
 // github.com and of the GitHub Enterprise servers, each once.
-func published(t *testing.T) map[string][]string {
+func examples(t *testing.T) map[string][]string {
 	t.Helper()
 	npm := exec.CommandContext(t.Context(), "npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts",
 		"@octokit/webhooks-examples@7.6.1")
@@ -65,7 +66,7 @@ func TestPublishedPayloads(t *testing.T) {
 	s := serve(t, h.flags()...)
 	deliveries := 0
 	posted := map[string]bool{}
-	for event, payloads := range published(t) {
+	for event, payloads := range examples(t) {
 		for i, payload := range payloads {
 			push := readPush(payload)
 			for way, r := range map[string]request{
@@ -115,6 +116,39 @@ func TestPublishedPayloads(t *testing.T) {
 		}
 	}
 	t.Logf("%d deliveries", deliveries)
+}
+
+// Each published payload of the other senders, with the headers of its delivery, is
+// ignored, or refused because its forge is not configured; none is taken for another
+// sender's, and none is an error of the server.
+func TestPublishedPayloadsOfOtherSenders(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	outcomes := map[string]int{}
+	for i, p := range publishedtest.Payloads(t) {
+		if p.Sender == "github" {
+			continue // see TestPublishedPayloads
+		}
+		header := map[string]string{"X-Request-UUID": strconv.Itoa(i), "Idempotency-Key": strconv.Itoa(i), "X-Gitea-Delivery": strconv.Itoa(i)}
+		for name := range p.Header {
+			header[name] = p.Header.Get(name)
+		}
+		got := s.send(request{path: "/1/deploy", body: string(p.Body), header: header})
+		change := got.json(t)
+		outcome, _ := cmp.Or(change["error"], change["status"]).(string)
+		outcomes[outcome]++
+		switch {
+		case outcome == "deploy:forge:not_configured" && got.status == http.StatusBadRequest:
+		case got.status != http.StatusOK, change["provider"] != string(p.Provider()), outcome != "ignored":
+			t.Errorf("%s: got %d %s", p.File, got.status, got.body)
+		case outcome == "ignored" && change["reason"] == "":
+			t.Errorf("%s is ignored without a reason", p.File)
+		}
+	}
+	t.Logf("%v", outcomes)
+	if outcomes["ignored"] == 0 || outcomes["deploy:forge:not_configured"] == 0 {
+		t.Errorf("got %v", outcomes)
+	}
 }
 
 // publishedPush has the fields of a payload that make it a push.

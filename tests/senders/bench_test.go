@@ -31,6 +31,7 @@ import (
 	"github.com/nodejitsu/webhooks/providers/github"
 	"github.com/nodejitsu/webhooks/providers/gitlab"
 	"github.com/nodejitsu/webhooks/providers/receive"
+	"github.com/nodejitsu/webhooks/tests/internal/publishedtest"
 )
 
 const key = "It's a Secret to Everybody"
@@ -156,7 +157,7 @@ func races(tb testing.TB) []race {
 // repeated until the payload has at least size bytes.
 func push(tb testing.TB, r race, size int) []byte {
 	tb.Helper()
-	payload, err := os.ReadFile(filepath.Join(moduleDir(tb, scmModule), "scm", "driver", r.sender, "testdata", "webhooks", "push.json"))
+	payload, err := os.ReadFile(filepath.Join(publishedtest.ModuleDir(tb, publishedtest.ScmModule), "scm", "driver", r.sender, "testdata", "webhooks", "push.json"))
 	if err != nil {
 		tb.Fatal(err)
 	}
