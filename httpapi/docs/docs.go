@@ -5,12 +5,14 @@ package docs
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -97,6 +99,7 @@ func (d *Docs) renderAll() (map[string][]byte, error) {
 		return nil, err
 	}
 	names = append([]string{start}, names...)
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(place(a), place(b)) })
 	var pages []page
 	for _, name := range names {
 		p, err := d.read(name)
@@ -122,6 +125,17 @@ func (d *Docs) renderAll() (map[string][]byte, error) {
 		all[strings.Trim(strings.TrimPrefix(p.URL, Path), "/")] = out.Bytes()
 	}
 	return all, nil
+}
+
+// order has the pages that are to be read first, in that order.
+var order = []string{"README", "start", "apps", "forges", "settings", "operating", "troubleshooting", "api"} //nolint:gochecknoglobals // a constant
+
+// place returns the place of a page in the list of all.
+func place(name string) int {
+	if i := slices.Index(order, strings.TrimSuffix(path.Base(name), ".md")); i >= 0 {
+		return i
+	}
+	return len(order) // after these, by name
 }
 
 // read renders one file.
