@@ -299,7 +299,8 @@ func (g *building) managed(ctx context.Context, dir string, args []string) error
 }
 
 func (g *building) managedBy(ctx context.Context, m manager, dir string, args []string) error {
-	env := maps.Clone(g.plan.Env)
+	env := g.headers()
+	maps.Copy(env, g.plan.Env)
 	maps.Copy(env, g.env)
 	out := redact.NewWriter(g.out, g.clean)
 	g.out.begin()

@@ -1,6 +1,10 @@
 package builds_test
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,6 +29,43 @@ func TestBuildHasTheAppsEnvironment(t *testing.T) {
 	}
 	if result.Env["BOTH"] != "package's" || result.Env["npm_lifecycle_event"] != "start" || result.Env["FLAG"] != "" {
 		t.Errorf("the app is started with %v", result.Env)
+	}
+}
+
+// Native modules are compiled with the headers that came with Node.js, unless .npmrc
+// names others.
+func TestNodeHeaders(t *testing.T) {
+	t.Parallel()
+	installed, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := t.TempDir()
+	for _, dir := range []string{filepath.Dir(top), top} {
+		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the app's user searches it
+			t.Fatal(err)
+		}
+	}
+	const wrapper = "#!/bin/sh\nif [ \"$1\" = --version ]; then echo v99.1.0; else exec %s \"$@\"; fi\n"
+	for name, text := range map[string]string{"bin/node": fmt.Sprintf(wrapper, installed), "include/node/node.h": ""} {
+		path := filepath.Join(top, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the same
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil { //nolint:gosec // the same
+			t.Fatal(err)
+		}
+	}
+	const pkg = `{"name":"a","engines":{"node":"99"},"scripts":{"build":"echo $npm_package_config_node_gyp_nodedir > dir.txt","start":"x"}}`
+	b := setup(t, builds.Options{Nodes: []string{filepath.Join(top, "bin", "node")}})
+	b.mustBuild(app(t, pkg))
+	if got := strings.TrimSpace(b.read("dir.txt")); got != top {
+		t.Errorf("the headers are in %q, want %q", got, top)
+	}
+	b = setup(t, builds.Options{Nodes: []string{filepath.Join(top, "bin", "node")}})
+	b.mustBuild(app(t, pkg, ".npmrc", "nodedir=/other\n"))
+	if got := strings.TrimSpace(b.read("dir.txt")); got != "" {
+		t.Errorf("the headers are in %q although .npmrc names others", got)
 	}
 }
 

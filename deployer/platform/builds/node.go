@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -42,6 +44,18 @@ func (b *Builder) node(ctx context.Context, t tools, asked project.Node, out *ou
 	}
 	defer release()
 	return b.fetchNode(ctx, asked, out)
+}
+
+// headers returns the variables that have node-gyp compile with the headers that came
+// with the app's Node.js, which it would download from nodejs.org.
+func (g *building) headers() map[string]string {
+	env := map[string]string{}
+	own := slices.ContainsFunc(g.npmrcs(), func(text string) bool { return strings.Contains(text, "nodedir") })
+	dir := filepath.Dir(filepath.Dir(g.node.path))
+	if _, err := os.Stat(filepath.Join(dir, "include", "node", "node.h")); err == nil && !own {
+		env["npm_package_config_node_gyp_nodedir"] = dir
+	}
+	return env
 }
 
 // fetchNode returns a Node.js that was fetched before, or fetches one. The caller
