@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,8 +68,19 @@ func mounted(t *testing.T, size string) (disk string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := unix.Unmount(disk, 0); err != nil {
-			t.Error(err)
+		// A process that has just ended may have a file open a moment longer.
+		limit, again := time.After(time.Minute), time.NewTicker(10*time.Millisecond)
+		defer again.Stop()
+		for {
+			err := unix.Unmount(disk, 0)
+			if err == nil {
+				return
+			}
+			select {
+			case <-again.C:
+			case <-limit:
+				t.Fatal(err)
+			}
 		}
 	})
 	if err := os.Chmod(filepath.Dir(disk), 0o711); err != nil { //nolint:gosec // the apps' users search it
