@@ -62,7 +62,7 @@ func parseRepository(text, ref string) (r repository, ok bool, err error) {
 			ref = fragment
 		}
 	}
-	if ref != "" && (!plainRef.MatchString(ref) || strings.Contains(ref, "..") || strings.Contains(ref, "@{")) {
+	if ref != "" && (len(ref) > longestRef || !plainRef.MatchString(ref) || strings.Contains(ref, "..") || strings.Contains(ref, "@{")) {
 		return repository{}, true, &usageError{fmt.Errorf("invalid branch, tag or commit %.100q", ref)}
 	}
 	return repository{url: address, ref: ref}, true, nil
@@ -71,8 +71,12 @@ func parseRepository(text, ref string) (r repository, ok bool, err error) {
 var (
 	shortForm = regexp.MustCompile(`^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^\s]+$`)
 	// plainRef is stricter than git, so that a ref has no other meaning to it.
-	plainRef = regexp.MustCompile(`^[\pL\pN_][^\pC\s~^:?*\[\\]{0,254}$`)
+	plainRef = regexp.MustCompile(`^[\pL\pN_][^\pC\s~^:?*\[\\]*$`)
 )
+
+// longestRef is the limit of a ref's length in bytes. A repetition of its expression
+// would be compiled 255 times, at each start of the program.
+const longestRef = 255
 
 func hasPassword(u *url.Userinfo) bool {
 	_, has := u.Password()
