@@ -80,7 +80,9 @@ func TestOwnAccount(t *testing.T) {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	command("login", s.api, "--user", user, "--password-file", secret)
+	if out := command("login", s.api, "--user", user, "--password-file", secret); !strings.Contains(out, "log in again with --to") {
+		t.Errorf("the platform has an address of its own, and login says %q", out)
+	}
 	hook := command("secrets", "add", user, "github")
 	delivery := s.send(request{
 		path: "/1/deploy?user=" + user, body: `{"zen":"x","hook_id":1}`, anonymous: true,

@@ -3,9 +3,11 @@ package cli
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -14,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/httpapi/client"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/app"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
@@ -64,9 +68,23 @@ WEBHOOKS_CONTEXT.`,
 		if err := all.save(); err != nil {
 			return fmt.Errorf("store the login: %w", err)
 		}
+		if err := made.checkPlatform(ctx); err != nil {
+			c.say("no platform answers at %s (%v): commands about apps will fail; if its API has an address of its own, log in again with --to", made.Platform, err)
+		}
 		return c.printf("logged in to %s as %s\n", c.url, c.user)
 	}
 	return cmd
+}
+
+// checkPlatform fails if the platform's API is not where the login has it.
+func (l login) checkPlatform(ctx context.Context) error {
+	platform := nodejitsu.New(nodejitsu.Options{
+		Endpoint: func() string { return l.Platform }, Username: l.User, Password: func() core.Secret { return l.Token.Secret },
+		Proxy: http.ProxyFromEnvironment,
+	})
+	defer platform.Close()
+	_, err := platform.Auth(ctx, core.Credentials{Username: l.User, Password: l.Token.Secret})
+	return err
 }
 
 // tokenName returns a name for the token of this machine. Each login has its own,
@@ -79,7 +97,7 @@ func tokenName() string {
 		}
 		return -1
 	}, strings.ToLower(host))
-	return "login-" + host[:min(len(host), 32)] + time.Now().UTC().Format("-20060102-150405")
+	return "login-" + host[:min(len(host), 32)] + time.Now().UTC().Format("-20060102-") + strings.ToLower(rand.Text()[:6])
 }
 
 func newLogout(streams IO) *cobra.Command {
