@@ -24,17 +24,44 @@ const halfClosedLimit = time.Minute
 type listener struct {
 	net.Listener
 	s *Server
+
+	paused    atomic.Bool
+	drained   chan struct{} // closed when it was paused, and Accept has returned the last connection
+	drainOnce sync.Once
+	closed    chan struct{}
+	closeOnce sync.Once
+}
+
+func newListener(l net.Listener, s *Server) *listener {
+	return &listener{Listener: l, s: s, drained: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // Accept waits for a connection.
 func (l *listener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
+		if l.paused.Load() {
+			l.drainOnce.Do(func() { close(l.drained) })
+			<-l.closed
+		}
 		return nil, err
 	}
 	c := &conn{s: l.s, peer: peercred.New(accepted), closed: make(chan struct{})}
 	c.Conn, _ = accepted.(*connlimit.Conn) // what connlimit accepts
+	l.s.addFresh(c)
 	return c, nil
+}
+
+// pause accepts no more connections. Accept fails only after Close.
+func (l *listener) pause() error {
+	l.paused.Store(true)
+	return ignoreClosed(l.Listener.Close())
+}
+
+// Close closes the listener.
+func (l *listener) Close() error {
+	l.closeOnce.Do(func() { close(l.closed) })
+	return ignoreClosed(l.Listener.Close())
 }
 
 // conn is a connection of a server.
@@ -51,6 +78,7 @@ type conn struct {
 	peer   *peercred.Peer
 	resets resetBudget
 
+	fresh      atomic.Bool // no request has reached the handler yet
 	responding atomic.Bool // a part of the response to the current request was written
 
 	mu       sync.Mutex
@@ -124,6 +152,7 @@ func (s *Server) closeHijacked() {
 func (c *conn) Close() error {
 	c.closeOnce.Do(func() {
 		close(c.closed)
+		c.s.removeFresh(c)
 		c.s.mu.Lock()
 		delete(c.s.hijacked, c)
 		c.s.mu.Unlock()

@@ -63,9 +63,11 @@ type Server struct {
 	busy   sync.RWMutex // read-locked by each request, locked at the end
 
 	mu       sync.Mutex
-	listener net.Listener
+	listener *listener
 	serves   bool               // Serve was called
 	hijacked map[*conn]struct{} // which net/http forgets
+	fresh    int                // connections that are fresh
+	settled  chan struct{}      // closed when there are none; nil if nobody waits
 
 	resets, unidentified *episode.Episode
 }
@@ -128,7 +130,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.listener = &listener{limited, s}
+	s.listener = newListener(limited, s)
 	return nil
 }
 
@@ -186,7 +188,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		if l == nil {
 			return nil
 		}
-		return ignoreClosed(l.Close())
+		return l.Close()
 	}
 	grace := 10 * time.Second
 	if deadline, ok := ctx.Deadline(); ok {
@@ -194,6 +196,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	graceful, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
+	s.settle(graceful, l)
 	err := s.http.Shutdown(graceful)
 	s.cancel(errStopped)
 	if err != nil {
@@ -205,6 +208,59 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.busy.Lock() // waits for the handlers
 	defer s.busy.Unlock()
 	return err
+}
+
+// firstRequest is how long Stop waits for the first request of a connection that was
+// accepted.
+const firstRequest = 2 * time.Second
+
+// settle accepts no more connections, and waits for the first request of each that was
+// accepted: after Shutdown, net/http closes a connection whose request it has just
+// read, without a response.
+func (s *Server) settle(ctx context.Context, l *listener) {
+	ctx, cancel := context.WithTimeout(ctx, firstRequest)
+	defer cancel()
+	s.http.SetKeepAlivesEnabled(false)
+	_ = l.pause() // Shutdown closes it again
+	select {
+	case <-l.drained:
+	case <-ctx.Done():
+		return
+	}
+	s.mu.Lock()
+	if s.fresh == 0 {
+		s.mu.Unlock()
+		return
+	}
+	settled := make(chan struct{})
+	s.settled = settled
+	s.mu.Unlock()
+	select {
+	case <-settled:
+	case <-ctx.Done():
+	}
+}
+
+// addFresh counts a connection that was accepted.
+func (s *Server) addFresh(c *conn) {
+	c.fresh.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fresh++
+}
+
+// removeFresh is called when a request of the connection reaches the handler, and when
+// the connection is closed.
+func (s *Server) removeFresh(c *conn) {
+	if !c.fresh.CompareAndSwap(true, false) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fresh--; s.fresh == 0 && s.settled != nil {
+		close(s.settled)
+		s.settled = nil
+	}
 }
 
 func ignoreClosed(err error) error {
@@ -223,13 +279,14 @@ func (s *Server) guard(handler http.Handler) http.Handler {
 			panic(http.ErrAbortHandler) // it has stopped
 		}
 		defer s.busy.RUnlock()
+		c := connOf(r)
+		s.removeFresh(c)
 		if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
 			// It may have come with two lengths, of which net/http silently drops one.
 			// A proxy in front may have believed the other one, so that what follows
 			// is no request of its own (RFC 9112, section 6.1).
 			w.Header().Set("Connection", "close")
 		}
-		c := connOf(r)
 		defer c.countReset(r)
 		if c.Reserve() {
 			w.Header().Set("Connection", "close")

@@ -115,14 +115,7 @@ func TestStop(t *testing.T) {
 	<-begun
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop(t.Context()) }()
-	for { // until it accepts no more connections
-		var dialer net.Dialer
-		another, err := dialer.DialContext(t.Context(), "tcp", s.Addr())
-		if err != nil {
-			break
-		}
-		_ = another.Close()
-	}
+	untilRefused(t, s)
 	close(end)
 	if text, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(text), "ok") {
 		t.Errorf("the request got %q, %v", text, err)
@@ -130,6 +123,62 @@ func TestStop(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
+}
+
+// untilRefused waits until s accepts no more connections.
+func untilRefused(t *testing.T, s *serve.Server) {
+	t.Helper()
+	for {
+		var dialer net.Dialer
+		another, err := dialer.DialContext(t.Context(), "tcp", s.Addr())
+		if err != nil {
+			return
+		}
+		_ = another.Close()
+	}
+}
+
+// A request is answered whose connection was accepted before Stop, and which comes
+// after it.
+func TestStopAnswersAccepted(t *testing.T) {
+	t.Parallel()
+	for name, certificates := range map[string]*tls.Config{"plain": nil, "TLS": certificates(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve.New(serve.Options{Name: "listen", Addr: "127.0.0.1:0", TLS: certificates})
+			if err := s.Listen(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.Serve(http.HandlerFunc(ok))
+			c := dial(t, s)
+			for range 2 { // connections are accepted in order
+				another := secured(dial(t, s), certificates)
+				send(t, another, get)
+				if _, err := http.ReadResponse(bufio.NewReader(another), nil); err != nil { //nolint:bodyclose // the connection is closed at the end
+					t.Fatal(err)
+				}
+			}
+			stopped := make(chan error, 1)
+			go func() { stopped <- s.Stop(t.Context()) }()
+			untilRefused(t, s)
+			c = secured(c, certificates)
+			send(t, c, get)
+			if text, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(text), "ok") {
+				t.Errorf("the request got %q, %v", text, err)
+			}
+			if err := <-stopped; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// secured returns a client's connection by TLS if the server has certificates.
+func secured(c net.Conn, certificates *tls.Config) net.Conn {
+	if certificates == nil {
+		return c
+	}
+	return tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the test's own server
 }
 
 // Requests that do not end in time are aborted. No handler runs after Stop.
