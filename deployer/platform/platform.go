@@ -38,8 +38,9 @@ type Options struct {
 	// its own user, who must be able to traverse each folder above it (o+x).
 	Dir string
 
-	Listen     string // address of the API, host:port; default: a free port of 127.0.0.1
-	AppsListen string // address that serves apps; default: a free port of 127.0.0.1
+	Listen     string     // address of the API, host:port; default: a free port of 127.0.0.1
+	AppsListen string     // address that serves apps; default: a free port of 127.0.0.1
+	Bind       serve.Bind // returns the listeners; default: new ones
 	// Shared: the platform does not listen on AppsListen. Another listener serves
 	// the apps by [Platform.AppsHandler].
 	Shared     bool
@@ -207,7 +208,7 @@ const (
 // listen binds the addresses.
 func (p *Platform) listen(ctx context.Context) error {
 	p.apiServer = serve.New(serve.Options{ //nolint:contextcheck // it serves as long as the platform runs
-		Name: "platform-listen", Addr: p.o.Listen, MaxConns: p.o.MaxConnections, FileShare: apiFileShare,
+		Name: "platform-listen", Addr: p.o.Listen, Bind: p.o.Bind, MaxConns: p.o.MaxConnections, FileShare: apiFileShare,
 		Trusted: p.o.Proxies, Untrusted: processes.IsApp,
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute, Fail: p.o.Fail, Logger: p.o.Logger,
 	})
@@ -215,7 +216,7 @@ func (p *Platform) listen(ctx context.Context) error {
 		return err
 	}
 	p.appsServer = serve.New(serve.Options{ //nolint:contextcheck // the same
-		Name: "apps-listen", Addr: p.o.AppsListen, TLS: p.o.TLS, MaxConns: p.o.MaxConnections, FileShare: appsFileShare,
+		Name: "apps-listen", Addr: p.o.AppsListen, Bind: p.o.Bind, TLS: p.o.TLS, MaxConns: p.o.MaxConnections, FileShare: appsFileShare,
 		Trusted: p.o.Proxies, Untrusted: processes.IsApp, Fail: p.o.Fail, Logger: p.o.Logger,
 	})
 	if err := p.appsServer.Listen(ctx); err != nil {

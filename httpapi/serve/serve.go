@@ -20,6 +20,9 @@ import (
 type Options struct {
 	Name string // of the setting that has the address, for errors and the log
 	Addr string // host:port to listen on; port 0 for any
+	// Bind returns the listener on Addr, such as one that another process has
+	// opened; default: a new one.
+	Bind Bind
 	// TLS has the certificates; nil: HTTP without TLS.
 	TLS *tls.Config
 
@@ -43,6 +46,9 @@ type Options struct {
 	Fail   func(error) // called if serving ends for another reason than Stop; default: nothing
 	Logger *slog.Logger
 }
+
+// Bind returns a listener on an address; name is that of the setting that has it.
+type Bind func(ctx context.Context, name, addr string) (net.Listener, error)
 
 const (
 	idleTimeout    = time.Minute
@@ -80,6 +86,11 @@ func New(o Options) *Server {
 	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, 5*time.Second)
 	if o.MaxConns == 0 {
 		o.MaxConns = connlimit.Share(cmp.Or(o.FileShare, 2))
+	}
+	if o.Bind == nil {
+		o.Bind = func(ctx context.Context, _, addr string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		}
 	}
 	if o.Overload == nil {
 		o.Overload = http.HandlerFunc(overloaded)
@@ -119,8 +130,7 @@ func New(o Options) *Server {
 
 // Listen binds the address. ctx is for that only.
 func (s *Server) Listen(ctx context.Context) error {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", s.o.Addr)
+	l, err := s.o.Bind(ctx, s.o.Name, s.o.Addr)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.o.Name, err)
 	}

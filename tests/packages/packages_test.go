@@ -71,7 +71,15 @@ func TestUnit(t *testing.T) {
 	if err := os.WriteFile(unit, []byte(there), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", unit).CombinedOutput()
+	socket, err := os.ReadFile("../../tools/package/webhooks.socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socketUnit := filepath.Join(filepath.Dir(unit), "webhooks.socket")
+	if err := os.WriteFile(socketUnit, bytes.ReplaceAll(socket, []byte("man:webhooks(1) "), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", unit, socketUnit).CombinedOutput() //nolint:gosec // our own units
 	// systemd before 254.
 	out = regexp.MustCompile(`(?m)^.*Unknown key.* 'DelegateSubgroup' in section .Service., ignoring\.\n`).ReplaceAll(out, nil)
 	if err != nil || len(bytes.TrimSpace(out)) > 0 {

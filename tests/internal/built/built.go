@@ -20,10 +20,20 @@ func Program(ctx context.Context, dir string) (string, error) {
 		return path, nil
 	}
 	path := filepath.Join(dir, "webhooks")
-	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "nomsgpack", "-o", path, "github.com/nodejitsu/webhooks/tools/webhooks") //nolint:gosec // a path of the test's own
+	return path, build(ctx, path)
+}
+
+// Version builds the program as another version, as an upgrade has.
+func Version(ctx context.Context, path, version string) error {
+	return build(ctx, path, "-ldflags", "-X main.version="+version)
+}
+
+func build(ctx context.Context, path string, flags ...string) error {
+	args := append([]string{"build", "-race", "-tags", "nomsgpack", "-o", path}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "github.com/nodejitsu/webhooks/tools/webhooks")...) //nolint:gosec // a path of the test's own
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the program: %w\n%s", err, out)
+		return fmt.Errorf("building the program: %w\n%s", err, out)
 	}
-	return path, nil
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/app"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/sockets"
 )
 
 // settings returns those of args, on a data folder and ports of the test's own.
@@ -68,7 +69,7 @@ func TestGraph(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var fail context.CancelCauseFunc = func(error) {}
-			if err := fx.ValidateApp(app.Options(test.role, settings(t, test.args...), zap.NewNop()), fx.Supply(fail)); err != nil {
+			if err := fx.ValidateApp(app.Options(test.role, settings(t, test.args...), zap.NewNop(), &sockets.Sockets{}, nil), fx.Supply(fail)); err != nil {
 				t.Error(err)
 			}
 		})

@@ -15,10 +15,11 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/sockets"
 )
 
 // newEmbedded returns the embedded platform.
-func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, keep keepApps, fail func(error), log *slog.Logger) (embedded, error) {
+func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, logins *throttle.Throttle, keep keepApps, held *sockets.Sockets, fail func(error), log *slog.Logger) (embedded, error) {
 	dir, err := filepath.Abs(cfg.PlatformDir())
 	if err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		ReadyTimeout: cfg.ReadyTimeout, MinReadyTime: cfg.MinReadyTime, DrainTimeout: cfg.DrainTimeout, AppMemory: cfg.AppMemory, AppMaxMemory: cfg.AppMaxMemory,
 		DiskBudget: cfg.DiskBudget, KeepSnapshots: cfg.KeepSnapshots, AccessLog: cfg.AccessLog,
-		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen,
+		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen, Bind: held.Listen,
 		Shared: cfg.SharesListener(), AppsDomain: cfg.AppsDomain, AppsURL: at.appsURL(), ReservedHosts: cfg.ReservedHosts(), TLS: certificates, Key: key, SealKeys: keys, Logins: logins, Fail: fail, Logger: log,
 		// This very program, even if the file has been replaced by another version.
 		Keeper: []string{"/proc/self/exe", KeeperCommand}, KeepApps: keep, OrphanTimeout: cfg.OrphanTimeout,

@@ -10,10 +10,11 @@ import (
 
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/sockets"
 )
 
 // newEmbedded fails: the platform keeps apps apart by means that only Linux has.
-func newEmbedded(config.Config, *tls.Config, *addresses, *throttle.Throttle, keepApps, func(error), *slog.Logger) (embedded, error) {
+func newEmbedded(config.Config, *tls.Config, *addresses, *throttle.Throttle, keepApps, *sockets.Sockets, func(error), *slog.Logger) (embedded, error) {
 	return nil, errors.New("the embedded platform needs Linux: set --platform-url and --platform-key-file to use a platform elsewhere")
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/sockets"
 )
 
 // Readiness fails if a part can't do its work.
@@ -56,13 +57,13 @@ func httpModule(cfg config.Config) fx.Option {
 				}
 				return httpapi.New(o)
 			},
-			func(lc fx.Lifecycle, api *httpapi.API, p optionalPlatform, c *Certificates, at *addresses, fail context.CancelCauseFunc, log *slog.Logger) *serve.Server {
+			func(lc fx.Lifecycle, api *httpapi.API, p optionalPlatform, c *Certificates, at *addresses, held *sockets.Sockets, fail context.CancelCauseFunc, log *slog.Logger) *serve.Server {
 				handler, files := api.Handler(), apiFileShare
 				if cfg.SharesListener() {
 					handler, files = byHost(cfg, handler, p.Embedded), sharedFileShare
 				}
 				s := serve.New(serve.Options{
-					Name: "listen", Addr: cfg.Listen, TLS: c.TLS,
+					Name: "listen", Addr: cfg.Listen, Bind: held.Listen, TLS: c.TLS,
 					MaxConns: cfg.MaxConnections, FileShare: files, Trusted: cfg.Proxies(), Untrusted: isApp,
 					ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, // feeds and deliveries extend it
 					Overload: api.Overload(), Fail: fail, Logger: log,
@@ -114,9 +115,9 @@ func redirectModule(cfg config.Config) fx.Option {
 	if cfg.RedirectListen == "" {
 		return fx.Options()
 	}
-	return fx.Invoke(func(lc fx.Lifecycle, secure *serve.Server, c *Certificates, lines *announcements, fail context.CancelCauseFunc, log *slog.Logger) {
+	return fx.Invoke(func(lc fx.Lifecycle, secure *serve.Server, c *Certificates, lines *announcements, held *sockets.Sockets, fail context.CancelCauseFunc, log *slog.Logger) {
 		s := serve.New(serve.Options{
-			Name: "redirect-listen", Addr: cfg.RedirectListen, MaxConns: cfg.MaxConnections, FileShare: redirectFileShare, Trusted: cfg.Proxies(),
+			Name: "redirect-listen", Addr: cfg.RedirectListen, Bind: held.Listen, MaxConns: cfg.MaxConnections, FileShare: redirectFileShare, Trusted: cfg.Proxies(),
 			ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, Fail: fail, Logger: log,
 		})
 		*lines = append(*lines, func() string { return "redirect http://" + s.Reachable() })

@@ -18,6 +18,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/sockets"
 )
 
 // Endpoint returns the URL of the platform and the key that is shared with it.
@@ -81,10 +82,9 @@ func platformModule(cfg config.Config) fx.Option {
 	}
 	return fx.Module("platform",
 		fx.Provide(
-			func() keepApps { return func() bool { return cfg.AppsOnStop == config.KeepApps } },
 			fx.Annotate(
-				func(c *Certificates, logins *throttle.Throttle, at *addresses, keep keepApps, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
-					p, err := newEmbedded(cfg, c.TLS, at, logins, keep, fail, log)
+				func(c *Certificates, logins *throttle.Throttle, at *addresses, keep keepApps, held *sockets.Sockets, fail context.CancelCauseFunc, log *slog.Logger) (embedded, error) {
+					p, err := newEmbedded(cfg, c.TLS, at, logins, keep, held, fail, log)
 					if err == nil {
 						serves := p.Serves
 						c.serves.Store(&serves)

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/sockets"
 )
 
 // Role is the purpose of a process.
@@ -52,14 +53,23 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 	}
 	tuneGC()
 	gin.SetMode(gin.ReleaseMode) // a global of Gin, which prints warnings otherwise
+	held, err := sockets.Inherit()
+	if err == nil {
+		err = held.Await()
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "webhooks:", err)
+		return 1
+	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	signals, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	var killer killer
 	context.AfterFunc(signals, func() { killer.awaitAnother(release) })
+	successor := &successor{held: held, log: newSlog(log)}
 
 	var lines announcements
-	app := fx.New(fx.Supply(&lines), Options(role, cfg, log), adminModule(cfg), announceModule(role, cfg, &lines), killModule(cfg, &killer), fx.Supply(fail), fx.Options(extra...))
+	app := fx.New(fx.Supply(&lines), Options(role, cfg, log, held, successor.started.Load), adminModule(cfg), announceModule(role, cfg, &lines), killModule(cfg, &killer), fx.Supply(fail), fx.Options(extra...))
 	// A signal during the start takes effect after it, because fx does not stop a
 	// graph well whose start was interrupted.
 	starting, cancel := context.WithTimeout(ctx, app.StartTimeout())
@@ -69,10 +79,12 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 		_, _ = fmt.Fprintln(stderr, "webhooks:", dig.RootCause(err))
 		return 1
 	}
+	held.Ready()
 	if err := lines.write(stdout); err != nil {
 		fail(err)
 	}
-	<-signals.Done()
+	successor.await(signals)
+	held.Stopping()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
 	defer cancel()
 	err = app.Stop(stopping)
@@ -86,9 +98,13 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 	return 0
 }
 
-// Options is the graph of role.
-func Options(role Role, cfg config.Config, log *zap.Logger) fx.Option {
+// Options is the graph of role. succeeded reports whether another process waits to
+// succeed this one.
+func Options(role Role, cfg config.Config, log *zap.Logger, held *sockets.Sockets, succeeded func() bool) fx.Option {
 	common := fx.Options(
+		fx.Supply(held), fx.Provide(func() keepApps {
+			return func() bool { return cfg.AppsOnStop == config.KeepApps || succeeded() }
+		}),
 		logModule(log), loginsModule(cfg), inspectModule(cfg),
 		fx.Provide(
 			func(log *slog.Logger) (*Certificates, error) { return newCertificates(cfg, log) },
