@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// After a platform was killed, the next start leaves no process of the former one,
-// and what ran before runs again, once.
+// After a platform was killed, the next one takes over the drones that it left, and
+// nothing else: no build, and no drone of an app that was stopped.
 func TestKilledPlatform(t *testing.T) {
 	t.Parallel()
 	s := ownPlatform(t)
@@ -33,8 +33,7 @@ func TestKilledPlatform(t *testing.T) {
 			})
 			return found
 		}
-		lives := a.lives(2)
-		were := all()
+		lives, were := a.lives(2), all()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
@@ -46,7 +45,7 @@ func TestKilledPlatform(t *testing.T) {
 			ended <- err
 		}()
 		until(t, "the build's processes", func() bool { return len(missing(building.processes(""), []string{"sleep 1002"})) == 0 })
-		were = append(were, building.processes("")...)
+		builds := building.processes("")
 
 		s.kill()
 		if err := <-ended; err == nil {
@@ -57,13 +56,12 @@ func TestKilledPlatform(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Zombies do not count: the process that started the tests is their parent.
-		if found := slices.DeleteFunc(left(were), func(p process) bool { return p.zombie }); len(found) > 0 {
-			t.Errorf("processes of the killed platform are left: %v", found)
+		if found := slices.DeleteFunc(left(builds), func(p process) bool { return p.zombie }); len(found) > 0 {
+			t.Errorf("processes of a build are left: %v", found)
 		}
-		found := all()
-		now := a.lives(2)
-		if len(found) != 4 || slices.ContainsFunc(now, func(life string) bool { return slices.Contains(lives, life) }) {
-			t.Errorf("the app runs as %v in lives %q, before %q", found, now, lives)
+		found, now := all(), a.lives(2)
+		if len(found) != 4 || len(left(were)) != 4 || slices.ContainsFunc(now, func(life string) bool { return !slices.Contains(lives, life) }) {
+			t.Errorf("the app runs as %v in lives %q, before as %v in %q", found, now, were, lives)
 		}
 		if running := a.running(); !strings.HasPrefix(running, "started ") {
 			t.Errorf("running is %q", running)
