@@ -220,15 +220,11 @@ func (s *Server) Stop(ctx context.Context) error {
 	return err
 }
 
-// firstRequest is how long Stop waits for the first request of a connection that was
-// accepted.
-const firstRequest = 2 * time.Second
-
 // settle accepts no more connections, and waits for the first request of each that was
-// accepted: after Shutdown, net/http closes a connection whose request it has just
-// read, without a response.
+// accepted, as long as its header may take: after Shutdown, net/http closes a
+// connection whose request it has just read, without a response.
 func (s *Server) settle(ctx context.Context, l *listener) {
-	ctx, cancel := context.WithTimeout(ctx, firstRequest)
+	ctx, cancel := context.WithTimeout(ctx, s.o.HeaderTimeout)
 	defer cancel()
 	s.http.SetKeepAlivesEnabled(false)
 	_ = l.pause() // Shutdown closes it again
