@@ -73,7 +73,7 @@ type Server struct {
 	serves   bool               // Serve was called
 	hijacked map[*conn]struct{} // which net/http forgets
 	fresh    int                // connections that are fresh
-	settled  chan struct{}      // closed when there are none; nil if nobody waits
+	settled  chan struct{}      // closed when there are none; nil unless Stop waits
 
 	resets, unidentified *episode.Episode
 }

@@ -101,7 +101,7 @@ func TestNoSuccessor(t *testing.T) {
 	if err := s.Succeed(t.Context(), "/bin/false", nil, nil); err == nil {
 		t.Error("a program that fails succeeds this process")
 	}
-	conn, err := net.DialTimeout("tcp", l.Addr().String(), 10*time.Minute)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
