@@ -90,7 +90,8 @@ func manage(t *testing.T, held bool, flags ...string) *managed {
 func (m *managed) start() {
 	m.t.Helper()
 	args := append([]string{
-		"-c", `export LISTEN_PID=$$; exec "$0" "$@"`, m.program,
+		// SIGHUP may be ignored by what runs the tests, such as nohup.
+		"-c", `export LISTEN_PID=$$; exec env --default-signal=HUP "$0" "$@"`, m.program,
 		"serve", "--data", m.data, "--listen", m.addr, "--platform-listen", "127.0.0.1:0", "--ready-timeout", patience.String(), "--min-ready-time", "100ms",
 	}, m.flags...)
 	m.cmd = exec.CommandContext(context.WithoutCancel(m.t.Context()), "/bin/sh", args...) //nolint:gosec // the program under test
