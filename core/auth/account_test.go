@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -100,6 +101,25 @@ func TestWebhookSecrets(t *testing.T) {
 	}
 	want(t, "remove", s.RemoveSecret(t.Context(), "dscape", "one"), "")
 	want(t, "remove again", s.RemoveSecret(t.Context(), "dscape", "one"), core.CodeAccountNotFound)
+}
+
+// A secret that is replaced while its target is changed does not come back.
+func TestChangeWhileReplaced(t *testing.T) {
+	t.Parallel()
+	s, accounts, _ := setup()
+	for range 500 {
+		_, err := s.AddWebhookSecret(t.Context(), "dscape", auth.WebhookSecret{Name: "one"}, true)
+		want(t, "add", err, "")
+		var changing sync.WaitGroup
+		changing.Go(func() { want(t, "change", s.ChangeSecret(t.Context(), "dscape", "one", nil), "") })
+		latest, err := s.AddWebhookSecret(t.Context(), "dscape", auth.WebhookSecret{Name: "one"}, true)
+		want(t, "replace", err, "")
+		changing.Wait()
+		stored, err := accounts.Tokens(t.Context(), "dscape", true)
+		if err != nil || !slices.ContainsFunc(stored, func(t core.ThirdPartyToken) bool { return t.ID == "one" && t.Token.Equal(latest) }) {
+			t.Fatalf("the secret before is stored, %v", err)
+		}
+	}
 }
 
 func TestNotifications(t *testing.T) {

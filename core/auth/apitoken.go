@@ -27,8 +27,8 @@ func (s *Service) AddAPIToken(ctx context.Context, user, name string, replace bo
 	if err := checkName("token", name); err != nil {
 		return core.Secret{}, err
 	}
-	s.adding.Lock()
-	defer s.adding.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	names, err := s.APITokens(ctx, user)
 	if err != nil {
 		return core.Secret{}, err

@@ -40,7 +40,7 @@ func (s *Service) Notifications(ctx context.Context, user string) ([]Notificatio
 	return all, nil
 }
 
-// AddNotification has a service notified, whose address can't be read again. It
+// AddNotification adds a service that is notified, whose address can't be read again. It
 // fails with [core.CodeAccountConflict] if the user has a token of that name, unless
 // that is a notification and replace is set, and with [core.CodeAuthParams],
 // [core.CodeGetUserFailed] and [core.CodeUpdateUserFailed].
@@ -83,7 +83,7 @@ func (s *Service) TestNotification(ctx context.Context, user, name string) error
 	return nil
 }
 
-// RemoveNotification has a service notified no longer. It fails with
+// RemoveNotification removes a service that is notified. It fails with
 // [core.CodeAccountNotFound], [core.CodeGetUserFailed] and
 // [core.CodeUpdateUserFailed].
 func (s *Service) RemoveNotification(ctx context.Context, user, name string) error {

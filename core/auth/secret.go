@@ -31,27 +31,6 @@ func (s *Service) WebhookSecrets(ctx context.Context, user string) ([]WebhookSec
 	return secrets, nil
 }
 
-// Secrets returns the names of the user's webhook secrets, in order. It fails with
-// [core.CodeGetUserFailed].
-func (s *Service) Secrets(ctx context.Context, user string) ([]string, error) {
-	tokens, err := s.tokensOf(ctx, user, core.TokenWebhookSecret)
-	var names []string
-	for _, t := range tokens {
-		names = append(names, t.ID)
-	}
-	return names, err
-}
-
-// AddSecret makes a webhook secret of that name as [Service.AddWebhookSecret] does,
-// whose deliveries ask for t; the zero Target is that of its first delivery.
-func (s *Service) AddSecret(ctx context.Context, user, name string, t core.Target) (core.Secret, error) {
-	added := WebhookSecret{Name: name}
-	if !t.IsZero() {
-		added.Target = &t
-	}
-	return s.AddWebhookSecret(ctx, user, added, false)
-}
-
 // AddWebhookSecret makes a webhook secret, which can't be read again. It fails with
 // [core.CodeAccountConflict] if the user has a token of that name, unless that is a
 // webhook secret and replace is set, and with [core.CodeAuthParams],
@@ -77,6 +56,9 @@ func (s *Service) ChangeSecret(ctx context.Context, user, name string, t *core.T
 			return core.Errorf(core.CodeAuthParams, "%v", err)
 		}
 	}
+	// Not while the secret is replaced: the old one would come back.
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	secret, err := s.token(ctx, user, core.TokenWebhookSecret, name)
 	if err != nil {
 		return err

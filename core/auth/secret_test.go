@@ -2,14 +2,13 @@ package auth_test
 
 import (
 	"errors"
-	"slices"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
 )
 
-func TestAddSecret(t *testing.T) {
+func TestAddWebhookSecret(t *testing.T) {
 	t.Parallel()
 	known := []core.ThirdPartyToken{{ID: "github", Provider: core.TokenGitHub}, {ID: "old", Provider: core.TokenWebhookSecret}}
 	for name, c := range map[string]struct {
@@ -39,7 +38,11 @@ func TestAddSecret(t *testing.T) {
 				return c.write
 			},
 		}})
-		secret, err := s.AddSecret(t.Context(), "dscape", c.secret, c.target)
+		added := auth.WebhookSecret{Name: c.secret}
+		if !c.target.IsZero() {
+			added.Target = &c.target
+		}
+		secret, err := s.AddWebhookSecret(t.Context(), "dscape", added, false)
 		if core.CodeOf(err) != c.want {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
@@ -49,7 +52,7 @@ func TestAddSecret(t *testing.T) {
 		}
 	}
 	s := auth.New(auth.Options{Accounts: fakeAccounts{tokens: func(string) ([]core.ThirdPartyToken, error) { return known, nil }}})
-	if names, err := s.Secrets(t.Context(), "dscape"); err != nil || !slices.Equal(names, []string{"old"}) {
-		t.Errorf("the names: %v, %v", names, err)
+	if secrets, err := s.WebhookSecrets(t.Context(), "dscape"); err != nil || len(secrets) != 1 || secrets[0].Name != "old" {
+		t.Errorf("got %v, %v", secrets, err)
 	}
 }

@@ -24,8 +24,8 @@ type Options struct {
 
 // Service authenticates users. It may be used concurrently.
 type Service struct {
-	o      Options
-	adding sync.Mutex // held from the look for a name until it is used
+	o        Options
+	changing sync.Mutex // held from reading tokens to writing what depends on them
 }
 
 // New returns a Service.

@@ -50,8 +50,8 @@ func (s *Service) add(ctx context.Context, user, what string, t core.ThirdPartyT
 	if err := checkName(what, t.ID); err != nil {
 		return err
 	}
-	s.adding.Lock()
-	defer s.adding.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	tokens, err := s.tokens(ctx, user)
 	if err != nil {
 		return err

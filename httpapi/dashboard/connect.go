@@ -12,7 +12,7 @@ import (
 
 // connectPage is what the pages for connecting a repository show.
 type connectPage struct {
-	Secrets []string // names of those that there are
+	Secrets []auth.WebhookSecret
 	Forges  []auth.Forge
 	Paired  string // what was paired; "" if nothing
 
@@ -27,7 +27,7 @@ func (d *Dashboard) connect(w http.ResponseWriter, r *http.Request) error {
 
 func (d *Dashboard) renderConnect(w http.ResponseWriter, r *http.Request, p connectPage) error {
 	var err error
-	if p.Secrets, err = d.o.Auth.Secrets(r.Context(), visitOf(r).user); err != nil {
+	if p.Secrets, err = d.o.Auth.WebhookSecrets(r.Context(), visitOf(r).user); err != nil {
 		return err
 	}
 	p.Forges = d.o.Auth.Forges()
@@ -41,7 +41,11 @@ func (d *Dashboard) renderConnect(w http.ResponseWriter, r *http.Request, p conn
 func (d *Dashboard) addSecret(w http.ResponseWriter, r *http.Request) error {
 	user, name := visitOf(r).user, strings.TrimSpace(r.PostFormValue("name"))
 	target := core.Target{Branch: strings.TrimSpace(r.PostFormValue("branch")), App: strings.TrimSpace(r.PostFormValue("app"))}
-	secret, err := d.o.Auth.AddSecret(r.Context(), user, name, target)
+	added := auth.WebhookSecret{Name: name}
+	if !target.IsZero() {
+		added.Target = &target
+	}
+	secret, err := d.o.Auth.AddWebhookSecret(r.Context(), user, added, false)
 	if err != nil {
 		return err
 	}

@@ -34,12 +34,10 @@ type Deploy interface {
 type Auth interface {
 	// Authenticate verifies c.
 	Authenticate(ctx context.Context, c *core.Credentials) (core.Account, error)
-	// Secrets returns the names of the user's webhook secrets.
-	Secrets(ctx context.Context, user string) ([]string, error)
-	// AddSecret makes a webhook secret whose deliveries ask for t.
-	AddSecret(ctx context.Context, user, name string, t core.Target) (core.Secret, error)
 	// WebhookSecrets returns the user's webhook secrets, without the secrets.
 	WebhookSecrets(ctx context.Context, user string) ([]auth.WebhookSecret, error)
+	// AddWebhookSecret makes a webhook secret, and replaces one only if replace is set.
+	AddWebhookSecret(ctx context.Context, user string, w auth.WebhookSecret, replace bool) (core.Secret, error)
 	// RemoveSecret removes a webhook secret.
 	RemoveSecret(ctx context.Context, user, name string) error
 	// APITokens returns the names of the user's API tokens.
