@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxKept    = 16 << 20 // bytes of all bodies that a Conditional keeps
+	maxKept    = 16 << 20 // bytes of all answers that a Conditional keeps
 	maxKeptOne = 2 << 20  // bytes of one body
 )
 
@@ -38,6 +38,21 @@ type keptAnswer struct {
 	etag   string
 	header http.Header
 	body   []byte
+}
+
+// answerOverhead is about what the memory of an answer has besides its texts.
+const answerOverhead = 512
+
+// size returns about how many bytes of memory the answer takes.
+func (a *keptAnswer) size() int {
+	n := answerOverhead + len(a.body)
+	for name, values := range a.header {
+		n += len(name)
+		for _, value := range values {
+			n += len(value)
+		}
+	}
+	return n
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -100,7 +115,7 @@ func (c *Conditional) put(a *keptAnswer) {
 		c.kept = map[answerKey]*list.Element{}
 	}
 	c.kept[a.key] = c.recent.PushFront(a)
-	for c.size += len(a.body); c.size > maxKept; {
+	for c.size += a.size(); c.size > maxKept; {
 		c.remove(c.recent.Back())
 	}
 }
@@ -111,7 +126,7 @@ func (c *Conditional) remove(at *list.Element) {
 	}
 	a := c.recent.Remove(at).(*keptAnswer) //nolint:errcheck,forcetypeassert // the list has nothing else
 	delete(c.kept, a.key)
-	c.size -= len(a.body)
+	c.size -= a.size()
 }
 
 // keeping is a body that is kept when it was read to its end.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -87,6 +88,15 @@ func TestConditional(t *testing.T) {
 	}
 	wants("/8", "a", large, `"1"`)
 	wants("/runs", "a", "two", "") // it was used before the others
+	const small = maxKept / answerOverhead // so many do not fit
+	for i := range small {
+		path := "/small/" + strconv.Itoa(i)
+		replies[path] = reply{etag: `"1"`, body: "[]"}
+		ask(http.MethodGet, path, "a")
+	}
+	if len(c.kept) >= small {
+		t.Errorf("%d small answers are kept", len(c.kept))
+	}
 	if c.size > maxKept || c.recent.Len() != len(c.kept) {
 		t.Errorf("%d bytes of %d answers are kept", c.size, c.recent.Len())
 	}
