@@ -161,8 +161,8 @@ func (c *Client) TestHook(ctx context.Context, r core.Repository, id string, tok
 // redeliverable is how long after a delivery GitHub sends it again.
 const redeliverable = 3 * 24 * time.Hour
 
-// Redeliver has the failed deliveries of the last hundred sent again, as
-// [connect.Deliveries] specifies: GitHub never does that by itself.
+// Redeliver asks GitHub to send again those of the last hundred deliveries that failed,
+// as [connect.Deliveries] specifies: GitHub never does that by itself.
 func (c *Client) Redeliver(ctx context.Context, r core.Repository, id string, missed bool, token core.Secret) (int, error) {
 	all, err := c.deliveries(ctx, r, id, token)
 	if err != nil {

@@ -126,7 +126,7 @@ func (s *Service) Connect(ctx context.Context, user string, r Request) (Result, 
 	return result, nil
 }
 
-// check has delivered again what was missed.
+// check asks for the deliveries that were missed.
 func (s *Service) check(ctx context.Context, forge Forge, repo core.Repository, result Result, token core.Secret) (Result, error) {
 	if result.ID == "" {
 		return Result{}, core.Errorf(core.CodeConnectFailed, "%s: %s has no webhook for it; connect it first", core.Reason(core.CodeConnectFailed), repo.Slug())

@@ -7,10 +7,10 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Missed has delivered again what the webhooks that Connect made for all users sent and
-// no server answered, as while this one was down. It is for the start of a server. A
-// delivery that was accepted before is recognized by its id and deploys nothing twice.
-// Failures are logged.
+// Missed asks the forges to redeliver what no server answered, as while this one was
+// down: for the webhooks that Connect made, of all users. It is for the start of a
+// server. A delivery that was accepted before is recognized by its id and deploys
+// nothing twice. Failures are logged.
 func (s *Service) Missed(ctx context.Context) {
 	users, err := s.o.Accounts.Users(ctx)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Service) Missed(ctx context.Context) {
 	}
 }
 
-// missed has delivered again what one webhook sent, if the user's account is paired
+// missed asks for the missed deliveries of one webhook, if the user's account is paired
 // with its forge and that lists deliveries.
 func (s *Service) missed(ctx context.Context, user string, tokens []core.ThirdPartyToken, secret core.ThirdPartyToken) {
 	hook := *secret.Webhook

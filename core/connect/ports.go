@@ -35,9 +35,9 @@ type Deliveries interface {
 	// TestHook has a test sent that deploys nothing, and returns the status code that it
 	// was answered with, 0 if there was no answer.
 	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)
-	// Redeliver has the deliveries sent again that failed and that were not repeated with
-	// success since, and returns how many. If missed is set, those are left out that this
-	// service answered, such as with the failure of a deployment.
+	// Redeliver asks the forge to send again the deliveries that failed and were not
+	// repeated with success since, and returns how many. If missed is set, it leaves out
+	// those that this service answered, such as with the failure of a deployment.
 	Redeliver(ctx context.Context, r core.Repository, id string, missed bool, token core.Secret) (count int, err error)
 }
 

@@ -84,8 +84,8 @@ func (c *Client) Notifications(ctx context.Context, user string) (all []auth.Not
 	return all, c.account(ctx, http.MethodGet, user, []string{"notifications"}, nil, &all)
 }
 
-// AddNotification has a chat service notified. It replaces one of that name only if
-// replace is set.
+// AddNotification adds a chat service that is notified. It replaces one of that name
+// only if replace is set.
 func (c *Client) AddNotification(ctx context.Context, user string, n auth.Notification, address core.Secret, replace bool) error {
 	return c.account(ctx, http.MethodPost, user, []string{"notifications"}, struct {
 		auth.Notification
@@ -100,7 +100,7 @@ func (c *Client) TestNotification(ctx context.Context, user, name string) error 
 	return c.account(ctx, http.MethodPost, user, []string{"notifications", name, "test"}, nil, nil)
 }
 
-// RemoveNotification has a chat service notified no longer.
+// RemoveNotification removes a chat service that is notified.
 func (c *Client) RemoveNotification(ctx context.Context, user, name string) error {
 	return c.account(ctx, http.MethodDelete, user, []string{"notifications", name}, nil, nil)
 }

@@ -167,9 +167,9 @@ func (c *conn) setActive(active bool) {
 	c.wakeReader()
 }
 
-// CancelOnClose has a request canceled as soon as its client closes its sending side,
-// also before the response begins: for a request that takes long, and whose client
-// stays until the response. The body must have been read.
+// CancelOnClose cancels the context of a request as soon as its client closes its
+// sending side, also before the response begins: for a request that takes long, and
+// whose client stays until the response. The body must have been read.
 func CancelOnClose(r *http.Request) {
 	c := connOf(r)
 	if c == nil {

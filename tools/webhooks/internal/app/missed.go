@@ -10,8 +10,8 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve"
 )
 
-// findMissed has delivered again what was sent while no server ran, once this one
-// accepts deliveries.
+// findMissed asks for the deliveries that were sent while no server ran, once this one
+// accepts them.
 func findMissed(lc fx.Lifecycle, connects *connect.Service, _ *serve.Server) {
 	m := &missed{connects: connects}
 	lc.Append(fx.StartStopHook(m.start, m.end))

@@ -69,7 +69,7 @@ WEBHOOKS_CONTEXT.`,
 			return fmt.Errorf("store the login: %w", err)
 		}
 		if err := made.checkPlatform(ctx); err != nil {
-			c.say("no platform answers at %s (%v): commands about apps will fail; if its API has an address of its own, log in again with --to", made.Platform, err)
+			c.say("no platform answers at %s, so commands about apps will fail: if its API has an address of its own, log in again with --to", made.Platform)
 		}
 		return c.printf("logged in to %s as %s\n", c.url, c.user)
 	}
