@@ -52,7 +52,6 @@ func (f *fakes) Authenticate(_ context.Context, c *core.Credentials) (core.Accou
 	return core.Account{Username: "dscape", Token: f.byToken}, nil
 }
 
-
 func (f *fakes) WebhookSecrets(context.Context, string) ([]auth.WebhookSecret, error) {
 	return []auth.WebhookSecret{{Name: "github", Required: true, Target: &core.Target{App: "hello", Branch: "staging"}}}, nil
 }
