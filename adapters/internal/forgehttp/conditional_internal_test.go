@@ -87,7 +87,7 @@ func TestConditional(t *testing.T) {
 		wants(path, "a", large, "")
 	}
 	wants("/8", "a", large, `"1"`)
-	wants("/runs", "a", "two", "") // it was used before the others
+	wants("/runs", "a", "two", "")         // it was used before the others
 	const small = maxKept / answerOverhead // so many do not fit
 	for i := range small {
 		path := "/small/" + strconv.Itoa(i)
