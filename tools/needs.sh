@@ -33,6 +33,8 @@ needs() {
 		redis-cli) packages+=(redis-tools) ;;
 		systemd-analyze) packages+=(systemd) ;;
 		ip) packages+=(iproute2) ;;
+		etcd) packages+=(etcd-server) ;;
+		/usr/lib/cni/*) packages+=(containernetworking-plugins) ;;
 		setpriv | unshare) packages+=(util-linux) ;;
 		*) packages+=("$program") ;;
 		esac

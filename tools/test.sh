@@ -16,7 +16,7 @@ usage() {
 
 		Missing programs are installed by apt on Debian and its like; elsewhere you are
 		asked to install them. If CI is set in the environment, no cached test result is
-		used.
+		used. If WEBHOOKS_TEST_SKIP is "cluster", no cluster of Kubernetes is run.
 
 		Examples:
 		  ./tools/test.sh
@@ -51,6 +51,12 @@ packages=("${packages[@]/%//...}")
 needs git node npm go cc redis-server redis-cli chromium
 # The packages are installed, and their unit is checked.
 needs systemd-analyze unshare setpriv ip
+
+# Tests run a cluster of Kubernetes, unless it is left out (see tests/README.md).
+if [[ ${WEBHOOKS_TEST_SKIP-} != cluster && " ${modules[*]} " == *" tests "* ]]; then
+	needs etcd containerd runc /usr/lib/cni/bridge flock
+	./tools/kube.sh >/dev/null
+fi
 
 # The program is built without MessagePack; with the same tag here, Gin is compiled
 # once. Go would record the commit, which nothing needs here, and which git refuses
