@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -98,40 +97,63 @@ type cost struct {
 	peak int64 // bytes resident at the most
 }
 
-// cost reads what the process used, from /proc.
+// cost reads from /proc what the process and the others of its process group, such
+// as the workers of nginx, have used.
 func (p *process) cost() (cost, error) {
-	dir := "/proc/" + strconv.Itoa(p.cmd.Process.Pid)
-	stat, err := os.ReadFile(dir + "/stat")
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return cost{}, err
 	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return cost{}, errors.New("/proc: unexpected form of stat")
+	var sum cost
+	for _, path := range stats {
+		stat, err := os.ReadFile(path) //nolint:gosec // of the kernel
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(rest)
+		if len(fields) < 13 {
+			return cost{}, fmt.Errorf("%s: unexpected form", path)
+		}
+		if fields[2] != strconv.Itoa(p.cmd.Process.Pid) { // pgrp
+			continue
+		}
+		one, err := costOf(filepath.Dir(path), fields[11], fields[12])
+		if err != nil {
+			return cost{}, err
+		}
+		sum.cpu += one.cpu
+		sum.peak += one.peak
 	}
-	var ticks int64
-	for _, field := range fields[11:13] { // utime, stime
+	return sum, nil
+}
+
+// costOf returns what the process of a folder of /proc has used; utime and stime are
+// from its stat.
+func costOf(dir, utime, stime string) (cost, error) {
+	var c cost
+	for _, field := range []string{utime, stime} {
 		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
 			return cost{}, err
 		}
-		ticks += n
+		const ticksASecond = 100 // USER_HZ, which Linux fixes for user space
+		c.cpu += time.Duration(n) * time.Second / ticksASecond
 	}
-	const ticksASecond = 100 // USER_HZ, which Linux fixes for user space
-	c := cost{cpu: time.Duration(ticks) * time.Second / ticksASecond}
-	status, err := os.ReadFile(dir + "/status")
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
 		return cost{}, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			if err != nil {
-				return cost{}, err
-			}
-			c.peak = kib << 10
+		rest, found := strings.CutPrefix(line, "VmHWM:")
+		if !found {
+			continue
 		}
+		kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+		if err != nil {
+			return cost{}, err
+		}
+		c.peak = kib << 10
 	}
 	return c, nil
 }

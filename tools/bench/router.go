@@ -19,6 +19,7 @@ http.createServer((req, res) => { res.setHeader('Content-Length', 1024); res.end
 // route is a way to the app.
 type route struct {
 	name, address, host string
+	server              interface{ cost() (cost, error) }
 }
 
 // measureRouter deploys an app and compares the ways to it: directly, through
@@ -50,20 +51,20 @@ func measureRouter(ctx context.Context, s *suite) ([]table, error) {
 	if err := waitFor(ctx, address); err != nil {
 		return nil, err
 	}
-	routes := []route{{"directly", address, "app.localhost"}, {"webhooks", srv.apps, "bench-app.localhost"}}
+	routes := []route{{"directly", address, "app.localhost", app}, {"webhooks", srv.apps, "bench-app.localhost", srv}}
 	nginx, at, err := s.nginx(ctx, address)
 	if err != nil {
 		return nil, err
 	}
 	defer nginx.stop()
-	routes = append(routes, route{"nginx", at, "app.localhost"})
+	routes = append(routes, route{"nginx", at, "app.localhost", nginx})
 	if program := os.Getenv("BENCH_CADDY"); program != "" {
 		caddy, at, err := s.caddy(ctx, program, address)
 		if err != nil {
 			return nil, err
 		}
 		defer caddy.stop()
-		routes = append(routes, route{"Caddy", at, "app.localhost"})
+		routes = append(routes, route{"Caddy", at, "app.localhost", caddy})
 	}
 	t := table{area: "router", title: "Answers of 1 KB from a Node.js app, 64 connections", unit: "a second"}
 	for _, r := range routes {
@@ -73,13 +74,24 @@ func measureRouter(ctx context.Context, s *suite) ([]table, error) {
 		for i, r := range routes {
 			l := load{
 				address: r.address, connections: connections, period: s.period,
+				warm:    s.period / 2, // Node.js compiles what runs often
 				request: func(buf *bytes.Buffer) { buf.WriteString("GET / HTTP/1.1\r\nHost: " + r.host + "\r\n\r\n") },
 				want:    func(status int) bool { return status == 200 },
+			}
+			before, err := r.server.cost()
+			if err != nil {
+				return nil, err
 			}
 			a, err := l.run(ctx)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", r.name, err)
 			}
+			after, err := r.server.cost()
+			if err != nil {
+				return nil, err
+			}
+			t.rows[i].cpu = time.Duration(float64(after.cpu-before.cpu) / float64(a.ok) * l.period.Seconds() / (l.period + l.warm).Seconds())
+			t.rows[i].peak = max(t.rows[i].peak, after.peak)
 			t.rows[i].figures = append(t.rows[i].figures, a.rate())
 			t.rows[i].note = joinNotes(fmt.Sprintf("p99 %.1f ms", float64(a.quantile(0.99).Microseconds())/1000), badNote(a))
 		}
