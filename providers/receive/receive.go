@@ -1,11 +1,12 @@
 package receive
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/textproto"
+	"slices"
 
 	"github.com/nodejitsu/webhooks/core"
 )
@@ -125,17 +126,26 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request) ([]byte, error
 	if req.ContentLength > limit {
 		return nil, core.Errorf(core.CodePayloadTooLarge, "The body has %d bytes, and at most %d are accepted", req.ContentLength, limit)
 	}
-	var body bytes.Buffer
-	// What the client says of the length is believed up to a megabyte.
-	body.Grow(int(min(max(req.ContentLength, 0), 1<<20)) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(w, req.Body, limit))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, core.Errorf(core.CodePayloadTooLarge, "The body has more than %d bytes", limit)
+	// What the client says of the length is believed up to a megabyte. The end is found
+	// without growing the body if there is room for one byte more.
+	body := make([]byte, 0, min(max(req.ContentLength, 0), 1<<20)+1)
+	limited := http.MaxBytesReader(w, req.Body, limit)
+	for {
+		n, err := limited.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if errors.Is(err, io.EOF) {
+			return body, nil
+		}
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return nil, core.Errorf(core.CodePayloadTooLarge, "The body has more than %d bytes", limit)
+		}
+		if err != nil {
+			return nil, core.NewError(core.CodeNoPayload, "The body could not be read to its end", err)
+		}
+		if len(body) == cap(body) {
+			body = slices.Grow(body, 1)
+		}
 	}
-	if err != nil {
-		return nil, core.NewError(core.CodeNoPayload, "The body could not be read to its end", err)
-	}
-	return body.Bytes(), nil
 }
 
 // sender returns the sender of a delivery: by its headers, else by the shape of its

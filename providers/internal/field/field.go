@@ -95,6 +95,9 @@ func Address(text string) (link, forge string) {
 	if text == "" || len(text) > MaxLink {
 		return "", ""
 	}
+	if host, ok := plainHost(text); ok {
+		return text, host
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return "", ""
@@ -104,6 +107,34 @@ func Address(text string) (link, forge string) {
 		forge = ""
 	}
 	return text, forge
+}
+
+// plainHost returns the host of a URL that consists of a host in lower case and a path, as
+// nearly all URLs of payloads do; ok is false for any other text. It takes a tenth of
+// the time of url.Parse, which would take a tenth of that of a small payload.
+func plainHost(text string) (host string, ok bool) {
+	host, found := strings.CutPrefix(text, "https://")
+	if !found {
+		if host, found = strings.CutPrefix(text, "http://"); !found {
+			return "", false
+		}
+	}
+	slash := strings.IndexByte(host, '/')
+	if slash <= 0 || slash > MaxLabel {
+		return "", false
+	}
+	for i := range len(host) {
+		switch c := host[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '.', c == '-':
+		case 'A' <= c && c <= 'Z', c == '/', c == '_':
+			if i < slash {
+				return "", false
+			}
+		default:
+			return "", false
+		}
+	}
+	return host[:slash], true
 }
 
 // Time parses a time of a payload: RFC 3339, or the form of GitHub's payloads

@@ -142,6 +142,8 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 func TestForgeIsTheHostOfTheAddress(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
+		"https://github.com/a-b/c_D.js": "github.com", "http://git.example.com/a": "git.example.com", "https://github.com": "github.com",
+		"https:///a": "", "https://git_hub.com/a": "git_hub.com", "https://" + strings.Repeat("a", MaxLabel) + "/a": strings.Repeat("a", MaxLabel),
 		"https://GitHub.com/a/b": "github.com", "http://git.example.com:3000/x/a/b": "git.example.com:3000", "https://[::1]:8080/a/b": "[::1]:8080",
 		"": "", "git@github.com:a/b": "", "https://user@github.com/a/b": "", "https://bücher.example/a/b": "",
 		"https://" + strings.Repeat("a", MaxLabel+1) + "/a/b": "",

@@ -48,7 +48,7 @@ func (c *Commits) place() []byte {
 		start = c.next * c.length
 		c.next = (c.next + 1) % MaxCommits
 	case start+c.length > cap(c.digits):
-		c.digits = append(make([]byte, 0, max(8, 4*n)*c.length), c.digits...)
+		c.digits = append(make([]byte, 0, max(3, 4*n)*c.length), c.digits...)
 		fallthrough
 	default:
 		c.digits = c.digits[:start+c.length]

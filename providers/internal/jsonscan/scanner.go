@@ -73,10 +73,9 @@ func (s *Scanner) Object(wanted ...string) iter.Seq[string] {
 		var seen uint64
 		reading := true
 		for more := s.enter('}'); more; more = s.next('}') {
-			i := s.match(wanted, s.key())
-			if i < 0 || s.err != nil {
-				s.Skip()
-				continue
+			i := s.field(wanted)
+			if i < 0 {
+				return
 			}
 			if seen&(1<<i) != 0 {
 				s.fail(ErrDuplicate)
@@ -93,6 +92,49 @@ func (s *Scanner) Object(wanted ...string) iter.Seq[string] {
 				s.Skip()
 			}
 		}
+	}
+}
+
+// field moves to the value of the next of the wanted keys of an object and returns the
+// index of the key. It returns -1 behind the object if there is none, and after an error.
+// Like skip it has the position in a variable.
+func (s *Scanner) field(wanted []string) int {
+	text, i := s.text, s.pos
+	for {
+		if i >= len(text) || text[i] != '"' {
+			s.stop(i, ErrSyntax)
+			return -1
+		}
+		start := i + 1
+		i = s.quote(i)
+		if s.err != nil {
+			return -1
+		}
+		key := text[start : i-1]
+		if i = space(text, i); i >= len(text) || text[i] != ':' {
+			s.stop(i, ErrSyntax)
+			return -1
+		}
+		i = space(text, i+1)
+		if at := s.match(wanted, key); at >= 0 {
+			s.pos = i
+			return at
+		}
+		i = s.skip(i)
+		if s.err != nil {
+			return -1
+		}
+		if i = space(text, i); i < len(text) && text[i] == ',' {
+			i = space(text, i+1)
+			continue
+		}
+		if i >= len(text) || text[i] != '}' {
+			s.stop(i, ErrSyntax)
+			return -1
+		}
+		s.pos = i
+		s.leave()
+		return -1
 	}
 }
 
@@ -221,25 +263,6 @@ func (s *Scanner) next(end byte) bool {
 func (s *Scanner) leave() {
 	s.pos++
 	s.depth--
-}
-
-// key reads a key and its colon and returns what is between its quotes.
-func (s *Scanner) key() []byte {
-	if !s.at('"') {
-		s.fail(ErrSyntax)
-		return nil
-	}
-	raw := s.quoted()
-	s.space()
-	if s.err == nil && !s.at(':') {
-		s.fail(ErrSyntax)
-	}
-	if s.err != nil {
-		return nil
-	}
-	s.pos++
-	s.space()
-	return raw
 }
 
 func (s *Scanner) at(c byte) bool { return s.pos < len(s.text) && s.text[s.pos] == c }

@@ -54,7 +54,7 @@ func (s *Scanner) Text() string { return s.share(s.Bytes()) }
 // share returns text as a string. Short strings are parts of a longer one, so that an
 // event of many fields takes few allocations.
 func (s *Scanner) share(text []byte) string {
-	const short, together = 128, 768
+	const short, together = 128, 512
 	if len(text) == 0 || len(text) > short {
 		return string(text)
 	}
