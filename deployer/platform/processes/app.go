@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
 	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
@@ -18,7 +19,7 @@ import (
 type application struct {
 	runner     *Runner
 	user, name string
-	journal    *journal
+	journal    *applog.Journal
 	lock       ctxlock.Lock   // held by the call that changes what runs, or by a candidate
 	boots      ctxlock.Lock   // held by the one drone that boots after a crash
 	drains     sync.WaitGroup // of generations that were replaced; used with the lock held
@@ -236,5 +237,5 @@ func (a *application) leastBusy(g *generation) *drone {
 // note adds a line of the platform to the app's log; it is about a drone of a
 // process, or if drone is 0, about the app.
 func (a *application) note(process string, drone int, text string) {
-	a.journal.append(runner.Line{Time: a.runner.o.Now().UTC(), Process: process, Drone: drone, Stream: runner.Platform, Text: text})
+	a.journal.Append(runner.Line{Time: a.runner.o.Now().UTC(), Process: process, Drone: drone, Stream: runner.Platform, Text: text})
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
@@ -24,15 +25,15 @@ const (
 type capture struct {
 	process string
 	drone   int
-	journal *journal
-	mask    *mask
+	journal *applog.Journal
+	mask    *applog.Mask
 	now     func() time.Time
 
 	sources []*source
 	wg      sync.WaitGroup
 }
 
-func newCapture(process string, drone int, j *journal, m *mask, now func() time.Time) *capture {
+func newCapture(process string, drone int, j *applog.Journal, m *applog.Mask, now func() time.Time) *capture {
 	return &capture{process: process, drone: drone, journal: j, mask: m, now: now}
 }
 
@@ -64,7 +65,7 @@ func (c *capture) close() {
 		s.mu.Lock()
 		lines := s.settle()
 		s.mu.Unlock()
-		c.journal.append(lines...)
+		c.journal.Append(lines...)
 	}
 }
 
@@ -155,7 +156,7 @@ func (s *source) add(text, line []byte) []byte {
 		s.keep(entry)
 	}
 	s.mu.Unlock()
-	s.capture.journal.append(lines...)
+	s.capture.journal.Append(lines...)
 	return s.join(line, text)
 }
 
@@ -200,12 +201,12 @@ func (s *source) settle() []runner.Line {
 // join adds text to a line, up to a limit. The limit is larger than maxLine by the
 // longest secret, so that no secret is cut before it is masked.
 func (s *source) join(line, text []byte) []byte {
-	room := maxLine + s.capture.mask.secrets.Longest() - len(line)
+	room := maxLine + s.capture.mask.Longest() - len(line)
 	return append(line, text[:min(len(text), max(0, room))]...)
 }
 
 func (s *source) line(text []byte, now time.Time) runner.Line {
-	masked := s.capture.mask.apply(strings.ToValidUTF8(string(bytes.TrimSuffix(text, []byte{'\r'})), "\ufffd"))
+	masked := s.capture.mask.Apply(strings.ToValidUTF8(string(bytes.TrimSuffix(text, []byte{'\r'})), "\ufffd"))
 	return runner.Line{Time: now, Process: s.capture.process, Drone: s.capture.drone, Stream: s.stream, Text: cut(masked, maxLine)}
 }
 

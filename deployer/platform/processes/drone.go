@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/keeper"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
@@ -102,7 +103,7 @@ func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*d
 	}
 	d := &drone{
 		slot: sl, lost: make(chan struct{}),
-		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(sl.process, sl.number, a.journal, newMask(v.Env), r.o.Now),
+		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(sl.process, sl.number, a.journal, applog.NewMask(v.Env), r.o.Now),
 	}
 	var err error
 	if sl.process == "" {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/keeper"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
@@ -62,8 +63,8 @@ func Keep(ctx context.Context) int {
 			name, value, _ := strings.Cut(entry, "=")
 			env[name] = value
 		}
-		j := &journal{dir: l.Dir, limit: journalFile}
-		return &keptOutput{newCapture(l.Process, l.Number, j, newMask(env), time.Now)}, nil
+		j := applog.New(l.Dir)
+		return &keptOutput{newCapture(l.Process, l.Number, j, applog.NewMask(env), time.Now)}, nil
 	})
 }
 
@@ -97,7 +98,7 @@ func (a *application) startKept(ctx context.Context, d *drone, v runner.Version,
 	if err != nil {
 		return err
 	}
-	log, err := json.Marshal(logSpec{Dir: a.journal.dir, Process: d.slot.process, Number: d.slot.number})
+	log, err := json.Marshal(logSpec{Dir: a.journal.Dir(), Process: d.slot.process, Number: d.slot.number})
 	if err != nil {
 		return err
 	}
@@ -331,7 +332,7 @@ func (a *application) foundDrone(sl *slot, f found) *drone {
 	r.mu.Unlock()
 	return &drone{
 		slot: sl, port: f.label.Port, addr: f.Found().Addr, memory: f.label.Memory, started: f.label.Started,
-		group: f.Client, out: newCapture(sl.process, sl.number, a.journal, newMask(), r.o.Now), lost: make(chan struct{}),
+		group: f.Client, out: newCapture(sl.process, sl.number, a.journal, applog.NewMask(), r.o.Now), lost: make(chan struct{}),
 	}
 }
 

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -151,10 +149,4 @@ func healthy(ctx context.Context, addr, path string) (well bool, answer string) 
 	}
 	_ = resp.Body.Close() // the status is enough
 	return resp.StatusCode/100 == 2 || resp.StatusCode/100 == 3, fmt.Sprintf("answered %d", resp.StatusCode)
-}
-
-// isPath reports whether text can be requested as a path of a host.
-func isPath(text string) bool {
-	parsed, err := url.Parse("http://host" + text)
-	return err == nil && strings.HasPrefix(text, "/") && parsed.Host == "host" && parsed.Fragment == ""
 }

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // outputLimit is how long the output of a command is read after all its processes
@@ -68,7 +70,7 @@ func (c *commands) end() (release func()) {
 
 // Run implements runner.Runner.
 func (r *Runner) Run(ctx context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
-	if err := check(v); err != nil {
+	if err := startup.Check(v); err != nil {
 		return runner.Exit{}, err
 	}
 	if !core.ValidName(v.User) || !core.ValidName(v.App) {
@@ -109,7 +111,7 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 	}
 	d := &drone{
 		slot:   &slot{process: c.Name, command: c.Shell, number: 1},
-		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(c.Name, 1, a.journal, newMask(v.Env), r.o.Now),
+		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(c.Name, 1, a.journal, applog.NewMask(v.Env), r.o.Now),
 	}
 	mark := r.Mark() + rand.Text()
 	if c.Out != nil {

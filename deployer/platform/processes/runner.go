@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
 	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/keeper"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // Runner runs apps as processes of this machine. It is safe for concurrent use;
@@ -216,7 +218,7 @@ func (r *Runner) Stop(ctx context.Context) error {
 	r.running.Wait()
 	r.hurryNow()
 	for i, a := range apps {
-		failures[i] = errors.Join(failures[i], a.journal.close())
+		failures[i] = errors.Join(failures[i], a.journal.Close())
 	}
 	return errors.Join(errors.Join(failures...), r.unlock())
 }
@@ -249,7 +251,7 @@ func (r *Runner) Kill() {
 
 // Launch implements runner.Runner.
 func (r *Runner) Launch(ctx context.Context, v runner.Version) (runner.Candidate, error) {
-	if err := check(v); err != nil {
+	if err := startup.Check(v); err != nil {
 		return nil, err
 	}
 	a, err := r.acquire(ctx, v.User, v.App)
@@ -266,7 +268,7 @@ func (r *Runner) Launch(ctx context.Context, v runner.Version) (runner.Candidate
 
 // Resume implements runner.Runner.
 func (r *Runner) Resume(ctx context.Context, v runner.Version) (launch string, err error) {
-	if err := check(v); err != nil {
+	if err := startup.Check(v); err != nil {
 		return "", err
 	}
 	a, err := r.acquire(ctx, v.User, v.App)
@@ -304,8 +306,8 @@ func (r *Runner) Destroy(ctx context.Context, user, app string) error {
 		return err
 	}
 	defer a.lock.Release()
-	err = errors.Join(a.halt(ctx), a.sweep(context.WithoutCancel(ctx)), a.journal.close(),
-		os.RemoveAll(a.journal.dir), os.RemoveAll(r.around(user, app)))
+	err = errors.Join(a.halt(ctx), a.sweep(context.WithoutCancel(ctx)), a.journal.Close(),
+		os.RemoveAll(a.journal.Dir()), os.RemoveAll(r.around(user, app)))
 	if err != nil {
 		return fmt.Errorf("processes: destroying the app: %w", err)
 	}
@@ -382,9 +384,9 @@ func (r *Runner) Logs(user, app string, from, until time.Time, rows int) ([]runn
 		return nil, nil
 	}
 	if a := r.known(user, app); a != nil {
-		return a.journal.last(from, until, rows)
+		return a.journal.Last(from, until, rows)
 	}
-	return (&journal{dir: r.logs(user, app)}).last(from, until, rows)
+	return applog.New(r.logs(user, app)).Last(from, until, rows)
 }
 
 // Note implements runner.Runner.
@@ -435,7 +437,7 @@ func (r *Runner) app(user, name string) *application {
 		a = &application{
 			runner: r, user: user, name: name,
 			lock: ctxlock.New(1), boots: ctxlock.New(1), late: make(chan struct{}),
-			journal: &journal{dir: r.logs(user, name), limit: journalFile},
+			journal: applog.New(r.logs(user, name)),
 			last:    runner.State{User: user, App: name, Phase: runner.Stopped},
 		}
 		r.apps[key(user, name)] = a

@@ -1,4 +1,4 @@
-package processes
+package applog
 
 import (
 	"fmt"
@@ -11,15 +11,15 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-func write(j *journal, from, to int) {
+func write(j *Journal, from, to int) {
 	for i := from; i < to; i++ {
-		j.append(runner.Line{Time: time.Unix(int64(i), 0).UTC(), Drone: 1, Stream: runner.Stdout, Text: fmt.Sprintf("line %d", i)})
+		j.Append(runner.Line{Time: time.Unix(int64(i), 0).UTC(), Drone: 1, Stream: runner.Stdout, Text: fmt.Sprintf("line %d", i)})
 	}
 }
 
-func texts(t *testing.T, j *journal, rows int) []string {
+func texts(t *testing.T, j *Journal, rows int) []string {
 	t.Helper()
-	lines, err := j.last(time.Time{}, time.Time{}, rows)
+	lines, err := j.Last(time.Time{}, time.Time{}, rows)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func texts(t *testing.T, j *journal, rows int) []string {
 
 func TestJournalRotates(t *testing.T) {
 	t.Parallel()
-	j := &journal{dir: filepath.Join(t.TempDir(), "log"), limit: 1000}
+	j := &Journal{dir: filepath.Join(t.TempDir(), "log"), limit: 1000}
 	write(j, 0, 1000)
 	files, err := os.ReadDir(j.dir)
 	if err != nil || len(files) != journalKept {
@@ -52,27 +52,27 @@ func TestJournalRotates(t *testing.T) {
 			t.Fatalf("line %d is %q, want %q", i, text, want)
 		}
 	}
-	some, err := j.last(time.Unix(990, 0), time.Unix(992, 0), 100)
+	some, err := j.Last(time.Unix(990, 0), time.Unix(992, 0), 100)
 	if err != nil || len(some) != 3 || some[0].Text != "line 990" || some[2].Text != "line 992" {
 		t.Errorf("between: %v, %v", some, err)
 	}
-	if err := j.close(); err != nil {
+	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 	write(j, 1000, 1001)
 	if got := texts(t, j, 2); len(got) != 2 || got[1] != "line 1000" {
 		t.Errorf("after a close: %v", got)
 	}
-	if err := j.close(); err != nil {
+	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestJournalAfterIncompleteLine(t *testing.T) {
 	t.Parallel()
-	j := &journal{dir: t.TempDir(), limit: 1 << 20}
+	j := &Journal{dir: t.TempDir(), limit: 1 << 20}
 	write(j, 0, 2)
-	if err := j.close(); err != nil {
+	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(j.path(0))
@@ -86,7 +86,7 @@ func TestJournalAfterIncompleteLine(t *testing.T) {
 	if got := strings.Join(texts(t, j, 10), ","); got != "line 0,line 2" {
 		t.Errorf("lines %s", got)
 	}
-	if err := j.close(); err != nil {
+	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -97,7 +97,7 @@ func TestJournalReportsDroppedLines(t *testing.T) {
 	if err := os.WriteFile(dir, nil, 0o600); err != nil { // instead of the folder
 		t.Fatal(err)
 	}
-	j := &journal{dir: dir, limit: 1 << 20}
+	j := &Journal{dir: dir, limit: 1 << 20}
 	write(j, 0, 3)
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func TestJournalReportsDroppedLines(t *testing.T) {
 	if got := strings.Join(texts(t, j, 10), ","); got != "3 lines dropped, as they could not be written,line 3" {
 		t.Errorf("lines %s", got)
 	}
-	if err := j.close(); err != nil {
+	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

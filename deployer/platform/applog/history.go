@@ -1,4 +1,4 @@
-package processes
+package applog
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ import (
 // maxHistory bounds the text that one call returns, in bytes.
 const maxHistory = 8 << 20
 
-// last returns the last rows lines between from and until, oldest first; a zero
+// Last returns the last rows lines between from and until, oldest first; a zero
 // time means no bound. It does not block writers.
-func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
+func (j *Journal) Last(from, until time.Time, rows int) ([]runner.Line, error) {
 	files, err := j.files()
 	defer func() {
 		for _, file := range files {
@@ -27,7 +27,7 @@ func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
 		}
 	}()
 	if err != nil {
-		return nil, fmt.Errorf("processes: opening the log: %w", err)
+		return nil, fmt.Errorf("applog: opening the log: %w", err)
 	}
 	var lines []runner.Line
 	size := 0
@@ -48,7 +48,7 @@ func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
 			return true
 		})
 		if err != nil {
-			return nil, fmt.Errorf("processes: reading the log: %w", err)
+			return nil, fmt.Errorf("applog: reading the log: %w", err)
 		}
 		if !more {
 			break
@@ -60,7 +60,7 @@ func (j *journal) last(from, until time.Time, rows int) ([]runner.Line, error) {
 
 // files opens the files of the log, newest first. A rotation does not affect open
 // files.
-func (j *journal) files() (files []*os.File, err error) {
+func (j *Journal) files() (files []*os.File, err error) {
 	lock, err := os.Open(j.dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil

@@ -1,4 +1,4 @@
-package processes
+package applog
 
 import (
 	"os"
@@ -20,16 +20,16 @@ func FuzzJournal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, left, text string, at int64) {
 		text = strings.ToValidUTF8(text, "\ufffd") // as lines are
 		when := time.Unix(at%(1<<33), 0).UTC()
-		j := &journal{dir: t.TempDir(), limit: 1 << 20}
+		j := &Journal{dir: t.TempDir(), limit: 1 << 20}
 		if err := os.WriteFile(filepath.Join(j.dir, "log"), []byte(left), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		lines := []runner.Line{{Time: when, Drone: 1, Stream: runner.Stdout, Text: text}, {Time: when, Drone: 2, Stream: runner.Stderr, Text: text + "\n" + text}}
-		j.append(lines...)
-		if err := j.close(); err != nil {
+		j.Append(lines...)
+		if err := j.Close(); err != nil {
 			t.Fatal(err)
 		}
-		got, err := j.last(time.Time{}, time.Time{}, len(lines))
+		got, err := j.Last(time.Time{}, time.Time{}, len(lines))
 		if err != nil || len(got) != len(lines) {
 			t.Fatalf("%q after %q is read as %+v, %v", text, left, got, err)
 		}
@@ -38,7 +38,7 @@ func FuzzJournal(f *testing.F) {
 				t.Fatalf("%+v after %q is read as %+v", lines[i], left, got[i])
 			}
 		}
-		all, err := j.last(time.Time{}, time.Time{}, 1<<20)
+		all, err := j.Last(time.Time{}, time.Time{}, 1<<20)
 		if most := strings.Count(left, "\n") + 1 + len(lines); err != nil || len(all) > most {
 			t.Fatalf("after %q there are %d lines of %q, %v", left, len(all), text, err)
 		}

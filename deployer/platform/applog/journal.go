@@ -1,4 +1,4 @@
-package processes
+package applog
 
 import (
 	"encoding/json"
@@ -19,9 +19,9 @@ const (
 	journalKept = 5 // files
 )
 
-// journal is an app's log on the disk, with one JSON object per line. The server
+// Journal is an app's log on the disk, with one JSON object per line. The server
 // and the keepers of the app's drones write to it, one at a time.
-type journal struct {
+type Journal struct {
 	dir   string
 	limit int64 // bytes of a file
 
@@ -31,16 +31,22 @@ type journal struct {
 	lost int      // lines that could not be written
 }
 
-func (j *journal) path(n int) string {
+// New returns the log in a folder, which need not exist yet.
+func New(dir string) *Journal { return &Journal{dir: dir, limit: journalFile} }
+
+// Dir returns the folder of its files.
+func (j *Journal) Dir() string { return j.dir }
+
+func (j *Journal) path(n int) string {
 	if n == 0 {
 		return filepath.Join(j.dir, "log")
 	}
 	return filepath.Join(j.dir, fmt.Sprintf("log.%d", n))
 }
 
-// append writes lines. Lines that can't be written are dropped, and their number
+// Append writes lines. Lines that can't be written are dropped, and their number
 // is logged before the next line that can: a full disk must not affect the app.
-func (j *journal) append(lines ...runner.Line) {
+func (j *Journal) Append(lines ...runner.Line) {
 	if len(lines) == 0 {
 		return
 	}
@@ -78,7 +84,7 @@ func appendLine(text []byte, line runner.Line) []byte {
 	return append(append(text, encoded...), '\n')
 }
 
-func (j *journal) write(text []byte) (err error) {
+func (j *Journal) write(text []byte) (err error) {
 	if err := j.open(); err != nil {
 		return err
 	}
@@ -113,7 +119,7 @@ func (j *journal) write(text []byte) (err error) {
 }
 
 // open opens the folder, if it is not open.
-func (j *journal) open() error {
+func (j *Journal) open() error {
 	if j.lock != nil {
 		return nil
 	}
@@ -127,7 +133,7 @@ func (j *journal) open() error {
 
 // current opens the current file, unless it is open and no other writer has
 // rotated it since, and returns its size. The lock must be held.
-func (j *journal) current() (size int64, err error) {
+func (j *Journal) current() (size int64, err error) {
 	if j.file != nil {
 		ours, err := j.file.Stat()
 		if err != nil {
@@ -153,7 +159,7 @@ func (j *journal) current() (size int64, err error) {
 }
 
 // rotate renames the files. The lock must be held.
-func (j *journal) rotate() error {
+func (j *Journal) rotate() error {
 	err := j.closeFile()
 	for n := journalKept - 1; n > 0; n-- {
 		if renameErr := os.Rename(j.path(n-1), j.path(n)); renameErr != nil && !errors.Is(renameErr, os.ErrNotExist) {
@@ -163,7 +169,7 @@ func (j *journal) rotate() error {
 	return err
 }
 
-func (j *journal) closeFile() error {
+func (j *Journal) closeFile() error {
 	if j.file == nil {
 		return nil
 	}
@@ -172,8 +178,8 @@ func (j *journal) closeFile() error {
 	return err
 }
 
-// close closes the files; a later append reopens them.
-func (j *journal) close() error {
+// Close closes the files; a later Append reopens them.
+func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	err := j.closeFile()

@@ -1,4 +1,4 @@
-package processes
+package applog
 
 import (
 	"net/url"
@@ -24,14 +24,14 @@ const minUser = 16
 // followed by other text that may hold an @.
 var userinfo = regexp.MustCompile("(://[^\\s/?#:@\"'`<>\\\\]*:)[^\\s/?#\"'`<>\\\\]+@")
 
-// mask hides secrets in the output of an app: the values of environment variables
+// Mask hides secrets in the output of an app: the values of environment variables
 // with secret names, the credentials of URLs in the environment, and the passwords
 // in all other URLs.
-type mask struct {
+type Mask struct {
 	secrets *redact.Redactor
 }
 
-func newMask(environments ...map[string]string) *mask {
+func NewMask(environments ...map[string]string) *Mask {
 	var found []core.Secret
 	for _, env := range environments {
 		for name, value := range env {
@@ -40,7 +40,7 @@ func newMask(environments ...map[string]string) *mask {
 			}
 		}
 	}
-	return &mask{redact.New(found...)}
+	return &Mask{redact.New(found...)}
 }
 
 // secretsIn returns the secrets in a variable, as a whole and by line.
@@ -79,8 +79,11 @@ func credentials(value string) []string {
 	return found
 }
 
-// apply returns text with the secrets hidden.
-func (m *mask) apply(text string) string {
+// Longest returns the length of the longest secret in bytes.
+func (m *Mask) Longest() int { return m.secrets.Longest() }
+
+// Apply returns text with the secrets hidden.
+func (m *Mask) Apply(text string) string {
 	text = m.secrets.Text(text)
 	if strings.Contains(text, "://") {
 		text = userinfo.ReplaceAllString(text, "${1}"+masked+"@")
