@@ -54,6 +54,7 @@ func arrows() []arrow {
 		{"adapters", nil, "other packages need nothing, and each adapter has an arrow of its own, so that no program gets the library of another one"},
 		{"deployer/nodejitsu", []string{"core", "github.com/klauspost/compress", "github.com/sony/gobreaker/v2"}, "the client reaches every platform over HTTP, the embedded one too"},
 		{"deployer/platform", []string{"core", "httpapi/serve", "github.com/coder/websocket", "go.etcd.io/bbolt", "github.com/alexedwards/argon2id", "github.com/klauspost/compress", "golang.org/x/"}, "the platform knows only the types of core, and its listeners are made of httpapi/serve, which brings no library"},
+		{"deployer/platform/kubernetes", []string{"core", "deployer/platform", "k8s.io/", "github.com/google/go-containerregistry", "github.com/klauspost/compress"}, "the one package that speaks to clusters and registries: its libraries must not come with the platform, but only with the program that chooses it"},
 		{"deployer", nil, "other packages need nothing; an import here would come with both client and platform"},
 		{"httpapi", []string{"core", "github.com/gin-gonic/gin", "golang.org/x/"}, "HTTP maps to use cases; it does not depend on the adapters behind them"},
 		{"httpapi/docs", []string{"httpapi/serve", "github.com/yuin/goldmark"}, "the documentation is rendered from its Markdown"},

@@ -52,9 +52,13 @@ func (a *Apps) version(d document, v visible) (runner.Version, error) {
 	if s.Static != "" {
 		static = filepath.Join(dir, s.Static)
 	}
+	ids := make([]string, len(d.Snapshots))
+	for i, s := range d.Snapshots {
+		ids[i] = s.ID
+	}
 	return runner.Version{
-		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: v.Subdomain,
-		Dir: filepath.Join(dir, s.Dir), Static: static, Fallback: s.Fallback, Node: s.Node, Path: s.Path, Start: s.Start, Processes: s.Processes, Health: s.Health,
+		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: v.Subdomain, Order: string(d.Order), Snapshots: ids,
+		Root: dir, NodeVersion: s.NodeVersion, Dir: filepath.Join(dir, s.Dir), Static: static, Fallback: s.Fallback, Node: s.Node, Path: s.Path, Start: s.Start, Processes: s.Processes, Health: s.Health,
 		Env: env, Sticky: s.Sticky, Limits: v.Limits.runner(), Drones: v.Drones,
 	}, nil
 }

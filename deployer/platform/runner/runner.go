@@ -91,28 +91,32 @@ type Candidate interface {
 
 // Version is a version of an app with all that it needs to run.
 type Version struct {
-	User, App string
-	Snapshot  string            // id
-	Subdomain string            // passed to the app
-	Dir       string            // built folder
-	Node      string            // path of the Node.js binary
-	Path      []string          // folders of programs that the app finds, besides those of Node.js and the system
-	Start     string            // shell command of the web process, or the path of a file for Node.js; "" if there is none
-	Static    string            // folder of a static site, which is served in place of a web process; "" if the app is not one
-	Fallback  string            // file in it that answers unknown paths; "" if there is none
-	Processes map[string]string // shell commands of the other processes, which have no port, by name
-	Health    string            // path that answers 2xx or 3xx once a drone is ready; if empty, a drone is ready when it accepts connections
-	Env       map[string]string // environment of the app
-	Sticky    bool              // requests of a client go to the same drone while it is ready
-	Limits    Limits
-	Drones    int // number of web processes; if there is none, of each other process
+	User, App   string
+	Snapshot    string            // id
+	Subdomain   string            // passed to the app
+	Root        string            // the snapshot's built files, Dir is in it
+	Dir         string            // folder that commands run in
+	Node        string            // path of the Node.js binary
+	NodeVersion string            // its version
+	Path        []string          // folders of programs that the app finds, besides those of Node.js and the system
+	Start       string            // shell command of the web process, or the path of a file for Node.js; "" if there is none
+	Static      string            // folder of a static site, which is served in place of a web process; "" if the app is not one
+	Fallback    string            // file in it that answers unknown paths; "" if there is none
+	Processes   map[string]string // shell commands of the other processes, which have no port, by name
+	Health      string            // path that answers 2xx or 3xx once a drone is ready; if empty, a drone is ready when it accepts connections
+	Env         map[string]string // environment of the app
+	Sticky      bool              // requests of a client go to the same drone while it is ready
+	Limits      Limits
+	Drones      int      // number of web processes; if there is none, of each other process
+	Order       string   // of the start: a later one compares greater; "" is before all
+	Snapshots   []string // ids of all snapshots of the app: what a runner has of others may be removed
 }
 
 // Same reports whether both are the same version with the same environment: only
-// the number of drones may differ.
+// the number of drones, the order and the app's other snapshots may differ.
 func (v Version) Same(other Version) bool {
 	same := maps.Equal(v.Env, other.Env)
-	v.Env, v.Drones = other.Env, other.Drones
+	v.Env, v.Drones, v.Order, v.Snapshots = other.Env, other.Drones, other.Order, other.Snapshots
 	return same && reflect.DeepEqual(v, other)
 }
 

@@ -1,0 +1,260 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// candidate is a generation that is ready, beside the current one. It holds the app's
+// lock until Commit or Abort.
+type candidate struct {
+	app        *application
+	generation *generation
+	promoted   bool
+}
+
+// launchVersion starts v beside the current version. The lock must be held.
+func (a *application) launchVersion(ctx context.Context, v runner.Version) (*candidate, error) {
+	if err := a.admit(ctx, v.Order); err != nil {
+		return nil, err
+	}
+	l, err := a.prepare(ctx, v, newLaunch())
+	if err != nil {
+		return nil, err
+	}
+	g := a.newGeneration(v, l.launch)
+	a.space.observe(g.launch, g)
+	if err := g.start(ctx, l); err != nil {
+		a.remove(g)
+		return nil, err
+	}
+	return &candidate{app: a, generation: g}, nil
+}
+
+// Launch implements runner.Candidate.
+func (c *candidate) Launch() string { return c.generation.launch }
+
+// Promote implements runner.Candidate.
+func (c *candidate) Promote() {
+	a := c.app
+	c.promoted = true
+	a.mu.Lock()
+	standby := a.former
+	a.former, a.current = a.current, c.generation
+	a.mu.Unlock()
+	a.publishSoon()
+	a.replace(standby)
+}
+
+// Watch implements runner.Candidate.
+func (c *candidate) Watch(ctx context.Context, d time.Duration) error {
+	limit, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	life := c.app.runner.ctx
+	defer context.AfterFunc(life, cancel)() //nolint:contextcheck // whichever ends first
+	if err := c.generation.watch(limit); err != nil {
+		return err
+	}
+	if err := cmp.Or(ctx.Err(), life.Err()); err != nil {
+		return fmt.Errorf("kubernetes: watching the new version: %w", err)
+	}
+	return nil
+}
+
+// Commit implements runner.Candidate.
+func (c *candidate) Commit(standby time.Duration) {
+	a := c.app
+	defer a.lock.Release()
+	if !c.promoted {
+		c.Promote()
+	}
+	c.generation.keep()
+	a.mu.Lock()
+	old := a.former
+	if standby <= 0 {
+		a.former = nil
+	}
+	a.mu.Unlock()
+	switch {
+	case old == nil:
+	case standby > 0:
+		a.runner.background(func() { a.standBy(old, standby) })
+	default:
+		a.replace(old)
+	}
+	a.prune(c.generation.version)
+}
+
+// standBy ends a generation that was replaced after some time, unless another call
+// does so before.
+func (a *application) standBy(old *generation, d time.Duration) {
+	limit := time.NewTimer(d)
+	defer limit.Stop()
+	select {
+	case <-limit.C:
+	case <-a.runner.ctx.Done():
+		return // the next platform removes it
+	}
+	if a.lock.Acquire(a.runner.ctx) != nil {
+		return
+	}
+	defer a.lock.Release()
+	a.mu.Lock()
+	still := a.former == old
+	if still {
+		a.former = nil
+	}
+	a.mu.Unlock()
+	if still {
+		a.replace(old)
+	}
+}
+
+// Abort implements runner.Candidate.
+func (c *candidate) Abort() {
+	a := c.app
+	defer a.lock.Release()
+	if c.promoted {
+		a.mu.Lock()
+		a.current, a.former = a.former, nil
+		a.mu.Unlock()
+		a.publishSoon()
+	}
+	a.replace(c.generation)
+}
+
+// replace ends a generation that gets no new requests, once its requests have ended.
+// The lock must be held.
+func (a *application) replace(old *generation) {
+	if old == nil {
+		return
+	}
+	a.mu.Lock()
+	old.kept, old.draining = false, true
+	old.checkDrained()
+	a.mu.Unlock()
+	a.drains.Add(1)
+	a.runner.background(func() {
+		defer a.drains.Done()
+		limit := time.NewTimer(a.runner.o.DrainTimeout)
+		defer limit.Stop()
+		select {
+		case <-old.drained:
+		case <-limit.C:
+		case <-a.runner.ctx.Done():
+			return // the next platform removes it
+		}
+		a.remove(old)
+	}, a.drains.Done)
+}
+
+// remove removes a generation, after the Service has stopped to select it. If the API
+// is away, it is tried until the platform stops; the next one removes what is left.
+func (a *application) remove(old *generation) {
+	r := a.runner
+	err := a.publish(r.ctx)
+	if err == nil {
+		err = a.end(r.ctx, old.launch)
+	}
+	a.space.forget(old.launch)
+	if err != nil && r.ctx.Err() == nil {
+		r.o.Logger.Error("objects of a version not removed", "user", a.user, "app", a.name, "snapshot", old.version.Snapshot, "launch", old.launch, "error", err)
+	}
+}
+
+// publishLimit is how long Promote waits until the Service has changed.
+const publishLimit = 10 * time.Second
+
+// publishSoon has the Service select the current launch. If the API is away, it goes
+// on in the background: the platform's router does not depend on it.
+func (a *application) publishSoon() {
+	r := a.runner
+	ctx, cancel := context.WithTimeout(r.ctx, publishLimit)
+	defer cancel()
+	err := a.publish(ctx)
+	if err == nil || r.ctx.Err() != nil {
+		return
+	}
+	r.o.Logger.Error("Service not changed", "user", a.user, "app", a.name, "error", err)
+	if ctx.Err() != nil {
+		r.background(func() { _ = a.publish(r.ctx) }) // it was logged
+	}
+}
+
+// publish has the Service select the current launch, if that has a web process. A
+// Service that a later start has changed is left as it is.
+func (a *application) publish(ctx context.Context) error {
+	a.publishing.Lock()
+	defer a.publishing.Unlock()
+	a.mu.Lock()
+	g := a.current
+	a.mu.Unlock()
+	if g == nil || g.web == 0 || a.published == g.launch {
+		return nil
+	}
+	for {
+		service := a.service(g.launch)
+		if err := a.fence(ctx, service, g.version.Order); err != nil {
+			return err
+		}
+		err := a.runner.api.apply(ctx, services, a.namespace, a.prefix, service)
+		if hasCode(err, http.StatusConflict) {
+			continue // it has just been changed: look again whether that was a later start
+		}
+		if err != nil {
+			return err
+		}
+		a.published = g.launch
+		return a.route(ctx, g.version)
+	}
+}
+
+// fence prepares an update of the Service so that it changes nothing if a later start
+// has changed it.
+func (a *application) fence(ctx context.Context, next *corev1.Service, order string) error {
+	var now corev1.Service
+	err := a.runner.api.get(ctx, services, a.namespace, a.prefix, &now)
+	if err != nil && !notFound(err) {
+		return err
+	}
+	if now.Annotations[annotationOrder] > order {
+		return core.NewError(core.CodePlatformSuperseded, "", nil)
+	}
+	next.ResourceVersion = now.ResourceVersion
+	next.Annotations = map[string]string{annotationOrder: order}
+	return nil
+}
+
+// admit fails if a later start has changed the app.
+func (a *application) admit(ctx context.Context, order string) error {
+	if order == "" {
+		return nil
+	}
+	err := a.fence(ctx, a.service(""), order)
+	if hasCode(err, http.StatusForbidden) && a.runner.o.Namespace == "" {
+		return nil // the namespace may not exist
+	}
+	return err
+}
+
+// prune removes the images of snapshots that the app does not have any more.
+func (a *application) prune(v runner.Version) {
+	r := a.runner
+	if len(v.Snapshots) == 0 {
+		return
+	}
+	r.background(func() {
+		if err := r.images.Prune(r.ctx, a.user, a.name, v.Snapshots); err != nil && r.ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+			r.o.Logger.Warn("images of removed snapshots not deleted", "user", a.user, "app", a.name, "error", err)
+		}
+	})
+}

@@ -1,0 +1,270 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/kubernetes/image"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// prepare makes the image of a version and the objects that its pods need, and returns
+// a description of a launch.
+func (a *application) prepare(ctx context.Context, v runner.Version, launch string) (launched, error) {
+	r := a.runner
+	l := launched{place: a.place, o: r.o, v: v, launch: launch, identity: identity(v)}
+	spec := image.Spec{
+		User: v.User, App: v.App, Snapshot: v.Snapshot, Dir: v.Root, Work: v.Dir, Path: v.Path, Node: v.NodeVersion,
+	}
+	if v.Static != "" {
+		if len(r.o.Site) == 0 {
+			return l, core.Errorf(core.CodePlatformStartFailed, "the platform has no program that serves static sites in a cluster")
+		}
+		spec.Program = r.o.Site[0]
+	}
+	var err error
+	if l.image, err = r.images.Push(ctx, spec); err != nil {
+		return l, err
+	}
+	if err := a.settle(ctx); err != nil {
+		return l, err
+	}
+	return l, r.api.apply(ctx, secrets, a.namespace, l.name(""), l.environment())
+}
+
+// settle creates what all launches of the app share.
+func (a *application) settle(ctx context.Context) error {
+	r := a.runner
+	if r.o.Namespace == "" {
+		if err := r.api.apply(ctx, namespaces, "", a.namespace, userNamespace(a.namespace, a.user)); err != nil {
+			return err
+		}
+	}
+	if r.o.StorageClass != "" {
+		claim, err := a.claim(r.o)
+		if err != nil {
+			return fmt.Errorf("the size of volumes: %w", err)
+		}
+		if err := r.api.apply(ctx, claims, a.namespace, a.prefix, claim); err != nil {
+			return err
+		}
+	}
+	return r.api.apply(ctx, budgets, a.namespace, a.prefix, a.budget())
+}
+
+// start creates the Deployments of a launch, that of the web process last, and returns
+// when all drones are ready.
+func (g *generation) start(ctx context.Context, l launched) error {
+	for _, process := range processNames(g.version) {
+		if err := g.apply(ctx, l, process); err != nil {
+			return err
+		}
+	}
+	if err := g.awaitReady(ctx, g.slots[g.web:]); err != nil || g.web == 0 {
+		return err
+	}
+	if err := g.apply(ctx, l, ""); err != nil {
+		return err
+	}
+	return g.awaitReady(ctx, g.slots[:g.web])
+}
+
+func (g *generation) apply(ctx context.Context, l launched, process string) error {
+	return g.app.runner.api.apply(ctx, deployments, l.namespace, l.name(process), l.deployment(process, g.replicas(process)))
+}
+
+// lookEvery is how often the Deployments are looked at while their pods get ready: that
+// pods can't be created is told there.
+const lookEvery = time.Second
+
+// awaitReady returns nil once these drones are ready, or without a port, once they have
+// been started.
+func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
+	a := g.app
+	r := a.runner
+	limit := time.NewTimer(r.o.StartTimeout)
+	defer limit.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	refusal := ""
+	for {
+		a.mu.Lock()
+		changed := g.changed
+		crash, deaf := g.failure(slots)
+		waiting := slices.IndexFunc(slots, func(sl *slot) bool { return !sl.done() })
+		reason := ""
+		if waiting >= 0 {
+			reason = slots[waiting].obstacle(r.o.Now(), r.o.ReadyTimeout, g.version.Health)
+		}
+		a.mu.Unlock()
+		switch {
+		case crash != nil && crash.slot.process == "":
+			condition := "it accepted connections on PORT"
+			if g.version.Health != "" {
+				condition = "its health path " + g.version.Health + " answered 2xx or 3xx"
+			}
+			return g.failed(ctx, crash.slot, crash, crash.text+" before "+condition)
+		case deaf != nil: // it was ready, and is waited for with the others
+		case waiting < 0:
+			return nil
+		case reason != "":
+			return g.failed(ctx, slots[waiting], nil, reason)
+		}
+		select {
+		case <-changed:
+		case <-look.C:
+			if refusal == "" {
+				refusal = g.refusal(ctx)
+			} else if refusal = g.refusal(ctx); refusal != "" { // still, so it does not pass by itself
+				return &core.Error{Code: core.CodePlatformStartFailed, Reason: "the cluster refuses to create its pods: " + refusal}
+			}
+		case <-limit.C:
+			return g.failed(ctx, slots[max(waiting, 0)], nil, g.late(slots[max(waiting, 0)], cmp.Or(refusal, fmt.Sprintf("its pod was not started within %v", r.o.StartTimeout))))
+		case <-ctx.Done():
+			return fmt.Errorf("kubernetes: waiting for the pods: %w", ctx.Err())
+		case <-r.ctx.Done():
+			return fmt.Errorf("kubernetes: waiting for the pods: %w", r.ctx.Err())
+		}
+	}
+}
+
+// done reports whether a drone is ready or, without a port, has been started. The
+// mutex must be held.
+func (s *slot) done() bool { return s.ready || s.process != "" && s.begun }
+
+// failure returns a crash of one of the drones, or a drone that does not listen any
+// more. The mutex must be held.
+func (g *generation) failure(slots []*slot) (crash *exit, deaf *slot) {
+	for _, sl := range slots {
+		if sl.crash != nil {
+			return sl.crash, nil
+		}
+		if sl.deaf {
+			deaf = sl
+		}
+	}
+	return nil, deaf
+}
+
+// hopeless are the reasons of a waiting container that do not pass by themselves.
+var hopeless = []string{ //nolint:gochecknoglobals // a constant
+	"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+}
+
+// obstacle returns why a drone will not become ready, as the predicate of a sentence;
+// "" if it still may. The mutex must be held.
+func (s *slot) obstacle(now time.Time, ready time.Duration, health string) string {
+	if s.pod == nil {
+		return ""
+	}
+	at := status(s.pod)
+	if w := at.State.Waiting; w != nil && slices.Contains(hopeless, w.Reason) {
+		return fmt.Sprintf("can't be started: %s: %s", w.Reason, w.Message)
+	}
+	running := at.State.Running
+	if running == nil || s.ready || now.Sub(running.StartedAt.Time) < ready+time.Second { // whole seconds
+		return ""
+	}
+	if health != "" {
+		return fmt.Sprintf("was not ready within %v: GET %s, its health path, must answer 2xx or 3xx on process.env.PORT", ready, health)
+	}
+	return fmt.Sprintf("did not accept connections on PORT within %v; listen on process.env.PORT: the platform sends requests only there", ready)
+}
+
+// late returns why a drone was not started in time.
+func (g *generation) late(sl *slot, otherwise string) string {
+	g.app.mu.Lock()
+	defer g.app.mu.Unlock()
+	if sl.pod == nil {
+		return "has no pod: " + otherwise
+	}
+	if c := condition(sl.pod, corev1.PodScheduled); c.Status == corev1.ConditionFalse {
+		return "was not placed on a node: " + c.Message
+	}
+	if w := status(sl.pod).State.Waiting; w != nil {
+		return fmt.Sprintf("was not started: %s: %s", w.Reason, w.Message)
+	}
+	return "was not ready in time: " + otherwise
+}
+
+// refusal returns why the cluster does not create the pods of the launch; "" if it
+// does.
+func (g *generation) refusal(ctx context.Context) string {
+	a := g.app
+	var all appsv1.DeploymentList
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	if err := a.runner.api.list(ctx, deployments, a.namespace, selector(labelLaunch, g.launch), &all); err != nil {
+		return ""
+	}
+	for _, d := range all.Items {
+		for _, c := range d.Status.Conditions {
+			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+				return c.Message
+			}
+		}
+	}
+	return ""
+}
+
+// failed returns the error of a drone that did not start, with its last lines.
+func (g *generation) failed(ctx context.Context, sl *slot, crash *exit, predicate string) error {
+	a := g.app
+	pod, id := "", ""
+	if crash != nil {
+		pod, id = crash.pod, crash.container
+	} else {
+		a.mu.Lock()
+		if sl.pod != nil {
+			pod, id = sl.pod.Name, status(sl.pod).ContainerID
+		}
+		a.mu.Unlock()
+	}
+	ctx, cancel := context.WithTimeout(ctx, detailLimit)
+	defer cancel()
+	return &core.Error{Code: core.CodePlatformStartFailed, Reason: sl.title() + " " + predicate, Detail: a.lastLines(ctx, g.mask, pod, id)}
+}
+
+// watch returns an error when a drone has ended or no longer accepts connections, and
+// nil when ctx ends.
+func (g *generation) watch(ctx context.Context) error {
+	a := g.app
+	for {
+		a.mu.Lock()
+		changed := g.changed
+		crash, deaf := g.failure(g.slots)
+		a.mu.Unlock()
+		when := " soon after it had accepted connections"
+		switch {
+		case crash != nil:
+			if crash.slot.process != "" {
+				when = " soon after it was started"
+			}
+			return g.failed(context.WithoutCancel(ctx), crash.slot, crash, crash.text+when)
+		case deaf != nil:
+			return g.failed(context.WithoutCancel(ctx), deaf, nil, "stopped listening on its port, though its process went on,"+when)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// end removes the objects of a launch.
+func (a *application) end(ctx context.Context, launch string) error {
+	api := a.runner.api
+	of := selector(labelLaunch, launch)
+	return errors.Join(
+		api.removeAll(ctx, deployments, a.namespace, of), api.removeAll(ctx, secrets, a.namespace, of),
+	)
+}

@@ -1,0 +1,195 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// copyLimit is how long the output of a command is read after its end.
+const copyLimit = 10 * time.Second
+
+// command is a command that runs once.
+type command struct {
+	app     *application
+	source  source
+	changed chan struct{} // size 1
+
+	mu       sync.Mutex
+	pod      *corev1.Pod
+	follower *follower
+	tail     []string // its last lines
+}
+
+// observe implements observer.
+func (c *command) observe(p *corev1.Pod, gone bool) {
+	follower := c.app.runner.logs.follow(c.app, p, gone, &c.source)
+	c.mu.Lock()
+	c.pod = p
+	if follower != nil {
+		c.follower = follower
+	}
+	c.mu.Unlock()
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Run implements runner.Runner.
+func (r *Runner) Run(ctx context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
+	if err := check(v); err != nil {
+		return runner.Exit{}, err
+	}
+	if !core.ValidName(v.User) || !core.ValidName(v.App) {
+		return runner.Exit{}, fmt.Errorf("kubernetes: invalid app name %q", key(v.User, v.App))
+	}
+	r.mu.RLock()
+	open := r.open
+	if open {
+		r.logs.commands.Add(1)
+	}
+	r.mu.RUnlock()
+	if !open {
+		return runner.Exit{}, core.NewError(core.CodePlatformBusy, "", nil)
+	}
+	defer r.logs.commands.Done()
+	exit, err := r.app(v.User, v.App).run(ctx, v, c)
+	if err != nil {
+		return runner.Exit{}, wrapped("running "+c.Name, err)
+	}
+	return exit, nil
+}
+
+// run runs a command, until ctx or the app ends.
+func (a *application) run(ctx context.Context, v runner.Version, c runner.Command) (exit runner.Exit, err error) {
+	r := a.runner
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)() //nolint:contextcheck // whichever ends first
+	s, err := r.space(a.namespace)
+	if err != nil {
+		return exit, err
+	}
+	if err := s.known(ctx); err != nil {
+		return exit, err
+	}
+	l, err := a.prepare(ctx, v, newLaunch())
+	if err != nil {
+		return exit, err
+	}
+	ended := make(chan struct{})
+	a.mu.Lock()
+	a.commands[l.launch] = func() { cancel(); <-ended }
+	a.mu.Unlock()
+	one := &command{app: a, changed: make(chan struct{}, 1)}
+	one.source = source{process: c.Name, drone: 1, mask: applog.NewMask(v.Env), write: one.write(c.Out)}
+	s.observe(l.launch, one)
+	defer func() {
+		s.forget(l.launch)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.o.Grace+r.o.PreStop+callLimit)
+		defer cancel()
+		err = errors.Join(err, r.api.remove(end, pods, a.namespace, l.name(c.Name)), a.end(end, l.launch))
+		close(ended)
+		a.mu.Lock()
+		delete(a.commands, l.launch)
+		a.mu.Unlock()
+	}()
+	if err := r.api.create(ctx, pods, a.namespace, l.command(c)); err != nil {
+		return exit, err
+	}
+	end, err := one.wait(ctx, r.o)
+	if err != nil {
+		return exit, err
+	}
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	exit = runner.Exit{Code: int(end.ExitCode), Reason: exitText(end.ExitCode)}
+	if c.Out == nil {
+		exit.Detail = strings.Join(one.tail, "\n")
+	}
+	return exit, nil
+}
+
+// write returns what writes the output to out or, without it, to the app's log.
+func (c *command) write(out io.Writer) func(...runner.Line) {
+	return func(lines ...runner.Line) {
+		if out == nil {
+			c.app.journal.Append(lines...)
+		}
+		for _, l := range lines {
+			if out != nil {
+				_, _ = io.WriteString(out, l.Text+"\n") // the command goes on without a reader
+			}
+			c.mu.Lock()
+			c.tail = append(c.tail, l.Text)
+			c.tail = c.tail[max(0, len(c.tail)-detailLines):]
+			c.mu.Unlock()
+		}
+	}
+}
+
+// wait waits for the end of the command, and until its output was copied.
+func (c *command) wait(ctx context.Context, o Options) (*corev1.ContainerStateTerminated, error) {
+	limit := time.NewTimer(o.StartTimeout)
+	defer limit.Stop()
+	for {
+		c.mu.Lock()
+		p, follower := c.pod, c.follower
+		c.mu.Unlock()
+		if p != nil {
+			s := status(p)
+			if s.State.Terminated != nil {
+				if follower != nil {
+					copied := time.NewTimer(copyLimit)
+					defer copied.Stop()
+					select {
+					case <-follower.done:
+					case <-copied.C:
+					}
+				}
+				return s.State.Terminated, nil
+			}
+			if p.Status.Phase == corev1.PodFailed {
+				return nil, core.Errorf(core.CodePlatformStartFailed, "the command's pod has failed: %s %s", p.Status.Reason, p.Status.Message)
+			}
+			sl := slot{process: "command", pod: p}
+			if reason := sl.obstacle(o.Now(), o.StartTimeout, ""); reason != "" && s.State.Running == nil {
+				return nil, core.Errorf(core.CodePlatformStartFailed, "the command %s", reason)
+			}
+			if s.State.Running != nil {
+				limit.Stop()
+			}
+		}
+		select {
+		case <-c.changed:
+		case <-limit.C:
+			return nil, core.Errorf(core.CodePlatformStartFailed, "the command's pod was not started within %v", o.StartTimeout)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// endCommands ends the app's commands and waits for their end.
+func (a *application) endCommands() {
+	a.mu.Lock()
+	var all []func()
+	for _, end := range a.commands {
+		all = append(all, end)
+	}
+	a.mu.Unlock()
+	for _, end := range all {
+		end()
+	}
+}

@@ -1,0 +1,428 @@
+package kubernetes
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/atomicfile"
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
+	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
+	"github.com/nodejitsu/webhooks/deployer/platform/kubernetes/image"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
+)
+
+// Runner runs apps in a cluster. It is safe for concurrent use; calls that change the
+// same app wait for each other.
+type Runner struct {
+	o        Options
+	api      *client
+	images   *image.Builder
+	logs     *followers
+	platform string // id of the platform, as its objects have it
+
+	ctx     context.Context // from Start to Stop
+	cancel  context.CancelFunc
+	running sync.WaitGroup // of what runs in the background
+
+	mu     sync.RWMutex
+	open   bool
+	apps   map[string]*application // by key
+	spaces map[string]*space       // by namespace
+}
+
+var _ runner.Runner = (*Runner)(nil)
+
+// New returns a Runner without any apps. It fails if the kubeconfig can't be read, or
+// a setting is invalid.
+func New(o Options) (*Runner, error) {
+	o = o.withDefaults()
+	api, err := connect(o.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	images, err := image.New(o.Image)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runner{o: o, api: api, images: images, apps: map[string]*application{}, spaces: map[string]*space{}}
+	r.logs = &followers{runner: r, pods: map[string]*follower{}}
+	return r, nil
+}
+
+// idFile has the id of the platform.
+const idFile = "id"
+
+// Start checks that the cluster answers. ctx is only used by Start itself.
+func (r *Runner) Start(ctx context.Context) error {
+	if err := os.MkdirAll(r.o.Dir, 0o700); err != nil {
+		return fmt.Errorf("kubernetes: creating the folder: %w", err)
+	}
+	id, err := os.ReadFile(filepath.Join(r.o.Dir, idFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		id = []byte(newLaunch())
+		err = atomicfile.Write(filepath.Join(r.o.Dir, idFile), id, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("kubernetes: the id of the platform: %w", err)
+	}
+	r.platform = string(id)
+	try, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	if err := r.api.call(try, request{method: "GET", path: "/version"}, nil); err != nil {
+		return fmt.Errorf("kubernetes: asking the cluster at %s for its version: %w", r.api.base, err)
+	}
+	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.mu.Lock()
+	r.open = true
+	r.mu.Unlock()
+	return nil
+}
+
+// Stop leaves the apps to the next platform, which takes them over. Commands are
+// ended.
+func (r *Runner) Stop(ctx context.Context) error {
+	r.mu.Lock()
+	was := r.open
+	r.open = false
+	apps := slices.Collect(maps.Values(r.apps))
+	r.mu.Unlock()
+	if !was {
+		return nil
+	}
+	for _, a := range apps {
+		a.endCommands()
+	}
+	done := make(chan struct{})
+	go func() {
+		r.logs.commands.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	r.cancel()
+	r.running.Wait()
+	var err error
+	for _, a := range apps {
+		err = errors.Join(err, a.journal.Close())
+	}
+	return err
+}
+
+// background runs do until Stop waits for it; once Stop was called, it does nothing
+// but call otherwise.
+func (r *Runner) background(do func(), otherwise ...func()) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if !r.open {
+		for _, call := range otherwise {
+			call()
+		}
+		return
+	}
+	r.running.Go(do)
+}
+
+// Launch implements runner.Runner.
+func (r *Runner) Launch(ctx context.Context, v runner.Version) (runner.Candidate, error) {
+	if err := check(v); err != nil {
+		return nil, err
+	}
+	a, err := r.acquire(ctx, v.User, v.App)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.launchVersion(ctx, v)
+	if err != nil {
+		a.lock.Release()
+		return nil, wrapped("launching a version", err)
+	}
+	return c, nil // c releases the lock
+}
+
+// wrapped adds what was being done to errors that are not refusals.
+func wrapped(doing string, err error) error {
+	if _, refused := errors.AsType[*core.Error](err); err == nil || refused {
+		return err
+	}
+	return fmt.Errorf("kubernetes: %s: %w", doing, err)
+}
+
+// check returns an error if v is invalid.
+func check(v runner.Version) error {
+	if err := startup.Check(v); err != nil {
+		return err
+	}
+	if image.Inside(v.Root, v.Dir) == "" {
+		return fmt.Errorf("kubernetes: the folder %q is not in %q", v.Dir, v.Root)
+	}
+	for name := range v.Env {
+		if strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != "" {
+			return core.Errorf(core.CodePlatformStartFailed, "the environment variable %q can't be set in a cluster; its name may have letters, digits, '_', '-' and '.'", name)
+		}
+	}
+	return nil
+}
+
+// Resume implements runner.Runner.
+func (r *Runner) Resume(ctx context.Context, v runner.Version) (launch string, err error) {
+	if err := check(v); err != nil {
+		return "", err
+	}
+	a, err := r.acquire(ctx, v.User, v.App)
+	if err != nil {
+		return "", err
+	}
+	defer a.lock.Release()
+	launch, err = a.resume(ctx, v)
+	return launch, wrapped("resuming an app", err)
+}
+
+// Halt implements runner.Runner.
+func (r *Runner) Halt(ctx context.Context, user, app string) error {
+	a, err := r.acquire(ctx, user, app)
+	if err != nil {
+		return err
+	}
+	defer a.lock.Release()
+	return wrapped("stopping an app", a.halt(ctx))
+}
+
+// Destroy implements runner.Runner.
+func (r *Runner) Destroy(ctx context.Context, user, app string) error {
+	a, err := r.acquire(ctx, user, app)
+	if err != nil {
+		return err
+	}
+	defer a.lock.Release()
+	err = a.halt(ctx)
+	if err == nil && r.o.StorageClass != "" {
+		err = r.api.remove(ctx, claims, a.namespace, a.prefix)
+	}
+	if failure := r.images.Prune(ctx, user, app, nil); failure != nil {
+		r.o.Logger.WarnContext(ctx, "images of a destroyed app not deleted", "user", user, "app", app, "error", failure)
+	}
+	return wrapped("destroying an app", errors.Join(err, a.journal.Close(), os.RemoveAll(a.journal.Dir())))
+}
+
+// acquire returns an app with its lock held, whose pods are known.
+func (r *Runner) acquire(ctx context.Context, user, app string) (*application, error) {
+	if !core.ValidName(user) || !core.ValidName(app) {
+		return nil, fmt.Errorf("kubernetes: invalid app name %q", key(user, app))
+	}
+	a := r.app(user, app)
+	if err := a.lock.Acquire(ctx); err != nil {
+		return nil, fmt.Errorf("kubernetes: waiting for another change of the app: %w", err)
+	}
+	var err error
+	if a.space, err = r.space(a.namespace); err == nil {
+		err = a.space.known(ctx)
+	}
+	if err != nil {
+		a.lock.Release()
+		return nil, wrapped("waiting for the pods of "+a.namespace, err)
+	}
+	return a, nil
+}
+
+// space returns the pods of a namespace.
+func (r *Runner) space(namespace string) (*space, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.open {
+		return nil, core.NewError(core.CodePlatformBusy, "", nil)
+	}
+	s := r.spaces[namespace]
+	if s == nil {
+		of := selector(labelManagedBy, managedBy, labelPlatform, r.platform)
+		s = newSpace(r.api, namespace, of, func(err error) {
+			r.o.Logger.Warn("cluster not reachable; apps go on", "namespace", namespace, "error", err)
+		})
+		r.spaces[namespace] = s
+		r.running.Go(func() { s.follow(r.ctx) })
+	}
+	return s, nil
+}
+
+// CheckLimits implements runner.Runner.
+func (r *Runner) CheckLimits(l runner.Limits) error {
+	if l.Processes > 0 {
+		return core.Errorf(core.CodePlatformInvalid, "A cluster limits processes and threads for all pods of a node alike (podPidsLimit of the kubelet), not for one app")
+	}
+	return nil
+}
+
+// State implements runner.Runner.
+func (r *Runner) State(user, app string) runner.State {
+	a := r.known(user, app)
+	if a == nil {
+		return runner.State{User: user, App: app, Phase: runner.Stopped}
+	}
+	return a.state()
+}
+
+// States returns the states of all apps that have run since Start.
+func (r *Runner) States() []runner.State {
+	r.mu.RLock()
+	apps := slices.Collect(maps.Values(r.apps))
+	r.mu.RUnlock()
+	states := make([]runner.State, len(apps))
+	for i, a := range apps {
+		states[i] = a.state()
+	}
+	return states
+}
+
+// Memory returns 0: only the metrics of a cluster have it, which not all have.
+func (r *Runner) Memory(string, string) int64 { return 0 }
+
+// Pick implements runner.Runner.
+func (r *Runner) Pick(user, app, client string) (t runner.Target, ok bool) {
+	a := r.known(user, app)
+	if a == nil {
+		return runner.Target{}, false
+	}
+	return a.pick(client)
+}
+
+// Refused implements runner.Runner.
+func (r *Runner) Refused(user, app, addr string) {
+	if a := r.known(user, app); a != nil {
+		a.refusedBy(addr)
+	}
+}
+
+// Logs implements runner.Runner.
+func (r *Runner) Logs(user, app string, from, until time.Time, rows int) ([]runner.Line, error) {
+	if !core.ValidName(user) || !core.ValidName(app) {
+		return nil, nil
+	}
+	return r.app(user, app).journal.Last(from, until, rows)
+}
+
+// Note implements runner.Runner.
+func (r *Runner) Note(user, app, text string) {
+	if core.ValidName(user) && core.ValidName(app) {
+		r.app(user, app).note("", 0, text)
+	}
+}
+
+// app returns the app, creating it if it is new.
+func (r *Runner) app(user, name string) *application {
+	if a := r.known(user, name); a != nil {
+		return a
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.apps[key(user, name)]
+	if a == nil {
+		namespace := r.o.Namespace
+		if namespace == "" {
+			namespace = NamespacePrefix + dns(user, 40)
+		}
+		a = &application{
+			runner: r, name: name, lock: ctxlock.New(1),
+			place: place{
+				namespace: namespace, prefix: prefix(user, name, r.o.Namespace != ""), user: user, app: name, platform: r.platform,
+			},
+			journal:  applog.New(filepath.Join(r.o.Dir, "logs", user, name)),
+			commands: map[string]func(){}, phase: runner.Stopped,
+		}
+		r.apps[key(user, name)] = a
+	}
+	return a
+}
+
+// known returns the app, or nil.
+func (r *Runner) known(user, name string) *application {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.apps[key(user, name)]
+}
+
+func key(user, app string) string { return user + "/" + app }
+
+// halt ends the app's pods and waits for their end. The lock must be held.
+func (a *application) halt(ctx context.Context) error {
+	a.mu.Lock()
+	ending := []*generation{a.current, a.former}
+	a.current, a.former = nil, nil
+	for _, g := range ending {
+		if g != nil {
+			g.kept = false
+			defer a.space.forget(g.launch)
+		}
+	}
+	a.mu.Unlock()
+	a.publishing.Lock()
+	a.published = ""
+	a.publishing.Unlock()
+	a.endCommands()
+	api, of := a.runner.api, a.selector()
+	err := errors.Join(
+		api.removeAll(ctx, deployments, a.namespace, of), api.removeAll(ctx, pods, a.namespace, of), api.removeAll(ctx, secrets, a.namespace, of),
+		api.remove(ctx, services, a.namespace, a.prefix), api.remove(ctx, budgets, a.namespace, a.prefix), a.unroute(ctx),
+	)
+	if err != nil {
+		return err
+	}
+	if err := a.gone(ctx); err != nil {
+		return err
+	}
+	a.drains.Wait()
+	return nil
+}
+
+// goneEvery is how often halt looks whether the pods are gone.
+const goneEvery = 200 * time.Millisecond
+
+// gone waits until the app has no pods.
+func (a *application) gone(ctx context.Context) error {
+	look := time.NewTicker(goneEvery)
+	defer look.Stop()
+	for {
+		var left corev1.PodList
+		if err := a.runner.api.list(ctx, pods, a.namespace, a.selector(), &left); err != nil {
+			return err
+		}
+		if len(left.Items) == 0 {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// identity identifies a version with its environment, without that this can be
+// guessed from it.
+func identity(v runner.Version) string {
+	v.Order, v.Snapshots, v.Root, v.Node, v.Path = "", nil, "", "", nil
+	text, err := json.Marshal(v)
+	if err != nil { // never: it has only text and numbers
+		return ""
+	}
+	sum := hmac.New(sha256.New, []byte(v.User+"/"+v.App))
+	_, _ = sum.Write(text)
+	return hex.EncodeToString(sum.Sum(nil))
+}
