@@ -31,6 +31,7 @@ type Mask struct {
 	secrets *redact.Redactor
 }
 
+// NewMask returns a Mask of the secrets in environments.
 func NewMask(environments ...map[string]string) *Mask {
 	var found []core.Secret
 	for _, env := range environments {

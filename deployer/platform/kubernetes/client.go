@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -29,35 +30,37 @@ const (
 	maxAnswer  = 64 << 20 // bytes
 )
 
-// kind is a kind of objects, as it is in the path of a request.
-type kind struct{ group, name string }
+// kind is a kind of objects: the path of all that there are.
+type kind string
 
 // The kinds of objects that the runner uses.
-var ( //nolint:gochecknoglobals // constants
-	namespaces      = kind{"/api/v1", "namespaces"}
-	pods            = kind{"/api/v1", "pods"}
-	secrets         = kind{"/api/v1", "secrets"}
-	services        = kind{"/api/v1", "services"}
-	claims          = kind{"/api/v1", "persistentvolumeclaims"}
-	deployments     = kind{"/apis/apps/v1", "deployments"}
-	budgets         = kind{"/apis/policy/v1", "poddisruptionbudgets"}
-	networkPolicies = kind{"/apis/networking.k8s.io/v1", "networkpolicies"}
-	ingresses       = kind{"/apis/networking.k8s.io/v1", "ingresses"}
-	httpRoutes      = kind{"/apis/gateway.networking.k8s.io/v1", "httproutes"}
+const (
+	namespaces  kind = "/api/v1/namespaces"
+	pods        kind = "/api/v1/pods"
+	secrets     kind = "/api/v1/secrets"
+	services    kind = "/api/v1/services"
+	claims      kind = "/api/v1/persistentvolumeclaims"
+	deployments kind = "/apis/apps/v1/deployments"
+	budgets     kind = "/apis/policy/v1/poddisruptionbudgets"
 )
 
-// path returns the path of an object, or of all of a kind; a namespace is in none.
+// path returns the path of an object, or of all of a kind in a namespace. Without a
+// namespace, it is that of all namespaces, or of what is in none.
 func (k kind) path(namespace, name string) string {
-	path := k.group
+	group, plural := path.Split(string(k))
+	at := group
 	if namespace != "" && k != namespaces {
-		path += "/namespaces/" + url.PathEscape(namespace)
+		at += "namespaces/" + url.PathEscape(namespace) + "/"
 	}
-	path += "/" + k.name
+	at += plural
 	if name != "" {
-		path += "/" + url.PathEscape(name)
+		at += "/" + url.PathEscape(name)
 	}
-	return path
+	return at
 }
+
+// name returns the plural name of the kind.
+func (k kind) name() string { return path.Base(string(k)) }
 
 // client speaks to the API of a cluster, with the credentials of a kubeconfig or a
 // service account. It sends JSON: the generated clients of client-go would bring all
@@ -213,7 +216,7 @@ func (c *client) apply(ctx context.Context, k kind, namespace, name string, obje
 	query := url.Values{"fieldManager": {fieldManager}, "force": {"true"}}
 	err := c.call(ctx, request{http.MethodPatch, k.path(namespace, name), query, "application/apply-patch+yaml", object}, nil)
 	if err != nil {
-		return fmt.Errorf("applying %s/%s: %w", k.name, name, err)
+		return fmt.Errorf("applying %s/%s: %w", k.name(), name, err)
 	}
 	return nil
 }
@@ -221,14 +224,14 @@ func (c *client) apply(ctx context.Context, k kind, namespace, name string, obje
 func (c *client) create(ctx context.Context, k kind, namespace string, object any) error {
 	query := url.Values{"fieldManager": {fieldManager}}
 	if err := c.call(ctx, request{http.MethodPost, k.path(namespace, ""), query, "", object}, nil); err != nil {
-		return fmt.Errorf("creating %s: %w", k.name, err)
+		return fmt.Errorf("creating %s: %w", k.name(), err)
 	}
 	return nil
 }
 
 func (c *client) get(ctx context.Context, k kind, namespace, name string, out any) error {
 	if err := c.call(ctx, request{method: http.MethodGet, path: k.path(namespace, name)}, out); err != nil {
-		return fmt.Errorf("reading %s/%s: %w", k.name, name, err)
+		return fmt.Errorf("reading %s/%s: %w", k.name(), name, err)
 	}
 	return nil
 }
@@ -236,7 +239,7 @@ func (c *client) get(ctx context.Context, k kind, namespace, name string, out an
 func (c *client) list(ctx context.Context, k kind, namespace, selector string, out any) error {
 	query := url.Values{"labelSelector": {selector}}
 	if err := c.call(ctx, request{method: http.MethodGet, path: k.path(namespace, ""), query: query}, out); err != nil {
-		return fmt.Errorf("listing %s: %w", k.name, err)
+		return fmt.Errorf("listing %s: %w", k.name(), err)
 	}
 	return nil
 }
@@ -246,7 +249,7 @@ func (c *client) list(ctx context.Context, k kind, namespace, selector string, o
 func (c *client) remove(ctx context.Context, k kind, namespace, name string) error {
 	err := c.call(ctx, request{http.MethodDelete, k.path(namespace, name), nil, "", background()}, nil)
 	if err != nil && !notFound(err) {
-		return fmt.Errorf("deleting %s/%s: %w", k.name, name, err)
+		return fmt.Errorf("deleting %s/%s: %w", k.name(), name, err)
 	}
 	return nil
 }
@@ -256,7 +259,7 @@ func (c *client) removeAll(ctx context.Context, k kind, namespace, selector stri
 	query := url.Values{"labelSelector": {selector}}
 	err := c.call(ctx, request{http.MethodDelete, k.path(namespace, ""), query, "", background()}, nil)
 	if err != nil && !notFound(err) {
-		return fmt.Errorf("deleting %s: %w", k.name, err)
+		return fmt.Errorf("deleting %s: %w", k.name(), err)
 	}
 	return nil
 }

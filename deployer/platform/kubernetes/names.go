@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ const (
 	ours          = "webhooks.nodejitsu.com/"
 	labelUser     = ours + "user"
 	labelLaunch   = ours + "launch"
+	labelCommand  = ours + "command"  // of a pod that runs a command once
 	labelPlatform = ours + "platform" // the platform, by the id in its data folder
 
 	annotationVersion = ours + "version" // of a Secret: what the version was, for the platform that takes it over
@@ -86,8 +88,8 @@ func newLaunch() string { return strings.ToLower(rand.Text()[:8]) }
 // selector returns the selector of objects with labels.
 func selector(pairs ...string) string {
 	var all []string
-	for i := 0; i < len(pairs); i += 2 {
-		all = append(all, pairs[i]+"="+pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		all = append(all, pair[0]+"="+pair[1])
 	}
 	return strings.Join(all, ",")
 }

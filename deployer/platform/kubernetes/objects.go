@@ -51,8 +51,8 @@ func (p place) selector() string {
 
 func (p place) meta(name string, more ...string) metav1.ObjectMeta {
 	labels := p.labels()
-	for i := 0; i < len(more); i += 2 {
-		labels[more[i]] = more[i+1]
+	for pair := range slices.Chunk(more, 2) {
+		labels[pair[0]] = pair[1]
 	}
 	return metav1.ObjectMeta{Name: name, Namespace: p.namespace, Labels: labels}
 }
@@ -116,7 +116,7 @@ func (l launched) deployment(process string, replicas int) *appsv1.Deployment {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
 		ObjectMeta: meta,
 		Spec: appsv1.DeploymentSpec{
-			Replicas: ptr(int32(replicas)), //nolint:gosec // a few
+			Replicas: new(int32(replicas)), //nolint:gosec // a few
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{
 				labelInstance: l.prefix, labelLaunch: l.launch, labelComponent: component(process),
 			}},
@@ -124,8 +124,8 @@ func (l launched) deployment(process string, replicas int) *appsv1.Deployment {
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
 			},
-			ProgressDeadlineSeconds: ptr(seconds(l.o.StartTimeout + l.o.ReadyTimeout)),
-			RevisionHistoryLimit:    ptr(int32(1)),
+			ProgressDeadlineSeconds: new(seconds(l.o.StartTimeout + l.o.ReadyTimeout)),
+			RevisionHistoryLimit:    new(int32(1)),
 			Template:                corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: meta.Labels}, Spec: template},
 		},
 	}
@@ -146,15 +146,15 @@ func (l launched) args(process string) []string {
 // pod returns the pod of a process, or of a command.
 func (l launched) pod(process string, args []string) corev1.PodSpec {
 	spec := corev1.PodSpec{
-		AutomountServiceAccountToken: ptr(false),
-		EnableServiceLinks:           ptr(false),
+		AutomountServiceAccountToken: new(false),
+		EnableServiceLinks:           new(false),
 		// The first process of a PID namespace ignores the signals that it does not
 		// handle, which Node.js relies on; and nothing collects its orphans.
-		ShareProcessNamespace:         ptr(true),
-		TerminationGracePeriodSeconds: ptr(int64(seconds(l.o.PreStop + l.o.Grace))),
+		ShareProcessNamespace:         new(true),
+		TerminationGracePeriodSeconds: new(int64(seconds(l.o.PreStop + l.o.Grace))),
 		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot: ptr(true), RunAsUser: ptr(int64(image.User)), RunAsGroup: ptr(int64(image.User)), FSGroup: ptr(int64(image.User)),
-			FSGroupChangePolicy: ptr(corev1.FSGroupChangeOnRootMismatch),
+			RunAsNonRoot: new(true), RunAsUser: new(int64(image.User)), RunAsGroup: new(int64(image.User)), FSGroup: new(int64(image.User)),
+			FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
 			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		Volumes: []corev1.Volume{l.data(), {Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
@@ -164,12 +164,12 @@ func (l launched) pod(process string, args []string) corev1.PodSpec {
 	}
 	c := corev1.Container{
 		Name: container, Image: l.image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Command:    args,
+		Command:    literal(args),
 		WorkingDir: image.Inside(l.v.Root, l.v.Dir),
 		EnvFrom:    []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: l.name("")}}}},
 		Resources:  l.resources(),
 		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: ptr(false), ReadOnlyRootFilesystem: ptr(true),
+			AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
 			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},
 		VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: dataDir}, {Name: "tmp", MountPath: tempDir}},
@@ -183,6 +183,16 @@ func (l launched) pod(process string, args []string) corev1.PodSpec {
 	}
 	spec.Containers = []corev1.Container{c}
 	return spec
+}
+
+// literal returns arguments in which Kubernetes expands nothing: it reads $(NAME), and
+// $$ as $.
+func literal(args []string) []string {
+	all := make([]string, len(args))
+	for i, arg := range args {
+		all[i] = strings.ReplaceAll(arg, "$", "$$")
+	}
+	return all
 }
 
 // serve adds to a container what it needs to get requests.
@@ -242,7 +252,7 @@ func (l launched) command(c runner.Command) *corev1.Pod {
 	spec.RestartPolicy = corev1.RestartPolicyNever
 	return &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: l.meta(l.name(c.Name), labelLaunch, l.launch, labelComponent, label("run-"+c.Name), labelVersion, label(l.v.Snapshot)),
+		ObjectMeta: l.meta(l.name(c.Name), labelLaunch, l.launch, labelComponent, label("run-"+c.Name), labelCommand, label(c.Name), labelVersion, label(l.v.Snapshot)),
 		Spec:       spec,
 	}
 }
@@ -267,7 +277,7 @@ func (p place) budget() *policyv1.PodDisruptionBudget {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
 		ObjectMeta: p.meta(p.prefix, labelComponent, web),
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			MaxUnavailable: &one, UnhealthyPodEvictionPolicy: ptr(policyv1.AlwaysAllow),
+			MaxUnavailable: &one, UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{labelInstance: p.prefix, labelComponent: web}},
 		},
 	}
@@ -307,5 +317,3 @@ func processNames(v runner.Version) []string { return slices.Sorted(maps.Keys(v.
 func hasWeb(v runner.Version) bool { return strings.TrimSpace(v.Start) != "" || v.Static != "" }
 
 func seconds(d time.Duration) int32 { return int32(max(1, (d+time.Second-1)/time.Second)) } //nolint:gosec // minutes
-
-func ptr[T any](v T) *T { return &v }

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -36,6 +37,10 @@ func (a *application) resume(ctx context.Context, v runner.Version) (launch stri
 		}
 	}
 	if err := a.publish(ctx); err != nil {
+		return "", err
+	}
+	api := a.runner.api
+	if err := api.removeAll(ctx, pods, a.namespace, a.selector()+","+labelCommand); err != nil {
 		return "", err
 	}
 	for _, other := range all {
@@ -104,4 +109,45 @@ func (a *application) find(ctx context.Context, v runner.Version) (found string,
 		}
 	}
 	return found, all, nil
+}
+
+// EndOthers removes what an earlier platform has left of apps that do not run, in the
+// background. It must be called after Resume has been called for those that do.
+func (r *Runner) EndOthers() {
+	r.background(func() {
+		if err := r.endOthers(r.ctx); err != nil && r.ctx.Err() == nil {
+			r.o.Logger.Warn("objects of apps that do not run not removed", "error", err)
+		}
+	})
+}
+
+func (r *Runner) endOthers(ctx context.Context) error {
+	var environments corev1.SecretList // each launch has one
+	of := selector(labelManagedBy, managedBy, labelPlatform, r.platform)
+	if err := r.api.list(ctx, secrets, r.o.Namespace, of, &environments); err != nil {
+		return err
+	}
+	left := map[place]bool{}
+	for _, s := range environments.Items {
+		left[place{namespace: s.Namespace, prefix: s.Labels[labelInstance], platform: r.platform}] = true
+	}
+	r.mu.RLock()
+	for _, a := range r.apps {
+		if a.used() {
+			delete(left, place{namespace: a.namespace, prefix: a.prefix, platform: r.platform})
+		}
+	}
+	r.mu.RUnlock()
+	var failures []error
+	for at := range left {
+		failures = append(failures, (&application{runner: r, place: at}).clear(ctx))
+	}
+	return errors.Join(failures...)
+}
+
+// used reports whether an app runs, or has been changed.
+func (a *application) used() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.current != nil || len(a.commands) > 0 || a.lock.Held()
 }

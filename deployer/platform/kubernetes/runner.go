@@ -214,8 +214,8 @@ func (r *Runner) Destroy(ctx context.Context, user, app string) error {
 	}
 	defer a.lock.Release()
 	err = a.halt(ctx)
-	if err == nil && r.o.StorageClass != "" {
-		err = r.api.remove(ctx, claims, a.namespace, a.prefix)
+	if err == nil {
+		err = a.removeVolume(ctx)
 	}
 	if failure := r.images.Prune(ctx, user, app, nil); failure != nil {
 		r.o.Logger.WarnContext(ctx, "images of a destroyed app not deleted", "user", user, "app", app, "error", failure)
@@ -376,12 +376,7 @@ func (a *application) halt(ctx context.Context) error {
 	a.published = ""
 	a.publishing.Unlock()
 	a.endCommands()
-	api, of := a.runner.api, a.selector()
-	err := errors.Join(
-		api.removeAll(ctx, deployments, a.namespace, of), api.removeAll(ctx, pods, a.namespace, of), api.removeAll(ctx, secrets, a.namespace, of),
-		api.remove(ctx, services, a.namespace, a.prefix), api.remove(ctx, budgets, a.namespace, a.prefix), a.unroute(ctx),
-	)
-	if err != nil {
+	if err := a.clear(ctx); err != nil {
 		return err
 	}
 	if err := a.gone(ctx); err != nil {
@@ -391,20 +386,53 @@ func (a *application) halt(ctx context.Context) error {
 	return nil
 }
 
-// goneEvery is how often halt looks whether the pods are gone.
-const goneEvery = 200 * time.Millisecond
+// clear removes all objects of the app but the volume.
+func (a *application) clear(ctx context.Context) error {
+	api, of := a.runner.api, a.selector()
+	return errors.Join(
+		api.removeAll(ctx, deployments, a.namespace, of), api.removeAll(ctx, pods, a.namespace, of+","+labelCommand), api.removeAll(ctx, secrets, a.namespace, of),
+		api.remove(ctx, services, a.namespace, a.prefix), api.remove(ctx, budgets, a.namespace, a.prefix), a.unroute(ctx),
+	)
+}
 
 // gone waits until the app has no pods.
 func (a *application) gone(ctx context.Context) error {
-	look := time.NewTicker(goneEvery)
+	return await(ctx, func() (bool, error) {
+		var left corev1.PodList
+		err := a.runner.api.list(ctx, pods, a.namespace, a.selector(), &left)
+		return len(left.Items) == 0, err
+	})
+}
+
+// removeVolume removes the volume of the app's data, and waits until it is gone: a claim
+// that is being deleted can't be used.
+func (a *application) removeVolume(ctx context.Context) error {
+	api := a.runner.api
+	if a.runner.o.StorageClass == "" {
+		return nil
+	}
+	if err := api.remove(ctx, claims, a.namespace, a.prefix); err != nil {
+		return err
+	}
+	return await(ctx, func() (bool, error) {
+		err := api.get(ctx, claims, a.namespace, a.prefix, nil)
+		if notFound(err) {
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+// awaitEvery is how often await asks.
+const awaitEvery = 200 * time.Millisecond
+
+// await waits until something is done.
+func await(ctx context.Context, done func() (bool, error)) error {
+	look := time.NewTicker(awaitEvery)
 	defer look.Stop()
 	for {
-		var left corev1.PodList
-		if err := a.runner.api.list(ctx, pods, a.namespace, a.selector(), &left); err != nil {
+		if ok, err := done(); ok || err != nil {
 			return err
-		}
-		if len(left.Items) == 0 {
-			return nil
 		}
 		select {
 		case <-look.C:
