@@ -214,7 +214,7 @@ func (a *application) publish(ctx context.Context) error {
 			return err
 		}
 		a.published = g.launch
-		return a.route(ctx, g.version)
+		return nil
 	}
 }
 

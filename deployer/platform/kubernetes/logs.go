@@ -138,7 +138,7 @@ func (f *follower) run(ctx context.Context) {
 			}
 			continue
 		}
-		// The container has ended, which will be told, or the connection was lost.
+		// The container has ended, which will be reported, or the connection was lost.
 		pause := time.NewTimer(logPause)
 		select {
 		case <-f.changed:

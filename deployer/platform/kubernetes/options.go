@@ -32,13 +32,7 @@ type Options struct {
 	StorageClass string
 	StorageSize  string // of a volume; default "1Gi"
 
-	// Gateway is the Gateway that routes are attached to, NAMESPACE/NAME, and
-	// IngressClass is the class of an Ingress in its place. Without both, only the
-	// platform's router reaches the apps.
-	Gateway, IngressClass string
-	Domain                string // apps are below it
-
-	NetworkPolicy bool // only the platform, and what routes requests, may reach the apps; these reach no address of a cloud's metadata
+	Domain string // apps are below it
 
 	ReadyTimeout time.Duration // for a drone to accept connections once it is started; default 30 s
 	StartTimeout time.Duration // for a pod to be scheduled and its image to be pulled; default 5 minutes

@@ -29,7 +29,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Where things are in an image.
+// Paths in an image, and the user of its processes.
 const (
 	AppDir  = "/app"                // the app's folder
 	Program = "/.webhooks/webhooks" // the program that serves static sites
@@ -51,7 +51,7 @@ type Options struct {
 // Builder makes images. It is safe for concurrent use.
 type Builder struct{ o Options }
 
-// New returns a Builder. It fails if the registry or the base image is no valid name.
+// New returns a Builder. It fails if the registry or the base image is invalid.
 func New(o Options) (*Builder, error) {
 	o.Base = cmp.Or(o.Base, "node:%s-slim")
 	if o.Keychain == nil {
