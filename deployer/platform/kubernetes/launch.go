@@ -81,8 +81,8 @@ func (g *generation) apply(ctx context.Context, l launched, process string) erro
 	return g.app.runner.api.apply(ctx, deployments, l.namespace, l.name(process), l.deployment(process, g.replicas(process)))
 }
 
-// lookEvery is how often the Deployments are looked at while their pods get ready: that
-// pods can't be created is told there.
+// lookEvery is how often the Deployments are looked at while their pods get ready: they
+// report that pods can't be created.
 const lookEvery = time.Second
 
 // awaitReady returns nil once these drones are ready, or without a port, once they have
