@@ -36,6 +36,6 @@ func Serve(ctx context.Context, addr, dir, fallback string, grace time.Duration)
 	if server.Shutdown(end) != nil {
 		_ = server.Close() // requests that remain are aborted
 	}
-	<-served
+	_ = <-served // it has been closed
 	return s.Close()
 }
