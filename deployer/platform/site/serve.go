@@ -36,6 +36,8 @@ func Serve(ctx context.Context, addr, dir, fallback string, grace time.Duration)
 	if server.Shutdown(end) != nil {
 		_ = server.Close() // requests that remain are aborted
 	}
-	_ = <-served // it has been closed
-	return s.Close()
+	if err = <-served; errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, s.Close())
 }
