@@ -43,18 +43,26 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	var all atomic.Pointer[apps.Apps] // set before a drone can crash
-	p.runner = processes.New(processes.Options{
+	crashed := func(c runner.Crash) { all.Load().Crashed(c) }
+	local := processes.New(processes.Options{
 		Dir: p.path("drones"), ReadyTimeout: p.o.ReadyTimeout, DrainTimeout: p.o.DrainTimeout, Memory: int64(p.o.AppMemory) << 20,
 		Keeper: p.o.Keeper, KeepDrones: p.o.KeepApps, OrphanTimeout: p.o.OrphanTimeout,
-		Crashed: func(c runner.Crash) { all.Load().Crashed(c) }, Logger: p.o.Logger,
+		Crashed: crashed, Logger: p.o.Logger,
 	})
+	if p.runner = local; p.o.Runner != nil {
+		other, err := p.o.Runner(p.path("runner"), crashed)
+		if err != nil {
+			return err
+		}
+		p.runner = elsewhere{other, local}
+	}
 	store := snapshots.New(snapshots.Options{
 		Dir: p.path("archives"), Builds: p.path("builds"),
 		Builder: builds.New(builds.Options{
 			Cache: p.path("cache"), Registry: p.o.NpmRegistry, Timeout: p.o.BuildTimeout,
-			Mark: p.runner.Mark, Start: p.runner.Group, Logger: p.o.Logger,
+			Mark: local.Mark, Start: local.Group, Logger: p.o.Logger,
 		}),
-		Credential: p.runner.Credential,
+		Credential: local.Credential,
 	})
 	if err := store.Prepare(); err != nil {
 		return err
@@ -70,7 +78,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	all.Store(p.apps)
-	p.kill.Store(p.runner)
+	p.kill.Store(local)
 	p.reseal(ctx)
 	return nil
 }

@@ -86,6 +86,10 @@ type Options struct {
 	KeepApps      func() bool
 	OrphanTimeout time.Duration // for how long drones go on without a server; 0: for ever
 
+	// Runner returns what runs the apps, whose files are in dir; default: processes of
+	// this machine. Builds are processes of this machine in any case.
+	Runner func(dir string, crashed func(runner.Crash)) (Runner, error)
+
 	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 
 	AccessLog bool // write a line about each request to an app to Logger
@@ -96,6 +100,15 @@ type Options struct {
 	Logger *slog.Logger // default: discards
 }
 
+// Runner is what the platform needs of a runner.
+type Runner interface {
+	runner.Runner
+	// States returns the states of all apps that have run since Start.
+	States() []runner.State
+	// EndOthers ends what an earlier platform has left of apps that were not resumed.
+	EndOthers()
+}
+
 // Platform runs apps. Call Start before the other methods.
 type Platform struct {
 	o Options
@@ -104,7 +117,7 @@ type Platform struct {
 	key    core.Secret
 	db     *bbolt.DB
 	users  *accounts.Accounts
-	runner *processes.Runner
+	runner Runner
 	apps   *apps.Apps
 	events *events.Journal
 	space  *space
@@ -115,7 +128,7 @@ type Platform struct {
 	apiServer, appsServer *serve.Server
 	appsAddr              string // of appsServer; it does not change after Start
 
-	kill atomic.Pointer[processes.Runner] // for Kill, which does not acquire mu
+	kill atomic.Pointer[processes.Runner] // of this machine: for Kill, which does not acquire mu
 }
 
 // New returns a Platform. It has no side effects.

@@ -17,6 +17,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == app.KeeperCommand {
 		os.Exit(app.Keep(context.Background())) // without what only other commands need
 	}
+	if len(os.Args) > 1 && os.Args[1] == app.SiteCommand {
+		os.Exit(app.Site(context.Background(), os.Args[2:]))
+	}
 	os.Exit(cli.Run(context.Background(), cli.IO{
 		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}, version))

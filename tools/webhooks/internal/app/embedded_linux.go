@@ -35,6 +35,7 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 		return nil, err
 	}
 	return process{platform.New(platform.Options{
+		Runner:  inCluster(cfg, log),
 		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
 		ReadyTimeout: cfg.ReadyTimeout, MinReadyTime: cfg.MinReadyTime, DrainTimeout: cfg.DrainTimeout, AppMemory: cfg.AppMemory, AppMaxMemory: cfg.AppMaxMemory,
 		DiskBudget: cfg.DiskBudget, KeepSnapshots: cfg.KeepSnapshots, AccessLog: cfg.AccessLog,

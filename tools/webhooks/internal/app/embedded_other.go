@@ -26,3 +26,6 @@ func EndApps(context.Context, config.Config) error { return nil }
 
 // isApp reports whether a user of this machine is an app's: no app runs here.
 func isApp(uint32) bool { return false }
+
+// Site fails: no image has this program.
+func Site(context.Context, []string) int { return 1 }

@@ -58,6 +58,10 @@ type embedded interface {
 // KeeperCommand is the argument with which the program is the keeper of one drone.
 const KeeperCommand = "keeper"
 
+// SiteCommand is the argument with which the program serves a static site in a
+// cluster.
+const SiteCommand = "site"
+
 // keepApps reports whether the apps go on when the server stops.
 type keepApps func() bool
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -81,6 +82,13 @@ func forge(text string) error {
 func hostName(text string) error {
 	if u, err := url.Parse("http://" + text); err != nil || u.Hostname() != text || u.Host != text {
 		return fmt.Errorf("invalid host name %q: want it as in a URL, without a port", text)
+	}
+	return nil
+}
+
+func dnsLabel(text string) error {
+	if len(text) > 63 || !regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(text) {
+		return errors.New("want lower-case letters, digits and '-', at most 63")
 	}
 	return nil
 }

@@ -66,6 +66,15 @@ type Config struct {
 	KeepSnapshots   int
 	AccessLog       bool
 
+	Runner                 string
+	Kubeconfig             string
+	KubernetesNamespace    string
+	KubernetesStorageClass string
+	KubernetesPullSecret   string
+	Registry               string
+	RegistryConfig         string
+	BaseImage              string
+
 	Redis                     []string
 	RedisMaster               string
 	RedisCluster              bool
@@ -106,6 +115,12 @@ type Config struct {
 const (
 	StopApps = "stop"
 	KeepApps = "keep"
+)
+
+// What runs the apps.
+const (
+	Processes  = "processes"
+	Kubernetes = "kubernetes"
 )
 
 // declare declares every setting: where its value goes, its name, its default,
@@ -164,6 +179,15 @@ func (s *Settings) declare() {
 	declare(s, &c.DiskBudget, "disk-budget", 0, atLeast(0), "disk space in MiB for snapshots, builds and caches: when nine tenths are used, build caches and then the oldest snapshots are removed, but none that serves, served last or is active; default: no limit")
 	declare(s, &c.KeepSnapshots, "keep-snapshots", 10, atLeast(1), "snapshots that are kept of each app, beside the active one and those that serve")
 	declare(s, &c.AccessLog, "access-log", false, nil, "log a line about each request to an app: app, method, path without the query, status, duration, bytes and request id")
+
+	declare(s, &c.Runner, "runner", Processes, oneOf(Processes, Kubernetes), "what runs the apps: processes of this machine, or a Kubernetes cluster; they are built on this machine")
+	declare(s, &c.Kubeconfig, "kubeconfig", "", nil, "file whose current context is the cluster; default: the cluster that the server runs in, by its service account")
+	declare(s, &c.KubernetesNamespace, "kubernetes-namespace", "", optional(dnsLabel), "namespace of all apps, which must exist; default: one for each user, webhooks-USER, which the server creates")
+	declare(s, &c.KubernetesStorageClass, "kubernetes-storage-class", "", nil, "class of the volumes of the apps' DATA_DIR, which several pods must be able to mount; default: a folder in each pod, which is lost with it")
+	declare(s, &c.KubernetesPullSecret, "kubernetes-pull-secret", "", optional(dnsLabel), "Secret in the apps' namespaces by which nodes pull images; default: none")
+	declare(s, &c.Registry, "registry", "", nil, "registry that images of the apps are pushed to and pulled from, such as registry.example.com/apps")
+	declare(s, &c.RegistryConfig, "registry-config", "", nil, "file with the credentials for the registry, in the form of Docker's config.json; default: Docker's own")
+	declare(s, &c.BaseImage, "base-image", "node:%s-slim", notEmpty, "image that those of the apps are based on; %s in it is the major version of Node.js")
 
 	declare(s, &c.Redis, "redis", nil, each(address), "host:port of a Redis that several servers share, or of its nodes or Sentinels; default: a file in the data folder")
 	declare(s, &c.RedisMaster, "redis-master", "", nil, "name of the master at the Sentinels; then --redis lists the Sentinels")
@@ -231,6 +255,8 @@ func (c Config) validate() []error {
 	require(c.TLSCert == "" || len(c.ACMEDomains) == 0, "--tls-cert and --acme-domains exclude each other")
 	require(c.UploadTimeout > c.BuildTimeout, "--upload-timeout must be more than --build-timeout, so that the platform is the first to end a build that hangs")
 	require(c.PlatformURL == "" || c.PlatformKeyFile != "", "--platform-key-file must be set with --platform-url")
+	require(c.Runner != Kubernetes || c.Registry != "", "--registry must be set with --runner kubernetes")
+	require(c.Runner != Kubernetes || c.PlatformURL == "", "--runner is a setting of the platform that --platform-url names")
 	require(!c.RedisCluster || c.RedisMaster == "", "--redis-cluster and --redis-master exclude each other")
 	require(!c.RedisCluster || c.RedisDB == 0, "--redis-db must be 0 with --redis-cluster")
 	require(c.SMTPAddr == "" || c.SMTPFrom != "", "--smtp-from must be set with --smtp-addr")

@@ -1,0 +1,41 @@
+package platform
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/processes"
+)
+
+// elsewhere runs apps elsewhere, while they are built on this machine.
+type elsewhere struct {
+	Runner
+	builds *processes.Runner // which runs no app
+}
+
+// Start starts both.
+func (e elsewhere) Start(ctx context.Context) error {
+	if err := e.builds.Start(ctx); err != nil {
+		return err
+	}
+	return e.Runner.Start(ctx)
+}
+
+// Stop stops both.
+func (e elsewhere) Stop(ctx context.Context) error {
+	return errors.Join(e.Runner.Stop(ctx), e.builds.Stop(ctx))
+}
+
+// Destroy also removes the user that the app was built as.
+func (e elsewhere) Destroy(ctx context.Context, user, app string) error {
+	if err := e.Runner.Destroy(ctx, user, app); err != nil {
+		return err
+	}
+	return e.builds.Destroy(ctx, user, app)
+}
+
+// EndOthers ends what is left of apps that do not run, and builds.
+func (e elsewhere) EndOthers() {
+	e.Runner.EndOthers()
+	e.builds.EndOthers()
+}
