@@ -267,3 +267,20 @@ func TestUnknownVariables(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Apps run in a cluster only with what that needs.
+func TestRunner(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--runner kubernetes --registry registry.example.com/apps": "",
+		"--runner kubernetes": "--registry must be set with --runner kubernetes",
+		"--runner docker":     "--runner",
+		"--runner kubernetes --registry r.example.com --kubernetes-namespace My_Apps":                                      "--kubernetes-namespace",
+		"--runner kubernetes --registry r.example.com --platform-url http://other.example.com --platform-key-file key.txt": "--runner is a setting of the platform",
+	} {
+		_, err := load(t, nil, strings.Fields(args)...)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", args, err, want)
+		}
+	}
+}
