@@ -161,7 +161,7 @@ func userCalls() []call {
 		{
 			"Users", func(ctx context.Context, c *nodejitsu.Client) (any, error) { return c.Users(ctx) },
 			"GET /users ", `{"users":[{"username":"a","email":"a@example.org","ctime":1367824089000},{"username":"b"}]}`,
-			"[{Username:a Password:*** Email:a@example.org CTime:2013-05-06 07:08:09 +0000 UTC} {Username:b Password:*** Email: CTime:0001-01-01 00:00:00 +0000 UTC}]",
+			"[{Username:a Password:*** Email:a@example.org Admin:false CTime:2013-05-06 07:08:09 +0000 UTC} {Username:b Password:*** Email: Admin:false CTime:0001-01-01 00:00:00 +0000 UTC}]",
 		},
 		{
 			"User", func(ctx context.Context, c *nodejitsu.Client) (any, error) {

@@ -13,6 +13,7 @@ type User struct {
 	Username string
 	Password core.Secret // only sent, never returned
 	Email    string
+	Admin    bool // only returned; see SetAdmin
 	CTime    Time // when it was created
 }
 
@@ -21,6 +22,7 @@ type userWire struct {
 	Username string `json:"username,omitempty"`
 	Password string `json:"password,omitempty"`
 	Email    string `json:"email,omitempty"`
+	Admin    bool   `json:"admin,omitempty"`
 	CTime    *Time  `json:"ctime,omitempty"`
 }
 
@@ -29,7 +31,7 @@ func (u User) wire() userWire {
 }
 
 func (w userWire) user() User {
-	u := User{Username: w.Username, Email: w.Email}
+	u := User{Username: w.Username, Email: w.Email, Admin: w.Admin}
 	if w.CTime != nil {
 		u.CTime = *w.CTime
 	}
@@ -59,8 +61,8 @@ func (c *Client) Auth(ctx context.Context, as core.Credentials) (core.Account, e
 	return account, nil
 }
 
-// Users returns all users by name. Only [core.ServiceUser] may call it, and only
-// the embedded platform supports it.
+// Users returns all users by name. Only [core.ServiceUser] and admins may call it,
+// and only the embedded platform supports it.
 func (c *Client) Users(ctx context.Context) ([]User, error) {
 	var answer struct {
 		Users []userWire `json:"users"`
@@ -100,9 +102,22 @@ func (c *Client) UpdateUser(ctx context.Context, u User) error {
 	return c.call(ctx, request{doing: "update user", method: http.MethodPut, path: []string{"users", u.Username}, body: u.wire()}, nil)
 }
 
+// SetAdmin sets whether a user may add and remove users. Only [core.ServiceUser] and
+// admins may call it, and only the embedded platform supports it.
+func (c *Client) SetAdmin(ctx context.Context, username string, admin bool) error {
+	return c.call(ctx, request{doing: "update user", method: http.MethodPost, path: []string{"users", username, "admin"}, body: map[string]bool{"admin": admin}}, nil)
+}
+
+// SetPassword sets the password of a user with a code of InviteUser. It needs no
+// credentials.
+func (c *Client) SetPassword(ctx context.Context, username string, code, password core.Secret) error {
+	body := map[string]string{"shake": code.Reveal(), "new-password": password.Reveal()}
+	return c.call(ctx, request{doing: "set password", method: http.MethodPost, path: []string{"users", username, "forgot"}, body: body}, nil)
+}
+
 // InviteUser returns a code with which a user can set a password once, within a
-// day. Only [core.ServiceUser] may call it, and only the embedded platform supports
-// it.
+// day. Only [core.ServiceUser] and admins may call it, and only the embedded
+// platform supports it.
 func (c *Client) InviteUser(ctx context.Context, username string) (code core.Secret, err error) {
 	var answer struct {
 		InviteCode core.Secret `json:"inviteCode"`

@@ -55,7 +55,7 @@ func serve(ctx context.Context, flags ...string) (*server, error) {
 		err = s.start(ctx)
 	}
 	if err == nil {
-		_, err = s.command(ctx, password+"\n", "users", "add", user, "--password-stdin")
+		_, err = s.command(ctx, password+"\n", "users", "add", user, "--new-password-file", "-")
 	}
 	if err == nil {
 		s.token, err = s.command(ctx, "", "tokens", "add", user, "tests")

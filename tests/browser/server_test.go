@@ -112,7 +112,7 @@ func serve(t *testing.T) *server {
 	case <-time.After(patience):
 		t.Fatalf("the server did not print its address:\n%s", s.stderr())
 	}
-	add := exec.CommandContext(t.Context(), program, "users", "add", user, "--password-stdin", "--data", data)
+	add := exec.CommandContext(t.Context(), program, "users", "add", user, "--new-password-file", "-", "--data", data)
 	add.Stdin = strings.NewReader(password + "\n")
 	if out, err := add.CombinedOutput(); err != nil {
 		t.Fatalf("adding the user: %v\n%s", err, out)

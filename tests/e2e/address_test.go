@@ -59,7 +59,7 @@ func TestOneAddress(t *testing.T) {
 	cert, key, roots := authority(t)
 	s := run(t, "serve", 4, h.flags("--domain", "example.test", "--tls-cert", cert, "--tls-key", key,
 		"--apps-listen", "", "--redirect-listen", "127.0.0.1:0")...)
-	s.run(password+"\n", "users", "add", user, "--password-stdin", "--data", s.data)
+	s.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", s.data)
 	visit := visitor(t, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.api, "https://"))
 	if err != nil {

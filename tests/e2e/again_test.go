@@ -60,7 +60,7 @@ func TestRepeatedDelivery(t *testing.T) {
 		t.Errorf("the tarball was fetched %d times", n)
 	}
 	// A delivery of another user with that id is another entry.
-	s.run("another password\n", "users", "add", "other", "--password-stdin", "--data", s.data)
+	s.run("another password\n", "users", "add", "other", "--new-password-file", "-", "--data", s.data)
 	theirs := repo.delivery(t, commit, "one", async())
 	theirs.credentials = "other:another password"
 	if other := s.send(theirs).json(t); other["id"] == id || other["error"] != nil {

@@ -13,7 +13,7 @@ import (
 func TestAuthentication(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	s.run("another password\n", "users", "add", "other", "--password-stdin", "--data", s.data)
+	s.run("another password\n", "users", "add", "other", "--new-password-file", "-", "--data", s.data)
 	token := strings.TrimSpace(s.run("", "tokens", "add", user, "ci", "--data", s.data))
 	ping := `{"zen":"x","hook_id":1}`
 	hex := strings.Repeat("0a", 32)
@@ -226,7 +226,7 @@ func TestAccountCommands(t *testing.T) {
 		}
 	}
 	command("", "users", "email", user, "dscape@example.org")
-	if list := command("", "users", "list"); list != user+"\tdscape@example.org" {
+	if list := command("", "users", "list"); list != user+"  dscape@example.org" {
 		t.Errorf("got %q", list)
 	}
 	token := user + ":" + command("", "tokens", "add", user, "ci")
@@ -237,7 +237,7 @@ func TestAccountCommands(t *testing.T) {
 	}
 	is(token, 200)
 	is(user+":"+password, 200)
-	command("a new password\n", "users", "passwd", user, "--password-stdin")
+	command("a new password\n", "users", "passwd", user, "--new-password-file", "-")
 	is(user+":"+password, 401)
 	is(user+":a new password", 200)
 	is(token, 200)

@@ -14,7 +14,7 @@ func TestEventsOfAPlatformElsewhere(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	behind := run(t, "platform", 2)
-	behind.run(password+"\n", "users", "add", user, "--password-stdin", "--data", behind.data)
+	behind.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", behind.data)
 	p, flags := flawedPlatform(t, behind)
 	s := run(t, "serve", 1, h.flags(flags...)...)
 	repo := h.repository("elsewhere")

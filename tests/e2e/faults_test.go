@@ -55,7 +55,7 @@ func newTroubled(t *testing.T, h hub, seed uint64, onRedis bool) *troubled {
 		random: rand.New(rand.NewPCG(seed, seed)), platform: run(t, "platform", 2),
 		report: map[string]int{}, started: map[string][]string{},
 	}
-	tr.platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", tr.platform.data)
+	tr.platform.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", tr.platform.data)
 	witnessed := way(t, addressOf(tr.platform.platform), tr.mark, tr.watch)
 	tr.proxies = map[string]*faultProxy{
 		"GitHub":   newFaultProxy(t, "github", addressOf(h.URL())),

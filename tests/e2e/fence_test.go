@@ -17,7 +17,7 @@ func TestLateCallOfThePlatform(t *testing.T) {
 	t.Parallel()
 	h, store := github(t), redistest.Start(t)
 	platform := run(t, "platform", 2)
-	platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", platform.data)
+	platform.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", platform.data)
 	arrived, release, answered := make(chan struct{}, 100), make(chan struct{}), make(chan int, 100)
 	slow := way(t, addressOf(platform.platform), func(r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/start") {

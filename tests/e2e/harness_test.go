@@ -108,7 +108,7 @@ const (
 func serve(t *testing.T, flags ...string) *server {
 	t.Helper()
 	s := run(t, "serve", 3, flags...)
-	s.run(password+"\n", "users", "add", user, "--password-stdin", "--data", s.data)
+	s.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", s.data)
 	return s
 }
 

@@ -36,7 +36,7 @@ func newCluster(t *testing.T, h hub, size int, flags ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, platform: run(t, "platform", 2), store: redistest.Start(t)}
 	c.way = way(t, addressOf(c.platform.platform), c.calls.begin, c.calls.answer)
-	c.platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", c.platform.data)
+	c.platform.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", c.platform.data)
 	for range size {
 		c.servers = append(c.servers, run(t, "serve", 1, h.flags(append([]string{
 			"--redis", c.store.Addr, "--platform-url", c.way.URL,

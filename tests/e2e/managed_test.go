@@ -68,7 +68,7 @@ func manage(t *testing.T, held bool, flags ...string) *managed {
 		t.Cleanup(func() { _ = m.socket.Close() })
 	}
 	m.start()
-	cmd := exec.CommandContext(t.Context(), m.program, "users", "add", user, "--password-stdin", "--data", m.data)
+	cmd := exec.CommandContext(t.Context(), m.program, "users", "add", user, "--new-password-file", "-", "--data", m.data)
 	cmd.Stdin = strings.NewReader(password + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

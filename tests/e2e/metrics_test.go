@@ -33,7 +33,7 @@ func fetch(t *testing.T, url string) answer {
 func inspected(t *testing.T, flags ...string) *server {
 	t.Helper()
 	s := run(t, "serve", 5, append(flags, "--metrics-addr", "127.0.0.1:0", "--pprof-addr", "127.0.0.1:0")...)
-	s.run(password+"\n", "users", "add", user, "--password-stdin", "--data", s.data)
+	s.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", s.data)
 	return s
 }
 

@@ -144,7 +144,7 @@ func TestNotifications(t *testing.T) {
 	t.Cleanup(hook.Close)
 	s := run(t, "serve", 3, h.flags("--retry-delays", "100ms,100ms", "--smtp-addr", addr, "--smtp-tls", "none",
 		"--smtp-from", "hooks@example.com", "--notify-urls", hook.URL, "--notify-secret-file", file)...)
-	s.run(password+"\n", "users", "add", user, "--email", "dscape@example.org", "--password-stdin", "--data", s.data)
+	s.run(password+"\n", "users", "add", user, "--email", "dscape@example.org", "--new-password-file", "-", "--data", s.data)
 
 	repo := h.repository("notified")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("notified"), "index.js": node("notified")})

@@ -134,7 +134,7 @@ func TestAuthenticationFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// A user that the server does not know yet: what it knows is cached.
 			username := "user-" + strings.NewReplacer(" ", "-", ",", "").Replace(name)
-			behind.run(password+"\n", "users", "add", username, "--password-stdin", "--data", behind.data)
+			behind.run(password+"\n", "users", "add", username, "--new-password-file", "-", "--data", behind.data)
 			r := test.request
 			r.path, r.credentials = strings.ReplaceAll(r.path, user, username), username+":"+password
 			p.put(test.obstacle)

@@ -54,7 +54,7 @@ func TestRepeatedCredentials(t *testing.T) {
 	h := github(t)
 	h.AddUser(user, secrets["the GitHub token"], []string{"repo"})
 	behind := run(t, "platform", 2)
-	behind.run(password+"\n", "users", "add", user, "--password-stdin", "--data", behind.data)
+	behind.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", behind.data)
 	keyFile := filepath.Join(behind.data, "platform", "platform.key")
 	key, err := os.ReadFile(keyFile) //nolint:gosec // the test's own
 	if err != nil {

@@ -108,7 +108,7 @@ func secretsStaySecret(t *testing.T, onRedis bool) {
 	add := func(stdin string, args ...string) {
 		said.WriteString(s.run(stdin+"\n", append(args, "--data", s.data)...))
 	}
-	add(secrets["the password"], "users", "add", user, "--email", "dscape@example.org", "--password-stdin")
+	add(secrets["the password"], "users", "add", user, "--email", "dscape@example.org", "--new-password-file", "-")
 	token := strings.TrimSpace(s.run("", "tokens", "add", user, "ci", "--data", s.data))
 	secrets["the API token"] = token
 	secrets["the webhook secret"] = strings.TrimSpace(s.run("", "secrets", "add", user, "first", "--data", s.data))

@@ -193,7 +193,7 @@ func TestSubdomainInUse(t *testing.T) {
 	repo := h.repository("taken")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("taken"), "index.js": node("mine")})
 	s.send(repo.delivery(t, commit, "", nil)).change(t, 200, "ok")
-	s.run("another password\n", "users", "add", "other", "--password-stdin", "--data", s.data)
+	s.run("another password\n", "users", "add", "other", "--new-password-file", "-", "--data", s.data)
 	theirs := repo.delivery(t, commit, "", nil)
 	theirs.credentials = "other:another password"
 	s.send(theirs).failure(t, 500, "deploy:nodejitsu:start_app")

@@ -59,7 +59,7 @@ func TestKilledAtEachStep(t *testing.T) {
 	h := github(t)
 	h.AddUser(user, "ghp_of_the_test", []string{"repo", "repo_deployment"})
 	platform := run(t, "platform", 2)
-	platform.run(password+"\n", "users", "add", user, "--password-stdin", "--data", platform.data)
+	platform.run(password+"\n", "users", "add", user, "--new-password-file", "-", "--data", platform.data)
 	c := &checkpoints{t: t}
 	h.SetArchiveHost(addressOf(c.to("archives", h.ArchiveHost()).URL))
 	s := &sender{t: t, accepted: map[string]string{}}

@@ -86,7 +86,7 @@ check "the settings are valid" webhooks config check --config /etc/webhooks/webh
 echo '# mine' >>"$root/etc/webhooks/webhooks.yml"
 
 start
-echo "correct horse" | check "a user is added" webhooks users add dscape --password-stdin --data /var/lib/webhooks
+echo "correct horse" | check "a user is added" webhooks users add dscape --new-password-file - --data /var/lib/webhooks
 check "an app is deployed" deploy first
 check "it answers, as another user than root" served 'first [1-9]'
 pid=$(page | sed 's/.* //')

@@ -72,7 +72,7 @@ func (s *suite) webhooks(ctx context.Context, data string, flags ...string) (*se
 		srv.secret = string(text)
 		return srv, nil
 	}
-	add := exec.CommandContext(ctx, s.program, "users", "add", benchUser, "--password-stdin", "--data", data) //nolint:gosec // the program to be measured
+	add := exec.CommandContext(ctx, s.program, "users", "add", benchUser, "--new-password-file", "-", "--data", data) //nolint:gosec // the program to be measured
 	add.Stdin = strings.NewReader(password + "\n")
 	if out, err := add.CombinedOutput(); err != nil {
 		srv.stop()

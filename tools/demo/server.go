@@ -87,7 +87,7 @@ func (s *server) stop() error {
 
 // addUser adds a user, as an operator does.
 func (s *server) addUser(ctx context.Context, name string, password core.Secret) error {
-	cmd := exec.CommandContext(ctx, s.program, "users", "add", name, "--password-stdin", "--data", s.data) //nolint:gosec // our own program
+	cmd := exec.CommandContext(ctx, s.program, "users", "add", name, "--new-password-file", "-", "--data", s.data) //nolint:gosec // our own program
 	cmd.Stdin = strings.NewReader(password.Reveal() + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("webhooks users add: %w: %s", err, out)

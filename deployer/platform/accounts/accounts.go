@@ -78,6 +78,7 @@ type userDocument struct {
 	Username string    `json:"username"`
 	Hash     string    `json:"hash"`
 	Email    string    `json:"email,omitempty"`
+	Admin    bool      `json:"admin,omitempty"`
 	CTime    time.Time `json:"ctime"`
 	MTime    time.Time `json:"mtime"`
 }

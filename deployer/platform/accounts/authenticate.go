@@ -15,6 +15,7 @@ import (
 type Identity struct {
 	Username string
 	Service  bool // the service user, who may act for all users
+	Admin    bool // a user who may add and remove users
 	Token    bool // authenticated by an API token, which may not change credentials
 }
 
@@ -66,10 +67,10 @@ func (a *Accounts) verify(ctx context.Context, c core.Credentials) (who Identity
 		return Identity{}, false, err
 	}
 	if known && token {
-		return Identity{Username: c.Username, Token: true}, true, nil
+		return Identity{Username: c.Username, Admin: user.Admin, Token: true}, true, nil
 	}
 	right, err := a.right(ctx, user.Hash, known, c.Password)
-	return Identity{Username: c.Username}, right, err
+	return Identity{Username: c.Username, Admin: user.Admin}, right, err
 }
 
 // isToken reports whether the password is one of the user's API tokens.

@@ -16,12 +16,13 @@ import (
 type User struct {
 	Username string    `json:"username"`
 	Email    string    `json:"email,omitempty"`
+	Admin    bool      `json:"admin,omitempty"` // may add and remove users
 	CTime    time.Time `json:"ctime"`
 	MTime    time.Time `json:"mtime"`
 }
 
 func (d userDocument) user() User {
-	return User{Username: d.Username, Email: d.Email, CTime: d.CTime, MTime: d.MTime}
+	return User{Username: d.Username, Email: d.Email, Admin: d.Admin, CTime: d.CTime, MTime: d.MTime}
 }
 
 // Create creates a user.
@@ -76,6 +77,18 @@ func (a *Accounts) Update(ctx context.Context, user string, password core.Secret
 			d.Email = email
 		}
 		d.MTime = a.o.Now().UTC()
+		return put(tx, bucketUsers, user, d)
+	})
+}
+
+// SetAdmin sets whether the user may add and remove users.
+func (a *Accounts) SetAdmin(user string, admin bool) error {
+	return a.update("updating a user", user, func(tx *bbolt.Tx) error {
+		var d userDocument
+		if ok, err := get(tx, bucketUsers, user, &d); err != nil || !ok {
+			return orNone(err, user)
+		}
+		d.Admin, d.MTime = admin, a.o.Now().UTC()
 		return put(tx, bucketUsers, user, d)
 	})
 }

@@ -15,6 +15,7 @@ const (
 	anyUser  access = "any user"
 	owner    access = "owner"
 	password access = "owner, by password"
+	admin    access = "admin"
 	service  access = "service"
 )
 
@@ -35,13 +36,14 @@ var calls = []call{
 
 	{"GET /events", service, "/events", "", 200},
 	{"DELETE /events/{seq}", service, "/events/0", "", 200},
-	{"GET /users", service, "/users", "", 200},
+	{"GET /users", admin, "/users", "", 200},
 	{"POST /users/email/taken", anyUser, "/users/email/taken", `{"email":"me@example.org"}`, 200},
 	{"GET /users/{user}", password, "/users/me", "", 200},
-	{"POST /users/{user}", service, "/users/me", `{"username":"me","password":"another"}`, 409},
+	{"POST /users/{user}", admin, "/users/me", `{"username":"me","password":"another"}`, 409},
 	{"PUT /users/{user}", password, "/users/me", `{"email":"me@example.org"}`, 200},
 	{"GET /users/{user}/available", anyUser, "/users/me/available", "", 200},
-	{"POST /users/{user}/invite", service, "/users/me/invite", "", 201},
+	{"POST /users/{user}/admin", admin, "/users/me/admin", `{"admin":false}`, 200},
+	{"POST /users/{user}/invite", admin, "/users/me/invite", "", 201},
 	{"POST /users/{user}/confirm", open, "/users/me/confirm", `{"inviteCode":"1"}`, 403},
 	{"POST /users/{user}/forgot", open, "/users/me/forgot", "", 200},
 
@@ -101,7 +103,7 @@ func (c call) status(who string) int {
 		return http.StatusUnauthorized
 	case c.access == anyUser || who == "operator":
 		return c.want
-	case who == "another", c.access == service, c.access == password && who == "token":
+	case who == "another", c.access == service || c.access == admin, c.access == password && who == "token":
 		return http.StatusForbidden
 	}
 	return c.want
@@ -145,6 +147,32 @@ func TestAccess(t *testing.T) {
 	if strings.Contains(b.log.String(), "password") || strings.Contains(b.log.String(), token) {
 		t.Errorf("the log has a credential:\n%s", b.log)
 	}
+}
+
+// An admin adds, invites and removes users, and does nothing else for them.
+func TestAdmin(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	token := b.token // made before me is an admin
+	b.refused(403, "forbidden", me, "POST /users/me/admin", `{"admin":true}`)
+	b.must(200, operator, "POST /users/me/admin", `{"admin":true}`)
+	b.must(201, me, "POST /users/new", `{"username":"new","password":"new password"}`)
+	b.must(201, me, "POST /users/new/invite", "")
+	b.must(200, me, "POST /users/you/admin", `{"admin":true}`)
+	if users := b.must(200, token, "GET /users", "").body; !strings.Contains(users, `"username":"new"`) {
+		t.Errorf("the users are %s", users)
+	}
+	for _, call := range []string{"POST /users/other", "POST /users/new/invite", "POST /users/new/admin", "DELETE /users/new"} {
+		b.refused(403, "forbidden", token, call, `{"username":"other","password":"p"}`)
+	}
+	for _, call := range []string{"GET /users/new", "PUT /users/new", "GET /users/new/tokens", "GET /users/new/thirdparty", "GET /apps/new", "DELETE /apps/new/app", "GET /events"} {
+		b.refused(403, "forbidden", me, call, "{}")
+	}
+	b.must(200, me, "DELETE /users/new", "")
+	b.refused(404, "not_found", me, "DELETE /users/new", "")
+	b.must(200, you, "POST /users/me/admin", `{"admin":false}`) // at once, though me is remembered
+	b.refused(403, "forbidden", me, "GET /users", "")
+	b.refused(403, "forbidden", me, "DELETE /users/you", "")
 }
 
 // The published client views, adds and removes ssh keys at the path of a user.

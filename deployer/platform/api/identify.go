@@ -49,27 +49,43 @@ func (a *API) identify(ctx context.Context, needed access, c *call) (err error) 
 		if c.who.Service {
 			return nil
 		}
-		return operatorOnly()
-	case account:
-		if _, err := a.o.Accounts.Find(c.user); core.CodeOf(err) == core.CodePlatformUserNotFound && !c.who.Service {
+		return core.Errorf(core.CodePlatformForbidden, "Only the operator of this platform may do that")
+	case admin, adminToken:
+		return c.adminOnly(needed == adminToken)
+	case account, removal:
+		if _, err := a.o.Accounts.Find(c.user); core.CodeOf(err) == core.CodePlatformUserNotFound && !c.who.Service && (needed != removal || !c.who.Admin) {
 			return noKeys()
 		}
 	case open, owner, password:
 	}
 	if c.who.Token && needed != owner {
-		return core.Errorf(core.CodePlatformForbidden, "An API token may not do that; use the password")
+		return noToken()
 	}
-	if !c.who.May(c.user) {
+	if !c.who.May(c.user) && (needed != removal || !c.who.Admin) {
 		return core.NewError(core.CodePlatformForbidden, "", nil)
 	}
-	if c.who.Service { // authentication has found the others
+	if c.user != c.who.Username { // authentication has found the caller
 		_, err = a.o.Accounts.Find(c.user)
 	}
 	return err
 }
 
-func operatorOnly() error {
-	return core.Errorf(core.CodePlatformForbidden, "Only the operator of this platform may do that, with the command `webhooks users`")
+// adminOnly fails unless the caller is the service user or an admin, authenticated
+// by a password or, if that is enough, by an API token.
+func (c *call) adminOnly(tokenIsEnough bool) error {
+	switch {
+	case c.who.Service:
+		return nil
+	case !c.who.Admin:
+		return core.Errorf(core.CodePlatformForbidden, "Only an admin may do that: the operator can make you one, by `webhooks users admin`")
+	case c.who.Token && !tokenIsEnough:
+		return noToken()
+	}
+	return nil
+}
+
+func noToken() error {
+	return core.Errorf(core.CodePlatformForbidden, "An API token may not do that; use the password")
 }
 
 // authenticate verifies credentials, unless there were too many failures from that

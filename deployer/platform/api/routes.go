@@ -12,12 +12,15 @@ import (
 type access int
 
 const (
-	open     access = iota // no credentials
-	anyUser                // any authenticated caller
-	owner                  // the user that the path names, and the service user
-	password               // as owner, but not by an API token
-	account                // as password; if there is no such user, the path names an ssh key
-	service                // only the service user
+	open       access = iota // no credentials
+	anyUser                  // any authenticated caller
+	owner                    // the user that the path names, and the service user
+	password                 // as owner, but not by an API token
+	account                  // as password; if there is no such user, the path names an ssh key
+	removal                  // as account, and admins
+	admin                    // the service user, and admins by their password
+	adminToken               // as admin, also by an API token
+	service                  // only the service user
 )
 
 // route is a pattern of [http.ServeMux] with its function.
@@ -36,14 +39,15 @@ func (a *API) table() []route {
 		{"GET /events", service, a.nextEvents},
 		{"DELETE /events/{seq}", service, a.removeEvents},
 
-		{"GET /users", service, a.listUsers},
+		{"GET /users", adminToken, a.listUsers},
 		{"POST /users/email/taken", anyUser, a.emailTaken},
 		{"GET /users/{user}", account, a.viewUser},
-		{"POST /users/{user}", anyUser, a.createUser}, // only the service user
+		{"POST /users/{user}", anyUser, a.createUser}, // as admin
 		{"PUT /users/{user}", password, a.updateUser},
-		{"DELETE /users/{user}", account, a.destroyUser},
+		{"DELETE /users/{user}", removal, a.destroyUser},
 		{"GET /users/{user}/available", anyUser, a.userAvailable},
-		{"POST /users/{user}/invite", service, a.inviteUser},
+		{"POST /users/{user}/admin", admin, a.setAdmin},
+		{"POST /users/{user}/invite", admin, a.inviteUser},
 		{"POST /users/{user}/confirm", open, a.confirmUser},
 		{"POST /users/{user}/forgot", open, a.forgotPassword},
 

@@ -45,15 +45,15 @@ func (c *call) userFields() (fields userFields, err error) {
 	return fields, nil
 }
 
-// createUser creates a user; only the service user may. The published client adds
-// ssh keys at the same path.
+// createUser creates a user; only the service user and admins may. The published
+// client adds ssh keys at the same path.
 func (a *API) createUser(c *call) error {
 	fields, err := c.userFields()
-	if !c.who.Service {
-		if fields.Username == nil {
-			return noKeys()
-		}
-		return operatorOnly()
+	if !c.who.Service && fields.Username == nil {
+		return noKeys()
+	}
+	if err := c.adminOnly(false); err != nil {
+		return err
 	}
 	if err != nil {
 		return err
@@ -85,6 +85,20 @@ func (a *API) destroyUser(c *call) error {
 		return err
 	}
 	if err := a.o.Accounts.Destroy(c.user); err != nil {
+		return err
+	}
+	return c.done()
+}
+
+// setAdmin sets whether a user may add and remove users.
+func (a *API) setAdmin(c *call) error {
+	var fields struct {
+		Admin bool `json:"admin"`
+	}
+	if err := c.read(&fields); err != nil {
+		return err
+	}
+	if err := a.o.Accounts.SetAdmin(c.user, fields.Admin); err != nil {
 		return err
 	}
 	return c.done()

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +56,7 @@ func onAccount(cmd *cobra.Command, streams IO, what needs, do func(ctx context.C
 			return err
 		}
 		if !elsewhere {
-			return onDataFolder(cmd, streams, settings, args, do)
+			return onDataFolder(cmd, printer{streams: streams, output: r.output}, settings, args, do)
 		}
 		r.user = args[0]
 		return r.run(cmd, streams, time.Minute, args, func(ctx context.Context, c caller, password core.Secret, args []string) error {
@@ -73,7 +71,7 @@ func onAccount(cmd *cobra.Command, streams IO, what needs, do func(ctx context.C
 // chosen reports whether the command calls the service, and not the server of the data
 // folder.
 func (r *remote) chosen(cmd *cobra.Command, streams IO) (bool, error) {
-	if r.url != "" {
+	if r.url != "" || r.context != "" {
 		return true, nil
 	}
 	for flag, variable := range map[string]string{"data": "DATA", "platform-url": "PLATFORM_URL", "platform-key-file": "PLATFORM_KEY_FILE"} {
@@ -84,21 +82,17 @@ func (r *remote) chosen(cmd *cobra.Command, streams IO) (bool, error) {
 	if config.Variable(streams.Environ, r.variable) != "" {
 		return true, nil
 	}
-	all, err := loadContexts(streams.Environ)
-	if err != nil {
-		return false, err
-	}
-	current, err := all.current(streams.Environ)
+	current, err := r.login(streams)
 	return current.URL != "", err
 }
 
 // onDataFolder changes an account by the platform of the data folder.
-func onDataFolder(cmd *cobra.Command, streams IO, settings *config.Settings, args []string, do func(ctx context.Context, s *accountSession, args []string) error) error {
-	return withPlatform(cmd, streams, settings, func(ctx context.Context, c *nodejitsu.Client, cfg config.Config) error {
+func onDataFolder(cmd *cobra.Command, p printer, settings *config.Settings, args []string, do func(ctx context.Context, s *accountSession, args []string) error) error {
+	return withPlatform(cmd, p.streams, settings, func(ctx context.Context, c *nodejitsu.Client, cfg config.Config) error {
 		accounts := auth.New(auth.Options{
 			Accounts: nodejitsu.NewPlatform(c), Messenger: chat.New(chat.Options{PrivateHosts: cfg.PrivateHosts}),
 		})
-		return refused(do(ctx, &accountSession{caller: caller{streams: streams, user: args[0]}, accounts: accounts}, args))
+		return refused(do(ctx, &accountSession{caller: caller{printer: p, user: args[0]}, accounts: accounts}, args))
 	})
 }
 
@@ -120,20 +114,18 @@ func refused(err error) error {
 }
 
 // printList prints what a list command found: as JSON, or each value on a line.
-func printList[T any](s *accountSession, out *output, values []T, line func(T) string) error {
-	if out.json() {
-		return s.json(slices.Concat([]T{}, values)) // [] if there are none
-	}
-	for _, v := range values {
-		if err := s.printf("%s\n", line(v)); err != nil {
-			return err
+func printList[T any](p *printer, values []T, line func(T) string) error {
+	return p.result(append([]T{}, values...), func() error { // [] if there are none
+		for _, v := range values {
+			if err := p.printf("%s\n", line(v)); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
-// reveal prints a credential that was created.
-func (s *accountSession) reveal(secret core.Secret) error {
-	_, err := fmt.Fprintln(s.streams.Stdout, secret.Reveal())
-	return err
+// reveal prints a credential that was created, and the name that it has.
+func (p *printer) reveal(name, what string, secret core.Secret) error {
+	return p.done(map[string]string{"name": name, what: secret.Reveal()}, "%s", secret.Reveal())
 }

@@ -44,12 +44,16 @@ the apps again; to stop one for good, call "webhooks apps stop".`,
 	}
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data")
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
 		}
-		return app.EndApps(cmd.Context(), cfg)
+		if err := app.EndApps(cmd.Context(), cfg); err != nil {
+			return err
+		}
+		return p.done(named("ended", cfg.Data), "no app of %s runs", cfg.Data)
 	}
 	return cmd
 }
@@ -62,8 +66,9 @@ func newAdminCheck(streams IO) *cobra.Command {
 then. Replace a damaged database by its last backup.`,
 		Example: `  webhooks admin check --data /var/lib/webhooks`,
 		Args:    exactly(0),
-	}, func(ctx context.Context, path string) (string, error) {
-		return "no damage", bolt.CheckFile(ctx, path)
+	}, func(ctx context.Context, db *database) error {
+		db.Result = "no damage"
+		return bolt.CheckFile(ctx, db.Path)
 	})
 }
 
@@ -84,12 +89,13 @@ data folder.`,
 	}
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data")
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
 		}
-		if args[0] == "-" {
+		if args[0] == "-" { // the archive is what is printed
 			_, err := writeBackup(cmd.Context(), cfg, streams.Stdout)
 			return err
 		}
@@ -104,8 +110,7 @@ data folder.`,
 		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return errors.Join(err, os.Remove(f.Name()))
 		}
-		_, err = fmt.Fprintf(streams.Stdout, "%s written to %s\n", size(written), args[0])
-		return err
+		return p.done(map[string]any{"file": args[0], "bytes": written}, "%s written to %s", size(written), args[0])
 	}
 	return cmd
 }
@@ -177,6 +182,7 @@ server: root also restores the owners of the apps' files. - reads from stdin.`,
 	}
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data")
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := load(settings, streams)
 		if err != nil {
@@ -194,8 +200,7 @@ server: root also restores the owners of the apps' files. - reads from stdin.`,
 		if err := backup.Restore(cmd.Context(), from, cfg.Data); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(streams.Stdout, "restored to %s\n", cfg.Data)
-		return err
+		return p.done(named("restored", cfg.Data), "restored to %s", cfg.Data)
 	}
 	return cmd
 }
@@ -207,41 +212,59 @@ func newAdminCompact(streams IO) *cobra.Command {
 		Long:    "Rewrites each database without the space that it does not use any more.",
 		Example: `  webhooks admin compact --data /var/lib/webhooks`,
 		Args:    exactly(0),
-	}, func(_ context.Context, path string) (string, error) {
-		before, after, err := bolt.CompactFile(path)
-		return size(before) + " before, " + size(after) + " now", err
+	}, func(_ context.Context, db *database) (err error) {
+		db.Before, db.After, err = bolt.CompactFile(db.Path)
+		db.Result = size(db.Before) + " before, " + size(db.After) + " now"
+		return err
 	})
 }
 
+// database is what a command has done to a database.
+type database struct {
+	Path   string `json:"path"`
+	Result string `json:"result,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Before int64  `json:"bytes_before,omitempty"` // its size
+	After  int64  `json:"bytes_after,omitempty"`
+}
+
 // admin makes cmd call do for each database in the data folder, and print the
-// result.
-func admin(streams IO, cmd *cobra.Command, do func(ctx context.Context, path string) (string, error)) *cobra.Command {
+// results.
+func admin(streams IO, cmd *cobra.Command, do func(ctx context.Context, db *database) error) *cobra.Command {
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data")
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
 		}
 		var failures []error
-		found := false
+		all := []database{}
 		for _, path := range []string{cfg.StorePath(), cfg.PlatformStorePath()} {
 			if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 				continue // on another server, or in Redis
 			}
-			found = true
-			_, _ = fmt.Fprintf(streams.Stderr, "%s …\n", path)
-			result, err := do(cmd.Context(), path)
-			if err != nil {
+			p.say("%s …", path)
+			db := database{Path: path}
+			if err := do(cmd.Context(), &db); err != nil {
 				failures = append(failures, err)
-				continue
+				db = database{Path: path, Error: err.Error()}
 			}
-			_, _ = fmt.Fprintf(streams.Stdout, "%s: %s\n", path, result)
+			all = append(all, db)
 		}
-		if !found {
+		if len(all) == 0 {
 			return fmt.Errorf("no database in %s: set --data to the folder of the server", cfg.Data)
 		}
-		return errors.Join(failures...)
+		err = p.result(all, func() error {
+			for _, db := range all {
+				if db.Error == "" {
+					_ = p.printf("%s: %s\n", db.Path, db.Result) // as the next one
+				}
+			}
+			return nil
+		})
+		return errors.Join(append(failures, err)...)
 	}
 	return cmd
 }

@@ -37,24 +37,22 @@ runs, and the URL.`,
 		Example: "  webhooks apps list --user dscape\n  webhooks apps list --user dscape --output json",
 		Args:    exactly(0),
 	}
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, _ []string) error {
 		apps, err := s.client.Apps(ctx, s.user)
 		if err != nil {
 			return err
 		}
-		if out.json() {
-			return s.json(append([]nodejitsu.App{}, apps...))
-		}
-		if len(apps) == 0 {
-			s.say("%s has no apps; create one by `webhooks deploy`", s.user)
-			return nil
-		}
-		rows := [][]string{{"APP", "STATE", "DRONES", "SNAPSHOT", "URL"}}
-		for _, app := range apps {
-			rows = append(rows, []string{app.Name, app.State, drones(app), idOf(app.Running), app.URL})
-		}
-		return s.table(rows)
+		return s.result(append([]nodejitsu.App{}, apps...), func() error {
+			if len(apps) == 0 {
+				s.say("%s has no apps; create one by `webhooks deploy`", s.user)
+				return nil
+			}
+			rows := [][]string{{"APP", "STATE", "DRONES", "SNAPSHOT", "URL"}}
+			for _, app := range apps {
+				rows = append(rows, []string{app.Name, app.State, drones(app), idOf(app.Running), app.URL})
+			}
+			return s.table(rows)
+		})
 	})
 }
 
@@ -68,9 +66,10 @@ one. Of the environment only the names are shown; for the values see
 		Example: "  webhooks apps view hello --user dscape",
 		Args:    exactly(1),
 	}
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
-		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.show(app, out.json()) })
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
+			return s.result(app, func() error { return s.show(app) })
+		})
 	})
 }
 
@@ -85,7 +84,6 @@ first deployment. ` + "`webhooks deploy`" + ` creates a missing app itself.`,
 	}
 	subdomain := cmd.Flags().String("subdomain", "", "subdomain of the app; default: its name")
 	domains := cmd.Flags().StringSlice("domain", nil, "another domain of the app")
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
 		app := args[0]
 		if err := checkName("app", app); err != nil {
@@ -101,7 +99,7 @@ first deployment. ` + "`webhooks deploy`" + ` creates a missing app itself.`,
 		if err := s.client.CreateApp(ctx, s.user, app, fields); err != nil {
 			return err
 		}
-		return s.after(ctx, app, "created", out.json())
+		return s.after(ctx, app, "created")
 	})
 }
 
@@ -130,7 +128,6 @@ func newAppsCommand(streams IO, use, done, short, long string, do func(ctx conte
 	cmd := &cobra.Command{
 		Use: use + " APP", Short: short, Long: long, Example: "  webhooks apps " + use + " hello --user dscape", Args: exactly(1),
 	}
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		app := args[0]
 		if err := checkName("app", app); err != nil {
@@ -139,7 +136,7 @@ func newAppsCommand(streams IO, use, done, short, long string, do func(ctx conte
 		if err := do(ctx, s, app); err != nil {
 			return err
 		}
-		return s.after(ctx, app, done, out.json())
+		return s.after(ctx, app, done)
 	})
 }
 
@@ -153,7 +150,6 @@ data ($DATA_DIR). This cannot be undone: you are asked to confirm it, unless --y
 		Args:    exactly(1),
 	}
 	yes := cmd.Flags().Bool("yes", false, "do not ask for confirmation")
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			if !*yes {
@@ -169,10 +165,7 @@ data ($DATA_DIR). This cannot be undone: you are asked to confirm it, unless --y
 			if err := s.client.DestroyApp(ctx, s.user, app.Name); err != nil {
 				return err
 			}
-			if out.json() {
-				return s.json(map[string]string{"destroyed": app.Name})
-			}
-			return s.printf("destroyed %s\n", app.Name)
+			return s.done(named("destroyed", app.Name), "destroyed %s", app.Name)
 		})
 	})
 }
@@ -186,7 +179,6 @@ If the app runs, the command returns when that many answer.`,
 		Example: "  webhooks apps drones hello 3 --user dscape",
 		Args:    exactly(2),
 	}
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		number, err := strconv.Atoi(args[1])
 		if err != nil || number < 1 {
@@ -196,7 +188,7 @@ If the app runs, the command returns when that many answer.`,
 			if err := s.client.SetCloud(ctx, s.user, app.Name, []nodejitsu.Cloud{{Drones: number}}); err != nil {
 				return err
 			}
-			return s.after(ctx, app.Name, "changed the drones of", out.json())
+			return s.after(ctx, app.Name, "changed the drones of")
 		})
 	})
 }
@@ -217,7 +209,6 @@ answer. If they crash with the new limits, those before apply again.`,
 	cpus := cmd.Flags().Float64("cpus", 0, "processors of a drone; 0 for no limit")
 	processes := cmd.Flags().Int("processes", 0, "processes and threads of a drone")
 	number := cmd.Flags().Int("drones", 0, "number of drones")
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			change := nodejitsu.Cloud{RAM: *memory, Drones: *number, Processes: *processes}
@@ -241,15 +232,12 @@ answer. If they crash with the new limits, those before apply again.`,
 			if len(cloud) == 0 {
 				return fmt.Errorf("%s has no datacenter, so no limits", app.Name)
 			}
-			return s.showLimits(cloud[0], out.json())
+			return s.result(cloud[0], func() error { return s.showLimits(cloud[0]) })
 		})
 	})
 }
 
-func (s *session) showLimits(c nodejitsu.Cloud, asJSON bool) error {
-	if asJSON {
-		return s.json(c)
-	}
+func (s *session) showLimits(c nodejitsu.Cloud) error {
 	cpus, processes := "no limit", "the platform's default"
 	if c.CPUs != nil {
 		cpus = strconv.FormatFloat(*c.CPUs, 'g', -1, 64)
@@ -275,26 +263,20 @@ func (s *session) withApp(ctx context.Context, name string, do func(app nodejits
 }
 
 // after prints the state of an app after a change.
-func (s *session) after(ctx context.Context, name, done string, asJSON bool) error {
+func (s *session) after(ctx context.Context, name, done string) error {
 	app, err := s.client.App(ctx, s.user, name)
 	if err != nil {
 		return err
-	}
-	if asJSON {
-		return s.json(app)
 	}
 	about := []string{app.State}
 	if app.State == "started" {
 		about = append(about, drones(app)+" drones", app.URL)
 	}
-	return s.printf("%s %s: %s\n", done, app.Name, strings.Join(about, ", "))
+	return s.done(app, "%s %s: %s", done, app.Name, strings.Join(about, ", "))
 }
 
 // show prints an app.
-func (s *session) show(app nodejitsu.App, asJSON bool) error {
-	if asJSON {
-		return s.json(app)
-	}
+func (s *session) show(app nodejitsu.App) error {
 	state := app.State
 	if app.Reason != "" {
 		state += ": " + app.Reason

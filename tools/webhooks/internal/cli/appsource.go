@@ -34,7 +34,6 @@ another one are refused unless their webhook's URL names the app (app=NAME).`,
 		},
 	}
 	whatever := cmd.Flags().Bool("any", false, "let the next delivery say what the app is deployed from")
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
 		if *whatever && len(args) == 2 {
 			return &usageError{errors.New("set either a source or --any")}
@@ -49,10 +48,7 @@ another one are refused unless their webhook's URL names the app (app=NAME).`,
 					return err
 				}
 			}
-			if out.json() {
-				return s.json(map[string]string{"app": app.Name, "source": source})
-			}
-			return s.printf("%s\n", cmp.Or(source, "any: the next delivery"))
+			return s.done(map[string]string{"app": app.Name, "source": source}, "%s", cmp.Or(source, "any: the next delivery"))
 		})
 	})
 }

@@ -45,7 +45,7 @@ func TestWrongCalls(t *testing.T) {
 		"no name":                  {[]string{"users", "add"}, 2, "webhooks users add takes 1 argument, not 0: webhooks users add NAME"},
 		"invalid setting":          {[]string{"serve", "--workers", "0"}, 2, "--workers: must be at least 1, not 0"},
 		"no server":                {[]string{"users", "list", "--data", data}, 1, "start one by `webhooks serve`"},
-		"no terminal":              {[]string{"users", "add", "dscape", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, "--password-stdin"},
+		"no terminal":              {[]string{"users", "add", "dscape", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, "--new-password-file"},
 		"invalid name":             {[]string{"users", "add", "../x", "--data", data, "--platform-url", "http://127.0.0.1:1", "--platform-key-file", "/dev/null"}, 2, `invalid user name "../x"`},
 	}
 	for name, test := range tests {

@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"fmt"
-	"text/tabwriter"
-
 	"github.com/spf13/cobra"
 
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
@@ -29,15 +26,16 @@ func newConfigCheck(streams IO) *cobra.Command {
 		Args:    exactly(0),
 	}
 	settings := config.Declare(cmd.Flags())
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if _, err := load(settings, streams); err != nil {
 			return err
 		}
-		for _, variable := range settings.Unknown(streams.Environ) {
-			_, _ = fmt.Fprintf(streams.Stderr, "warning: %s is not a setting, and is ignored; see `webhooks serve --help`\n", variable)
+		unknown := settings.Unknown(streams.Environ)
+		for _, variable := range unknown {
+			p.say("warning: %s is not a setting, and is ignored; see `webhooks serve --help`", variable)
 		}
-		_, err := fmt.Fprintln(streams.Stdout, "The settings are valid.")
-		return err
+		return p.done(map[string]any{"valid": true, "ignored": append([]string{}, unknown...)}, "The settings are valid.")
 	}
 	return cmd
 }
@@ -52,24 +50,17 @@ func newConfigShow(streams IO) *cobra.Command {
 		Args: exactly(0),
 	}
 	settings := config.Declare(cmd.Flags())
-	out := outputFlag(cmd)
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if _, err := load(settings, streams); err != nil {
 			return err
 		}
-		values := settings.Values()
-		if out.json() {
-			all := map[string]string{}
-			for _, value := range values {
-				all[value[0]] = value[1]
-			}
-			return writeJSON(streams.Stdout, all)
+		all, table := map[string]string{}, [][]string{}
+		for _, value := range settings.Values() {
+			all[value[0]] = value[1]
+			table = append(table, []string{value[0], value[1]})
 		}
-		w := tabwriter.NewWriter(streams.Stdout, 0, 0, 2, ' ', 0)
-		for _, value := range values {
-			_, _ = fmt.Fprintf(w, "%s\t%s\n", value[0], value[1]) // Flush returns the error
-		}
-		return w.Flush()
+		return p.result(all, func() error { return p.table(table) })
 	}
 	return cmd
 }

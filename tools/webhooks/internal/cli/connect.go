@@ -32,7 +32,6 @@ no server answered, for the webhooks that were made by this command.`,
 	target := targetFlags(cmd)
 	host := cmd.Flags().String("forge", "", "host of the forge; default: the public one of its kind")
 	check := cmd.Flags().Bool("check", false, "have delivered again what failed, and change nothing")
-	out := outputFlag(cmd)
 	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
 		o := client.ConnectOptions{Host: *host, Repository: args[1], Check: *check}
 		wanted, err := target()
@@ -46,12 +45,10 @@ no server answered, for the webhooks that were made by this command.`,
 		switch {
 		case err != nil:
 			return err
-		case out.json():
-			return s.json(c)
 		case *check:
-			return s.printf("%s\n", sentAgain(c.Again))
+			return s.done(c, "%s", sentAgain(c.Again))
 		}
-		return s.printf("%s\n", connected(c, o.Target))
+		return s.done(c, "%s", connected(c, o.Target))
 	})
 }
 

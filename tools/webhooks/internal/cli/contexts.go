@@ -105,16 +105,15 @@ func (c *contexts) save() error {
 	return atomicfile.Write(c.path, append(text, '\n'), 0o600)
 }
 
-// current returns the login that commands use: WEBHOOKS_CONTEXT or the one that
-// was chosen last; the zero login if there is none.
-func (c *contexts) current(environ []string) (login, error) {
-	name := config.Variable(environ, "CONTEXT")
+// login returns the login of that name. If the name is "", it is the one that was
+// chosen last; the zero login if there is none.
+func (c *contexts) login(name string) (login, error) {
 	if name == "" {
 		return c.Logins[c.Current], nil
 	}
 	found, ok := c.Logins[name]
 	if !ok {
-		return login{}, &usageError{fmt.Errorf("no login named %q (WEBHOOKS_CONTEXT): see `webhooks contexts`", name)}
+		return login{}, &usageError{fmt.Errorf("no login named %q: see `webhooks contexts`", name)}
 	}
 	return found, nil
 }

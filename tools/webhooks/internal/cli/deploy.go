@@ -47,7 +47,6 @@ before is still running.`,
 	}
 	d := &deployment{}
 	cmd.Flags().StringVar(&d.app, "app", "", "name of the app; default: the name in package.json")
-	d.output = outputFlag(cmd)
 	cmd.Flags().StringVar(&d.ref, "ref", "", "branch, tag or id of a commit of the repository")
 	limit := cmd.Flags().Duration("timeout", 30*time.Minute, "time limit for the whole deployment")
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
@@ -74,7 +73,6 @@ type deployment struct {
 	*session
 	from, app, ref string
 	started        time.Time
-	output         *output
 }
 
 func (d *deployment) deploy(ctx context.Context) (err error) {
@@ -123,15 +121,14 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 		return d.startFailed(ctx, err, before, snapshot)
 	}
 	d.say("Deployed %s as %s in %s", pkg.Name, snapshot, took(d.started))
-	if d.output.json() {
-		return d.json(map[string]any{"app": pkg.Name, "snapshot": snapshot, "url": address, "seconds": time.Since(d.started).Seconds()})
-	}
-	if address == "" {
-		d.say("The platform does not report the URL of %s; see `webhooks apps view %[1]s`", pkg.Name)
-		return nil
-	}
-	_, err = fmt.Fprintln(d.streams.Stdout, printable(address))
-	return err
+	result := map[string]any{"app": pkg.Name, "snapshot": snapshot, "url": address, "seconds": time.Since(d.started).Seconds()}
+	return d.result(result, func() error {
+		if address == "" {
+			d.say("The platform does not report the URL of %s; see `webhooks apps view %[1]s`", pkg.Name)
+			return nil
+		}
+		return d.printf("%s\n", address)
+	})
 }
 
 // source returns the folder, or a clone of the repository.

@@ -26,7 +26,7 @@ clock, DNS and the certificate. Says what to do about each problem. The exit cod
 	}
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data", "domain", "listen", "platform-listen", "apps-listen", "redis", "platform-url", "tls-cert", "tls-key", "github-url")
-	out := outputFlag(cmd)
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := load(settings, streams)
 		if err != nil {
@@ -37,12 +37,7 @@ clock, DNS and the certificate. Says what to do about each problem. The exit cod
 			o.Store = func(ctx context.Context) error { return app.CheckRedis(ctx, cfg) }
 		}
 		found := doctor.Check(cmd.Context(), o, 15*time.Second)
-		c := caller{streams: streams}
-		if out.json() {
-			err = c.json(found)
-		} else {
-			err = c.table(findings(found))
-		}
+		err = p.result(found, func() error { return p.table(findings(found)) })
 		if err == nil && doctor.Worst(found) == doctor.Failed {
 			return exitCode(1)
 		}

@@ -46,9 +46,8 @@ func newAppsDomainsList(streams IO) *cobra.Command {
 		Example: "  webhooks apps domains list hello --user dscape",
 		Args:    exactly(1),
 	}
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
-		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.showDomains(app.Domains, out.json()) })
+		return s.withApp(ctx, args[0], func(app nodejitsu.App) error { return s.showDomains(app.Domains) })
 	})
 }
 
@@ -56,7 +55,6 @@ func newAppsDomainsChange(streams IO, use, short, example string, change func(al
 	cmd := &cobra.Command{
 		Use: use + " APP DOMAIN…", Short: short, Long: short + ", and prints all that the app has then.", Example: example, Args: atLeast(2),
 	}
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			domains, err := change(slices.Clone(app.Domains), args[1:])
@@ -71,18 +69,17 @@ func newAppsDomainsChange(streams IO, use, short, example string, change func(al
 			if err := s.client.UpdateApp(ctx, s.user, app.Name, map[string]any{"domains": domains}); err != nil {
 				return err
 			}
-			return s.showDomains(domains, out.json())
+			return s.showDomains(domains)
 		})
 	})
 }
 
-func (s *session) showDomains(domains []string, asJSON bool) error {
-	if asJSON {
-		return s.json(append([]string{}, domains...))
-	}
-	if len(domains) == 0 {
-		s.say("no domains")
-		return nil
-	}
-	return s.printf("%s\n", strings.Join(domains, "\n"))
+func (s *session) showDomains(domains []string) error {
+	return s.result(append([]string{}, domains...), func() error {
+		if len(domains) == 0 {
+			s.say("no domains")
+			return nil
+		}
+		return s.printf("%s\n", strings.Join(domains, "\n"))
+	})
 }

@@ -41,13 +41,11 @@ func newAppsEnvList(streams IO) *cobra.Command {
 		Example: "  webhooks apps env list hello --user dscape",
 		Args:    exactly(1),
 	}
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
-			if !out.json() {
-				s.say("Set by the platform and not listed: %s", strings.Join(platformSets(), ", "))
-			}
-			return s.showEnv(app.Env, out.json())
+			env := nodejitsu.Env{}
+			maps.Copy(env, app.Env)
+			return s.result(env, func() error { return s.showEnv(env) })
 		})
 	})
 }
@@ -65,7 +63,6 @@ others can see arguments in the process list.`,
 	}
 	file := cmd.Flags().String("file", "", "file with a NAME=VALUE on each line, - for stdin")
 	restart := restartFlag(cmd)
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		changes := nodejitsu.Env{}
 		if *file != "" {
@@ -86,7 +83,7 @@ others can see arguments in the process list.`,
 		if len(changes) == 0 {
 			return &usageError{errors.New("nothing to set: want NAME=VALUE, or a file by --file")}
 		}
-		return s.changeEnv(ctx, args[0], *restart, out.json(), func(env nodejitsu.Env) error {
+		return s.changeEnv(ctx, args[0], *restart, func(env nodejitsu.Env) error {
 			maps.Copy(env, changes)
 			return nil
 		})
@@ -102,9 +99,8 @@ func newAppsEnvDelete(streams IO) *cobra.Command {
 		Args:    atLeast(2),
 	}
 	restart := restartFlag(cmd)
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
-		return s.changeEnv(ctx, args[0], *restart, out.json(), func(env nodejitsu.Env) error {
+		return s.changeEnv(ctx, args[0], *restart, func(env nodejitsu.Env) error {
 			for _, name := range args[1:] {
 				if _, ok := env[name]; !ok {
 					return fmt.Errorf("no variable %.100q; see `webhooks apps env list %s`", name, args[0])
@@ -133,7 +129,7 @@ func atLeast(n int) cobra.PositionalArgs {
 
 // changeEnv changes the environment of an app, which can only be written as a
 // whole.
-func (s *session) changeEnv(ctx context.Context, argument string, restart, asJSON bool, change func(nodejitsu.Env) error) error {
+func (s *session) changeEnv(ctx context.Context, argument string, restart bool, change func(nodejitsu.Env) error) error {
 	return s.withApp(ctx, argument, func(app nodejitsu.App) error {
 		env := nodejitsu.Env{}
 		maps.Copy(env, app.Env)
@@ -151,19 +147,12 @@ func (s *session) changeEnv(ctx context.Context, argument string, restart, asJSO
 		case app.Running != nil:
 			s.say("The change takes effect after `webhooks apps restart %s`", app.Name)
 		}
-		if asJSON {
-			return s.json(env)
-		}
-		return s.printf("%s has %s\n", app.Name, count(len(env), "variable", "variables"))
+		return s.done(env, "%s has %s", app.Name, count(len(env), "variable", "variables"))
 	})
 }
 
-func (s *session) showEnv(env nodejitsu.Env, asJSON bool) error {
-	if asJSON {
-		all := nodejitsu.Env{}
-		maps.Copy(all, env)
-		return s.json(all)
-	}
+func (s *session) showEnv(env nodejitsu.Env) error {
+	s.say("Set by the platform and not listed: %s", strings.Join(platformSets(), ", "))
 	for _, name := range sortedNames(env) {
 		if err := s.printf("%s=%s\n", name, env[name]); err != nil {
 			return err

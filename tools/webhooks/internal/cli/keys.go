@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -39,8 +37,7 @@ func newKeysList(streams IO) *cobra.Command {
 		Example: "  webhooks keys list\n  webhooks keys list --output json",
 		Args:    exactly(0),
 	}
-	out := outputFlag(cmd)
-	return onKeys(cmd, streams, func(_ context.Context, path string) error {
+	return onKeys(cmd, streams, func(p *printer, path string) error {
 		text, err := config.SecretFile(path)
 		if err != nil {
 			return err
@@ -49,19 +46,15 @@ func newKeysList(streams IO) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if out.json() {
-			return writeJSON(streams.Stdout, keys.IDs()) // the first one encrypts
-		}
+		table := [][]string{}
 		for i, id := range keys.IDs() {
 			use := "decrypts"
 			if i == 0 {
 				use = "encrypts and decrypts"
 			}
-			if _, err := fmt.Fprintf(streams.Stdout, "%s  %s\n", id, use); err != nil {
-				return err
-			}
+			table = append(table, []string{id, use})
 		}
-		return nil
+		return p.result(keys.IDs(), func() error { return p.table(table) })
 	})
 }
 
@@ -73,7 +66,7 @@ func newKeysRotate(streams IO) *cobra.Command {
 		Example: `  webhooks keys rotate --seal-keys-file /etc/webhooks/seal.keys   # then restart the server`,
 		Args:    exactly(0),
 	}
-	return onKeys(cmd, streams, func(_ context.Context, path string) error {
+	return onKeys(cmd, streams, func(p *printer, path string) error {
 		before, err := config.SecretFile(path)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -87,20 +80,20 @@ func newKeysRotate(streams IO) *cobra.Command {
 		if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(streams.Stdout, "Added a new key to "+path+". Restart the server; then you can remove the other keys.")
-		return err
+		return p.done(named("changed", path), "Added a new key to %s. Restart the server; then you can remove the other keys.", path)
 	})
 }
 
-func onKeys(cmd *cobra.Command, streams IO, do func(ctx context.Context, path string) error) *cobra.Command {
+func onKeys(cmd *cobra.Command, streams IO, do func(p *printer, path string) error) *cobra.Command {
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data", "seal-keys-file")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	p := newPrinter(cmd, streams)
+	cmd.RunE = func(*cobra.Command, []string) error {
 		cfg, err := load(settings, streams)
 		if err != nil {
 			return err
 		}
-		return do(cmd.Context(), cfg.SealKeysPath())
+		return do(p, cfg.SealKeysPath())
 	}
 	return cmd
 }

@@ -30,8 +30,8 @@ func newLogin(streams IO) *cobra.Command {
 		Long: `Creates an API token for this machine with your password, and stores it with the
 service's URL in your configuration, which only you can read. All other commands
 then call that service: --url, --to, --user and a password need no longer be set.
-Several logins have names; ` + "`webhooks contexts use NAME`" + ` chooses one, and so does
-WEBHOOKS_CONTEXT.`,
+Several logins have names; ` + "`webhooks contexts use NAME`" + ` chooses one, and so do
+--context and WEBHOOKS_CONTEXT.`,
 		Example: `  webhooks login https://example.com --user dscape
   webhooks login https://staging.example.com --user dscape --name staging`,
 		Args: exactly(1),
@@ -40,6 +40,7 @@ WEBHOOKS_CONTEXT.`,
 	name := cmd.Flags().String("name", "", "name of the login; default: the host")
 	to := cmd.Flags().String("to", "", "URL of the platform's API; default: URL"+app.PlatformPath)
 	passwordFile := cmd.Flags().String("password-file", "", "file with your password, - for stdin; default: WEBHOOKS_PASSWORD, or a prompt")
+	out := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, cancel := context.WithTimeout(cmd.Context(), shortCall)
 		defer cancel()
@@ -47,7 +48,7 @@ WEBHOOKS_CONTEXT.`,
 		if err != nil {
 			return err
 		}
-		service := &remote{what: "webhooks service", flag: "url", url: args[0], user: *user, passwordFile: *passwordFile, fresh: true}
+		service := &remote{what: "webhooks service", flag: "url", url: args[0], user: *user, passwordFile: *passwordFile, fresh: true, output: out}
 		c, password, err := service.caller(ctx, streams)
 		if err != nil {
 			return err
@@ -71,7 +72,7 @@ WEBHOOKS_CONTEXT.`,
 		if err := made.checkPlatform(ctx); err != nil {
 			c.say("no platform answers at %s, so commands about apps will fail: if its API has an address of its own, log in again with --to", made.Platform)
 		}
-		return c.printf("logged in to %s as %s\n", c.url, c.user)
+		return c.done(map[string]string{"name": all.Current, "url": c.url, "user": c.user}, "logged in to %s as %s", c.url, c.user)
 	}
 	return cmd
 }
@@ -108,6 +109,7 @@ func newLogout(streams IO) *cobra.Command {
 		Example: "  webhooks logout\n  webhooks logout staging",
 		Args:    cobra.MaximumNArgs(1),
 	}
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		all, err := loadContexts(streams.Environ)
 		if err != nil {
@@ -127,8 +129,7 @@ func newLogout(streams IO) *cobra.Command {
 		if err := all.save(); err != nil {
 			return fmt.Errorf("store the logins: %w", err)
 		}
-		_, err = fmt.Fprintf(streams.Stdout, "logged out of %s\n", name)
-		return err
+		return p.done(named("removed", name), "logged out of %s", name)
 	}
 	return cmd
 }
@@ -140,7 +141,7 @@ func newContexts(streams IO) *cobra.Command {
 		Example: "  webhooks contexts\n  webhooks contexts use staging",
 		Args:    exactly(0),
 	}
-	out := outputFlag(cmd)
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		all, err := loadContexts(streams.Environ)
 		if err != nil {
@@ -162,38 +163,40 @@ func newContexts(streams IO) *cobra.Command {
 			rows = append(rows, row{name, mark != "", l.URL, l.User})
 			table = append(table, []string{mark, name, l.URL, l.User})
 		}
-		c := caller{streams: streams}
-		switch {
-		case out.json():
-			return c.json(rows)
-		case len(rows) == 0:
-			c.say("no logins: see `webhooks login --help`")
-			return nil
-		}
-		return c.table(table)
+		return p.result(rows, func() error {
+			if len(rows) == 0 {
+				p.say("no logins: see `webhooks login --help`")
+				return nil
+			}
+			return p.table(table)
+		})
 	}
-	use := &cobra.Command{
+	cmd.AddCommand(newContextsUse(streams))
+	return cmd
+}
+
+func newContextsUse(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
 		Use:     "use NAME",
 		Short:   "Choose the login that commands use",
 		Example: "  webhooks contexts use staging",
 		Args:    exactly(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			all, err := loadContexts(streams.Environ)
-			if err != nil {
-				return err
-			}
-			chosen, ok := all.Logins[args[0]]
-			if !ok {
-				return &usageError{fmt.Errorf("no login named %q: see `webhooks contexts`", args[0])}
-			}
-			all.Current = args[0]
-			if err := all.save(); err != nil {
-				return fmt.Errorf("store the logins: %w", err)
-			}
-			_, err = fmt.Fprintf(streams.Stdout, "commands call %s as %s\n", chosen.URL, chosen.User)
-			return err
-		},
 	}
-	cmd.AddCommand(use)
+	p := newPrinter(cmd, streams)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		all, err := loadContexts(streams.Environ)
+		if err != nil {
+			return err
+		}
+		chosen, err := all.login(args[0])
+		if err != nil {
+			return err
+		}
+		all.Current = args[0]
+		if err := all.save(); err != nil {
+			return fmt.Errorf("store the logins: %w", err)
+		}
+		return p.done(map[string]string{"name": args[0], "url": chosen.URL, "user": chosen.User}, "commands call %s as %s", chosen.URL, chosen.User)
+	}
 	return cmd
 }

@@ -41,7 +41,6 @@ set: an app may log what others have sent to it.`,
 	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "print new lines until Ctrl-C")
 	cmd.Flags().IntVarP(&l.rows, "lines", "n", 100, "number of lines to print first")
 	cmd.Flags().BoolVar(&l.raw, "raw", false, "keep control characters")
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {
 		app := args[0]
 		if err := checkName("app", app); err != nil {
@@ -51,7 +50,7 @@ set: an app may log what others have sent to it.`,
 			return &usageError{fmt.Errorf("--lines: must be between 0 and %d, not %d", page, l.rows)}
 		}
 		run := *l
-		run.session, run.app, run.json = s, app, out.json()
+		run.session, run.app, run.json = s, app, s.output.json()
 		return run.print(ctx)
 	})
 }

@@ -54,7 +54,7 @@ user's deployments. It is tried by ` + "`webhooks notify test`" + `.`,
 		if err := s.accounts.AddNotification(ctx, args[0], auth.Notification{Name: args[1], App: *app, On: *on}, address, *replace); err != nil {
 			return err
 		}
-		return s.printf("added %s; try it by `webhooks notify test %s %[1]s`\n", args[1], args[0])
+		return s.done(named("added", args[1]), "added %s; try it by `webhooks notify test %s %[1]s`", args[1], args[0])
 	})
 }
 
@@ -66,20 +66,18 @@ func newNotifyList(streams IO) *cobra.Command {
 		Example: "  webhooks notify list dscape",
 		Args:    exactly(1),
 	}
-	out := outputFlag(cmd)
 	return onAccount(cmd, streams, needsToken, func(ctx context.Context, s *accountSession, args []string) error {
 		services, err := s.accounts.Notifications(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		if out.json() {
-			return s.json(services)
-		}
-		table := [][]string{{"NAME", "APP", "ON"}}
-		for _, n := range services {
-			table = append(table, []string{n.Name, n.App, n.On})
-		}
-		return s.table(table)
+		return s.result(append([]auth.Notification{}, services...), func() error {
+			table := [][]string{{"NAME", "APP", "ON"}}
+			for _, n := range services {
+				table = append(table, []string{n.Name, n.App, n.On})
+			}
+			return s.table(table)
+		})
 	})
 }
 
@@ -95,7 +93,7 @@ func newNotifyTest(streams IO) *cobra.Command {
 		if err := s.accounts.TestNotification(ctx, args[0], args[1]); err != nil {
 			return err
 		}
-		return s.printf("sent to %s\n", args[1])
+		return s.done(named("sent", args[1]), "sent to %s", args[1])
 	})
 	cmd.Flags().Lookup("private-hosts").Hidden = false
 	return cmd
@@ -112,6 +110,6 @@ func newNotifyRemove(streams IO) *cobra.Command {
 		if err := s.accounts.RemoveNotification(ctx, args[0], args[1]); err != nil {
 			return err
 		}
-		return s.printf("removed %s\n", args[1])
+		return s.done(named("removed", args[1]), "removed %s", args[1])
 	})
 }

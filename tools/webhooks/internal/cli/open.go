@@ -29,10 +29,10 @@ func newOpen(streams IO) *cobra.Command {
 		if app.URL == "" {
 			return fmt.Errorf("the platform at %s does not say where its apps are", s.url)
 		}
-		if err := s.printf("%s\n", app.URL); err != nil {
+		if err := s.done(map[string]string{"app": app.Name, "url": app.URL}, "%s", app.URL); err != nil {
 			return err
 		}
-		if _, terminal := terminalOf(s.streams.Stdout); !terminal || *printOnly {
+		if _, terminal := terminalOf(s.streams.Stdout); !terminal || *printOnly || s.output.json() {
 			return nil
 		}
 		name, first := browser()

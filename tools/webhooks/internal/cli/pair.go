@@ -25,7 +25,6 @@ code and write commit statuses.`,
 	host := cmd.Flags().String("forge", "", "host of the forge; default: the public one of its kind")
 	app := cmd.Flags().String("app", "", "the one app that the token is for; default: all")
 	file := cmd.Flags().String("token-file", "", "file with the access token, - for stdin; default: WEBHOOKS_FORGE_TOKEN, or a prompt")
-	out := outputFlag(cmd)
 	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
 		token, err := secretInput{
 			what: fmt.Sprintf("Access token of %s at %s", args[1], args[0]), flag: "token-file", variable: "FORGE_TOKEN", file: *file,
@@ -37,13 +36,10 @@ code and write commit statuses.`,
 		if err != nil {
 			return err
 		}
-		if out.json() {
-			return s.json(pairing)
-		}
 		scopes := ""
 		if len(pairing.Scopes) > 0 {
 			scopes = " with " + strings.Join(pairing.Scopes, ", ")
 		}
-		return s.printf("paired with %s at %s%s\n", pairing.Login, pairing.Provider, scopes)
+		return s.done(pairing, "paired with %s at %s%s", pairing.Login, pairing.Provider, scopes)
 	})
 }

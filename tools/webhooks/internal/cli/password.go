@@ -1,31 +1,35 @@
 package cli
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// readPassword reads a new password: the first line of stdin if fromStdin is
-// set, else what a person types twice. A password is never an argument, which
-// others could see in the process list.
-func readPassword(streams IO, fromStdin bool) (core.Secret, error) {
-	if fromStdin {
-		line, err := bufio.NewReader(streams.Stdin).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+// newPasswordFlag adds the flag for the file with a new password.
+func newPasswordFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("new-password-file", "", "`file` with the new password, - for stdin; default: a prompt")
+}
+
+// readPassword reads a new password: the first line of the file or, if that is "",
+// what a person types twice. A password is never an argument, which others could see
+// in the process list.
+func readPassword(ctx context.Context, streams IO, file string) (core.Secret, error) {
+	if file != "" {
+		password, err := secretInput{flag: "new-password-file", file: file}.read(ctx, streams)
+		if err != nil {
 			return core.Secret{}, err
 		}
-		return newPassword(strings.TrimRight(line, "\r\n"))
+		return newPassword(password.Reveal())
 	}
 	terminal, ok := terminalOf(streams.Stdin)
 	if !ok {
-		return core.Secret{}, &usageError{errors.New("cannot prompt for a password, because stdin is not a terminal: use --password-stdin")}
+		return core.Secret{}, &usageError{errors.New("cannot prompt for a password, because stdin is not a terminal: use --new-password-file")}
 	}
 	prompt := func(text string) (string, error) {
 		_, _ = fmt.Fprint(streams.Stderr, text)

@@ -15,19 +15,6 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
-// onPlatform makes cmd call the platform of a running server with its key: the
-// platform of the settings, or the embedded one of the data folder.
-func onPlatform(cmd *cobra.Command, streams IO, do func(ctx context.Context, c *nodejitsu.Client, args []string) error) *cobra.Command {
-	settings := config.Declare(cmd.Flags())
-	settings.Show("data", "platform-url", "platform-key-file")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return withPlatform(cmd, streams, settings, func(ctx context.Context, c *nodejitsu.Client, _ config.Config) error {
-			return do(ctx, c, args)
-		})
-	}
-	return cmd
-}
-
 // withPlatform calls do with a client of the platform of the settings.
 func withPlatform(cmd *cobra.Command, streams IO, settings *config.Settings, do func(ctx context.Context, c *nodejitsu.Client, cfg config.Config) error) error {
 	cfg, err := load(settings, streams)

@@ -41,7 +41,8 @@ type remote struct {
 	fresh    bool // without the login that is in use
 	noToken  bool // the password is needed; an API token is not enough
 
-	user, url, passwordFile string // values of the flags
+	user, url, passwordFile, context string // values of the flags
+	output                           *output
 }
 
 // session is a call of a platform.
@@ -53,19 +54,28 @@ type session struct {
 // asUser makes cmd call a platform as one of its users, at most as long as
 // limit; 0 means no limit. Ctrl-C ends the call.
 func asUser(cmd *cobra.Command, streams IO, limit time.Duration, do func(ctx context.Context, s *session, args []string) error) *cobra.Command {
-	r := &remote{
+	return platformRemote().calls(cmd, streams, limit, func(ctx context.Context, c caller, password core.Secret, args []string) error {
+		return callPlatform(c, password, func(s *session) error { return do(ctx, s, args) })
+	})
+}
+
+// platformRemote returns the platform as a service that commands call.
+func platformRemote() *remote {
+	return &remote{
 		what: "platform", flag: "to", variable: "TO",
 		configured: func(c config.Config) string { return cmp.Or(c.PlatformURL, listening("http", c.PlatformListen)) },
 		loggedIn:   func(l login) string { return l.Platform },
 	}
-	return r.calls(cmd, streams, limit, func(ctx context.Context, c caller, password core.Secret, args []string) error {
-		s := &session{caller: c, client: nodejitsu.New(nodejitsu.Options{
-			Endpoint: func() string { return c.url }, Username: c.user, Password: func() core.Secret { return password },
-			Proxy: http.ProxyFromEnvironment,
-		})}
-		defer s.client.Close()
-		return s.explain(do(ctx, s, args))
-	})
+}
+
+// callPlatform calls do with a session of the platform, and explains its error.
+func callPlatform(c caller, password core.Secret, do func(s *session) error) error {
+	s := &session{caller: c, client: nodejitsu.New(nodejitsu.Options{
+		Endpoint: func() string { return c.url }, Username: c.user, Password: func() core.Secret { return password },
+		Proxy: http.ProxyFromEnvironment,
+	})}
+	defer s.client.Close()
+	return s.explain(do(s))
 }
 
 // apiSession is a call of the webhooks API.
@@ -108,14 +118,22 @@ func callAPI(c caller, password core.Secret, do func(s *apiSession) error) error
 
 // calls makes cmd call the service.
 func (r *remote) calls(cmd *cobra.Command, streams IO, limit time.Duration, do func(context.Context, caller, core.Secret, []string) error) *cobra.Command {
-	cmd.Flags().StringVar(&r.user, "user", "", "your user name; default: WEBHOOKS_USER, or that of \"webhooks login\"")
+	r.declareUser(cmd)
 	r.declare(cmd, r.configured(defaults()))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return r.run(cmd, streams, limit, args, do) }
 	return cmd
 }
 
-// declare adds the flags for the URL, whose default is otherwise, and for the password.
+// declareUser adds the flag for the user who calls.
+func (r *remote) declareUser(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&r.user, "user", "", "your user name; default: WEBHOOKS_USER, or that of \"webhooks login\"")
+}
+
+// declare adds the flags for the URL, whose default is otherwise, for the login, for
+// the password, and for the form of the output.
 func (r *remote) declare(cmd *cobra.Command, otherwise string) {
+	r.output = outputFlag(cmd)
+	cmd.Flags().StringVar(&r.context, "context", "", "`NAME` of the login to use; default: WEBHOOKS_CONTEXT, or that of \"webhooks contexts use\"")
 	cmd.Flags().StringVar(&r.url, r.flag, "", fmt.Sprintf("`URL` of the %s; default: WEBHOOKS_%s, that of \"webhooks login\", or %s", r.what, r.variable, otherwise))
 	token := " or an API token, - for stdin; default: WEBHOOKS_PASSWORD, the token of \"webhooks login\", or a prompt"
 	if r.noToken {
@@ -147,21 +165,15 @@ func (r *remote) run(cmd *cobra.Command, streams IO, limit time.Duration, args [
 
 // caller returns who calls which URL, with which password.
 func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, error) {
-	var current login
-	if !r.fresh {
-		all, err := loadContexts(streams.Environ)
-		if err == nil {
-			current, err = all.current(streams.Environ)
-		}
-		if err != nil {
-			return caller{}, core.Secret{}, err
-		}
+	current, err := r.login(streams)
+	if err != nil {
+		return caller{}, core.Secret{}, err
 	}
 	address, err := r.address(streams, current)
 	if err != nil {
 		return caller{}, core.Secret{}, err
 	}
-	user := cmp.Or(r.user, config.Variable(streams.Environ, "USER"), current.User)
+	user := cmp.Or(r.user, r.variableOf(streams, "USER"), current.User)
 	if user == "" {
 		return caller{}, core.Secret{}, &usageError{errors.New("log in by `webhooks login URL --user NAME`, or set your user name by --user or WEBHOOKS_USER")}
 	}
@@ -175,17 +187,42 @@ func (r *remote) caller(ctx context.Context, streams IO) (caller, core.Secret, e
 	if !r.noToken && current.User == user && r.loggedIn != nil && r.loggedIn(current) == address.String() {
 		token = current.Token.Secret
 	}
+	c := caller{printer: printer{streams: streams, output: r.output}, user: user, url: address.String()}
+	if r.context != "" && r.passwordFile == "" && !token.IsZero() {
+		return c, token, nil
+	}
 	password, err := secretInput{
 		what: fmt.Sprintf("Password of %s at %s", user, address.Host), flag: "password-file", variable: "PASSWORD", file: r.passwordFile, stored: token,
 	}.read(ctx, streams)
-	return caller{streams: streams, user: user, url: address.String()}, password, err
+	return c, password, err
+}
+
+// login returns the login to use; the zero login if there is none.
+func (r *remote) login(streams IO) (login, error) {
+	if r.fresh {
+		return login{}, nil
+	}
+	all, err := loadContexts(streams.Environ)
+	if err != nil {
+		return login{}, err
+	}
+	return all.login(cmp.Or(r.context, config.Variable(streams.Environ, "CONTEXT")))
+}
+
+// variableOf returns a variable of the environment. What --context names is used
+// instead of the variables.
+func (r *remote) variableOf(streams IO, name string) string {
+	if r.context != "" {
+		return ""
+	}
+	return config.Variable(streams.Environ, name)
 }
 
 // address returns the URL of the service. It contains no credentials.
 func (r *remote) address(streams IO, current login) (*url.URL, error) {
 	text, source := r.url, "--"+r.flag
 	if text == "" {
-		text, source = config.Variable(streams.Environ, r.variable), "WEBHOOKS_"+r.variable
+		text, source = r.variableOf(streams, r.variable), "WEBHOOKS_"+r.variable
 	}
 	if text == "" && current.URL != "" {
 		text, source = r.loggedIn(current), "the login"

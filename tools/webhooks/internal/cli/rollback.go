@@ -31,19 +31,18 @@ changes. The beginning of a snapshot's id is enough if no other begins with it.`
 			return nil
 		},
 	}
-	out := outputFlag(cmd)
 	return asUser(cmd, streams, longCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
 			wanted := ""
 			if len(args) == 2 {
 				wanted = args[1]
 			}
-			return s.rollback(ctx, app, wanted, out.json())
+			return s.rollback(ctx, app, wanted)
 		})
 	})
 }
 
-func (s *session) rollback(ctx context.Context, app nodejitsu.App, wanted string, asJSON bool) error {
+func (s *session) rollback(ctx context.Context, app nodejitsu.App, wanted string) error {
 	start := time.Now()
 	// Not every platform returns the snapshots with the app.
 	all, err := s.client.Snapshots(ctx, s.user, app.Name)
@@ -61,10 +60,8 @@ func (s *session) rollback(ctx context.Context, app nodejitsu.App, wanted string
 	if err != nil {
 		return s.undoRollback(ctx, app.Name, from, to, err)
 	}
-	if asJSON {
-		return s.json(map[string]any{"app": app.Name, "from": from, "to": to, "seconds": time.Since(start).Seconds(), "url": started.URL})
-	}
-	return s.printf("rolled back %s from %s to %s in %s\n", app.Name, cmp.Or(from, "nothing"), to, took(start))
+	return s.done(map[string]any{"app": app.Name, "from": from, "to": to, "seconds": time.Since(start).Seconds(), "url": started.URL},
+		"rolled back %s from %s to %s in %s", app.Name, cmp.Or(from, "nothing"), to, took(start))
 }
 
 // undoRollback makes the snapshot active again that was active before a

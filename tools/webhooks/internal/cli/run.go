@@ -19,7 +19,8 @@ A single argument is a command of the shell. Several are a program with its
 arguments. Flags of webhooks come before APP.`,
 		Example: `  webhooks run --user dscape hello 'ls -l $DATA_DIR'
   webhooks run hello npx prisma migrate status --schema db/schema.prisma`,
-		Args: atLeast(2),
+		Args:        atLeast(2),
+		Annotations: map[string]string{noOutput: "prints what the command of the app prints"},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows APP belongs to the command
 	return asUser(cmd, streams, 0, func(ctx context.Context, s *session, args []string) error {

@@ -55,7 +55,7 @@ deliveries of a secret deploy is fixed by --branch, --app, --root, --paths and
 		if err != nil {
 			return err
 		}
-		return s.reveal(secret)
+		return s.reveal(args[1], "secret", secret)
 	})
 }
 
@@ -78,10 +78,11 @@ the next delivery says it.`,
 		if err := s.accounts.ChangeSecret(ctx, args[0], args[1], fixed); err != nil {
 			return err
 		}
+		changed := map[string]any{"changed": args[1], "target": fixed}
 		if fixed == nil {
-			return s.printf("%s: the next delivery says what it deploys\n", args[1])
+			return s.done(changed, "%s: the next delivery says what it deploys", args[1])
 		}
-		return s.printf("%s: %s\n", args[1], fixed)
+		return s.done(changed, "%s: %s", args[1], fixed)
 	})
 }
 
@@ -123,13 +124,12 @@ func newSecretsList(streams IO) *cobra.Command {
 		Example: "  webhooks secrets list dscape",
 		Args:    exactly(1),
 	}
-	out := outputFlag(cmd)
 	return onAccount(cmd, streams, needsToken, func(ctx context.Context, s *accountSession, args []string) error {
 		secrets, err := s.accounts.WebhookSecrets(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		return printList(s, out, secrets, func(w auth.WebhookSecret) string {
+		return printList(&s.printer, secrets, func(w auth.WebhookSecret) string {
 			line := w.Name
 			if w.Target != nil {
 				line += "\t" + w.Target.String()
@@ -153,6 +153,6 @@ func newSecretsRemove(streams IO) *cobra.Command {
 		if err := s.accounts.RemoveSecret(ctx, args[0], args[1]); err != nil {
 			return err
 		}
-		return s.printf("removed %s\n", args[1])
+		return s.done(named("removed", args[1]), "removed %s", args[1])
 	})
 }

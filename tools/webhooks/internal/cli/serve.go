@@ -47,6 +47,7 @@ platform's key file (DATA/platform/platform.key, written at the first start).`,
 
 // runs makes cmd run a server in a role until a signal stops it.
 func runs(cmd *cobra.Command, streams IO, role app.Role) *cobra.Command {
+	cmd.Annotations = map[string]string{noOutput: "a server: its log has --log-format"}
 	settings := config.Declare(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := load(settings, streams)

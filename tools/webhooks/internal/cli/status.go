@@ -26,33 +26,34 @@ command that changed what an app runs. ` + "`webhooks entry ID`" + ` shows one i
 	}
 	limit := cmd.Flags().IntP("number", "n", 20, "number of entries, at most 100")
 	skip := cmd.Flags().Int("skip", 0, "number of newer entries to skip")
-	out := outputFlag(cmd)
 	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
 		page, err := s.api.Status(ctx, first(args), *skip, *limit)
 		if err != nil {
 			return err
 		}
-		if out.json() {
-			return s.json(append([]core.Entry{}, page.Entries...))
-		}
-		if len(page.Entries) == 0 {
-			s.say("no entries")
-			return nil
-		}
-		rows := [][]string{{"ID", "APP", "STATUS", "AGE", "BRANCH", "COMMIT", "REASON"}}
-		for _, e := range page.Entries {
-			rows = append(rows, []string{
-				e.ID, dash(appOf(e)), string(e.Status), age(e.CreatedAt), dash(e.Branch), dash(shortCommit(e.Commit.ID)), dash(reasonOf(e)),
-			})
-		}
-		if err := s.table(rows); err != nil {
-			return err
-		}
-		if rest := page.Total - *skip - len(page.Entries); rest > 0 {
-			s.say("%s: see --number and --skip", count(rest, "older entry", "older entries"))
-		}
-		return nil
+		return s.result(append([]core.Entry{}, page.Entries...), func() error { return s.showPage(page, *skip) })
 	})
+}
+
+// showPage prints a line for each entry of a page.
+func (s *apiSession) showPage(page client.Page, skipped int) error {
+	if len(page.Entries) == 0 {
+		s.say("no entries")
+		return nil
+	}
+	rows := [][]string{{"ID", "APP", "STATUS", "AGE", "BRANCH", "COMMIT", "REASON"}}
+	for _, e := range page.Entries {
+		rows = append(rows, []string{
+			e.ID, dash(appOf(e)), string(e.Status), age(e.CreatedAt), dash(e.Branch), dash(shortCommit(e.Commit.ID)), dash(reasonOf(e)),
+		})
+	}
+	if err := s.table(rows); err != nil {
+		return err
+	}
+	if rest := page.Total - skipped - len(page.Entries); rest > 0 {
+		s.say("%s: see --number and --skip", count(rest, "older entry", "older entries"))
+	}
+	return nil
 }
 
 // optionalApp accepts one argument, the name of an app, or none.
@@ -85,7 +86,6 @@ its first digits are enough if no other entry begins with them.`,
   webhooks entry 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape --output json | jq -r .doc.output`,
 		Args: entryID,
 	}
-	out := outputFlag(cmd)
 	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
 		id, err := s.entryID(ctx, args[0])
 		if err != nil {
@@ -95,10 +95,7 @@ its first digits are enough if no other entry begins with them.`,
 		if err != nil {
 			return err
 		}
-		if out.json() {
-			return s.json(change)
-		}
-		return s.showEntry(*change.Doc)
+		return s.result(change, func() error { return s.showEntry(*change.Doc) })
 	})
 }
 
@@ -113,7 +110,6 @@ without the report. Prints the status after that.`,
 		Args: entryID,
 	}
 	wait := cmd.Flags().Duration("wait", 0, "how long to wait for the outcome, at most 1m")
-	out := outputFlag(cmd)
 	return onAPI(cmd, streams, 2*time.Minute, func(ctx context.Context, s *apiSession, args []string) error {
 		id, err := s.entryID(ctx, args[0])
 		if err != nil {
@@ -123,7 +119,7 @@ without the report. Prints the status after that.`,
 		if err != nil {
 			return err
 		}
-		return s.changed(change, out.json())
+		return s.changed(change)
 	})
 }
 
@@ -139,7 +135,6 @@ its status.`,
 		Args: entryID,
 	}
 	wait := cmd.Flags().Duration("wait", 0, "how long to wait for the outcome, at most 1m")
-	out := outputFlag(cmd)
 	return onAPI(cmd, streams, 2*time.Minute, func(ctx context.Context, s *apiSession, args []string) error {
 		id, err := s.entryID(ctx, args[0])
 		if err != nil {
@@ -149,7 +144,7 @@ its status.`,
 		if err != nil {
 			return err
 		}
-		return s.changed(change, out.json())
+		return s.changed(change)
 	})
 }
 
@@ -162,7 +157,6 @@ is too late: see ` + "`webhooks rollback`" + `.`,
 		Example: "  webhooks cancel 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape",
 		Args:    entryID,
 	}
-	out := outputFlag(cmd)
 	return onAPI(cmd, streams, shortCall, func(ctx context.Context, s *apiSession, args []string) error {
 		id, err := s.entryID(ctx, args[0])
 		if err != nil {
@@ -172,16 +166,13 @@ is too late: see ` + "`webhooks rollback`" + `.`,
 		if err != nil {
 			return err
 		}
-		return s.changed(change, out.json())
+		return s.changed(change)
 	})
 }
 
 // changed prints a change in short.
-func (s *apiSession) changed(change client.Change, asJSON bool) error {
-	if asJSON {
-		return s.json(change)
-	}
-	return s.printf("%s\n", strings.TrimSpace(fmt.Sprintf("%s %s %s", change.EntryID(), change.Status, change.Reason)))
+func (s *apiSession) changed(change client.Change) error {
+	return s.done(change, "%s", strings.TrimSpace(fmt.Sprintf("%s %s %s", change.EntryID(), change.Status, change.Reason)))
 }
 
 // showEntry prints an entry.

@@ -30,10 +30,9 @@ If the connection is lost, it connects again and resumes without a gap.
 	}
 	since := cmd.Flags().String("since", "now", "now, 0 for all changes that are kept, or the seq of a change")
 	once := cmd.Flags().Bool("once", false, "end after the changes that there are, with --since")
-	out := outputFlag(cmd)
 	return onAPI(cmd, streams, 0, func(ctx context.Context, s *apiSession, args []string) error {
 		show := (&tailPrinter{s: s, output: map[string]string{}, last: map[string]string{}}).show
-		if out.json() {
+		if s.output.json() {
 			show = s.showJSON
 		}
 		feed := s.api.Feed(ctx, client.FeedOptions{

@@ -35,7 +35,7 @@ func newTokensAdd(streams IO) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return s.reveal(token)
+		return s.reveal(args[1], "token", token)
 	})
 }
 
@@ -46,13 +46,12 @@ func newTokensList(streams IO) *cobra.Command {
 		Example: "  webhooks tokens list dscape",
 		Args:    exactly(1),
 	}
-	out := outputFlag(cmd)
 	return onAccount(cmd, streams, needsToken, func(ctx context.Context, s *accountSession, args []string) error {
 		names, err := s.accounts.APITokens(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		return printList(s, out, names, func(name string) string { return name })
+		return printList(&s.printer, names, func(name string) string { return name })
 	})
 }
 
@@ -67,6 +66,6 @@ func newTokensRemove(streams IO) *cobra.Command {
 		if err := s.accounts.RemoveAPIToken(ctx, args[0], args[1]); err != nil {
 			return err
 		}
-		return s.printf("removed %s\n", args[1])
+		return s.done(named("removed", args[1]), "removed %s", args[1])
 	})
 }

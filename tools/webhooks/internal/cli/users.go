@@ -1,53 +1,100 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/app"
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
 func newUsers(streams IO) *cobra.Command {
 	users := &cobra.Command{
 		Use:   "users",
 		Short: "Add, list and remove users, who may deploy",
-		Long: `Adds, lists, invites and removes users on the machine of a running server, as an
-operating system user who may read its data folder. With passwd and email users
-also change their own account from another machine.`,
+		Long: `Adds, lists, invites and removes users: on the machine of a running server as an
+operating system user who may read its data folder, and from another machine as an
+admin. Users change their own password and mail address by passwd and email.`,
 		Example: `  webhooks users add dscape
-  pwgen 20 1 | webhooks users add ci --password-stdin
+  pwgen 20 1 | webhooks users add ci --new-password-file -
+  webhooks users admin dscape     # may do all of this after webhooks login
   webhooks users list`,
 	}
 	return group(users, newUsersAdd(streams), newUsersList(streams), newUsersPasswd(streams), newUsersInvite(streams),
-		newUsersEmail(streams), newUsersRemove(streams))
+		newUsersConfirm(streams), newUsersEmail(streams), newUsersAdmin(streams), newUsersRemove(streams))
+}
+
+// whoseUsers is a part of the help texts of commands that change users.
+const whoseUsers = `
+
+With --to, WEBHOOKS_TO or a login (see ` + "`webhooks login`" + `), the command calls that platform,
+and you must be an admin of it: see ` + "`webhooks users admin`" + `. With --data or WEBHOOKS_DATA,
+or without any of these, it calls the server on this machine: run it as an operating
+system user who may read the data folder.`
+
+// onUsers makes cmd change the users of a platform: as an admin of it, or on the
+// server of the data folder.
+func onUsers(cmd *cobra.Command, streams IO, what needs, do func(ctx context.Context, s *session, args []string) error) *cobra.Command {
+	r := platformRemote()
+	r.noToken = what == needsPassword
+	r.declareUser(cmd)
+	r.declare(cmd, "none: the server of the data folder")
+	settings := config.Declare(cmd.Flags())
+	settings.Show("data", "platform-url", "platform-key-file")
+	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + whoseUsers
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			if err := checkName("user", args[0]); err != nil {
+				return err
+			}
+		}
+		elsewhere, err := r.chosen(cmd, streams)
+		switch {
+		case err != nil:
+			return err
+		case elsewhere:
+			return r.run(cmd, streams, time.Minute, args, func(ctx context.Context, c caller, password core.Secret, args []string) error {
+				return callPlatform(c, password, func(s *session) error { return do(ctx, s, args) })
+			})
+		}
+		return withPlatform(cmd, streams, settings, func(ctx context.Context, c *nodejitsu.Client, _ config.Config) error {
+			return do(ctx, &session{caller: caller{printer: printer{streams: streams, output: r.output}}, client: c}, args)
+		})
+	}
+	return cmd
 }
 
 func newUsersAdd(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "add NAME",
-		Short:   "Add a user",
-		Example: "  webhooks users add dscape --email dscape@example.com",
-		Args:    exactly(1),
+		Use:   "add NAME",
+		Short: "Add a user",
+		Example: `  webhooks users add dscape --email dscape@example.com
+  webhooks users add boss --admin`,
+		Args: exactly(1),
 	}
 	email := cmd.Flags().String("email", "", "mail address of the user")
-	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user := args[0]
-		if err := checkName("user", user); err != nil {
-			return err
-		}
-		password, err := readPassword(streams, *stdin)
+	admin := cmd.Flags().Bool("admin", false, "let the user add and remove users")
+	file := newPasswordFlag(cmd)
+	return onUsers(cmd, streams, needsPassword, func(ctx context.Context, s *session, args []string) error {
+		password, err := readPassword(ctx, streams, *file)
 		if err != nil {
 			return err
 		}
-		if err := c.CreateUser(ctx, nodejitsu.User{Username: user, Password: password, Email: *email}); err != nil {
+		if err := s.client.CreateUser(ctx, nodejitsu.User{Username: args[0], Password: password, Email: *email}); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(streams.Stdout, "added %s\n", user)
-		return err
+		if *admin {
+			if err := s.client.SetAdmin(ctx, args[0], true); err != nil {
+				return err
+			}
+		}
+		return s.done(named("added", args[0]), "added %s", args[0])
 	})
 }
 
@@ -58,30 +105,26 @@ func newUsersList(streams IO) *cobra.Command {
 		Example: "  webhooks users list\n  webhooks users list --output json",
 		Args:    exactly(0),
 	}
-	out := outputFlag(cmd)
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, _ []string) error {
-		users, err := c.Users(ctx)
-		if err == nil && out.json() {
-			type row struct {
-				Username string `json:"username"`
-				Email    string `json:"email,omitempty"`
-			}
-			rows := []row{}
-			for _, user := range users {
-				rows = append(rows, row{user.Username, user.Email})
-			}
-			return writeJSON(streams.Stdout, rows)
+	return onUsers(cmd, streams, needsToken, func(ctx context.Context, s *session, _ []string) error {
+		users, err := s.client.Users(ctx)
+		if err != nil {
+			return err
 		}
+		type row struct {
+			Username string `json:"username"`
+			Email    string `json:"email,omitempty"`
+			Admin    bool   `json:"admin,omitempty"`
+		}
+		rows, table := []row{}, [][]string{}
 		for _, user := range users {
-			line := user.Username
-			if user.Email != "" {
-				line += "\t" + user.Email
+			role := ""
+			if user.Admin {
+				role = "admin"
 			}
-			if _, err := fmt.Fprintln(streams.Stdout, line); err != nil {
-				return err
-			}
+			rows = append(rows, row{user.Username, user.Email, user.Admin})
+			table = append(table, []string{user.Username, user.Email, role})
 		}
-		return err
+		return s.result(rows, func() error { return s.table(table) })
 	})
 }
 
@@ -92,39 +135,79 @@ func newUsersPasswd(streams IO) *cobra.Command {
 		Example: "  webhooks users passwd dscape",
 		Args:    exactly(1),
 	}
-	stdin := cmd.Flags().Bool("password-stdin", false, "read the password from stdin instead of asking")
+	file := newPasswordFlag(cmd)
 	return onAccount(cmd, streams, needsPassword, func(ctx context.Context, s *accountSession, args []string) error {
-		password, err := readPassword(streams, *stdin)
+		password, err := readPassword(ctx, streams, *file)
 		if err != nil {
 			return err
 		}
 		if err := s.accounts.UpdateUser(ctx, args[0], password, ""); err != nil {
 			return err
 		}
-		return s.printf("changed the password of %s\n", args[0])
+		return s.done(named("changed", args[0]), "changed the password of %s", args[0])
 	})
 }
 
 func newUsersInvite(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "invite NAME",
-		Short:   "Create a code with which a user sets a password",
-		Long:    "Creates a code with which a user can set a password once, within a day: by `jitsu users confirm NAME CODE`. Older codes become invalid.",
+		Use:   "invite NAME",
+		Short: "Create a code with which a user sets a password",
+		Long: `Creates a code with which a user can set a password once, within a day: by
+` + "`webhooks users confirm NAME`" + ` or ` + "`jitsu users confirm NAME CODE`" + `. Older codes become invalid.`,
 		Example: "  webhooks users invite dscape",
 		Args:    exactly(1),
 	}
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user := args[0]
-		if err := checkName("user", user); err != nil {
-			return err
-		}
-		code, err := c.InviteUser(ctx, user)
+	return onUsers(cmd, streams, needsPassword, func(ctx context.Context, s *session, args []string) error {
+		code, err := s.client.InviteUser(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(streams.Stdout, code.Reveal())
-		return err
+		return s.reveal(args[0], "code", code)
 	})
+}
+
+func newUsersConfirm(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "confirm NAME",
+		Short: "Set your password with a code",
+		Long: `Sets your password with the code that an admin has created by
+` + "`webhooks users invite`" + `. --to is the platform's URL: that of the service, with ` + app.PlatformPath + `.`,
+		Example: "  webhooks users confirm dscape --to https://example.com" + app.PlatformPath,
+		Args:    exactly(1),
+	}
+	r := platformRemote()
+	r.fresh = true
+	cmd.Flags().StringVar(&r.url, "to", "", "`URL` of the platform; default: WEBHOOKS_TO, or "+r.configured(defaults()))
+	code := cmd.Flags().String("code-file", "", "`file` with the code, - for stdin; default: WEBHOOKS_CODE, or a prompt")
+	file := newPasswordFlag(cmd)
+	p := newPrinter(cmd, streams)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkName("user", args[0]); err != nil {
+			return err
+		}
+		address, err := r.address(streams, login{})
+		if err != nil {
+			return err
+		}
+		given, err := secretInput{what: "Code of " + args[0], flag: "code-file", variable: "CODE", file: *code}.read(cmd.Context(), streams)
+		if err != nil {
+			return err
+		}
+		password, err := readPassword(cmd.Context(), streams, *file)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), shortCall)
+		defer cancel()
+		c := caller{printer: *p, user: args[0], url: address.String()}
+		return callPlatform(c, core.Secret{}, func(s *session) error {
+			if err := s.client.SetPassword(ctx, args[0], given, password); err != nil {
+				return err
+			}
+			return s.done(named("changed", args[0]), "changed the password of %s; log in by `webhooks login`", args[0])
+		})
+	}
+	return cmd
 }
 
 func newUsersEmail(streams IO) *cobra.Command {
@@ -139,7 +222,31 @@ func newUsersEmail(streams IO) *cobra.Command {
 		if err := s.accounts.UpdateUser(ctx, args[0], core.Secret{}, args[1]); err != nil {
 			return err
 		}
-		return s.printf("changed the mail address of %s\n", args[0])
+		return s.done(named("changed", args[0]), "changed the mail address of %s", args[0])
+	})
+}
+
+func newUsersAdmin(streams IO) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "admin NAME",
+		Short: "Let a user add and remove users",
+		Long: `Makes a user an admin, who adds, lists, invites and removes users from any machine,
+with the password; a token of the user only lists them. What belongs to other users
+is not accessible to an admin, but an admin can invite a user again, which sets a new
+password.`,
+		Example: "  webhooks users admin dscape\n  webhooks users admin dscape --revoke",
+		Args:    exactly(1),
+	}
+	revoke := cmd.Flags().Bool("revoke", false, "let the user do so no longer")
+	return onUsers(cmd, streams, needsPassword, func(ctx context.Context, s *session, args []string) error {
+		if err := s.client.SetAdmin(ctx, args[0], !*revoke); err != nil {
+			return err
+		}
+		is := "is"
+		if *revoke {
+			is = "is not"
+		}
+		return s.done(map[string]any{"changed": args[0], "admin": !*revoke}, "%s %s an admin", args[0], is)
 	})
 }
 
@@ -152,25 +259,20 @@ func newUsersRemove(streams IO) *cobra.Command {
 		Args:    exactly(1),
 	}
 	yes := cmd.Flags().Bool("yes", false, "do not ask for confirmation")
-	return onPlatform(cmd, streams, func(ctx context.Context, c *nodejitsu.Client, args []string) error {
-		user := args[0]
-		if err := checkName("user", user); err != nil {
-			return err
-		}
+	return onUsers(cmd, streams, needsPassword, func(ctx context.Context, s *session, args []string) error {
 		if !*yes {
-			sure, err := confirmed(ctx, streams, fmt.Sprintf("Remove %s with all apps?", user))
+			sure, err := confirmed(ctx, streams, fmt.Sprintf("Remove %s with all apps?", args[0]))
 			if err != nil {
 				return err
 			}
 			if !sure {
-				_, _ = fmt.Fprintln(streams.Stderr, "nothing was removed")
+				s.say("nothing was removed")
 				return exitCode(1)
 			}
 		}
-		if err := c.DestroyUser(ctx, user); err != nil {
+		if err := s.client.DestroyUser(ctx, args[0]); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(streams.Stdout, "removed %s\n", user)
-		return err
+		return s.done(named("removed", args[0]), "removed %s", args[0])
 	})
 }

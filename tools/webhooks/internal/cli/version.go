@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -17,14 +16,10 @@ func newVersion(streams IO, stamped string) *cobra.Command {
 		Example: "  webhooks version\n  webhooks version --output json",
 		Args:    exactly(0),
 	}
-	out := outputFlag(cmd)
+	p := newPrinter(cmd, streams)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		v := versionOf(stamped)
-		if out.json() {
-			return writeJSON(streams.Stdout, v)
-		}
-		_, err := fmt.Fprintf(streams.Stdout, "webhooks %s, commit %s, %s, %s %s\n", v.Version, v.Commit, v.Date, v.Go, v.Platform)
-		return err
+		return p.done(v, "webhooks %s, commit %s, %s, %s %s", v.Version, v.Commit, v.Date, v.Go, v.Platform)
 	}
 	return cmd
 }
