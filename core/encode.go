@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -148,6 +149,10 @@ func encodeShort(e Entry) ([]byte, error) {
 	}
 	if e.Status == StatusError && e.Error != nil {
 		short.Error, short.Reason = e.Error.Code, e.Error.Reason
+	}
+	if e.Status == StatusOK && e.Reason == "" {
+		// The sender's list of deliveries and the feed have no other place for them.
+		short.Reason = strings.Join(e.Notes, ". ")
 	}
 	fields, err := encode(short)
 	if err != nil {

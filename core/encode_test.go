@@ -3,6 +3,7 @@ package core_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +93,26 @@ func TestEncodedChange(t *testing.T) {
 	}
 	if !reflect.DeepEqual(names, wantNames) {
 		t.Errorf("got %v\nwant %v", names, wantNames)
+	}
+}
+
+// The notes of a deployment are in the short form too: the answer to the sender has
+// nothing else.
+func TestNotesInTheShortForm(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[string]string{"": "one. two", "own": "own"} {
+		e := core.Entry{ID: "id", User: "me", Status: core.StatusOK, Reason: reason, Notes: []string{"one", "two"}}
+		encoded, err := core.EncodeChange(core.Change{Entry: e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := encoded.Line()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(line.AppendTo(nil, "http://h", core.DocNever)); !strings.Contains(got, `"reason":"`+want+`"`) {
+			t.Errorf("got %s, want the reason %q", got, want)
+		}
 	}
 }
 

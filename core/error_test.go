@@ -88,7 +88,7 @@ func TestExplain(t *testing.T) {
 	built := &core.Error{Code: core.CodePlatformBuildFailed, Reason: "npm install failed: husky: not found.", Detail: "sh: husky: not found"}
 	for want, e := range map[string]*core.Error{
 		"Failed to upload the tarball to nodejitsu: npm install failed: husky: not found. Correct the cause": core.Explain(core.CodeUploadTarball, fmt.Errorf("upload: %w", built)),
-		"Failed to start nodejitsu application: it exited. What ran before still runs":                       core.Explain(core.CodeStartApp, errors.New("it exited\nat line 1")),
+		"Failed to start nodejitsu application: it exited. What ran before goes on running":                  core.Explain(core.CodeStartApp, errors.New("it exited\nat line 1")),
 		"package.json doesn't describe an app we can deploy: no name. Correct it and push again":             core.Explain(core.CodeBadPackageJSON, errors.New("no name")),
 		core.Reason(core.CodeTarCorrupt) + ". Redeliver the webhook":                                         core.Explain(core.CodeTarCorrupt, nil),
 	} {

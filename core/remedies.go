@@ -21,7 +21,7 @@ var remedies = map[Code]string{
 	CodeBadCreds:             "Send user:password or user:apiToken, or name the user with ?user= and sign the delivery with one of the user's webhook secrets",
 	CodeDownloadTarball:      "Redeliver the webhook later; if it fails again, check that the paired account may read the repository",
 	CodeUploadTarball:        "Correct the cause and push again; the entry has the output of the build",
-	CodeStartApp:             "What ran before still runs; correct the cause and push again. The detail has the app's last lines",
+	CodeStartApp:             "What ran before goes on running; correct the cause and push again. The app's log has the rest",
 	CodeNoPayload:            "Send the JSON payload as the body or as the form field payload; with curl: -d @file",
 
 	CodeNotYou:         "Use the path with your own user name",

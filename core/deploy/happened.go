@@ -5,9 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nodejitsu/webhooks/core"
 )
+
+// eventDeploy is the Event of a snapshot that a person deployed.
+const eventDeploy = "deploy"
 
 // Happened is something that changed what an app runs, or how it runs, other than a
 // delivery: what a person did by other means, or the platform by itself.
@@ -17,6 +21,7 @@ type Happened struct {
 	User, App string
 	By        string // the user who did it; "" if it was the platform
 	Snapshot  string // that runs now, or failed; "" for none
+	Replaced  string // the snapshot that By rolled back to Snapshot; "" for none
 	URL       string // of the app; "" if it is not known
 	Reason    string // a sentence about it
 	Failure   error  // nil if it went well
@@ -40,7 +45,7 @@ func (s *Service) Record(ctx context.Context, uuid string, h Happened) (core.Cha
 		failure := core.AsError(h.Failure)
 		e.Error = &core.EntryError{Code: failure.Code, Reason: failure.Reason, Detail: failure.Detail}
 	}
-	source, err := s.deployed(ctx, h)
+	source, err := s.deployed(ctx, h, h.Snapshot)
 	if err != nil {
 		return core.Change{}, storeError(err)
 	}
@@ -51,14 +56,19 @@ func (s *Service) Record(ctx context.Context, uuid string, h Happened) (core.Cha
 			return core.Change{}, storeError(err)
 		}
 	}
+	if h.Replaced != "" && h.Failure == nil {
+		if err := s.rolledBackByHand(ctx, h); err != nil {
+			return core.Change{}, storeError(err)
+		}
+	}
 	change, _, err := s.add(ctx, Acceptance{Entry: e, Key: "platform " + h.ID, Place: &Place{}})
 	return change, storeError(err)
 }
 
-// deployed returns the entry of the delivery that deployed the snapshot of h; the zero
-// Entry if there is none.
-func (s *Service) deployed(ctx context.Context, h Happened) (core.Entry, error) {
-	if h.Snapshot == "" {
+// deployed returns the entry of the delivery that deployed a snapshot of the app of h;
+// the zero Entry if there is none.
+func (s *Service) deployed(ctx context.Context, h Happened, snapshot string) (core.Entry, error) {
+	if snapshot == "" {
 		return core.Entry{}, nil
 	}
 	const most = 100
@@ -68,7 +78,7 @@ func (s *Service) deployed(ctx context.Context, h Happened) (core.Entry, error) 
 		return err
 	})
 	for _, e := range entries {
-		if e.Snapshot == h.Snapshot && e.Repository.Name != "" && e.Kind != core.EventRelease {
+		if e.Snapshot == snapshot && e.Repository.Name != "" && e.Kind != core.EventRelease {
 			return e, err
 		}
 	}
@@ -86,6 +96,28 @@ func (s *Service) rolledBack(ctx context.Context, delivery, crash core.Entry) er
 	failure := *crash.Error
 	e.Status, e.Reason, e.Error, e.UpdatedAt = core.StatusError, failure.Reason, &failure, s.Now()
 	e.Notes = append(e.Notes, "It was deployed, and rolled back later")
+	return s.rewrite(ctx, e)
+}
+
+// rolledBackByHand writes to the entry of the delivery that deployed h.Replaced who
+// rolled it back, and to what. It did not fail, so it stays ok.
+func (s *Service) rolledBackByHand(ctx context.Context, h Happened) error {
+	delivery, err := s.deployed(ctx, h, h.Replaced)
+	if err != nil || delivery.Status != core.StatusOK {
+		return err
+	}
+	e := delivery.Clone()
+	note := fmt.Sprintf("It was deployed, and %s rolled it back to snapshot %s later", h.By, h.Snapshot)
+	if slices.Contains(e.Notes, note) {
+		return nil // recorded before
+	}
+	e.Reason, e.UpdatedAt = note, s.Now()
+	e.Notes = append(e.Notes, note)
+	return s.rewrite(ctx, e)
+}
+
+// rewrite writes an entry that has its outcome already, if it is still kept.
+func (s *Service) rewrite(ctx context.Context, e core.Entry) error {
 	err := s.call(ctx, "finish", func(ctx context.Context) error {
 		_, err := s.Store.Finish(ctx, e, 0)
 		return err

@@ -53,6 +53,7 @@ func TestHappened(t *testing.T) {
 		if last := statuses[len(statuses)-1]; last.State != "failure" || last.Description != crash.Reason {
 			t.Errorf("got commit statuses %+v", statuses)
 		}
+		w.platform.SetRunning("dscape", "hello", "by-hand")
 		rollback := record(deploy.Happened{
 			ID: "two", Event: "rollback", User: "dscape", App: "hello", By: "dscape", Snapshot: "by-hand", URL: "http://hello.localhost", Reason: "dscape rolled back",
 		})
@@ -64,7 +65,7 @@ func TestHappened(t *testing.T) {
 		if got := notified.statuses(); got != "ok error ok" {
 			t.Errorf("notified of %q", got)
 		}
-		// It is what was deployed last, so the payload posted again is a new delivery.
+		// Another snapshot runs now, so the payload posted again is deployed again.
 		if again := w.accept(w.request(w.push(commit1))); again.Repeat {
 			t.Errorf("got %+v", again)
 		}
@@ -106,6 +107,42 @@ func TestRolledBack(t *testing.T) {
 			t.Errorf("written again: %+v", again)
 		}
 		record("two", "by-hand") // no delivery deployed it
+	})
+}
+
+// The entry of a delivery that a person rolled back says so, and the same delivery
+// deploys it again.
+func TestRolledBackByHand(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.start()
+		before := w.settled(w.deliver(w.push(commit1)))
+		second := w.request(w.push(commit2))
+		push := w.settled(w.accept(second).Change.Entry.ID)
+		w.is(push, core.StatusOK, "")
+		w.platform.SetRunning("dscape", "hello", before.Snapshot)
+		rollback := deploy.Happened{
+			ID: "one", Event: "rollback", User: "dscape", App: "hello", By: "ana", Snapshot: before.Snapshot, Replaced: push.Snapshot, Reason: "ana rolled back",
+		}
+		for range 2 { // the platform reports it again if it does not know that it was recorded
+			if _, err := w.service.Record(w.t.Context(), "uuid", rollback); err != nil {
+				t.Fatal(err)
+			}
+		}
+		note := "It was deployed, and ana rolled it back to snapshot " + before.Snapshot + " later"
+		got := w.settled(push.ID)
+		w.is(got, core.StatusOK, note)
+		if !slices.Contains(got.Notes, note) || got.Revision != push.Revision+1 {
+			t.Errorf("got %+v", got)
+		}
+		if other := w.settled(before.ID); other.Revision != before.Revision {
+			t.Errorf("the version before has changed: %+v", other)
+		}
+		again := w.accept(second)
+		if again.Repeat || again.Change.Entry.ID != push.ID {
+			t.Errorf("got %+v", again)
+		}
+		w.is(w.settled(push.ID), core.StatusOK, "")
 	})
 }
 

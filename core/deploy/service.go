@@ -161,7 +161,8 @@ func (s *Service) unlessOutdated(ctx context.Context, c core.Change, a Acceptanc
 	return s.add(ctx, a)
 }
 
-// lastDeployed returns the entry that deployed what the app should run now.
+// lastDeployed returns the entry that deployed last. A rollback or a restart starts
+// what was deployed before.
 func (s *Service) lastDeployed(ctx context.Context, user, app string) (core.Entry, bool, error) {
 	const most = 100 // failures and the like since then
 	var entries []core.Entry
@@ -170,7 +171,7 @@ func (s *Service) lastDeployed(ctx context.Context, user, app string) (core.Entr
 		return err
 	})
 	for _, e := range entries {
-		if e.Status == core.StatusOK && e.Snapshot != "" {
+		if e.Status == core.StatusOK && e.Snapshot != "" && (e.Provider != core.ProviderPlatform || e.Event == eventDeploy) {
 			return e, true, err
 		}
 	}

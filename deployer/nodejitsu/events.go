@@ -19,6 +19,7 @@ type Event struct {
 	App      string           `json:"app"`
 	By       string           `json:"by"` // the user who did it; "" for the platform
 	Snapshot string           `json:"snapshot"`
+	Replaced string           `json:"replaced"` // the snapshot that a user rolled back; "" for none
 	URL      string           `json:"url"`
 	Reason   string           `json:"reason"`
 	Detail   string           `json:"detail"`

@@ -59,7 +59,7 @@ func (e *Event) compare(before, after document) bool {
 	case from == to:
 		e.Kind, e.Reason = EventRestart, fmt.Sprintf("%s restarted snapshot %s", e.By, to)
 	case after.older(to, from):
-		e.Kind, e.Reason = EventRollback, fmt.Sprintf("%s rolled back from snapshot %s to %s", e.By, from, to)
+		e.Kind, e.Replaced, e.Reason = EventRollback, from, fmt.Sprintf("%s rolled back from snapshot %s to %s", e.By, from, to)
 	default:
 		e.Kind, e.Reason = EventDeploy, fmt.Sprintf("%s deployed snapshot %s", e.By, to)
 	}

@@ -17,9 +17,11 @@ func TestReport(t *testing.T) {
 	f.upload("v2", packageTwo)
 	report := func(wanted string, do func() error) error { return f.Report("me", "me", "app", wanted, do) }
 	start := func(id string) func() error { return func() error { return f.start(id) } }
+	var replaced string
 	happened := func(kind apps.EventKind, snapshot, url, reason string) {
 		t.Helper()
 		e := f.event()
+		replaced = e.Replaced
 		if e.Kind != kind || e.By != "me" || e.User != "me" || e.App != "app" || e.Snapshot != snapshot || e.URL != url || e.Reason != reason || e.Time.IsZero() {
 			t.Errorf("got %+v, want %s of %q: %s", e, kind, snapshot, reason)
 		}
@@ -32,6 +34,9 @@ func TestReport(t *testing.T) {
 	happened(apps.EventRestart, "v2", "http://two", "me restarted snapshot v2")
 	f.ok(report("v1", start("v1")))
 	happened(apps.EventRollback, "v1", "http://one", "me rolled back from snapshot v2 to v1")
+	if replaced != "v2" {
+		t.Errorf("got %q as the snapshot that was rolled back", replaced)
+	}
 	f.ok(report("", func() error {
 		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: 2}})
 		return err

@@ -18,6 +18,7 @@ type Event struct {
 	By       string           `json:"by,omitempty"`       // the user who did it; "" for the platform
 	Snapshot string           `json:"snapshot,omitempty"` // that crashed or, of what a user does, that runs or was to run
 	Former   string           `json:"former,omitempty"`   // that runs again, of EventRolledBack
+	Replaced string           `json:"replaced,omitempty"` // that ran until then, of EventRollback
 	URL      string           `json:"url,omitempty"`      // of the app, if it runs
 	Reason   string           `json:"reason"`             // a sentence for the app's author
 	Detail   string           `json:"detail,omitempty"`   // the last lines that the drone wrote

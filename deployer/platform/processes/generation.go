@@ -181,9 +181,9 @@ func (g *generation) watch(ctx context.Context) error {
 	sl.drone = nil // so that it gets no requests
 	a.mu.Unlock()
 	a.notify()
-	when := " soon after it had accepted connections"
+	when := ": it crashed soon after it had accepted connections"
 	if d.port == 0 {
-		when = " soon after it was started"
+		when = ": it crashed soon after it was started"
 	}
 	return &core.Error{Code: core.CodePlatformStartFailed, Reason: a.bury(ctx, d) + when, Detail: d.lastText()}
 }

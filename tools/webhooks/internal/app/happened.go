@@ -85,7 +85,7 @@ func (f *follower) next(ctx context.Context) error {
 // happened returns an event of the platform as the use case records it.
 func happened(e nodejitsu.Event) deploy.Happened {
 	h := deploy.Happened{
-		ID: e.ID, Event: e.Kind, User: e.User, App: e.App, By: e.By, Snapshot: e.Snapshot, URL: e.URL, Reason: e.Reason,
+		ID: e.ID, Event: e.Kind, User: e.User, App: e.App, By: e.By, Snapshot: e.Snapshot, Replaced: e.Replaced, URL: e.URL, Reason: e.Reason,
 		RolledBack: e.Kind == nodejitsu.EventRolledBack,
 	}
 	switch {

@@ -287,7 +287,7 @@ func stillRunning(before nodejitsu.App) string {
 	if before.Running == nil {
 		return ""
 	}
-	return fmt.Sprintf(";\n%s is still running", before.Running.ID)
+	return fmt.Sprintf(";\n%s goes on running", before.Running.ID)
 }
 
 // deploymentID names a snapshot: of a commit as a push of it does, so that the

@@ -216,8 +216,8 @@ func TestDeployFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fails(unbuildable, nil, "the build failed: ", ""+good.Running.ID+" is still running\n")
-	fails(crashing, nil, "the app did not start: ", ""+good.Running.ID+" is still running\n")
+	fails(unbuildable, nil, "the build failed: ", ""+good.Running.ID+" goes on running\n")
+	fails(crashing, nil, "the app did not start: ", ""+good.Running.ID+" goes on running\n")
 	if b.get("hello", "/") != "good" {
 		t.Error("the version before does not go on")
 	}

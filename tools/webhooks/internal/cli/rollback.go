@@ -74,7 +74,7 @@ func (s *session) undoRollback(ctx context.Context, app, from, to string, err er
 	if failure := s.client.ActivateSnapshot(ctx, s.user, app, from); failure != nil {
 		return errors.Join(err, failure)
 	}
-	return &messageError{fmt.Sprintf("%s did not start: %s\nThe version before it is still running. Roll back to another snapshot: see `webhooks apps view %s`",
+	return &messageError{fmt.Sprintf("%s did not start: %s\nThe version before it goes on running. Roll back to another snapshot: see `webhooks apps view %s`",
 		to, printable(refused.Message), app), err}
 }
 

@@ -68,7 +68,7 @@ func TestRollback(t *testing.T) {
 	// One that does not start leaves all as it was.
 	b.must("apps", "env", "set", "hello", "BROKEN=1")
 	fails(ids[1]+" did not start: ", "hello")
-	fails("not today\nThe version before it is still running.", "hello")
+	fails("not today\nThe version before it goes on running.", "hello")
 	if got := b.get("hello", "/"); got != "three" {
 		t.Errorf("the app answers %q", got)
 	}
