@@ -15,7 +15,7 @@ usage() {
 		Installs what is missing: with apt on Debian; elsewhere it says what to install.
 		Another adnanh/webhook than Debian's is named by BENCH_WEBHOOK.
 
-		Areas: intake refusals overload parse repack feed router deployment growth start
+		Areas: intake refusals overload parse repack feed router deployment entries growth start
 
 		Examples:
 		  ./tools/bench.sh

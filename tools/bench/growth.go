@@ -1,125 +1,369 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/nodejitsu/webhooks/tools/bench/idle"
 )
 
-// resident returns the memory that the process has in use, in bytes.
-func (p *process) resident() (int64, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/statm")
-	if err != nil {
-		return 0, err
+// measureGrowth measures what apps, readers and servers on one Redis cost as their
+// number grows. Nothing of it starts an app.
+func measureGrowth(ctx context.Context, s *suite) ([]table, error) {
+	var all []table
+	for _, measure := range []func(context.Context, *suite) ([]table, error){measureApps, measureReaders, measureServers} {
+		tables, err := measure(ctx, s)
+		all = append(all, tables...)
+		if err != nil {
+			return all, err
+		}
 	}
-	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
-	return pages * int64(os.Getpagesize()), err
+	return all, nil
 }
 
-// measureGrowth fills a store, starts the program again, and measures pushes
-// right after the start and the first page of the log.
-func measureGrowth(ctx context.Context, s *suite) ([]table, error) {
-	counts := []int{1_000, 100_000, 1_000_000}
-	if s.rounds == 1 {
-		counts = []int{1_000, 10_000}
-	}
-	keep := []string{"--max-entries", "10000000"} // so that all of them stay
-	pushed := table{area: "growth", title: "Pushes right after a start, with entries stored", unit: "a second"}
-	page := table{area: "growth", title: "The first page of the log", unit: "ms"}
-	rest := table{area: "growth", title: "Memory right after the start", unit: "MB"}
-	data, err := s.folder()
+// measureApps deploys apps to a platform whose runner starts nothing.
+func measureApps(ctx context.Context, s *suite) ([]table, error) {
+	counts := []int{10, 100, 1000}
+	deployed := table{area: "growth", title: "Apps on one platform: deployments, each created, uploaded, built, activated and started", unit: "a second"}
+	memory := table{area: "growth", title: "Apps on one platform: memory right after a start", unit: "MB"}
+	started := table{area: "growth", title: "Apps on one platform: from exec until all are routed again", unit: "ms"}
+	routed := table{area: "growth", title: "Apps on one platform: requests through the router, to each app in turn", unit: "a second"}
+	dir, err := s.folder()
 	if err != nil {
 		return nil, err
 	}
-	stored := 0
+	target, err := answering(ctx)
+	if err != nil {
+		return nil, err
+	}
+	have := 0
 	for _, n := range counts {
-		name := fmt.Sprintf("%d entries", n)
-		srv, err := s.webhooks(ctx, data, keep...)
+		name := fmt.Sprintf("%d apps of %d users", n, n/10)
+		p, api, _, err := s.idlePlatform(ctx, dir, target)
 		if err != nil {
 			return nil, err
 		}
-		err = s.fill(ctx, srv, n-stored)
-		srv.stop()
+		client := idle.Client(api)
+		begin := time.Now()
+		err = idle.Deploy(ctx, client, have, n)
+		took := time.Since(begin)
+		client.Close()
+		used, costErr := p.cost()
+		p.stop()
+		if err != nil || costErr != nil {
+			return nil, fmt.Errorf("%s: %w", name, errors.Join(err, costErr))
+		}
+		deployed.rows = append(deployed.rows, row{
+			contender: name, figures: []float64{float64(n-have) / took.Seconds()}, cpu: used.cpu / time.Duration(n-have), peak: used.peak,
+			note: "with one user for each ten",
+		})
+		have = n
+
+		begin = time.Now()
+		p, _, routes, err := s.idlePlatform(ctx, dir, target)
 		if err != nil {
 			return nil, err
 		}
-		stored = n
-		if srv, err = s.webhooks(ctx, data, keep...); err != nil {
-			return nil, err
-		}
-		bytes, err := srv.resident()
-		if err != nil {
-			srv.stop()
-			return nil, err
-		}
-		rest.rows = append(rest.rows, row{contender: name, figures: []float64{float64(bytes) / (1 << 20)}})
-		a, used, err := s.push(ctx, srv, otherBranch, false, 100*time.Millisecond, func(status int) bool { return status/100 == 2 })
+		started.rows = append(started.rows, row{contender: name, figures: []float64{float64(time.Since(begin).Microseconds()) / 1000}})
+		bytes, err := p.resident()
 		if err == nil {
-			stored += a.ok
-			pushed.rows = append(pushed.rows, row{
-				contender: name, figures: []float64{a.rate()}, peak: used.peak,
-				note: joinNotes(fmt.Sprintf("p99 %d ms of %d sent at a steady rate", a.quantile(0.99).Milliseconds(), a.ok+a.refused+a.other), badNote(a)),
+			size, sizeErr := fileSize(filepath.Join(dir, "platform.db"))
+			err = sizeErr
+			memory.rows = append(memory.rows, row{
+				contender: name, figures: []float64{float64(bytes) / (1 << 20)}, note: fmt.Sprintf("platform.db has %.1f MB", float64(size)/(1<<20)),
 			})
-			var took float64
-			took, err = s.firstPage(ctx, srv)
-			page.rows = append(page.rows, row{contender: name, figures: []float64{took}})
 		}
-		srv.stop()
+		var r row
+		if err == nil {
+			r, err = s.routeAll(ctx, p, routes, n)
+		}
+		p.stop()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		r.contender = name
+		routed.rows = append(routed.rows, r)
+	}
+	return []table{deployed, memory, started, routed}, nil
+}
+
+// idlePlatform starts a platform whose runner starts nothing, and returns the
+// addresses of its API and of its router.
+func (s *suite) idlePlatform(ctx context.Context, dir, target string) (p *process, api, routes string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", "", err
+	}
+	if p, err = s.start(ctx, self, "platform", dir, target); err != nil {
+		return nil, "", "", err
+	}
+	for _, address := range []*string{&api, &routes} {
+		if *address, err = p.line(ctx, ""); err != nil {
+			p.stop()
+			return nil, "", "", err
 		}
 	}
-	return []table{pushed, page, rest}, nil
+	return p, api, routes, nil
 }
 
-// smallPush is a size in bytes, so that a million of them fit on the disk.
-const smallPush = 1000
-
-// fill stores n entries.
-func (s *suite) fill(ctx context.Context, srv *server, n int) error {
-	var sent []time.Time
-	return sendSome(ctx, srv.address, newPushes(srv.address, srv.path, srv.secret, otherBranch, smallPush), connections, n, &sent)
+// answering returns the address of a server that answers each request with 204 until
+// ctx ends. It stands for all apps.
+func answering(ctx context.Context) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go answer(conn)
+		}
+	}()
+	return listener.Addr().String(), nil
 }
 
-// firstPage returns the median time in ms of the first page of the log.
-func (s *suite) firstPage(ctx context.Context, srv *server) (float64, error) {
-	auth := base64.StdEncoding.EncodeToString([]byte(benchUser + ":" + password))
+// answer answers the requests of a connection, which have no body.
+func answer(conn net.Conn) {
+	defer conn.Close() //nolint:errcheck // the client has it all, or is gone
+	reader := bufio.NewReader(conn)
+	for {
+		req, err := http.ReadRequest(reader)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, req.Body)
+		if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
+			return
+		}
+	}
+}
+
+// routeAll sends requests to n apps in turn.
+func (s *suite) routeAll(ctx context.Context, p *process, address string, n int) (row, error) {
+	var next atomic.Int64
 	l := load{
-		address: srv.address, connections: 1, period: s.period,
+		address: address, connections: connections, period: s.period,
 		request: func(buf *bytes.Buffer) {
-			buf.WriteString("GET /1/status/" + benchUser + "/webhooks?limit=20 HTTP/1.1\r\nHost: " + srv.address + "\r\nAuthorization: Basic " + auth + "\r\n\r\n")
+			_, _ = fmt.Fprintf(buf, "GET / HTTP/1.1\r\nHost: %s.localhost\r\n\r\n", idle.App(int(next.Add(1))%n))
 		},
-		want: func(status int) bool { return status == 200 },
+		want: func(status int) bool { return status == http.StatusOK },
+	}
+	before, err := p.cost()
+	if err != nil {
+		return row{}, err
 	}
 	a, err := l.run(ctx)
-	return float64(a.quantile(0.5).Microseconds()) / 1000, err
+	if err != nil {
+		return row{}, err
+	}
+	after, err := p.cost()
+	return row{
+		figures: []float64{a.rate()}, cpu: (after.cpu - before.cpu) / time.Duration(a.ok), peak: after.peak,
+		note: joinNotes(fmt.Sprintf("p99 %.1f ms", float64(a.quantile(0.99).Microseconds())/1000), badNote(a)),
+	}, err
 }
 
-// measureStart measures the time from exec to the first answer, and the memory
-// at rest after it.
-func measureStart(ctx context.Context, s *suite) ([]table, error) {
-	ready := table{area: "start", title: "From exec to the first answer", unit: "ms"}
-	who := []contender{{"webhooks", s.onDisk, "store, platform and router"}, {"adnanh/webhook", s.adnanh, ""}}
-	for _, c := range who {
-		r := row{contender: c.name, note: c.note}
-		for range 2*s.rounds + 1 {
-			begin := time.Now()
-			srv, err := c.start(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
-			}
-			r.figures = append(r.figures, float64(time.Since(begin).Microseconds())/1000)
-			if bytes, err := srv.resident(); err == nil {
-				r.peak = bytes
-			}
-			srv.stop()
+// measureReaders opens feeds of one user, up to 10,000, and makes few changes.
+func measureReaders(ctx context.Context, s *suite) ([]table, error) {
+	connect := table{area: "growth", title: "Readers of one server that connect", unit: "a second"}
+	memory := table{area: "growth", title: "Readers of one server: memory of each", unit: "KiB"}
+	change := table{area: "growth", title: "Readers of one server: one change, from its answer until the last reader has it", unit: "ms"}
+	for _, n := range []int{100, 1000, 10_000} {
+		if err := s.readersRound(ctx, n, &connect, &memory, &change); err != nil {
+			return nil, fmt.Errorf("%d readers: %w", n, err)
 		}
-		ready.rows = append(ready.rows, r)
 	}
-	return []table{ready}, nil
+	return []table{connect, memory, change}, nil
+}
+
+func (s *suite) readersRound(ctx context.Context, n int, connect, memory, change *table) error {
+	srv, err := s.onDisk(ctx)
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	// The first one authenticates, which takes memory of its own.
+	first, err := openReaders(ctx, srv.address, 1)
+	if err != nil {
+		return err
+	}
+	first.close()
+	before, err := srv.resident()
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	r, err := openReaders(ctx, srv.address, n)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	name := fmt.Sprintf("%d readers", n)
+	connect.rows = append(connect.rows, row{contender: name, figures: []float64{float64(n) / time.Since(begin).Seconds()}})
+	after, err := srv.resident()
+	if err != nil {
+		return err
+	}
+	memory.rows = append(memory.rows, row{
+		contender: name, figures: []float64{float64(after-before) / float64(n) / 1024}, note: fmt.Sprintf("%d MB in all", after>>20),
+	})
+	used, err := srv.cost()
+	if err != nil {
+		return err
+	}
+	const changes = 15
+	p := newPushes(srv.address, srv.path, srv.secret, otherBranch, pushSize)
+	c := row{contender: name}
+	for i := range int64(changes) {
+		var sent []time.Time
+		if err := sendSome(ctx, srv.address, p, 1, 1, &sent); err != nil {
+			return err
+		}
+		if err := r.wait(ctx, int64(n)*(i+1)); err != nil {
+			return err
+		}
+		c.figures = append(c.figures, max(0, float64(r.last().Sub(sent[0]).Microseconds())/1000))
+	}
+	usedThen, err := srv.cost()
+	if err != nil {
+		return err
+	}
+	c.cpu, c.peak = (usedThen.cpu-used.cpu)/time.Duration(n*changes), usedThen.peak
+	change.rows = append(change.rows, c)
+	return nil
+}
+
+// measureServers has servers share one Redis.
+func measureServers(ctx context.Context, s *suite) ([]table, error) {
+	stored := table{area: "growth", title: "Servers on one Redis (everysec): pushes stored by all of them", unit: "a second"}
+	busy := table{area: "growth", title: "Servers on one Redis: processor time of Redis for each push", unit: "µs"}
+	for _, n := range []int{1, 2, 4} {
+		if err := s.serversRound(ctx, n, &stored, &busy); err != nil {
+			return nil, fmt.Errorf("%d servers: %w", n, err)
+		}
+	}
+	return []table{stored, busy}, nil
+}
+
+func (s *suite) serversRound(ctx context.Context, n int, stored, busy *table) error {
+	redis, address, err := s.redis(ctx, "everysec")
+	if err != nil {
+		return err
+	}
+	defer redis.stop()
+	servers := make([]*server, n)
+	for i := range servers {
+		data, err := s.folder()
+		if err != nil {
+			return err
+		}
+		if servers[i], err = s.webhooks(ctx, data, "--redis", address); err != nil {
+			return err
+		}
+		defer servers[i].stop()
+	}
+	empty, err := redisMemory(ctx, address)
+	if err != nil {
+		return err
+	}
+	before, err := redis.cost()
+	if err != nil {
+		return err
+	}
+	type outcome struct {
+		a    answers
+		used cost
+		err  error
+	}
+	outcomes := make(chan outcome)
+	for _, srv := range servers {
+		go func() {
+			a, used, err := s.push(ctx, srv, otherBranch, false, 0, func(status int) bool { return status/100 == 2 })
+			outcomes <- outcome{a, used, err}
+		}()
+	}
+	var sum row
+	count, rate := 0, 0.0
+	for range servers {
+		o := <-outcomes
+		if o.err != nil {
+			err = o.err
+		}
+		count += o.a.ok
+		rate += o.a.rate()
+		sum.cpu += o.used.cpu
+		sum.peak += o.used.peak
+	}
+	if err != nil {
+		return err
+	}
+	after, err := redis.cost()
+	if err != nil {
+		return err
+	}
+	full, err := redisMemory(ctx, address)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%d servers", n)
+	sum.contender, sum.figures, sum.cpu = name, []float64{rate}, sum.cpu/time.Duration(count)
+	sum.note = "processor time and memory are of the servers together"
+	stored.rows = append(stored.rows, sum)
+	busy.rows = append(busy.rows, row{
+		contender: name, figures: []float64{float64((after.cpu - before.cpu).Microseconds()) / float64(count)}, peak: after.peak,
+		note: fmt.Sprintf("%.1f KB of Redis for each stored push", float64(full-empty)/float64(count)/1024),
+	})
+	return nil
+}
+
+// redisMemory returns how many bytes a Redis has allocated.
+func redisMemory(ctx context.Context, address string) (int64, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close() //nolint:errcheck // read as far as needed
+	if _, err := io.WriteString(conn, "INFO memory\r\n"); err != nil {
+		return 0, err
+	}
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		if text, found := strings.CutPrefix(lines.Text(), "used_memory:"); found {
+			return strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+		}
+	}
+	return 0, errors.New("redis does not say how much memory it uses")
+}
+
+// fileSize returns the size of a file in bytes.
+func fileSize(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// servePlatform is the subcommand that idlePlatform starts: args are its folder and the
+// address that stands for all apps.
+func servePlatform(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) != 2 || strings.HasPrefix(args[0], "-") {
+		return fmt.Errorf("want a folder and an address, not %q", args)
+	}
+	return idle.Serve(ctx, args[0], args[1], out)
 }

@@ -24,6 +24,7 @@ const usage = `bench measures webhooks beside its peers and beside floors, on lo
 Usage:
   bench [flags] [AREA…]
   bench floor NAME          serve one of the floors until interrupted
+  bench platform DIR ADDR   serve a platform whose apps are all at ADDR
 
 Areas (all of them by default):
 %s
@@ -41,6 +42,13 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 2 && args[0] == "floor" {
 		if err := serveFloor(ctx, args[1], stdout); err != nil {
+			_, _ = fmt.Fprintf(stderr, "bench: %v\n", err)
+			return 1
+		}
+		return 0
+	}
+	if len(args) > 0 && args[0] == "platform" {
+		if err := servePlatform(ctx, args[1:], stdout); err != nil {
 			_, _ = fmt.Fprintf(stderr, "bench: %v\n", err)
 			return 1
 		}
@@ -101,7 +109,8 @@ func areas() []area {
 		{"feed", "changes to many readers, and how long these take to connect", measureFeed},
 		{"router", "requests to an app through the router", measureRouter},
 		{"deployment", "the time until a new version of an app answers", measureDeployment},
-		{"growth", "pushes and pages with many entries stored", measureGrowth},
+		{"entries", "pushes and pages with many entries stored", measureEntries},
+		{"growth", "many apps and readers of one server, and servers on one Redis", measureGrowth},
 		{"start", "the time from exec to the first answer, and the memory at rest", measureStart},
 	}
 }
