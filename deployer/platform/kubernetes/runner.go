@@ -127,6 +127,16 @@ func (r *Runner) Stop(ctx context.Context) error {
 	return err
 }
 
+// Kill stops everything at once, and leaves the apps and what was begun as they are.
+func (r *Runner) Kill() {
+	r.mu.Lock()
+	r.open = false
+	r.mu.Unlock()
+	if r.cancel != nil {
+		r.cancel()
+	}
+}
+
 // background runs do until Stop waits for it; once Stop was called, it does nothing
 // but call otherwise.
 func (r *Runner) background(do func(), otherwise ...func()) {
