@@ -19,6 +19,7 @@ type application struct {
 	journal *applog.Journal
 	lock    ctxlock.Lock   // held by the call that changes what runs, or by a candidate
 	drains  sync.WaitGroup // of generations that were replaced; used with the lock held
+	late    chan struct{}  // closed by halt: the time for requests is over; replaced when drains are done
 
 	publishing sync.Mutex
 	published  string // the launch that the Service selects, as far as it is known

@@ -142,6 +142,7 @@ func (a *application) replace(old *generation) {
 	old.kept, old.draining = false, true
 	old.checkDrained()
 	a.mu.Unlock()
+	late := a.late
 	a.drains.Add(1)
 	a.runner.background(func() {
 		defer a.drains.Done()
@@ -150,6 +151,7 @@ func (a *application) replace(old *generation) {
 		select {
 		case <-old.drained:
 		case <-limit.C:
+		case <-late:
 		case <-a.runner.ctx.Done():
 			return // the next platform removes it
 		}

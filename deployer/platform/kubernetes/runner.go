@@ -349,7 +349,7 @@ func (r *Runner) app(user, name string) *application {
 			namespace = NamespacePrefix + dns(user, 40)
 		}
 		a = &application{
-			runner: r, name: name, lock: ctxlock.New(1),
+			runner: r, name: name, lock: ctxlock.New(1), late: make(chan struct{}),
 			place: place{
 				namespace: namespace, prefix: prefix(user, name, r.o.Namespace != ""), user: user, app: name, platform: r.platform,
 			},
@@ -392,7 +392,9 @@ func (a *application) halt(ctx context.Context) error {
 	if err := a.gone(ctx); err != nil {
 		return err
 	}
+	close(a.late)
 	a.drains.Wait()
+	a.late = make(chan struct{})
 	return nil
 }
 

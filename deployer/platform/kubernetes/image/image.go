@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -190,6 +191,9 @@ func compose(ctx context.Context, base v1.Image, s Spec, built, dir string) (v1.
 	}
 	var layers []v1.Layer
 	if s.Program != "" {
+		if err := static(s.Program); err != nil {
+			return nil, err
+		}
 		l, err := fileLayer(ctx, filepath.Join(dir, "program"), s.Program, Program, layerKind)
 		if err != nil {
 			return nil, err
@@ -218,6 +222,21 @@ func compose(ctx context.Context, base v1.Image, s Spec, built, dir string) (v1.
 	}
 	config.Labels[builtLabel] = built
 	return mutate.Config(img, config)
+}
+
+// static fails if a program needs libraries, which the base image may not have.
+func static(program string) error {
+	file, err := elf.Open(program)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	for _, p := range file.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("%s needs libraries, so that it can't be put into an image: build it with CGO_ENABLED=0", program)
+		}
+	}
+	return nil
 }
 
 // withPath returns an environment with the app's folders of programs before those of

@@ -194,6 +194,17 @@ func TestPushOnce(t *testing.T) {
 	}
 }
 
+// A program that the base image can't run is refused.
+func TestProgramIsStatic(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := spec(folder(t, time.Unix(1e9, 0)), "one")
+	s.Program = "/bin/sh"
+	if _, err := b.Push(t.Context(), s); err == nil || !strings.Contains(err.Error(), "CGO_ENABLED=0") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestPrune(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
