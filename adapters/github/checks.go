@@ -56,10 +56,7 @@ const (
 // A fine-grained token needs the permissions to read actions and commit statuses.
 func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, token core.Secret) (checks []deploy.Check, err error) {
 	defer func() { err = redact.New(token).Error(err) }()
-	if !core.ValidRepositoryPart(r.Owner) || !core.ValidRepositoryPart(r.Name) {
-		return nil, fmt.Errorf("github: repository %q: %w", r.Slug(), core.ErrNotFound)
-	}
-	client, err := c.apiBy(c.polled, token, maxChecksAnswer)
+	client, err := c.repositoryAPI(r, token)
 	if err != nil {
 		return nil, err
 	}
@@ -185,10 +182,10 @@ func statusState(state string) deploy.CheckState {
 	return deploy.CheckFailed
 }
 
-// repositoryAPI returns the client for one call about a repository.
+// repositoryAPI returns the client for one call about a repository that may be polled.
 func (c *Client) repositoryAPI(r core.Repository, token core.Secret) (*gh.Client, error) {
 	if !core.ValidRepositoryPart(r.Owner) || !core.ValidRepositoryPart(r.Name) {
 		return nil, fmt.Errorf("github: repository %q: %w", r.Slug(), core.ErrNotFound)
 	}
-	return c.api(token, maxChecksAnswer)
+	return c.apiBy(c.polled, token, maxChecksAnswer)
 }

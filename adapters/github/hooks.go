@@ -39,7 +39,8 @@ type hookConfig struct {
 	InsecureSSL string `json:"insecure_ssl,omitempty"`
 }
 
-// hooksCall makes one call about the webhooks of a repository; rest follows "hooks".
+// hooksCall makes one call about the webhooks of a repository; rest follows "hooks". What
+// is read is polled: GitHub counts no answer that did not change.
 func (c *Client) hooksCall(ctx context.Context, method string, r core.Repository, rest string, token core.Secret, body, answer any) (err error) {
 	defer func() { err = redact.New(token).Error(err) }()
 	client, err := c.repositoryAPI(r, token)
@@ -64,19 +65,32 @@ func (c *Client) hooksCall(ctx context.Context, method string, r core.Repository
 	return nil
 }
 
-// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies. A
-// repository has at most 20 for an event.
+// hooks returns the webhooks of a repository, of which there are at most 20 for an event.
+func (c *Client) hooks(ctx context.Context, r core.Repository, token core.Secret) ([]hook, error) {
+	var all []hook
+	err := c.hooksCall(ctx, http.MethodGet, r, "?per_page="+strconv.Itoa(perPage), token, nil, &all)
+	return all, err
+}
+
+// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
 func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
-	var hooks []hook
-	if err := c.hooksCall(ctx, http.MethodGet, r, "?per_page="+strconv.Itoa(perPage), token, nil, &hooks); err != nil {
-		return "", err
-	}
-	for _, h := range hooks {
+	all, err := c.hooks(ctx, r, token)
+	for _, h := range all {
 		if h.Config.URL == url {
 			return strconv.FormatInt(h.ID, 10), nil
 		}
 	}
-	return "", nil
+	return "", err
+}
+
+// Hooks returns the webhooks of a repository, as [connect.Deliveries] specifies.
+func (c *Client) Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]connect.ListedHook, error) {
+	all, err := c.hooks(ctx, r, token)
+	list := make([]connect.ListedHook, len(all))
+	for i, h := range all {
+		list[i] = connect.ListedHook{ID: strconv.FormatInt(h.ID, 10), URL: h.Config.URL}
+	}
+	return list, err
 }
 
 // SetHook makes or changes a webhook, as [connect.Forge] specifies.

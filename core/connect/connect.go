@@ -15,12 +15,19 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Options configure a Service. All but Timeout and Logger are required.
+// Options configure a Service. All but Base, Repositories, Timeout and Logger are
+// required.
 type Options struct {
 	Accounts Accounts
 	Forges   map[string]Forge   // by host
 	Kinds    map[string]string  // the first host of a kind, such as "github"
 	Secret   func() core.Secret // a new secret for a webhook
+
+	// Base is the URL of this service, and Repositories has the entries of users:
+	// webhooks that were made by hand are recognized by both. Without them only
+	// those that Connect made are looked at for missed deliveries.
+	Base         string
+	Repositories Repositories
 
 	Timeout time.Duration // for one webhook; 30 s
 	Logger  *slog.Logger  // default: discards

@@ -21,6 +21,14 @@ type forge struct {
 	id    string
 	fails error
 	asked []string // for deliveries
+
+	listed []connect.ListedHook // besides hook
+	looked []string             // repositories whose webhooks were listed
+}
+
+func (f *forge) Hooks(_ context.Context, r core.Repository, _ core.Secret) ([]connect.ListedHook, error) {
+	f.looked = append(f.looked, r.Key())
+	return f.listed, f.fails
 }
 
 func (f *forge) FindHook(_ context.Context, _ core.Repository, url string, _ core.Secret) (string, error) {
@@ -192,6 +200,75 @@ func TestMissed(t *testing.T) {
 	accounts.Fail("Users", errors.New("the platform is down"))
 	s.Missed(t.Context())
 	if !strings.Contains(log.String(), "missed deliveries not read") || !strings.Contains(log.String(), "missed deliveries not looked for") || strings.Contains(log.String(), "made") {
+		t.Errorf("logged %s", log.String())
+	}
+}
+
+// entries are those of every user.
+type entries []core.Entry
+
+func (e entries) Entries(context.Context, string, string, int, int) ([]core.Entry, int, error) {
+	if e == nil {
+		return nil, 0, errors.New("the store is down")
+	}
+	return e, len(e), nil
+}
+
+// Webhooks that were made by hand are found in the repositories that deliveries came
+// from, by their URL.
+func TestMissedByHand(t *testing.T) {
+	t.Parallel()
+	_, f, accounts := setup(t)
+	pair(t, accounts)
+	made := core.Webhook{Forge: core.GitHubHost, Repository: "dscape/hello", ID: "7"}
+	secret := core.ThirdPartyToken{ID: "made", Provider: core.TokenWebhookSecret, App: core.AnyApp, Token: core.NewSecret("s"), Webhook: &made}
+	if err := accounts.SetToken(t.Context(), "dscape", secret); err != nil {
+		t.Fatal(err)
+	}
+	f.listed = []connect.ListedHook{
+		{ID: "1", URL: "https://hooks.example.com/1/deploy?user=dscape&branch=staging"},
+		{ID: "2", URL: "https://dscape:password@HOOKS.example.com/"},
+		{ID: "3", URL: "https://hooks.example.com/1/deploy?user=other"},
+		{ID: "4", URL: "https://ci.example.com/1/deploy?user=dscape"},
+		{ID: "5", URL: "https://hooks.example.com/dscape/hello.png?user=dscape"},
+		{ID: "6", URL: "%"},
+		{ID: "7", URL: "https://hooks.example.com/?user=dscape"},
+	}
+	repo := core.Repository{Forge: core.GitHubHost, Owner: "dscape", Name: "hello"}
+	var log bytes.Buffer
+	o := connect.Options{
+		Accounts: accounts, Forges: map[string]connect.Forge{core.GitHubHost: f, "codeberg.org": unlisted{f}}, Base: "https://hooks.example.com/",
+		Repositories: entries{{}, {Repository: repo}, {Repository: repo}, {Repository: core.Repository{Forge: "codeberg.org", Owner: "a", Name: "b"}}},
+		Logger:       slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	connect.New(o).Missed(t.Context())
+	want := []string{"github.com/dscape/hello 7 true t", "github.com/dscape/hello 1 true t", "github.com/dscape/hello 2 true t"}
+	if !slices.Equal(f.asked, want) || !slices.Equal(f.looked, []string{repo.Key()}) {
+		t.Errorf("asked for %q, want %q; listed those of %q", f.asked, want, f.looked)
+	}
+	if strings.Contains(log.String(), "password") {
+		t.Errorf("logged %s", log.String())
+	}
+
+	for _, without := range []func(*connect.Options){func(o *connect.Options) { o.Base = "" }, func(o *connect.Options) { o.Repositories = nil }, func(o *connect.Options) { o.Repositories = entries(nil) }} {
+		f.asked, f.looked = nil, nil
+		other := o
+		without(&other)
+		connect.New(other).Missed(t.Context())
+		if len(f.looked) > 0 || !slices.Equal(f.asked, want[:1]) {
+			t.Errorf("asked for %q, listed those of %q", f.asked, f.looked)
+		}
+	}
+	if !strings.Contains(log.String(), "repositories not looked up") {
+		t.Errorf("logged %s", log.String())
+	}
+	// An account that may not manage the webhooks of a repository is no failure.
+	log.Reset()
+	if f.fails = core.ErrForbidden; accounts.RemoveToken(t.Context(), "dscape", "made") != nil {
+		t.Fatal("the secret is not removed")
+	}
+	connect.New(o).Missed(t.Context())
+	if log.String() != "" {
 		t.Errorf("logged %s", log.String())
 	}
 }

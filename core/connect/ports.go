@@ -32,6 +32,9 @@ type Forge interface {
 // Deliveries is implemented by a [Forge] that lists the deliveries of webhooks. Its
 // methods fail as those of deploy.Forge do.
 type Deliveries interface {
+	// Hooks returns the webhooks of r. If they did not change since the last time, it
+	// costs the forge's rate limit nothing, and so does Redeliver if nothing was missed.
+	Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]ListedHook, error)
 	// TestHook has a test sent that deploys nothing, and returns the status code that it
 	// was answered with, 0 if there was no answer.
 	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)
@@ -40,6 +43,16 @@ type Deliveries interface {
 	// those that this service answered, such as with the failure of a deployment.
 	Redeliver(ctx context.Context, r core.Repository, id string, missed bool, token core.Secret) (count int, err error)
 }
+
+// Repositories knows where deliveries came from. Implementations may be called
+// concurrently.
+type Repositories interface {
+	// Entries returns the user's newest entries, as status.Log does.
+	Entries(ctx context.Context, user, app string, skip, limit int) (page []core.Entry, total int, err error)
+}
+
+// ListedHook is a webhook that there is.
+type ListedHook struct{ ID, URL string }
 
 // Hook is a webhook to be made.
 type Hook struct {

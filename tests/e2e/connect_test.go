@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/tools/forgesim"
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
@@ -97,6 +98,40 @@ func TestMissedDeliveries(t *testing.T) {
 	if got := pushes(); got != 4 {
 		t.Errorf("%d pushes were delivered", got)
 	}
+}
+
+// The push that a webhook missed that was made by hand is found while the server runs,
+// in the repository of a push before it.
+func TestMissedDeliveriesByHand(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--base-url", "http://hooks.test", "--missed-interval", "100ms")...)
+	s.pair(h)
+	repo := h.repository("byhand")
+	secret := core.NewSecret(strings.TrimSpace(s.run("", "secrets", "add", user, "byhand", "--data", s.data)))
+	hook := func(base string) {
+		t.Helper()
+		if _, err := h.Hook(t.Context(), user, "byhand", base+"/1/deploy?user="+user, sim.HookOptions{Secret: secret, ContentType: "json"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hook(s.api)
+	repo.commit("first", map[string]string{"package.json": packageJSON("byhand"), "index.js": node("first")})
+	s.outcome(repo.push(t), "ok")
+	hook("http://hooks.test") // no server is there, so GitHub gets no answer
+	attempts := func() (count int) {
+		for _, d := range h.Deliveries() {
+			if d.Event == "push" && strings.HasPrefix(d.URL, "http://hooks.test/") {
+				count++
+			}
+		}
+		return count
+	}
+	repo.commit("second", map[string]string{"index.js": node("second")})
+	if _, err := h.Pushed(t.Context(), user, "byhand"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the missed push is asked for again", func() bool { return attempts() > 1 }, s.stderr)
 }
 
 func TestConnectOtherForges(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/status"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
@@ -60,8 +61,8 @@ func forgesModule(cfg config.Config) fx.Option {
 				}
 				return byHost, pairings, hooks, nil
 			},
-			func(o connect.Options, accounts connect.Accounts, log *slog.Logger) *connect.Service {
-				o.Accounts, o.Logger = accounts, log
+			func(o connect.Options, accounts connect.Accounts, entries status.Log, log *slog.Logger) *connect.Service {
+				o.Accounts, o.Logger, o.Base, o.Repositories = accounts, log, cfg.BaseURL, entries
 				return connect.New(o)
 			},
 		),

@@ -90,7 +90,7 @@ func httpModule(cfg config.Config) fx.Option {
 			},
 		),
 		// Last to start and first to stop: nothing comes in while a part is missing.
-		fx.Invoke(func(*serve.Server) {}, findMissed),
+		fx.Invoke(func(*serve.Server) {}, findMissed(cfg)),
 		redirectModule(cfg),
 	)
 }

@@ -39,12 +39,13 @@ type Config struct {
 	MetricsAddr     string
 	PprofAddr       string
 
-	Workers       int
-	HoldTimeout   time.Duration
-	GateInterval  time.Duration
-	Lease         time.Duration
-	RetryDelays   []time.Duration
-	UploadTimeout time.Duration
+	Workers        int
+	HoldTimeout    time.Duration
+	GateInterval   time.Duration
+	MissedInterval time.Duration
+	Lease          time.Duration
+	RetryDelays    []time.Duration
+	UploadTimeout  time.Duration
 
 	PlatformURL     string
 	PlatformKeyFile string
@@ -154,6 +155,7 @@ func (s *Settings) declare() {
 	declare(s, &c.Workers, "workers", 4, atLeast(1), "deployments at a time")
 	declare(s, &c.HoldTimeout, "hold-timeout", 30*time.Minute, positive, "how long a push waits for its CI report")
 	declare(s, &c.GateInterval, "gate-interval", time.Minute, positive, "between two looks at the checks that a push waits for; after five of them without a run there is none")
+	declare(s, &c.MissedInterval, "missed-interval", time.Hour, notNegative, "between two looks for deliveries that no server answered, the first at the start; 0: never")
 	declare(s, &c.Lease, "lease", 30*time.Second, leaseTime, "after this time the work of a process that died is retried")
 	declare(s, &c.RetryDelays, "retry-delays", []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute},
 		each(positive), "delays before the retries of a temporary failure")
