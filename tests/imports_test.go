@@ -60,7 +60,7 @@ func arrows() []arrow {
 		{"httpapi/docs", []string{"httpapi/serve", "github.com/yuin/goldmark"}, "the documentation is rendered from its Markdown"},
 		{"httpapi/serve", nil, "the platform uses it too, so it must not bring a library, nor anything of the API"},
 		{"tests", []string{"core", "providers", "adapters", "deployer", "httpapi"}, "tests drive the built program from outside"},
-		{"tests/cluster", []string{"core", "providers", "adapters", "deployer", "httpapi", "github.com/google/go-containerregistry"}, "tests drive the built program from outside, with a registry of their own"},
+		{"tests/cluster", []string{"core", "providers", "adapters", "deployer", "httpapi", "github.com/google/go-containerregistry", "github.com/miekg/dns"}, "tests drive the built program from outside, with a registry and a DNS of their own"},
 		{"tools/release", []string{"golang.org/x/mod"}, "the release tool must build while the modules it releases are broken"},
 		{"tools/bench", []string{"github.com/gin-gonic/gin", "go.etcd.io/bbolt"}, "the floors use the libraries of what they are compared with, and nothing of ours"},
 		{"tools/bench/idle", []string{"core", "deployer", "httpapi/serve", "go.etcd.io/bbolt"}, "it assembles the platform with a runner of its own"},

@@ -128,7 +128,7 @@ func (d *Docs) renderAll() (map[string][]byte, error) {
 }
 
 // order has the pages that are to be read first, in that order.
-var order = []string{"README", "start", "apps", "forges", "settings", "operating", "troubleshooting", "api"} //nolint:gochecknoglobals // a constant
+var order = []string{"README", "start", "apps", "forges", "settings", "operating", "kubernetes", "troubleshooting", "api"} //nolint:gochecknoglobals // a constant
 
 // place returns the place of a page in the list of all.
 func place(name string) int {

@@ -32,6 +32,7 @@ const (
 type Cluster struct {
 	Kubeconfig string // path of a file for an administrator
 	API        string // URL of the API server
+	Host       string // address of this machine that pods reach
 	Registry   string // host:port, reached by nodes and by this machine over HTTP
 	Base       string // reference of an image with Node.js and a shell
 
@@ -42,7 +43,8 @@ type Cluster struct {
 	client   *http.Client
 	images   *registryServer
 	node     *process
-	settings map[string]string   // of the kernel, before the kubelet changed them
+	settings map[string]string // of the kernel, before the kubelet changed them
+	services *services
 	control  map[string]*process // by name
 }
 
@@ -81,6 +83,9 @@ func Start(ctx context.Context) (c *Cluster, err error) {
 	if err := c.pushImages(ctx); err != nil {
 		return c, err
 	}
+	if c.services, err = c.serveServices(ctx); err != nil {
+		return c, err
+	}
 	if err := c.startNode(ctx); err != nil {
 		return c, err
 	}
@@ -89,6 +94,7 @@ func Start(ctx context.Context) (c *Cluster, err error) {
 
 // prepare creates the keys and what follows from the addresses.
 func (c *Cluster) prepare() error {
+	c.Host = c.net.host.String()
 	c.API = "https://" + c.net.at(apiPort)
 	c.Registry = c.net.at(registryPort)
 	c.Kubeconfig = filepath.Join(c.dir, "kubeconfig")
@@ -218,7 +224,7 @@ func (c *Cluster) Log() string {
 }
 
 // logLines is how many lines of a log are shown.
-const logLines = 60
+const logLines = 20
 
 // Stop ends everything of the cluster and removes it, even if ctx has
 // ended.
@@ -226,6 +232,9 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	var errs []error
 	// First, because its programs do not end while the API server is away.
 	errs = append(errs, c.stopNode())
+	if c.services != nil {
+		errs = append(errs, c.services.close())
+	}
 	for name, p := range c.control {
 		p.kill()
 		delete(c.control, name)

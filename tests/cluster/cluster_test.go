@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -20,6 +21,15 @@ func kubectl(t *testing.T, stdin string, args ...string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(out)
+}
+
+// showNamespace logs the pods of a namespace, with their events and last lines.
+func showNamespace(t *testing.T, namespace string) {
+	t.Helper()
+	for _, args := range [][]string{{"get", "pods", "-o", "wide"}, {"get", "events"}, {"logs", "--prefix", "--all-containers", "--tail=40", "-l", "app.kubernetes.io/part-of=webhooks"}} {
+		out, err := shared.Kubectl(context.WithoutCancel(t.Context()), "", append(args, "-n", namespace)...)
+		t.Logf("kubectl %v: %v\n%s", args, err, out)
+	}
 }
 
 // A pod of the base image starts, is reached from this machine, and its log is read.

@@ -72,19 +72,25 @@ func (c *Cluster) pushImages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files := map[string]string{"/usr/local/bin/node": node}
-	for _, program := range []string{node, "/bin/sh"} {
-		if err := addLibraries(ctx, files, program); err != nil {
+	files := map[string]string{}
+	for target, program := range map[string]string{"/usr/local/bin/node": node, "/bin/sh": "/bin/sh"} {
+		if err := c.AddProgram(ctx, files, target, program); err != nil {
 			return err
 		}
 	}
-	files["/bin/sh"] = "/bin/sh"
+	// As the images of Node.js have it.
+	files["/etc/passwd"] = filepath.Join(c.dir, "passwd")
+	if err := os.WriteFile(files["/etc/passwd"], []byte("root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/home/node:/bin/sh\n"), 0o600); err != nil {
+		return err
+	}
 	c.Base = c.Registry + "/node:test"
 	return c.Push(ctx, c.Base, v1.Config{Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin"}, Cmd: []string{"node"}}, "", files)
 }
 
-// addLibraries adds the shared libraries of a program to the files of an image.
-func addLibraries(ctx context.Context, files map[string]string, program string) error {
+// AddProgram adds a program of this machine, and its shared libraries, to the files of
+// an image.
+func (c *Cluster) AddProgram(ctx context.Context, files map[string]string, target, program string) error {
+	files[target] = program
 	out, err := output(ctx, "ldd", program)
 	if err != nil {
 		return err
@@ -101,7 +107,7 @@ func addLibraries(ctx context.Context, files map[string]string, program string) 
 
 // Push makes an image and pushes it: base, or nothing if base is empty, with a layer
 // of files of this machine, by their paths in the image. A folder is copied with
-// everything in it. config is used if there is no base.
+// everything in it. config has the environment and the command.
 func (c *Cluster) Push(ctx context.Context, reference string, config v1.Config, base string, files map[string]string) error {
 	layer, err := layerOf(files)
 	if err != nil {
@@ -116,15 +122,17 @@ func (c *Cluster) Push(ctx context.Context, reference string, config v1.Config, 
 		if image, err = remote.Image(from, remote.WithContext(ctx)); err != nil {
 			return fmt.Errorf("reading %s: %w", base, err)
 		}
-	} else {
-		file, err := image.ConfigFile()
-		if err != nil {
-			return err
-		}
-		file.OS, file.Architecture, file.Config = "linux", runtime.GOARCH, config
-		if image, err = mutate.ConfigFile(image, file); err != nil {
-			return err
-		}
+	}
+	file, err := image.ConfigFile()
+	if err != nil {
+		return err
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture = "linux", runtime.GOARCH
+	file.Config.Env = append(file.Config.Env, config.Env...)
+	file.Config.Entrypoint, file.Config.Cmd = config.Entrypoint, config.Cmd
+	if image, err = mutate.ConfigFile(image, file); err != nil {
+		return err
 	}
 	if image, err = mutate.AppendLayers(image, layer); err != nil {
 		return err

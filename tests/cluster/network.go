@@ -13,6 +13,7 @@ import (
 // The ports of the programs on the address of the bridge, which is the cluster's
 // own.
 const (
+	dnsPort        = 53
 	registryPort   = 5000
 	etcdPort       = 2379
 	etcdPeersPort  = 2380
@@ -58,8 +59,7 @@ func newNetwork(ctx context.Context) (*network, error) {
 			continue
 		}
 		_, err1 := output(ctx, "ip", "address", "add", netip.PrefixFrom(n.host, n.pods.Bits()).String(), "dev", n.bridge)
-		// Pods reach it by their default route, which is the address of this machine.
-		_, err2 := output(ctx, "ip", "address", "add", n.api.String()+"/32", "dev", n.bridge)
+		err2 := n.add(ctx, n.api)
 		_, err3 := output(ctx, "ip", "link", "set", n.bridge, "up")
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return nil, errors.Join(err, n.remove(ctx))
@@ -82,6 +82,13 @@ func (n *network) overlaps(used []net.Addr) bool {
 // at returns the address of a port of this machine on the bridge.
 func (n *network) at(port int) string {
 	return net.JoinHostPort(n.host.String(), strconv.Itoa(port))
+}
+
+// add adds the address of a service. Pods reach it by their default route, which is
+// this machine.
+func (n *network) add(ctx context.Context, address netip.Addr) error {
+	_, err := output(ctx, "ip", "address", "add", address.String()+"/32", "dev", n.bridge)
+	return err
 }
 
 // remove removes the bridge, even if ctx has ended.

@@ -74,6 +74,8 @@ imageGCHighThresholdPercent: 100
 maxPods: 200
 registryPullQPS: 0
 resolvConf: ""
+clusterDomain: cluster.local
+clusterDNS: [%[1]s]
 `, c.net.host, kubeletPort, healthPort)
 	err := errors.Join(os.Mkdir(filepath.Join(c.dir, "cni"), 0o700),
 		os.WriteFile(filepath.Join(c.dir, "cni", "test.conflist"), []byte(cni), 0o600),
