@@ -83,6 +83,8 @@ type Entry struct {
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
 	FinishedAt time.Time `json:"finished_at,omitzero"`
+	HeldAt     time.Time `json:"held_at,omitzero"`   // when it was held first
+	AnswerBy   time.Time `json:"answer_by,omitzero"` // until when its sender waited for an outcome; zero if no delivery made the entry
 }
 
 // Page returns the path of the page about e for a person, on the dashboard.

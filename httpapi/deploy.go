@@ -17,13 +17,14 @@ import (
 // deploy accepts a delivery and responds with its outcome, if that is known soon.
 func (a *API) deploy(c *gin.Context) error {
 	began := time.Now()
-	receipt, err := a.deliver(c)
+	waits := func(sender core.Provider) time.Duration { return a.patience(c, min(a.o.Wait, longestWait(sender))) }
+	receipt, err := a.deliver(c, func(sender core.Provider) time.Time { return began.Add(waits(sender)) })
 	if err != nil {
 		return err
 	}
 	c.Set(keyUser, receipt.Change.Entry.User)
 	sender := receipt.Change.Entry.Provider
-	wait := a.patience(c, min(a.o.Wait, longestWait(sender)))
+	wait := waits(sender)
 	a.extendDeadline(c, wait)
 	// The sender has been waiting since the request arrived.
 	change := a.await(c, receipt.Change, wait-time.Since(began))
@@ -53,7 +54,7 @@ func countsFailures(sender core.Provider) bool {
 
 // deliver reads a delivery and passes it on. When it returns, the body is not in
 // memory any more.
-func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
+func (a *API) deliver(c *gin.Context, answerBy func(core.Provider) time.Time) (receipt deploy.Receipt, err error) {
 	if err := a.admit(); err != nil {
 		return receipt, err
 	}
@@ -85,7 +86,7 @@ func (a *API) deliver(c *gin.Context) (receipt deploy.Receipt, err error) {
 	}
 	err = a.throttled(c, sent, func() error {
 		receipt, err = a.o.Deploy.Deliver(c.Request.Context(), deploy.Request{
-			UUID: uuidOf(c), Delivery: delivery, Credentials: sent, User: query.Get("user"), Target: target,
+			UUID: uuidOf(c), Delivery: delivery, Credentials: sent, User: query.Get("user"), Target: target, AnswerBy: answerBy,
 		})
 		return err
 	})

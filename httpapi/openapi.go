@@ -146,6 +146,10 @@ func changeSchema() object {
 			"status": object{"type": "string", "enum": core.Statuses}, "provider": text, "commit": text,
 			"step":  object{"type": "object", "properties": object{"name": text, "state": text}},
 			"error": text, "reason": text, "url": text, "doc": ref("Entry"),
+			"answer": object{
+				"type": "object", "description": "of one entry: what the sender of its delivery was answered",
+				"properties": object{"status": object{"type": "integer"}, "header": object{"type": "array", "items": text}, "body": object{"type": "object"}},
+			},
 		},
 	}
 }

@@ -61,7 +61,20 @@ func (a *API) entry(c *gin.Context) error {
 		return err
 	}
 	c.Set(keyEntryID, change.Entry.ID)
-	c.Data(http.StatusOK, typeJSON, append(line.AppendTo(nil, a.base(c), core.DocAlways), '\n'))
+	body := line.AppendTo(nil, a.base(c), core.DocAlways)
+	answer, ok, err := AnswerTo(change, a.base(c), a.o.Dashboard != nil)
+	if err != nil {
+		return err
+	}
+	if ok {
+		text, err := encode(answer)
+		if err != nil {
+			return err
+		}
+		body = append(append(body[:len(body)-1], `,"answer":`...), bytes.TrimSuffix(text, []byte{'\n'})...)
+		body = append(body, '}')
+	}
+	c.Data(http.StatusOK, typeJSON, append(body, '\n'))
 	return nil
 }
 

@@ -27,6 +27,9 @@ func (s *Service) acceptance(r Request, p Provider, from sender, target core.Tar
 		Signature: from.signature, Authentic: from.authentic, Email: r.Delivery.Email, Steps: []core.Step{},
 		CreatedAt: now, UpdatedAt: now,
 	}
+	if r.AnswerBy != nil {
+		e.AnswerBy = r.AnswerBy(e.Provider).UTC()
+	}
 	for _, id := range event.Commits {
 		if id != event.Commit.ID {
 			e.Commits = append(e.Commits, id)

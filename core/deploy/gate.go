@@ -94,6 +94,9 @@ func (a *attempt) useReports(ctx context.Context, v verdict) result {
 func (a *attempt) hold(ctx context.Context, h core.Hold) error {
 	a.set(func(e *core.Entry) {
 		e.Status, e.Hold = core.StatusHeld, &h
+		if e.HeldAt.IsZero() {
+			e.HeldAt = h.Since
+		}
 		e.Reason = "Waits for " + h.For + ", until " + h.Until.Format(time.RFC3339)
 	})
 	at := h.Until

@@ -1,6 +1,10 @@
 package deploy
 
-import "github.com/nodejitsu/webhooks/core"
+import (
+	"time"
+
+	"github.com/nodejitsu/webhooks/core"
+)
 
 // Request is a delivery with what the HTTP request said besides.
 type Request struct {
@@ -9,6 +13,9 @@ type Request struct {
 	Credentials *core.Credentials // of Basic auth; nil if the request has none
 	User        string            // parameter user: whose deployment it is; "" if not given
 	Target      core.Target       // what the other parameters ask for
+	// AnswerBy returns until when a sender of that kind waits for an outcome; nil if
+	// it is not known.
+	AnswerBy func(core.Provider) time.Time
 }
 
 // Receipt is the answer to a delivery that was accepted.

@@ -67,6 +67,16 @@ type Change struct {
 	Reason   string         `json:"reason,omitempty"`
 	URL      string         `json:"url,omitempty"` // of the app, once it serves
 	Doc      *core.Entry    `json:"doc,omitempty"` // nil unless it was requested
+	// Answer is what the sender of the delivery was answered, in the response of
+	// Entry; nil if the entry does not say it.
+	Answer *Answer `json:"answer,omitempty"`
+}
+
+// Answer is what the sender of a delivery was answered.
+type Answer struct {
+	Status int             `json:"status"`
+	Header []string        `json:"header"` // "Name: value"
+	Body   json.RawMessage `json:"body"`
 }
 
 // MarshalJSON returns the change as the API writes it.

@@ -38,7 +38,10 @@ type Options struct {
 	// accept each other's sessions.
 	Key func() core.Secret
 	// Logins throttles clients that guess passwords.
-	Logins  *throttle.Throttle
+	Logins *throttle.Throttle
+	// Answer returns what the sender of an entry's delivery was answered, for a
+	// person; "" if that is not known. It may be nil.
+	Answer  func(change core.Change, base string) (string, error)
 	Proxies serve.Proxies
 	BaseURL string // scheme and host of links; "": those of the request
 

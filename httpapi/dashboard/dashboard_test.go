@@ -159,7 +159,8 @@ func start(t *testing.T, f *fakes, adjust func(*dashboard.Options)) client {
 	}
 	o := dashboard.Options{
 		Status: fakeStatus{f}, Deploy: fakeDeploy{f}, Auth: f, Apps: fakeApps{f},
-		Key: func() core.Secret { return core.NewSecret("key") }, Logins: throttle.New(throttle.Options{Free: 3}),
+		Answer: func(c core.Change, _ string) (string, error) { return "HTTP 200 OK about " + c.Entry.ID, nil },
+		Key:    func() core.Secret { return core.NewSecret("key") }, Logins: throttle.New(throttle.Options{Free: 3}),
 	}
 	if adjust != nil {
 		adjust(&o)
@@ -484,6 +485,9 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s has %q", path, bad)
 			}
 		}
+	}
+	if got := c.send("GET", "/-/entries/"+entryID, nil); !strings.Contains(got.body, "HTTP 200 OK about "+entryID) {
+		t.Errorf("the page of an entry has no answer: %s", got.body)
 	}
 	if got := c.send("GET", "/-/entries/"+strings.Repeat("c", 32), nil); !strings.Contains(got.body, "maciej") || !strings.Contains(got.body, "Done") ||
 		strings.Contains(got.body, "Redeliver") {

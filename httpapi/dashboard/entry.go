@@ -17,7 +17,7 @@ type entryPage struct {
 	Remedy    string // what to do about the failure
 	Delivery  string // the payload, indented; "" if it is no longer kept
 	Truncated bool   // there is more of it
-	Answer    string // what the API answers
+	Answer    string // what the sender was answered; "" if that is not known
 }
 
 // entry shows an entry: what it was, each step, and what came of it.
@@ -38,14 +38,14 @@ func (d *Dashboard) entry(w http.ResponseWriter, r *http.Request) error {
 	case core.CodeOf(err) != core.CodeStatusNotFound:
 		return err
 	}
-	line, err := core.NewShortLine(change)
-	if err != nil {
-		return err
-	}
 	if p.Provider == core.ProviderPlatform {
 		p.Delivery = "" // nothing was delivered
 	}
-	p.Answer, _ = indented(line.AppendTo(nil, d.base(r), core.DocNever))
+	if d.o.Answer != nil {
+		if p.Answer, err = d.o.Answer(change, d.base(r)); err != nil {
+			return err
+		}
+	}
 	title := subject(p.Commit)
 	if title == "" {
 		title = p.Event

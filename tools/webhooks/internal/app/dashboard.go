@@ -9,6 +9,7 @@ import (
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/status"
+	"github.com/nodejitsu/webhooks/httpapi"
 	"github.com/nodejitsu/webhooks/httpapi/dashboard"
 	"github.com/nodejitsu/webhooks/httpapi/serve/throttle"
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
@@ -22,7 +23,7 @@ func dashboardModule(cfg config.Config) fx.Option {
 		func(p apps.Platform) *apps.Service { return apps.New(apps.Options{Platform: p}) },
 		func(d *deploy.Service, s *status.Service, a *auth.Service, p *apps.Service, e Endpoint, logins *throttle.Throttle, log *slog.Logger) *dashboard.Dashboard {
 			return dashboard.New(dashboard.Options{
-				Deploy: d, Status: s, Auth: a, Apps: p, Key: e.Key, Logins: logins, Proxies: cfg.Proxies(), BaseURL: cfg.BaseURL, Logger: log,
+				Deploy: d, Status: s, Auth: a, Apps: p, Answer: httpapi.AnswerText, Key: e.Key, Logins: logins, Proxies: cfg.Proxies(), BaseURL: cfg.BaseURL, Logger: log,
 			})
 		},
 	))

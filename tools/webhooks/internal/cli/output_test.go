@@ -237,7 +237,7 @@ func TestUsersFromAnotherMachine(t *testing.T) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		code := cli.Run(t.Context(), cli.IO{
-			Args: append([]string{"users"}, args...), Environ: []string{"WEBHOOKS_CONTEXTS=" + logins, "WEBHOOKS_USER=nobody"},
+			Args: append([]string{"users"}, args...), Environ: []string{"WEBHOOKS_CONTEXTS=" + logins, "WEBHOOKS_USER=another"},
 			Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
 		}, "")
 		if code != want {
@@ -263,7 +263,7 @@ func TestUsersFromAnotherMachine(t *testing.T) {
 		t.Errorf("%v, %v", users, err)
 	}
 	call(0, "", "remove", "new", "--yes", "--context", "x", "--password-file", passwords)
-	if said := call(2, "", "list"); !strings.Contains(said, "WEBHOOKS_PASSWORD or --password-file") { // of nobody
+	if said := call(2, "", "list"); !strings.Contains(said, "WEBHOOKS_PASSWORD or --password-file") { // of another
 		t.Errorf("without --context: %s", said)
 	}
 	if said := call(2, "", "list", "--context", "none"); !strings.Contains(said, `no login named "none"`) {

@@ -79,7 +79,7 @@ func newEntry(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "entry ID",
 		Short: "Show an entry with its steps and output",
-		Long: `Shows an entry in full: what was delivered, each step of its deployment with the
+		Long: `Shows an entry in full: what was delivered and answered, each step of its deployment with the
 time it took, the output of the build, and why it ended as it did. Instead of an id,
 its first digits are enough if no other entry begins with them.`,
 		Example: `  webhooks entry 0198c2a1d4e07b3c9f5e6a7b8c9d0e1f --user dscape
@@ -95,7 +95,7 @@ its first digits are enough if no other entry begins with them.`,
 		if err != nil {
 			return err
 		}
-		return s.result(change, func() error { return s.showEntry(*change.Doc) })
+		return s.result(change, func() error { return s.showEntry(*change.Doc, change.Answer) })
 	})
 }
 
@@ -176,7 +176,7 @@ func (s *apiSession) changed(change client.Change) error {
 }
 
 // showEntry prints an entry.
-func (s *apiSession) showEntry(e core.Entry) error {
+func (s *apiSession) showEntry(e core.Entry, answer *client.Answer) error {
 	rows := [][]string{
 		{"id", e.ID},
 		{"status", string(e.Status)},
@@ -196,6 +196,9 @@ func (s *apiSession) showEntry(e core.Entry) error {
 	}
 	if e.Error != nil {
 		rows = append(rows, []string{"error", string(e.Error.Code)}, []string{"detail", e.Error.Detail})
+	}
+	if answer != nil {
+		rows = append(rows, []string{"answer", fmt.Sprintf("%d %s", answer.Status, answer.Body)})
 	}
 	for _, note := range e.Notes {
 		rows = append(rows, []string{"note", note})
