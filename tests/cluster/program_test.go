@@ -144,7 +144,7 @@ func TestProgram(t *testing.T) {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"--base-image", toolsImage(t)}
+	args := []string{"--base-image", toolsImage(t), "--kubernetes-ingress-class", "nginx", "--kubernetes-network-policy", "kube-system"}
 	s.serve(args...)
 	t.Cleanup(s.end)
 	ctx := t.Context()
@@ -172,6 +172,12 @@ func TestProgram(t *testing.T) {
 	if got := s.page(ctx, "shop.localhost"); got != "one" {
 		t.Errorf("the app answers %q", got)
 	}
+	if got := kubectl(t, "", "-n", "webhooks-marak", "get", "ingress", "shop", "-o", "jsonpath={.spec.ingressClassName} {.spec.rules[*].host} {.spec.rules[0].http.paths[0].backend.service.name}"); got != "nginx shop.localhost shop" {
+		t.Errorf("the route is %q", got)
+	}
+	if got := kubectl(t, "", "-n", "webhooks-marak", "get", "networkpolicy", "shop", "-o", "jsonpath={.spec.ingress[0].from[0].namespaceSelector.matchLabels} {.spec.egress[0].to[0].ipBlock.except}"); !strings.Contains(got, "kube-system") || !strings.Contains(got, "169.254.169.254/32") {
+		t.Errorf("the NetworkPolicy has %q", got)
+	}
 	check(deploy("two", answers("two")))
 	if got := s.page(ctx, "shop.localhost"); got != "two" {
 		t.Errorf("the app answers %q", got)
@@ -198,7 +204,7 @@ func TestProgram(t *testing.T) {
 		t.Errorf("after a restart the pods are %s, want %s", after, before)
 	}
 	check(marak.DestroyApp(ctx, "marak", "shop"))
-	if left := kubectl(t, "", "-n", "webhooks-marak", "get", "deployments,pods,secrets,services,poddisruptionbudgets", "-l", "app.kubernetes.io/managed-by=webhooks", "-o", "name"); left != "" {
+	if left := kubectl(t, "", "-n", "webhooks-marak", "get", "deployments,pods,secrets,services,poddisruptionbudgets,ingresses,networkpolicies", "-l", "app.kubernetes.io/managed-by=webhooks", "-o", "name"); left != "" {
 		t.Errorf("after the app was destroyed there is %s", left)
 	}
 }

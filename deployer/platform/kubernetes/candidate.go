@@ -216,6 +216,10 @@ func (a *application) publish(ctx context.Context) error {
 			return err
 		}
 		a.published = g.launch
+		if err := a.route(ctx, g.version); err != nil {
+			a.note("", 0, "the route to the app was not changed: "+err.Error())
+			a.runner.o.Logger.ErrorContext(ctx, "route not changed", "user", a.user, "app", a.name, "error", err)
+		}
 		return nil
 	}
 }

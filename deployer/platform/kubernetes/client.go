@@ -42,6 +42,10 @@ const (
 	claims      kind = "/api/v1/persistentvolumeclaims"
 	deployments kind = "/apis/apps/v1/deployments"
 	budgets     kind = "/apis/policy/v1/poddisruptionbudgets"
+
+	networkPolicies kind = "/apis/networking.k8s.io/v1/networkpolicies"
+	ingresses       kind = "/apis/networking.k8s.io/v1/ingresses"
+	httpRoutes      kind = "/apis/gateway.networking.k8s.io/v1/httproutes"
 )
 
 // path returns the path of an object, or of all of a kind in a namespace. Without a

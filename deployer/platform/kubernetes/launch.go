@@ -57,6 +57,9 @@ func (a *application) settle(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := a.protect(ctx); err != nil {
+		return err
+	}
 	return r.api.apply(ctx, budgets, a.namespace, a.prefix, a.budget())
 }
 

@@ -22,11 +22,12 @@ import (
 
 // What is the same in each pod.
 const (
-	port      = 8080 // of the web process
-	portName  = "http"
-	container = "app"
-	dataDir   = "/data"
-	tempDir   = "/tmp"
+	port        = 8080 // of the web process
+	servicePort = 80
+	portName    = "http"
+	container   = "app"
+	dataDir     = "/data"
+	tempDir     = "/tmp"
 )
 
 // place is where the objects of an app are.
@@ -264,7 +265,7 @@ func (p place) service(launch string) *corev1.Service {
 		ObjectMeta: p.meta(p.prefix, labelComponent, web),
 		Spec: corev1.ServiceSpec{
 			Selector: map[string]string{labelInstance: p.prefix, labelLaunch: launch, labelComponent: web},
-			Ports:    []corev1.ServicePort{{Name: portName, Port: 80, Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromString(portName)}},
+			Ports:    []corev1.ServicePort{{Name: portName, Port: servicePort, Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromString(portName)}},
 		},
 	}
 }

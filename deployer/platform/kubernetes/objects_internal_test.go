@@ -21,12 +21,12 @@ func TestObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := runner.Version{
-		User: "me", App: "app", Snapshot: "1.0.0", Subdomain: "app", Root: dir, Dir: dir, Start: "server.js", Health: "/healthz",
+		User: "me", App: "app", Snapshot: "1.0.0", Subdomain: "app", Domains: []string{"example.org"}, Root: dir, Dir: dir, Start: "server.js", Health: "/healthz",
 		Processes: map[string]string{"worker": "node worker.js $QUEUE"}, Env: map[string]string{"PORT": "1", "PATH": "/bin", "API_KEY": "secret"},
 		Limits: runner.Limits{Memory: 512 << 20, CPUs: 0.5}, Drones: 2,
 	}
 	at := place{namespace: "webhooks-me", prefix: "app", user: "me", app: "app", platform: "p1"}
-	o := Options{StorageClass: "nfs", PullSecret: "registry", Domain: "apps.example.com", ReadyTimeout: time.Minute}.withDefaults()
+	o := Options{StorageClass: "nfs", PullSecret: "registry", Domain: "apps.example.com", Gateway: "gateways/public", IngressClass: "nginx", ReadyTimeout: time.Minute}.withDefaults()
 	l := launched{place: at, o: o, v: v, launch: "l1", image: "registry.example.com/me/app@sha256:00", identity: "id"}
 	claim, err := at.claim(o)
 	if err != nil {
@@ -35,6 +35,7 @@ func TestObjects(t *testing.T) {
 	for name, object := range map[string]any{
 		"namespace": userNamespace("webhooks-me", "me"), "secret": l.environment(), "web": l.deployment("", 2), "worker": l.deployment("worker", 1),
 		"command": l.command(runner.Command{Name: "release", Shell: "echo $HOME"}), "service": at.service("l1"), "budget": at.budget(), "claim": claim,
+		"httproute": at.httpRoute(o, v), "ingress": at.ingress(o, v), "policy": at.policy([]string{"gateways"}),
 	} {
 		text, err := json.MarshalIndent(object, "", "  ")
 		if err != nil {

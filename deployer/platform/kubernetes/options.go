@@ -32,7 +32,16 @@ type Options struct {
 	StorageClass string
 	StorageSize  string // of a volume; default "1Gi"
 
-	Domain string // apps are below it
+	// Gateway is the Gateway that routes are attached to, NAMESPACE/NAME, and
+	// IngressClass is the class of an Ingress in its place. Without both, only the
+	// platform's router reaches the apps.
+	Gateway, IngressClass string
+	Domain                string // apps are below it
+
+	// ReachedFrom are the namespaces whose pods may reach the apps, beside the
+	// platform's own; the apps reach no address of a cloud's metadata then. Without
+	// them, there is no NetworkPolicy.
+	ReachedFrom []string
 
 	ReadyTimeout time.Duration // for a drone to accept connections once it is started; default 30 s
 	StartTimeout time.Duration // for a pod to be scheduled and its image to be pulled; default 5 minutes

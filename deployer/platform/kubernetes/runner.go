@@ -403,7 +403,7 @@ func (a *application) clear(ctx context.Context) error {
 	api, of := a.runner.api, a.selector()
 	return errors.Join(
 		api.removeAll(ctx, deployments, a.namespace, of), api.removeAll(ctx, pods, a.namespace, of+","+labelCommand), api.removeAll(ctx, secrets, a.namespace, of),
-		api.remove(ctx, services, a.namespace, a.prefix), api.remove(ctx, budgets, a.namespace, a.prefix),
+		api.remove(ctx, services, a.namespace, a.prefix), api.remove(ctx, budgets, a.namespace, a.prefix), a.unroute(ctx),
 	)
 }
 

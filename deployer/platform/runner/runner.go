@@ -94,6 +94,7 @@ type Version struct {
 	User, App   string
 	Snapshot    string            // id
 	Subdomain   string            // passed to the app
+	Domains     []string          // hosts that the app has besides its subdomain
 	Root        string            // the snapshot's built files, Dir is in it
 	Dir         string            // folder that commands run in
 	Node        string            // path of the Node.js binary

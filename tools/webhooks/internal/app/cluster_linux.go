@@ -38,6 +38,7 @@ func inCluster(cfg config.Config, log *slog.Logger) func(string, func(runner.Cra
 			Dir: dir, Kubeconfig: cfg.Kubeconfig, Namespace: cfg.KubernetesNamespace,
 			Image:      image.Options{Registry: cfg.Registry, Base: cfg.BaseImage, Keychain: credentials},
 			PullSecret: cfg.KubernetesPullSecret, StorageClass: cfg.KubernetesStorageClass, Domain: cfg.AppsDomain,
+			Gateway: cfg.KubernetesGateway, IngressClass: cfg.KubernetesIngressClass, ReachedFrom: cfg.KubernetesNetworkPolicy,
 			Site:         []string{program, SiteCommand},
 			ReadyTimeout: cfg.ReadyTimeout, DrainTimeout: cfg.DrainTimeout, Memory: int64(cfg.AppMemory) << 20,
 			Crashed: crashed, Logger: log,

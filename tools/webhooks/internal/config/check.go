@@ -93,6 +93,14 @@ func dnsLabel(text string) error {
 	return nil
 }
 
+func gateway(text string) error {
+	namespace, name, found := strings.Cut(text, "/")
+	if !found || dnsLabel(namespace) != nil || dnsLabel(name) != nil {
+		return fmt.Errorf("invalid Gateway %q: want NAMESPACE/NAME", text)
+	}
+	return nil
+}
+
 func network(text string) error {
 	_, err := serve.ParseProxies([]string{text})
 	return err

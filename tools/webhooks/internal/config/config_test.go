@@ -273,8 +273,10 @@ func TestRunner(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"--runner kubernetes --registry registry.example.com/apps": "",
-		"--runner kubernetes": "--registry must be set with --runner kubernetes",
-		"--runner docker":     "--runner",
+		"--runner kubernetes":         "--registry must be set with --runner kubernetes",
+		"--runner docker":             "--runner",
+		"--kubernetes-gateway public": "want NAMESPACE/NAME",
+		"--kubernetes-gateway a/b --kubernetes-ingress-class nginx":                                                        "exclude each other",
 		"--runner kubernetes --registry r.example.com --kubernetes-namespace My_Apps":                                      "--kubernetes-namespace",
 		"--runner kubernetes --registry r.example.com --platform-url http://other.example.com --platform-key-file key.txt": "--runner is a setting of the platform",
 	} {

@@ -67,14 +67,17 @@ type Config struct {
 	KeepSnapshots   int
 	AccessLog       bool
 
-	Runner                 string
-	Kubeconfig             string
-	KubernetesNamespace    string
-	KubernetesStorageClass string
-	KubernetesPullSecret   string
-	Registry               string
-	RegistryConfig         string
-	BaseImage              string
+	Runner                  string
+	Kubeconfig              string
+	KubernetesNamespace     string
+	KubernetesStorageClass  string
+	KubernetesPullSecret    string
+	KubernetesGateway       string
+	KubernetesIngressClass  string
+	KubernetesNetworkPolicy []string
+	Registry                string
+	RegistryConfig          string
+	BaseImage               string
 
 	Redis                     []string
 	RedisMaster               string
@@ -187,6 +190,9 @@ func (s *Settings) declare() {
 	declare(s, &c.KubernetesNamespace, "kubernetes-namespace", "", optional(dnsLabel), "namespace of all apps, which must exist; default: one for each user, webhooks-USER, which the server creates")
 	declare(s, &c.KubernetesStorageClass, "kubernetes-storage-class", "", nil, "class of the volumes of the apps' DATA_DIR, which several pods must be able to mount; default: a folder in each pod, which is lost with it")
 	declare(s, &c.KubernetesPullSecret, "kubernetes-pull-secret", "", optional(dnsLabel), "Secret in the apps' namespaces by which nodes pull images; default: none")
+	declare(s, &c.KubernetesGateway, "kubernetes-gateway", "", optional(gateway), "Gateway that an HTTPRoute of each app is attached to, NAMESPACE/NAME; default: only the server's own router reaches the apps")
+	declare(s, &c.KubernetesIngressClass, "kubernetes-ingress-class", "", optional(dnsLabel), "class of an Ingress of each app, in clusters without the Gateway API")
+	declare(s, &c.KubernetesNetworkPolicy, "kubernetes-network-policy", nil, each(dnsLabel), "namespaces whose pods may reach the apps, such as that of the gateway; other pods then can't, and the apps don't reach the metadata of a cloud; default: no NetworkPolicy")
 	declare(s, &c.Registry, "registry", "", nil, "registry that images of the apps are pushed to and pulled from, such as registry.example.com/apps")
 	declare(s, &c.RegistryConfig, "registry-config", "", nil, "file with the credentials for the registry, in the form of Docker's config.json; default: Docker's own")
 	declare(s, &c.BaseImage, "base-image", "node:%s-slim", notEmpty, "image that those of the apps are based on; %s in it is the major version of Node.js")
@@ -259,6 +265,7 @@ func (c Config) validate() []error {
 	require(c.PlatformURL == "" || c.PlatformKeyFile != "", "--platform-key-file must be set with --platform-url")
 	require(c.Runner != Kubernetes || c.Registry != "", "--registry must be set with --runner kubernetes")
 	require(c.Runner != Kubernetes || c.PlatformURL == "", "--runner is a setting of the platform that --platform-url names")
+	require(c.KubernetesGateway == "" || c.KubernetesIngressClass == "", "--kubernetes-gateway and --kubernetes-ingress-class exclude each other")
 	require(!c.RedisCluster || c.RedisMaster == "", "--redis-cluster and --redis-master exclude each other")
 	require(!c.RedisCluster || c.RedisDB == 0, "--redis-db must be 0 with --redis-cluster")
 	require(c.SMTPAddr == "" || c.SMTPFrom != "", "--smtp-from must be set with --smtp-addr")
