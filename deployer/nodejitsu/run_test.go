@@ -34,7 +34,7 @@ func TestRunCommand(t *testing.T) {
 				}
 			})
 			var out strings.Builder
-			code, err := newClient(t, a.URL).RunCommand(t.Context(), "maciej", "a", "ls -l", &out)
+			code, err := newClient(t, a.URL).RunCommand(t.Context(), "maciej", "a", "ls -l", nil, &out)
 			if code != test.code || (err != nil) != (test.fails != "") || err != nil && !strings.Contains(err.Error(), test.fails) {
 				t.Errorf("got %d, %v", code, err)
 			}
@@ -47,7 +47,7 @@ func TestRunCommand(t *testing.T) {
 		})
 	}
 	a := newAPI(t, refused(http.StatusNotFound, "not_found", "There is no app a"))
-	if _, err := newClient(t, a.URL).RunCommand(t.Context(), "maciej", "a", "ls", io.Discard); core.CodeOf(err) != core.CodeOf(core.ErrNotFound) && !strings.Contains(err.Error(), "There is no app a") {
+	if _, err := newClient(t, a.URL).RunCommand(t.Context(), "maciej", "a", "ls", nil, io.Discard); core.CodeOf(err) != core.CodeOf(core.ErrNotFound) && !strings.Contains(err.Error(), "There is no app a") {
 		t.Errorf("got %v", err)
 	}
 }

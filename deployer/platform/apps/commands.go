@@ -19,9 +19,10 @@ type Exit = runner.Exit
 const maxCommand = 64 << 10 // bytes
 
 // Run runs a shell command once as the app, with the code and the environment of
-// what runs, or of what the next start would run. It writes the command's output
-// to out. When ctx ends, so does the command.
-func (a *Apps) Run(ctx context.Context, user, app, command string, out io.Writer) (Exit, error) {
+// what runs, or of what the next start would run. Its input is in, or nothing if that
+// is nil; its output is written to out. When ctx ends, so does the command. in may
+// still be read when Run has returned.
+func (a *Apps) Run(ctx context.Context, user, app, command string, in io.Reader, out io.Writer) (Exit, error) {
 	d, err := a.docs.find(user, app)
 	if err != nil {
 		return Exit{}, err
@@ -42,7 +43,7 @@ func (a *Apps) Run(ctx context.Context, user, app, command string, out io.Writer
 	if err != nil {
 		return Exit{}, err
 	}
-	exit, err := a.o.Runner.Run(ctx, v, runner.Command{Name: "run", Shell: command, Out: out})
+	exit, err := a.o.Runner.Run(ctx, v, runner.Command{Name: "run", Shell: command, In: in, Out: out})
 	return exit, wrapped("running a command", err)
 }
 

@@ -18,7 +18,7 @@ func TestRun(t *testing.T) {
 	f := setup(t, apps.Options{})
 	run := func(command string) (string, apps.Exit, error) {
 		var out strings.Builder
-		exit, err := f.Run(t.Context(), "me", "app", command, &out)
+		exit, err := f.Run(t.Context(), "me", "app", command, strings.NewReader("typed"), &out)
 		return out.String(), exit, err
 	}
 	if _, _, err := run("ls"); core.CodeOf(err) != core.CodePlatformNoSnapshots {
@@ -27,13 +27,17 @@ func TestRun(t *testing.T) {
 	var with runner.Version
 	f.runner.run = func(_ context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
 		with = v
-		_, err := io.WriteString(c.Out, c.Name+": "+c.Shell)
+		typed, err := io.ReadAll(c.In)
+		if err != nil {
+			return runner.Exit{}, err
+		}
+		_, err = io.WriteString(c.Out, c.Name+": "+c.Shell+" < "+string(typed))
 		return runner.Exit{Code: 3}, err
 	}
 	f.update(`{"env":{"MINE":"1"}}`)
 	f.upload("v1", packageOne)
 	out, exit, err := run("ls")
-	if f.ok(err); out != "run: ls" || exit.Code != 3 || with.Snapshot != "v1" || with.Env["COLOR"] != "red" || with.Env["MINE"] != "1" {
+	if f.ok(err); out != "run: ls < typed" || exit.Code != 3 || with.Snapshot != "v1" || with.Env["COLOR"] != "red" || with.Env["MINE"] != "1" {
 		t.Errorf("got %q, %+v of %+v", out, exit, with)
 	}
 	f.ok(f.start("v1"))
@@ -48,7 +52,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%.10q: %v", command, err)
 		}
 	}
-	if _, err := f.Run(t.Context(), "me", "none", "ls", io.Discard); core.CodeOf(err) != core.CodePlatformAppNotFound {
+	if _, err := f.Run(t.Context(), "me", "none", "ls", nil, io.Discard); core.CodeOf(err) != core.CodePlatformAppNotFound {
 		t.Errorf("got %v", err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"sync"
 	"time"
@@ -113,6 +115,13 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 		slot:   &slot{process: c.Name, command: c.Shell, number: 1},
 		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(c.Name, 1, a.journal, applog.NewMask(v.Env), r.o.Now),
 	}
+	if c.In != nil {
+		end, err := feed(cmd, c.In)
+		if err != nil {
+			return runner.Exit{}, err
+		}
+		defer end()
+	}
 	mark := r.Mark() + rand.Text()
 	if c.Out != nil {
 		cmd.Stdout, cmd.Stderr = c.Out, c.Out
@@ -142,6 +151,24 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 		err = nil // the command itself has succeeded
 	}
 	return runner.Exit{Code: exitCode(err), Reason: d.exitText(err), Detail: d.out.lastText()}, nil
+}
+
+// feed makes the standard input of cmd what in has. end closes it; nothing waits for
+// a Read of in that blocks, as os/exec would.
+func feed(cmd *exec.Cmd, in io.Reader) (end func(), err error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdin = read
+	go func() {
+		_, _ = io.Copy(write, in) // it fails if the command does not read everything
+		_ = write.Close()
+	}()
+	return func() {
+		_ = read.Close()
+		_ = write.Close()
+	}, nil
 }
 
 // exitCode returns the exit code of a process as a shell has it.

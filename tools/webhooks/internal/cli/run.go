@@ -13,11 +13,13 @@ func newRun(streams IO) *cobra.Command {
 		Short: "Run a command once as an app",
 		Long: `Runs a command as the app, with the code and the environment of the version that
 runs, in a process of its own without a port. Its output is printed as it comes, and
-its exit code is the one of webhooks. Ctrl-C ends it.
+its exit code is the one of webhooks. Ctrl-C ends it. What is piped into webhooks, or
+the file that is its input, is the input of the command.
 
 A single argument is a command of the shell. Several are a program with its
 arguments. Flags of webhooks come before APP.`,
 		Example: `  webhooks run --user dscape hello 'ls -l $DATA_DIR'
+  webhooks run hello 'psql $DATABASE_URL' < changes.sql
   webhooks run hello npx prisma migrate status --schema db/schema.prisma`,
 		Args:        atLeast(2),
 		Annotations: map[string]string{noOutput: "prints what the command of the app prints"},
@@ -35,7 +37,11 @@ arguments. Flags of webhooks come before APP.`,
 			}
 			command = strings.Join(words, " ")
 		}
-		code, err := s.client.RunCommand(ctx, s.user, args[0], command, s.streams.Stdout)
+		in := s.streams.Stdin
+		if _, terminal := terminalOf(in); terminal {
+			in = nil
+		}
+		code, err := s.client.RunCommand(ctx, s.user, args[0], command, in, s.streams.Stdout)
 		if err != nil {
 			return err
 		}

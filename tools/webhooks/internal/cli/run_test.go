@@ -7,6 +7,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"strings"
 	"testing"
 
@@ -60,13 +61,61 @@ func TestRunStreams(t *testing.T) {
 	out := &firstWrite{begun: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {
-		_, err := b.client.RunCommand(ctx, "dscape", "hello", "echo $$ > $DATA_DIR/pid; echo begun; exec sleep 1000", out)
+		_, err := b.client.RunCommand(ctx, "dscape", "hello", "echo $$ > $DATA_DIR/pid; echo begun; exec sleep 1000", nil, out)
 		done <- err
 	}()
 	<-out.begun
 	if got, _ := b.must("run", "hello", "kill -0 $(cat $DATA_DIR/pid) && echo alive"); got != "alive\n" {
 		t.Errorf("while it runs: %q", got)
 	}
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("it succeeds")
+	}
+	if got, _ := b.must("run", "hello", "while kill -0 $(cat $DATA_DIR/pid) 2>/dev/null; do sleep 0.1; done; echo gone"); got != "gone\n" {
+		t.Errorf("after it: %q", got)
+	}
+}
+
+// What is piped in is the input of the command, which ends with it; what the command
+// does not read is not waited for. The end of the call ends a command that reads.
+func TestRunInput(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.must("deploy", folder(t, hello("one")))
+	large := strings.Repeat("0123456789abcdef", 1<<16)
+	for name, test := range map[string]struct {
+		in, command string
+		code        int
+		want        string
+	}{
+		"all":     {"x\n", "cat; echo end; exit 5", 5, "x\nend\n"},
+		"empty":   {"", "cat", 0, ""},
+		"large":   {large, "cat", 0, large},
+		"partial": {large, "head -c 3", 0, "012"},
+	} {
+		if code, stdout, stderr := b.call(test.in, "run", "hello", test.command); code != test.code || stdout != test.want || stderr != "" {
+			t.Errorf("%s: got code %d, %.50q and %q", name, code, stdout, stderr)
+		}
+	}
+	endless, typing := io.Pipe()
+	defer typing.Close() //nolint:errcheck // it never fails
+	var out bytes.Buffer
+	go typing.Write([]byte("one\n")) //nolint:errcheck // the command fails then
+	code, err := b.client.RunCommand(t.Context(), "dscape", "hello", "read line; echo got $line", endless, &out)
+	if err != nil || code != 0 || out.String() != "got one\n" {
+		t.Errorf("got code %d and %q, %v", code, out.String(), err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	begun := &firstWrite{begun: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.client.RunCommand(ctx, "dscape", "hello", "echo $$ > $DATA_DIR/pid; echo begun; exec cat", endless, begun)
+		done <- err
+	}()
+	<-begun.begun
 	cancel()
 	if err := <-done; err == nil {
 		t.Error("it succeeds")
