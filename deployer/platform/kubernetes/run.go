@@ -64,11 +64,31 @@ func (r *Runner) Run(ctx context.Context, v runner.Version, c runner.Command) (r
 		return runner.Exit{}, core.NewError(core.CodePlatformBusy, "", nil)
 	}
 	defer r.logs.commands.Done()
+	ctx, stop := withoutInput(ctx, c.In)
+	defer stop()
 	exit, err := r.app(v.User, v.App).run(ctx, v, c)
 	if err != nil {
+		if refusal, ok := errors.AsType[*core.Error](context.Cause(ctx)); ok {
+			err = refusal
+		}
 		return runner.Exit{}, wrapped("running "+c.Name, err)
 	}
 	return exit, nil
+}
+
+// withoutInput returns a context that ends as soon as in has something to read: a
+// command in a cluster gets no input, and must not run as if there were none.
+func withoutInput(ctx context.Context, in io.Reader) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if in != nil {
+		go func() {
+			if n, _ := io.ReadFull(in, make([]byte, 1)); n > 0 {
+				cancel(core.Errorf(core.CodePlatformInvalid, "A command of an app in a cluster can't have an input; "+
+					"put the input into the command, or into a file of the app"))
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
 }
 
 // run runs a command, until ctx or the app ends.

@@ -139,7 +139,7 @@ type Limits struct {
 type Command struct {
 	Name  string    // of its lines in the app's log, such as "release"
 	Shell string    // shell command
-	In    io.Reader // its standard input, which may still be read after Run has returned; nil: none
+	In    io.Reader // its standard input, which may still be read after Run has returned; nil: none. A runner without input fails if In has some
 	Out   io.Writer // receives all that the command writes; nil: the app's log
 }
 

@@ -3,7 +3,6 @@ package runnertest
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -195,20 +194,6 @@ func command(f *fixture) {
 	exit, err = f.Run(f.t.Context(), v, runner.Command{Name: "run", Shell: "kill -9 $$", Out: &out})
 	if err != nil || exit.Code != 137 {
 		f.t.Errorf("exit %+v, %v", exit, err)
-	}
-	// With an input, to its end, and with one that has no end.
-	out.Reset()
-	exit, err = f.Run(f.t.Context(), v, runner.Command{Name: "run", Shell: "cat; echo end; exit 4", In: strings.NewReader("typed\n"), Out: &out})
-	if err != nil || exit.Code != 4 || out.String() != "typed\nend\n" {
-		f.t.Errorf("exit %+v with %q, %v", exit, out.String(), err)
-	}
-	out.Reset()
-	endless, typing := io.Pipe()
-	defer typing.Close() //nolint:errcheck // it never fails
-	go typing.Write([]byte("one\n"))
-	exit, err = f.Run(f.t.Context(), v, runner.Command{Name: "run", Shell: "read line; echo got $line", In: endless, Out: &out})
-	if err != nil || exit.Code != 0 || out.String() != "got one\n" {
-		f.t.Errorf("exit %+v with %q, %v", exit, out.String(), err)
 	}
 	if s := f.State("me", "app"); s.Phase != runner.Stopped {
 		f.t.Errorf("state %+v", s)
