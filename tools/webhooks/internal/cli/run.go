@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,7 @@ its exit code is the one of webhooks. Ctrl-C ends it. What is piped into webhook
 the file that is its input, is the input of the command.
 
 A single argument is a command of the shell. Several are a program with its
-arguments. Flags of webhooks come before APP.`,
+arguments. Flags of webhooks come before APP; a -- after it is left out.`,
 		Example: `  webhooks run --user dscape hello 'ls -l $DATA_DIR'
   webhooks run hello 'psql $DATABASE_URL' < changes.sql
   webhooks run hello npx prisma migrate status --schema db/schema.prisma`,
@@ -29,13 +30,20 @@ arguments. Flags of webhooks come before APP.`,
 		if err := checkName("app", args[0]); err != nil {
 			return err
 		}
-		command := args[1]
-		if len(args) > 2 {
-			words := make([]string, len(args)-1)
-			for i, arg := range args[1:] {
-				words[i] = shellWord(arg)
+		words := args[1:]
+		if words[0] == "--" {
+			words = words[1:]
+		}
+		if len(words) == 0 {
+			return &usageError{errors.New("there is no command after --")}
+		}
+		command := words[0]
+		if len(words) > 1 {
+			quoted := make([]string, len(words))
+			for i, word := range words {
+				quoted[i] = shellWord(word)
 			}
-			command = strings.Join(words, " ")
+			command = strings.Join(quoted, " ")
 		}
 		in := s.streams.Stdin
 		if _, terminal := terminalOf(in); terminal {

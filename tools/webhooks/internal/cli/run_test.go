@@ -30,6 +30,8 @@ func TestRun(t *testing.T) {
 	}{
 		"shell":     {[]string{"echo $GREETING, port ${PORT:-none}; ls server.js >&2; exit 3"}, 3, "hi, port none\nserver.js\n"},
 		"program":   {[]string{"printf", "%s|", "a b", "it's", "$HOME", ""}, 0, "a b|it's|$HOME||"},
+		"dashes":    {[]string{"--", "printf", "%s|", "--", "a"}, 0, "--|a|"},
+		"one":       {[]string{"--", "echo $GREETING"}, 0, "hi\n"},
 		"no output": {[]string{"false"}, 1, ""},
 		"signal":    {[]string{"kill -9 $$"}, 137, ""},
 		"not there": {[]string{"no-such-program"}, 127, "not found"},
@@ -45,6 +47,9 @@ func TestRun(t *testing.T) {
 	}, "")
 	if code != 0 || out.String() != "2\n" {
 		t.Errorf("got code %d and %q", code, out.String())
+	}
+	if code, _, stderr := b.call("", "run", "hello", "--"); code != 2 || !strings.Contains(stderr, "no command after --") {
+		t.Errorf("got code %d and %q", code, stderr)
 	}
 	if code, _, stderr := b.call("", "run", "hello"); code != 2 || !strings.Contains(stderr, "at least 2") {
 		t.Errorf("got code %d and %q", code, stderr)
