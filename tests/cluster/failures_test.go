@@ -93,6 +93,7 @@ func TestFailures(t *testing.T) {
 	}{
 		"crash":      {js: `console.error('no database'); process.exit(7)`, reason: "drone 1 exited with code 7 before it accepted connections", detail: "no database"},
 		"never":      {js: `console.log('idle'); setInterval(() => {}, 1000)`, reason: "did not accept connections on PORT within 5s", detail: "idle"},
+		"loopback":   {js: `require('http').createServer((q, r) => r.end()).listen(process.env.PORT, '127.0.0.1', () => console.log('up'))`, reason: "use 0.0.0.0", detail: "up"},
 		"unhealthy":  {js: `require('http').createServer((q, r) => { r.statusCode = 500; r.end() }).listen(process.env.PORT, () => console.log('up'))`, change: func(v *runner.Version) { v.Health = "/healthz" }, reason: "/healthz", detail: "up"},
 		"memory":     {js: `console.log('eating'); const all = []; setInterval(() => all.push(Buffer.alloc(32 << 20, 1)), 1)`, change: func(v *runner.Version) { v.Limits.Memory = 96 << 20 }, reason: "needed more memory", detail: "eating"},
 		"no program": {js: `1`, change: func(v *runner.Version) { v.Start = "no-such-program" }, reason: "exited with code 127", detail: "no-such-program"},
@@ -119,6 +120,21 @@ func TestFailures(t *testing.T) {
 		t.Errorf("with a quota got %v", err)
 	}
 	if got := request(t.Context(), r); got != "one" {
+		t.Errorf("the app answers %q", got)
+	}
+}
+
+// An app writes beside its code, as it may where apps are processes.
+func TestAppWrites(t *testing.T) {
+	t.Parallel()
+	r := start(t, options(t, namespace(t), toolsImage(t)))
+	run(t, r, version(t, "1", `
+const fs = require('fs');
+fs.mkdirSync('cache/pages', {recursive: true});
+fs.writeFileSync('cache/pages/one', 'written');
+fs.appendFileSync('server.js', '\n');
+require('http').createServer((q, r) => r.end(fs.readFileSync('cache/pages/one'))).listen(process.env.PORT);`))
+	if got := request(t.Context(), r); got != "written" {
 		t.Errorf("the app answers %q", got)
 	}
 }

@@ -177,9 +177,9 @@ func (s *slot) obstacle(now time.Time, ready time.Duration, health string) strin
 		return ""
 	}
 	if health != "" {
-		return fmt.Sprintf("was not ready within %v: GET %s, its health path, must answer 2xx or 3xx on process.env.PORT", ready, health)
+		return fmt.Sprintf("was not ready within %v: GET %s, its health path, must answer 2xx or 3xx on process.env.PORT of all addresses, not only of 127.0.0.1 or localhost", ready, health)
 	}
-	return fmt.Sprintf("did not accept connections on PORT within %v; listen on process.env.PORT: the platform sends requests only there", ready)
+	return fmt.Sprintf("did not accept connections on PORT within %v; listen on process.env.PORT, and on all addresses: leave out the host, or use 0.0.0.0, as in a cluster nothing reaches 127.0.0.1 or localhost of a pod", ready)
 }
 
 // late returns why a drone was not started in time.

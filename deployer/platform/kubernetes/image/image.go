@@ -34,7 +34,7 @@ import (
 const (
 	AppDir  = "/app"                // the app's folder
 	Program = "/.webhooks/webhooks" // the program that serves static sites
-	User    = 1000                  // uid and gid that the app runs as; no file of it belongs to them
+	User    = 1000                  // uid and gid that the app runs as; AppDir belongs to them, as apps write beside their code
 )
 
 // builtLabel is the label with the time at which the folder of an image was built, by

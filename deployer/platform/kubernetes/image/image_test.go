@@ -152,7 +152,7 @@ func TestPush(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h.Uid != 0 || h.Gid != 0 || !h.ModTime.Equal(time.Unix(0, 0)) {
+		if h.Uid != image.User || h.Gid != image.User || !h.ModTime.Equal(time.Unix(0, 0)) {
 			t.Errorf("member %+v", h)
 		}
 		members = append(members, os.FileMode(h.Mode).String()+" "+h.Name+h.Linkname) //nolint:gosec // a mode

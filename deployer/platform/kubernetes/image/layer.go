@@ -45,7 +45,7 @@ func (l *layer) Uncompressed() (io.ReadCloser, error) { return nil, errors.ErrUn
 // nothing but the names, contents and executable bits of the files. Links that lead
 // out of the folder are left out.
 func folderLayer(ctx context.Context, file, dir, to string, kind types.MediaType) (v1.Layer, error) {
-	return writeLayer(file, kind, func(w *tar.Writer) error {
+	return writeLayer(file, kind, User, func(w *archive) error {
 		return filepath.WalkDir(dir, func(at string, entry fs.DirEntry, err error) error {
 			if err == nil {
 				err = ctx.Err()
@@ -64,7 +64,7 @@ func folderLayer(ctx context.Context, file, dir, to string, kind types.MediaType
 
 // fileLayer writes a layer with an executable file at the path to.
 func fileLayer(ctx context.Context, file, from, to string, kind types.MediaType) (v1.Layer, error) {
-	return writeLayer(file, kind, func(w *tar.Writer) error {
+	return writeLayer(file, kind, 0, func(w *archive) error {
 		if err := w.WriteHeader(header(path.Dir(to), tar.TypeDir, 0o755)); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func fileLayer(ctx context.Context, file, from, to string, kind types.MediaType)
 }
 
 // add adds a file of the folder dir to a layer.
-func add(w *tar.Writer, dir, at, name string, kind fs.FileMode) error {
+func add(w *archive, dir, at, name string, kind fs.FileMode) error {
 	switch {
 	case kind.IsDir():
 		return w.WriteHeader(header(name, tar.TypeDir, 0o755))
@@ -98,7 +98,7 @@ func add(w *tar.Writer, dir, at, name string, kind fs.FileMode) error {
 	return nil // a socket or the like, which an image can't have
 }
 
-func addFile(w *tar.Writer, from, name string) error {
+func addFile(w *archive, from, name string) error {
 	file, err := os.Open(from) //nolint:gosec // found in the folder
 	if err != nil {
 		return err
@@ -121,8 +121,19 @@ func addFile(w *tar.Writer, from, name string) error {
 	return err
 }
 
-// header returns the header of a file that belongs to root, so that the app can't
-// change it.
+// archive is a tar whose files belong to one user.
+type archive struct {
+	*tar.Writer
+	owner int // uid and gid
+}
+
+// WriteHeader writes the header of a file of the owner.
+func (a *archive) WriteHeader(h *tar.Header) error {
+	h.Uid, h.Gid = a.owner, a.owner
+	return a.Writer.WriteHeader(h)
+}
+
+// header returns the header of a file.
 func header(name string, kind byte, mode int64) *tar.Header {
 	name = strings.TrimPrefix(name, "/")
 	if kind == tar.TypeDir {
@@ -131,8 +142,8 @@ func header(name string, kind byte, mode int64) *tar.Header {
 	return &tar.Header{Name: name, Typeflag: kind, Mode: mode, ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
 }
 
-// writeLayer writes a compressed layer to a file.
-func writeLayer(name string, kind types.MediaType, write func(*tar.Writer) error) (v1.Layer, error) {
+// writeLayer writes a compressed layer to a file, whose files belong to owner.
+func writeLayer(name string, kind types.MediaType, owner int, write func(*archive) error) (v1.Layer, error) {
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // in the builder's own folder
 	if err != nil {
 		return nil, err
@@ -140,7 +151,7 @@ func writeLayer(name string, kind types.MediaType, write func(*tar.Writer) error
 	packed, plain := sha256.New(), sha256.New()
 	zip, err := gzip.NewWriterLevel(io.MultiWriter(file, packed), level)
 	if err == nil {
-		w := tar.NewWriter(io.MultiWriter(zip, plain))
+		w := &archive{tar.NewWriter(io.MultiWriter(zip, plain)), owner}
 		err = errors.Join(write(w), w.Close(), zip.Close())
 	}
 	var size int64
