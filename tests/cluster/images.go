@@ -60,7 +60,7 @@ func (c *Cluster) pause() string { return c.Registry + "/pause:test" }
 // pushImages makes the base image and that of the first process of each pod.
 func (c *Cluster) pushImages(ctx context.Context) error {
 	pause := filepath.Join(c.dir, "pause")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", pause, "./testdata/pause") //nolint:gosec // a path of the cluster's own
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", pause, "github.com/nodejitsu/webhooks/tests/cluster/testdata/pause") //nolint:gosec // a path of the cluster's own
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the pause program: %w\n%s", err, out)

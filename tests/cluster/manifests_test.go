@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"go.yaml.in/yaml/v3"
@@ -189,10 +191,59 @@ func TestManifests(t *testing.T) {
 	if backup := kubectl(t, "", "exec", "-n", "webhooks", "platform-0", "--", "webhooks", "admin", "backup", "-"); !strings.HasPrefix(backup, "\x1f\x8b") {
 		t.Errorf("the backup is %.100q, want a gzip archive", backup)
 	}
-	// A platform that is started again takes the app over as it runs.
-	kubectl(t, "", "delete", "pod", "platform-0", "-n", "webhooks")
-	kubectl(t, "", "rollout", "status", "statefulset/platform", "-n", "webhooks", "--timeout", patience.String())
-	if again := answers(); again != pod {
-		t.Errorf("after a restart of the platform pod %s answers, want %s", again, pod)
+	// Whatever is killed, the app answers by its own Service; what was killed comes back
+	// by itself, and takes the app over as it runs.
+	sent, lost := load(t, kubectl(t, "", "get", "service", "dscape-hello", "-n", "webhooks-apps", "-o", "jsonpath={.spec.clusterIP}:80"))
+	names := kubectl(t, "", "get", "pods", "-n", "webhooks", "-o", "jsonpath={.items[*].metadata.name}")
+	for name := range strings.FieldsSeq(names) {
+		if err := shared.Kill(kubectl(t, "", "get", "pod", name, "-n", "webhooks", "-o", "jsonpath={.status.containerStatuses[0].containerID}")); err != nil {
+			t.Fatal(err)
+		}
+		for _, condition := range []string{"jsonpath={.status.containerStatuses[0].restartCount}=1", "condition=Ready"} {
+			kubectl(t, "", "wait", "pod", name, "-n", "webhooks", "--for", condition, "--timeout", patience.String())
+		}
+		if again := answers(); again != pod {
+			t.Errorf("after %s was killed pod %s answers, want %s", name, again, pod)
+		}
 	}
+	if sent, lost := sent(), lost(); lost > 0 || sent == 0 {
+		t.Errorf("%d of %d requests are lost", lost, sent)
+	}
+	if got := push(t, hub, work, "hello", answering("hello", "second")); got.Status != http.StatusOK || !strings.Contains(string(got.Body), `"status":"ok"`) {
+		t.Errorf("the second push: %d %s", got.Status, got.Body)
+	}
+	if _, body := app(t, address("apps"), "hello.apps.test"); !strings.HasPrefix(body, "second ") {
+		t.Errorf("the app answers %s", body)
+	}
+}
+
+// load sends requests one after the other until the first of the counts is read.
+func load(t *testing.T, address string) (sent, lost func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	done := make(chan struct{})
+	var all, failed int
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	go func() {
+		defer close(done)
+		for ; ctx.Err() == nil; all++ {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", http.NoBody)
+			if err != nil {
+				failed++
+				continue
+			}
+			resp, err := client.Do(req)
+			if err != nil {
+				failed++
+				continue
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+				failed++
+			}
+			_ = resp.Body.Close() // only read
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return func() int { cancel(); <-done; return all }, func() int { return failed }
 }

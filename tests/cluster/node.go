@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -106,17 +107,48 @@ func (c *Cluster) stopNode() error {
 	c.node.kill() // returns when no process of its namespace is left
 	c.node = nil
 	errs := []error{err, restore(c.settings)}
-	for _, pattern := range []string{"/sys/fs/cgroup/*/k8s.io", "/sys/fs/cgroup/k8s.io"} {
-		groups, err := filepath.Glob(pattern)
-		errs = append(errs, err)
-		for _, group := range groups {
-			for _, container := range containers {
-				errs = append(errs, removeGroup(filepath.Join(group, container.Name())))
-			}
-			_ = os.Remove(group) // unless another cluster has groups in it
+	for _, group := range groups() {
+		for _, container := range containers {
+			errs = append(errs, removeGroup(filepath.Join(group, container.Name())))
 		}
+		_ = os.Remove(group) // unless another cluster has groups in it
 	}
 	return errors.Join(errs...)
+}
+
+// groups returns the control groups that those of containers are in: one, or one for
+// each controller in version 1.
+func groups() []string {
+	all, _ := filepath.Glob("/sys/fs/cgroup/*/k8s.io") // the pattern is valid
+	if _, err := os.Stat("/sys/fs/cgroup/k8s.io"); err == nil {
+		all = append(all, "/sys/fs/cgroup/k8s.io")
+	}
+	return all
+}
+
+// Kill kills all processes of a container, which has the id as a pod's status has it.
+func (c *Cluster) Kill(container string) error {
+	_, id, _ := strings.Cut(container, "://")
+	killed := map[int]bool{}
+	for _, group := range groups() {
+		text, err := os.ReadFile(filepath.Join(group, id, "cgroup.procs")) //nolint:gosec // of the kernel
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				return err
+			}
+			if !killed[pid] && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				killed[pid] = true
+			}
+		}
+	}
+	if len(killed) == 0 {
+		return fmt.Errorf("container %q has no processes", container)
+	}
+	return nil
 }
 
 // removeGroup removes a control group with those in it.

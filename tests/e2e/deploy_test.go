@@ -12,8 +12,12 @@ import (
 // A push deploys an app, and a version that does not start does not replace it.
 func TestPushDeploysAnApp(t *testing.T) {
 	t.Parallel()
+	eachRunner(t, pushDeploysAnApp)
+}
+
+func pushDeploysAnApp(t *testing.T, flags ...string) {
 	h := github(t)
-	s := serve(t, h.flags()...)
+	s := serve(t, h.flags(flags...)...)
 	repo := h.repository("hello")
 	repo.hook(s)
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("hello"), "index.js": node("first")})
@@ -61,8 +65,12 @@ func TestPushDeploysAnApp(t *testing.T) {
 // A push of a repository with a .travis.yml is held until Travis CI reports.
 func TestPushHeldForTravis(t *testing.T) {
 	t.Parallel()
+	eachRunner(t, pushHeldForTravis)
+}
+
+func pushHeldForTravis(t *testing.T, flags ...string) {
 	h := github(t)
-	s := serve(t, h.flags()...)
+	s := serve(t, h.flags(flags...)...)
 	repo := h.repository("tested")
 	repo.hook(s)
 	report := func(commit, state string) answer {
@@ -147,8 +155,12 @@ func TestHoldTimeout(t *testing.T) {
 // A webhook secret authenticates a delivery.
 func TestSignedDelivery(t *testing.T) {
 	t.Parallel()
+	eachRunner(t, signedDelivery)
+}
+
+func signedDelivery(t *testing.T, flags ...string) {
 	h := github(t)
-	s := serve(t, h.flags()...)
+	s := serve(t, h.flags(flags...)...)
 	secret := strings.TrimSpace(s.run("", "secrets", "add", user, "github", "--data", s.data))
 	repo := h.repository("signed")
 	hook := func(secret string) sim.Delivery {

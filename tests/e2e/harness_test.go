@@ -60,6 +60,10 @@ func (ts tests) Run() int {
 		return 1
 	}
 	code := ts.M.Run()
+	if err := endCluster(code != 0); err != nil {
+		fmt.Fprintln(os.Stderr, "ending the cluster:", err)
+		code = max(code, 1)
+	}
 	if code == 0 && everythingRan() {
 		code = provoked.check(os.Stderr)
 	}
