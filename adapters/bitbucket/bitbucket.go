@@ -1,8 +1,9 @@
-// Package bitbucket implements the port [deploy.Forge] for Bitbucket Cloud by its REST
-// API: files, archives, build statuses and the user of a token
-// (developer.atlassian.com/cloud/bitbucket/rest).
+// Package bitbucket implements the port [deploy.Forge] for Bitbucket Cloud
+// (developer.atlassian.com/cloud/bitbucket/rest) and for Bitbucket Data Center, whose
+// APIs have nothing in common: files, archives, build statuses, webhooks and the user of
+// a token.
 //
-// A token is an API token of an Atlassian account as EMAIL:TOKEN, or the access token
+// A token of Cloud is an API token of an Atlassian account as EMAIL:TOKEN, or the access token
 // of a repository, a project or a workspace. App passwords do not exist any more.
 package bitbucket
 

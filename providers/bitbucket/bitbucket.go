@@ -33,7 +33,11 @@ const Cloud = "bitbucket.org"
 
 // Provider reads the deliveries of Bitbucket Cloud and Data Center. The zero value
 // is ready to use, and all its methods may be called concurrently.
-type Provider struct{}
+type Provider struct {
+	// DataCenter is the forge, as host or host:port, of a repository of Data Center
+	// whose payload does not say where it is. Without it such a repository has none.
+	DataCenter string
+}
 
 // Name returns [core.ProviderBitbucket].
 func (Provider) Name() core.Provider { return core.ProviderBitbucket }
@@ -86,11 +90,12 @@ func (Provider) Changed(core.Delivery, func(file string) bool) (changed, complet
 //
 // Any other event is core.EventOther by its key, with what the payload says of the
 // repository; the test of Data Center, diagnostics:ping, is core.EventPing.
-// Repository.Forge is [Cloud] or the host of the repository's web address.
+// Repository.Forge is [Cloud], or the host of the repository's web address, or else
+// Provider.DataCenter.
 //
 // Parse fails with core.CodeProviderNotSupported if the payload is not a JSON
 // object, and if a push or a status has no valid repository, ref or commit.
-func (Provider) Parse(d core.Delivery) (core.Event, error) {
+func (pr Provider) Parse(d core.Delivery) (core.Event, error) {
 	if jsonscan.New(d.Payload).Kind() != jsonscan.Object {
 		return core.Event{}, field.Refuse("The payload is not a JSON object; send what Bitbucket sends")
 	}
@@ -98,6 +103,7 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	if err != nil {
 		return core.Event{}, err
 	}
+	p.repository.dataCenter = pr.DataCenter
 	switch name := field.Word(cmp.Or(p.eventKey, d.Header.Get(headerEvent), p.shape())); name {
 	case "":
 		return p.other("unknown"), nil

@@ -165,3 +165,19 @@ func TestParseRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A repository of Data Center is on the forge that its address names, else on the given
+// one.
+func TestDataCenterForge(t *testing.T) {
+	t.Parallel()
+	for payload, want := range map[string]string{
+		`{"slug":"hello","project":{"key":"WEB"}}`: "git.example.com", `{"slug":"hello","project":{"key":"~ada"}}`: "git.example.com",
+		`{"slug":"hello","project":{"key":"WEB"},"links":{"self":[{"href":"https://dc.example.com/projects/WEB/repos/hello/browse"}]}}`: "dc.example.com",
+		`{"full_name":"web/hello"}`: Cloud, `{"slug":"../hello","project":{"key":"WEB"}}`: "",
+	} {
+		e, err := Provider{DataCenter: "git.example.com"}.Parse(deliver(t, header("repo:forked"), `{"repository":`+payload+`}`))
+		if err != nil || e.Repository.Forge != want {
+			t.Errorf("%s: %q, %v, want %q", payload, e.Repository.Forge, err, want)
+		}
+	}
+}

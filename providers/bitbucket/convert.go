@@ -18,9 +18,13 @@ func (p payload) other(name string) core.Event {
 // repository returns the repository, the zero Repository if it is invalid.
 func (r repository) repository() core.Repository {
 	if r.fullName == "" {
-		return field.GroupedRepository(core.Repository{
+		repo := field.GroupedRepository(core.Repository{
 			Owner: r.projectKey, Name: r.slug, URL: r.self, Private: !r.public,
 		})
+		if repo.Name != "" && repo.Forge == "" {
+			repo.Forge = r.dataCenter
+		}
+		return repo
 	}
 	owner, name, _ := strings.Cut(r.fullName, "/")
 	return field.Repository(core.Repository{

@@ -32,6 +32,7 @@ type repository struct {
 
 	slug, projectKey, self string
 	public                 bool
+	dataCenter             string // the forge if self is ""
 }
 
 // status is the status of a commit.

@@ -136,7 +136,7 @@ func TestMissedDeliveriesByHand(t *testing.T) {
 
 func TestConnectOtherForges(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []forgesim.Kind{forgesim.GitLab, forgesim.Gitea, forgesim.Gogs, forgesim.Bitbucket} {
+	for _, kind := range []forgesim.Kind{forgesim.GitLab, forgesim.Gitea, forgesim.Gogs, forgesim.Bitbucket, forgesim.DataCenter} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			f := newOtherForge(t, kind)

@@ -33,7 +33,7 @@ func newOtherForge(t *testing.T, kind forgesim.Kind) *otherForge {
 	switch kind {
 	case forgesim.GitLab:
 		f.auth, f.owner = "gitlab", "acme/web"
-	case forgesim.Bitbucket:
+	case forgesim.Bitbucket, forgesim.DataCenter:
 		f.auth = "bitbucket"
 	}
 	s.AddUser("ada", "me@example.com:canary-"+string(kind))
@@ -108,7 +108,7 @@ func TestPushesToOtherForgesDeploy(t *testing.T) {
 	}
 	var all []*otherForge
 	var settings []string
-	for _, kind := range []forgesim.Kind{forgesim.GitLab, forgesim.Gitea, forgesim.Forgejo, forgesim.Gogs, forgesim.Bitbucket} {
+	for _, kind := range []forgesim.Kind{forgesim.GitLab, forgesim.Gitea, forgesim.Forgejo, forgesim.Gogs, forgesim.Bitbucket, forgesim.DataCenter} {
 		f := newOtherForge(t, kind)
 		all = append(all, f)
 		settings = append(settings, string(kind)+"="+f.URL())
@@ -128,7 +128,7 @@ func TestPushesToOtherForgesDeploy(t *testing.T) {
 			t.Parallel()
 			secret := strings.TrimSpace(s.run("", "secrets", "add", user, string(f.kind), "--data", s.data))
 			to := s.api + "/1/deploy?user=" + user
-			if gates[f.kind] != "" { // Gogs has no checks
+			if gates[f.kind] != "" { // Gogs has no checks, and Data Center no events of them
 				to += "&gate=" + gates[f.kind]
 			}
 			if err := f.Hook(f.owner, f.name, to, secret); err != nil {
@@ -162,5 +162,29 @@ func TestPushesToOtherForgesDeploy(t *testing.T) {
 	}
 	if strings.Contains(s.stderr(), "canary") {
 		t.Error("the log has a token")
+	}
+}
+
+// Data Center sends no event of a build status, so a push that waits for one is looked at
+// from time to time.
+func TestDataCenterChecks(t *testing.T) {
+	t.Parallel()
+	f := newOtherForge(t, forgesim.DataCenter)
+	s := serve(t, "--forges", "bitbucket-dc="+f.URL(), "--gate-interval", "100ms", "--wait", "0s")
+	if got := s.send(request{path: "/1/auth/bitbucket", body: `{"credentials":"ada:me@example.com:canary-bitbucket-dc"}`}); got.status != http.StatusOK {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	secret := strings.TrimSpace(s.run("", "secrets", "add", user, "dc", "--data", s.data))
+	if err := f.Hook(f.owner, f.name, s.api+"/1/deploy?gate=status:ci&user="+user, secret); err != nil {
+		t.Fatal(err)
+	}
+	commit, id := f.push(t, "first")
+	c := f.check(t, forgesim.Check{SHA: commit, State: "INPROGRESS"})
+	s.until(id, "the build", func(change map[string]any) bool { return change["status"] == "held" })
+	c.State = "SUCCESSFUL"
+	f.check(t, c)
+	s.outcome(id, "ok")
+	if got := f.Statuses(f.owner, f.name, commit); len(got) != 2 || got[0].State != "SUCCESSFUL" {
+		t.Errorf("got the statuses %+v", got)
 	}
 }

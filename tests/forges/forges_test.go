@@ -82,6 +82,8 @@ func checkWords(kind forgesim.Kind) words {
 	switch kind {
 	case forgesim.GitLab:
 		return words{"running": "running", "passed": "success", "failed": "failed", "canceled": "canceled"}
+	case forgesim.DataCenter:
+		return words{"running": "INPROGRESS", "passed": "SUCCESSFUL", "failed": "FAILED", "canceled": "CANCELLED"}
 	case forgesim.Bitbucket:
 		return words{"running": "INPROGRESS", "passed": "SUCCESSFUL", "failed": "FAILED", "canceled": "STOPPED"}
 	}
@@ -92,7 +94,7 @@ func statusWords(kind forgesim.Kind) words {
 	switch kind {
 	case forgesim.GitLab:
 		return words{"pending": "running", "failure": "failed"}
-	case forgesim.Bitbucket:
+	case forgesim.Bitbucket, forgesim.DataCenter:
 		return words{"pending": "INPROGRESS", "success": "SUCCESSFUL", "failure": "FAILED"}
 	}
 	return nil
@@ -108,6 +110,8 @@ func open(t *testing.T, kind forgesim.Kind, address string) deploy.Forge {
 	switch kind {
 	case forgesim.GitLab:
 		forge, err = gitlab.New(gitlab.Options{URL: address})
+	case forgesim.DataCenter:
+		forge, err = bitbucket.NewDataCenter(bitbucket.DataCenterOptions{URL: address})
 	case forgesim.Bitbucket:
 		forge, err = bitbucket.New(bitbucket.Options{URL: address})
 	default:
@@ -123,7 +127,7 @@ func open(t *testing.T, kind forgesim.Kind, address string) deploy.Forge {
 func TestForges(t *testing.T) {
 	t.Parallel()
 	for kind, owner := range map[forgesim.Kind]string{
-		forgesim.GitLab: "acme/web", forgesim.Gitea: "acme", forgesim.Forgejo: "acme", forgesim.Gogs: "acme", forgesim.Bitbucket: "acme",
+		forgesim.GitLab: "acme/web", forgesim.Gitea: "acme", forgesim.Forgejo: "acme", forgesim.Gogs: "acme", forgesim.Bitbucket: "acme", forgesim.DataCenter: "~acme",
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

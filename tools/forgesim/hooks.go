@@ -78,6 +78,9 @@ func (s *Server) SetCheck(ctx context.Context, owner, name string, c Check) (Che
 		r.checks[at] = c
 	}
 	s.mu.Unlock()
+	if s.kind == DataCenter { // it has no event for that
+		return c, nil, nil
+	}
 	event, payload := s.checkJSON(r, c)
 	sent, err := s.deliver(ctx, r, event, payload)
 	return c, sent, err
@@ -95,6 +98,14 @@ func (s *Server) pushJSON(ctx context.Context, r *repository, branch, before, af
 		return "Push Hook", map[string]any{
 			"object_kind": "push", "event_name": "push", "before": before, "after": after, "ref": "refs/heads/" + branch,
 			"checkout_sha": after, "project": s.projectJSON(r), "commits": []any{commit}, "total_commits_count": 1,
+		}
+	case DataCenter:
+		return "repo:refs_changed", map[string]any{
+			"eventKey": "repo:refs_changed", "repository": s.projectJSON(r),
+			"changes": []any{map[string]any{
+				"ref": map[string]string{"id": "refs/heads/" + branch, "displayId": branch, "type": "BRANCH"}, "refId": "refs/heads/" + branch,
+				"fromHash": before, "toHash": after, "type": "UPDATE",
+			}},
 		}
 	case Bitbucket:
 		return "repo:push", map[string]any{
@@ -123,6 +134,8 @@ func (s *Server) projectJSON(r *repository) map[string]any {
 	switch s.kind {
 	case GitLab:
 		return map[string]any{"id": 4711, "web_url": page, "path_with_namespace": r.slug(), "default_branch": "main"}
+	case DataCenter: // it does not say where the repository is
+		return map[string]any{"slug": r.name, "name": r.name, "project": map[string]any{"key": r.owner, "public": false}, "public": !r.private}
 	case Bitbucket:
 		return map[string]any{"type": "repository", "full_name": r.slug(), "is_private": r.private}
 	}
@@ -218,9 +231,13 @@ func (s *Server) sign(h http.Header, event, id, secret string, payload []byte) {
 			h.Set("X-Gitlab-Token", secret)
 		}
 		return
-	case Bitbucket:
+	case Bitbucket, DataCenter:
 		h.Set("X-Event-Key", event)
-		h.Set("X-Request-Uuid", id)
+		if s.kind == Bitbucket {
+			h.Set("X-Request-Uuid", id)
+		} else {
+			h.Set("X-Request-Id", id)
+		}
 		if secret != "" {
 			h.Set("X-Hub-Signature", "sha256="+digest)
 		}

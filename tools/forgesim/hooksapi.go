@@ -65,12 +65,14 @@ func readHook(w http.ResponseWriter, r *http.Request) (hook, error) {
 		Token  string            `json:"token"`
 		Secret string            `json:"secret"`
 		Config map[string]string `json:"config"`
+
+		Configuration map[string]string `json:"configuration"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&body); err != nil {
 		refuse(w, http.StatusBadRequest, "400 Bad Request")
 		return hook{}, err
 	}
-	return hook{body.URL + body.Config["url"], body.Token + body.Secret + body.Config["secret"]}, nil
+	return hook{body.URL + body.Config["url"], body.Token + body.Secret + body.Config["secret"] + body.Configuration["secret"]}, nil
 }
 
 func plainList(all []map[string]any) any { return all }

@@ -23,11 +23,12 @@ type Kind string
 
 // The kinds.
 const (
-	GitLab    Kind = "gitlab"
-	Gitea     Kind = "gitea"
-	Forgejo   Kind = "forgejo"
-	Gogs      Kind = "gogs"
-	Bitbucket Kind = "bitbucket"
+	GitLab     Kind = "gitlab"
+	Gitea      Kind = "gitea"
+	Forgejo    Kind = "forgejo"
+	Gogs       Kind = "gogs"
+	Bitbucket  Kind = "bitbucket"
+	DataCenter Kind = "bitbucket-dc"
 )
 
 // Server is the stand-in. Its methods may be called concurrently.
@@ -96,7 +97,7 @@ func New(ctx context.Context, kind Kind, dir string) (*Server, error) {
 		tokens: map[string]string{}, repositories: map[string]*repository{},
 	}
 	api := map[Kind]http.Handler{
-		GitLab: s.gitlab(), Gitea: s.gitea(), Forgejo: s.gitea(), Gogs: s.gogs(), Bitbucket: s.bitbucket(),
+		GitLab: s.gitlab(), Gitea: s.gitea(), Forgejo: s.gitea(), Gogs: s.gogs(), Bitbucket: s.bitbucket(), DataCenter: s.dataCenter(),
 	}[kind]
 	s.http = &http.Server{Handler: s.guard(api), ReadHeaderTimeout: 10 * time.Second}
 	go func() {

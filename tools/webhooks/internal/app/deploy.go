@@ -77,7 +77,7 @@ func deployOptions(cfg config.Config) deploy.Options {
 	return deploy.Options{
 		// Those that others imitate come after them.
 		Providers: []deploy.Provider{
-			gitlab.Provider{}, bitbucket.Provider{}, gitea.Provider{}, github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{},
+			gitlab.Provider{}, bitbucket.Provider{DataCenter: dataCenter(cfg.Forges)}, gitea.Provider{}, github.Provider{SHA1: cfg.GitHubSHA1}, travis.Provider{},
 		},
 		Gates:       []deploy.Gate{travis.Gate{}},
 		AuthTimeout: cfg.AuthTimeout, HoldTimeout: cfg.HoldTimeout, GateInterval: cfg.GateInterval, Lease: cfg.Lease, RetryDelays: cfg.RetryDelays,

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 
 	"go.uber.org/fx"
@@ -84,9 +85,33 @@ func openForge(setting string, private []string, log *slog.Logger) (forge, error
 	switch kind {
 	case "gitlab":
 		return gitlab.New(gitlab.Options{URL: address, PrivateHosts: private, Logger: log})
+	case dataCenterKind:
+		return bitbucket.NewDataCenter(bitbucket.DataCenterOptions{URL: address, PrivateHosts: private, Logger: log})
 	case "bitbucket":
 		return bitbucket.New(bitbucket.Options{URL: cmp.Or(address, bitbucket.DefaultURL), PrivateHosts: private, Logger: log})
 	default: // "gitea", "forgejo" and "gogs", see config
 		return gitea.New(gitea.Options{URL: address, Gogs: kind == "gogs", PrivateHosts: private, Logger: log})
 	}
+}
+
+const dataCenterKind = "bitbucket-dc"
+
+// dataCenter returns the host of the Bitbucket Data Center, whose deliveries do not say
+// it; "" if there is none, or more than one.
+func dataCenter(forges []string) (host string) {
+	for _, setting := range forges {
+		kind, address, _ := strings.Cut(setting, "=")
+		if kind != dataCenterKind {
+			continue
+		}
+		if host != "" {
+			return ""
+		}
+		u, err := url.Parse(address)
+		if err != nil {
+			return ""
+		}
+		host = strings.ToLower(u.Host)
+	}
+	return host
 }

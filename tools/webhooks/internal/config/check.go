@@ -72,9 +72,9 @@ func forge(text string) error {
 		if !found {
 			return nil
 		}
-	case "gitea", "forgejo", "gogs":
+	case "gitea", "forgejo", "gogs", "bitbucket-dc":
 	default:
-		return fmt.Errorf("invalid forge %q: want gitlab, bitbucket, gitlab=URL, gitea=URL, forgejo=URL or gogs=URL", text)
+		return fmt.Errorf("invalid forge %q: want gitlab, bitbucket, gitlab=URL, gitea=URL, forgejo=URL, gogs=URL or bitbucket-dc=URL", text)
 	}
 	return httpURL(address)
 }

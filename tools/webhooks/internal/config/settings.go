@@ -215,7 +215,7 @@ func (s *Settings) declare() {
 	declare(s, &c.MaxChanges, "max-changes", 10_000, atLeast(1), "changes that are kept for each user")
 
 	declare(s, &c.GitHubURL, "github-url", "", optional(httpURL), "base URL of GitHub's API; default: https://api.github.com/ (GitHub Enterprise: https://HOST/api/v3/)")
-	declare(s, &c.Forges, "forges", nil, each(forge), "more forges to deploy from: gitlab, bitbucket, gitlab=URL, gitea=URL, forgejo=URL or gogs=URL")
+	declare(s, &c.Forges, "forges", nil, each(forge), "more forges to deploy from: gitlab, bitbucket, gitlab=URL, gitea=URL, forgejo=URL, gogs=URL or bitbucket-dc=URL (Bitbucket Data Center)")
 	declare(s, &c.GitHubArchiveHosts, "github-archive-hosts", nil, nil, "more hosts that GitHub may redirect to for a tarball")
 	declare(s, &c.GitHubSHA1, "github-sha1", false, nil, "accept deliveries that are signed with HMAC-SHA1 alone, as by old GitHub Enterprise servers")
 	declare(s, &c.TravisURL, "travis-url", "https://api.travis-ci.com", httpURL, "URL of Travis CI's API, which has the keys of its signatures; for Travis CI Enterprise")
