@@ -262,7 +262,7 @@ func TestMissedByHand(t *testing.T) {
 	if !strings.Contains(log.String(), "repositories not looked up") {
 		t.Errorf("logged %s", log.String())
 	}
-	// An account that may not manage the webhooks of a repository is no failure.
+	// It is not a failure if an account may not manage the webhooks of a repository.
 	log.Reset()
 	if f.fails = core.ErrForbidden; accounts.RemoveToken(t.Context(), "dscape", "made") != nil {
 		t.Fatal("the secret is not removed")

@@ -57,7 +57,7 @@ func (s *Service) missedByHand(ctx context.Context, user string, tokens []core.T
 		hooks, err := s.hooks(ctx, deliveries, repo, token)
 		switch {
 		case errors.Is(err, core.ErrForbidden), errors.Is(err, core.ErrNotFound):
-			// The account may not manage webhooks there, which nobody asked it to.
+			// The account may not manage webhooks there, and is not required to.
 			s.o.Logger.DebugContext(ctx, "webhooks not listed", "user", user, "repo", repo.Key(), "error", err)
 			continue
 		case err != nil:

@@ -12,7 +12,8 @@ func (s *Server) dataCenter() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /plugins/servlet/applinks/whoami", func(w http.ResponseWriter, r *http.Request) {
 		login, _ := r.Context().Value(loginKey{}).(string)
-		_, _ = w.Write([]byte(login)) // nothing if nobody is logged in
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = w.Write([]byte(login)) //nolint:gosec // plain text, and empty without a login
 	})
 	mux.HandleFunc("GET "+repo+"/default-branch", s.on(slugOf, func(w http.ResponseWriter, _ *http.Request, _ *repository) {
 		writeJSON(w, http.StatusOK, map[string]any{"id": "refs/heads/main", "displayId": "main", "type": "BRANCH"})
