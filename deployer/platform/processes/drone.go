@@ -16,6 +16,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/keeper"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // portTries is how many ports are tried for a drone if other processes bind them
@@ -82,6 +83,7 @@ func (a *application) launch(ctx context.Context, v runner.Version, sl *slot) (*
 			if failed.Reason == "" {
 				failed.Reason = fmt.Sprintf("%s %s before %s", d.slot.title(), d.exitText(exit), d.missing(v.Health))
 			}
+			failed.Reason = startup.Explained(sl.command, failed.Reason)
 		}
 		if !errors.Is(err, errPortLost) {
 			return nil, err

@@ -36,3 +36,17 @@ func TestAppListensElsewhere(t *testing.T) {
 	}
 	mention(t, failed.Reason, fmt.Sprintf("drone 1 listens on port %d instead of $PORT (", port))
 }
+
+// The error of a start command that is for development says so.
+func TestDevelopmentServer(t *testing.T) {
+	t.Parallel()
+	b := setup(t, processes.Options{ReadyTimeout: impatience, Grace: time.Second})
+	spec := b.app("app", "serve.js")
+	spec.Start = "vite --open --mode ssr" // which was pruned
+	failed := core.AsError(b.Switch(t.Context(), spec))
+	if failed == nil || failed.Code != core.CodePlatformStartFailed {
+		t.Fatalf("error %v, want code %s", failed, core.CodePlatformStartFailed)
+	}
+	mention(t, failed.Reason, "exited with code 127")
+	mention(t, failed.Reason, "its start command runs vite, which is for development")
+}
