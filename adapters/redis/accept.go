@@ -57,7 +57,7 @@ func (s *Store) overloaded() error {
 
 // Accept implements deploy.Store.
 func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (core.Change, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.o.CallTimeout)
 	defer cancel()
 	e := a.Entry
 	d, size, err := s.newDelivery(ctx, a)

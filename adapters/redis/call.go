@@ -43,7 +43,7 @@ func (s *Store) base() string { return "{" + s.o.Prefix + "}:" }
 // the node has.
 func (s *Store) keys() []string { return []string{s.base(), s.base() + "epoch"} }
 
-// call runs a script, within callTimeout.
+// call runs a script, within the CallTimeout.
 func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, error) {
 	r, err := s.run(ctx, script, args...)
 	if err != nil && ctx.Err() == nil {
@@ -54,7 +54,7 @@ func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, e
 
 // run is call without a probe after a failure. Redis refuses it after its deadline.
 func (s *Store) run(ctx context.Context, script string, args ...any) (*reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.o.CallTimeout)
 	defer cancel()
 	ends, _ := ctx.Deadline()
 	r, err := s.send(ctx, ends, script, args...)

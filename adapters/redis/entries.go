@@ -83,7 +83,7 @@ func (s *Store) find(ctx context.Context, user, id string) (core.Change, error) 
 
 // Payload implements deploy.Store and status.Log.
 func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.o.CallTimeout)
 	defer cancel()
 	packed, err := s.client.Get(ctx, s.base()+"p:"+id).Result()
 	if errors.Is(err, redis.Nil) {

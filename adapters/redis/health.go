@@ -110,7 +110,7 @@ func (s *Store) suspect() {
 // counted returns the number of all changes. It writes, so it fails if Redis can't be
 // written. It also reads the time of Redis and detects a loss of the data.
 func (s *Store) counted(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.o.CallTimeout)
 	defer cancel()
 	starting, err := s.inspect(ctx)
 	if err != nil {

@@ -27,6 +27,10 @@ type Options struct {
 	Now    func() time.Time // nil: the clock of Redis
 	Logger *slog.Logger
 
+	// CallTimeout limits a call of Redis, with all attempts; 2 s. The sender of a
+	// delivery waits for as long before it is refused.
+	CallTimeout time.Duration
+
 	KeepEntries  time.Duration // outcomes; 1 year. Live entries are always kept
 	KeepPayloads time.Duration // 30 days
 	KeepKeys     time.Duration // how long repeats are recognized; 7 days
@@ -42,6 +46,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	const day = 24 * time.Hour
 	o.Prefix = cmp.Or(o.Prefix, "webhooks")
+	o.CallTimeout = cmp.Or(o.CallTimeout, 2*time.Second)
 	o.KeepEntries = cmp.Or(o.KeepEntries, 365*day)
 	o.KeepPayloads = cmp.Or(o.KeepPayloads, 30*day)
 	o.KeepKeys = cmp.Or(o.KeepKeys, 7*day)
@@ -55,3 +60,6 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// tryTimeout limits connecting, or one attempt of a call: it leaves time for another.
+func (o Options) tryTimeout() time.Duration { return o.CallTimeout * 9 / 20 }

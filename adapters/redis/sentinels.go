@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -24,6 +25,8 @@ type sentinels struct {
 	tls     *tls.Config
 	asking  sync.WaitGroup
 
+	askTimeout, dialTimeout time.Duration // of a question to a Sentinel, and of connecting to the master
+
 	mu      sync.Mutex
 	current master
 	conns   map[*conn]string // open connections, to the address
@@ -35,16 +38,14 @@ type master struct {
 	epoch int64 // increases with each failover
 }
 
-// askTimeout limits the wait for a Sentinel: an attempt of a call has time to wait
-// for those that hang and then to connect.
-const askTimeout = tryTimeout / 3
-
 func newSentinels(o Options) *sentinels {
-	s := &sentinels{name: o.Master, tls: o.TLS, conns: map[*conn]string{}}
+	// An attempt of a call has time to wait for Sentinels that hang and then to connect.
+	ask := o.tryTimeout() / 3
+	s := &sentinels{name: o.Master, askTimeout: ask, dialTimeout: o.tryTimeout(), tls: o.TLS, conns: map[*conn]string{}}
 	for _, addr := range o.Addrs {
 		s.clients = append(s.clients, redis.NewSentinelClient(&redis.Options{
 			Addr: addr, Username: o.SentinelUsername, Password: o.SentinelPassword.Reveal(), TLSConfig: o.TLS,
-			DialTimeout: askTimeout, DialerRetries: 1, ReadTimeout: askTimeout, WriteTimeout: askTimeout,
+			DialTimeout: ask, DialerRetries: 1, ReadTimeout: ask, WriteTimeout: ask,
 			ContextTimeoutEnabled: true, MaxRetries: -1, ClientName: clientName,
 			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		}))
@@ -59,7 +60,7 @@ func (s *sentinels) dial(ctx context.Context, network, _ string) (net.Conn, erro
 		return nil, err
 	}
 	var raw net.Conn
-	dialer := &net.Dialer{Timeout: tryTimeout}
+	dialer := &net.Dialer{Timeout: s.dialTimeout}
 	if s.tls == nil {
 		raw, err = dialer.DialContext(ctx, network, addr)
 	} else {
@@ -115,7 +116,7 @@ func (s *sentinels) find(ctx context.Context) (string, error) {
 }
 
 func (s *sentinels) ask(ctx context.Context, c *redis.SentinelClient) (master, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.askTimeout)
 	defer cancel()
 	about, err := c.Master(ctx, s.name).Result()
 	if err != nil {

@@ -86,10 +86,7 @@ func New(o Options) *Store {
 
 var errNotStarted = errors.New("redis: the store was not started, or was stopped")
 
-// Times of a call. A delivery's sender waits for some of them.
 const (
-	callTimeout = 2 * time.Second        // of a call, with all attempts
-	tryTimeout  = 900 * time.Millisecond // of connecting, or of one attempt: leaves time for another
 	retries     = 3
 	longestWait = 300 * time.Millisecond // between two attempts
 )
@@ -101,7 +98,7 @@ func newClient(o Options) (redis.UniversalClient, *sentinels) {
 	all := &redis.UniversalOptions{
 		Addrs: o.Addrs, IsClusterMode: o.Cluster, DB: o.DB, TLSConfig: o.TLS,
 		Username: o.Username, Password: o.Password.Reveal(),
-		DialTimeout: tryTimeout, ReadTimeout: tryTimeout, WriteTimeout: tryTimeout, ContextTimeoutEnabled: true,
+		DialTimeout: o.tryTimeout(), ReadTimeout: o.tryTimeout(), WriteTimeout: o.tryTimeout(), ContextTimeoutEnabled: true,
 		MaxRetries: retries, MaxRetryBackoff: longestWait,
 		ClientName: clientName,
 		// Only Redis Cloud and Redis Enterprise announce maintenance; other servers reject the request.

@@ -34,7 +34,7 @@ func suite(t *testing.T, o redis.Options) {
 	coretest.TestStore(t, coretest.Harness{
 		New: func(t *testing.T, now func() time.Time) coretest.Store {
 			o := o
-			o.Prefix, o.Now, o.MaxChanges = rand.Text(), now, 50
+			o.Prefix, o.Now, o.MaxChanges, o.CallTimeout = rand.Text(), now, 50, time.Minute // only a hang reaches it
 			s := open(t, o)
 			opened.Store(s, o)
 			return s

@@ -22,7 +22,7 @@ func (s *Store) Watch(user string) (<-chan struct{}, func()) { return s.watchers
 func (s *Store) subscribe(ctx context.Context) *redis.PubSub {
 	subscription := s.client.Subscribe(ctx, s.base()+"changes", s.base()+"ready")
 	for range 2 {
-		if _, err := subscription.ReceiveTimeout(ctx, tryTimeout); err != nil {
+		if _, err := subscription.ReceiveTimeout(ctx, s.o.tryTimeout()); err != nil {
 			break
 		}
 	}
