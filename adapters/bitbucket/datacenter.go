@@ -201,7 +201,7 @@ func (c *DataCenter) Login(ctx context.Context, token core.Secret) (string, []st
 	}
 	login := strings.TrimSpace(string(text))
 	switch {
-	case login == "": // nobody is logged in
+	case login == "": // an anonymous request
 		return "", nil, fmt.Errorf("bitbucket: %s: %w", call.Doing, core.ErrUnauthorized)
 	case len(login) > 255 || strings.ContainsAny(login, "<>\r\n"): // a page of something else
 		return "", nil, core.Transient(fmt.Errorf("bitbucket: %s: the answer is not what the forge sends", call.Doing), 0)
