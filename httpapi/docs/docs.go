@@ -43,7 +43,7 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri '
 //go:embed pages
 var embedded embed.FS
 
-//go:embed page.html docs.css
+//go:embed page.html docs.css icon.svg
 var assets embed.FS
 
 // page is one page.
@@ -85,6 +85,8 @@ func (d *Docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(pages[name]) // the browser may have gone
 	case name == "docs.css":
 		http.ServeFileFS(w, r, assets, "docs.css")
+	case name == "icon.svg":
+		http.ServeFileFS(w, r, assets, "icon.svg")
 	case path.Ext(name) == ".png":
 		http.ServeFileFS(w, r, d.files, "docs/"+path.Base(name))
 	default:
@@ -153,8 +155,12 @@ func (d *Docs) read(name string) (page, error) {
 		return page{}, err
 	}
 	title, _, _ := strings.Cut(string(source), "\n")
-	return page{pageURL(name), strings.TrimLeft(title, "# "), template.HTML(out.String())}, nil //nolint:gosec // of our own Markdown, without raw HTML
+	return page{pageURL(name), strings.TrimLeft(title, "# "), template.HTML(scrollable.Replace(out.String()))}, nil //nolint:gosec // of our own Markdown, without raw HTML
 }
+
+// scrollable makes focusable what may be wider than the window, so that it can be
+// scrolled by the keyboard. In text, "<" is escaped.
+var scrollable = strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<table tabindex="0">`) //nolint:gochecknoglobals // a constant
 
 // pageURL returns the URL of the page of a file.
 func pageURL(name string) string {

@@ -143,7 +143,7 @@ func TestLinks(t *testing.T) {
 			t.Errorf("no link leads to %s", want)
 		}
 	}
-	if page := seen["/docs/api"]; !strings.Contains(page, "<table>") || !strings.Contains(page, `<a href="/docs/forges">`) || strings.Contains(page, "<script") {
+	if page := seen["/docs/api"]; !strings.Contains(page, "<table tabindex=\"0\">") || !strings.Contains(page, `<a href="/docs/forges">`) || strings.Contains(page, "<script") {
 		t.Errorf("the page is not rendered:\n%.500s", page)
 	}
 	for _, target := range []string{"/docs/nothing", "/docs/../go.mod", "/docs/docs.go", "/docs/x.png"} {
