@@ -334,3 +334,34 @@ func TestAPIAway(t *testing.T) { //nolint:paralleltest // it stops the API serve
 		t.Errorf("in the end the app answers %q", got)
 	}
 }
+
+// What the platform decides while the API server is away counts for its own router at
+// once, and for the Service when it is back.
+func TestPromoteWithoutAPI(t *testing.T) { //nolint:paralleltest // it stops the API server
+	o := options(t, namespace(t), toolsImage(t))
+	r := start(t, o)
+	run(t, r, version(t, "1", answers("one")))
+	c, err := r.Launch(t.Context(), version(t, "2", answers("two")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared.StopAPI()
+	c.Promote()
+	if got := request(t.Context(), r); got != "two" {
+		t.Errorf("the app answers %q", got)
+	}
+	c.Abort()
+	if got := request(t.Context(), r); got != "one" {
+		t.Errorf("the app answers %q", got)
+	}
+	if err := shared.StartAPI(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	launch := func(of string) string {
+		return kubectl(t, "", "-n", o.Namespace, "get", "deployments", "-l", "app.kubernetes.io/version="+of, "-o", "jsonpath={.items[*].metadata.labels.webhooks\\.nodejitsu\\.com/launch}")
+	}
+	await(t, "the end of the version that was taken back", func() bool { return launch("2") == "" })
+	if got, want := kubectl(t, "", "-n", o.Namespace, "get", "service", "me-app", "-o", "jsonpath={.spec.selector.webhooks\\.nodejitsu\\.com/launch}"), launch("1"); got != want {
+		t.Errorf("the Service selects %q, want %q", got, want)
+	}
+}

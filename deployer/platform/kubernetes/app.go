@@ -21,8 +21,8 @@ type application struct {
 	drains  sync.WaitGroup // of generations that were replaced; used with the lock held
 	late    chan struct{}  // closed by halt: the time for requests is over; replaced when drains are done
 
-	publishing sync.Mutex
-	published  string // the launch that the Service selects, as far as it is known
+	publishing ctxlock.Lock
+	published  string // guarded by publishing: the launch that the Service selects, as far as it is known
 
 	mu       sync.Mutex
 	current  *generation // receives the requests; nil if the app is stopped

@@ -34,7 +34,7 @@ func (a *application) launchVersion(ctx context.Context, v runner.Version) (*can
 	g := a.newGeneration(v, l.launch)
 	a.space.observe(g.launch, g)
 	if err := g.start(ctx, l); err != nil {
-		a.remove(g)
+		a.removeSoon(g)
 		return nil, err
 	}
 	return &candidate{app: a, generation: g}, nil
@@ -173,6 +173,21 @@ func (a *application) remove(old *generation) {
 	}
 }
 
+// removeSoon removes a generation. If the API is away, it goes on in the background.
+func (a *application) removeSoon(old *generation) {
+	done := make(chan struct{})
+	a.runner.background(func() {
+		defer close(done)
+		a.remove(old)
+	}, func() { close(done) })
+	limit := time.NewTimer(publishLimit)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-limit.C:
+	}
+}
+
 // publishLimit is how long Promote waits until the Service has changed.
 const publishLimit = 10 * time.Second
 
@@ -195,8 +210,10 @@ func (a *application) publishSoon() {
 // publish has the Service select the current launch, if that has a web process. A
 // Service that a later start has changed is left as it is.
 func (a *application) publish(ctx context.Context) error {
-	a.publishing.Lock()
-	defer a.publishing.Unlock()
+	if err := a.publishing.Acquire(ctx); err != nil {
+		return err
+	}
+	defer a.publishing.Release()
 	a.mu.Lock()
 	g := a.current
 	a.mu.Unlock()

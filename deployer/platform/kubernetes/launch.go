@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -85,8 +86,12 @@ func (g *generation) apply(ctx context.Context, l launched, process string) erro
 }
 
 // lookEvery is how often the Deployments are looked at while their pods get ready: they
-// report that pods can't be created.
-const lookEvery = time.Second
+// report that pods can't be created. A refusal counts once that many looks have found
+// it, as some pass.
+const (
+	lookEvery = time.Second
+	looks     = 5
+)
 
 // awaitReady returns nil once these drones are ready, or without a port, once they have
 // been started.
@@ -97,7 +102,7 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 	defer limit.Stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	refusal := ""
+	refusal, refused := "", 0
 	for {
 		a.mu.Lock()
 		changed := g.changed
@@ -124,9 +129,9 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 		select {
 		case <-changed:
 		case <-look.C:
-			if refusal == "" {
-				refusal = g.refusal(ctx)
-			} else if refusal = g.refusal(ctx); refusal != "" { // still, so it does not pass by itself
+			if refusal = g.refusal(ctx); refusal == "" {
+				refused = 0
+			} else if refused++; refused >= looks {
 				return &core.Error{Code: core.CodePlatformStartFailed, Reason: "the cluster refuses to create its pods: " + refusal}
 			}
 		case <-limit.C:
@@ -210,7 +215,9 @@ func (g *generation) refusal(ctx context.Context) string {
 	}
 	for _, d := range all.Items {
 		for _, c := range d.Status.Conditions {
-			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+			// The account of a new namespace is about to be created.
+			passes := strings.Contains(c.Message, "error looking up service account")
+			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && !passes {
 				return c.Message
 			}
 		}

@@ -349,7 +349,7 @@ func (r *Runner) app(user, name string) *application {
 			namespace = NamespacePrefix + dns(user, 40)
 		}
 		a = &application{
-			runner: r, name: name, lock: ctxlock.New(1), late: make(chan struct{}),
+			runner: r, name: name, lock: ctxlock.New(1), late: make(chan struct{}), publishing: ctxlock.New(1),
 			place: place{
 				namespace: namespace, prefix: prefix(user, name, r.o.Namespace != ""), user: user, app: name, platform: r.platform,
 			},
@@ -382,9 +382,11 @@ func (a *application) halt(ctx context.Context) error {
 		}
 	}
 	a.mu.Unlock()
-	a.publishing.Lock()
+	if err := a.publishing.Acquire(ctx); err != nil {
+		return err
+	}
 	a.published = ""
-	a.publishing.Unlock()
+	a.publishing.Release()
 	a.endCommands()
 	if err := a.clear(ctx); err != nil {
 		return err
