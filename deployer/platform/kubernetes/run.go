@@ -77,7 +77,7 @@ func (r *Runner) Run(ctx context.Context, v runner.Version, c runner.Command) (r
 }
 
 // withoutInput returns a context that ends as soon as in has something to read: a
-// command in a cluster gets no input, and must not run as if there were none.
+// command in a cluster gets no input, and must not run without it.
 func withoutInput(ctx context.Context, in io.Reader) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if in != nil {

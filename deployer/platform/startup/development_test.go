@@ -6,7 +6,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
-// Commands that serve sources are told from those that serve what was built.
+// Commands that serve sources are distinguished from those that serve what was built.
 func TestDevelopment(t *testing.T) {
 	t.Parallel()
 	for start, want := range map[string]string{
