@@ -23,6 +23,7 @@ import (
 const (
 	detailLimit = 15 * time.Second // for reading the last lines of a pod
 	detailLines = 50
+	detailTries = 10
 	maxLine     = 64 << 10 // bytes of a line
 	logPause    = 250 * time.Millisecond
 	recentLines = 2000 // among which lines are looked for that have been written already
@@ -236,6 +237,23 @@ func (a *application) lastLines(ctx context.Context, mask *applog.Mask, pod, id 
 	if pod == "" {
 		return ""
 	}
+	for range detailTries {
+		text := a.linesOf(ctx, pod, id)
+		if !strings.HasPrefix(text, "unable to retrieve container logs") { // as the kubelet has it of a container that it is replacing
+			return strings.TrimSuffix(mask.Apply(strings.ToValidUTF8(text, "\ufffd")), "\n")
+		}
+		pause := time.NewTimer(logPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+	}
+	return ""
+}
+
+// linesOf reads the last lines of a container of a pod once.
+func (a *application) linesOf(ctx context.Context, pod, id string) string {
 	var p corev1.Pod
 	api := a.runner.api
 	if api.get(ctx, pods, a.namespace, pod, &p) != nil {
@@ -254,5 +272,5 @@ func (a *application) lastLines(ctx context.Context, mask *applog.Mask, pod, id 
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSuffix(mask.Apply(strings.ToValidUTF8(string(text), "\ufffd")), "\n")
+	return string(text)
 }

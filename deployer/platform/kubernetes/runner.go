@@ -242,9 +242,12 @@ func (r *Runner) acquire(ctx context.Context, user, app string) (*application, e
 	if err := a.lock.Acquire(ctx); err != nil {
 		return nil, fmt.Errorf("kubernetes: waiting for another change of the app: %w", err)
 	}
-	var err error
-	if a.space, err = r.space(a.namespace); err == nil {
-		err = a.space.known(ctx)
+	s, err := r.space(a.namespace)
+	if err == nil {
+		if a.space == nil { // what runs in the background reads it
+			a.space = s
+		}
+		err = s.known(ctx)
 	}
 	if err != nil {
 		a.lock.Release()
