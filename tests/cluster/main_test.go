@@ -2,8 +2,11 @@ package cluster_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core/coretest/leftovers"
@@ -24,7 +27,11 @@ func (ts tests) Run() (code int) {
 		fmt.Fprintln(os.Stderr, "NOT TESTED: the cluster is left out by WEBHOOKS_TEST_SKIP")
 		return 0
 	}
-	var err error
+	err := manyAtOnce()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if shared, err = cluster.Start(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "starting a cluster:", err)
 		return 1
@@ -38,4 +45,16 @@ func (ts tests) Run() (code int) {
 		code = 1
 	}
 	return code
+}
+
+// manyAtOnce lets more tests run at a time than there are processors, unless
+// the command line sets the number: tests wait far more than they work.
+func manyAtOnce() error {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if chosen {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 }
