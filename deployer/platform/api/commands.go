@@ -24,6 +24,9 @@ const (
 // of a command may be six bytes of JSON.
 const maxCommandLine = 512 << 10
 
+// drainLimit is how long the input of a command that was refused is read.
+const drainLimit = 2 * time.Second
+
 // runCommand runs a command as the app, and streams its output. The trailers say
 // how it ended. It is ended if the client disconnects.
 //
@@ -34,6 +37,7 @@ func (a *API) runCommand(c *call) error {
 		Command string `json:"command"`
 	}
 	ctx := c.ctx()
+	out := &output{c: c, flush: true, trailers: trailerExit + ", " + trailerRunFailure}
 	var in io.Reader
 	if c.r.URL.Query().Get("input") == "true" {
 		body := bufio.NewReaderSize(c.r.Body, maxCommandLine)
@@ -44,11 +48,11 @@ func (a *API) runCommand(c *call) error {
 		if err := json.Unmarshal(line, &fields); err != nil {
 			return core.Errorf(core.CodePlatformInvalid, "Invalid JSON in the first line of the body: %v", err)
 		}
-		var end func()
+		var end func(answered bool)
 		if ctx, in, end, err = c.input(ctx, body); err != nil {
 			return err
 		}
-		defer end()
+		defer func() { end(out.begun) }()
 	} else {
 		if err := c.read(&fields); err != nil {
 			return err
@@ -58,7 +62,6 @@ func (a *API) runCommand(c *call) error {
 		}
 	}
 	h := c.w.Header()
-	out := &output{c: c, flush: true, trailers: trailerExit + ", " + trailerRunFailure}
 	exit, err := a.o.Apps.Run(ctx, c.user, c.app, fields.Command, in, out)
 	if err != nil && (!out.begun || ctx.Err() != nil) {
 		return err
@@ -80,8 +83,10 @@ func (a *API) runCommand(c *call) error {
 
 // input returns the body of the request as the input of a command, to be read while
 // the response is written, and a context that ends when the client disconnects.
-// It must be ended before the handler returns.
-func (c *call) input(ctx context.Context, body io.Reader) (attended context.Context, in io.Reader, end func(), err error) {
+// It must be ended before the handler returns. Then, if no response has begun, the
+// rest of the body is read for a moment: a client that still sends when the
+// connection is closed would not see the response.
+func (c *call) input(ctx context.Context, body io.Reader) (attended context.Context, in io.Reader, end func(answered bool), err error) {
 	serve.CancelOnClose(c.r)
 	control := http.NewResponseController(c.w)
 	err = errors.Join(control.EnableFullDuplex(), control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}))
@@ -102,11 +107,18 @@ func (c *call) input(ctx context.Context, body io.Reader) (attended context.Cont
 		if err != nil {
 			cancel() // after the command this is of no consequence
 		}
+		if errors.Is(err, io.ErrClosedPipe) {
+			_, _ = io.Copy(io.Discard, body)
+		}
 	}()
-	return attended, read, func() {
+	return attended, read, func(answered bool) {
 		defer cancel()
+		limit := time.Now() // ends a Read that waits
+		if !answered {
+			limit = limit.Add(drainLimit)
+		}
+		_ = control.SetReadDeadline(limit)
 		_ = read.Close()
-		_ = control.SetReadDeadline(time.Now()) // ends a Read that waits
 		<-copied
 	}, nil
 }

@@ -103,6 +103,11 @@ func TestRunInput(t *testing.T) {
 			t.Errorf("%s: got code %d, %.50q and %q", name, code, stdout, stderr)
 		}
 	}
+	for range 10 {
+		if code, _, stderr := b.call(large, "run", "missing", "cat"); code != 1 || !strings.Contains(stderr, "missing") || strings.Contains(stderr, "reached") {
+			t.Fatalf("without the app: code %d and %q", code, stderr)
+		}
+	}
 	endless, typing := io.Pipe()
 	defer typing.Close() //nolint:errcheck // it never fails
 	var out bytes.Buffer
