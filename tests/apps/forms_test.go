@@ -49,7 +49,7 @@ func TestBot(t *testing.T) {
 				const life = String(Math.random())
 				console.log('` + text + ` is online, port ' + process.env.PORT)
 				setInterval(() => {
-					try { require('fs').unlinkSync(process.env.DATA_DIR + '/disconnect') } catch { return }
+					try { require('fs').unlinkSync(process.env.DATA_DIR + '/disconnect-` + text + `') } catch { return }
 					throw new Error('the gateway has gone')
 				}, 50)`,
 		}
@@ -67,7 +67,7 @@ func TestBot(t *testing.T) {
 	if got := a.running(); got != "started "+id {
 		t.Errorf("the app is %s", got)
 	}
-	got := a.call(t.Context(), http.MethodPost, "run", strings.NewReader(`{"command":"touch $DATA_DIR/disconnect; echo done"}`))
+	got := a.call(t.Context(), http.MethodPost, "run", strings.NewReader(`{"command":"touch $DATA_DIR/disconnect-two; echo done"}`))
 	if got.status != http.StatusOK || got.body != "done\n" || got.trailer.Get("X-Run-Exit-Code") != "0" {
 		t.Errorf("the command: %d %q %v", got.status, got.body, got.trailer)
 	}
