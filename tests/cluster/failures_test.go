@@ -78,26 +78,18 @@ func await(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// What a version fails with is reported, and what ran before goes on.
-func TestFailures(t *testing.T) {
-	t.Parallel()
-	space := namespace(t)
-	o := options(t, space, toolsImage(t))
-	o.ReadyTimeout = 5 * time.Second
-	r := start(t, o)
-	run(t, r, version(t, "1", answers("one")))
-	for name, one := range map[string]struct {
-		js             string
-		change         func(*runner.Version)
-		reason, detail string
-	}{
-		"crash":      {js: `console.error('no database'); process.exit(7)`, reason: "drone 1 exited with code 7 before it accepted connections", detail: "no database"},
-		"never":      {js: `console.log('idle'); setInterval(() => {}, 1000)`, reason: "did not accept connections on PORT within 5s", detail: "idle"},
-		"loopback":   {js: `require('http').createServer((q, r) => r.end()).listen(process.env.PORT, '127.0.0.1', () => console.log('up'))`, reason: "use 0.0.0.0", detail: "up"},
-		"unhealthy":  {js: `require('http').createServer((q, r) => { r.statusCode = 500; r.end() }).listen(process.env.PORT, () => console.log('up'))`, change: func(v *runner.Version) { v.Health = "/healthz" }, reason: "/healthz", detail: "up"},
-		"memory":     {js: `console.log('eating'); const all = []; setInterval(() => all.push(Buffer.alloc(32 << 20, 1)), 1)`, change: func(v *runner.Version) { v.Limits.Memory = 96 << 20 }, reason: "needed more memory", detail: "eating"},
-		"no program": {js: `1`, change: func(v *runner.Version) { v.Start = "no-such-program" }, reason: "exited with code 127", detail: "no-such-program"},
-	} {
+// failing is a version that fails to start.
+type failing struct {
+	js             string
+	change         func(*runner.Version)
+	reason, detail string
+}
+
+// failToStart launches versions that fail. What they fail with is reported, and what
+// ran before goes on.
+func failToStart(t *testing.T, r *kubernetes.Runner, versions map[string]failing) {
+	t.Helper()
+	for name, one := range versions {
 		v := version(t, strings.ReplaceAll(name, " ", "-"), one.js)
 		if one.change != nil {
 			one.change(&v)
@@ -111,6 +103,37 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%s: the app answers %q", name, got)
 		}
 	}
+}
+
+// A version that never gets ready fails after a while, and its reason says what is
+// wrong.
+func TestNeverReady(t *testing.T) {
+	t.Parallel()
+	o := options(t, namespace(t), toolsImage(t))
+	o.ReadyTimeout = 20 * time.Second
+	r := start(t, o)
+	run(t, r, version(t, "1", answers("one")))
+	failToStart(t, r, map[string]failing{
+		"never":     {js: `console.log('idle'); setInterval(() => {}, 1000)`, reason: "did not accept connections on PORT within 20s", detail: "idle"},
+		"loopback":  {js: `require('http').createServer((q, r) => r.end()).listen(process.env.PORT, '127.0.0.1', () => console.log('up'))`, reason: "use 0.0.0.0", detail: "up"},
+		"unhealthy": {js: `require('http').createServer((q, r) => { r.statusCode = 500; r.end() }).listen(process.env.PORT, () => console.log('up'))`, change: func(v *runner.Version) { v.Health = "/healthz" }, reason: "/healthz", detail: "up"},
+	})
+}
+
+// A version that ends by itself fails with what it says, one that the cluster refuses
+// with the cluster's reason.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	space := namespace(t)
+	o := options(t, space, toolsImage(t))
+	o.ReadyTimeout = patience // each of them ends by itself
+	r := start(t, o)
+	run(t, r, version(t, "1", answers("one")))
+	failToStart(t, r, map[string]failing{
+		"crash":      {js: `console.error('no database'); process.exit(7)`, reason: "drone 1 exited with code 7 before it accepted connections", detail: "no database"},
+		"memory":     {js: `console.log('eating'); const all = []; setInterval(() => all.push(Buffer.alloc(32 << 20, 1)), 1)`, change: func(v *runner.Version) { v.Limits.Memory = 96 << 20 }, reason: "needed more memory", detail: "eating"},
+		"no program": {js: `1`, change: func(v *runner.Version) { v.Start = "no-such-program" }, reason: "exited with code 127", detail: "no-such-program"},
+	})
 	await(t, "the end of what failed", func() bool {
 		return strings.Count(kubectl(t, "", "-n", space, "get", "deployments,secrets", "-l", "app.kubernetes.io/managed-by=webhooks", "-o", "name"), "\n") == 1
 	})
