@@ -85,6 +85,10 @@ func (x *Exchange) Stalled() bool {
 // WriteHeader begins the response.
 func (x *Exchange) WriteHeader(status int) {
 	switch {
+	case status == http.StatusContinue:
+		// net/http sends it when the body is read, and would send it once more for a
+		// handler that passes on what it has received.
+		return
 	case status < http.StatusOK:
 	case !x.duplex:
 		x.drop()

@@ -326,3 +326,23 @@ func TestUnreadBody(t *testing.T) {
 		})
 	}
 }
+
+// A client that waits for 100 Continue receives one, even if the handler sends it too.
+func TestContinueOnce(t *testing.T) {
+	t.Parallel()
+	server := serve(t, func(x *slowclient.Exchange, r *http.Request) {
+		if readAll(t, x, r) {
+			x.WriteHeader(http.StatusContinue)
+			x.WriteHeader(http.StatusNoContent)
+		}
+	})
+	server.Start()
+	conn := dial(t, server)
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || strings.Count(string(answer), "100 Continue") != 1 || !strings.Contains(string(answer), " 204 ") {
+		t.Errorf("got %q, %v", answer, err)
+	}
+}
