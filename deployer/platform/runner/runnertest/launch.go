@@ -130,7 +130,7 @@ func proveDeaf(f *fixture) {
 	watched := make(chan error, 1)
 	go func() { watched <- c.Watch(f.t.Context(), time.Hour) }()
 	f.get("/close")
-	f.deaf(<-watched)
+	f.failed(<-watched, "port", "listening")
 	c.Abort()
 	f.answers("1")
 }
@@ -151,7 +151,7 @@ func refused(f *fixture) {
 	if got := f.answers("1"); got != first {
 		f.t.Errorf("%q answers, want %q", got, first)
 	}
-	f.deaf(<-watched)
+	f.failed(<-watched, "port", "listening")
 	c.Abort()
 	f.Refused("me", "app", "127.0.0.1:1") // which no drone has
 	f.Refused("me", "none", addr)
