@@ -40,16 +40,17 @@ type slot struct {
 	process string // name; "" for the web process
 	number  int    // counted from 1 within its process
 
-	pod     *corev1.Pod // nil while there is none
-	addr    string
-	ready   bool // it gets requests; without a port, it runs
-	begun   bool // its container has been started
-	deaf    bool // it is not ready any more, though its container runs
-	refused time.Time
-	dead    string // the container whose end has been seen
-	crashes int    // consecutive
-	next    time.Time
-	crash   *exit // the last one, of a generation that is not kept yet
+	pod       *corev1.Pod // nil if it does not exist
+	addr      string
+	ready     bool      // it gets requests; without a port, it runs
+	begun     bool      // its container has been started
+	lost      string    // the container that was ready and then was not, though it ran
+	recovered time.Time // when that container was ready again; zero if it was not
+	refused   time.Time
+	dead      string // the container whose end has been seen
+	crashes   int    // consecutive
+	next      time.Time
+	crash     *exit // the last one, of a generation that is not kept yet
 
 	inFlight int
 }
@@ -159,12 +160,13 @@ func (g *generation) update(sl *slot, p *corev1.Pod, gone bool) *exit {
 	s := status(p)
 	crash := g.died(sl, p, s)
 	if gone || ended(p) {
-		sl.pod, sl.ready, sl.deaf, sl.begun = nil, false, false, false
+		sl.pod, sl.ready, sl.begun, sl.lost = nil, false, false, ""
 		return crash
 	}
 	if sl.pod == nil || sl.pod.UID != p.UID {
 		sl.refused = time.Time{}
 	}
+	before := sl.pod
 	sl.pod = p
 	runs := s.State.Running != nil
 	sl.begun = sl.begun || runs || lastExit(s) != nil
@@ -176,15 +178,24 @@ func (g *generation) update(sl *slot, p *corev1.Pod, gone bool) *exit {
 		sl.ready = runs
 	}
 	switch {
-	case sl.ready:
-		sl.deaf = false
-		if !was {
-			sl.refused, sl.next = time.Time{}, time.Time{}
-		}
-	case was && runs:
-		sl.deaf = true
+	case sl.ready && !was:
+		sl.refused, sl.next = time.Time{}, time.Time{}
+		sl.recovered = condition(p, corev1.PodReady).LastTransitionTime.Time
+	case was && !sl.ready && runs && s.ContainerID == status(before).ContainerID:
+		sl.lost, sl.recovered = s.ContainerID, time.Time{}
 	}
 	return crash
+}
+
+// deaf reports whether the drone is not ready any more, though its container runs. The
+// mutex must be held.
+func (s *slot) deaf() bool { return s.lost != "" && s.recovered.IsZero() }
+
+// endedDeaf reports whether a container was not ready any more when it ended. The
+// kubelet calls one that it has ended for that ready again, for a moment. The mutex
+// must be held.
+func (s *slot) endedDeaf(end *corev1.ContainerStateTerminated) bool {
+	return s.lost != "" && s.lost == end.ContainerID && (s.recovered.IsZero() || !s.recovered.Before(end.FinishedAt.Time))
 }
 
 // steady is for how long a drone must have been up so that its next crash is the
@@ -207,7 +218,7 @@ func (g *generation) died(sl *slot, p *corev1.Pod, s corev1.ContainerStatus) *ex
 	}
 	crash := &exit{slot: sl, pod: p.Name, container: end.ContainerID, text: g.exitText(sl, end), again: sl.crashes > 1, pause: pauseAfter(sl.crashes)}
 	sl.next = g.app.runner.o.Now().Add(crash.pause).UTC()
-	sl.deaf = false
+	sl.lost = ""
 	if !g.kept {
 		sl.crash = crash
 		return nil
@@ -244,9 +255,9 @@ func (g *generation) exitText(sl *slot, end *corev1.ContainerStateTerminated) st
 	switch {
 	case end.Reason == "OOMKilled":
 		return fmt.Sprintf("needed more memory than an app may have, and was ended (the limit is %d MiB; raise it by `webhooks apps limits`)", limit>>20)
-	case sl.deaf && g.version.Health != "":
+	case sl.endedDeaf(end) && g.version.Health != "":
 		return "was ended, as it did not accept connections on its port any more or its health path failed"
-	case sl.deaf:
+	case sl.endedDeaf(end):
 		return "stopped listening on its port, though its process went on"
 	}
 	return exitText(end.ExitCode)

@@ -155,7 +155,7 @@ func (g *generation) failure(slots []*slot) (crash *exit, deaf *slot) {
 		if sl.crash != nil {
 			return sl.crash, nil
 		}
-		if sl.deaf {
+		if sl.deaf() {
 			deaf = sl
 		}
 	}
