@@ -65,8 +65,8 @@ func (s *Service) Record(ctx context.Context, uuid string, h Happened) (core.Cha
 	return change, storeError(err)
 }
 
-// deployed returns the entry of the delivery that deployed a snapshot of the app of h;
-// the zero Entry if there is none.
+// deployed returns the entry of the delivery that deployed a snapshot of the app of h,
+// or the zero Entry if no delivery did.
 func (s *Service) deployed(ctx context.Context, h Happened, snapshot string) (core.Entry, error) {
 	if snapshot == "" {
 		return core.Entry{}, nil

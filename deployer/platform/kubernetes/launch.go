@@ -35,14 +35,14 @@ func (a *application) prepare(ctx context.Context, v runner.Version, launch stri
 	if l.image, err = r.images.Push(ctx, spec); err != nil {
 		return l, err
 	}
-	if err := a.settle(ctx); err != nil {
+	if err := a.createShared(ctx); err != nil {
 		return l, err
 	}
 	return l, r.api.apply(ctx, secrets, a.namespace, l.name(""), l.environment())
 }
 
-// settle creates what all launches of the app share.
-func (a *application) settle(ctx context.Context) error {
+// createShared creates what all launches of the app share.
+func (a *application) createShared(ctx context.Context) error {
 	r := a.runner
 	if r.o.Namespace == "" {
 		if err := r.api.apply(ctx, namespaces, "", a.namespace, userNamespace(a.namespace, a.user)); err != nil {
@@ -162,8 +162,8 @@ func (g *generation) failure(slots []*slot) (crash *exit, deaf *slot) {
 	return nil, deaf
 }
 
-// hopeless are the reasons of a waiting container that do not pass by themselves.
-var hopeless = []string{ //nolint:gochecknoglobals // a constant
+// permanent are the reasons of a waiting container that do not pass by themselves.
+var permanent = []string{ //nolint:gochecknoglobals // a constant
 	"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
 }
 
@@ -174,7 +174,7 @@ func (s *slot) obstacle(now time.Time, ready time.Duration, health string) strin
 		return ""
 	}
 	at := status(s.pod)
-	if w := at.State.Waiting; w != nil && slices.Contains(hopeless, w.Reason) {
+	if w := at.State.Waiting; w != nil && slices.Contains(permanent, w.Reason) {
 		return fmt.Sprintf("can't be started: %s: %s", w.Reason, w.Message)
 	}
 	running := at.State.Running

@@ -29,7 +29,7 @@ const (
 	recentLines = 2000 // among which lines are looked for that have been written already
 )
 
-// source is where the lines of a pod belong.
+// source identifies the process whose output the lines of a pod are.
 type source struct {
 	process string
 	drone   int
@@ -46,8 +46,8 @@ func (s source) line(at time.Time, text string) runner.Line {
 	return runner.Line{Time: at.UTC(), Process: s.process, Drone: s.drone, Stream: runner.Stdout, Text: text}
 }
 
-// followers copy the output of pods to where it belongs: a cluster forgets it with the
-// pod.
+// followers copy the output of pods to the logs of their apps and commands, because a
+// cluster deletes it with the pod.
 type followers struct {
 	runner   *Runner
 	commands sync.WaitGroup // that run
@@ -76,8 +76,8 @@ type line struct {
 	text string
 }
 
-// follow begins to copy the output of a pod, or tells its follower of a change. It
-// returns the follower; nil if there is none.
+// follow begins to copy the output of a pod, or notifies its follower of a change. It
+// returns the follower, or nil if the pod has none.
 func (f *followers) follow(a *application, p *corev1.Pod, gone bool, s *source) *follower {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,7 +30,7 @@ const (
 	tempDir     = "/tmp"
 )
 
-// place is where the objects of an app are.
+// place identifies the objects of an app.
 type place struct {
 	namespace, prefix string
 	user, app         string

@@ -108,7 +108,7 @@ type Version struct {
 	Env         map[string]string // environment of the app
 	Sticky      bool              // requests of a client go to the same drone while it is ready
 	Limits      Limits
-	Drones      int      // number of web processes; if there is none, of each other process
+	Drones      int      // number of web processes, or if the app has none, of each other process
 	Order       string   // of the start: a later one compares greater; "" is before all
 	Snapshots   []string // ids of all snapshots of the app: what a runner has of others may be removed
 }

@@ -259,8 +259,8 @@ func withPath(env []string, s Spec) []string {
 	return append(env, "PATH="+strings.Join(append(folders, before), ":"))
 }
 
-// Inside returns where a file of the folder dir is in an image; "" if it is not in
-// that folder.
+// Inside returns the path in an image of a file of the folder dir, or "" if the file
+// is not in that folder.
 func Inside(dir, file string) string {
 	rel, err := filepath.Rel(dir, file)
 	if err != nil || !filepath.IsLocal(rel) {
