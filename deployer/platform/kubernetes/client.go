@@ -139,12 +139,22 @@ type request struct {
 
 // call makes a call and decodes its answer into out, unless that is nil. If the API
 // is not reachable, or busy, it tries again until ctx ends.
+//
+// An API server that starts answers before it has read all roles and accounts, and
+// then refuses what is allowed. A refusal counts only if the server was ready before.
 func (c *client) call(ctx context.Context, r request, out any) error {
 	pause := firstRetry
+	ready := false
 	for {
 		err := c.try(ctx, r, out)
-		if err == nil || !passing(err) {
+		refused := hasCode(err, http.StatusForbidden) || hasCode(err, http.StatusUnauthorized)
+		if err == nil || !passing(err) && (ready || !refused) {
 			return err
+		}
+		if refused {
+			if ready = c.ready(ctx); ready {
+				continue
+			}
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -155,6 +165,13 @@ func (c *client) call(ctx context.Context, r request, out any) error {
 		}
 		pause = min(2*pause, lastRetry)
 	}
+}
+
+// ready reports whether the API server is ready. Its path /readyz needs no permission;
+// a proxy that does not pass it on counts as ready.
+func (c *client) ready(ctx context.Context) bool {
+	err := c.try(ctx, request{method: http.MethodGet, path: "/readyz"}, nil)
+	return err == nil || !passing(err)
 }
 
 // try makes a call once.
