@@ -103,14 +103,11 @@ func (r *Runner) Start(ctx context.Context) error {
 // mark, and those without it of the apps' users. Those of drones that have a keeper
 // are not among them.
 func (r *Runner) leftovers() ([]int, error) {
-	pids, err := group.Find(r.Mark())
-	if err == nil && r.OwnUsers() {
-		var users []uint32
+	var users []uint32
+	if r.OwnUsers() {
 		r.store.read(func(c content) { users = slices.Collect(maps.Values(c.Users)) })
-		var hidden []int
-		hidden, err = group.FindUnmarked(users...)
-		pids = append(pids, hidden...)
 	}
+	pids, err := group.Find(r.Mark(), users...)
 	if len(pids) == 0 {
 		return nil, err
 	}

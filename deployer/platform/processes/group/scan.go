@@ -21,22 +21,28 @@ type process struct {
 	start              string // with the pid it names a process for ever, on one boot
 }
 
-// Find returns the living processes whose mark begins with prefix.
-func Find(prefix string) ([]int, error) {
-	return living(func(p process) bool { return strings.HasPrefix(mark(p.pid), prefix) })
+// Find returns the living processes whose mark begins with prefix, and those of
+// the users uids that have no mark, because they removed it.
+func Find(prefix string, uids ...uint32) ([]int, error) {
+	return living(func(p process) bool {
+		m := mark(p.pid)
+		return strings.HasPrefix(m, prefix) || m == "" && len(uids) > 0 && ownedBy(p.pid, uids)
+	})
 }
 
-// FindUnmarked returns the living processes of these users that have no mark:
-// those that removed it.
+// FindUnmarked returns the living processes of these users that have no mark.
 func FindUnmarked(uids ...uint32) ([]int, error) {
-	return living(func(p process) bool {
-		info, err := os.Stat(filepath.Join("/proc", strconv.Itoa(p.pid)))
-		if err != nil {
-			return false
-		}
-		owner, ok := info.Sys().(*syscall.Stat_t)
-		return ok && slices.Contains(uids, owner.Uid) && mark(p.pid) == ""
-	})
+	return living(func(p process) bool { return ownedBy(p.pid, uids) && mark(p.pid) == "" })
+}
+
+// ownedBy reports whether a process belongs to one of these users.
+func ownedBy(pid int, uids []uint32) bool {
+	info, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid)))
+	if err != nil {
+		return false
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && slices.Contains(uids, owner.Uid)
 }
 
 func living(match func(process) bool) ([]int, error) {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -245,10 +246,10 @@ func (r *remote) address(streams IO, current login) (*url.URL, error) {
 }
 
 // defaults returns the default settings.
-func defaults() config.Config {
+var defaults = sync.OnceValue(func() config.Config { //nolint:gochecknoglobals // a constant that is expensive to compute for each command
 	cfg, _ := config.Declare(pflag.NewFlagSet("", pflag.ContinueOnError)).Load(nil) // defaults are valid
 	return cfg
-}
+})
 
 // listening returns the URL of a server that listens on an address.
 func listening(scheme, address string) string {
