@@ -26,7 +26,10 @@ func (s *Store) Accept(ctx context.Context, a deploy.Acceptance) (c core.Change,
 	if !e.Status.Outcome() {
 		r.state = live
 	}
-	commits := commitPrefixes(e)
+	var commits [][]byte
+	if a.Place != nil {
+		commits = commitPrefixes(e)
+	}
 	var order int64
 	var seq core.Seq
 	var first core.EncodedChange // if it is a repeat

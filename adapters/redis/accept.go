@@ -111,9 +111,11 @@ func (s *Store) newDelivery(ctx context.Context, a deploy.Acceptance) (d *delive
 	}
 	count := len(args)
 	args = append(args, 0)
-	for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
-		if commit != "" {
-			args = append(args, commit)
+	if a.Place != nil {
+		for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
+			if commit != "" {
+				args = append(args, commit)
+			}
 		}
 	}
 	args[count] = len(args) - count - 1

@@ -46,6 +46,7 @@ var _ Store = (*Memory)(nil)
 type record struct {
 	change   core.Change
 	payload  []byte
+	placed   bool   // it was accepted with a place in the queue
 	lane     string // "" for none
 	app      string // that the claim was extended to; "" for none
 	queued   bool
@@ -101,7 +102,7 @@ func (m *Memory) Accept(ctx context.Context, a deploy.Acceptance) (core.Change, 
 	if _, exists := m.entries[a.Entry.ID]; exists {
 		return core.Change{}, false, fmt.Errorf("memory: accept %s: %w", a.Entry.ID, core.ErrConflict)
 	}
-	r := &record{payload: bytes.Clone(a.Payload)}
+	r := &record{payload: bytes.Clone(a.Payload), placed: a.Place != nil}
 	m.entries[a.Entry.ID] = r
 	if a.Key != "" {
 		m.keys[key] = a.Entry.ID
@@ -209,7 +210,7 @@ func (m *Memory) ByCommit(ctx context.Context, repository string, commits []stri
 	var found []core.Change
 	for _, r := range m.entries {
 		e := r.change.Entry
-		if e.Repository.Key() != repository {
+		if !r.placed || e.Repository.Key() != repository {
 			continue
 		}
 		for _, id := range append([]string{e.Commit.ID}, e.Commits...) {

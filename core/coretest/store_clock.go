@@ -40,7 +40,7 @@ func testListsAfterClockSetBack(f *fixture) {
 	for range 3 {
 		e := f.entry("u")
 		e.App, e.Commit.ID = "app", commit
-		f.accept(e, nil)
+		f.accept(e, &deploy.Place{})
 		want = append([]string{e.ID}, want...)
 		f.clock.move(-time.Hour)
 	}

@@ -72,7 +72,7 @@ func testAcceptHuge(f *fixture) {
 	for i := range 2048 {
 		e.Commits = append(e.Commits, fmt.Sprintf("%040d", i))
 	}
-	_, _, err := f.s.Accept(f.Context(), deploy.Acceptance{Entry: e, Payload: bytes.Repeat([]byte("x"), core.MaxPayload)})
+	_, _, err := f.s.Accept(f.Context(), deploy.Acceptance{Entry: e, Payload: bytes.Repeat([]byte("x"), core.MaxPayload), Place: &deploy.Place{}})
 	f.must(err)
 	found, err := f.s.ByCommit(f.Context(), e.Repository.Key(), e.Commits[2000:2001])
 	if err != nil || len(found) != 1 {
@@ -163,14 +163,16 @@ func testSaveConcurrent(f *fixture) {
 }
 
 func testByCommit(f *fixture) {
-	one, two, other, elsewhere := f.entry("u"), f.entry("v"), f.entry("u"), f.entry("u")
+	one, two, other, elsewhere, over := f.entry("u"), f.entry("v"), f.entry("u"), f.entry("u"), f.entry("u")
 	shared := strings.Repeat("c", 40)
 	one.Commits, two.Commit.ID = []string{strings.Repeat("d", 40), shared}, shared
 	other.Repository.Name, other.Commit.ID = "Other", shared
 	elsewhere.Repository.Forge, elsewhere.Commit.ID = "other.example", shared
+	over.Commit.ID = shared
 	for _, e := range []core.Entry{one, two, other, elsewhere} {
-		f.accept(e, nil)
+		f.accept(e, &deploy.Place{})
 	}
+	f.accept(over, nil)
 	for _, test := range []struct {
 		commits []string
 		want    []string

@@ -49,7 +49,9 @@ type Store interface {
 	Payload(ctx context.Context, id string) ([]byte, error)
 	// ByCommit returns the entries of all users whose repository has that key
 	// (core.Repository.Key) and whose commit is known by one of the ids in commits
-	// (Commit.ID, Commits): the 100 with the highest Order, highest first.
+	// (Commit.ID, Commits): the 100 with the highest Order, highest first. Those that
+	// were accepted without a place in the queue are not among them: they wait for
+	// no report and are none that counts, and they are most of all pushes.
 	ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error)
 }
 
