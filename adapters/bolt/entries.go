@@ -3,6 +3,7 @@ package bolt
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,7 +91,7 @@ func (t table) accept(r *record, commits [][]byte, payload []byte, now int64) er
 		return err
 	}
 	if r.key != "" {
-		if err := t.put(bucketKeys, join(r.user, r.key), appendNumber(orderKey(r.order), now)); err != nil {
+		if err := t.put(bucketKeys, hashOf(r.user, r.key), appendNumber(orderKey(r.order), now)); err != nil {
 			return err
 		}
 	}
@@ -107,14 +108,25 @@ func (t table) accept(r *record, commits [][]byte, payload []byte, now int64) er
 
 // commitPrefixes begin the keys that an entry is found by with its commits.
 func commitPrefixes(e core.Entry) [][]byte {
-	repository := e.Repository.Key()
+	repository := hashOf(e.Repository.Key())
 	prefixes := make([][]byte, 0, 1+len(e.Commits))
 	for _, commit := range append([]string{e.Commit.ID}, e.Commits...) {
 		if commit != "" {
-			prefixes = append(prefixes, join(repository, commit, ""))
+			prefixes = append(prefixes, commitPrefix(repository, commit))
 		}
 	}
 	return prefixes
+}
+
+// commitPrefix begins the keys of a commit of a repository, whose hash is given.
+func commitPrefix(repository []byte, commit string) []byte {
+	id, err := hex.DecodeString(commit)
+	if err != nil {
+		id = hashOf(commit)
+	}
+	const longest = 32 // bytes of an id
+	prefix := make([]byte, 0, len(repository)+longest+1+orderSize)
+	return append(append(append(prefix, repository...), id...), 0)
 }
 
 // keyed returns the user's entry with that key, unless it was made before since.
@@ -122,7 +134,7 @@ func (t table) keyed(user, key string, since int64) (record, bool) {
 	if key == "" {
 		return record{}, false
 	}
-	value := t.get(bucketKeys, join(user, key))
+	value := t.get(bucketKeys, hashOf(user, key))
 	if len(value) != 16 || number(value[8:]) < since {
 		return record{}, false
 	}
@@ -266,8 +278,9 @@ func (s *Store) ByCommit(ctx context.Context, repository string, commits []strin
 	var found []core.EncodedChange
 	err := s.view(ctx, func(t table) error {
 		orders := map[int64]bool{}
+		of := hashOf(repository)
 		for _, commit := range commits {
-			prefix, n := join(repository, commit, ""), 0
+			prefix, n := commitPrefix(of, commit), 0
 			backward(t.bucket(bucketCommits).Cursor(), prefix, nil, func(key, _ []byte) bool {
 				orders[number(key[len(prefix):])] = true
 				n++

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -112,8 +113,18 @@ func cutText(stored []byte) (text, rest []byte, ok bool) {
 	return stored[n : n+int(size)], stored[n+int(size):], true //nolint:gosec // less than the length
 }
 
+// orderSize is the length of the key of an Order.
+const orderSize = 8
+
 // orderKey is the key of an Order. None is negative, so keys sort as Orders do.
-func orderKey(order int64) []byte { return appendNumber(make([]byte, 0, 8), order) }
+func orderKey(order int64) []byte { return appendNumber(make([]byte, 0, orderSize), order) }
+
+// hashOf returns a key that is shorter than the texts that it stands for, and that
+// nobody can make two of.
+func hashOf(parts ...string) []byte {
+	sum := sha256.Sum256(join(parts...))
+	return sum[:16]
+}
 
 // nanos is a time as it is stored; 0 is the zero time, and all before 1970.
 func nanos(t time.Time) int64 {

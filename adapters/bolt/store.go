@@ -86,7 +86,7 @@ func New(o Options) *Store {
 var errClosed = batch.ErrClosed
 
 // format is the version of the table in doc.go.
-const format = "2"
+const format = "3"
 
 // Start opens the file, or creates it if it is missing. It fails if another process
 // has it open, or if another version of the program wrote it.

@@ -128,13 +128,16 @@ func parseSeq(stored []byte) core.Seq {
 // save writes r and appends it to the user's changes, of which it keeps at most
 // most. It sets the Seq of r.
 func (t table) save(r *record, u user, now int64, most int) error {
-	u.last = u.last.Next(timeOf(now))
-	r.seq = u.last
-	value := r.bytes()
-	if err := t.appendTo(bucketEntries, orderKey(r.order), value); err != nil {
+	if err := t.keepChange(*r, u); err != nil {
 		return err
 	}
-	if err := t.put(bucketChanges, appendSeq(join(r.user, ""), r.seq), value); err != nil {
+	u.last = u.last.Next(timeOf(now))
+	r.seq = u.last
+	order := orderKey(r.order)
+	if err := t.appendTo(bucketEntries, order, r.bytes()); err != nil {
+		return err
+	}
+	if err := t.put(bucketChanges, changeKey(r.user, r.seq), order); err != nil {
 		return err
 	}
 	u.changes++
@@ -171,8 +174,9 @@ func (t table) trim(name string, u *user, drop func(oldest core.Seq, n int64) bo
 // forget removes an entry and the keys that lead to it. commits are the
 // commitPrefixes of the entry.
 func (t table) forget(r record, commits [][]byte) error {
-	order := orderKey(r.order)
+	order, u := orderKey(r.order), t.user(r.user)
 	errs := []error{
+		t.keepChange(r, u),
 		t.delete(bucketEntries, order), t.delete(bucketIDs, []byte(r.id)), t.delete(bucketPayloads, order),
 		t.delete(bucketOutbox, []byte(r.id)), t.deleteIndex(r.user, "", r.order),
 	}
@@ -183,12 +187,11 @@ func (t table) forget(r record, commits [][]byte) error {
 		errs = append(errs, t.deleteIf(bucketLanes, []byte(r.lane), r.order))
 	}
 	if r.key != "" {
-		errs = append(errs, t.deleteIf(bucketKeys, join(r.user, r.key), r.order))
+		errs = append(errs, t.deleteIf(bucketKeys, hashOf(r.user, r.key), r.order))
 	}
 	for _, prefix := range commits {
 		errs = append(errs, t.delete(bucketCommits, append(prefix, order...)))
 	}
-	u := t.user(r.user)
 	u.entries--
 	return errors.Join(append(errs, t.putUser(r.user, u))...)
 }
