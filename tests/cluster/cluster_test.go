@@ -60,8 +60,6 @@ spec:
 	if err := got.Body.Close(); err != nil || got.StatusCode != http.StatusOK {
 		t.Errorf("got %s, %v", got.Status, err)
 	}
-	if text := kubectl(t, "", "logs", "hello"); text != "listening" {
-		t.Errorf("its log is %q", text)
-	}
+	await(t, "its log", func() bool { return kubectl(t, "", "logs", "hello") == "listening" })
 	kubectl(t, "", "delete", "pod", "hello")
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -83,6 +84,7 @@ type failing struct {
 	js             string
 	change         func(*runner.Version)
 	reason, detail string
+	late           *clock // hurries once it has logged the detail; nil: the version fails by itself
 }
 
 // failToStart launches versions that fail. What they fail with is reported, and what
@@ -94,7 +96,7 @@ func failToStart(t *testing.T, r *kubernetes.Runner, versions map[string]failing
 		if one.change != nil {
 			one.change(&v)
 		}
-		_, err := r.Launch(t.Context(), v)
+		_, err := launchLate(t, r, v, one.late, func() bool { return logged(t, r, one.detail) })
 		e := core.AsError(err)
 		if core.CodeOf(err) != core.CodePlatformStartFailed || !strings.Contains(e.Reason, one.reason) || !strings.Contains(e.Detail, one.detail) {
 			t.Errorf("%s: got %v with %+v, want %q and %q", name, err, e, one.reason, one.detail)
@@ -105,18 +107,65 @@ func failToStart(t *testing.T, r *kubernetes.Runner, versions map[string]failing
 	}
 }
 
+// launchLate launches a version that does not fail by itself: once ready reports so,
+// the time passes faster.
+func launchLate(t *testing.T, r *kubernetes.Runner, v runner.Version, c *clock, ready func() bool) (runner.Candidate, error) {
+	t.Helper()
+	if c == nil {
+		return r.Launch(t.Context(), v)
+	}
+	c.ahead.Store(0)
+	launched := make(chan struct{})
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer close(launched)
+	waiting.Go(func() {
+		for !ready() {
+			select {
+			case <-launched:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+		end := c.hurry()
+		<-launched
+		end()
+	})
+	return r.Launch(t.Context(), v)
+}
+
+// logged reports whether the app's log has a line.
+func logged(t *testing.T, r *kubernetes.Runner, text string) bool {
+	t.Helper()
+	all, err := r.Logs("me", "app", time.Time{}, time.Time{}, 1000)
+	if err != nil {
+		t.Error(err)
+	}
+	return slices.ContainsFunc(all, func(l runner.Line) bool { return l.Text == text })
+}
+
 // A version that never gets ready fails after a while, and its reason says what is
 // wrong.
 func TestNeverReady(t *testing.T) {
 	t.Parallel()
+	late := &clock{}
 	o := options(t, namespace(t), toolsImage(t))
-	o.ReadyTimeout = 20 * time.Second
+	o.Now = late.now
 	r := start(t, o)
 	run(t, r, version(t, "1", answers("one")))
 	failToStart(t, r, map[string]failing{
-		"never":     {js: `console.log('idle'); setInterval(() => {}, 1000)`, reason: "did not accept connections on PORT within 20s", detail: "idle"},
-		"loopback":  {js: `require('http').createServer((q, r) => r.end()).listen(process.env.PORT, '127.0.0.1', () => console.log('up'))`, reason: "use 0.0.0.0", detail: "up"},
-		"unhealthy": {js: `require('http').createServer((q, r) => { r.statusCode = 500; r.end() }).listen(process.env.PORT, () => console.log('up'))`, change: func(v *runner.Version) { v.Health = "/healthz" }, reason: "/healthz", detail: "up"},
+		"never": {
+			js:     `console.log('idle'); setInterval(() => {}, 1000)`,
+			reason: "did not accept connections on PORT within 10m0s", detail: "idle", late: late,
+		},
+		"loopback": {
+			js:     `require('http').createServer((q, r) => r.end()).listen(process.env.PORT, '127.0.0.1', () => console.log('up within'))`,
+			reason: "use 0.0.0.0", detail: "up within", late: late,
+		},
+		"unhealthy": {
+			js:     `require('http').createServer((q, r) => { r.statusCode = 500; r.end() }).listen(process.env.PORT, () => console.log('up but ill'))`,
+			change: func(v *runner.Version) { v.Health = "/healthz" }, reason: "/healthz", detail: "up but ill", late: late,
+		},
 	})
 }
 
@@ -125,8 +174,9 @@ func TestNeverReady(t *testing.T) {
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	space := namespace(t)
+	late := &clock{}
 	o := options(t, space, toolsImage(t))
-	o.ReadyTimeout = patience // each of them ends by itself
+	o.Now = late.now
 	r := start(t, o)
 	run(t, r, version(t, "1", answers("one")))
 	failToStart(t, r, map[string]failing{
@@ -138,7 +188,9 @@ func TestFailures(t *testing.T) {
 		return strings.Count(kubectl(t, "", "-n", space, "get", "deployments,secrets", "-l", "app.kubernetes.io/managed-by=webhooks", "-o", "name"), "\n") == 1
 	})
 	kubectl(t, "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: pods}\nspec: {hard: {pods: \"1\"}}", "-n", space, "apply", "-f", "-")
-	_, err := r.Launch(t.Context(), version(t, "quota", answers("two")))
+	_, err := launchLate(t, r, version(t, "quota", answers("two")), late, func() bool {
+		return strings.Contains(kubectl(t, "", "-n", space, "get", "deployments", "-l", "app.kubernetes.io/version=quota", "-o", "jsonpath={.items[*].status.conditions[*].message}"), "exceeded quota")
+	})
 	if e := core.AsError(err); core.CodeOf(err) != core.CodePlatformStartFailed || !strings.Contains(e.Reason, "exceeded quota") {
 		t.Errorf("with a quota got %v", err)
 	}
@@ -179,11 +231,14 @@ func TestImageNotPulled(t *testing.T) {
 	server.Listener = listener
 	server.Start()
 	t.Cleanup(server.Close)
+	late := &clock{}
 	o := options(t, namespace(t), toolsImage(t))
-	o.Image.Registry = listener.Addr().String()
+	o.Image.Registry, o.Now = listener.Addr().String(), late.now
 	r := start(t, o)
-	_, err = r.Launch(t.Context(), version(t, "1", answers("one")))
-	if e := core.AsError(err); core.CodeOf(err) != core.CodePlatformStartFailed || !strings.Contains(e.Reason, "ImagePullBackOff") {
+	_, err = launchLate(t, r, version(t, "1", answers("one")), late, func() bool {
+		return strings.Contains(kubectl(t, "", "-n", o.Namespace, "get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}"), "ImagePull")
+	})
+	if e := core.AsError(err); core.CodeOf(err) != core.CodePlatformStartFailed || !strings.Contains(e.Reason, "can't be started: ") || !strings.Contains(e.Reason, "ImagePull") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -205,6 +260,10 @@ func TestFence(t *testing.T) {
 	v = version(t, "2", answers("two"))
 	v.Order = "02"
 	run(t, r, v)
+	order := func() string {
+		return kubectl(t, "", "-n", o.Namespace, "get", "service", "me-app", "--ignore-not-found", "-o", "jsonpath={.metadata.annotations.webhooks\\.nodejitsu\\.com/order}")
+	}
+	await(t, "the Service of the second version", func() bool { return order() == "02" })
 	c.Promote()
 	c.Commit(0)
 	selected := kubectl(t, "", "-n", o.Namespace, "get", "service", "me-app", "-o", "jsonpath={.metadata.annotations.webhooks\\.nodejitsu\\.com/order} {.spec.selector.webhooks\\.nodejitsu\\.com/launch}")

@@ -95,8 +95,8 @@ func overlay(t *testing.T, server, redis string, hub *sim.Server) string {
 			t.Fatal(err)
 		}
 	}
-	replace("platform.yml", "registry.example.com", shared.Registry, "apps.example.com", "apps.test", "runner: kubernetes", "base-image: "+shared.Base+"\nrunner: kubernetes")
-	replace("server.yml", "base-url", "github-url: "+hub.URL()+"\ngithub-archive-hosts: "+hub.ArchiveHost()+"\nwait: "+patience.String()+"\nbase-url")
+	replace("platform.yml", "registry.example.com", shared.Registry, "apps.example.com", "apps.test", "runner: kubernetes", "base-image: "+shared.Base+"\nready-timeout: "+patience.String()+"\nrunner: kubernetes")
+	replace("server.yml", "base-url", "github-url: "+hub.URL()+"\ngithub-archive-hosts: "+hub.ArchiveHost()+"\nwait: "+patience.String()+"\nauth-timeout: "+patience.String()+"\nbase-url")
 	text := fmt.Sprintf(`apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [base]
@@ -196,12 +196,17 @@ func TestManifests(t *testing.T) {
 	sent, lost := load(t, kubectl(t, "", "get", "service", "dscape-hello", "-n", "webhooks-apps", "-o", "jsonpath={.spec.clusterIP}:80"))
 	names := kubectl(t, "", "get", "pods", "-n", "webhooks", "-o", "jsonpath={.items[*].metadata.name}")
 	for name := range strings.FieldsSeq(names) {
-		if err := shared.Kill(kubectl(t, "", "get", "pod", name, "-n", "webhooks", "-o", "jsonpath={.status.containerStatuses[0].containerID}")); err != nil {
+		container := func() string {
+			return kubectl(t, "", "get", "pod", name, "-n", "webhooks", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
+		}
+		killed := container()
+		if err := shared.Kill(killed); err != nil {
 			t.Fatal(err)
 		}
-		for _, condition := range []string{"jsonpath={.status.containerStatuses[0].restartCount}=1", "condition=Ready"} {
-			kubectl(t, "", "wait", "pod", name, "-n", "webhooks", "--for", condition, "--timeout", patience.String())
-		}
+		await(t, "another container of "+name, func() bool {
+			state := kubectl(t, "", "get", "pod", name, "-n", "webhooks", "-o", "jsonpath={.status.containerStatuses[0].ready} {.status.containerStatuses[0].containerID}")
+			return strings.HasPrefix(state, "true ") && state != "true "+killed
+		})
 		if again := answers(); again != pod {
 			t.Errorf("after %s was killed pod %s answers, want %s", name, again, pod)
 		}

@@ -37,6 +37,7 @@ func (s *server) serve(args ...string) {
 	s.cmd = exec.Command(s.program, append([]string{ //nolint:gosec,noctx // the program, which is ended below
 		"serve", "--data", s.data, "--listen", s.apps, "--platform-listen", "127.0.0.1:0", "--runner", "kubernetes",
 		"--kubeconfig", shared.Kubeconfig, "--registry", shared.Registry + "/program", "--min-ready-time", "1s",
+		"--ready-timeout", patience.String(),
 	}, args...)...)
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.data, "TMPDIR=" + s.t.TempDir()}
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
@@ -130,20 +131,13 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	for _, d := range []string{filepath.Dir(dir), dir} { // apps are built as users of their own
 		if err := os.Chmod(d, 0o711); err != nil { //nolint:gosec // so that they reach it
 			t.Fatal(err)
 		}
 	}
-	s := &server{t: t, program: path, data: filepath.Join(dir, "data"), apps: free.Addr().String()}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	s := &server{t: t, program: path, data: filepath.Join(dir, "data"), apps: freeAddress()}
 	args := []string{"--base-image", toolsImage(t), "--kubernetes-ingress-class", "nginx", "--kubernetes-network-policy", "kube-system"}
 	s.serve(args...)
 	t.Cleanup(s.end)

@@ -21,13 +21,18 @@ const (
 	password = "correct horse"
 )
 
-// githubPort is the port of the last stand-in; nothing else listens on the address.
-var githubPort atomic.Int32
+// ports counts the ports on the bridge that tests use; nothing else listens there.
+var ports atomic.Int32
+
+// freeAddress returns an address that pods reach and no other test uses.
+func freeAddress() string {
+	return net.JoinHostPort(shared.Host, strconv.Itoa(7000+int(ports.Add(1))))
+}
 
 // github starts a stand-in for GitHub that pods reach.
 func github(t *testing.T) *sim.Server {
 	t.Helper()
-	address := net.JoinHostPort(shared.Host, strconv.Itoa(7000+int(githubPort.Add(1))))
+	address := freeAddress()
 	hub := sim.New(sim.Options{
 		Dir: filepath.Join(t.TempDir(), "github"), DeliveryTimeout: 2 * patience,
 		WebURL: "http://" + address, // the server knows the forge by its host

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,13 +48,15 @@ func siteProgram(t *testing.T) string {
 
 var spaces atomic.Int64 //nolint:gochecknoglobals // counts
 
-// options returns the settings of a runner whose apps are in a namespace.
+// options returns the settings of a runner whose apps are in a namespace. Only what
+// hangs reaches their limits.
 func options(t *testing.T, space, base string) kubernetes.Options {
 	t.Helper()
 	return kubernetes.Options{
 		Dir: t.TempDir(), Kubeconfig: account(t, space), Namespace: space,
 		Image:   image.Options{Registry: shared.Registry + "/" + space, Base: base, Temp: t.TempDir()},
 		PreStop: time.Second, Memory: 256 << 20,
+		ReadyTimeout: patience, StartTimeout: patience, DrainTimeout: patience,
 	}
 }
 
@@ -76,6 +79,30 @@ func start(t *testing.T, o kubernetes.Options) *kubernetes.Runner {
 		}
 	})
 	return r
+}
+
+// clock is what a runner may take for the time.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// hurry has the time pass many times faster until the returned function is called.
+func (c *clock) hurry() (end func()) {
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		ticks := time.NewTicker(50 * time.Millisecond)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ticks.C:
+				c.ahead.Add(int64(10 * time.Second))
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); running.Wait() }
 }
 
 // version returns a version of the app me/app, whose code is js.

@@ -126,7 +126,7 @@ func (s *services) listen(ctx context.Context, service service, port string, add
 // connect connects a client with an endpoint.
 func (s *services) connect(ctx context.Context, client net.Conn, service service, port string) {
 	defer client.Close() //nolint:errcheck // it may be closed
-	address, err := s.endpoint(ctx, service, port)
+	address, err := s.awaitEndpoint(ctx, service, port)
 	if err != nil {
 		return
 	}
@@ -147,6 +147,26 @@ func (s *services) connect(ctx context.Context, client net.Conn, service service
 		})
 	}
 	both.Wait()
+}
+
+// awaitEndpoint returns the address of a ready endpoint of a port. A Service has none
+// for a moment after its pods got ready.
+func (s *services) awaitEndpoint(ctx context.Context, service service, port string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ticks := time.NewTicker(again)
+	defer ticks.Stop()
+	for {
+		address, err := s.endpoint(ctx, service, port)
+		if err == nil {
+			return address, nil
+		}
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return "", err
+		}
+	}
 }
 
 // endpoint returns the address of a ready endpoint of a port.

@@ -132,14 +132,14 @@ func (g *generation) checkDrained() {
 // connection: until then a probe has found out about it.
 const refusedFor = 10 * time.Second
 
-// refuses reports whether a drone has just refused a connection. The mutex must be
-// held.
+// refuses reports whether a drone has just refused a connection, or has crashed while
+// its version is on trial. The mutex must be held.
 func (a *application) refuses(sl *slot) bool {
-	return !sl.refused.IsZero() && a.runner.o.Now().Sub(sl.refused) < refusedFor
+	return sl.crash != nil || !sl.refused.IsZero() && a.runner.o.Now().Sub(sl.refused) < refusedFor
 }
 
 // leastBusy returns the ready web drone of g with the fewest requests in flight, if
-// possible one that did not refuse connections, or nil. The mutex must be held.
+// possible one that does not refuse, or nil. The mutex must be held.
 func (a *application) leastBusy(g *generation) *slot {
 	if g == nil {
 		return nil

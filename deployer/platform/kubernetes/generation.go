@@ -44,6 +44,7 @@ type slot struct {
 	addr      string
 	ready     bool      // it gets requests; without a port, it runs
 	begun     bool      // its container has been started
+	stuck     time.Time // since when its container could not be started; zero if that is not so
 	lost      string    // the container that was ready and then was not, though it ran
 	recovered time.Time // when that container was ready again; zero if it was not
 	refused   time.Time
@@ -57,12 +58,12 @@ type slot struct {
 
 // exit is how a drone ended.
 type exit struct {
-	slot      *slot
-	pod       string
-	container string
-	text      string // the predicate of a sentence
-	pause     time.Duration
-	again     bool
+	slot  *slot
+	pod   string
+	end   *corev1.ContainerStateTerminated
+	text  string // the predicate of a sentence
+	pause time.Duration
+	again bool
 }
 
 func (a *application) newGeneration(v runner.Version, launch string) *generation {
@@ -216,7 +217,7 @@ func (g *generation) died(sl *slot, p *corev1.Pod, s corev1.ContainerStatus) *ex
 	if sl.crashes++; end.FinishedAt.Sub(end.StartedAt.Time) >= steady {
 		sl.crashes = 1
 	}
-	crash := &exit{slot: sl, pod: p.Name, container: end.ContainerID, text: g.exitText(sl, end), again: sl.crashes > 1, pause: pauseAfter(sl.crashes)}
+	crash := &exit{slot: sl, pod: p.Name, end: end, text: g.exitText(sl, end), again: sl.crashes > 1, pause: pauseAfter(sl.crashes)}
 	sl.next = g.app.runner.o.Now().Add(crash.pause).UTC()
 	sl.lost = ""
 	if !g.kept {
@@ -277,7 +278,7 @@ func (g *generation) report(crash *exit) {
 	r := a.runner
 	ctx, cancel := context.WithTimeout(r.ctx, detailLimit)
 	defer cancel()
-	detail := a.lastLines(ctx, g.mask, crash.pod, crash.container)
+	detail := a.lastLines(ctx, g.mask, crash.pod, crash.end)
 	reason := sl.title() + " " + crash.text
 	a.note(sl.process, sl.number, fmt.Sprintf("%s; it starts again in about %v", reason, crash.pause))
 	r.o.Logger.Warn("drone crashed", "user", a.user, "app", a.name, "snapshot", g.version.Snapshot,

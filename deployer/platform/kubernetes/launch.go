@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -85,12 +87,14 @@ func (g *generation) apply(ctx context.Context, l launched, process string) erro
 	return g.app.runner.api.apply(ctx, deployments, l.namespace, l.name(process), l.deployment(process, g.replicas(process)))
 }
 
-// lookEvery is how often the Deployments are looked at while their pods get ready: they
-// report that pods can't be created. A refusal counts once that many looks have found
-// it, as some pass.
 const (
+	// lookEvery is how often the Deployments are looked at while their pods get ready:
+	// they report that pods can't be created.
 	lookEvery = time.Second
-	looks     = 5
+	// lasting is for how long an obstacle must be there to count. Many pass, as the
+	// cluster tries again: a quota that pods use which are about to end, a Secret that
+	// the kubelet does not know yet, a registry that is busy.
+	lasting = 30 * time.Second
 )
 
 // awaitReady returns nil once these drones are ready, or without a port, once they have
@@ -102,15 +106,18 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 	defer limit.Stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	refusal, refused := "", 0
+	var refusal string
+	var refused time.Time // since when there is the refusal
+	var back time.Time    // when the API was back; zero if it was never away
+	away := false
 	for {
 		a.mu.Lock()
 		changed := g.changed
 		crash, deaf := g.failure(slots)
 		waiting := slices.IndexFunc(slots, func(sl *slot) bool { return !sl.done() })
 		reason := ""
-		if waiting >= 0 {
-			reason = slots[waiting].obstacle(r.o.Now(), r.o.ReadyTimeout, g.version.Health)
+		if waiting >= 0 && !away { // while it is away, no drone can be seen to get ready
+			reason = slots[waiting].obstacle(r.o.Now(), back, r.o.ReadyTimeout, g.version.Health)
 		}
 		a.mu.Unlock()
 		switch {
@@ -129,11 +136,22 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 		select {
 		case <-changed:
 		case <-look.C:
-			if refusal = g.refusal(ctx); refusal == "" {
-				refused = 0
-			} else if refused++; refused >= looks {
-				return &core.Error{Code: core.CodePlatformStartFailed, Reason: "the cluster refuses to create its pods: " + refusal}
+			found, err := g.refusal(ctx)
+			now := r.o.Now()
+			if away && err == nil {
+				back = now
 			}
+			away = err != nil
+			switch {
+			case away:
+			case found == "":
+				refused = time.Time{}
+			case refused.IsZero():
+				refused = now
+			case now.Sub(later(refused, back)) >= lasting:
+				return refusedToCreate("pods", found)
+			}
+			refusal = found
 		case <-limit.C:
 			return g.failed(ctx, slots[max(waiting, 0)], nil, g.late(slots[max(waiting, 0)], cmp.Or(refusal, fmt.Sprintf("its pod was not started within %v", r.o.StartTimeout))))
 		case <-ctx.Done():
@@ -162,23 +180,36 @@ func (g *generation) failure(slots []*slot) (crash *exit, deaf *slot) {
 	return nil, deaf
 }
 
-// permanent are the reasons of a waiting container that do not pass by themselves.
-var permanent = []string{ //nolint:gochecknoglobals // a constant
-	"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+// refusedToCreate returns the error for pods that the cluster refuses to create.
+func refusedToCreate(what, message string) error {
+	return &core.Error{Code: core.CodePlatformStartFailed, Reason: "the cluster refuses to create its " + what + ": " + message}
+}
+
+// unstartable are the reasons of a container that waits because it could not be
+// started.
+var unstartable = []string{ //nolint:gochecknoglobals // a constant
+	"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+	"CreateContainerConfigError", "CreateContainerError", "RunContainerError",
 }
 
 // obstacle returns why a drone will not become ready, as the predicate of a sentence;
-// "" if it still may. The mutex must be held.
-func (s *slot) obstacle(now time.Time, ready time.Duration, health string) string {
+// "" if it still may. What was before the API was back does not count. The mutex must be
+// held.
+func (s *slot) obstacle(now, back time.Time, ready time.Duration, health string) string {
 	if s.pod == nil {
+		s.stuck = time.Time{}
 		return ""
 	}
 	at := status(s.pod)
-	if w := at.State.Waiting; w != nil && slices.Contains(permanent, w.Reason) {
+	if w := at.State.Waiting; w == nil || !slices.Contains(unstartable, w.Reason) {
+		s.stuck = time.Time{}
+	} else if s.stuck.IsZero() {
+		s.stuck = now
+	} else if now.Sub(later(s.stuck, back)) >= lasting {
 		return fmt.Sprintf("can't be started: %s: %s", w.Reason, w.Message)
 	}
 	running := at.State.Running
-	if running == nil || s.ready || now.Sub(running.StartedAt.Time) < ready+time.Second { // whole seconds
+	if running == nil || s.ready || now.Sub(later(running.StartedAt.Time, back)) < ready+time.Second { // whole seconds
 		return ""
 	}
 	if health != "" {
@@ -203,44 +234,65 @@ func (g *generation) late(sl *slot, otherwise string) string {
 	return "was not ready in time: " + otherwise
 }
 
+// later returns the later one of two times.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
 // refusal returns why the cluster does not create the pods of the launch; "" if it
-// does.
-func (g *generation) refusal(ctx context.Context) string {
+// does. It fails if the API can't be reached.
+func (g *generation) refusal(ctx context.Context) (string, error) {
 	a := g.app
 	var all appsv1.DeploymentList
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	if err := a.runner.api.list(ctx, deployments, a.namespace, selector(labelLaunch, g.launch), &all); err != nil {
-		return ""
+	query := url.Values{"labelSelector": {selector(labelLaunch, g.launch)}}
+	if err := a.runner.api.try(ctx, request{method: http.MethodGet, path: deployments.path(a.namespace, ""), query: query}, &all); err != nil {
+		return "", err
 	}
 	for _, d := range all.Items {
 		for _, c := range d.Status.Conditions {
-			// The account of a new namespace is about to be created.
-			passes := strings.Contains(c.Message, "error looking up service account")
-			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && !passes {
-				return c.Message
+			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && !passes(c.Message) {
+				return c.Message, nil
 			}
 		}
 	}
-	return ""
+	return "", nil
+}
+
+// passes reports whether a refusal to create a pod passes by itself, as what the
+// cluster needs for a pod is about to be there.
+func passes(message string) bool {
+	for _, part := range []string{
+		"error looking up service account", // of a new namespace
+		"status unknown for quota",         // a new one
+		"not yet ready to handle request",  // an API server that has just started
+	} {
+		if strings.Contains(message, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // failed returns the error of a drone that did not start, with its last lines.
 func (g *generation) failed(ctx context.Context, sl *slot, crash *exit, predicate string) error {
 	a := g.app
-	pod, id := "", ""
+	var pod string
+	var end *corev1.ContainerStateTerminated
 	if crash != nil {
-		pod, id = crash.pod, crash.container
+		pod, end = crash.pod, crash.end
 	} else {
 		a.mu.Lock()
 		if sl.pod != nil {
-			pod, id = sl.pod.Name, status(sl.pod).ContainerID
+			pod = sl.pod.Name
 		}
 		a.mu.Unlock()
 	}
 	ctx, cancel := context.WithTimeout(ctx, detailLimit)
 	defer cancel()
-	return &core.Error{Code: core.CodePlatformStartFailed, Reason: sl.title() + " " + predicate, Detail: a.lastLines(ctx, g.mask, pod, id)}
+	return &core.Error{Code: core.CodePlatformStartFailed, Reason: sl.title() + " " + predicate, Detail: a.lastLines(ctx, g.mask, pod, end)}
 }
 
 // watch returns an error when a drone has ended or no longer accepts connections, and

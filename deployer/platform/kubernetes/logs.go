@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +24,6 @@ import (
 const (
 	detailLimit = 15 * time.Second // for reading the last lines of a pod
 	detailLines = 50
-	detailTries = 10
 	maxLine     = 64 << 10 // bytes of a line
 	logPause    = 250 * time.Millisecond
 	recentLines = 2000 // among which lines are looked for that have been written already
@@ -231,46 +231,66 @@ func (f *follower) recall() {
 	}
 }
 
-// lastLines returns the last lines of a container of a pod, with its secrets hidden;
-// "" if they can't be read.
-func (a *application) lastLines(ctx context.Context, mask *applog.Mask, pod, id string) string {
+// lastLines returns the last lines of a container of a pod, with its secrets hidden: of
+// the one that has ended so, or if end is nil, of the one that runs. It returns "" if
+// they can't be read.
+func (a *application) lastLines(ctx context.Context, mask *applog.Mask, pod string, end *corev1.ContainerStateTerminated) string {
 	if pod == "" {
 		return ""
 	}
-	for range detailTries {
-		text := a.linesOf(ctx, pod, id)
+	lines := a.output(ctx, pod, false)
+	if end != nil && !of(lines, end) {
+		// It has been replaced, or has written nothing.
+		if before := a.output(ctx, pod, true); of(before, end) {
+			lines = before
+		}
+	}
+	var text strings.Builder
+	for _, l := range lines {
+		_, line, _ := strings.Cut(l, " ")
+		text.WriteString(line)
+	}
+	return strings.TrimSuffix(mask.Apply(strings.ToValidUTF8(text.String(), "\ufffd")), "\n")
+}
+
+// of reports whether lines, with their times, are of a container that has ended so.
+func of(lines []string, end *corev1.ContainerStateTerminated) bool {
+	if len(lines) == 0 {
+		return false
+	}
+	first, _, _ := strings.Cut(lines[0], " ")
+	at, err := time.Parse(time.RFC3339Nano, first)
+	// The times of a state are whole seconds.
+	return err == nil && !at.Before(end.StartedAt.Time) && at.Before(end.FinishedAt.Add(time.Second))
+}
+
+// output reads the last lines of the container of a pod, or of the one before it, with
+// their times.
+func (a *application) output(ctx context.Context, pod string, previous bool) []string {
+	query := url.Values{"container": {container}, "tailLines": {strconv.Itoa(detailLines)}, "timestamps": {"true"}}
+	if previous {
+		query.Set("previous", "true")
+	}
+	for {
+		body, err := a.runner.api.open(ctx, request{method: http.MethodGet, path: pods.path(a.namespace, pod) + "/log", query: query})
+		if err != nil {
+			return nil
+		}
+		read, err := io.ReadAll(io.LimitReader(body, 1<<20))
+		_ = body.Close() // only read
+		if err != nil {
+			return nil
+		}
+		text := string(read)
 		if !strings.HasPrefix(text, "unable to retrieve container logs") { // as the kubelet has it of a container that it is replacing
-			return strings.TrimSuffix(mask.Apply(strings.ToValidUTF8(text, "\ufffd")), "\n")
+			return slices.Collect(strings.Lines(text))
 		}
 		pause := time.NewTimer(logPause)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
+			pause.Stop()
+			return nil
 		}
-		pause.Stop()
 	}
-	return ""
-}
-
-// linesOf reads the last lines of a container of a pod once.
-func (a *application) linesOf(ctx context.Context, pod, id string) string {
-	var p corev1.Pod
-	api := a.runner.api
-	if api.get(ctx, pods, a.namespace, pod, &p) != nil {
-		return ""
-	}
-	query := url.Values{"container": {container}, "tailLines": {strconv.Itoa(detailLines)}}
-	if s := status(&p); s.ContainerID != id {
-		query.Set("previous", "true")
-	}
-	body, err := api.open(ctx, request{method: http.MethodGet, path: pods.path(a.namespace, pod) + "/log", query: query})
-	if err != nil {
-		return ""
-	}
-	defer body.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(io.LimitReader(body, 1<<20))
-	if err != nil {
-		return ""
-	}
-	return string(text)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +17,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// copyLimit is how long the output of a command is read after its end.
-const copyLimit = 10 * time.Second
+// copyLimit is how long the output of a command is read after its end. Only if the API
+// is away, it takes so long.
+const copyLimit = time.Minute
 
 // command is a command that runs once.
 type command struct {
@@ -125,7 +127,7 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 		delete(a.commands, l.launch)
 		a.mu.Unlock()
 	}()
-	if err := r.api.create(ctx, pods, a.namespace, l.command(c)); err != nil {
+	if err := a.createPod(ctx, l.command(c)); err != nil {
 		return exit, err
 	}
 	end, err := one.wait(ctx, r.o)
@@ -139,6 +141,27 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 		exit.Detail = strings.Join(one.tail, "\n")
 	}
 	return exit, nil
+}
+
+// createPod creates the pod of a command, as soon as the cluster is ready for it.
+func (a *application) createPod(ctx context.Context, p *corev1.Pod) error {
+	r := a.runner
+	begin := r.o.Now()
+	return await(ctx, func() (bool, error) {
+		err := r.api.create(ctx, pods, a.namespace, p)
+		refusal, refused := errors.AsType[*statusError](err)
+		switch {
+		case !refused:
+			return err == nil, err
+		case refusal.Code == http.StatusConflict:
+			return true, nil // the answer to an earlier call was lost: the name is its own
+		case refusal.Code != http.StatusForbidden:
+			return false, err
+		case passes(refusal.Message) && r.o.Now().Sub(begin) < r.o.StartTimeout:
+			return false, nil
+		}
+		return false, refusedToCreate("pod", refusal.Message)
+	})
 }
 
 // write returns what writes the output to out or, without it, to the app's log.
@@ -163,6 +186,9 @@ func (c *command) write(out io.Writer) func(...runner.Line) {
 func (c *command) wait(ctx context.Context, o Options) (*corev1.ContainerStateTerminated, error) {
 	limit := time.NewTimer(o.StartTimeout)
 	defer limit.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	sl := slot{process: "command"}
 	for {
 		c.mu.Lock()
 		p, follower := c.pod, c.follower
@@ -183,16 +209,19 @@ func (c *command) wait(ctx context.Context, o Options) (*corev1.ContainerStateTe
 			if p.Status.Phase == corev1.PodFailed {
 				return nil, core.Errorf(core.CodePlatformStartFailed, "the command's pod has failed: %s %s", p.Status.Reason, p.Status.Message)
 			}
-			sl := slot{process: "command", pod: p}
-			if reason := sl.obstacle(o.Now(), o.StartTimeout, ""); reason != "" && s.State.Running == nil {
-				return nil, core.Errorf(core.CodePlatformStartFailed, "the command %s", reason)
-			}
 			if s.State.Running != nil {
 				limit.Stop()
+				look.Stop()
+			} else {
+				sl.pod = p
+				if reason := sl.obstacle(o.Now(), time.Time{}, o.StartTimeout, ""); reason != "" {
+					return nil, core.Errorf(core.CodePlatformStartFailed, "the command %s", reason)
+				}
 			}
 		}
 		select {
 		case <-c.changed:
+		case <-look.C:
 		case <-limit.C:
 			return nil, core.Errorf(core.CodePlatformStartFailed, "the command's pod was not started within %v", o.StartTimeout)
 		case <-ctx.Done():

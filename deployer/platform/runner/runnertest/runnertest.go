@@ -23,8 +23,9 @@ type Harness struct {
 	Version func(t *testing.T, snapshot, js string) runner.Version
 }
 
-// patience is how long something may take that must happen.
-const patience = time.Minute
+// patience is how long something may take that must happen. Only what hangs takes so
+// long, however busy the machine is.
+const patience = 10 * time.Minute
 
 // app answers with ANSWER and what identifies its process; it exits, or goes on
 // without its port, if it is asked to, or has a worker stop.
@@ -122,7 +123,7 @@ func (f *fixture) pick() (addr string, done func(), ok bool) {
 	return t.Addr, t.Done, ok
 }
 
-// get requests a path of the app; it returns "" if nothing answers.
+// get requests a path of the app, as a router does; it returns "" if nothing answers.
 func (f *fixture) get(path string) string {
 	f.t.Helper()
 	addr, done, ok := f.pick()
@@ -130,7 +131,11 @@ func (f *fixture) get(path string) string {
 		return ""
 	}
 	defer done()
-	return f.getAt(addr, path)
+	got := f.getAt(addr, path)
+	if got == "" {
+		f.Refused("me", "app", addr)
+	}
+	return got
 }
 
 func (f *fixture) getAt(addr, path string) string {

@@ -1,0 +1,225 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+)
+
+// at returns a time of a test.
+func at(second int) time.Time { return time.Unix(int64(second), 0).UTC() }
+
+// answered returns an app in a cluster whose API is answered by a handler.
+func answered(t *testing.T, api http.HandlerFunc) *application {
+	t.Helper()
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	r := &Runner{o: Options{}.withDefaults(), api: &client{http: server.Client(), base: server.URL}, ctx: t.Context()}
+	return &application{runner: r, place: place{namespace: "apps", prefix: "me-app"}}
+}
+
+// refuse answers a call with a refusal.
+func refuse(w http.ResponseWriter, code int, message string) {
+	w.WriteHeader(code)
+	_, _ = fmt.Fprintf(w, `{"kind":"Status","message":%q}`, message)
+}
+
+// What keeps a drone from getting ready counts when it has lasted, and the time in which
+// the API was away does not count.
+func TestObstacle(t *testing.T) {
+	t.Parallel()
+	waits := func(reason string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: "why"}}
+	}
+	runs := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(at(10))}}
+	type seen struct {
+		second int
+		state  corev1.ContainerState
+		want   string // a part of the obstacle; "": none
+	}
+	const stuck, late = "can't be started: ", "did not accept connections"
+	for name, test := range map[string]struct {
+		back  time.Time
+		looks []seen
+	}{
+		"a Secret that is late":  {looks: []seen{{1, waits("CreateContainerConfigError"), ""}, {20, waits("CreateContainerConfigError"), ""}, {21, runs, ""}}},
+		"no image":               {looks: []seen{{1, waits("ErrImagePull"), ""}, {15, waits("ImagePullBackOff"), ""}, {31, waits("ErrImagePull"), stuck + "ErrImagePull: why"}}},
+		"an image after a while": {looks: []seen{{1, waits("ErrImagePull"), ""}, {25, waits("ContainerCreating"), ""}, {40, waits("ErrImagePull"), ""}, {70, waits("ErrImagePull"), stuck}}},
+		"not ready":              {looks: []seen{{10, runs, ""}, {40, runs, ""}, {41, runs, late}}},
+		"not seen to get ready":  {back: at(100), looks: []seen{{100, runs, ""}, {130, runs, ""}, {131, runs, late}}},
+		"stuck before":           {back: at(100), looks: []seen{{1, waits("CreateContainerError"), ""}, {100, waits("CreateContainerError"), ""}, {130, waits("CreateContainerError"), stuck}}},
+	} {
+		sl := &slot{number: 1}
+		for _, look := range test.looks {
+			sl.pod = &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: container, State: look.state}}}}
+			got := sl.obstacle(at(look.second), test.back, 30*time.Second, "")
+			if !strings.Contains(got, look.want) || (got == "") != (look.want == "") {
+				t.Errorf("%s, second %d: got %q, want %q", name, look.second, got, look.want)
+			}
+		}
+	}
+}
+
+// The last lines are those of the container that has ended, though another one runs by
+// the time that they are read.
+func TestLastLines(t *testing.T) {
+	t.Parallel()
+	const (
+		ended = "1970-01-01T00:00:05.1Z begins\n1970-01-01T00:00:09.9Z no database\n"
+		next  = "1970-01-01T00:00:12Z listening\n"
+		late  = "1970-01-01T00:00:11Z no database\n"
+	)
+	end := &corev1.ContainerStateTerminated{StartedAt: metav1.NewTime(at(5)), FinishedAt: metav1.NewTime(at(9))}
+	for name, test := range map[string]struct {
+		runs, before string // "": there is none
+		end          *corev1.ContainerStateTerminated
+		want         string
+	}{
+		"not replaced":          {ended, "", end, "begins\nno database"},
+		"replaced":              {next, ended, end, "begins\nno database"},
+		"replaced by a mute":    {"", ended, end, "begins\nno database"},
+		"lines that were late":  {late, "", end, "no database"},
+		"mute":                  {"", "", end, ""},
+		"the second that ended": {ended, "1970-01-01T00:00:01Z earlier\n", end, "begins\nno database"},
+		"one that runs":         {next, ended, nil, "listening"},
+	} {
+		a := answered(t, func(w http.ResponseWriter, r *http.Request) {
+			switch previous := r.FormValue("previous") == "true"; {
+			case previous && test.before == "":
+				refuse(w, http.StatusBadRequest, "previous terminated container not found")
+			case previous:
+				_, _ = fmt.Fprint(w, test.before)
+			default:
+				_, _ = fmt.Fprint(w, test.runs)
+			}
+		})
+		if got := a.lastLines(t.Context(), applog.NewMask(nil), "pod", test.end); got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// The pod of a command is created when the cluster is ready for it, and once.
+func TestCreatePod(t *testing.T) {
+	t.Parallel()
+	create := func(refusals ...func(http.ResponseWriter)) error {
+		t.Helper()
+		calls := 0
+		a := answered(t, func(w http.ResponseWriter, _ *http.Request) {
+			calls++
+			if calls <= len(refusals) {
+				refusals[calls-1](w)
+				return
+			}
+			w.WriteHeader(http.StatusCreated)
+		})
+		err := a.createPod(t.Context(), &corev1.Pod{})
+		if want := len(refusals); err == nil && calls != want+1 && calls != want {
+			t.Errorf("%d calls after %d refusals", calls, want)
+		}
+		return err
+	}
+	with := func(code int, message string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) { refuse(w, code, message) }
+	}
+	account := with(http.StatusForbidden, `pods "app" is forbidden: error looking up service account apps/default: serviceaccount "default" not found`)
+	if err := create(account, account); err != nil {
+		t.Errorf("in a new namespace: %v", err)
+	}
+	if err := create(with(http.StatusServiceUnavailable, "lost"), with(http.StatusConflict, "exists")); err != nil {
+		t.Errorf("after a lost answer: %v", err)
+	}
+	if err := create(with(http.StatusForbidden, "exceeded quota")); core.CodeOf(err) != core.CodePlatformStartFailed || !strings.Contains(core.AsError(err).Reason, "exceeded quota") {
+		t.Errorf("beyond a quota: %v", err)
+	}
+}
+
+// A drone that has crashed while its version is on trial gets no requests, though it
+// is up again.
+func TestPickOnTrial(t *testing.T) {
+	t.Parallel()
+	a := &application{runner: &Runner{o: Options{}.withDefaults()}}
+	ready := func(addr string) *generation {
+		g := a.newGeneration(runner.Version{Start: "server.js"}, addr)
+		g.slots[0].addr, g.slots[0].ready = addr, true
+		return g
+	}
+	a.current, a.former = ready("new"), ready("former")
+	pick := func() string {
+		target, _ := a.pick("")
+		target.Done()
+		return target.Addr
+	}
+	if got := pick(); got != "new" {
+		t.Errorf("picked %q", got)
+	}
+	a.current.slots[0].crash = &exit{}
+	if got := pick(); got != "former" {
+		t.Errorf("after a crash picked %q", got)
+	}
+	a.former = nil
+	if got := pick(); got != "new" {
+		t.Errorf("without a former version picked %q", got)
+	}
+}
+
+// While the API is away, what it has reported before is no reason to end a version.
+func TestAwaitReadyWithoutAPI(t *testing.T) {
+	t.Parallel()
+	looks := make(chan bool) // whether the API answers
+	a := answered(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case answers := <-looks:
+			if answers {
+				_, _ = fmt.Fprint(w, `{"items":[]}`)
+			} else {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		case <-r.Context().Done():
+		}
+	})
+	ahead := make(chan time.Duration, 1)
+	ahead <- 0
+	a.runner.o.Now = func() time.Time {
+		d := <-ahead
+		ahead <- d
+		return at(20).Add(d)
+	}
+	g := a.newGeneration(runner.Version{Start: "server.js"}, "l1")
+	pod := func(ready corev1.ConditionStatus) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{labelComponent: web}}, Status: corev1.PodStatus{
+			PodIP: "10.0.0.1", Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}},
+			ContainerStatuses: []corev1.ContainerStatus{{
+				Name: container, ContainerID: "first", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(at(10))}},
+			}},
+		}}
+	}
+	a.runner.logs = &followers{runner: a.runner, pods: map[string]*follower{}}
+	g.observe(pod(corev1.ConditionFalse), false)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- g.awaitReady(ctx, g.slots) }()
+	looks <- true
+	looks <- false
+	<-ahead
+	ahead <- time.Minute
+	looks <- false
+	looks <- true
+	looks <- true
+	g.observe(pod(corev1.ConditionTrue), false)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
