@@ -9,7 +9,7 @@ import (
 
 // elsewhere runs apps elsewhere, while they are built on this machine.
 type elsewhere struct {
-	Runner
+	Remote
 	builds *processes.Runner // which runs no app
 }
 
@@ -18,17 +18,17 @@ func (e elsewhere) Start(ctx context.Context) error {
 	if err := e.builds.Start(ctx); err != nil {
 		return err
 	}
-	return e.Runner.Start(ctx)
+	return e.Remote.Start(ctx)
 }
 
 // Stop stops both.
 func (e elsewhere) Stop(ctx context.Context) error {
-	return errors.Join(e.Runner.Stop(ctx), e.builds.Stop(ctx))
+	return errors.Join(e.Remote.Stop(ctx), e.builds.Stop(ctx))
 }
 
 // Destroy also removes the user that the app was built as.
 func (e elsewhere) Destroy(ctx context.Context, user, app string) error {
-	if err := e.Runner.Destroy(ctx, user, app); err != nil {
+	if err := e.Remote.Destroy(ctx, user, app); err != nil {
 		return err
 	}
 	return e.builds.Destroy(ctx, user, app)
@@ -36,6 +36,6 @@ func (e elsewhere) Destroy(ctx context.Context, user, app string) error {
 
 // EndOthers ends what is left of apps that do not run, and builds.
 func (e elsewhere) EndOthers() {
-	e.Runner.EndOthers()
+	e.Remote.EndOthers()
 	e.builds.EndOthers()
 }

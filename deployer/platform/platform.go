@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -88,7 +89,7 @@ type Options struct {
 
 	// Runner returns what runs the apps, whose files are in dir; default: processes of
 	// this machine. Builds are processes of this machine in any case.
-	Runner func(dir string, crashed func(runner.Crash)) (Runner, error)
+	Runner func(dir string, crashed func(runner.Crash)) (Remote, error)
 
 	Logins *throttle.Throttle // throttles clients that guess credentials; default: one of its own
 
@@ -109,6 +110,13 @@ type Runner interface {
 	EndOthers()
 }
 
+// Remote is a Runner whose apps are on other machines.
+type Remote interface {
+	Runner
+	// Reachable fails if these can't be reached.
+	Reachable(ctx context.Context) error
+}
+
 // Platform runs apps. Call Start before the other methods.
 type Platform struct {
 	o Options
@@ -127,6 +135,8 @@ type Platform struct {
 
 	apiServer, appsServer *serve.Server
 	appsAddr              string // of appsServer; it does not change after Start
+
+	opening *opening // the rest of a start with a Remote; nil otherwise
 
 	kill atomic.Pointer[processes.Runner] // of this machine: for Kill, which does not acquire mu
 }
@@ -150,7 +160,9 @@ func New(o Options) *Platform {
 
 // Start opens the files, listens, takes over the drones that an earlier server left
 // to their keepers, and starts what else ran when the platform stopped or was killed. If the files exist it works with a full disk. ctx applies only to
-// Start. If Start fails, nothing is left running.
+// Start. If Start fails, nothing is left running. If a [Remote] is not reachable, Start
+// returns nil, its rest is done when that is reachable, and until then [Platform.Check]
+// fails.
 func (p *Platform) Start(ctx context.Context) error {
 	if p.URL() != "" {
 		return errors.New("platform: already started")
@@ -161,6 +173,7 @@ func (p *Platform) Start(ctx context.Context) error {
 		}
 		return errors.Join(fmt.Errorf("platform: %w", err), p.Stop(ctx))
 	}
+	p.settle(ctx)
 	return nil
 }
 
@@ -183,13 +196,25 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := p.apps.Sweep(); err != nil {
 		return err
 	}
+	p.space = watchSpace(p.o.Dir, p.o.Logger)         //nolint:contextcheck // it watches as long as the platform runs
+	p.budget = watchBudget(int64(p.o.DiskBudget)<<20, //nolint:contextcheck // the same
+		[]string{p.path("archives"), p.path("builds"), p.path("cache")}, p.apps, p.o.Logger)
+	if e, ok := p.runner.(elsewhere); ok {
+		p.serve(p.AppsHandler(), p.APIHandler())
+		p.opening = p.openLater(e) //nolint:contextcheck // it waits longer than Start
+		return nil
+	}
 	if err := p.apps.Resume(ctx); err != nil {
 		return err
 	}
 	p.runner.EndOthers()
-	p.space = watchSpace(p.o.Dir, p.o.Logger)         //nolint:contextcheck // it watches as long as the platform runs
-	p.budget = watchBudget(int64(p.o.DiskBudget)<<20, //nolint:contextcheck // the same
-		[]string{p.path("archives"), p.path("builds"), p.path("cache")}, p.apps, p.o.Logger)
+	p.open()
+	p.serve(p.router, p.api)
+	return nil
+}
+
+// open creates what answers requests. The mutex must be held.
+func (p *Platform) open() {
 	var access *slog.Logger
 	if p.o.AccessLog {
 		access = p.o.Logger
@@ -201,17 +226,21 @@ func (p *Platform) start(ctx context.Context) error {
 	p.api = api.New(api.Options{
 		Accounts: p.users, Apps: p.apps, Events: p.events, Proxies: p.o.Proxies, Logins: p.o.Logins, Logger: p.o.Logger,
 	})
+}
+
+// serve begins to serve.
+func (p *Platform) serve(apps, api http.Handler) {
 	if p.appsServer != nil {
-		p.appsServer.Serve(p.router)
+		p.appsServer.Serve(apps)
 	}
-	p.apiServer.Serve(p.api)
-	return nil
+	p.apiServer.Serve(api)
 }
 
 // Stop stops the API, then the apps, gracefully until ctx ends. The next Start
 // starts again what ran. If [Options.KeepApps] returns true, the apps go on, but
 // answer no requests until then. Stop may be called without Start, and more than once.
 func (p *Platform) Stop(ctx context.Context) error {
+	p.stopOpening()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var faults []error
@@ -251,7 +280,7 @@ func (p *Platform) Stop(ctx context.Context) error {
 	if p.db != nil {
 		faults = append(faults, p.db.Close())
 	}
-	p.apiServer, p.appsServer, p.router, p.api, p.space, p.budget = nil, nil, nil, nil, nil, nil
+	p.apiServer, p.appsServer, p.router, p.api, p.space, p.budget, p.opening = nil, nil, nil, nil, nil, nil, nil
 	p.apps, p.events, p.runner, p.users, p.db = nil, nil, nil, nil, nil
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("platform: stopping: %w", err)
@@ -268,10 +297,14 @@ func (p *Platform) Kill() {
 	}
 }
 
-// Check fails with [core.CodePlatformNoSpace] while the disk is full.
+// Check fails with [core.CodePlatformNoSpace] while the disk is full, and with
+// [core.CodePlatformBusy] until what the apps run on was reached.
 func (p *Platform) Check(context.Context) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	if p.opening != nil && p.api == nil {
+		return core.NewError(core.CodePlatformBusy, "", p.opening.failure())
+	}
 	if p.space == nil {
 		return nil
 	}

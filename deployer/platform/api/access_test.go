@@ -31,6 +31,7 @@ type call struct {
 // calls has one call for each route, as TestAccess verifies. They don't depend on
 // each other; the last one restores what it removes.
 var calls = []call{
+	{"GET /readyz", open, "/readyz", "", 200},
 	{"GET /auth", anyUser, "/auth", "", 200},
 	{"GET /endpoints", anyUser, "/endpoints", "", 200},
 

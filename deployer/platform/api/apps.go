@@ -8,6 +8,9 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
 )
 
+// ready answers that requests may be sent here.
+func (a *API) ready(c *call) error { return c.answer(http.StatusOK, map[string]bool{"ok": true}) }
+
 // endpoints returns the one datacenter: this API, at the address that the caller
 // used. A proxy that terminates TLS must set X-Forwarded-Proto; a client that
 // forges the header affects only its own response.

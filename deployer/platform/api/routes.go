@@ -33,6 +33,7 @@ type route struct {
 // table lists the whole API.
 func (a *API) table() []route {
 	return []route{
+		{"GET /readyz", open, a.ready},
 		{"GET /auth", anyUser, a.auth},
 		{"GET /endpoints", anyUser, a.endpoints},
 

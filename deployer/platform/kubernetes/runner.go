@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,7 +70,8 @@ func New(o Options) (*Runner, error) {
 // idFile has the id of the platform.
 const idFile = "id"
 
-// Start checks that the cluster answers. ctx is only used by Start itself.
+// Start implements runner.Runner. ctx is only used by Start itself. The cluster need not
+// be reachable: calls wait for it.
 func (r *Runner) Start(ctx context.Context) error {
 	if err := os.MkdirAll(r.o.Dir, 0o700); err != nil {
 		return fmt.Errorf("kubernetes: creating the folder: %w", err)
@@ -83,15 +85,18 @@ func (r *Runner) Start(ctx context.Context) error {
 		return fmt.Errorf("kubernetes: the id of the platform: %w", err)
 	}
 	r.platform = string(id)
-	try, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	if err := r.api.call(try, request{method: "GET", path: "/version"}, nil); err != nil {
-		return fmt.Errorf("kubernetes: asking the cluster at %s for its version: %w", r.api.base, err)
-	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.mu.Lock()
 	r.open = true
 	r.mu.Unlock()
+	return nil
+}
+
+// Reachable fails if the cluster does not answer.
+func (r *Runner) Reachable(ctx context.Context) error {
+	if err := r.api.try(ctx, request{method: http.MethodGet, path: "/version"}, nil); err != nil {
+		return fmt.Errorf("kubernetes: asking the cluster at %s for its version: %w", r.api.base, err)
+	}
 	return nil
 }
 
@@ -267,6 +272,10 @@ func (r *Runner) space(namespace string) (*space, error) {
 	if s == nil {
 		of := selector(labelManagedBy, managedBy, labelPlatform, r.platform)
 		s = newSpace(r.api, namespace, of, func(err error) {
+			if err == nil {
+				r.o.Logger.Info("cluster reachable again", "namespace", namespace)
+				return
+			}
 			r.o.Logger.Warn("cluster not reachable; apps go on", "namespace", namespace, "error", err)
 		})
 		r.spaces[namespace] = s

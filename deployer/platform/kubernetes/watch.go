@@ -26,7 +26,7 @@ type space struct {
 	api       *client
 	namespace string
 	selector  string
-	failed    func(error) // called when the API can't be reached, before it is tried again
+	failed    func(error) // called once the API can't be reached, and with nil when it is again
 
 	mu        sync.Mutex
 	pods      map[string]*corev1.Pod // by name
@@ -110,10 +110,15 @@ func (s *space) changed(p *corev1.Pod, gone bool) {
 func (s *space) follow(ctx context.Context) {
 	first := sync.OnceFunc(func() { close(s.listed) })
 	pause := firstRetry
+	away := false
 	for ctx.Err() == nil {
 		begin := time.Now()
 		version, err := s.list(ctx)
 		if err == nil {
+			if away {
+				away = false
+				s.failed(nil)
+			}
 			first()
 			err = s.watch(ctx, version)
 		}
@@ -123,7 +128,8 @@ func (s *space) follow(ctx context.Context) {
 		if time.Since(begin) > lastRetry {
 			pause = firstRetry
 		}
-		if err != nil && !errors.Is(err, io.EOF) && !hasCode(err, http.StatusGone) {
+		if err != nil && !errors.Is(err, io.EOF) && !hasCode(err, http.StatusGone) && !away {
+			away = true
 			s.failed(err)
 		}
 		timer := time.NewTimer(pause)

@@ -21,11 +21,11 @@ import (
 
 // inCluster returns what makes the runner of a cluster; nil if apps are processes of
 // this machine.
-func inCluster(cfg config.Config, log *slog.Logger) func(string, func(runner.Crash)) (platform.Runner, error) {
+func inCluster(cfg config.Config, log *slog.Logger) func(string, func(runner.Crash)) (platform.Remote, error) {
 	if cfg.Runner != config.Kubernetes {
 		return nil
 	}
-	return func(dir string, crashed func(runner.Crash)) (platform.Runner, error) {
+	return func(dir string, crashed func(runner.Crash)) (platform.Remote, error) {
 		var credentials authn.Keychain = authn.DefaultKeychain
 		if cfg.RegistryConfig != "" {
 			credentials = image.Credentials(cfg.RegistryConfig)
