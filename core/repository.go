@@ -61,8 +61,18 @@ func ValidRepositoryPart(s string) bool {
 // hex digits (SHA-1 or SHA-256), not all of them zero, which means "no
 // commit" in payloads.
 func ValidCommit(s string) bool {
-	return (len(s) == 40 || len(s) == 64) &&
-		strings.Trim(s, "0123456789abcdef") == "" && strings.Trim(s, "0") != ""
+	if len(s) != 40 && len(s) != 64 {
+		return false
+	}
+	some := false
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+		some = some || c != '0'
+	}
+	return some
 }
 
 // Commit is one commit as a payload describes it.

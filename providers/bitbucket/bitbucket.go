@@ -43,7 +43,7 @@ type Provider struct {
 func (Provider) Name() core.Provider { return core.ProviderBitbucket }
 
 // Recognize reports whether d is Bitbucket's by the header X-Event-Key.
-func (Provider) Recognize(d core.Delivery) bool { return len(d.Header.Values(headerEvent)) > 0 }
+func (Provider) Recognize(d core.Delivery) bool { return len(d.Header[headerEvent]) > 0 }
 
 // Resembles reports whether the payload is a push of Bitbucket Cloud or any event of
 // Data Center.
@@ -55,7 +55,7 @@ func (Provider) Resembles(d core.Delivery) bool {
 // DeliveryID returns the id that Bitbucket gave the request, which the signature
 // does not cover.
 func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
-	return field.Word(cmp.Or(d.Header.Get(headerRequest), d.Header.Get(headerRequestDC))), false
+	return field.Word(cmp.Or(field.Header(d, headerRequest), field.Header(d, headerRequestDC))), false
 }
 
 // Verify checks the header X-Hub-Signature, the HMAC-SHA256 of the body in hex after
@@ -63,7 +63,7 @@ func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
 // invalid. The result is [core.SignatureUnchecked] if there are no keys; an empty
 // key does not count as one.
 func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
-	header := d.Header.Get(headerSignature)
+	header := field.Header(d, headerSignature)
 	if header == "" {
 		return core.SignatureNone, -1
 	}
@@ -104,7 +104,7 @@ func (pr Provider) Parse(d core.Delivery) (core.Event, error) {
 		return core.Event{}, err
 	}
 	p.repository.dataCenter = pr.DataCenter
-	switch name := field.Word(cmp.Or(p.eventKey, d.Header.Get(headerEvent), p.shape())); name {
+	switch name := field.Word(cmp.Or(p.eventKey, field.Header(d, headerEvent), p.shape())); name {
 	case "":
 		return p.other("unknown"), nil
 	case eventPush, eventRefsChanged:

@@ -11,7 +11,7 @@ import (
 const sender = "Bitbucket"
 
 // other returns what any event says.
-func (p payload) other(name string) core.Event {
+func (p *payload) other(name string) core.Event {
 	return core.Event{Provider: core.ProviderBitbucket, Kind: core.EventOther, Name: name, Repository: p.repository.repository()}
 }
 
@@ -33,7 +33,7 @@ func (r repository) repository() core.Repository {
 }
 
 // push returns the events of a push as that of its first change.
-func (p payload) push(name string) (core.Event, error) {
+func (p *payload) push(name string) (core.Event, error) {
 	first := p.other(name)
 	for i, change := range p.changes {
 		change.Name, change.Repository = name, first.Repository
@@ -52,7 +52,7 @@ func (p payload) push(name string) (core.Event, error) {
 }
 
 // statusEvent returns the event of the status of a commit.
-func (p payload) statusEvent(name string) (core.Event, error) {
+func (p *payload) statusEvent(name string) (core.Event, error) {
 	st := p.status
 	e := p.other(name)
 	e.Kind = core.EventBuild

@@ -43,7 +43,7 @@ type status struct {
 }
 
 // shape returns the event that has the shape of the payload, "" if none has.
-func (p payload) shape() string {
+func (p *payload) shape() string {
 	switch {
 	case p.eventKey != "":
 		return p.eventKey

@@ -13,12 +13,12 @@ import (
 const sender = "Gitea, Forgejo or Gogs"
 
 // other returns what any event says.
-func (p payload) other(name string) core.Event {
+func (p *payload) other(name string) core.Event {
 	return core.Event{Provider: core.ProviderGitea, Kind: core.EventOther, Name: name, Repository: p.repository}
 }
 
 // push returns the event of a push.
-func (p payload) push() (core.Event, error) {
+func (p *payload) push() (core.Event, error) {
 	head := field.Commit(p.after)
 	if gitpush.Tag(p.ref) != "" && p.head.ID != "" {
 		head = p.head.ID // after may be the id of a tag object
@@ -38,7 +38,7 @@ func (p payload) push() (core.Event, error) {
 }
 
 // deletion returns the event of a deleted branch or tag.
-func (p payload) deletion() (core.Event, error) {
+func (p *payload) deletion() (core.Event, error) {
 	ref := p.ref
 	switch {
 	case strings.HasPrefix(ref, "refs/"):
@@ -50,7 +50,7 @@ func (p payload) deletion() (core.Event, error) {
 	return p.change(gitpush.Push{Name: "delete", Ref: ref, Deleted: true})
 }
 
-func (p payload) change(push gitpush.Push) (core.Event, error) {
+func (p *payload) change(push gitpush.Push) (core.Event, error) {
 	push.Repository = p.repository
 	e, err := push.Event(sender)
 	e.Provider = core.ProviderGitea
@@ -58,7 +58,7 @@ func (p payload) change(push gitpush.Push) (core.Event, error) {
 }
 
 // workflowRun returns the event of a run of a workflow.
-func (p payload) workflowRun() (core.Event, error) {
+func (p *payload) workflowRun() (core.Event, error) {
 	run := p.run
 	file, _, _ := strings.Cut(run.path, "@")
 	file = file[strings.LastIndexByte(file, '/')+1:]
@@ -101,7 +101,7 @@ func (r run) state() core.BuildState {
 }
 
 // status returns the event of the status of a commit.
-func (p payload) status() (core.Event, error) {
+func (p *payload) status() (core.Event, error) {
 	state := core.BuildStarted
 	switch p.state {
 	case "success":
@@ -132,7 +132,7 @@ func key(prefix, name string) string {
 	return prefix + name
 }
 
-func (p payload) build(name, sha string, b core.Build) (core.Event, error) {
+func (p *payload) build(name, sha string, b core.Build) (core.Event, error) {
 	e := p.other(name)
 	e.Kind, e.Commit.ID, e.Build = core.EventBuild, field.Commit(sha), b
 	switch {

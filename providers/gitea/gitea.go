@@ -30,7 +30,12 @@ func (Provider) Name() core.Provider { return core.ProviderGitea }
 // Recognize reports whether d is from Gitea, Forgejo or Gogs by the header
 // X-Forgejo-Event, X-Gitea-Event or X-Gogs-Event.
 func (Provider) Recognize(d core.Delivery) bool {
-	return len(d.Header.Values(forgejo+"Event"))+len(d.Header.Values(gitea+"Event"))+len(d.Header.Values(gogs+"Event")) > 0
+	for _, name := range eventNames() {
+		if len(d.Header[name]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Resembles reports whether the payload is a push with a compare_url, which
@@ -43,7 +48,7 @@ func (Provider) Resembles(d core.Delivery) bool {
 // DeliveryID returns the id that the server gave the delivery, which the signature
 // does not cover.
 func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
-	return field.Word(header(d, "Delivery")), false
+	return field.Word(header(d, deliveryNames())), false
 }
 
 // Verify checks the signature against each of keys, in constant time: the
@@ -53,7 +58,7 @@ func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
 // [core.SignatureUnchecked] if there are no keys; an empty key does not count as
 // one.
 func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
-	digits := cmp.Or(header(d, "Signature"), strings.TrimPrefix(d.Header.Get("X-Hub-Signature-256"), "sha256="))
+	digits := cmp.Or(header(d, signatureNames()), strings.TrimPrefix(field.Header(d, "X-Hub-Signature-256"), "sha256="))
 	if digits == "" {
 		return core.SignatureNone, -1
 	}
@@ -94,7 +99,7 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	if err != nil {
 		return core.Event{}, err
 	}
-	name := field.Word(header(d, "Event"))
+	name := field.Word(header(d, eventNames()))
 	if name == "" && p.isPush() {
 		name = "push"
 	}
@@ -113,11 +118,21 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	return p.other(name), nil
 }
 
-// header returns the first header that is not empty of those that the servers have
-// under the same name, the server's own first.
-func header(d core.Delivery, name string) string {
-	for _, server := range [...]string{forgejo, gitea, gogs} {
-		if value := d.Header.Get(server + name); value != "" {
+// The names of a header of the servers, the server's own first.
+func eventNames() [3]string { return [...]string{forgejo + "Event", gitea + "Event", gogs + "Event"} }
+
+func deliveryNames() [3]string {
+	return [...]string{forgejo + "Delivery", gitea + "Delivery", gogs + "Delivery"}
+}
+
+func signatureNames() [3]string {
+	return [...]string{forgejo + "Signature", gitea + "Signature", gogs + "Signature"}
+}
+
+// header returns the first header that is not empty.
+func header(d core.Delivery, names [3]string) string {
+	for _, name := range names {
+		if value := field.Header(d, name); value != "" {
 			return value
 		}
 	}

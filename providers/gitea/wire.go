@@ -40,7 +40,7 @@ type run struct {
 }
 
 // isPush reports whether the payload has the shape of a push.
-func (p payload) isPush() bool {
+func (p *payload) isPush() bool {
 	return p.ref != "" && p.after != "" && p.compareURL != "" && p.repository.Name != ""
 }
 

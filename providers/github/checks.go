@@ -13,7 +13,6 @@ import (
 // checks is what is read of the events workflow_run, check_suite and status.
 type checks struct {
 	repository     repository
-	repositoryID   string
 	headRepository string // id; "" if the event does not say
 
 	id, number   string
@@ -37,9 +36,6 @@ func parseChecks(text []byte, name string) (core.Event, error) {
 	for key := range s.Object("repository", "workflow_run", "check_suite", "id", "sha", "context", "state", "target_url") {
 		switch key {
 		case "repository":
-			at := s.Offset()
-			c.repositoryID = readID(s)
-			s.Rewind(at) // to read the same repository again
 			c.repository = readRepository(s)
 		case "workflow_run", "check_suite":
 			if key == name {
@@ -64,7 +60,7 @@ func parseChecks(text []byte, name string) (core.Event, error) {
 	if err := s.End(); err != nil {
 		return core.Event{}, field.Unreadable(err)
 	}
-	e := payload{repository: c.repository}.other(core.EventOther, name)
+	e := (&payload{repository: c.repository}).other(core.EventOther, name)
 	id := field.Commit(c.sha)
 	if e.Repository.Name == "" || id == "" {
 		return e, nil
@@ -119,7 +115,7 @@ func readID(s *jsonscan.Scanner) (id string) {
 }
 
 // build returns the report that the event is.
-func (c checks) build(name string) core.Build {
+func (c *checks) build(name string) core.Build {
 	b := core.Build{Gate: core.GateChecks, ID: field.Word(c.id), Type: name}
 	switch name {
 	case "status":
@@ -132,7 +128,7 @@ func (c checks) build(name string) core.Build {
 	case "workflow_run":
 		b.Number, b.Attempt = field.Word(c.number), int(max(c.attempt, 0)) //nolint:gosec // attempts are few
 		b.Type = cmp.Or(field.Word(c.event), "unknown")
-		b.PullRequest = strings.HasPrefix(c.event, "pull_request") || c.headRepository != "" && c.headRepository != c.repositoryID
+		b.PullRequest = strings.HasPrefix(c.event, "pull_request") || c.headRepository != "" && c.headRepository != c.repository.id
 		if field.Prose(c.path, field.MaxLabel) == c.path {
 			b.Key = c.path
 		}

@@ -13,7 +13,7 @@ import (
 const forge = "github.com"
 
 // push returns the event of a push.
-func (p payload) push() (core.Event, error) {
+func (p *payload) push() (core.Event, error) {
 	other := p.other(core.EventPush, "push")
 	e, err := gitpush.Push{
 		Name: other.Name, Repository: other.Repository,
@@ -25,7 +25,7 @@ func (p payload) push() (core.Event, error) {
 }
 
 // other returns what any event says.
-func (p payload) other(kind core.EventKind, name string) core.Event {
+func (p *payload) other(kind core.EventKind, name string) core.Event {
 	r := field.Repository(core.Repository{
 		Owner:         cmp.Or(p.repository.owner.login, p.repository.owner.name),
 		Name:          p.repository.name,
@@ -42,7 +42,7 @@ func (p payload) other(kind core.EventKind, name string) core.Event {
 // skipsCI reports whether Travis CI builds nothing of the push: it builds the last
 // commit of the list that does not skip CI. A push without commits, as that of a
 // new branch, has its head commit alone.
-func (p payload) skipsCI() bool {
+func (p *payload) skipsCI() bool {
 	if !p.listsCommits {
 		return p.headSkipsCI
 	}

@@ -46,7 +46,7 @@ func (Provider) Resembles(d core.Delivery) bool {
 // DeliveryID returns the header X-GitHub-Delivery, which the signature does not
 // cover.
 func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
-	return field.Word(d.Header.Get(headerDelivery)), false
+	return field.Word(field.Header(d, headerDelivery)), false
 }
 
 // Verify checks the header X-Hub-Signature-256, the HMAC-SHA256 of the body as it
@@ -58,9 +58,9 @@ func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
 func (p Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
 	switch {
 	case present(d, headerSignature):
-		return verify(sha256.New, "sha256=", d.Header.Get(headerSignature), d.Body, keys)
+		return verify(sha256.New, "sha256=", field.Header(d, headerSignature), d.Body, keys)
 	case present(d, headerSignatureOld) && p.SHA1:
-		return verify(sha1.New, "sha1=", d.Header.Get(headerSignatureOld), d.Body, keys)
+		return verify(sha1.New, "sha1=", field.Header(d, headerSignatureOld), d.Body, keys)
 	case present(d, headerSignatureOld):
 		return core.SignatureWeak, -1
 	}
@@ -101,7 +101,7 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	if !present(d, headerEvent) {
 		return parseShape(d.Payload)
 	}
-	switch name := d.Header.Get(headerEvent); name {
+	switch name := field.Header(d, headerEvent); name {
 	case "push":
 		p, err := readPush(d.Payload)
 		if err != nil {
@@ -160,4 +160,4 @@ func readShape(text []byte) (payload, core.EventKind, error) {
 	return p, "", nil
 }
 
-func present(d core.Delivery, header string) bool { return len(d.Header.Values(header)) > 0 }
+func present(d core.Delivery, header string) bool { return len(d.Header[header]) > 0 }

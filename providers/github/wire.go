@@ -24,6 +24,7 @@ type payload struct {
 }
 
 type repository struct {
+	id            string
 	name          string
 	owner         owner
 	htmlURL, url  string // of a push, url is the web page too
@@ -81,8 +82,10 @@ func read(text []byte, wanted ...string) (payload, error) {
 }
 
 func readRepository(s *jsonscan.Scanner) (r repository) {
-	for key := range s.Object("name", "owner", "html_url", "url", "private", "default_branch", "master_branch", "pushed_at") {
+	for key := range s.Object("id", "name", "owner", "html_url", "url", "private", "default_branch", "master_branch", "pushed_at") {
 		switch key {
+		case "id":
+			r.id = s.Word()
 		case "name":
 			r.name = s.Text()
 		case "owner":

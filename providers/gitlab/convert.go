@@ -13,14 +13,14 @@ import (
 const sender = "GitLab"
 
 // other returns what any event says.
-func (p payload) other() core.Event {
+func (p *payload) other() core.Event {
 	return core.Event{
 		Provider: core.ProviderGitLab, Kind: core.EventOther, Name: p.kind(), Repository: p.repository(),
 	}
 }
 
 // repository returns the project, the zero Repository if it is invalid.
-func (p payload) repository() core.Repository {
+func (p *payload) repository() core.Repository {
 	address := cmp.Or(p.project.webURL, p.homepage)
 	path := p.project.path
 	if path == "" {
@@ -42,7 +42,7 @@ func (p payload) repository() core.Repository {
 
 // pathOf returns the path of the project at a web address, without the path that
 // the instance itself may have.
-func (p payload) pathOf(address string) string {
+func (p *payload) pathOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return ""
@@ -57,7 +57,7 @@ func (p payload) pathOf(address string) string {
 }
 
 // push returns the event of a push.
-func (p payload) push() (core.Event, error) {
+func (p *payload) push() (core.Event, error) {
 	head := field.Commit(p.after)
 	if gitpush.Tag(p.ref) != "" && p.checkoutSHA != "" {
 		head = field.Commit(p.checkoutSHA) // after may be the id of a tag object
@@ -75,7 +75,7 @@ func (p payload) push() (core.Event, error) {
 }
 
 // pipelineEvent returns the event of a pipeline.
-func (p payload) pipelineEvent() (core.Event, error) {
+func (p *payload) pipelineEvent() (core.Event, error) {
 	e := p.other()
 	e.Kind = core.EventBuild
 	line := p.pipeline
@@ -104,7 +104,7 @@ func (p payload) pipelineEvent() (core.Event, error) {
 }
 
 // job returns the event of a job, which is a part of a pipeline.
-func (p payload) job() core.Event {
+func (p *payload) job() core.Event {
 	e := p.other()
 	if id := field.Commit(p.sha); id != "" {
 		e.Commit.ID = id

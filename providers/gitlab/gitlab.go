@@ -32,7 +32,7 @@ type Provider struct {
 func (Provider) Name() core.Provider { return core.ProviderGitLab }
 
 // Recognize reports whether d is GitLab's by the header X-Gitlab-Event.
-func (Provider) Recognize(d core.Delivery) bool { return len(d.Header.Values(headerEvent)) > 0 }
+func (Provider) Recognize(d core.Delivery) bool { return len(d.Header[headerEvent]) > 0 }
 
 // Resembles reports whether the payload has an object_kind or an event_name, and a
 // project.
@@ -45,10 +45,10 @@ func (Provider) Resembles(d core.Delivery) bool {
 // is sent again. A signature covers it, and who knows a secret token can send
 // anything.
 func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
-	if d.Header.Get(headerSignature) != "" {
-		return field.Word(d.Header.Get(headerID)), true
+	if field.Header(d, headerSignature) != "" {
+		return field.Word(field.Header(d, headerID)), true
 	}
-	return field.Word(d.Header.Get(headerDelivery)), true
+	return field.Word(field.Header(d, headerDelivery)), true
 }
 
 // Changed reports whether a push changes a file for which match is true. complete is
@@ -83,7 +83,7 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	if err != nil {
 		return core.Event{}, err
 	}
-	p.instance = d.Header.Get(headerInstance)
+	p.instance = field.Header(d, headerInstance)
 	switch p.kind() {
 	case "":
 		return core.Event{}, field.Refuse("The payload has neither object_kind nor event_name; remove the webhook's custom template, so that GitLab sends its own payload")

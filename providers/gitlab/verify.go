@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/field"
 )
 
 // tolerance is how far the timestamp of a signed delivery may be from the current
@@ -26,7 +27,7 @@ const tolerance = 5 * time.Minute
 // The result is [core.SignatureUnchecked] if there are no keys; an empty key does
 // not count as one. Comparisons take constant time.
 func (p Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int) {
-	token, signature := core.NewSecret(d.Header.Get(headerToken)), d.Header.Get(headerSignature)
+	token, signature := core.NewSecret(field.Header(d, headerToken)), field.Header(d, headerSignature)
 	if token.IsZero() && signature == "" {
 		return core.SignatureNone, -1
 	}
@@ -48,11 +49,11 @@ func (p Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, i
 func (p Provider) signed(d core.Delivery, signatures, token string) bool {
 	encoded, found := strings.CutPrefix(token, "whsec_")
 	key, err := base64.StdEncoding.DecodeString(encoded)
-	if !found || err != nil || len(key) == 0 || !p.recent(d.Header.Get(headerTimestamp)) {
+	if !found || err != nil || len(key) == 0 || !p.recent(field.Header(d, headerTimestamp)) {
 		return false
 	}
 	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(d.Header.Get(headerID) + "." + d.Header.Get(headerTimestamp) + "."))
+	mac.Write([]byte(field.Header(d, headerID) + "." + field.Header(d, headerTimestamp) + "."))
 	mac.Write(d.Body)
 	want := mac.Sum(nil)
 	for signature := range strings.SplitSeq(signatures, " ") {

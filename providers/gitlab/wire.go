@@ -48,7 +48,7 @@ type pipeline struct {
 	tag                    bool
 }
 
-func (p payload) kind() string { return field.Word(cmp.Or(p.objectKind, p.eventName)) }
+func (p *payload) kind() string { return field.Word(cmp.Or(p.objectKind, p.eventName)) }
 
 // read reads a payload.
 func read(text []byte) (payload, error) {

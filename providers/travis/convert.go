@@ -10,7 +10,7 @@ import (
 )
 
 // event returns the event of a build.
-func (p payload) event() (core.Event, error) {
+func (p *payload) event() (core.Event, error) {
 	e := core.Event{
 		Provider: core.ProviderTravis, Kind: core.EventBuild,
 		Repository: field.Repository(core.Repository{Forge: p.forge(), Owner: p.repository.owner, Name: p.repository.name, URL: p.repository.url}),
@@ -51,17 +51,17 @@ func (p payload) event() (core.Event, error) {
 
 // forge returns the forge of the repository: that of the compared commits. The
 // repository's own address may be that of its home page.
-func (p payload) forge() string {
+func (p *payload) forge() string {
 	_, forge := field.Address(p.compareURL)
 	return cmp.Or(forge, "github.com")
 }
 
 // words returns the build's state in Travis CI's words.
-func (p payload) words() string { return cmp.Or(p.statusMessage, p.resultMessage) }
+func (p *payload) words() string { return cmp.Or(p.statusMessage, p.resultMessage) }
 
 // buildState returns the state of the build, "" if the payload does not say it or
 // contradicts itself.
-func (p payload) buildState() core.BuildState {
+func (p *payload) buildState() core.BuildState {
 	switch strings.ToLower(p.state) {
 	case "created", "queued", "received", "started":
 		return core.BuildStarted
@@ -94,7 +94,7 @@ func (p payload) buildState() core.BuildState {
 
 // buildType returns the type of the build, "" only if the payload has none: one with
 // an invalid type must not count as one that is too old to have a type.
-func (p payload) buildType() string {
+func (p *payload) buildType() string {
 	if p.kind == "" {
 		return ""
 	}
@@ -103,7 +103,7 @@ func (p payload) buildType() string {
 
 // ofPullRequest reports whether the build is of a pull request. Payloads from before
 // 2014 say so only by compare_url, "https://github.com/OWNER/NAME/pull/N".
-func (p payload) ofPullRequest() bool {
+func (p *payload) ofPullRequest() bool {
 	if p.pullRequest || p.kind == "pull_request" {
 		return true
 	}

@@ -69,4 +69,4 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	return p.event()
 }
 
-func present(d core.Delivery, header string) bool { return len(d.Header.Values(header)) > 0 }
+func present(d core.Delivery, header string) bool { return len(d.Header[header]) > 0 }

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/providers/internal/field"
 )
 
 // Verify checks the header Signature, in base64 the RSA signature (PKCS #1 v1.5,
@@ -23,7 +24,7 @@ func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int
 	if !present(d, headerSignature) {
 		return core.SignatureNone, -1
 	}
-	signature, err := base64.StdEncoding.DecodeString(d.Header.Get(headerSignature))
+	signature, err := base64.StdEncoding.DecodeString(field.Header(d, headerSignature))
 	digest := sha1.Sum(d.Payload) //nolint:gosec // as above
 	found := core.SignatureUnchecked
 	for i, text := range keys {

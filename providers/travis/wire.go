@@ -135,11 +135,11 @@ func truthy(s *jsonscan.Scanner) bool {
 }
 
 // build reports whether the payload looks like a notification of a build.
-func (p payload) build() bool {
+func (p *payload) build() bool {
 	hasState := p.state != "" || p.statusMessage != "" || p.resultMessage != ""
 	return p.repository.owner != "" && p.repository.name != "" && hasState && (p.hasMatrix || p.number != "" || p.buildURL != "")
 }
 
 // card reports whether the payload looks like what Travis CI posts to Microsoft
 // Teams: a "MessageCard", or a message with attachments.
-func (p payload) card() bool { return p.hasCard && p.repository == repository{} }
+func (p *payload) card() bool { return p.hasCard && p.repository == repository{} }

@@ -21,8 +21,20 @@ const (
 // Commit returns the id of a commit in lower case, "" if text is not one or is
 // the all-zero id, which means no commit.
 func Commit(text string) string {
+	if core.ValidCommit(text) {
+		return text
+	}
 	if id := strings.ToLower(text); core.ValidCommit(id) {
 		return id
+	}
+	return ""
+}
+
+// Header returns the first value of a header, "" if there is none. The name is spelled
+// as net/http spells it, so that it can be looked up as it is.
+func Header(d core.Delivery, name string) string {
+	if values := d.Header[name]; len(values) > 0 {
+		return values[0]
 	}
 	return ""
 }
@@ -56,11 +68,27 @@ func repository(r core.Repository, validOwner func(string) bool) core.Repository
 // ValidRef reports whether text may be a ref, a branch or a tag, by the rules of
 // git-check-ref-format(1) that make it safe in a path, a log and a shell.
 func ValidRef(text string) bool {
-	if text == "" || len(text) > MaxRef || strings.Contains(text, "..") || strings.ContainsAny(text, " ~^:?*[\\") {
+	if text == "" || len(text) > MaxRef {
 		return false
 	}
-	// Half a surrogate pair was read as U+FFFD, which is not the name that was sent.
-	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError })
+	var before rune
+	for _, r := range text {
+		switch r {
+		case '~', '^', ':', '?', '*', '[', '\\', 0x7f:
+			return false
+		case utf8.RuneError: // half a surrogate pair was read so, which is not the name that was sent
+			return false
+		case '.':
+			if before == '.' {
+				return false
+			}
+		}
+		if r <= ' ' {
+			return false
+		}
+		before = r
+	}
+	return true
 }
 
 // Word returns text if it is a short word of printable ASCII, such as the name

@@ -71,9 +71,9 @@ func (s *Scanner) Object(wanted ...string) iter.Seq[string] {
 			return
 		}
 		var seen uint64
-		reading := true
+		reading, lengths := true, lengthsOf(wanted)
 		for more := s.enter('}'); more; more = s.next('}') {
-			i := s.field(wanted)
+			i := s.field(wanted, lengths)
 			if i < 0 {
 				return
 			}
@@ -98,7 +98,7 @@ func (s *Scanner) Object(wanted ...string) iter.Seq[string] {
 // field moves to the value of the next of the wanted keys of an object and returns the
 // index of the key. It returns -1 behind the object if there is none, and after an error.
 // Like skip it has the position in a variable.
-func (s *Scanner) field(wanted []string) int {
+func (s *Scanner) field(wanted []string, lengths uint64) int {
 	text, i := s.text, s.pos
 	for {
 		if i >= len(text) || text[i] != '"' {
@@ -116,7 +116,7 @@ func (s *Scanner) field(wanted []string) int {
 			return -1
 		}
 		i = space(text, i+1)
-		if at := s.match(wanted, key); at >= 0 {
+		if at := s.match(wanted, lengths, key); at >= 0 {
 			s.pos = i
 			return at
 		}

@@ -17,8 +17,24 @@ func (s *Scanner) quoted() []byte {
 	return s.text[start : s.pos-1]
 }
 
-// quote validates the string at i and returns the index behind it.
+// quote validates the string at i and returns the index behind it. Nearly every string
+// has no escape sequence and ends in a whole word of eight bytes.
 func (s *Scanner) quote(i int) int {
+	text := s.text
+	for at := i + 1; at+8 <= len(text); at += 8 {
+		if found := special(binary.LittleEndian.Uint64(text[at:])); found != 0 {
+			if at += bits.TrailingZeros64(found) / 8; text[at] == '"' {
+				s.escaped = false
+				return at + 1
+			}
+			break
+		}
+	}
+	return s.quoteSlow(i)
+}
+
+// quoteSlow is quote for any string.
+func (s *Scanner) quoteSlow(i int) int {
 	text := s.text
 	s.escaped = false
 	for i = plain(text, i+1); i < len(text); i++ {
@@ -39,20 +55,26 @@ func (s *Scanner) quote(i int) int {
 	return s.stop(i, ErrSyntax)
 }
 
-// plain returns the index of the first byte from i on that ends a string, begins an
-// escape sequence or is invalid in a string. If there is none in whole words of eight
-// bytes, it returns the index of the first byte after them.
-func plain(text []byte, i int) int {
+// special marks the bytes of w that end a string, begin an escape sequence or are
+// invalid in a string: the lowest marked one is the first of them, and above it others
+// may be marked, too.
+func special(w uint64) uint64 {
 	const (
 		ones = 0x0101010101010101
 		high = 0x8080808080808080
 	)
+	// With one bit changed a quote is the number after the bytes that are less than a
+	// space, so that one comparison finds both.
+	quote, slash := (w^0x02*ones)-0x21*ones, (w^'\\'*ones)-ones
+	return (quote | slash) &^ w & high
+}
+
+// plain returns the index of the first byte from i on that ends a string, begins an
+// escape sequence or is invalid in a string. If there is none in whole words of eight
+// bytes, it returns the index of the first byte after them.
+func plain(text []byte, i int) int {
 	for ; i+8 <= len(text); i += 8 {
-		// The lowest byte that is found is the first one that is less than a space, a
-		// quote or a backslash; borrows can make only bytes above it look like one.
-		w := binary.LittleEndian.Uint64(text[i:])
-		quote, slash := w^'"'*ones, w^'\\'*ones
-		if found := ((w-0x20*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & high; found != 0 {
+		if found := special(binary.LittleEndian.Uint64(text[i:])); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
 	}
@@ -133,10 +155,14 @@ func (s *Scanner) literal(i int, word string) int {
 	return end
 }
 
-// match returns the index of the raw key that was read last in wanted, -1 if it is not there.
-func (s *Scanner) match(wanted []string, raw []byte) int {
+// match returns the index of the raw key that was read last in wanted, -1 if it is not
+// there. lengths are those of the wanted keys.
+func (s *Scanner) match(wanted []string, lengths uint64, raw []byte) int {
 	if s.escaped {
 		raw = s.unescape(raw)
+	}
+	if lengths&lengthBit(len(raw)) == 0 {
+		return -1
 	}
 	for i, key := range wanted {
 		if string(raw) == key {
@@ -145,6 +171,17 @@ func (s *Scanner) match(wanted []string, raw []byte) int {
 	}
 	return -1
 }
+
+// lengthsOf returns the lengths of keys as a set, so that most of the other keys of an
+// object are passed over without a comparison.
+func lengthsOf(keys []string) (set uint64) {
+	for _, key := range keys {
+		set |= lengthBit(len(key))
+	}
+	return set
+}
+
+func lengthBit(n int) uint64 { return 1 << (n & 63) }
 
 // unescape resolves the escape sequences of a validated string. The result is
 // valid until the next call.

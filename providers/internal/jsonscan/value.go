@@ -99,7 +99,7 @@ func (s *Scanner) Word() string {
 	if s.err != nil {
 		return ""
 	}
-	return string(s.text[start:s.pos])
+	return s.share(s.text[start:s.pos])
 }
 
 // Int reads a whole number of at most 64 bits; ok is false for anything else.
