@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	gh "github.com/google/go-github/v60/github"
@@ -19,6 +19,7 @@ import (
 
 var (
 	_ connect.Forge      = (*Client)(nil)
+	_ connect.Tester     = (*Client)(nil)
 	_ connect.Deliveries = (*Client)(nil)
 )
 
@@ -137,7 +138,7 @@ const (
 	pingWait = 12 * time.Second // GitHub waits 10 s for the answer
 )
 
-// TestHook has a ping sent and returns how it was answered, as [connect.Deliveries]
+// TestHook has a ping sent and returns how it was answered, as [connect.Tester]
 // specifies.
 func (c *Client) TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (int, error) {
 	before, err := c.deliveries(ctx, r, id, token)
@@ -210,31 +211,16 @@ func (c *Client) Redeliver(ctx context.Context, r core.Repository, id string, mi
 	return count, nil
 }
 
-// answeredBy is the header that each answer of this service has, and none of a proxy
-// in front of it.
-const answeredBy = "X-Api-Uuid"
-
 // answered reports whether this service answered a delivery that failed, and could
 // accept it.
 func (c *Client) answered(ctx context.Context, r core.Repository, id string, d hookDelivery, token core.Secret) (bool, error) {
-	switch {
-	case d.StatusCode == 0, d.StatusCode == http.StatusServiceUnavailable, d.StatusCode == http.StatusTooManyRequests:
-		return false, nil
-	case d.StatusCode < http.StatusInternalServerError:
-		return true, nil
-	}
-	var full struct {
-		Response struct {
-			Headers map[string]any `json:"headers"`
-		} `json:"response"`
-	}
-	if err := c.hooksCall(ctx, http.MethodGet, r, fmt.Sprintf("/%s/deliveries/%d", id, d.ID), token, nil, &full); err != nil {
-		return false, err
-	}
-	for name := range full.Response.Headers {
-		if strings.EqualFold(name, answeredBy) {
-			return true, nil
+	return connect.Answered(d.StatusCode, func() ([]string, error) {
+		var full struct {
+			Response struct {
+				Headers map[string]any `json:"headers"`
+			} `json:"response"`
 		}
-	}
-	return false, nil
+		err := c.hooksCall(ctx, http.MethodGet, r, fmt.Sprintf("/%s/deliveries/%d", id, d.ID), token, nil, &full)
+		return slices.Collect(maps.Keys(full.Response.Headers)), err
+	})
 }

@@ -12,25 +12,32 @@ import (
 
 var _ connect.Forge = (*Client)(nil)
 
-// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
-func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
+// hook is what counts of a webhook.
+type hook struct {
+	ID  int64  `json:"id"`
+	URL string `json:"url"`
+}
+
+// hooks returns the webhooks of a project, of which GitLab.com allows a hundred.
+func (c *Client) hooks(ctx context.Context, r core.Repository, token core.Secret) ([]hook, error) {
 	call, err := c.project("list the webhooks", r, token, "/hooks?per_page="+strconv.Itoa(perPage))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var hooks []struct {
-		ID  int64  `json:"id"`
-		URL string `json:"url"`
-	}
-	if _, err := c.http.JSON(ctx, call, &hooks); err != nil {
-		return "", err
-	}
-	for _, h := range hooks {
+	var all []hook
+	_, err = c.http.JSON(ctx, call, &all)
+	return all, err
+}
+
+// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
+func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
+	all, err := c.hooks(ctx, r, token)
+	for _, h := range all {
 		if h.URL == url {
 			return strconv.FormatInt(h.ID, 10), nil
 		}
 	}
-	return "", nil
+	return "", err
 }
 
 // SetHook makes or changes a webhook, as [connect.Forge] specifies.
@@ -47,9 +54,7 @@ func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h co
 	call.Body = map[string]any{
 		"url": h.URL, "token": h.Secret.Reveal(), "push_events": true, "pipeline_events": h.Checks, "enable_ssl_verification": true,
 	}
-	var made struct {
-		ID int64 `json:"id"`
-	}
+	var made hook
 	if _, err := c.http.JSON(ctx, call, &made); err != nil {
 		return "", nil, redact.New(h.Secret).Error(err)
 	}

@@ -124,8 +124,8 @@ func (s *Service) Connect(ctx context.Context, user string, r Request) (Result, 
 			return Result{}, core.NewError(core.CodeUpdateUserFailed, "", err)
 		}
 	}
-	if deliveries, lists := forge.(Deliveries); lists {
-		if result.Status, err = deliveries.TestHook(ctx, repo, result.ID, token); err != nil {
+	if tester, tests := forge.(Tester); tests {
+		if result.Status, err = tester.TestHook(ctx, repo, result.ID, token); err != nil {
 			return Result{}, failed("test the webhook", host, err)
 		}
 		result.Tested = true

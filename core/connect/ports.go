@@ -29,18 +29,23 @@ type Forge interface {
 	SetHook(ctx context.Context, r core.Repository, id string, h Hook, token core.Secret) (newID string, events []string, err error)
 }
 
-// Deliveries is implemented by a [Forge] that lists the deliveries of webhooks. Its
-// methods fail as those of deploy.Forge do.
-type Deliveries interface {
-	// Hooks returns the webhooks of r. If they did not change since the last time, it
-	// costs the forge's rate limit nothing, and so does Redeliver if nothing was missed.
-	Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]ListedHook, error)
+// Tester is implemented by a [Forge] that sends a test of a webhook. It fails as those
+// of deploy.Forge do.
+type Tester interface {
 	// TestHook has a test sent that deploys nothing, and returns the status code that it
 	// was answered with, 0 if there was no answer.
 	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)
+}
+
+// Deliveries is implemented by a [Forge] that lists the deliveries of webhooks. Its
+// methods fail as those of deploy.Forge do.
+type Deliveries interface {
+	// Hooks returns the webhooks of r.
+	Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]ListedHook, error)
 	// Redeliver asks the forge to send again the deliveries that failed and were not
 	// repeated with success since, and returns how many. If missed is set, it leaves out
-	// those that this service answered, such as with the failure of a deployment.
+	// those that this service answered, such as with the failure of a deployment; else it
+	// also enables a webhook that the forge has disabled because deliveries failed.
 	Redeliver(ctx context.Context, r core.Repository, id string, missed bool, token core.Secret) (count int, err error)
 }
 

@@ -134,6 +134,53 @@ func TestMissedDeliveriesByHand(t *testing.T) {
 	eventually(t, "the missed push is asked for again", func() bool { return attempts() > 1 }, s.stderr)
 }
 
+// GitLab sends again what no server answered, when the server starts, and enables a
+// webhook that it has disabled on request.
+func TestMissedDeliveriesOfGitLab(t *testing.T) {
+	t.Parallel()
+	f := newOtherForge(t, forgesim.GitLab)
+	s := serve(t, "--forges", "gitlab="+f.URL(), "--wait", "0s")
+	s.flags = append(s.flags, "--listen", "127.0.0.1:"+s.api[strings.LastIndexByte(s.api, ':')+1:])
+	if got := s.send(request{path: "/1/auth/gitlab", body: `{"credentials":"ada:me@example.com:canary-gitlab"}`}); got.status != http.StatusOK {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	connect := func(flags ...string) string {
+		t.Helper()
+		return s.run(password+"\n", slices.Concat([]string{"connect", "gitlab", f.owner + "/" + f.name}, flags, asUserOf(s))...)
+	}
+	connect()
+	_, id := f.push(t, "first")
+	s.outcome(id, "ok")
+	serves := func(text string) {
+		t.Helper()
+		eventually(t, "the app answers "+text, func() bool { return s.app(f.name+".localhost").body == text }, s.stderr)
+	}
+	serves("first")
+
+	s.stop()
+	f.commit(t, "second")
+	if sent, err := f.Pushed(t.Context(), f.owner, f.name); err == nil {
+		t.Fatalf("got %+v", sent)
+	}
+	s.start()
+	serves("second")
+	if got := connect("--check"); got != "no delivery failed\n" {
+		t.Errorf("got %s", got)
+	}
+
+	if err := f.DisableHooks(f.owner, f.name); err != nil {
+		t.Fatal(err)
+	}
+	f.commit(t, "third")
+	if sent, err := f.Pushed(t.Context(), f.owner, f.name); err != nil || len(sent) > 0 {
+		t.Fatalf("got %+v, %v", sent, err)
+	}
+	if got := connect("--check"); got != "1 delivery was sent again\n" {
+		t.Errorf("got %s", got)
+	}
+	serves("third")
+}
+
 func TestConnectOtherForges(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []forgesim.Kind{forgesim.GitLab, forgesim.Gitea, forgesim.Gogs, forgesim.Bitbucket, forgesim.DataCenter} {

@@ -57,9 +57,8 @@ func (f *otherForge) git(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// push commits an app that answers with a text, pushes it, and returns the commit and the
-// id of the entry.
-func (f *otherForge) push(t *testing.T, text string) (commit, id string) {
+// commit commits an app that answers with a text, and pushes it.
+func (f *otherForge) commit(t *testing.T, text string) {
 	t.Helper()
 	for name, content := range map[string]string{"package.json": packageJSON(f.name), "index.js": node(text)} {
 		if err := os.WriteFile(filepath.Join(f.work, name), []byte(content), 0o600); err != nil {
@@ -69,6 +68,12 @@ func (f *otherForge) push(t *testing.T, text string) (commit, id string) {
 	f.git(t, "add", "--all")
 	f.git(t, "commit", "--quiet", "--message", text)
 	f.git(t, "push", "--quiet", f.remote, "HEAD")
+}
+
+// push does so, has the push delivered, and returns the commit and the id of the entry.
+func (f *otherForge) push(t *testing.T, text string) (commit, id string) {
+	t.Helper()
+	f.commit(t, text)
 	sent, err := f.Pushed(t.Context(), f.owner, f.name)
 	if err != nil || len(sent) != 1 {
 		t.Fatalf("got %v, %v", sent, err)

@@ -48,6 +48,7 @@ func (s *Server) gitlab() http.Handler {
 		writeJSON(w, http.StatusOK, list)
 	}))
 	s.hooksAt(mux, "/api/v4/projects/{id}/hooks", http.MethodPut, slug, plainList)
+	s.deliveriesAt(mux, "/api/v4/projects/{id}/hooks", slug)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
 		path, err := url.PathUnescape(strings.ReplaceAll(r.URL.EscapedPath(), "%2F", "%7C"))

@@ -193,25 +193,52 @@ func (s *Server) deliver(ctx context.Context, r *repository, event string, v any
 		return nil, errNoHook
 	}
 	var all []Delivery
-	for _, h := range hooks {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(payload))
-		if err != nil {
-			return nil, fmt.Errorf("forgesim: %w", err)
+	for i := range hooks {
+		s.mu.Lock()
+		disabled := r.disabled[i]
+		s.mu.Unlock()
+		if disabled {
+			continue
 		}
-		req.Header.Set("Content-Type", "application/json")
-		s.sign(req.Header, event, id, h.secret, payload)
-		resp, err := http.DefaultClient.Do(req)
+		d, err := s.post(ctx, r, i, event, id, payload)
 		if err != nil {
-			return nil, fmt.Errorf("forgesim: %w", err)
+			return nil, err
 		}
-		body, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if err != nil {
-			return nil, fmt.Errorf("forgesim: %w", err)
-		}
-		all = append(all, Delivery{event, resp.StatusCode, body, resp.Header})
+		all = append(all, d)
 	}
 	return all, nil
+}
+
+// post posts a payload to a webhook, and notes what came of it.
+func (s *Server) post(ctx context.Context, r *repository, at int, event, key string, payload []byte) (Delivery, error) {
+	s.mu.Lock()
+	h := r.hooks[at]
+	s.mu.Unlock()
+	done := sent{hook: at, event: event, key: key, payload: payload}
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.count++
+		done.id = s.count
+		r.sent = append(r.sent, done)
+	}()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(payload))
+	if err != nil {
+		return Delivery{}, fmt.Errorf("forgesim: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	s.sign(req.Header, event, key, h.secret, payload)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("forgesim: %w", err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil {
+		return Delivery{}, fmt.Errorf("forgesim: %w", err)
+	}
+	done.status, done.header = resp.StatusCode, resp.Header
+	return Delivery{event, resp.StatusCode, body, resp.Header}, nil
 }
 
 // sign adds the headers of a delivery. Without a secret some senders send them empty.

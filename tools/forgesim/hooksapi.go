@@ -3,6 +3,7 @@ package forgesim
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -56,6 +57,117 @@ func (s *Server) hooksAt(mux *http.ServeMux, path, change string, slug func(*htt
 		repo.hooks[id-1] = h
 		writeJSON(w, http.StatusOK, answer(id, h))
 	}))
+}
+
+// deliveriesAt adds GitLab's routes for the deliveries of a webhook, below the path of
+// its webhooks.
+func (s *Server) deliveriesAt(mux *http.ServeMux, path string, slug func(*http.Request) string) {
+	handle := func(pattern string, f func(w http.ResponseWriter, r *http.Request, repo *repository, hook int)) {
+		mux.HandleFunc(pattern, s.on(slug, func(w http.ResponseWriter, r *http.Request, repo *repository) {
+			login, _ := r.Context().Value(loginKey{}).(string)
+			id, err := strconv.Atoi(r.PathValue("hook"))
+			s.mu.Lock()
+			known := err == nil && id >= 1 && id <= len(repo.hooks)
+			s.mu.Unlock()
+			if login == "" || !known {
+				refuse(w, http.StatusNotFound, "404 Not Found")
+				return
+			}
+			f(w, r, repo, id-1)
+		}))
+	}
+	handle("GET "+path+"/{hook}", func(w http.ResponseWriter, _ *http.Request, repo *repository, hook int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		status := "executable"
+		if repo.disabled[hook] {
+			status = "temporarily_disabled"
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"id": hook + 1, "url": repo.hooks[hook].url, "alert_status": status})
+	})
+	handle("GET "+path+"/{hook}/events", s.listSent)
+	handle("POST "+path+"/{hook}/events/{event}/resend", s.resend)
+	// The test is a push of the newest commit, and enables the webhook.
+	handle("POST "+path+"/{hook}/test/push_events", func(w http.ResponseWriter, r *http.Request, repo *repository, hook int) {
+		branches, err := repo.branches(r.Context())
+		if err != nil || branches["main"] == "" {
+			refuse(w, http.StatusUnprocessableEntity, "Ensure the project has at least one commit.")
+			return
+		}
+		event, v := s.pushJSON(r.Context(), repo, "main", zero, branches["main"])
+		payload, err := json.Marshal(v)
+		if err != nil {
+			refuse(w, http.StatusInternalServerError, "500 Internal Server Error")
+			return
+		}
+		d, err := s.post(r.Context(), repo, hook, event, "test-"+branches["main"], payload)
+		if err != nil || d.Status >= http.StatusBadRequest {
+			refuse(w, http.StatusUnprocessableEntity, "the webhook failed")
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(repo.disabled, hook)
+		writeJSON(w, http.StatusCreated, map[string]string{"message": "201 Created"})
+	})
+}
+
+// listSent answers with a page of the deliveries of a webhook, the newest first.
+func (s *Server) listSent(w http.ResponseWriter, r *http.Request, repo *repository, hook int) {
+	page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+	size, _ := strconv.Atoi(r.URL.Query().Get("per_page"))
+	if size < 1 || size > 20 {
+		refuse(w, http.StatusBadRequest, "per_page does not have a valid value")
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []map[string]any{}
+	for _, d := range slices.Backward(repo.sent) {
+		if d.hook != hook {
+			continue
+		}
+		status, header := "internal error", map[string]string{}
+		if d.status != 0 {
+			status = strconv.Itoa(d.status)
+			for name := range d.header {
+				header[name] = d.header.Get(name)
+			}
+		}
+		all = append(all, map[string]any{
+			"id": d.id, "url": repo.hooks[hook].url, "trigger": "push_hooks", "request_headers": map[string]string{"Idempotency-Key": d.key},
+			"request_data": json.RawMessage(d.payload), "response_headers": header, "response_status": status,
+		})
+	}
+	from := min(max(page-1, 0)*size, len(all))
+	writeJSON(w, http.StatusOK, all[from:min(from+size, len(all))])
+}
+
+// resend sends a delivery again.
+func (s *Server) resend(w http.ResponseWriter, r *http.Request, repo *repository, hook int) {
+	id, _ := strconv.ParseInt(r.PathValue("event"), 10, 64)
+	s.mu.Lock()
+	at := slices.IndexFunc(repo.sent, func(d sent) bool { return d.id == id && d.hook == hook })
+	disabled := repo.disabled[hook]
+	var d sent
+	if at >= 0 {
+		d = repo.sent[at]
+	}
+	s.mu.Unlock()
+	switch {
+	case at < 0:
+		refuse(w, http.StatusNotFound, "404 Not Found")
+		return
+	case disabled:
+		refuse(w, http.StatusUnprocessableEntity, "Hook disabled")
+		return
+	}
+	answer, err := s.post(r.Context(), repo, hook, d.event, d.key, d.payload)
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusCreated, map[string]int{"response_status": answer.Status})
 }
 
 // readHook reads a webhook as any of the forges has it.

@@ -61,9 +61,22 @@ type repository struct {
 	hooks       []hook
 	statuses    map[string][]Status // by commit, newest first
 	checks      []Check             // newest first
+	disabled    map[int]bool        // by the index of a webhook
+	sent        []sent              // newest last
 }
 
 type hook struct{ url, secret string }
+
+// sent is a delivery that was sent, for GitLab's list of them.
+type sent struct {
+	id      int64
+	hook    int // its index
+	event   string
+	key     string // the same if it is sent again
+	payload []byte
+	status  int // 0: no answer
+	header  http.Header
+}
 
 func (r *repository) slug() string { return r.owner + "/" + r.name }
 
@@ -144,7 +157,7 @@ func (s *Server) Fail(status int, header http.Header) {
 func (s *Server) CreateRepository(ctx context.Context, owner, name string, private bool) (gitDir string, err error) {
 	r := &repository{
 		owner: owner, name: name, private: private, dir: filepath.Join(s.dir, owner, name+".git"),
-		seen: map[string]string{}, statuses: map[string][]Status{},
+		seen: map[string]string{}, statuses: map[string][]Status{}, disabled: map[int]bool{},
 	}
 	if err := os.MkdirAll(r.dir, 0o750); err != nil {
 		return "", fmt.Errorf("forgesim: %w", err)
@@ -167,6 +180,20 @@ func (s *Server) Hook(owner, name, to, secret string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.hooks = append(r.hooks, hook{to, secret})
+	return nil
+}
+
+// DisableHooks disables the webhooks of a repository, as GitLab does after failures.
+func (s *Server) DisableHooks(owner, name string) error {
+	r, err := s.find(owner + "/" + name)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range r.hooks {
+		r.disabled[i] = true
+	}
 	return nil
 }
 

@@ -22,8 +22,9 @@ bitbucket. The server does that with the access token of the account that you
 paired; the token must be allowed to manage webhooks.
 
 With --check nothing is changed: the deliveries that failed are delivered again,
-which GitHub does not do by itself. When it starts, the server asks for those that
-no server answered, for the webhooks that were made by this command.`,
+which GitHub and GitLab do not do by themselves, and a webhook that GitLab has
+disabled is enabled. When it starts, the server asks for those that no server
+answered, for the webhooks that were made by this command.`,
 		Example: `  webhooks connect github dscape/hello
   webhooks connect github dscape/hello --branch staging --app hello-staging --gate checks
   webhooks connect github dscape/hello --check`,
