@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/drone/go-scm/scm"
@@ -42,6 +44,17 @@ type contender struct {
 	read func(*http.Request) error
 }
 
+func (c contender) bench(b *testing.B, payload []byte, request func() *http.Request) {
+	b.Helper()
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.read(request()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // ours returns the receiver of this repository.
 func ours(p receive.Provider) contender {
 	r := receive.New(p, core.NewSecret(key))
@@ -60,6 +73,17 @@ func goSCM(c *scm.Client) contender {
 	}}
 }
 
+// goGitHub returns go-github's two functions.
+func goGitHub() contender {
+	return contender{"go-github", func(r *http.Request) error {
+		payload, err := gogithub.ValidatePayload(r, []byte(key))
+		if err == nil {
+			_, err = gogithub.ParseWebHook(gogithub.WebHookType(r), payload)
+		}
+		return err
+	}}
+}
+
 // play returns go-playground's hook.
 func play[H any](tb testing.TB, hook H, err error, parse func(H, *http.Request) (any, error)) contender {
 	tb.Helper()
@@ -69,6 +93,24 @@ func play[H any](tb testing.TB, hook H, err error, parse func(H, *http.Request) 
 	return contender{"go-playground", func(req *http.Request) error {
 		_, err := parse(hook, req)
 		return err
+	}}
+}
+
+// floor reads the body and verifies its HMAC with header, if that is not empty: what
+// no receiver can leave out.
+func floor(header string) contender {
+	return contender{"floor", func(req *http.Request) error {
+		body := make([]byte, req.ContentLength)
+		if _, err := io.ReadFull(req.Body, body); err != nil || header == "" {
+			return err
+		}
+		mac := hmac.New(sha256.New, []byte(key))
+		mac.Write(body)
+		got, err := hex.DecodeString(strings.TrimPrefix(req.Header.Get(header), "sha256="))
+		if err != nil || !hmac.Equal(got, mac.Sum(nil)) {
+			return errors.New("invalid signature")
+		}
+		return nil
 	}}
 }
 
@@ -104,13 +146,8 @@ func races(tb testing.TB) []race {
 				ours(github.Provider{}),
 				play(tb, playGitHub, errGitHub, func(h *playgithub.Webhook, r *http.Request) (any, error) { return h.Parse(r, playgithub.PushEvent) }),
 				goSCM(scmgithub.NewDefault()),
-				{"go-github", func(r *http.Request) error {
-					payload, err := gogithub.ValidatePayload(r, []byte(key))
-					if err == nil {
-						_, err = gogithub.ParseWebHook(gogithub.WebHookType(r), payload)
-					}
-					return err
-				}},
+				goGitHub(),
+				floor("X-Hub-Signature-256"),
 			},
 		},
 		{
@@ -121,6 +158,7 @@ func races(tb testing.TB) []race {
 				ours(gitlab.Provider{}),
 				play(tb, playGitLab, errGitLab, func(h *playgitlab.Webhook, r *http.Request) (any, error) { return h.Parse(r, playgitlab.PushEvents) }),
 				goSCM(scmgitlab.NewDefault()),
+				floor(""), // a token in a header
 			},
 		},
 		{
@@ -133,6 +171,7 @@ func races(tb testing.TB) []race {
 				ours(gitea.Provider{}),
 				play(tb, playGitea, errGitea, func(h *playgitea.Webhook, r *http.Request) (any, error) { return h.Parse(r, playgitea.PushEvent) }),
 				goSCM(scmClient),
+				floor("X-Gitea-Signature"),
 			},
 		},
 		{
@@ -148,6 +187,7 @@ func races(tb testing.TB) []race {
 					return h.Parse(r, playbitbucket.RepoPushEvent)
 				}),
 				goSCM(scmbitbucket.NewDefault()),
+				floor("X-Hub-Signature"),
 			},
 		},
 	}
@@ -190,9 +230,18 @@ func push(tb testing.TB, r race, size int) []byte {
 
 // request returns a function that makes a signed request of the payload.
 func (r race) request(payload []byte) func() *http.Request {
+	return request(payload, r.header(signature(payload)))
+}
+
+// signature returns the HMAC of a payload.
+func signature(payload []byte) string {
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write(payload)
-	header := r.header(hex.EncodeToString(mac.Sum(nil)))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// request returns a function that makes a request of a body.
+func request(payload []byte, header http.Header) func() *http.Request {
 	base := httptest.NewRequest(http.MethodPost, "/?secret="+url.QueryEscape(key), nil) //nolint:noctx // it is shared by all iterations
 	return func() *http.Request {
 		req := *base
@@ -213,15 +262,7 @@ func BenchmarkPush(b *testing.B) {
 			payload := push(b, r, size.bytes)
 			request := r.request(payload)
 			for _, c := range r.contenders {
-				b.Run(r.sender+"/"+size.name+"/"+c.name, func(b *testing.B) {
-					b.SetBytes(int64(len(payload)))
-					b.ReportAllocs()
-					for b.Loop() {
-						if err := c.read(request()); err != nil {
-							b.Fatal(err)
-						}
-					}
-				})
+				b.Run(r.sender+"/"+size.name+"/"+c.name, func(b *testing.B) { c.bench(b, payload, request) })
 			}
 		}
 	}

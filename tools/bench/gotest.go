@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -62,23 +63,25 @@ func (s *suite) goTest(ctx context.Context, pkg, pattern string, each func(resul
 	return nil
 }
 
-// measureParse compares what it costs to read, verify and parse a push of GitHub,
-// by this repository's packages and by others.
+// measureParse compares what it costs to read, verify and parse the deliveries of each
+// sender, by this repository's packages and by others.
 func measureParse(ctx context.Context, s *suite) ([]table, error) {
-	tables := []table{
-		{area: "parse", title: "A push of GitHub of 7 KB, verified and parsed", unit: "µs"},
-		{area: "parse", title: "The same of 1 MB", unit: "µs"},
-	}
-	err := s.goTest(ctx, "./tests/senders", "^BenchmarkPush$/^github$", func(r result) {
-		parts := strings.Split(r.name, "/") // Push/github/SIZE/CONTENDER
-		if len(parts) != 4 {
-			return
+	var tables []table
+	err := s.goTest(ctx, "./tests/senders", "^Benchmark(Push|Event)$", func(r result) {
+		parts := strings.Split(r.name, "/") // Push/SENDER/SIZE/CONTENDER or Event/EVENT/CONTENDER
+		last := len(parts) - 1
+		title := strings.ReplaceAll(strings.Join(parts[1:last], " "), "_", " ") + ", verified and parsed"
+		if parts[0] == "Push" {
+			title = "A push of " + title
+		} else {
+			title = "The event " + title
 		}
-		t := &tables[0]
-		if parts[2] != "small" {
-			t = &tables[1]
+		i := slices.IndexFunc(tables, func(t table) bool { return t.title == title })
+		if i < 0 {
+			i = len(tables)
+			tables = append(tables, table{area: "parse", title: title, unit: "µs"})
 		}
-		t.add(parts[3], r.nanos/1000, r.allocs+" allocations")
+		tables[i].add(parts[last], r.nanos/1000, r.allocs+" allocations")
 	})
 	return tables, err
 }
