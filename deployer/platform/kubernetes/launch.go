@@ -17,6 +17,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/kubernetes/image"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // prepare makes the image of a version and the objects that its pods need, and returns
@@ -115,9 +116,9 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 		changed := g.changed
 		crash, deaf := g.failure(slots)
 		waiting := slices.IndexFunc(slots, func(sl *slot) bool { return !sl.done() })
-		reason := ""
+		reason, runs := "", false
 		if waiting >= 0 && !away { // while it is away, no drone can be seen to get ready
-			reason = slots[waiting].obstacle(r.o.Now(), back, r.o.ReadyTimeout, g.version.Health)
+			reason, runs = slots[waiting].obstacle(r.o.Now(), back, r.o.ReadyTimeout, g.version.Health)
 		}
 		a.mu.Unlock()
 		switch {
@@ -126,12 +127,16 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 			if g.version.Health != "" {
 				condition = "its health path " + g.version.Health + " answered 2xx or 3xx"
 			}
-			return g.failed(ctx, crash.slot, crash, crash.text+" before "+condition)
+			return g.explained(crash.slot, g.failed(ctx, crash.slot, crash, crash.text+" before "+condition))
 		case deaf != nil: // it was ready, and is waited for with the others
 		case waiting < 0:
 			return nil
 		case reason != "":
-			return g.failed(ctx, slots[waiting], nil, reason)
+			err := g.failed(ctx, slots[waiting], nil, reason)
+			if runs {
+				err = g.explained(slots[waiting], err)
+			}
+			return err
 		}
 		select {
 		case <-changed:
@@ -192,13 +197,13 @@ var unstartable = []string{ //nolint:gochecknoglobals // a constant
 	"CreateContainerConfigError", "CreateContainerError", "RunContainerError",
 }
 
-// obstacle returns why a drone will not become ready, as the predicate of a sentence;
-// "" if it still may. What was before the API was back does not count. The mutex must be
-// held.
-func (s *slot) obstacle(now, back time.Time, ready time.Duration, health string) string {
+// obstacle returns why a drone will not become ready, as the predicate of a sentence, and
+// whether its process runs; "" if it still may. What was before the API was back does not
+// count. The mutex must be held.
+func (s *slot) obstacle(now, back time.Time, ready time.Duration, health string) (reason string, runs bool) {
 	if s.pod == nil {
 		s.stuck = time.Time{}
-		return ""
+		return "", false
 	}
 	at := status(s.pod)
 	if w := at.State.Waiting; w == nil || !slices.Contains(unstartable, w.Reason) {
@@ -206,16 +211,16 @@ func (s *slot) obstacle(now, back time.Time, ready time.Duration, health string)
 	} else if s.stuck.IsZero() {
 		s.stuck = now
 	} else if now.Sub(later(s.stuck, back)) >= lasting {
-		return fmt.Sprintf("can't be started: %s: %s", w.Reason, w.Message)
+		return fmt.Sprintf("can't be started: %s: %s", w.Reason, w.Message), false
 	}
 	running := at.State.Running
 	if running == nil || s.ready || now.Sub(later(running.StartedAt.Time, back)) < ready+time.Second { // whole seconds
-		return ""
+		return "", running != nil
 	}
 	if health != "" {
-		return fmt.Sprintf("was not ready within %v: GET %s, its health path, must answer 2xx or 3xx on process.env.PORT of all addresses, not only of 127.0.0.1 or localhost", ready, health)
+		return fmt.Sprintf("was not ready within %v: GET %s, its health path, must answer 2xx or 3xx on process.env.PORT of all addresses, not only of 127.0.0.1 or localhost", ready, health), true
 	}
-	return fmt.Sprintf("did not accept connections on PORT within %v; listen on process.env.PORT, and on all addresses: leave out the host, or use 0.0.0.0, as in a cluster nothing reaches 127.0.0.1 or localhost of a pod", ready)
+	return fmt.Sprintf("did not accept connections on PORT within %v; listen on process.env.PORT, and on all addresses: leave out the host, or use 0.0.0.0, as in a cluster nothing reaches 127.0.0.1 or localhost of a pod", ready), true
 }
 
 // late returns why a drone was not started in time.
@@ -293,6 +298,15 @@ func (g *generation) failed(ctx context.Context, sl *slot, crash *exit, predicat
 	ctx, cancel := context.WithTimeout(ctx, detailLimit)
 	defer cancel()
 	return &core.Error{Code: core.CodePlatformStartFailed, Reason: sl.title() + " " + predicate, Detail: a.lastLines(ctx, g.mask, pod, end)}
+}
+
+// explained adds to the error of a drone what to change if its command is for
+// development.
+func (g *generation) explained(sl *slot, err error) error {
+	if e, ok := errors.AsType[*core.Error](err); ok {
+		e.Reason = startup.Explained(cmp.Or(g.version.Processes[sl.process], g.version.Start), e.Reason)
+	}
+	return err
 }
 
 // watch returns an error when a drone has ended or no longer accepts connections, and

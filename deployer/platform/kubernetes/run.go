@@ -214,7 +214,7 @@ func (c *command) wait(ctx context.Context, o Options) (*corev1.ContainerStateTe
 				look.Stop()
 			} else {
 				sl.pod = p
-				if reason := sl.obstacle(o.Now(), time.Time{}, o.StartTimeout, ""); reason != "" {
+				if reason, _ := sl.obstacle(o.Now(), time.Time{}, o.StartTimeout, ""); reason != "" {
 					return nil, core.Errorf(core.CodePlatformStartFailed, "the command %s", reason)
 				}
 			}
