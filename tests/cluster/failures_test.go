@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -199,17 +201,33 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// An app writes beside its code, as it may where apps are processes.
+// An app writes beside its code, and finds the package manager that its build has
+// fetched, as it does where apps are processes.
 func TestAppWrites(t *testing.T) {
 	t.Parallel()
 	r := start(t, options(t, namespace(t), toolsImage(t)))
-	run(t, r, version(t, "1", `
+	tool := filepath.Join(t.TempDir(), "pnpm@9.1.0")
+	for path, text := range map[string]string{
+		"node_modules/pnpm/bin/pnpm.cjs": "console.log('run by pnpm ' + process.argv.slice(2))",
+		"bin-20.0.0/pnpm":                "#!/bin/sh\nexec '/usr/bin/node' '" + tool + "/node_modules/pnpm/bin/pnpm.cjs' \"$@\"\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(tool, path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(tool, path), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := version(t, "1", `
 const fs = require('fs');
 fs.mkdirSync('cache/pages', {recursive: true});
 fs.writeFileSync('cache/pages/one', 'written');
 fs.appendFileSync('server.js', '\n');
-require('http').createServer((q, r) => r.end(fs.readFileSync('cache/pages/one'))).listen(process.env.PORT);`))
-	if got := request(t.Context(), r); got != "written" {
+const ran = require('child_process').execSync('pnpm start');
+require('http').createServer((q, r) => r.end(fs.readFileSync('cache/pages/one') + ', ' + ran)).listen(process.env.PORT);`)
+	v.Path = []string{filepath.Join(tool, "bin-20.0.0")}
+	run(t, r, v)
+	if got := request(t.Context(), r); got != "written, run by pnpm start\n" {
 		t.Errorf("the app answers %q", got)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
-	"github.com/nodejitsu/webhooks/core/atomicfile"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/npmsemver"
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 )
@@ -191,20 +190,4 @@ func (b *Builder) runBy(m manager, by node, program, dir string) (manager, error
 		}
 	}
 	return m, nil
-}
-
-// quoted quotes a text as a single word of a shell.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
-// writeProgram writes a shell script that runs a program.
-func writeProgram(to, by, program string) error {
-	run := quoted(program)
-	if by != "" {
-		run = quoted(by) + " " + run
-	}
-	text := "#!/bin/sh\nexec " + run + " \"$@\"\n"
-	if old, err := os.ReadFile(to); err == nil && string(old) == text { //nolint:gosec // written by the server
-		return nil
-	}
-	return atomicfile.Write(to, []byte(text), 0o755)
 }

@@ -34,6 +34,7 @@ import (
 const (
 	AppDir  = "/app"                // the app's folder
 	Program = "/.webhooks/webhooks" // the program that serves static sites
+	Tools   = "/.webhooks/tools"    // package managers that builds have fetched
 	User    = 1000                  // uid and gid that the app runs as; AppDir belongs to them, as apps write beside their code
 )
 
@@ -76,7 +77,7 @@ type Spec struct {
 	User, App, Snapshot string
 	Dir                 string   // the folder that becomes AppDir
 	Work                string   // the folder in it that commands run in
-	Path                []string // folders of programs; those outside of Dir are left out
+	Path                []string // folders of programs: those in Dir, and those of a package manager
 	Node                string   // version of Node.js
 	Program             string   // file that becomes Program; "" for none
 }
@@ -200,6 +201,17 @@ func compose(ctx context.Context, base v1.Image, s Spec, built, dir string) (v1.
 		}
 		layers = append(layers, l)
 	}
+	fetched, err := tools(s)
+	if err != nil {
+		return nil, err
+	}
+	for i, one := range fetched {
+		l, err := one.layer(ctx, filepath.Join(dir, "tool-"+strconv.Itoa(i)), layerKind)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, l)
+	}
 	l, err := folderLayer(ctx, filepath.Join(dir, "app"), s.Dir, AppDir, layerKind)
 	if err != nil {
 		return nil, err
@@ -215,7 +227,7 @@ func compose(ctx context.Context, base v1.Image, s Spec, built, dir string) (v1.
 	config := *file.Config.DeepCopy()
 	config.User = fmt.Sprintf("%d:%d", User, User)
 	config.WorkingDir = Inside(s.Dir, s.Work)
-	config.Env = withPath(config.Env, s)
+	config.Env = withPath(config.Env, s, fetched)
 	config.Entrypoint, config.Cmd = nil, nil
 	if config.Labels == nil {
 		config.Labels = map[string]string{}
@@ -239,9 +251,9 @@ func static(program string) error {
 	return nil
 }
 
-// withPath returns an environment with the app's folders of programs before those of
-// the base image.
-func withPath(env []string, s Spec) []string {
+// withPath returns an environment with the app's folders of programs, and those of
+// tools, before those of the base image.
+func withPath(env []string, s Spec, fetched []tool) []string {
 	before := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	env = slices.DeleteFunc(slices.Clone(env), func(one string) bool {
 		value, found := strings.CutPrefix(one, "PATH=")
@@ -255,6 +267,9 @@ func withPath(env []string, s Spec) []string {
 		if inside := Inside(s.Dir, folder); inside != "" {
 			folders = append(folders, inside)
 		}
+	}
+	for _, t := range fetched {
+		folders = append(folders, t.bin())
 	}
 	return append(env, "PATH="+strings.Join(append(folders, before), ":"))
 }
