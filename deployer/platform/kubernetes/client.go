@@ -46,6 +46,7 @@ const (
 	networkPolicies kind = "/apis/networking.k8s.io/v1/networkpolicies"
 	ingresses       kind = "/apis/networking.k8s.io/v1/ingresses"
 	httpRoutes      kind = "/apis/gateway.networking.k8s.io/v1/httproutes"
+	podMetrics      kind = "/apis/metrics.k8s.io/v1beta1/pods"
 )
 
 // path returns the path of an object, or of all of a kind in a namespace. Without a

@@ -313,9 +313,6 @@ func (r *Runner) States() []runner.State {
 	return states
 }
 
-// Memory returns 0: only the metrics of a cluster have it, which not all have.
-func (r *Runner) Memory(string, string) int64 { return 0 }
-
 // Pick implements runner.Runner.
 func (r *Runner) Pick(user, app, client string) (t runner.Target, ok bool) {
 	a := r.known(user, app)
