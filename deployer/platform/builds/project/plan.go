@@ -43,7 +43,7 @@ func (p Project) Plan(env map[string]string) Plan {
 	plan.Build = p.build()
 	own, dev := p.lifecycleScripts(), p.hasDev()
 	keep := keepsDev(env)
-	plan.Full = dev && (keep || len(plan.Build) > 0 || len(plan.Before) > 0 || len(own) > 0 || p.Manager.Berry())
+	plan.Full = dev && (keep || len(plan.Build) > 0 || len(plan.Before) > 0 || len(own) > 0 || p.Manager.Berry() || p.startsDev())
 	if len(own) > 0 || p.hasDependencies() || plan.Full || p.Native || len(p.Members) > 0 {
 		plan.Install = p.Manager.install(plan.Full)
 	}

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"os"
 	"path"
 	"regexp"
@@ -19,12 +20,13 @@ func (p Project) keepDev(root *os.Root, s *Start) {
 	if s.Web == "" || p.Manager.PnP {
 		return
 	}
-	program := p.devProgram(root, s.Web, 0)
+	find := func(program string) string { return p.packageOf(root, program) }
+	program := p.devProgram(find, s.Web, 0)
 	if program == "" {
 		return
 	}
 	prod := p.App.Package.Script(startProd)
-	if s.Source == "scripts.start" && prod != "" && p.devProgram(root, prod, 0) == "" {
+	if s.Source == "scripts.start" && prod != "" && p.devProgram(find, prod, 0) == "" {
 		s.Notes = append(s.Notes, "scripts.start runs "+program+", which is a development dependency: scripts."+startProd+" is started instead")
 		s.Web, s.Source = prod, "scripts."+startProd
 		s.Env["npm_lifecycle_event"], s.Env["npm_lifecycle_script"] = startProd, prod
@@ -40,9 +42,32 @@ var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 // runners are the words before a program or the name of a script.
 var runners = []string{"npx", "npm exec", "yarn exec", "pnpm exec", "npm run", "yarn run", "pnpm run", "yarn", "pnpm", "exec"} //nolint:gochecknoglobals // a table
 
+// programsOf are the packages of programs that are not named like them.
+var programsOf = map[string]string{ //nolint:gochecknoglobals // a table
+	"tsc": "typescript", "nest": "@nestjs/cli", "babel-node": "@babel/node", "swc-node": "@swc-node/register",
+	"fastify": "fastify-cli", "webpack": "webpack-cli", "ng": "@angular/cli",
+}
+
+// startsDev reports whether the app's start command appears to run a program of a
+// development dependency. It is called before these are installed, and goes by the
+// names of packages.
+func (p Project) startsDev() bool {
+	pkg := p.App.Package
+	find := func(program string) string { return cmp.Or(programsOf[program], program) }
+	web := p.Procfile["web"]
+	if web == "" {
+		web = pkg.Script("prestart") + "\n" + pkg.Script("start")
+	}
+	return p.devProgram(find, web, 0) != ""
+}
+
+// preload matches the options by which node loads a module first.
+var preload = regexp.MustCompile(`(?:^| )(?:-r|--require|--import|--loader|--experimental-loader)[ =](@[^/ ]+/[^/ ]+|[^./ @][^/ ]*)`)
+
 // devProgram returns a program of a development dependency that a shell command
-// runs, or a script that it runs; "" if there is none.
-func (p Project) devProgram(root *os.Root, command string, depth int) string {
+// runs, or a script that it runs, or such a dependency that node loads first; "" if
+// there is none. find returns the package of a program.
+func (p Project) devProgram(find func(program string) string, command string, depth int) string {
 	for part := range strings.FieldsFuncSeq(command, func(r rune) bool { return strings.ContainsRune("&|;\n'\"()", r) }) {
 		words := strings.Fields(part)
 		for len(words) > 0 && (assignment.MatchString(words[0]) || strings.HasPrefix(words[0], "-")) {
@@ -59,13 +84,21 @@ func (p Project) devProgram(root *os.Root, command string, depth int) string {
 			continue
 		}
 		if text := p.App.Package.Script(words[0]); script && text != "" && depth < 3 {
-			if found := p.devProgram(root, text, depth+1); found != "" {
+			if found := p.devProgram(find, text, depth+1); found != "" {
 				return found
 			}
 			continue
 		}
-		if name := p.packageOf(root, words[0]); name != "" && p.onlyDev(name) {
+		if name := find(words[0]); name != "" && p.onlyDev(name) {
 			return words[0]
+		}
+		if words[0] != "node" {
+			continue
+		}
+		for _, match := range preload.FindAllStringSubmatch(strings.Join(words, " "), -1) {
+			if p.onlyDev(match[1]) {
+				return match[1]
+			}
 		}
 	}
 	return ""

@@ -181,6 +181,9 @@ func TestStartByDevelopmentDependency(t *testing.T) {
 		"Procfile":              {`"start":"x","start:prod":"y"`, "web: nest start", "nest start", true},
 		"a dependency":          {`"start":"serve -s build"`, "", "serve -s build", false},
 		"node":                  {`"start":"node nest"`, "", "node nest", false},
+		"loaded first":          {`"start":"node --enable-source-maps --import=tsx server.ts"`, "", "node --enable-source-maps --import=tsx server.ts", true},
+		"a part of it":          {`"start":"node -r tsx/cjs x"`, "", "node -r tsx/cjs x", true},
+		"a file":                {`"start":"node -r ./tsx x"`, "", "node -r ./tsx x", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
