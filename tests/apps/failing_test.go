@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // requests are requests to an app, one after the other by each of some clients.
@@ -27,8 +28,14 @@ func underLoad(a *app, body string) *requests {
 	for _, keepAlive := range []bool{true, true, false} {
 		client := a.client(keepAlive)
 		l.running.Go(func() {
+			pace := time.NewTicker(10 * time.Millisecond) // what is deployed needs the processor too
+			defer pace.Stop()
 			for ctx.Err() == nil {
 				l.once(ctx, client, a.host(), body)
+				select {
+				case <-pace.C:
+				case <-ctx.Done():
+				}
 			}
 		})
 	}

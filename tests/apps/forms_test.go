@@ -106,31 +106,6 @@ func TestMonorepo(t *testing.T) {
 func TestNest(t *testing.T) {
 	t.Parallel()
 	a := create(t, shared, "nest")
-	a.deploy(files{
-		"package.json": `{"name":"app","version":"1.0.0","scripts":{"build":"tsc","start":"ts-node src/main.ts","start:prod":"node dist/main"},
-			"dependencies":{"@nestjs/common":"11.1.9","@nestjs/core":"11.1.9","@nestjs/platform-express":"11.1.9","reflect-metadata":"0.2.2","rxjs":"7.8.2"},
-			"devDependencies":{"ts-node":"10.9.2","typescript":"5.9.3"}}`,
-		"tsconfig.json": `{"compilerOptions":{"module":"commonjs","target":"es2022","outDir":"dist","skipLibCheck":true,
-			"experimentalDecorators":true,"emitDecoratorMetadata":true,"esModuleInterop":true}}`,
-		"src/main.ts": `
-			import 'reflect-metadata'
-			import { Controller, Get, Injectable, Module } from '@nestjs/common'
-			import { NestFactory } from '@nestjs/core'
-			declare const process: { env: Record<string, string> }
-
-			@Injectable()
-			class Service { hello() { return 'Hello Nest!' } }
-
-			@Controller()
-			class Hello {
-				constructor(private readonly service: Service) {}
-				@Get() hello() { return this.service.hello() }
-			}
-
-			@Module({ controllers: [Hello], providers: [Service] })
-			class App {}
-
-			NestFactory.create(App).then((app) => app.enableShutdownHooks().listen(process.env.PORT))`,
-	})
+	a.deploy(example(t, "nest", nil))
 	a.answers("Hello Nest!")
 }

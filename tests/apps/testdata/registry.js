@@ -19,8 +19,19 @@ const options = {
   registry: settings.registry,
   cache: path.join(settings.cache, '_cacache'),
   ca: settings.cafile ? fs.readFileSync(settings.cafile, 'utf8') : settings.ca,
-  preferOffline: true,
-  packumentCache: new Map()
+  preferOffline: true
+}
+
+// What is known about a package is a large object, and written as JSON once.
+const packuments = new Map()
+
+function packument (name) {
+  if (!packuments.has(name)) {
+    const text = pacote.packument(name, options).then((found) => Buffer.from(JSON.stringify(here(found))))
+    packuments.set(name, text)
+    text.catch(() => packuments.delete(name))
+  }
+  return packuments.get(name)
 }
 
 const server = http.createServer(async (req, res) => {
@@ -30,9 +41,10 @@ const server = http.createServer(async (req, res) => {
     if (!name) {
       res.writeHead(404).end('{}')
     } else if (version) {
-      res.end(await pacote.tarball(`${name}@${version}`, options))
+      const at = `${options.registry.replace(/\/*$/, '/')}${name}/-/${path.basename(name)}-${version}.tgz`
+      res.end(await pacote.tarball(at, options))
     } else {
-      res.end(JSON.stringify(here(await pacote.packument(name, options))))
+      res.end(await packument(name))
     }
   } catch (err) {
     res.writeHead(err.code === 'E404' ? 404 : 502).end(JSON.stringify({ error: String(err) }))
