@@ -119,8 +119,8 @@ const orderSize = 8
 // orderKey is the key of an Order. None is negative, so keys sort as Orders do.
 func orderKey(order int64) []byte { return appendNumber(make([]byte, 0, orderSize), order) }
 
-// hashOf returns a key that is shorter than the texts that it stands for, and that
-// nobody can make two of.
+// hashOf returns a key that is shorter than the texts that it stands for. It is as long
+// as it has to be so that no sender can find texts that have the same one.
 func hashOf(parts ...string) []byte {
 	sum := sha256.Sum256(join(parts...))
 	return sum[:16]

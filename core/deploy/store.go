@@ -50,8 +50,8 @@ type Store interface {
 	// ByCommit returns the entries of all users whose repository has that key
 	// (core.Repository.Key) and whose commit is known by one of the ids in commits
 	// (Commit.ID, Commits): the 100 with the highest Order, highest first. Those that
-	// were accepted without a place in the queue are not among them: they wait for
-	// no report and are none that counts, and they are most of all pushes.
+	// were accepted without a place in the queue are not among them, and they are most
+	// of all pushes: they wait for no report, and no push waits for them.
 	ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error)
 }
 
