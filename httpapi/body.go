@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +66,7 @@ func (a *API) readBody(c *gin.Context, limit int64) (body []byte, release func()
 				size = length + spareBuffer
 			}
 			// Only what is added waits: the smaller buffer is one of the copies.
-			added := a.reserve(c.Request.Context(), bodyCopies*(size-int64(cap(body))))
+			added := a.bodies.acquire(c.Request.Context(), bodyCopies*(size-int64(cap(body))), bodyPatience)
 			if added == 0 {
 				c.Header("Connection", "close") // what is left of the body is not read
 				return nil, release, core.NewError(core.CodeHTTPUnavailable, "", nil)
@@ -87,11 +86,4 @@ func (a *API) readBody(c *gin.Context, limit int64) (body []byte, release func()
 			return nil, release, core.NewError(core.CodeProviderNotSupported, "The body ended too early, or came too slowly; send it again", err)
 		}
 	}
-}
-
-// reserve reserves memory for bodies; 0 if there is none in time.
-func (a *API) reserve(ctx context.Context, n int64) int64 {
-	ctx, cancel := context.WithTimeout(ctx, bodyPatience)
-	defer cancel()
-	return a.bodies.acquire(ctx, n)
 }

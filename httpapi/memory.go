@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // memoryBudget bounds the memory of the bodies that are there at a time.
@@ -17,9 +18,10 @@ type memoryBudget struct {
 }
 
 // acquire reserves n bytes as soon as they are free, at most all there are. It
-// returns how many it has reserved, 0 if ctx ends before that.
-func (b *memoryBudget) acquire(ctx context.Context, n int64) int64 {
+// returns how many it has reserved, 0 if patience or ctx ends before that.
+func (b *memoryBudget) acquire(ctx context.Context, n int64, patience time.Duration) int64 {
 	n = min(n, b.total)
+	var over <-chan time.Time // set once it waits
 	for {
 		b.mu.Lock()
 		if b.used+n <= b.total {
@@ -32,8 +34,13 @@ func (b *memoryBudget) acquire(ctx context.Context, n int64) int64 {
 		}
 		free := b.free
 		b.mu.Unlock()
+		if over == nil {
+			over = time.After(patience)
+		}
 		select {
 		case <-free:
+		case <-over:
+			return 0
 		case <-ctx.Done():
 			return 0
 		}

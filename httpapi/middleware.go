@@ -55,6 +55,9 @@ func (a *API) log(c *gin.Context) {
 		case status >= http.StatusInternalServerError:
 			level = slog.LevelWarn
 		}
+		if !a.o.Logger.Enabled(c.Request.Context(), level) {
+			return
+		}
 		attributes := []slog.Attr{
 			slog.String("uuid", uuidOf(c)),
 			slog.String("method", method(c.Request)),
