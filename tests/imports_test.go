@@ -62,7 +62,7 @@ func arrows() []arrow {
 		{"tests", []string{"core", "providers", "adapters", "deployer", "httpapi"}, "tests drive the built program from outside"},
 		{"tests/cluster", []string{"core", "providers", "adapters", "deployer", "httpapi", "github.com/google/go-containerregistry", "github.com/miekg/dns"}, "tests drive the built program from outside, with a registry and a DNS of their own"},
 		{"tools/release", []string{"golang.org/x/mod"}, "the release tool must build while the modules it releases are broken"},
-		{"tools/bench", []string{"github.com/gin-gonic/gin", "go.etcd.io/bbolt"}, "the floors use the libraries of what they are compared with, and nothing of ours"},
+		{"tools/bench", []string{"github.com/gin-gonic/gin", "github.com/redis/go-redis/v9", "go.etcd.io/bbolt", "golang.org/x/sys"}, "the floors use the libraries of what they are compared with, and nothing of ours"},
 		{"tools/bench/idle", []string{"core", "deployer", "httpapi/serve", "go.etcd.io/bbolt"}, "it assembles the platform with a runner of its own"},
 		{"tools/webhooks", []string{"core", "providers", "adapters", "deployer", "httpapi", "github.com/", "go.uber.org/", "golang.org/x/", "go.yaml.in/"}, "the program is the one place that knows every module"},
 		{"httpapi/client", []string{"core"}, "another program imports the client and gets core and the standard library, nothing more"},

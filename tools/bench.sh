@@ -6,14 +6,17 @@ usage() {
 	cat <<-'END'
 		Usage: ./tools/bench.sh [AREA…] [--quick]
 
-		Measures webhooks beside its peers (adnanh/webhook, nginx, Caddy) and beside
-		floors, programs that do only what no server of the kind can leave out; all of
-		them in turn, several times, on loopback. Writes the tables to the terminal, and
-		those of a full run to docs/performance.md, which explains them. Takes at most 20
+		Measures webhooks beside its peers (adnanh/webhook, nginx, Caddy, centrifugo, and
+		libraries that parse deliveries) and beside floors, programs that do only what no
+		server of the kind can leave out; all of them in turn, several times, on loopback.
+		Writes the tables to the terminal, and those of a full run to
+		docs/performance.md, which explains them. Takes at most 20
 		minutes, with --quick 3. The machine should have nothing else to do.
 
 		Installs what is missing: with apt on Debian; elsewhere it says what to install.
-		Another adnanh/webhook than Debian's is named by BENCH_WEBHOOK.
+		Another adnanh/webhook than Debian's is named by BENCH_WEBHOOK. centrifugo takes
+		part if BENCH_CENTRIFUGO names it, which takes a while to build:
+		  go install github.com/centrifugal/centrifugo/v6@v6.9.1
 
 		Areas: intake refusals overload parse repack feed router deployment entries growth start
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,6 +30,7 @@ type server struct {
 	extra    []*process // that it needs
 	platform string     // of webhooks: the URL of the platform's API
 	apps     string     // of webhooks: host:port of the router
+	profiles string     // of a contender of the feed: the URL that pathHeap is below
 }
 
 func (s *server) stop() {
@@ -51,7 +53,8 @@ func (s *suite) webhooks(ctx context.Context, data string, flags ...string) (*se
 		return nil, err
 	}
 	srv := &server{process: p}
-	for srv.address == "" || srv.platform == "" || srv.apps == "" {
+	profiled := slices.Contains(flags, flagPprof)
+	for srv.address == "" || srv.platform == "" || srv.apps == "" || profiled && srv.profiles == "" {
 		line, err := p.line(ctx, "")
 		if err != nil {
 			p.stop()
@@ -64,6 +67,8 @@ func (s *suite) webhooks(ctx context.Context, data string, flags ...string) (*se
 			srv.platform = strings.TrimSpace(value)
 		case "apps":
 			srv.apps = "127.0.0.1" + value[strings.LastIndexByte(value, ':'):]
+		case "pprof":
+			srv.profiles = strings.TrimSuffix(strings.TrimSpace(value), pathProfiles)
 		}
 	}
 	srv.path = "/1/deploy?user=" + benchUser
@@ -85,6 +90,19 @@ func (s *suite) webhooks(ctx context.Context, data string, flags ...string) (*se
 	}
 	srv.secret = strings.TrimSpace(string(out))
 	return srv, os.WriteFile(secret, []byte(srv.secret), 0o600) //nolint:gosec // in a folder of our own
+}
+
+// flagPprof has the address of profiles.
+const flagPprof = "--pprof-addr"
+
+// profiled starts the program with its embedded store, so that it says how much memory
+// it uses.
+func (s *suite) profiled(ctx context.Context) (*server, error) {
+	data, err := s.folder()
+	if err != nil {
+		return nil, err
+	}
+	return s.webhooks(ctx, data, flagPprof, "127.0.0.1:0")
 }
 
 // redis starts a Redis server that writes its log as fsync says.
@@ -161,13 +179,28 @@ func (s *suite) adnanh(ctx context.Context) (*server, error) {
 	return &server{process: p, address: address, path: "/hooks/bench", secret: secret}, waitFor(ctx, address)
 }
 
+// floorOnRedis starts the floor of Redis with a Redis of its own.
+func (s *suite) floorOnRedis(ctx context.Context, fsync string) (*server, error) {
+	redis, address, err := s.redis(ctx, fsync)
+	if err != nil {
+		return nil, err
+	}
+	srv, err := s.floor(ctx, floorRedis, address)
+	if err != nil {
+		redis.stop()
+		return nil, err
+	}
+	srv.extra = append(srv.extra, redis)
+	return srv, nil
+}
+
 // floor starts one of the floors, which are this program.
-func (s *suite) floor(ctx context.Context, name string) (*server, error) {
+func (s *suite) floor(ctx context.Context, name ...string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.start(ctx, self, "floor", name)
+	p, err := s.start(ctx, self, append([]string{"floor"}, name...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +209,7 @@ func (s *suite) floor(ctx context.Context, name string) (*server, error) {
 		p.stop()
 		return nil, err
 	}
-	return &server{process: p, address: address, path: "/", secret: floorSecret}, nil
+	return &server{process: p, address: address, path: "/", secret: floorSecret, profiles: "http://" + address}, nil
 }
 
 // folder returns a fresh folder for a contender's data.

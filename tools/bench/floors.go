@@ -13,11 +13,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/redis/go-redis/v9"
 	"go.etcd.io/bbolt"
 )
 
@@ -29,16 +31,21 @@ const (
 	floorVerify = "verify" // stores nothing
 	floorBolt   = "bolt"   // stores by bbolt's own grouping of commits
 	floorLog    = "log"    // stores in a file, with one fdatasync for a group
+	floorRedis  = "redis"  // stores in Redis, with one pipeline for a group
 )
 
-// serveFloor serves one of the floors until ctx ends.
-func serveFloor(ctx context.Context, name string, stdout io.Writer) error {
+// serveFloor serves one of the floors until ctx ends. That of Redis has its address
+// as an argument.
+func serveFloor(ctx context.Context, name string, args []string, stdout io.Writer) error {
+	if name == floorFeed {
+		return serveFeedFloor(ctx, stdout)
+	}
 	dir, err := os.MkdirTemp("", "webhooks-bench-floor-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // best effort
-	store, err := openFloor(name, dir)
+	store, err := openFloor(ctx, name, dir, args)
 	if err != nil {
 		return err
 	}
@@ -50,10 +57,7 @@ func serveFloor(ctx context.Context, name string, stdout io.Writer) error {
 			c.Status(http.StatusBadRequest)
 			return
 		}
-		mac := hmac.New(sha256.New, []byte(floorSecret))
-		mac.Write(body)
-		given, _ := hex.DecodeString(max(c.GetHeader("X-Hub-Signature-256"), "sha256=")[len("sha256="):])
-		if !hmac.Equal(given, mac.Sum(nil)) {
+		if !signedByFloor(body, c.GetHeader("X-Hub-Signature-256")) {
 			c.JSON(http.StatusUnauthorized, gin.H{"error": "bad_signature"})
 			return
 		}
@@ -76,8 +80,17 @@ func serveFloor(ctx context.Context, name string, stdout io.Writer) error {
 	return nil
 }
 
+// signedByFloor reports whether a body is signed with the secret of the floors.
+func signedByFloor(body []byte, signature string) bool {
+	mac := hmac.New(sha256.New, []byte(floorSecret))
+	mac.Write(body)
+	digits, _ := strings.CutPrefix(signature, "sha256=")
+	given, _ := hex.DecodeString(digits)
+	return hmac.Equal(given, mac.Sum(nil))
+}
+
 // openFloor returns what stores a delivery durably.
-func openFloor(name, dir string) (func([]byte) error, error) {
+func openFloor(ctx context.Context, name, dir string, args []string) (func([]byte) error, error) {
 	switch name {
 	case floorVerify:
 		return func([]byte) error { return nil }, nil
@@ -85,8 +98,12 @@ func openFloor(name, dir string) (func([]byte) error, error) {
 		return openBolt(filepath.Join(dir, "floor.db"))
 	case floorLog:
 		return openLog(filepath.Join(dir, "floor.log"))
+	case floorRedis:
+		if len(args) == 1 {
+			return openRedis(ctx, args[0]), nil
+		}
 	}
-	return nil, fmt.Errorf("no floor %q; there are %s, %s and %s", name, floorVerify, floorBolt, floorLog)
+	return nil, fmt.Errorf("no floor %q %q; there are %s, %s, %s, %s ADDRESS and %s", name, args, floorVerify, floorBolt, floorLog, floorRedis, floorFeed)
 }
 
 func openBolt(path string) (func([]byte) error, error) {
@@ -136,6 +153,22 @@ func openLog(path string) (func([]byte) error, error) {
 		return syscall.Fdatasync(int(file.Fd())) //nolint:gosec // a descriptor
 	})
 	return enqueue(queue), nil
+}
+
+// openRedis stores deliveries by one pipeline for each group, which waits for the sync
+// of Redis if that makes one.
+func openRedis(ctx context.Context, address string) func([]byte) error {
+	client := redis.NewClient(&redis.Options{Addr: address})
+	queue := make(chan queued, 4096)
+	go inGroups(queue, func(group []queued) error {
+		pipeline := client.Pipeline()
+		for _, q := range group {
+			pipeline.Set(ctx, string(q.key), q.body, 0)
+		}
+		_, err := pipeline.Exec(ctx)
+		return err
+	})
+	return enqueue(queue)
 }
 
 // queued is a delivery that waits for its group to be written.

@@ -35,8 +35,13 @@ type result struct {
 // goTest runs benchmarks of this repository, which is the working directory, and
 // calls each with every result.
 func (s *suite) goTest(ctx context.Context, pkg, pattern string, each func(result)) error {
+	return s.goTestFor(ctx, (s.period / 5).String(), pkg, pattern, each)
+}
+
+// goTestFor is goTest with the time, or the number of operations, of each benchmark.
+func (s *suite) goTestFor(ctx context.Context, benchtime, pkg, pattern string, each func(result)) error {
 	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem", //nolint:gosec // our own tests
-		"-benchtime", (s.period / 5).String(), "-count", strconv.Itoa(s.rounds), pkg)
+		"-benchtime", benchtime, "-count", strconv.Itoa(s.rounds), pkg)
 	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -97,6 +102,22 @@ func measureRepack(ctx context.Context, s *suite) ([]table, error) {
 		t.add(name, r.nanos/1e6, note)
 	})
 	return []table{t}, err
+}
+
+// measureLanes compares pushes into a lane in which others wait with those into an
+// empty one.
+func (s *suite) measureLanes(ctx context.Context) (table, error) {
+	t := table{area: "entries", title: "A push into a lane where others wait, and the claim and the end of the first one", unit: "µs"}
+	for _, store := range []string{"bolt", "redis"} {
+		err := s.goTestFor(ctx, "2000x", "./adapters/"+store, "^BenchmarkLane$", func(r result) {
+			_, waiting, _ := strings.Cut(r.name, "waiting=")
+			t.add(store+", "+waiting+" wait", r.nanos/1000, "")
+		})
+		if err != nil {
+			return t, err
+		}
+	}
+	return t, nil
 }
 
 // add adds a figure to the row of a contender.

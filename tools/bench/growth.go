@@ -193,35 +193,36 @@ func measureReaders(ctx context.Context, s *suite) ([]table, error) {
 }
 
 func (s *suite) readersRound(ctx context.Context, n int, connect, memory, change *table) error {
-	srv, err := s.onDisk(ctx)
+	srv, err := s.profiled(ctx)
 	if err != nil {
 		return err
 	}
 	defer srv.stop()
 	// The first one authenticates, which takes memory of its own.
-	first, err := openReaders(ctx, srv.address, 1)
+	request := feedRequest(srv)
+	first, err := openReaders(ctx, srv.address, request, 1)
 	if err != nil {
 		return err
 	}
 	first.close()
-	before, err := srv.resident()
+	before, err := srv.live(ctx)
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
-	r, err := openReaders(ctx, srv.address, n)
+	r, err := openReaders(ctx, srv.address, request, n)
 	if err != nil {
 		return err
 	}
 	defer r.close()
 	name := fmt.Sprintf("%d readers", n)
 	connect.rows = append(connect.rows, row{contender: name, figures: []float64{float64(n) / time.Since(begin).Seconds()}})
-	after, err := srv.resident()
+	after, err := srv.live(ctx)
 	if err != nil {
 		return err
 	}
 	memory.rows = append(memory.rows, row{
-		contender: name, figures: []float64{float64(after-before) / float64(n) / 1024}, note: fmt.Sprintf("%d MB in all", after>>20),
+		contender: name, figures: []float64{float64(after-before) / float64(n) / 1024}, note: fmt.Sprintf("%.1f MB in all", float64(after)/(1<<20)),
 	})
 	used, err := srv.cost()
 	if err != nil {
@@ -232,7 +233,7 @@ func (s *suite) readersRound(ctx context.Context, n int, connect, memory, change
 	c := row{contender: name}
 	for i := range int64(changes) {
 		var sent []time.Time
-		if err := sendSome(ctx, srv.address, p, 1, 1, &sent); err != nil {
+		if err := sendSome(ctx, srv.address, p.write, 1, 1, &sent); err != nil {
 			return err
 		}
 		if err := r.wait(ctx, int64(n)*(i+1)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -20,20 +21,36 @@ type contender struct {
 	note  string
 }
 
+// The contenders of more than one table.
+const (
+	nameVerify = "floor: verify, store nothing"
+	nameBolt   = "floor: bbolt, grouped commits"
+	nameOwn    = "webhooks"
+	nameAdnanh = "adnanh/webhook"
+)
+
 // starters returns the contenders that take deliveries; the floor is first.
 func (s *suite) starters() []contender {
 	floor := func(name string) func(context.Context) (*server, error) {
 		return func(ctx context.Context) (*server, error) { return s.floor(ctx, name) }
 	}
-	return []contender{
-		{"floor: verify, store nothing", floor(floorVerify), ""},
-		{"floor: bbolt, grouped commits", floor(floorBolt), ""},
+	all := []contender{
+		{nameVerify, floor(floorVerify), ""},
+		{nameBolt, floor(floorBolt), ""},
 		{"floor: log, one fdatasync a group", floor(floorLog), ""},
-		{"webhooks", s.onDisk, ""},
-		{"webhooks, Redis everysec", func(ctx context.Context) (*server, error) { return s.webhooksOnRedis(ctx, "everysec") }, ""},
-		{"webhooks, Redis always", func(ctx context.Context) (*server, error) { return s.webhooksOnRedis(ctx, "always") }, ""},
-		{"adnanh/webhook", s.adnanh, "runs /bin/true, stores nothing"},
+		{nameOwn, s.onDisk, ""},
 	}
+	for _, fsync := range []string{"everysec", "always"} {
+		all = append(all,
+			contender{"floor: Redis " + fsync + ", pipelines", func(ctx context.Context) (*server, error) { return s.floorOnRedis(ctx, fsync) }, ""},
+			contender{"webhooks, Redis " + fsync, func(ctx context.Context) (*server, error) { return s.webhooksOnRedis(ctx, fsync) }, ""})
+	}
+	return append(all, contender{nameAdnanh, s.adnanh, "runs /bin/true, stores nothing"})
+}
+
+// named returns the contenders of those names.
+func named(all []contender, names ...string) []contender {
+	return slices.DeleteFunc(all, func(c contender) bool { return !slices.Contains(names, c.name) })
 }
 
 // onDisk starts the program with its embedded store.
@@ -56,30 +73,17 @@ func measureIntake(ctx context.Context, s *suite) ([]table, error) {
 		return nil, err
 	}
 	stored.area, stored.title = "intake", fmt.Sprintf("Signed pushes of %.1f KB, stored durably, %d connections", pushSize/1000.0, connections)
-	var own []contender
-	for _, c := range s.starters() {
-		if c.name == "floor: bbolt, grouped commits" || c.name == "webhooks" {
-			own = append(own, c)
-		}
-	}
-	worked, err := s.deliveries(ctx, own, "main", false, accepted)
+	worked, err := s.deliveries(ctx, named(s.starters(), nameBolt, nameOwn), "main", false, accepted)
 	worked.area, worked.title = "intake", "The same, with the deployments at work meanwhile"
 	return []table{stored, worked}, err
 }
 
 func measureRefusals(ctx context.Context, s *suite) ([]table, error) {
-	var some []contender
-	for _, c := range s.starters() {
-		switch c.name {
-		case "floor: verify, store nothing", "webhooks", "adnanh/webhook":
-			some = append(some, c)
-		}
-	}
 	// Debian's adnanh/webhook answers a wrong signature with 500.
 	refused := func(status int) bool {
 		return status == http.StatusUnauthorized || status == http.StatusInternalServerError
 	}
-	t, err := s.deliveries(ctx, some, otherBranch, true, refused)
+	t, err := s.deliveries(ctx, named(s.starters(), nameVerify, nameOwn, nameAdnanh), otherBranch, true, refused)
 	t.area, t.title = "refusals", "Pushes with a wrong signature, refused"
 	return []table{t}, err
 }
@@ -135,7 +139,8 @@ func (s *suite) push(ctx context.Context, srv *server, branch string, spoil bool
 
 // measureOverload finds the rate at which the server stores deliveries at the best
 // of times, and compares it with what is stored when twice as many are sent a
-// second, by senders that do not wait for each other.
+// second, by senders that do not wait for each other. The server has a processor of
+// its own for all of it.
 func measureOverload(ctx context.Context, s *suite) ([]table, error) {
 	const crowd = 64 * connections
 	t := table{area: "overload", title: "Pushes stored while more are sent than can be", unit: "a second", rows: []row{
@@ -144,12 +149,13 @@ func measureOverload(ctx context.Context, s *suite) ([]table, error) {
 		{contender: fmt.Sprintf("%d connections again, after that", 4*connections)},
 	}}
 	for range s.rounds {
-		srv, err := s.onDisk(ctx)
+		srv, together, err := apart(func() (*server, error) { return s.onDisk(ctx) })
 		if err != nil {
 			return nil, err
 		}
 		err = s.overload(ctx, srv, crowd, t.rows)
 		srv.stop()
+		together()
 		if err != nil {
 			return nil, err
 		}

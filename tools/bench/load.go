@@ -40,19 +40,17 @@ type answers struct {
 
 func (a answers) rate() float64 { return float64(a.ok) / a.elapsed.Seconds() }
 
-func (a answers) quantile(q float64) time.Duration {
-	if len(a.latency) == 0 {
-		return 0
-	}
-	return a.latency[min(int(q*float64(len(a.latency))), len(a.latency)-1)]
-}
+func (a answers) quantile(q float64) time.Duration { return quantile(a.latency, q) }
 
 // refusal returns the median time to a refusal.
-func (a answers) refusal() time.Duration {
-	if len(a.refusals) == 0 {
+func (a answers) refusal() time.Duration { return quantile(a.refusals, 0.5) }
+
+// quantile returns the value below which a part of the sorted values is.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
 		return 0
 	}
-	return a.refusals[len(a.refusals)/2]
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
 // run sends the load. It speaks HTTP by hand, so that what it uses itself of

@@ -23,7 +23,7 @@ const usage = `bench measures webhooks beside its peers and beside floors, on lo
 
 Usage:
   bench [flags] [AREA…]
-  bench floor NAME          serve one of the floors until interrupted
+  bench floor NAME [REDIS]  serve one of the floors until interrupted
   bench platform DIR ADDR   serve a platform whose apps are all at ADDR
 
 Areas (all of them by default):
@@ -40,8 +40,8 @@ func main() {
 
 // run is the program; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) == 2 && args[0] == "floor" {
-		if err := serveFloor(ctx, args[1], stdout); err != nil {
+	if len(args) >= 2 && args[0] == "floor" {
+		if err := serveFloor(ctx, args[1], args[2:], stdout); err != nil {
 			_, _ = fmt.Fprintf(stderr, "bench: %v\n", err)
 			return 1
 		}

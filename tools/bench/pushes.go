@@ -23,6 +23,12 @@ type pushes struct {
 	spoil  bool // the signature
 }
 
+// commitID is the form of the commit of a push; commitDigits is its length.
+const (
+	commitID     = "%040x"
+	commitDigits = 40
+)
+
 // newPushes returns pushes to a branch, with bodies of about size bytes.
 func newPushes(host, path, secret, branch string, size int) *pushes {
 	const mark = "@COMMIT@"
@@ -49,7 +55,7 @@ func newPushes(host, path, secret, branch string, size int) *pushes {
 // write writes the next delivery, a whole request.
 func (p *pushes) write(buf *bytes.Buffer) {
 	n := p.next.Add(1)
-	commit := fmt.Appendf(nil, "%040x", n+1<<32)
+	commit := fmt.Appendf(nil, commitID, n+1<<32)
 	mac := hmac.New(sha256.New, p.secret)
 	size := 0
 	for _, part := range [][]byte{p.body[0], commit, p.body[1], commit, p.body[2]} {

@@ -44,7 +44,7 @@ func (r row) columns(than row) []string {
 		ratio = fmt.Sprintf("%.2f", r.median()/m)
 	}
 	if r.cpu > 0 {
-		cpu = fmt.Sprintf("%d µs", r.cpu.Microseconds())
+		cpu = figure(float64(r.cpu.Nanoseconds())/1000) + " µs"
 	}
 	if r.peak > 0 {
 		peak = fmt.Sprintf("%d MB", r.peak>>20)
