@@ -30,12 +30,12 @@ func newDeploy(streams IO) *cobra.Command {
 build, starts the app and prints its URL, alone on stdout; --output json prints
 the app, the snapshot and the URL. A missing app is created.
 
-The folder is packed as by ` + "`npm pack`" + `, with the lockfile: .npmignore, or else
-.gitignore, lists what is left out; .git is always left out, and node_modules but
-for bundled packages. .npmrc goes along without credentials. package.json must name
-the app, unless --app does. A repository is cloned first, as shallow as possible,
-by https, ssh or file; after # or by --ref you may set a branch, a tag or the id
-of a commit.
+The folder is packed as by ` + "`npm pack`" + `: .npmignore, or else .gitignore, lists what is
+left out; .git is always left out, and node_modules but for bundled packages. What a
+build goes by is always packed: the lockfile, the package manager's settings without
+credentials, the version of Node.js, the Procfile. package.json must name the app,
+unless --app does. A repository is cloned first, as shallow as possible, by https, ssh
+or file; after # or by --ref you may set a branch, a tag or the id of a commit.
 
 If the build or the start fails, the exit code is 1, and the version that ran
 before is still running.`,
@@ -101,8 +101,8 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 	if len(folder.LeftOut) > 0 {
 		d.say("Left out, as npm does: %s", printable(some(folder.LeftOut)))
 	}
-	if folder.Cleaned {
-		d.say("Left out of .npmrc: its credentials; refer to a variable, as in _authToken=${NPM_TOKEN}, and set it with webhooks apps env set")
+	if len(folder.Cleaned) > 0 {
+		d.say("Left out of %s: its credentials; refer to a variable, such as ${NPM_TOKEN}, and set it with webhooks apps env set", strings.Join(folder.Cleaned, " and "))
 	}
 	if len(folder.Missing) > 0 {
 		d.say("Left out, though scripts.start names it: %s; it is ignored by .npmignore, .gitignore or files in package.json", printable(some(folder.Missing)))

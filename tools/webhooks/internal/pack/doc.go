@@ -15,14 +15,15 @@
 // Of the rest a folder's .npmignore says what is left out, in the form of
 // gitignore(5), or its .gitignore if there is none; those of folders below are
 // for themselves. If package.json has `files`, that list replaces the root's.
-// package.json, the lockfile, `main` and `bin`, a readme and a licence are packed
-// whatever these say, and so are the installed packages that
-// `bundleDependencies` names, with what they need.
+// package.json, `main` and `bin`, a readme and a licence are packed whatever these
+// say, and so are the installed packages that `bundleDependencies` names, with what
+// they need.
 //
-// It differs from npm for the sake of a deployment: the lockfile is packed, to
-// install by; .npmrc is, without credentials; other folders node_modules never
-// are, nor what is beside a `main` in a folder that is left out. What the start
-// command names and is left out is reported.
+// It differs from npm for the sake of a deployment: what a build goes by is packed
+// whatever the files say, which is the lockfile of any package manager, its settings,
+// the version of Node.js and the Procfile; .npmrc and .yarnrc.yml are packed without
+// credentials; other folders node_modules never are, nor what is beside a `main` in a
+// folder that is left out. What the start command names and is left out is reported.
 //
 // # The archive
 //

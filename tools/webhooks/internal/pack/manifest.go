@@ -63,8 +63,18 @@ func loosely[T any](field json.RawMessage) T {
 // kept returns the rules of what is always taken.
 func (m Manifest) kept() ruleSet {
 	set := ruleSet{base: ".", reaching: true}
+	// What a build on the platform goes by.
 	for _, name := range []string{
-		manifestName, "package-lock.json", "npm-shrinkwrap.json",
+		"package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "pnpm-workspace.yaml", ".pnpmfile.cjs", ".yarnrc",
+		".nvmrc", ".node-version", "Procfile",
+	} {
+		set.rules = append(set.rules, rule{parts: []string{literal(name)}, back: true, rooted: true, files: true})
+	}
+	for _, dir := range []string{"releases", "plugins", "patches"} {
+		set.rules = append(set.rules, rule{parts: []string{".yarn", dir, "**"}, back: true, rooted: true, files: true})
+	}
+	for _, name := range []string{
+		manifestName,
 		"[rR][eE][aA][dD][mM][eE]*", "[lL][iI][cC][eE][nN][sScC][eE]*", "[cC][oO][pP][yY][iI][nN][gG]*",
 	} {
 		set.rules = append(set.rules, rule{parts: []string{name}, back: true, rooted: true, files: true})
@@ -91,7 +101,11 @@ func literal(name string) string {
 // all that is below that.
 func listed(files []string) ruleSet {
 	set := ruleSet{base: ".", reaching: true, rules: []rule{{parts: []string{"**"}}}}
+	var all []string
 	for _, name := range files {
+		all = append(all, alternatives(name)...)
+	}
+	for _, name := range all {
 		name, out := strings.CutPrefix(name, "!")
 		name = strings.Trim(path.Clean("/"+name), "/")
 		if name == "" {

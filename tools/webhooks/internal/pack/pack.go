@@ -46,7 +46,7 @@ type Folder struct {
 	Size     int64    // bytes of all files
 	LeftOut  []string // paths of what one may miss: links, and a .npmrc below the folder
 	Missing  []string // paths of files that the start command names, and that are left out
-	Cleaned  bool     // .npmrc has credentials, which are left out
+	Cleaned  []string // paths of settings of package managers whose credentials are left out
 
 	root *os.Root
 }

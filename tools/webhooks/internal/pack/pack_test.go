@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -133,43 +134,47 @@ func TestWhatIsTaken(t *testing.T) {
 			"package.json": manifest, "out": "->/etc/passwd", "in.js": "->a.js", "a.js": "", "empty/": "", "sub": "->empty",
 		}, "a.js package.json", true},
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := tree(t, test.files)
-			got := paths(open(t, dir))
-			want := strings.Fields(test.want)
-			if !slices.Equal(got, want) {
-				t.Errorf("got  %q\nwant %q", got, want)
-			}
-			if test.npm {
-				if npm := packedByNpm(t, dir); !slices.Equal(got, npm) {
-					t.Errorf("got  %q\nnpm  %q", got, npm)
-				}
-			}
-		})
+	var asNpm []string // their names
+	var dirs []string
+	for _, name := range slices.Sorted(maps.Keys(tests)) {
+		test := tests[name]
+		dir := tree(t, test.files)
+		if got := paths(open(t, dir)); !slices.Equal(got, strings.Fields(test.want)) {
+			t.Errorf("%s:\ngot  %q\nwant %q", name, got, test.want)
+		}
+		if test.npm {
+			asNpm, dirs = append(asNpm, name), append(dirs, dir)
+		}
+	}
+	for i, npm := range packedByNpm(t, dirs...) {
+		if want := strings.Fields(tests[asNpm[i]].want); !slices.Equal(npm, want) {
+			t.Errorf("%s:\nnpm  %q\nwant %q", asNpm[i], npm, want)
+		}
 	}
 }
 
-// packedByNpm returns what npm would pack, by path.
-func packedByNpm(t *testing.T, dir string) []string {
+// packedByNpm returns what npm would pack of each folder, by path.
+func packedByNpm(t *testing.T, dirs ...string) [][]string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "npm", "pack", "--dry-run", "--json", "--ignore-scripts", "--offline", "--cache", t.TempDir())
-	cmd.Dir = dir
+	args := append([]string{"pack", "--dry-run", "--json", "--ignore-scripts", "--offline", "--cache", t.TempDir()}, dirs...)
+	cmd := exec.CommandContext(t.Context(), "npm", args...)
+	cmd.Dir = t.TempDir()
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("npm: %v", err)
 	}
 	var packed []struct{ Files []struct{ Path string } }
-	if err := json.Unmarshal(out, &packed); err != nil || len(packed) != 1 {
+	if err := json.Unmarshal(out, &packed); err != nil || len(packed) != len(dirs) {
 		t.Fatalf("npm: %v: %s", err, out)
 	}
-	var paths []string
-	for _, file := range packed[0].Files {
-		paths = append(paths, file.Path)
+	all := make([][]string, len(dirs))
+	for i := range packed {
+		for _, file := range packed[i].Files {
+			all[i] = append(all[i], file.Path)
+		}
+		slices.Sort(all[i])
 	}
-	slices.Sort(paths)
-	return paths
+	return all
 }
 
 func write(t *testing.T, f *pack.Folder) []byte {
@@ -269,8 +274,8 @@ func TestRefusals(t *testing.T) {
 func TestLeftOutIsTold(t *testing.T) {
 	t.Parallel()
 	f := open(t, tree(t, map[string]string{"package.json": "{}", "lib/.npmrc": "", "link": "->package.json", "node_modules/x": ""}))
-	if !slices.Equal(f.LeftOut, []string{"lib/.npmrc", "link"}) || len(f.Missing) != 0 || f.Cleaned {
-		t.Errorf("got %q, %q, %t", f.LeftOut, f.Missing, f.Cleaned)
+	if !slices.Equal(f.LeftOut, []string{"lib/.npmrc", "link"}) || len(f.Missing) != 0 || len(f.Cleaned) != 0 {
+		t.Errorf("got %q, %q, %q", f.LeftOut, f.Missing, f.Cleaned)
 	}
 }
 
@@ -304,15 +309,25 @@ func TestNpmrcWithoutCredentials(t *testing.T) {
 	const settings = "legacy-peer-deps=true\n@acme:registry=https://npm.acme.example/\n//npm.acme.example/:_authToken=${NPM_TOKEN}\n"
 	const secrets = "//npm.acme.example/:_authToken=canary\n_auth = Y2FuYXJ5\n//x/:_password=\"canary\"\n//x/:username=canary\nregistry=https://me:canary@r.example/\n//x/:_authToken=canary${A}\nkey=canary\n"
 	f := open(t, tree(t, map[string]string{"package.json": "{}", ".npmrc": settings + secrets}))
-	if !f.Cleaned {
-		t.Error("it doesn't say that something is left out")
+	if !slices.Equal(f.Cleaned, []string{".npmrc"}) {
+		t.Errorf("it says that something is left out of %q", f.Cleaned)
 	}
 	if got := unpack(t, f)[".npmrc"]; got != settings {
 		t.Errorf("got %q, want %q", got, settings)
 	}
 	f = open(t, tree(t, map[string]string{"package.json": "{}", ".npmrc": settings}))
-	if f.Cleaned || unpack(t, f)[".npmrc"] != settings {
+	if len(f.Cleaned) != 0 || unpack(t, f)[".npmrc"] != settings {
 		t.Error("settings without credentials are changed")
+	}
+}
+
+// The same for those of yarn.
+func TestYarnrcWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	const settings = "nodeLinker: node-modules\nnpmScopes:\n  acme:\n    npmRegistryServer: \"https://npm.acme.example\"\n    npmAuthToken: \"${NPM_TOKEN}\"\n"
+	f := open(t, tree(t, map[string]string{"package.json": "{}", ".yarnrc.yml": settings + "npmAuthToken: canary\n    npmAuthIdent: \"me:canary\"\n"}))
+	if got := unpack(t, f)[".yarnrc.yml"]; got != settings || !slices.Equal(f.Cleaned, []string{".yarnrc.yml"}) {
+		t.Errorf("got %q, cleaned %q", got, f.Cleaned)
 	}
 }
 

@@ -24,15 +24,73 @@ type rule struct {
 	files   bool     // it is for files alone
 }
 
-// parseRules reads an ignore file in the form of gitignore(5).
-func parseRules(text string) []rule {
+// parseRules reads an ignore file in the form of gitignore(5). With braces a line
+// may have alternatives, which npm understands and git does not.
+func parseRules(text string, braces bool) []rule {
 	var rules []rule
 	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
-		if r, ok := parseRule(strings.TrimSuffix(line, "\r")); ok {
-			rules = append(rules, r)
+		lines := []string{strings.TrimSuffix(line, "\r")}
+		if braces && !strings.HasPrefix(line, "#") {
+			lines = alternatives(lines[0])
+		}
+		for _, line := range lines {
+			if r, ok := parseRule(line); ok {
+				rules = append(rules, r)
+			}
 		}
 	}
 	return rules
+}
+
+// maxAlternatives limits what a pattern with braces stands for.
+const maxAlternatives = 1000
+
+// alternatives returns the patterns that a pattern such as "*.{js,d.ts}" stands for. One
+// whose braces have no comma, or are not closed, stands for itself.
+func alternatives(pattern string) []string {
+	found := []string{pattern}
+	for i := 0; i < len(found) && len(found) < maxAlternatives; {
+		before, options, after, ok := braces(found[i])
+		if !ok {
+			i++
+			continue
+		}
+		var each []string
+		for _, option := range options {
+			each = append(each, before+option+after)
+		}
+		found = slices.Replace(found, i, i+1, each...)
+	}
+	return found
+}
+
+// braces splits a pattern at its first braces that have alternatives.
+func braces(pattern string) (before string, options []string, after string, ok bool) {
+	for begin := range len(pattern) {
+		if pattern[begin] != '{' || begin > 0 && pattern[begin-1] == '\\' {
+			continue
+		}
+		depth, last := 0, begin+1
+		options = nil
+		for i := begin; i < len(pattern); i++ {
+			switch {
+			case pattern[i] == '{':
+				depth++
+			case pattern[i] == ',' && depth == 1:
+				options, last = append(options, pattern[last:i]), i+1
+			case pattern[i] == '}':
+				depth--
+			}
+			if depth > 0 {
+				continue
+			}
+			if options == nil {
+				break
+			}
+			return pattern[:begin], append(options, pattern[last:i]), pattern[i+1:], true
+		}
+	}
+	return pattern, nil, "", false
 }
 
 func parseRule(line string) (r rule, ok bool) {

@@ -70,8 +70,12 @@ func (l *lister) count() error {
 	return nil
 }
 
-// rules returns what dir itself says about what is below it.
+// rules returns what dir itself says about what is below it. An installed package is
+// packed as it is.
 func (l *lister) rules(dir string) (ruleSet, error) {
+	if strings.Contains("/"+dir+"/", "/"+modules+"/") {
+		return ruleSet{base: dir}, nil
+	}
 	if dir == "." && l.folder.Manifest.files != nil {
 		return listed(l.folder.Manifest.files), nil
 	}
@@ -83,7 +87,7 @@ func (l *lister) rules(dir string) (ruleSet, error) {
 		case err != nil:
 			return ruleSet{}, fmt.Errorf("pack: reading %q: %w", path.Join(dir, name), err)
 		}
-		return ruleSet{base: dir, rules: parseRules(string(text)), reaching: name == ".npmignore"}, nil
+		return ruleSet{base: dir, rules: parseRules(string(text), name == ".npmignore"), reaching: name == ".npmignore"}, nil
 	}
 	return ruleSet{base: dir}, nil
 }
@@ -95,8 +99,8 @@ func (l *lister) entry(name string, entry fs.DirEntry, sets []ruleSet, out bool)
 		return l.walk(name, nil, false) // whatever is said of node_modules
 	case l.leadsToBundled(name):
 		return l.walk(name, sets, true)
-	case name == npmrcName && !folder:
-		return l.npmrc()
+	case (name == npmrcName || name == yarnrcName) && !folder:
+		return l.settings(name)
 	case never(entry.Name()):
 		if strings.EqualFold(entry.Name(), npmrcName) {
 			l.folder.LeftOut = append(l.folder.LeftOut, name)
@@ -129,20 +133,22 @@ func (l *lister) leadsToBundled(name string) bool {
 	return false
 }
 
-// npmrc has npm's settings packed, without credentials.
-func (l *lister) npmrc() error {
-	text, err := readSmall(l.folder.root, npmrcName)
+// settings has the settings of a package manager packed, without credentials.
+func (l *lister) settings(name string) error {
+	text, err := readSmall(l.folder.root, name)
 	if errors.Is(err, errNoFile) {
-		l.folder.LeftOut = append(l.folder.LeftOut, npmrcName)
+		l.folder.LeftOut = append(l.folder.LeftOut, name)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("pack: reading %s: %w", npmrcName, err)
+		return fmt.Errorf("pack: reading %s: %w", name, err)
 	}
-	clean, removed := withoutCredentials(string(text))
-	l.folder.Cleaned = removed
+	clean, removed := withoutCredentials(name, string(text))
+	if removed {
+		l.folder.Cleaned = append(l.folder.Cleaned, name)
+	}
 	l.folder.Size += int64(len(clean))
-	l.folder.Files = append(l.folder.Files, File{Path: npmrcName, Size: int64(len(clean)), text: []byte(clean)})
+	l.folder.Files = append(l.folder.Files, File{Path: name, Size: int64(len(clean)), text: []byte(clean)})
 	return l.count()
 }
 
