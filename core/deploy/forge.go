@@ -114,9 +114,14 @@ func (a *attempt) setCommitStatus(ctx context.Context, status core.Status, reaso
 	s := CommitStatus{App: e.App, State: "pending", Description: "Deploying " + e.App, URL: e.URL}
 	switch status {
 	case core.StatusOK:
-		s.State, s.Description = "success", "Deployed "+e.App
+		e.Status = status
+		s.State, s.Description = "success", e.Headline()
 	case core.StatusError:
 		s.State, s.Description = "failure", reason
+		if e.Error != nil {
+			// The forge clips it, and what was not done is clear without the code's sentence.
+			s.Description = strings.TrimPrefix(reason, core.Reason(e.Error.Code)+": ")
+		}
 	case core.StatusSkipped:
 		s.State, s.Description = "error", reason
 	}

@@ -37,7 +37,7 @@ func TestAppLogHasWhatThePlatformDid(t *testing.T) {
 	}
 	want := []string{
 		"starting snapshot v1", "snapshot v1 is started and gets the requests",
-		"starting snapshot v2 beside v1", "snapshot v2 did not start: drone 1 exited with code 1; v1 still runs",
+		"starting snapshot v2 beside v1", "snapshot v2 did not start: drone 1 exited with code 1: no database; v1 still runs",
 		"starting snapshot v2 beside v1", "snapshot v2 is started and gets the requests",
 		"rolling back from snapshot v2 to v1", "snapshot v1 is started and gets the requests",
 		"restarting snapshot v1", "snapshot v1 is started and gets the requests",

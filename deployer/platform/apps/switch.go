@@ -2,6 +2,7 @@ package apps
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // change describes a switch of an app to another version.
@@ -83,6 +85,7 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 	former := a.former(d, v)
 	a.noteStart(d, c.snapshot.ID)
 	candidate, restore, err := a.launch(ctx, d, l)
+	explain(err, v)
 	if core.CodeOf(err) == core.CodePlatformStartFailed {
 		a.deactivate(d, c.snapshot.ID)
 	}
@@ -109,6 +112,13 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 	a.replace(d, l, candidate)
 	a.noteStarted(d, c.snapshot.ID)
 	return d, nil
+}
+
+// explain adds to the reason of a failed start what the app printed about it.
+func explain(err error, v runner.Version) {
+	if failed, ok := errors.AsType[*core.Error](err); ok && failed.Code == core.CodePlatformStartFailed {
+		failed.Reason = startup.Cause(failed.Reason, failed.Detail, v.Root)
+	}
 }
 
 // launch describes a version to be launched.

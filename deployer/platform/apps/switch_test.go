@@ -328,7 +328,7 @@ func TestRelease(t *testing.T) {
 	f.runner.done()
 	err := f.start("v2")
 	if e := core.AsError(err); core.CodeOf(err) != core.CodePlatformStartFailed || e.Detail != "no such table" ||
-		e.Reason != "the release command of the Procfile, node migrate.js, exited with code 3" {
+		e.Reason != "the release command of the Procfile, node migrate.js, exited with code 3: no such table" {
 		t.Errorf("it fails with %+v", e)
 	}
 	f.did("release v2")

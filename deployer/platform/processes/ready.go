@@ -89,7 +89,7 @@ func (a *application) notReady(ctx context.Context, d *drone, foreign bool, heal
 				"%s %s; listen on process.env.PORT: the platform sends requests only there", d.slot.title(), where)
 		}
 		return core.Errorf(core.CodePlatformStartFailed,
-			"%s did not accept connections on PORT within %v; listen on process.env.PORT", d.slot.title(), ready)
+			"%s did not accept connections on PORT within %v; listen on process.env.PORT, and do slow work after that; what serves no requests is a worker in a Procfile", d.slot.title(), ready)
 	default:
 		return core.Errorf(core.CodePlatformStartFailed,
 			"%s was not ready within %v: GET %s, its health path, %s; it must answer 2xx or 3xx", d.slot.title(), ready, health, result)
