@@ -186,6 +186,9 @@ func (g *building) finish(ctx context.Context) (Result, error) {
 		g.out.say("The app is a static site, as there is %s", start.Source)
 		return result, nil
 	}
+	if err := g.project.CheckLocal(g.Dir); err != nil {
+		return Result{}, err
+	}
 	if start.KeepDev {
 		g.plan.Prune = nil
 	}
