@@ -72,7 +72,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	}
 	p.apps, err = apps.New(apps.Options{
 		DB: p.db, Seal: keys, Snapshots: store, Runner: p.runner, Domain: p.o.AppsDomain, Reserved: p.o.ReservedHosts, URL: p.AppURL,
-		Keep: p.o.KeepSnapshots, Memory: p.o.AppMemory, MaxMemory: p.o.AppMaxMemory, MinReady: p.o.MinReadyTime, Events: p.happened, Logger: p.o.Logger,
+		Keep: p.o.KeepSnapshots, Memory: p.o.AppMemory, MaxMemory: p.o.AppMaxMemory, MinReady: p.o.MinReadyTime, Events: p.events.Add, Logger: p.o.Logger,
 	})
 	if err != nil {
 		return err
@@ -81,13 +81,6 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	p.kill.Store(local)
 	p.reseal(ctx)
 	return nil
-}
-
-// happened writes an event of an app, for the servers that record it.
-func (p *Platform) happened(e apps.Event) {
-	if err := p.events.Add(e); err != nil {
-		p.o.Logger.Error("event of an app not written", "user", e.User, "app", e.App, "event", e.Kind, "error", err)
-	}
 }
 
 // sealKeys returns the keys that seal secrets.

@@ -39,8 +39,8 @@ type Options struct {
 	MinReady       time.Duration // for which a new version must be up before it replaces the previous one; default 0
 	ReleaseTimeout time.Duration // for a release command; default 10 minutes
 
-	Trial  time.Duration // for which a crash of a new version rolls back to the previous one; default 60 s
-	Events func(Event)   // called for each event; default: does nothing
+	Trial  time.Duration                // for which a crash of a new version rolls back to the previous one; default 60 s
+	Events func(*bbolt.Tx, Event) error // records an event in a transaction of DB; default: does nothing
 
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // default: discards
@@ -80,7 +80,7 @@ func New(o Options) (*Apps, error) {
 	o.ReleaseTimeout = cmp.Or(o.ReleaseTimeout, 10*time.Minute)
 	o.Trial = cmp.Or(o.Trial, time.Minute)
 	if o.Events == nil {
-		o.Events = func(Event) {}
+		o.Events = func(*bbolt.Tx, Event) error { return nil }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -88,7 +88,7 @@ func New(o Options) (*Apps, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	docs, err := openDocuments(o.DB, o.Seal, o.Now)
+	docs, err := openDocuments(o)
 	if err != nil {
 		return nil, err
 	}

@@ -158,6 +158,8 @@ type documents struct {
 	seal *seal.Keys
 	now  func() time.Time
 
+	events func(*bbolt.Tx, Event) error
+
 	writing sync.Mutex
 
 	mu     sync.RWMutex
@@ -165,11 +167,12 @@ type documents struct {
 }
 
 // openDocuments opens the documents in a database.
-func openDocuments(db *bbolt.DB, keys *seal.Keys, now func() time.Time) (*documents, error) {
+func openDocuments(o Options) (*documents, error) {
+	db := o.DB
 	if err := bucket.Create(db, bucketApps, bucketHosts); err != nil {
 		return nil, fmt.Errorf("apps: preparing the buckets: %w", err)
 	}
-	s := &documents{db: db, seal: keys, now: now}
+	s := &documents{db: db, seal: o.Seal, now: o.Now, events: o.Events}
 	if err := db.View(s.readOwners); err != nil {
 		return nil, fmt.Errorf("apps: reading the hosts: %w", err)
 	}
@@ -217,9 +220,14 @@ func (s *documents) create(d document) error {
 
 // update changes an app's document in one durable step, and returns it. The
 // app's hosts become those of the changed document. Refusals of change are
-// returned as they are.
-func (s *documents) update(user, app string, change func(*document) error) (d document, err error) {
+// returned as they are. The events are recorded in the same step.
+func (s *documents) update(user, app string, change func(*document) error, events ...Event) (d document, err error) {
 	err = s.transact("changing an app", func(tx *bbolt.Tx) (before, after document, err error) {
+		for _, e := range events {
+			if err := s.events(tx, e); err != nil {
+				return before, after, err
+			}
+		}
 		if before, err = read(tx, user, app); err != nil {
 			return before, after, err
 		}
@@ -236,6 +244,11 @@ func (s *documents) update(user, app string, change func(*document) error) (d do
 		return document{}, err
 	}
 	return d, nil
+}
+
+// record records an event.
+func (s *documents) record(e Event) error {
+	return wrapped("recording an event", s.db.Update(func(tx *bbolt.Tx) error { return s.events(tx, e) }))
 }
 
 // remove removes an app's document, and frees its hosts.

@@ -3,12 +3,14 @@ package apps_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +76,8 @@ type fixture struct {
 	runner *fakeRunner
 	events chan apps.Event
 	key    core.Secret
+
+	unwritable atomic.Bool // rollbacks can't be recorded
 }
 
 func setup(t *testing.T, o apps.Options) *fixture {
@@ -110,7 +114,13 @@ func (f *fixture) open() {
 	o := f.o
 	o.DB, o.Seal, o.Snapshots, o.Runner = db, keys, store, f.runner
 	o.URL = func(subdomain string) string { return "http://" + subdomain }
-	o.Events = func(e apps.Event) { events <- e }
+	o.Events = func(tx *bbolt.Tx, e apps.Event) error {
+		if e.Kind == apps.EventRolledBack && f.unwritable.Load() {
+			return errors.New("the event can't be written")
+		}
+		tx.OnCommit(func() { events <- e })
+		return nil
+	}
 	if o.MinReady == 0 {
 		o.MinReady = time.Millisecond
 	}

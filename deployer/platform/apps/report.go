@@ -24,8 +24,11 @@ func (a *Apps) Report(by, user, app, wanted string, do func() error) error {
 		if e.Kind, e.Snapshot = EventDeploy, next.ID; wanted != "" {
 			e.Snapshot = wanted
 		}
-		if e.Snapshot == before.running() {
+		switch {
+		case e.Snapshot == before.running():
 			e.Kind = EventRestart
+		case before.older(e.Snapshot, before.running()):
+			e.Kind = EventRollback
 		}
 		e.Reason = fmt.Sprintf("%s tried to start snapshot %s", by, e.Snapshot)
 	case failure != nil:
@@ -37,8 +40,15 @@ func (a *Apps) Report(by, user, app, wanted string, do func() error) error {
 	case after.Running != nil:
 		e.URL = a.o.URL(after.Subdomain)
 	}
-	a.o.Events(e)
+	a.happened(e)
 	return failure
+}
+
+// happened records an event.
+func (a *Apps) happened(e Event) {
+	if err := a.docs.record(e); err != nil {
+		a.o.Logger.Error("event of an app not written", "user", e.User, "app", e.App, "event", e.Kind, "error", err)
+	}
 }
 
 // compare sets what changed from before to after. It returns false if nothing did.

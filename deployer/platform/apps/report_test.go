@@ -52,6 +52,18 @@ func TestReport(t *testing.T) {
 	if e := f.event(); e.Kind != apps.EventDeploy || e.Snapshot != "v2" || e.Failure.Code != core.CodePlatformStartFailed || e.Failure.Reason != "it exited with code 1" || e.Reason != "me tried to start snapshot v2" {
 		t.Errorf("got %+v", e)
 	}
+	f.runner.launch = nil
+	f.ok(report("v2", start("v2")))
+	f.event()
+	f.runner.launch = func(runner.Version) error {
+		return &core.Error{Code: core.CodePlatformStartFailed, Reason: "drone 1 exited with code 1", Detail: "Error: listen EACCES: permission denied 0.0.0.0:80"}
+	}
+	if err := report("v1", start("v1")); err == nil {
+		t.Error("a version that fails is started")
+	}
+	if e := f.event(); e.Kind != apps.EventRollback || e.Replaced != "" || e.Failure.Reason != "drone 1 exited with code 1: Error: listen EACCES: permission denied 0.0.0.0:80; listen on process.env.PORT instead of a port of your own" {
+		t.Errorf("got %+v", e)
+	}
 	// There is no event of what changes nothing.
 	f.ok(report("", func() error { return nil }))
 	broken := errors.New("broken")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // Event is a change of what an app runs, or a crash, that is not a deployment of a
@@ -105,6 +106,7 @@ func (a *Apps) passed(ctx context.Context, user, app string, t *trial) {
 
 // Crashed must be called for each crash of a drone. It does not block.
 func (a *Apps) Crashed(c runner.Crash) {
+	c.Reason = startup.Cause(c.Reason, c.Detail, a.o.Snapshots.BuiltDir(c.User, c.App, c.Snapshot))
 	a.background(func(ctx context.Context) {
 		if a.rollBack(ctx, c) {
 			return
@@ -118,7 +120,7 @@ func (a *Apps) Crashed(c runner.Crash) {
 		}
 		a.mu.Unlock()
 		if !quiet {
-			a.o.Events(Event{
+			a.happened(Event{
 				Kind: EventCrashed, User: c.User, App: c.App, Snapshot: c.Snapshot, Reason: c.Reason, Detail: c.Detail, Time: now.UTC(),
 			})
 		}
@@ -152,7 +154,7 @@ func (a *Apps) rollBack(ctx context.Context, c runner.Crash) bool {
 		Kind: EventRolledBack, User: c.User, App: c.App, Snapshot: c.Snapshot, Former: d.Former.Running.Snapshot,
 		Reason: reason, Detail: c.Detail, Time: a.o.Now().UTC(),
 	}
-	if err := a.bringBack(ctx, d, crash{Snapshot: c.Snapshot, Reason: reason, Time: event.Time}); err != nil {
+	if err := a.bringBack(ctx, d, event); err != nil {
 		if ctx.Err() == nil {
 			log.Error("rollback failed", "error", err)
 			a.o.Runner.Note(c.User, c.App, fmt.Sprintf("snapshot %s, which ran before, does not start again: %s", event.Former, reasonOf(ctx, err)))
@@ -161,7 +163,6 @@ func (a *Apps) rollBack(ctx context.Context, c runner.Crash) bool {
 	}
 	log.Warn("version rolled back", "reason", c.Reason)
 	a.o.Runner.Note(c.User, c.App, reason)
-	a.o.Events(event)
 	return true
 }
 
@@ -173,8 +174,9 @@ func (a *Apps) onTrial(c runner.Crash) bool {
 	return t != nil && t.launch == c.Launch && a.current[key(c.User, c.App)] == c.Launch
 }
 
-// bringBack starts the former version.
-func (a *Apps) bringBack(ctx context.Context, d document, why crash) error {
+// bringBack starts the former version. That, and the event, are durable in one step,
+// so that no rollback remains unknown if the server is killed.
+func (a *Apps) bringBack(ctx context.Context, d document, why Event) error {
 	v, err := a.version(d, *d.Former)
 	if err != nil {
 		return err
@@ -194,9 +196,9 @@ func (a *Apps) bringBack(ctx context.Context, d document, why crash) error {
 	}
 	_, err = a.docs.update(d.User, d.Name, func(d *document) error {
 		d.bringBack(d.Former)
-		d.Former, d.Crash = nil, &why
+		d.Former, d.Crash = nil, &crash{Snapshot: why.Snapshot, Reason: why.Reason, Time: why.Time}
 		return nil
-	})
+	}, why)
 	if err != nil {
 		candidate.Abort()
 		if s.StopFirst {

@@ -21,7 +21,7 @@ func TestCrashOnTrial(t *testing.T) {
 	f.runner.done()
 	f.runner.crash(false)
 	e := f.event()
-	const reason = "snapshot v2 crashed, and v1, which ran before, runs again: drone 1 exited with code 1"
+	const reason = "snapshot v2 crashed, and v1, which ran before, runs again: drone 1 exited with code 1: no database"
 	if e.Kind != apps.EventRolledBack || e.User != "me" || e.App != "app" || e.Snapshot != "v2" || e.Former != "v1" || e.Reason != reason || e.Detail != "no database" || e.Time.IsZero() {
 		t.Errorf("event %+v", e)
 	}
@@ -46,6 +46,27 @@ func TestCrashOnTrial(t *testing.T) {
 	f.deploy("v3", packageTwo)
 	if got := f.view(); got.Crashed.Snapshot != "" || got.Reason != "" {
 		t.Errorf("after another deployment %+v", got)
+	}
+}
+
+// A rollback is never durable without its event, so that no server that is killed
+// keeps it to itself.
+func TestRollbackHasItsEvent(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", packageOne)
+	f.deploy("v2", packageTwo)
+	f.unwritable.Store(true)
+	f.runner.done()
+	f.runner.crash(false)
+	if e, got := f.event(), f.view(); e.Kind != apps.EventCrashed || got.Running.ID != "v2" || got.Crashed.Snapshot != "" {
+		t.Errorf("event %+v, the app is %+v", e, got)
+	}
+	f.did("launch v1", "abort v1")
+	f.unwritable.Store(false)
+	f.runner.crash(false)
+	if e := f.event(); e.Kind != apps.EventRolledBack || f.view().Running.ID != "v1" {
+		t.Errorf("event %+v", e)
 	}
 }
 
@@ -76,7 +97,7 @@ func TestCrashAfterTheTrial(t *testing.T) {
 	f.await("the end of the trial", func() bool { return !f.OnTrial("me", "app") })
 	f.runner.done()
 	f.runner.crash(false)
-	if e := f.event(); e.Kind != apps.EventCrashed || e.Snapshot != "v2" || e.Former != "" || e.Reason != "drone 1 exited with code 1" || e.Detail != "no database" {
+	if e := f.event(); e.Kind != apps.EventCrashed || e.Snapshot != "v2" || e.Former != "" || e.Reason != "drone 1 exited with code 1: no database" || e.Detail != "no database" {
 		t.Errorf("event %+v", e)
 	}
 	for range 3 {

@@ -48,35 +48,40 @@ func Open(db *bbolt.DB) (*Journal, error) {
 	return &Journal{db: db, added: make(chan struct{})}, nil
 }
 
-// Add adds an event. It is durable when Add returns.
-func (j *Journal) Add(e apps.Event) error {
-	err := j.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket([]byte(bucketEvents))
-		seq, err := b.NextSequence()
-		if err != nil {
-			return err
-		}
-		text, err := json.Marshal(Event{seq, rand.Text(), e})
-		if err != nil {
-			return err
-		}
-		if seq > maxEvents {
-			if err := remove(b, seq-maxEvents); err != nil {
-				return err
-			}
-		}
-		return b.Put(key(seq), text)
-	})
-	if err != nil {
+// Add adds an event in a transaction of the database.
+func (j *Journal) Add(tx *bbolt.Tx, e apps.Event) error {
+	if err := put(tx.Bucket([]byte(bucketEvents)), e); err != nil {
 		return fmt.Errorf("events: adding: %w", err)
 	}
+	tx.OnCommit(j.wake)
+	return nil
+}
+
+func put(b *bbolt.Bucket, e apps.Event) error {
+	seq, err := b.NextSequence()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(Event{seq, rand.Text(), e})
+	if err != nil {
+		return err
+	}
+	if seq > maxEvents {
+		if err := remove(b, seq-maxEvents); err != nil {
+			return err
+		}
+	}
+	return b.Put(key(seq), text)
+}
+
+// wake wakes all calls of Next.
+func (j *Journal) wake() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.closed {
 		close(j.added)
 		j.added = make(chan struct{})
 	}
-	return nil
 }
 
 // Next returns the oldest events, at most 100. If there are none it waits for one

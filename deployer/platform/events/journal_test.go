@@ -14,15 +14,22 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/events"
 )
 
+// journal is a journal with its database.
+type journal struct {
+	*events.Journal
+	db *bbolt.DB
+}
+
 // opened returns the journal in a file. close closes both.
-func opened(t *testing.T, path string) (j *events.Journal, closing func()) {
+func opened(t *testing.T, path string) (j journal, closing func()) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	if j, err = events.Open(db); err != nil {
+	j.db = db
+	if j.Journal, err = events.Open(db); err != nil {
 		t.Fatal(err)
 	}
 	return j, func() {
@@ -33,15 +40,15 @@ func opened(t *testing.T, path string) (j *events.Journal, closing func()) {
 	}
 }
 
-func add(t *testing.T, j *events.Journal, app string) {
+func add(t *testing.T, j journal, app string) {
 	t.Helper()
 	e := apps.Event{Kind: apps.EventRolledBack, User: "me", App: app, Time: time.Unix(1e9, 0).UTC(), Failure: &core.EntryError{Code: core.CodeAppCrashed, Reason: "it exited"}}
-	if err := j.Add(e); err != nil {
+	if err := j.db.Update(func(tx *bbolt.Tx) error { return j.Add(tx, e) }); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func next(t *testing.T, j *events.Journal) []events.Event {
+func next(t *testing.T, j journal) []events.Event {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
