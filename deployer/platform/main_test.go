@@ -2,6 +2,7 @@ package platform_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -15,6 +16,12 @@ const keeperCommand = "keeper"
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == keeperCommand {
 		os.Exit(platform.Keep(context.Background()))
+	}
+	if text := os.Getenv(serveVariable); text != "" {
+		if err := servePlatform(context.Background(), text); err != nil {
+			_, _ = fmt.Fprintln(os.Stdout, err)
+		}
+		os.Exit(1)
 	}
 	os.Exit(leftovers.Run(m))
 }
