@@ -1,7 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -89,6 +91,34 @@ type Entry struct {
 
 // Page returns the path of the page about e for a person, on the dashboard.
 func (e Entry) Page() string { return "/-/entries/" + e.ID }
+
+// Headline says in a few words what became of the app, or of the repository if the
+// app is not known, as in "Deployed hello", "Could not deploy hello" or "hello
+// crashed". It is for an entry with an outcome.
+func (e Entry) Headline() string {
+	what := cmp.Or(e.App, strings.Trim(e.Repository.Slug(), "/"))
+	said := []string{"Deployed", "deploy"}
+	if e.Kind == EventRelease {
+		switch e.Event {
+		case "crash":
+			return what + " crashed"
+		case "rollback":
+			said = []string{"Rolled back", "roll back"}
+		case "restart":
+			said = []string{"Restarted", "restart"}
+		case "scale":
+			said = []string{"Scaled", "scale"}
+		case "stop":
+			said = []string{"Stopped", "stop"}
+		case "destroy":
+			said = []string{"Destroyed", "destroy"}
+		}
+	}
+	if e.Status == StatusError {
+		return strings.TrimSpace("Could not " + said[1] + " " + what)
+	}
+	return strings.TrimSpace(said[0] + " " + what)
+}
 
 // PayloadDigest names a stored payload.
 type PayloadDigest struct {

@@ -137,18 +137,14 @@ func (c *Chat) text(e core.Entry) string {
 			about += " of " + e.Branch
 		}
 	}
-	app := e.App
-	if app == "" {
-		app = strings.Trim(e.Repository.Slug(), "/")
-	}
 	subject, _, _ := strings.Cut(e.Commit.Message, "\n")
 	if subject != "" && e.Commit.Author.Name != "" {
 		subject += " (" + e.Commit.Author.Name + ")"
 	}
-	lines := []string{"✅ Deployed " + app + about}
+	lines := []string{"✅ " + e.Headline() + about}
 	last := e.URL
 	if e.Status == core.StatusError {
-		lines[0], last = "❌ Failed to deploy "+app+about, ""
+		lines[0], last = "❌ "+e.Headline()+about, ""
 		if e.Error != nil {
 			last = e.Error.Reason
 		}

@@ -187,7 +187,7 @@ func TestNotify(t *testing.T) {
 	if _, again := core.Retryable(err); !again {
 		t.Fatalf("got %v, want a temporary error", err)
 	}
-	want := "POST /all  ❌ Failed to deploy hello 3f2a9c1 of main\nSay hello (Ana)\nIt exited with code 1.\nhttps://example.com/-/entries/1"
+	want := "POST /all  ❌ Could not deploy hello 3f2a9c1 of main\nSay hello (Ana)\nIt exited with code 1.\nhttps://example.com/-/entries/1"
 	if got := r.taken(); len(got) != 1 || got[0] != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -151,12 +151,7 @@ func (m *Mail) message(to string, e core.Entry) (*mail.Msg, error) {
 	if err := message.To(to); err != nil {
 		return nil, fmt.Errorf("smtp: invalid address of %s: %w", e.User, err)
 	}
-	what := cmp.Or(e.App, e.Repository.Slug())
-	subject := "Deployed " + what
-	if e.Status == core.StatusError {
-		subject = "Could not deploy " + what
-	}
-	message.Subject(line(subject))
+	message.Subject(line(e.Headline()))
 	message.SetMessageIDWithValue(e.ID + "." + strconv.FormatInt(e.Revision, 10) + "@webhooks")
 	message.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic replies
 	message.SetBodyString(mail.TypeTextPlain, m.body(e))
@@ -179,6 +174,9 @@ func (m *Mail) body(e core.Entry) string {
 	add("Message", e.Commit.Message)
 	add("App", e.App)
 	add("URL", e.URL)
+	if e.Error == nil && e.Provider == core.ProviderPlatform {
+		add("Reason", e.Reason) // who did what
+	}
 	if e.Error != nil {
 		add("Error", string(e.Error.Code))
 		add("Reason", e.Error.Reason)
