@@ -68,6 +68,10 @@ func (l *requests) ended() (good int64, bad []string) {
 	return l.good.Load(), l.bad
 }
 
+// linkLock is a lockfile by which npm installs a link to a folder that is not there.
+const linkLock = `{"name":"app","version":"1.0.0","lockfileVersion":3,"requires":true,"packages":{
+	"":{"name":"app","version":"1.0.0","dependencies":{"lib":"file:../lib"}}, "../lib":{"version":"1.0.0"}, "node_modules/lib":{"resolved":"../lib","link":true}}}`
+
 // A version that fails, wherever it does, costs the version that runs no request, and
 // changes none of its answers.
 func TestFailingVersions(t *testing.T) {
@@ -89,12 +93,18 @@ func TestFailingVersions(t *testing.T) {
 		f      files
 		reason string
 	}{
-		"unpack":        {version("", files{"../../outside": "x"}), "outside"},
-		"engines":       {version(`,"engines":{"node":">=99"}`, nil), "engines"},
-		"package.json":  {files{"package.json": `{"name":`}, "JSON"},
-		"install":       {version(`,"dependencies":{"no-such-package-of-the-tests":"1.0.0"}`, nil), "no-such-package-of-the-tests"},
-		"script":        {version(`,"scripts":{"postinstall":"exit 4","start":"node server.js"}`, nil), "failed"},
-		"build":         {version(`,"scripts":{"build":"echo not today; exit 5","start":"node server.js"}`, nil), "npm run build failed"},
+		"unpack":       {version("", files{"../../outside": "x"}), "outside"},
+		"engines":      {version(`,"engines":{"node":">=99"}`, nil), "engines"},
+		"package.json": {files{"package.json": `{"name":`}, "JSON"},
+		"install":      {version(`,"dependencies":{"no-such-package-of-the-tests":"1.0.0"}`, nil), "no-such-package-of-the-tests"},
+		"script":       {version(`,"scripts":{"postinstall":"exit 4","start":"node server.js"}`, nil), "failed"},
+		"build":        {version(`,"scripts":{"build":"echo not today; exit 5","start":"node server.js"}`, nil), "npm run build failed"},
+		"prune": {
+			version(`,"devDependencies":{"lodash.merge":"4.6.2"},"scripts":{"build":"echo { > package.json","start":"node server.js"}`, nil),
+			"npm prune failed",
+		},
+		"clean-up":      {version(`,"scripts":{"heroku-cleanup":"exit 6","start":"node server.js"}`, nil), "heroku-cleanup failed"},
+		"a folder":      {version(`,"dependencies":{"lib":"file:../lib"}`, files{"package-lock.json": linkLock}), `there is no such file or folder`},
 		"two lockfiles": {version("", files{"yarn.lock": "", "package-lock.json": "{}"}), "lock"},
 	}
 	for name, test := range builds {
