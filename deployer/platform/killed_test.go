@@ -429,7 +429,9 @@ func TestKilledWithinASwitch(t *testing.T) {
 			before := k.running()
 			killed := time.Now()
 			k.kill()
-			<-started
+			if err := <-started; err == nil {
+				t.Error("the start was answered")
+			}
 			k.start("")
 			back := time.Now()
 			if point == atEnding { // it waits for the end of its last request

@@ -115,7 +115,7 @@ func TestCrashIsTold(t *testing.T) {
 			}).listen(process.env.PORT)`}
 	}
 	die := func() {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.server.apps+"/die", http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.apps+"/die", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ const (
 )
 
 // causes are searched in this order.
-var causes = []cause{
+var causes = []cause{ //nolint:gochecknoglobals // a table
 	{regexp.MustCompile(`Cannot find module '(?:\.|/|file:)`), "it is not in the repository and the build does not make it: check the path with its case, .gitignore and the build script"},
 	{regexp.MustCompile(`Cannot find (?:module|package) '`), addModule},
 	{regexp.MustCompile(`ERR_REQUIRE_ESM|require\(\) of ES Module|(?:require|module|exports|__dirname|__filename) is not defined in ES module scope|Cannot use import statement outside a module|Unexpected token 'export'|does not provide an export named`), `an ES module uses import, and a CommonJS module require: set "type" in package.json, or name the file .mjs or .cjs`},
