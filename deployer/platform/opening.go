@@ -91,7 +91,8 @@ func (o *opening) failure() error {
 	return o.last
 }
 
-// settle waits until the platform is open, or is known to wait for that.
+// settle waits until the platform is open, or is known to wait for that, and begins to
+// serve. Until then connections wait: a restart costs no request.
 func (p *Platform) settle(ctx context.Context) {
 	p.mu.RLock()
 	o := p.opening
@@ -105,6 +106,11 @@ func (p *Platform) settle(ctx context.Context) {
 	case <-o.settled:
 	case <-limit.C:
 	case <-ctx.Done():
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.apiServer != nil { // it was not stopped
+		p.serve(p.AppsHandler(), p.APIHandler())
 	}
 }
 

@@ -200,7 +200,6 @@ func (p *Platform) start(ctx context.Context) error {
 	p.budget = watchBudget(int64(p.o.DiskBudget)<<20, //nolint:contextcheck // the same
 		[]string{p.path("archives"), p.path("builds"), p.path("cache")}, p.apps, p.o.Logger)
 	if e, ok := p.runner.(elsewhere); ok {
-		p.serve(p.AppsHandler(), p.APIHandler())
 		p.opening = p.openLater(e) //nolint:contextcheck // it waits longer than Start
 		return nil
 	}

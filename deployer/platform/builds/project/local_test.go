@@ -33,3 +33,18 @@ func TestCheckLocal(t *testing.T) {
 		})
 	}
 }
+
+// If main is all that says how to start, it has to be there.
+func TestMissingMain(t *testing.T) {
+	t.Parallel()
+	for _, main := range []string{"lib/app.js", "-e"} {
+		dir := files{"package.json": `{"main":"` + main + `"}`, "-e": ""}.write(t)
+		p, err := project.Read(dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Start(dir); core.CodeOf(err) != core.CodePlatformBuildFailed || !strings.Contains(err.Error(), `main in package.json is "`+main+`"`) {
+			t.Errorf("got %v", err)
+		}
+	}
+}

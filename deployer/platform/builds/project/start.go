@@ -86,6 +86,9 @@ func (p Project) Start(dir string) (Start, error) {
 				break
 			}
 		}
+		if main := p.App.Package.Main; main != "" && len(s.Notes) == 0 {
+			return Start{}, failure("there is nothing to start: main in package.json is %.200q, and there is no such file after the build; correct it, or add scripts.start", main)
+		}
 	}
 	p.keepDev(root, &s)
 	s.dropTwin(p)

@@ -38,7 +38,6 @@ func TestStart(t *testing.T) {
 		"main, a folder":       {files{"package.json": `{"main":"lib"}`, "lib/index.js": ""}, want{web: "node lib/index.js"}},
 		"main, missing":        {files{"package.json": `{"main":"lib"}`, "app.js": "", "index.js": ""}, want{web: "node app.js"}},
 		"main, evil":           {files{"package.json": `{"main":"x; rm -rf ~"}`, "x; rm -rf ~": "", "index.js": ""}, want{web: "node index.js"}},
-		"main, an option":      {files{"package.json": `{"main":"-e"}`, "-e": ""}, want{}},
 		"index.js":             {files{"package.json": `{}`, "index.js": ""}, want{web: "node index.js"}},
 		"nothing":              {files{"package.json": `{}`}, want{}},
 		"Nuxt":                 {files{"package.json": `{}`, ".output/server/index.mjs": "", ".output/public/index.html": "", "app.js": ""}, want{web: "node .output/server/index.mjs"}},
