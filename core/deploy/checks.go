@@ -181,7 +181,10 @@ func (c Check) text(now time.Time) string {
 	if c.Run != "" {
 		text += ", run " + c.Run
 	}
-	if c.State == CheckCanceled {
+	switch {
+	case c.State == CheckCanceled && c.Detail == "manual": // a pipeline of GitLab
+		return text + ", in which a person has to start a job"
+	case c.State == CheckCanceled:
 		return text + ", to be run again: it was " + cmp.Or(c.Detail, "cancelled")
 	}
 	text += ", " + strings.ReplaceAll(cmp.Or(c.Detail, "in progress"), "_", " ")

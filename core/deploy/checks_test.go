@@ -79,6 +79,7 @@ func TestWhichChecksCount(t *testing.T) {
 		"none":                   {"checks", nil, core.StatusSkipped, "no run of a workflow for this commit: a path filter"},
 		"the named one missing":  {ci, []deploy.Check{run(deploy.CheckPassed, of("lint.yml"))}, core.StatusSkipped, "no run of ci.yml"},
 		"canceled":               {ci, []deploy.Check{run(deploy.CheckCanceled)}, core.StatusSkipped, "Waited 30m0s for ci.yml, run 7, to be run again: it was cancelled"},
+		"waits for a person":     {ci, []deploy.Check{run(deploy.CheckCanceled, func(c *deploy.Check) { c.Detail = "manual" })}, core.StatusSkipped, "for ci.yml, run 7, in which a person has to start a job"},
 		"of a schedule":          {"checks", []deploy.Check{run(deploy.CheckFailed, started("schedule", "main")), run(deploy.CheckPassed)}, core.StatusOK, ""},
 		"of a pull request":      {"checks", []deploy.Check{run(deploy.CheckPassed, started("pull_request", "main"))}, core.StatusSkipped, "no run"},
 		"of another branch":      {"checks", []deploy.Check{run(deploy.CheckPassed, started("push", "feature"))}, core.StatusSkipped, "no run"},
@@ -210,6 +211,54 @@ func TestReRunRevives(t *testing.T) {
 		}
 		w.is(w.after(time.Minute, third), core.StatusOK, "")
 	})
+}
+
+// Its owner releases a push whose checks still run, and nobody else does.
+func TestReleaseWithoutChecks(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.paired()
+		w.forge.SetChecks(commit1, run(deploy.CheckRunning))
+		w.start()
+		id := w.gated(commit1, ci)
+		w.is(w.settled(id), core.StatusHeld, "in progress")
+		if _, err := w.service.Release(w.t.Context(), "rival", id); core.CodeOf(err) != core.CodeStatusNotFound {
+			t.Errorf("released by another user: %v", err)
+		}
+		if _, err := w.service.Release(w.t.Context(), "dscape", id); err != nil {
+			t.Fatal(err)
+		}
+		w.is(w.settled(id), core.StatusOK, "")
+	})
+}
+
+// A push that was skipped because nothing had passed in time is deployed if a run passes
+// later, as one that GitHub started late.
+func TestRunThatPassesLate(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		checks []deploy.Check
+		reason string
+	}{
+		"no run":      {nil, "There is no run of ci.yml"},
+		"all skipped": {[]deploy.Check{run(deploy.CheckNeutral)}, "no run that is not skipped"},
+		"cancelled":   {[]deploy.Check{run(deploy.CheckCanceled)}, "it was cancelled"},
+		"running":     {[]deploy.Check{run(deploy.CheckRunning)}, "Waited 2h0m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.paired()
+				w.forge.SetChecks(commit1, test.checks...)
+				w.start()
+				id := w.gated(commit1, ci)
+				w.is(w.after(3*time.Hour, id), core.StatusSkipped, test.reason)
+				w.forge.SetChecks(commit1, run(deploy.CheckPassed))
+				w.deliver(w.event(commit1, core.BuildPassed, core.Build{ID: "1", Key: ci}))
+				w.is(w.settled(id), core.StatusOK, "")
+			})
+		})
+	}
 }
 
 func TestPushWithoutChecks(t *testing.T) {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"cmp"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -92,6 +93,7 @@ func TestChecksThatAreFound(t *testing.T) {
 		// A re-run keeps its id, and only its last attempt counts.
 		"rerun-green": {query: "gate=checks", runs: []sim.Run{{ID: 71, Conclusion: "failure"}, {ID: 71, Attempt: 2, Conclusion: "success"}}, status: "ok"},
 		"rerun-red":   {query: "gate=checks", runs: []sim.Run{{ID: 72, Conclusion: "success"}, {ID: 72, Attempt: 2, Conclusion: "failure"}}, status: "skipped", reason: "did not pass: failure"},
+		"rerun-again": {query: "gate=checks", runs: []sim.Run{{ID: 73, Conclusion: "failure"}, {ID: 73, Attempt: 2, Conclusion: "cancelled"}, {ID: 73, Attempt: 3, Conclusion: "success"}}, status: "ok"},
 		"run-again":   {query: "gate=checks", runs: []sim.Run{{Conclusion: "failure"}, {Conclusion: "success"}}, status: "ok"},
 
 		// Neutral and skipped pass, if something else is a success. A job skipped by if: is
@@ -104,8 +106,14 @@ func TestChecksThatAreFound(t *testing.T) {
 
 		// A path filter, a skip text, a push with a workflow's own token or a busy GitHub:
 		// there is no run at all.
-		"path-filter":    {query: "gate=checks", status: "skipped", reason: "There is no run of a workflow for this commit: a path filter"},
-		"empty-deploys":  {query: "gate=checks&gate_empty=deploy", status: "ok"},
+		"path-filter":   {query: "gate=checks", status: "skipped", reason: "There is no run of a workflow for this commit: a path filter"},
+		"empty-deploys": {query: "gate=checks&gate_empty=deploy", status: "ok"},
+		// A workflow that was disabled, or is filtered away, never runs for this commit.
+		"disabled":     {query: "gate=" + ciYML, status: "skipped", reason: "There is no run of ci.yml"},
+		"one-filtered": {query: "gate=" + ciYML + "," + lint, runs: []sim.Run{{Conclusion: "success"}}, status: "skipped", reason: "There is no run of lint.yml"},
+		"one-empty":    {query: "gate=" + ciYML + "," + lint + "&gate_empty=deploy", runs: []sim.Run{{Conclusion: "success"}}, status: "ok"},
+		"one-red":      {query: "gate=" + ciYML + "," + lint + "&gate_empty=deploy", runs: []sim.Run{{Conclusion: "failure"}}, status: "skipped", reason: "Ci.yml, run "},
+
 		"other-workflow": {query: "gate=" + ciYML, runs: []sim.Run{{Path: lint, Conclusion: "success"}}, status: "skipped", reason: "There is no run of ci.yml"},
 		"skip-ci":        {query: "gate=checks", message: "docs [skip ci]", status: "skipped", reason: "There is no run of a workflow"},
 		"skip-checks":    {query: "gate=checks", message: "docs\n\nskip-checks: true", status: "skipped", reason: "There is no run of a workflow"},
@@ -117,6 +125,8 @@ func TestChecksThatAreFound(t *testing.T) {
 
 		// A workflow is its path: its name may change, and a run may have a title.
 		"renamed":    {query: "gate=" + ciYML, runs: []sim.Run{{Name: "Tests", Title: "Release 7", Conclusion: "success"}}, status: "ok"},
+		"one-name":   {query: "gate=" + ciYML, runs: []sim.Run{{Name: "CI", Conclusion: "success"}, {Name: "CI", Path: lint, Conclusion: "failure"}}, status: "ok"},
+		"both-count": {query: "gate=checks", runs: []sim.Run{{Name: "CI", Conclusion: "success"}, {Name: "CI", Path: lint, Conclusion: "failure"}}, status: "skipped", reason: "Lint.yml, run "},
 		"moved-file": {query: "gate=" + ciYML, runs: []sim.Run{{Name: "CI", Path: ".github/workflows/tests.yml", Conclusion: "success"}}, status: "skipped", reason: "There is no run of ci.yml"},
 
 		// A workflow and a status of one name are two checks.
@@ -132,6 +142,9 @@ func TestChecksThatAreFound(t *testing.T) {
 
 		// The head of a pull request from a fork is in another repository.
 		"fork": {query: "gate=checks", runs: []sim.Run{{Conclusion: "success"}, {Path: lint, Event: "pull_request", Fork: true, Conclusion: "failure"}}, status: "ok"},
+
+		"fork-push": {query: "gate=" + ciYML, runs: []sim.Run{{Fork: true, Conclusion: "success"}}, status: "skipped", reason: "There is no run of ci.yml"},
+		"fork-red":  {query: "gate=" + ciYML, runs: []sim.Run{{Conclusion: "success"}, {Fork: true, Conclusion: "failure"}}, status: "ok"},
 
 		// A merge queue pushes branches of its own, and its result is that of the commit that
 		// the branch gets.
@@ -163,6 +176,34 @@ func TestChecksThatAreFound(t *testing.T) {
 				t.Errorf("the app answers %d %s", app.status, app.body)
 			}
 		})
+	}
+}
+
+// A rate limit of GitHub keeps a push waiting, whichever of its forms it has.
+func TestChecksWhileRateLimited(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	s := serve(t, h.flags("--gate-interval", "100ms", "--wait", "0s")...)
+	s.pair(h)
+	for name, header := range map[string]http.Header{
+		"primary": {"X-Ratelimit-Limit": {"5000"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1"}}, "secondary": {"Retry-After": {"1"}},
+	} {
+		for _, status := range []int{http.StatusForbidden, http.StatusTooManyRequests} {
+			app := name + strconv.Itoa(status)
+			t.Run(app, func(t *testing.T) {
+				t.Parallel()
+				repo := h.repository(app)
+				repo.gate(t, s, "gate="+ciYML)
+				commit := repo.commit("first", map[string]string{"package.json": packageJSON(app), "index.js": node(app)})
+				repo.run(t, sim.Run{SHA: commit, Conclusion: "success"})
+				h.Fail(sim.Matching(http.MethodGet, "/"+app+"/actions/runs"), 1, status, header)
+				id := repo.push(t)
+				s.until(id, "the hold", func(change map[string]any) bool {
+					return change["status"] == "held" && strings.Contains(reason(change), "an answer of github.com about the checks")
+				})
+				s.outcome(id, "ok")
+			})
+		}
 	}
 }
 
@@ -325,9 +366,11 @@ func TestChecksWithoutAccessToken(t *testing.T) {
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("signed"), "index.js": node("signed")})
 	id := repo.push(t)
 	s.until(id, "the hold", func(change map[string]any) bool { return strings.Contains(reason(change), "a run of ci.yml") })
+	// A fork can have the same commit, and its own runs of it.
+	repo.run(t, sim.Run{SHA: commit, Fork: true, Conclusion: "success"})
 	ci := repo.run(t, sim.Run{SHA: commit})
 	s.until(id, "the run", func(change map[string]any) bool {
-		return strings.Contains(reason(change), "ci.yml, run 4711, in progress")
+		return strings.Contains(reason(change), "ci.yml, run 4712, in progress")
 	})
 	ci.Status, ci.Conclusion = "completed", "success"
 	repo.run(t, ci)

@@ -15,8 +15,8 @@ import (
 	"github.com/nodejitsu/webhooks/tests/internal/publishedtest"
 )
 
-// examples returns GitHub's own examples of its payloads by event: those of
-// github.com and of the GitHub Enterprise servers, each once.
+// examples returns GitHub's payloads by event, each once: its own examples, of
+// github.com and of the GitHub Enterprise servers, and those that others publish.
 func examples(t *testing.T) map[string][]string {
 	t.Helper()
 	npm := exec.CommandContext(t.Context(), "npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts",
@@ -52,7 +52,13 @@ func examples(t *testing.T) map[string][]string {
 			}
 		}
 	}
-	if len(seen) < 300 {
+	for _, p := range publishedtest.Payloads(t) {
+		if p.Sender == "github" && !seen[p.Event+string(p.Body)] {
+			seen[p.Event+string(p.Body)] = true
+			payloads[p.Event] = append(payloads[p.Event], string(p.Body))
+		}
+	}
+	if len(seen) < 400 {
 		t.Fatalf("found %d examples only", len(seen))
 	}
 	return payloads
@@ -66,7 +72,12 @@ func TestPublishedPayloads(t *testing.T) {
 	s := serve(t, h.flags()...)
 	deliveries := 0
 	posted := map[string]bool{}
-	for event, payloads := range examples(t) {
+	all, newest := examples(t), map[string]int64{}
+	for _, payload := range all["push"] {
+		push := readPush(payload)
+		newest[push.branch()] = max(newest[push.branch()], push.pushedAt())
+	}
+	for event, payloads := range all {
 		for i, payload := range payloads {
 			push := readPush(payload)
 			for way, r := range map[string]request{
@@ -88,6 +99,8 @@ func TestPublishedPayloads(t *testing.T) {
 					code = "deploy:forge:not_configured"
 				case event == "ping":
 					want = "ok"
+				case event == "push" && push.deploys() && push.pushedAt() < newest[push.branch()]:
+					continue // it is skipped if the newer one was sent before
 				case event == "push" && push.deploys():
 					code = "deploy:github:no_pkg_json" // its repository is not there
 				}
@@ -103,6 +116,8 @@ func TestPublishedPayloads(t *testing.T) {
 				code = "deploy:forge:not_configured"
 			case event == "ping":
 				want = "ok"
+			case push.deploys() && push.pushedAt() < newest[push.branch()]:
+				continue
 			case push.deploys():
 				code = "deploy:github:no_pkg_json"
 			}
@@ -162,6 +177,7 @@ type publishedPush struct {
 		URL           string
 		FullName      string `json:"full_name"`
 		DefaultBranch string `json:"default_branch"`
+		PushedAt      any    `json:"pushed_at"` // a number of a push
 	}
 }
 
@@ -188,6 +204,22 @@ func (p publishedPush) elsewhere() bool {
 	}
 	u, err := url.Parse(cmp.Or(p.Repository.HTMLURL, p.Repository.URL))
 	return err == nil && u.Host != "" && u.Host != "github.com"
+}
+
+// branch is the ref of the repository, and pushedAt when it was pushed to, in seconds.
+func (p publishedPush) branch() string {
+	if p.Repository == nil {
+		return ""
+	}
+	return p.Repository.FullName + " " + p.Ref
+}
+
+func (p publishedPush) pushedAt() int64 {
+	if p.Repository == nil {
+		return 0
+	}
+	seconds, _ := p.Repository.PushedAt.(float64)
+	return int64(seconds)
 }
 
 // key is the same for a repeated push.

@@ -31,6 +31,24 @@ func ModuleDir(t testing.TB, module string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// gitLabModule has payloads of GitLab, too. No test imports it: it is downloaded alone,
+// without what it depends on.
+const gitLabModule = "gitlab.com/gitlab-org/api/client-go@v1.46.0"
+
+// download returns the folder of a module at a version.
+func download(t testing.TB, module string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module) //nolint:gosec // a constant of this package
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
+	out, err := cmd.Output()
+	var answer struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &answer); err != nil || jsonErr != nil || answer.Dir == "" {
+		t.Fatalf("go mod download %s: %v %s", module, err, answer.Error)
+	}
+	return answer.Dir
+}
+
 // Payload is a payload with the headers of its delivery.
 type Payload struct {
 	File, Sender string
@@ -43,9 +61,12 @@ type Payload struct {
 func Payloads(t testing.TB) []Payload {
 	t.Helper()
 	var all []Payload
+	gitLab := download(t, gitLabModule)
 	for _, set := range []struct{ dir, senders string }{
 		{filepath.Join(ModuleDir(t, PlayModule), "testdata", "SENDER"), "github gitlab gitea gogs bitbucket bitbucket-server"},
 		{filepath.Join(ModuleDir(t, ScmModule), "scm", "driver", "SENDER", "testdata", "webhooks"), "github gitlab gitea gogs bitbucket stash"},
+		{filepath.Join(gitLab, "testdata", "webhooks"), "gitlab"},
+		{filepath.Join(gitLab, "testdata", "systemhooks"), "gitlab"},
 	} {
 		for sender := range strings.FieldsSeq(set.senders) {
 			files, err := filepath.Glob(filepath.Join(strings.Replace(set.dir, "SENDER", sender, 1), "*.json"))
