@@ -79,12 +79,6 @@ func TestAccount(t *testing.T) {
 	if said := call("", 0, "notify", "list", "dscape", "--output", "json"); said != "[]\n" {
 		t.Errorf("listed %q", said)
 	}
-	if said := call("new password\n", 0, "users", "passwd", "dscape", "--new-password-file", "-", "--password-file", password); said != "changed the password of dscape\n" {
-		t.Errorf("got %q", said)
-	}
-	if _, err := accounts.Authenticate(t.Context(), core.Credentials{Username: "dscape", Password: core.NewSecret("new password")}); err != nil {
-		t.Errorf("the new password: %v", err)
-	}
 
 	// With a data folder, the server on it is meant.
 	if said := call("", 1, "secrets", "list", "dscape", "--data", dir); !strings.Contains(said, "no server is running on the data folder "+dir) {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -67,17 +66,36 @@ func (i secretInput) read(ctx context.Context, streams IO) (core.Secret, error) 
 	return core.NewSecret(string(typed)), err
 }
 
-// firstLine reads the secret from a file.
+// firstLine reads the secret from a file: its first line or, from stdin, the next one.
 func (i secretInput) firstLine(r io.Reader) (core.Secret, error) {
-	line, err := bufio.NewReader(io.LimitReader(r, maxCredential)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	line, err := readLine(r)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
 		return core.Secret{}, fmt.Errorf("--%s: %w", i.flag, err)
-	}
-	line = strings.TrimRight(line, "\r\n")
-	if line == "" {
+	case line == "" && i.file == "-":
+		return core.Secret{}, &usageError{fmt.Errorf("--%s: no line on stdin: each flag with - reads one, the current password or code before the new password", i.flag)}
+	case line == "":
 		return core.Secret{}, &usageError{fmt.Errorf("--%s: the first line is empty", i.flag)}
 	}
 	return core.NewSecret(line), nil
+}
+
+// readLine reads a line, and nothing of what follows it. It returns io.EOF only if there
+// is none.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	for one := make([]byte, 1); len(line) < maxCredential; {
+		n, err := r.Read(one)
+		switch {
+		case n > 0 && one[0] == '\n', errors.Is(err, io.EOF) && len(line) > 0:
+			return strings.TrimRight(string(line), "\r"), nil
+		case n > 0:
+			line = append(line, one[0])
+		case err != nil:
+			return "", err
+		}
+	}
+	return string(line), nil
 }
 
 // terminalOf returns the descriptor of a stream that is a terminal.
@@ -93,14 +111,12 @@ func terminalOf(stream any) (descriptor int, ok bool) {
 // confirmed asks a question that is answered by y or n; n is the default.
 func confirmed(ctx context.Context, streams IO, question string) (bool, error) {
 	_, _ = fmt.Fprintf(streams.Stderr, "%s [y/N] ", question)
-	answer, err := interruptible(ctx, func() (string, error) {
-		return bufio.NewReader(io.LimitReader(streams.Stdin, maxCredential)).ReadString('\n')
-	})
-	if errors.Is(err, io.EOF) && answer == "" {
+	answer, err := interruptible(ctx, func() (string, error) { return readLine(streams.Stdin) })
+	switch {
+	case errors.Is(err, io.EOF):
 		_, _ = fmt.Fprintln(streams.Stderr)
 		return false, &usageError{errors.New("no answer on stdin: use --yes in a script")}
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	case err != nil:
 		return false, err
 	}
 	answer = strings.ToLower(strings.TrimSpace(answer))

@@ -13,7 +13,7 @@ import (
 
 // newPasswordFlag adds the flag for the file with a new password.
 func newPasswordFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("new-password-file", "", "`file` with the new password, - for stdin; default: a prompt")
+	return cmd.Flags().String("new-password-file", "", "`file` with the new password, - for stdin, after the current password if that is read from it too; default: a prompt")
 }
 
 // readPassword reads a new password: the first line of the file or, if that is "",

@@ -41,6 +41,7 @@ type remote struct {
 	loggedIn func(login) string
 	fresh    bool // without the login that is in use
 	noToken  bool // the password is needed; an API token is not enough
+	own      bool // the caller is the user whom the first argument names
 
 	user, url, passwordFile, context string // values of the flags
 	output                           *output

@@ -90,6 +90,36 @@ func (b *bench) call(stdin string, args ...string) (code int, stdout, stderr str
 	return code, out.String(), errs.String()
 }
 
+// Users change their own password and mail address at the platform, as other commands
+// for users call it; two passwords on stdin are two lines.
+func TestOwnUser(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if said, _ := b.must("users", "email", "dscape", "me@example.com"); said != "changed the mail address of dscape\n" {
+		t.Errorf("email: %q", said)
+	}
+	if user, err := b.client.User(t.Context(), "dscape"); err != nil || user.Email != "me@example.com" {
+		t.Errorf("got %+v, %v", user, err)
+	}
+	passwd := []string{"users", "passwd", "dscape", "--password-file", "-", "--new-password-file", "-"}
+	for stdin, want := range map[string]string{
+		password + "\n":                "--new-password-file: no line on stdin: each flag with - reads one",
+		password + "\nshort\n":         "fewer than 8 characters",
+		"wrong horse\nanother horse\n": "refuses the credentials of dscape",
+		"":                             "--password-file: no line on stdin",
+	} {
+		if code, _, said := b.call(stdin, passwd...); code == 0 || !strings.Contains(said, want) {
+			t.Errorf("code %d, %q, want %q", code, said, want)
+		}
+	}
+	if code, said, _ := b.call(password+"\nanother horse\n", passwd...); code != 0 || said != "changed the password of dscape\n" {
+		t.Errorf("code %d, %q", code, said)
+	}
+	if _, err := b.as("dscape", core.NewSecret("another horse")).User(t.Context(), "dscape"); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+}
+
 func environ() []string {
 	return append(os.Environ(), "WEBHOOKS_USER=dscape", "WEBHOOKS_PASSWORD="+password)
 }

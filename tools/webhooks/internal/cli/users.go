@@ -38,16 +38,38 @@ and you must be an admin of it: see ` + "`webhooks users admin`" + `. With --dat
 or without any of these, it calls the server on this machine: run it as an operating
 system user who may read the data folder.`
 
+// whoseUser is a part of the help texts of commands that change one's own user.
+const whoseUser = `
+
+With --to, WEBHOOKS_TO or a login (see ` + "`webhooks login`" + `), it is your own account at that
+platform. With --data or WEBHOOKS_DATA, or without any of these, it is the account of
+any user of the server on this machine: run it as an operating system user who may
+read the data folder.`
+
 // onUsers makes cmd change the users of a platform: as an admin of it, or on the
 // server of the data folder.
 func onUsers(cmd *cobra.Command, streams IO, what needs, do func(ctx context.Context, s *session, args []string) error) *cobra.Command {
 	r := platformRemote()
-	r.noToken = what == needsPassword
 	r.declareUser(cmd)
+	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + whoseUsers
+	return r.orDataFolder(cmd, streams, what, do)
+}
+
+// onOwnUser makes cmd change the user that its first argument names: at a platform as
+// that user, or on the server of the data folder.
+func onOwnUser(cmd *cobra.Command, streams IO, do func(ctx context.Context, s *session, args []string) error) *cobra.Command {
+	r := platformRemote()
+	r.own = true
+	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + whoseUser
+	return r.orDataFolder(cmd, streams, needsPassword, do)
+}
+
+// orDataFolder makes cmd call the platform, or the server of the data folder.
+func (r *remote) orDataFolder(cmd *cobra.Command, streams IO, what needs, do func(ctx context.Context, s *session, args []string) error) *cobra.Command {
+	r.noToken = what == needsPassword
 	r.declare(cmd, "none: the server of the data folder")
 	settings := config.Declare(cmd.Flags())
 	settings.Show("data", "platform-url", "platform-key-file")
-	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + whoseUsers
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			if err := checkName("user", args[0]); err != nil {
@@ -59,6 +81,9 @@ func onUsers(cmd *cobra.Command, streams IO, what needs, do func(ctx context.Con
 		case err != nil:
 			return err
 		case elsewhere:
+			if r.own {
+				r.user = args[0]
+			}
 			return r.run(cmd, streams, time.Minute, args, func(ctx context.Context, c caller, password core.Secret, args []string) error {
 				return callPlatform(c, password, func(s *session) error { return do(ctx, s, args) })
 			})
@@ -130,18 +155,19 @@ func newUsersList(streams IO) *cobra.Command {
 
 func newUsersPasswd(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "passwd NAME",
-		Short:   "Set a user's password",
-		Example: "  webhooks users passwd dscape",
-		Args:    exactly(1),
+		Use:   "passwd NAME",
+		Short: "Set a user's password",
+		Example: `  webhooks users passwd dscape
+  printf '%s\n' "$OLD" "$NEW" | webhooks users passwd dscape --password-file - --new-password-file -`,
+		Args: exactly(1),
 	}
 	file := newPasswordFlag(cmd)
-	return onAccount(cmd, streams, needsPassword, func(ctx context.Context, s *accountSession, args []string) error {
+	return onOwnUser(cmd, streams, func(ctx context.Context, s *session, args []string) error {
 		password, err := readPassword(ctx, streams, *file)
 		if err != nil {
 			return err
 		}
-		if err := s.accounts.UpdateUser(ctx, args[0], password, ""); err != nil {
+		if err := s.client.UpdateUser(ctx, nodejitsu.User{Username: args[0], Password: password}); err != nil {
 			return err
 		}
 		return s.done(named("changed", args[0]), "changed the password of %s", args[0])
@@ -218,8 +244,8 @@ func newUsersEmail(streams IO) *cobra.Command {
 		Example: "  webhooks users email dscape dscape@example.com",
 		Args:    exactly(2),
 	}
-	return onAccount(cmd, streams, needsPassword, func(ctx context.Context, s *accountSession, args []string) error {
-		if err := s.accounts.UpdateUser(ctx, args[0], core.Secret{}, args[1]); err != nil {
+	return onOwnUser(cmd, streams, func(ctx context.Context, s *session, args []string) error {
+		if err := s.client.UpdateUser(ctx, nodejitsu.User{Username: args[0], Email: args[1]}); err != nil {
 			return err
 		}
 		return s.done(named("changed", args[0]), "changed the mail address of %s", args[0])
