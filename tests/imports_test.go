@@ -49,7 +49,7 @@ func arrows() []arrow {
 		{"adapters/chat", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/travis", []string{"core", "adapters/internal"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/metrics", []string{"core", "github.com/prometheus/client_golang"}, "an adapter knows core and its own library, never another adapter"},
-		{"adapters/traces", []string{"core"}, "an adapter knows core and its own library, never another adapter"},
+		{"adapters/traces", []string{"core", "go.opentelemetry.io/otel"}, "an adapter knows core and its own library, never another adapter"},
 		{"adapters/internal", []string{"core"}, "what adapters share must not bring a library into all of them"},
 		{"adapters", nil, "other packages need nothing, and each adapter has an arrow of its own, so that no program gets the library of another one"},
 		{"deployer/nodejitsu", []string{"core", "github.com/klauspost/compress", "github.com/sony/gobreaker/v2"}, "the client reaches every platform over HTTP, the embedded one too"},

@@ -1,113 +1,120 @@
 package traces
 
 import (
-	"crypto/rand"
+	"context"
 	"crypto/sha256"
-	"encoding/hex"
-	"strconv"
+	"encoding/binary"
+	"math/rand/v2"
+	"net/http"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// The kinds of spans and the codes of statuses, as OTLP numbers them.
-const (
-	kindInternal = 1
-	kindProducer = 4
-	kindConsumer = 5
-
-	statusUnset = 0
-	statusOK    = 1
-	statusError = 2
-)
-
-// span is a span in the JSON encoding of OTLP: ids are hex, and 64-bit numbers text.
-type span struct {
-	TraceID    string      `json:"traceId"`
-	SpanID     string      `json:"spanId"`
-	ParentID   string      `json:"parentSpanId,omitempty"`
-	Name       string      `json:"name"`
-	Kind       int         `json:"kind"`
-	Start      string      `json:"startTimeUnixNano"`
-	End        string      `json:"endTimeUnixNano"`
-	Attributes []attribute `json:"attributes"`
-	Links      []link      `json:"links,omitempty"`
-	Status     status      `json:"status"`
-}
-
-type attribute struct {
-	Key   string `json:"key"`
-	Value value  `json:"value"`
-}
-
-type value struct {
-	Text string `json:"stringValue"`
-}
-
-type link struct {
-	TraceID string `json:"traceId"`
-	SpanID  string `json:"spanId"`
-}
-
-type status struct {
-	Code    int    `json:"code"`
-	Message string `json:"message,omitempty"`
-}
-
 // Received implements deploy.Tracer.
-func (t *Traces) Received(e core.Entry, repeat bool, began, ended time.Time) {
-	s := span{
-		TraceID: e.ID, SpanID: receiptID(e), Name: "receive " + string(e.Provider) + " " + string(e.Kind), Kind: kindProducer,
-		Start: nanos(began), End: nanos(ended), Attributes: attributes(e), Status: status{Code: statusOK},
+func (t *Traces) Received(ctx context.Context, e core.Entry, d core.Delivery, repeat bool, began, ended time.Time) {
+	var links []trace.Link
+	if sender := senderOf(ctx, d); sender.IsValid() {
+		links = append(links, trace.Link{SpanContext: sender})
 	}
-	if repeat { // the first receipt has that id
-		s.SpanID, s.Links = randomID(), []link{{e.ID, receiptID(e)}}
+	var span trace.Span
+	if repeat {
+		first := t.receipt(ctx, e).SpanContext()
+		links = append(links, trace.Link{SpanContext: first})
+		_, span = t.tracer.Start(trace.ContextWithRemoteSpanContext(ctx, first), receiptName(e),
+			trace.WithSpanKind(trace.SpanKindProducer), trace.WithTimestamp(began), trace.WithLinks(links...))
+	} else {
+		span = t.receipt(ctx, e, trace.WithTimestamp(began), trace.WithLinks(links...))
 	}
-	t.add(s)
+	span.SetAttributes(attributes(e)...)
+	span.SetStatus(codes.Ok, "")
+	span.End(trace.WithTimestamp(ended))
 }
 
-// Finished implements deploy.Tracer.
-func (t *Traces) Finished(e core.Entry) {
-	revision := strconv.FormatInt(e.Revision, 10)
-	s := span{
-		TraceID: e.ID, SpanID: spanID(e, "deploy", revision), ParentID: receiptID(e), Name: "deploy " + e.App, Kind: kindConsumer,
-		Start: nanos(e.CreatedAt), End: nanos(e.FinishedAt), Attributes: attributes(e), Links: []link{{e.ID, receiptID(e)}},
+// senderOf returns the span that a delivery says it was sent in; an invalid one if it
+// says none.
+func senderOf(ctx context.Context, d core.Delivery) trace.SpanContext {
+	header := propagation.HeaderCarrier(http.Header(d.Header))
+	ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
+	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(ctx, header))
+}
+
+// receipt begins the span of the first receipt of e. Every process begins it with the
+// same ids, and so the sampler decides the same about it; the one that received the
+// delivery ends it, and so sends it.
+func (t *Traces) receipt(ctx context.Context, e core.Entry, options ...trace.SpanStartOption) trace.Span {
+	var of ids
+	var err error
+	if of.trace, err = trace.TraceIDFromHex(e.ID); err != nil { // an id of another form
+		sum := sha256.Sum256([]byte(e.ID))
+		copy(of.trace[:], sum[:])
 	}
-	switch e.Status {
-	case core.StatusOK:
-		s.Status.Code = statusOK
-	case core.StatusError:
-		s.Status.Code = statusError
-		if e.Error != nil {
-			s.Status.Message = e.Error.Reason
-			s.Attributes = append(s.Attributes, attribute{"error.type", value{string(e.Error.Code)}})
+	sum := sha256.Sum256([]byte(e.ID + "\x00receive"))
+	copy(of.span[:], sum[:])
+	_, span := t.tracer.Start(context.WithValue(ctx, idsKey{}, of), receiptName(e),
+		append(options, trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindProducer))...)
+	return span
+}
+
+func receiptName(e core.Entry) string { return "receive " + string(e.Provider) + " " + string(e.Kind) }
+
+// Attempt implements deploy.Tracer.
+func (t *Traces) Attempt(ctx context.Context, e core.Entry) (_ context.Context, ended func(core.Entry, error)) {
+	receipt := t.receipt(ctx, e).SpanContext()
+	ctx, span := t.tracer.Start(trace.ContextWithRemoteSpanContext(ctx, receipt), "deploy "+e.App,
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(trace.Link{SpanContext: receipt}))
+	return ctx, func(e core.Entry, err error) {
+		span.SetName("deploy " + e.App) // which package.json said
+		span.SetAttributes(attributes(e)...)
+		span.SetAttributes(attribute.Int("webhooks.attempt", e.Attempts))
+		switch {
+		case err != nil:
+			span.SetStatus(codes.Error, err.Error())
+		case e.Status == core.StatusOK:
+			span.SetStatus(codes.Ok, "")
+		case e.Status == core.StatusError && e.Error != nil:
+			span.SetStatus(codes.Error, e.Error.Reason)
+			span.SetAttributes(attribute.String("error.type", string(e.Error.Code)))
 		}
-	case core.StatusSkipped, core.StatusIgnored, core.StatusPending, core.StatusHeld:
-		s.Status = status{statusUnset, e.Reason}
+		for _, s := range e.Steps {
+			if s.Attempt == e.Attempts {
+				t.step(ctx, s)
+			}
+		}
+		span.End()
 	}
-	t.add(s)
-	for i, step := range e.Steps {
-		child := span{
-			TraceID: e.ID, SpanID: spanID(e, "step "+strconv.Itoa(i), revision), ParentID: s.SpanID, Name: string(step.Name), Kind: kindInternal,
-			Start: nanos(step.StartedAt), End: nanos(step.StartedAt.Add(time.Duration(step.Millis) * time.Millisecond)),
-			Attributes: []attribute{{"webhooks.step.state", value{string(step.State)}}, {"webhooks.step.attempt", value{strconv.Itoa(step.Attempt)}}},
-		}
-		if step.State == core.StepFailed || step.State == core.StepRetry {
-			child.Status = status{statusError, step.Detail}
-		}
-		t.add(child)
+}
+
+// step sends the span of a step. ctx is that of its attempt.
+func (t *Traces) step(ctx context.Context, s core.Step) {
+	_, span := t.tracer.Start(ctx, string(s.Name), trace.WithTimestamp(s.StartedAt),
+		trace.WithAttributes(attribute.String("webhooks.step.state", string(s.State))))
+	if s.State == core.StepFailed || s.State == core.StepRetry {
+		span.SetStatus(codes.Error, s.Detail)
 	}
+	span.End(trace.WithTimestamp(s.StartedAt.Add(time.Duration(s.Millis) * time.Millisecond)))
+}
+
+// Inject adds the span of ctx to the header of a request.
+func Inject(ctx context.Context, h http.Header) {
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(h))
 }
 
 // attributes returns what identifies an entry. None is a credential.
-func attributes(e core.Entry) []attribute {
-	var all []attribute
+func attributes(e core.Entry) []attribute.KeyValue {
+	var all []attribute.KeyValue
 	for _, a := range [][2]string{
 		{"webhooks.entry.id", e.ID},
 		{"webhooks.request.uuid", e.UUID},
 		{"webhooks.user", e.User},
 		{"webhooks.app", e.App},
 		{"webhooks.status", string(e.Status)},
+		{"webhooks.reason", e.Reason},
 		{"webhooks.provider", string(e.Provider)},
 		{"webhooks.event", e.Event},
 		{"vcs.repository.name", e.Repository.Slug()},
@@ -116,38 +123,32 @@ func attributes(e core.Entry) []attribute {
 		{"webhooks.snapshot", e.Snapshot},
 	} {
 		if a[1] != "" {
-			all = append(all, attribute{a[0], value{a[1]}})
+			all = append(all, attribute.String(a[0], a[1]))
 		}
 	}
 	return all
 }
 
-// receiptID returns the id of the span of an entry's first receipt.
-func receiptID(e core.Entry) string { return spanID(e, "receive", "") }
-
-// spanID returns an id that derives from the entry.
-func spanID(e core.Entry, name, revision string) string {
-	sum := sha256.Sum256([]byte(e.ID + "\x00" + name + "\x00" + revision))
-	return hex.EncodeToString(sum[:8])
+// ids are those of a span that is not to have random ones. They are passed to the
+// generator in the context of the span's start.
+type ids struct {
+	trace trace.TraceID
+	span  trace.SpanID
 }
 
-func randomID() string {
-	var id [8]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
+type idsKey struct{}
+
+// generator generates the ids of spans.
+type generator struct{}
+
+// NewIDs implements sdk.IDGenerator.
+func (generator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
+	of, _ := ctx.Value(idsKey{}).(ids) // each root is a receipt
+	return of.trace, of.span
 }
 
-// nanos returns a time as OTLP encodes it.
-func nanos(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }
-
-// request returns the body of a request.
-func request(service, version string, spans []span) any {
-	type object = map[string]any
-	return object{"resourceSpans": []object{{
-		"resource": object{"attributes": []attribute{{"service.name", value{service}}, {"service.version", value{version}}}},
-		"scopeSpans": []object{{
-			"scope": object{"name": "github.com/nodejitsu/webhooks/adapters/traces"},
-			"spans": spans,
-		}},
-	}}}
+// NewSpanID implements sdk.IDGenerator.
+func (generator) NewSpanID(context.Context, trace.TraceID) (id trace.SpanID) {
+	binary.NativeEndian.PutUint64(id[:], rand.Uint64()|1) //nolint:gosec // unique, not secret; never all zero
+	return id
 }

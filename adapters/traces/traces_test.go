@@ -1,188 +1,223 @@
 package traces_test
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
+	"net/textproto"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/nodejitsu/webhooks/adapters/traces"
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// received is a request as a collector reads it.
-type received struct {
-	ResourceSpans []struct {
-		Resource   struct{ Attributes []attribute }
-		ScopeSpans []struct{ Spans []span }
-	}
+// sent are spans as a collector gets them, by name, with their attributes.
+type sent struct {
+	mu       sync.Mutex
+	spans    map[string]*tracepb.Span
+	resource map[string]string
 }
 
-type attribute struct {
-	Key   string
-	Value struct{ StringValue string }
-}
-
-type span struct {
-	TraceID      string `json:"traceId"`
-	SpanID       string `json:"spanId"`
-	ParentSpanID string `json:"parentSpanId"`
-	Name         string
-	Kind         int
-	Start        string `json:"startTimeUnixNano"`
-	End          string `json:"endTimeUnixNano"`
-	Attributes   []attribute
-	Links        []struct {
-		TraceID string `json:"traceId"`
-		SpanID  string `json:"spanId"`
-	}
-	Status struct {
-		Code    int
-		Message string
-	}
-}
-
-// collector is an OTLP receiver. What it gets is in the channel.
-func collector(t *testing.T) (url string, got chan received) {
+// collector is an OTLP receiver.
+func collector(t *testing.T) (*sent, string) {
 	t.Helper()
-	got = make(chan received, 10)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body received
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.URL.Path != "/v1/traces" || r.Method != http.MethodPost ||
-			r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Api-Key") != "a b" {
+	s := &sent{spans: map[string]*tracepb.Span{}, resource: map[string]string{}}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var got tracepb.TracesData // encoded as a request is
+		if err = errors.Join(err, proto.Unmarshal(body, &got)); err != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Api-Key") != "a b" {
 			t.Errorf("got %s %s %v, %v", r.Method, r.URL, r.Header, err)
 		}
-		got <- body
-		_, _ = w.Write([]byte("{}"))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, of := range got.GetResourceSpans() {
+			for _, a := range of.GetResource().GetAttributes() {
+				s.resource[a.GetKey()] = a.GetValue().GetStringValue()
+			}
+			for _, scope := range of.GetScopeSpans() {
+				for _, span := range scope.GetSpans() {
+					s.spans[span.GetName()] = span
+				}
+			}
+		}
 	}))
 	t.Cleanup(server.Close)
-	return server.URL, got
+	return s, server.URL
 }
 
-func options(t *testing.T, environment map[string]string) (traces.Options, bool) {
+// begin returns Traces of a process. They read the environment of the process.
+func begin(t *testing.T, log io.Writer) *traces.Traces {
 	t.Helper()
-	o, ok, err := traces.FromEnvironment(func(name string) string { return environment[name] })
+	tr, err := traces.New(t.Context(), "v1.2.3", slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o, ok
+	return tr
 }
 
-// The receipt and the work are one trace, whose id is the entry's; each step is a
-// span of the work.
-func TestTrace(t *testing.T) {
-	t.Parallel()
-	url, got := collector(t)
-	o, ok := options(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": url + "/", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20b", "OTEL_SERVICE_NAME": "hooks"})
-	if !ok {
-		t.Fatal("not configured")
+// stop stops a process, which sends its spans.
+func stop(t *testing.T, tr *traces.Traces) {
+	t.Helper()
+	if err := tr.Stop(t.Context()); err != nil {
+		t.Error(err)
 	}
-	exporter := traces.New(o)
-	exporter.Start()
+}
+
+const (
+	entryID = "0123456789abcdef0123456789abcdef"
+	sender  = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00" // asks not to be sampled
+)
+
+// play receives a delivery in one process and deploys it in another one.
+func play(t *testing.T) (header http.Header) {
+	t.Helper()
 	at := time.Date(2026, 11, 28, 5, 0, 0, 0, time.UTC)
 	e := core.Entry{
-		ID: "0123456789abcdef0123456789abcdef", Revision: 1, User: "dscape", Status: core.StatusPending, Provider: core.ProviderGitHub, Kind: core.EventPush,
+		ID: entryID, User: "dscape", Status: core.StatusPending, Provider: core.ProviderGitHub, Kind: core.EventPush,
 		Repository: core.Repository{Owner: "dscape", Name: "hello"}, CreatedAt: at,
 	}
-	exporter.Received(e, false, at.Add(-5*time.Millisecond), at)
-	e.Revision, e.App, e.Status, e.FinishedAt = 5, "hello", core.StatusError, at.Add(3*time.Second)
+	d := core.Delivery{Header: textproto.MIMEHeader{"Traceparent": {sender}}}
+	one, other := begin(t, t.Output()), begin(t, t.Output())
+	one.Received(t.Context(), e, d, false, at.Add(-5*time.Millisecond), at)
+	stop(t, one)
+
+	e.Attempts = 2
+	ctx, ended := other.Attempt(t.Context(), e)
+	header = http.Header{}
+	traces.Inject(ctx, header)
+	e.App, e.Status = "hello", core.StatusError
 	e.Error = &core.EntryError{Code: core.CodeUploadTarball, Reason: "The build failed"}
 	e.Steps = []core.Step{
-		{Name: core.StepPackage, State: core.StepOK, StartedAt: at, Millis: 20},
-		{Name: core.StepUpload, State: core.StepFailed, StartedAt: at.Add(time.Second), Millis: 2000, Detail: "npm failed"},
+		{Name: core.StepPackage, State: core.StepRetry, Attempt: 1, StartedAt: at},
+		{Name: core.StepUpload, State: core.StepFailed, Attempt: 2, StartedAt: at.Add(time.Second), Millis: 2000, Detail: "npm failed"},
 	}
-	exporter.Finished(e)
-	exporter.Received(e, true, at.Add(time.Minute), at.Add(time.Minute))
-	if err := exporter.Stop(t.Context()); err != nil {
-		t.Fatal(err)
+	ended(e, nil)
+	stop(t, other)
+	return header
+}
+
+// The receipt and the attempt are one trace, whose id is the entry's; each step is a
+// span of its attempt; and the trace that the sender names is only linked.
+func TestTrace(t *testing.T) {
+	got, url := collector(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b")
+	t.Setenv("OTEL_SERVICE_NAME", "hooks")
+	header := play(t)
+
+	if got.resource["service.name"] != "hooks" || got.resource["service.version"] != "v1.2.3" {
+		t.Errorf("the resource: %v", got.resource)
 	}
-	body := <-got
-	if len(got) > 0 || body.ResourceSpans[0].Resource.Attributes[0].Value.StringValue != "hooks" {
-		t.Errorf("%d more requests, resource %+v", len(got), body.ResourceSpans[0].Resource)
+	receipt, attempt, step := got.spans["receive github push"], got.spans["deploy hello"], got.spans["upload"]
+	if len(got.spans) != 3 || receipt == nil || attempt == nil || step == nil {
+		t.Fatalf("got %v", got.spans)
 	}
-	spans := body.ResourceSpans[0].ScopeSpans[0].Spans
-	if len(spans) != 5 {
-		t.Fatalf("got %d spans, want 5", len(spans))
-	}
-	seen := map[string]bool{}
-	for _, s := range spans {
-		if s.TraceID != e.ID || !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(s.SpanID) || seen[s.SpanID] || s.Start > s.End {
-			t.Errorf("got %+v", s)
+	for name, s := range got.spans {
+		if hex.EncodeToString(s.GetTraceId()) != entryID {
+			t.Errorf("%s is of the trace %x", name, s.GetTraceId())
 		}
-		seen[s.SpanID] = true
 	}
-	receipt, work, first, second, again := spans[0], spans[1], spans[2], spans[3], spans[4]
-	if receipt.Name != "receive github push" || receipt.Kind != 4 || receipt.ParentSpanID != "" || receipt.Start != "1795841999995000000" || receipt.End != "1795842000000000000" {
-		t.Errorf("the receipt: %+v", receipt)
+	if receipt.GetKind() != tracepb.Span_SPAN_KIND_PRODUCER || len(receipt.GetParentSpanId()) > 0 || len(receipt.GetLinks()) != 1 ||
+		!strings.Contains(sender, hex.EncodeToString(receipt.GetLinks()[0].GetTraceId())) ||
+		receipt.GetStartTimeUnixNano() != 1795841999995000000 || receipt.GetEndTimeUnixNano() != 1795842000000000000 {
+		t.Errorf("the receipt: %v", receipt)
 	}
-	if work.Name != "deploy hello" || work.Kind != 5 || work.ParentSpanID != receipt.SpanID || len(work.Links) != 1 || work.Links[0].SpanID != receipt.SpanID ||
-		work.Status.Code != 2 || work.Status.Message != "The build failed" || work.End != "1795842003000000000" {
-		t.Errorf("the work: %+v", work)
+	if attempt.GetKind() != tracepb.Span_SPAN_KIND_CONSUMER || !bytes.Equal(attempt.GetParentSpanId(), receipt.GetSpanId()) || len(attempt.GetLinks()) != 1 ||
+		!bytes.Equal(attempt.GetLinks()[0].GetSpanId(), receipt.GetSpanId()) || attempt.GetStatus().GetMessage() != "The build failed" {
+		t.Errorf("the attempt: %v", attempt)
 	}
-	if first.Name != "package" || first.ParentSpanID != work.SpanID || first.Status.Code != 0 || second.Name != "upload" || second.Status.Code != 2 || second.End != "1795842003000000000" {
-		t.Errorf("the steps: %+v, %+v", first, second)
+	if !bytes.Equal(step.GetParentSpanId(), attempt.GetSpanId()) || step.GetStatus().GetMessage() != "npm failed" || step.GetEndTimeUnixNano() != 1795842003000000000 {
+		t.Errorf("the step: %v", step)
 	}
-	if len(again.Links) != 1 || again.Links[0].SpanID != receipt.SpanID {
-		t.Errorf("a repeat: %+v", again)
+	if want := "00-" + entryID + "-" + hex.EncodeToString(attempt.GetSpanId()) + "-01"; header.Get("Traceparent") != want {
+		t.Errorf("passed on %q, want %q", header.Get("Traceparent"), want)
 	}
 	want := map[string]string{"webhooks.app": "hello", "webhooks.status": "error", "vcs.repository.name": "dscape/hello", "error.type": string(core.CodeUploadTarball)}
-	for _, a := range work.Attributes {
-		if value, ok := want[a.Key]; ok && value == a.Value.StringValue {
-			delete(want, a.Key)
+	for _, a := range attempt.GetAttributes() {
+		if want[a.GetKey()] == a.GetValue().GetStringValue() {
+			delete(want, a.GetKey())
 		}
 	}
 	if len(want) > 0 {
-		t.Errorf("the work lacks %v", want)
+		t.Errorf("the attempt lacks %v", want)
 	}
 }
 
-// A collector that fails or hangs delays nothing.
+// A repeat is a span of the trace of the entry that it is answered with.
+func TestRepeat(t *testing.T) {
+	got, url := collector(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b")
+	e := core.Entry{ID: entryID, Provider: core.ProviderGitHub, Kind: core.EventPush}
+	tr, at := begin(t, t.Output()), time.Now()
+	tr.Received(t.Context(), e, core.Delivery{}, true, at, at)
+	stop(t, tr)
+	span := got.spans["receive github push"]
+	if span == nil || hex.EncodeToString(span.GetTraceId()) != entryID || len(span.GetLinks()) != 1 ||
+		!bytes.Equal(span.GetLinks()[0].GetSpanId(), span.GetParentSpanId()) || bytes.Equal(span.GetSpanId(), span.GetParentSpanId()) {
+		t.Errorf("got %v", span)
+	}
+}
+
+// What is sampled is the same for all spans of an entry, in all processes, whatever
+// the sender wants.
+func TestSampled(t *testing.T) {
+	got, url := collector(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+	t.Setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+	t.Setenv("OTEL_TRACES_SAMPLER_ARG", "0.000001")
+	if header := play(t); len(got.spans) > 0 || !strings.HasSuffix(header.Get("Traceparent"), "-00") {
+		t.Errorf("got %v; passed on %v", got.spans, header)
+	}
+}
+
+// A collector that fails or hangs delays nothing, and is logged once.
 func TestCollectorFails(t *testing.T) {
-	t.Parallel()
 	hang := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(hang) })
-	exporter := traces.New(traces.Options{URL: server.URL, Service: "webhooks"})
-	exporter.Start()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	var log bytes.Buffer
+	tr := begin(t, &log)
 	for range 10_000 { // more than wait
-		exporter.Finished(core.Entry{ID: "0123456789abcdef0123456789abcdef"})
+		tr.Received(t.Context(), core.Entry{ID: entryID}, core.Delivery{}, false, time.Now(), time.Now())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := exporter.Stop(ctx); err == nil {
+	if err := tr.Stop(ctx); err == nil {
 		t.Error("it stopped although the collector hangs")
 	}
 }
 
-func TestFromEnvironment(t *testing.T) {
+func TestEnabled(t *testing.T) {
 	t.Parallel()
 	const base, own = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 	for name, c := range map[string]struct {
-		environment map[string]string
-		url         string // "": no traces
-		fails       bool
+		environment  map[string]string
+		want, refuse bool
 	}{
-		"off":              {},
-		"a base":           {environment: map[string]string{base: "http://localhost:4318"}, url: "http://localhost:4318/v1/traces"},
-		"a whole URL":      {environment: map[string]string{base: "http://x", own: "https://y/z"}, url: "https://y/z"},
-		"disabled":         {environment: map[string]string{base: "http://localhost:4318", "OTEL_SDK_DISABLED": "true"}},
-		"no traces":        {environment: map[string]string{base: "http://localhost:4318", "OTEL_TRACES_EXPORTER": "none"}},
-		"gRPC":             {environment: map[string]string{base: "http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, fails: true},
-		"not a URL":        {environment: map[string]string{base: "localhost:4318"}, fails: true},
-		"headers":          {environment: map[string]string{base: "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "a=b, c=d%3D"}, url: "http://x/v1/traces"},
-		"headers, wrong":   {environment: map[string]string{base: "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "nothing"}, fails: true},
-		"headers, in half": {environment: map[string]string{base: "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "a=x%0d%0aB: y"}, fails: true},
+		"off":       {},
+		"a base":    {environment: map[string]string{base: "http://localhost:4318"}, want: true},
+		"a URL":     {environment: map[string]string{own: "https://y/z"}, want: true},
+		"disabled":  {environment: map[string]string{base: "http://localhost:4318", "OTEL_SDK_DISABLED": "true"}},
+		"no traces": {environment: map[string]string{base: "http://localhost:4318", "OTEL_TRACES_EXPORTER": "none"}},
+		"gRPC":      {environment: map[string]string{base: "http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, refuse: true},
 	} {
-		o, ok, err := traces.FromEnvironment(func(name string) string { return c.environment[name] })
-		if o.URL != c.url && !c.fails || ok != (c.url != "") || (err != nil) != c.fails {
-			t.Errorf("%s: got %q, %t, %v", name, o.URL, ok, err)
-		}
-		if name == "headers" && o.Headers["c"].Reveal() != "d=" {
-			t.Errorf("%s: got %q", name, o.Headers["c"].Reveal())
+		got, err := traces.Enabled(func(name string) string { return c.environment[name] })
+		if got != c.want || (err != nil) != c.refuse {
+			t.Errorf("%s: got %t, %v", name, got, err)
 		}
 	}
 }

@@ -190,7 +190,6 @@ func (a *attempt) finish(ctx context.Context, status core.Status, reason string)
 		code = e.Error.Code
 	}
 	a.Observer.Outcome(status, code, now.Sub(e.CreatedAt))
-	a.Tracer.Finished(e)
 	if status != core.StatusError { // which is logged with its cause
 		a.Logger.InfoContext(ctx, "deployment finished", append(about(e), "status", string(status), "reason", reason, "duration", now.Sub(e.CreatedAt))...)
 	}

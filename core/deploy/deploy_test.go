@@ -23,8 +23,8 @@ func TestPushIsDeployed(t *testing.T) {
 		w.start()
 		e := w.settled(w.deliver(w.push(commit1)))
 		w.is(e, core.StatusOK, "")
-		w.deliver(w.push(commit1))
-		if traced.received != 2 || traced.repeated != 1 || len(traced.finished) != 1 || traced.finished[0].ID != e.ID || len(traced.finished[0].Steps) != len(e.Steps) {
+		w.deliver(w.push(commit1), "Traceparent", "00-1")
+		if traced.received != 2 || traced.sender != "00-1" || traced.repeated != 1 || len(traced.attempts) != 1 || traced.attempts[0].ID != e.ID || len(traced.attempts[0].Steps) != len(e.Steps) {
 			t.Errorf("traced %+v", traced)
 		}
 		if e.App != "hello" || e.Snapshot != "1.0.0-111111111111" || e.URL != "http://hello.localhost" || e.FinishedAt.IsZero() {
@@ -424,13 +424,24 @@ func TestWaitReturnsWithTheOutcome(t *testing.T) {
 // trace records what a Tracer is called with.
 type trace struct {
 	received, repeated int
-	finished           []core.Entry
+	sender             string
+	attempts           []core.Entry // as they ended
 }
 
-func (t *trace) Received(_ core.Entry, repeat bool, _, _ time.Time) {
+func (t *trace) Received(_ context.Context, _ core.Entry, d core.Delivery, repeat bool, _, _ time.Time) {
+	t.sender = d.Header.Get("Traceparent")
 	if t.received++; repeat {
 		t.repeated++
 	}
 }
 
-func (t *trace) Finished(e core.Entry) { t.finished = append(t.finished, e) }
+// tracedKey is the key of the context of an attempt.
+type tracedKey struct{}
+
+func (t *trace) Attempt(ctx context.Context, e core.Entry) (context.Context, func(core.Entry, error)) {
+	return context.WithValue(ctx, tracedKey{}, e.ID), func(e core.Entry, err error) {
+		if err == nil {
+			t.attempts = append(t.attempts, e)
+		}
+	}
+}

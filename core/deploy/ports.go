@@ -202,16 +202,21 @@ type Observer interface {
 type Tracer interface {
 	// Received reports a delivery that was accepted as e, or, if repeat is set, that is
 	// answered with the entry of an earlier one.
-	Received(e core.Entry, repeat bool, began, ended time.Time)
-	// Finished reports an entry that was worked on and has an outcome.
-	Finished(e core.Entry)
+	Received(ctx context.Context, e core.Entry, d core.Delivery, repeat bool, began, ended time.Time)
+	// Attempt reports an attempt at e that begins. It returns the context of the calls
+	// that belong to it, and a function to call when it has ended, with the entry as it
+	// left it, and with an error if it was aborted.
+	Attempt(ctx context.Context, e core.Entry) (_ context.Context, ended func(core.Entry, error))
 }
 
 // noTracer is the Tracer that does nothing.
 type noTracer struct{}
 
-func (noTracer) Received(core.Entry, bool, time.Time, time.Time) {}
-func (noTracer) Finished(core.Entry)                             {}
+func (noTracer) Received(context.Context, core.Entry, core.Delivery, bool, time.Time, time.Time) {}
+
+func (noTracer) Attempt(ctx context.Context, _ core.Entry) (context.Context, func(core.Entry, error)) {
+	return ctx, func(core.Entry, error) {}
+}
 
 // noObserver is the Observer that does nothing.
 type noObserver struct{}

@@ -48,7 +48,7 @@ func (s *Service) Deliver(ctx context.Context, r Request) (Receipt, error) {
 	end := s.Now()
 	s.Observer.Delivery(event.Provider, event.Kind, core.CodeOf(err), end.Sub(begin))
 	if err == nil {
-		s.Tracer.Received(receipt.Change.Entry, receipt.Repeat, begin, end)
+		s.Tracer.Received(ctx, receipt.Change.Entry, r.Delivery, receipt.Repeat, begin, end)
 	}
 	return receipt, err
 }

@@ -138,6 +138,7 @@ func (w *Worker) idle(claim context.Context, next time.Time) bool {
 func (w *Worker) handle(ctx context.Context, c Claim, claimed time.Time) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := newAttempt(w.engine, c, w.notifications)
+	ctx, ended := w.Tracer.Attempt(ctx, a.get())
 	var renewing sync.WaitGroup
 	stop := make(chan struct{})
 	renewing.Go(func() { w.renew(ctx, a, claimed, stop, cancel) })
@@ -145,6 +146,7 @@ func (w *Worker) handle(ctx context.Context, c Claim, claimed time.Time) {
 	close(stop)
 	renewing.Wait()
 	cancel(nil)
+	ended(a.get(), err)
 	if err != nil {
 		w.Logger.ErrorContext(ctx, "attempt aborted", "entry_id", c.Change.Entry.ID,
 			"uuid", c.Change.Entry.UUID, "attempt", c.Attempt, "error", err)

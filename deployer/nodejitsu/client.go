@@ -37,6 +37,9 @@ type Options struct {
 	// TLS a proxy can read the shared key, so the proxy of the environment should
 	// be used only for calls with a user's own credentials.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Header adds to the header of a request, such as the trace that its context
+	// belongs to; nil: nothing.
+	Header func(ctx context.Context, h http.Header)
 	// Logger gets a record at debug level for each call; default: discards.
 	Logger *slog.Logger
 }
@@ -229,6 +232,9 @@ func (c *Client) request(ctx context.Context, r request, body io.Reader) (*http.
 		req.Header.Set(HeaderDeploys, "1")
 	}
 	req.Header.Set("Accept", "application/json, text/plain")
+	if c.o.Header != nil {
+		c.o.Header(ctx, req.Header)
+	}
 	return req, nil
 }
 

@@ -1,6 +1,7 @@
 package nodejitsu_test
 
 import (
+	"context"
 	"encoding/base64"
 	"io"
 	"net/http"
@@ -89,6 +90,26 @@ func newClient(t *testing.T, url string) *nodejitsu.Client {
 	})
 	t.Cleanup(c.Close)
 	return c
+}
+
+// The header of each request is completed by the one who calls, with its context.
+func TestHeader(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	var got string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Traceparent")
+		_, _ = io.WriteString(w, `{"apps":[]}`)
+	}))
+	t.Cleanup(server.Close)
+	c := nodejitsu.New(nodejitsu.Options{
+		Endpoint: func() string { return server.URL },
+		Header:   func(ctx context.Context, h http.Header) { h.Set("Traceparent", ctx.Value(key{}).(string)) },
+	})
+	t.Cleanup(c.Close)
+	if _, err := c.Apps(context.WithValue(t.Context(), key{}, "00-1"), "maciej"); err != nil || got != "00-1" {
+		t.Errorf("got %q, %v", got, err)
+	}
 }
 
 // answers returns a handler that answers each "METHOD /uri" with its text, or

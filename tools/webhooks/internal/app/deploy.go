@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
@@ -113,9 +114,12 @@ func (k pinnedKeys) Keys(context.Context, bool) ([]core.Secret, error) { return 
 // newUUID returns a UUID of version 7, which sorts by time.
 func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// newID returns an id for an entry: a UUID as 32 hex digits.
+// newID returns an id for an entry, 32 hex digits: a UUID that sorts by time, but with
+// a second half that is random throughout. It is the id of a trace too, and samplers
+// expect that of it (w3.org/TR/trace-context-2, "Random Trace ID Flag").
 func newID() string {
 	id := uuid.Must(uuid.NewV7())
+	_, _ = cryptorand.Read(id[8:]) // never fails
 	return hex.EncodeToString(id[:])
 }
 

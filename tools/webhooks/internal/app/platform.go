@@ -10,6 +10,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/nodejitsu/webhooks/adapters/metrics"
+	"github.com/nodejitsu/webhooks/adapters/traces"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/apps"
 	"github.com/nodejitsu/webhooks/core/auth"
@@ -113,10 +114,12 @@ func platformModule(cfg config.Config) fx.Option {
 func clientModule() fx.Option {
 	return fx.Module("client",
 		fx.Provide(
-			func(e Endpoint, log *slog.Logger) *nodejitsu.Client {
-				return nodejitsu.New(nodejitsu.Options{
-					Endpoint: e.URL, Username: core.ServiceUser, Password: e.Key, Logger: log,
-				})
+			func(e Endpoint, tracer *traces.Traces, log *slog.Logger) *nodejitsu.Client {
+				o := nodejitsu.Options{Endpoint: e.URL, Username: core.ServiceUser, Password: e.Key, Logger: log}
+				if tracer != nil {
+					o.Header = traces.Inject
+				}
+				return nodejitsu.New(o)
 			},
 			nodejitsu.NewPlatform,
 			func(p *nodejitsu.Platform) (deploy.Platform, apps.Platform) { return p, p },
