@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -29,9 +30,12 @@ type Start struct {
 // needed as the parent of the app's process.
 var starts = []string{"npm start", "npm run start", "yarn start", "yarn run start", "pnpm start", "pnpm run start"} //nolint:gochecknoglobals // a table
 
+// server is a file that a framework's build makes, which serves.
+type server struct{ file, of string }
+
 // servers are the files that builds of frameworks make, whose templates have no
 // scripts.start. If of is set, only that dependency makes it.
-var servers = []struct{ file, of string }{ //nolint:gochecknoglobals // a table
+var servers = []server{ //nolint:gochecknoglobals // a table
 	{".output/server/index.mjs", ""}, // Nitro, which Nuxt, SolidStart and TanStack Start use
 	{"dist/server/entry.mjs", "@astrojs/node"},
 	{"build/index.js", "@sveltejs/adapter-node"},
@@ -75,7 +79,9 @@ func (p Project) Start(dir string) (Start, error) {
 	case web != "" && !slices.Contains(starts, strings.Join(strings.Fields(web), " ")):
 		s.Web, s.Source = web, "web in the Procfile"
 	case p.App.Package.Script("start") != "":
-		p.startScript(root, &s)
+		if !p.insteadOfDevServer(root, &s) {
+			p.startScript(root, &s)
+		}
 	default:
 		p.file(root, &s)
 	}
@@ -155,10 +161,7 @@ func (p Project) startScript(root *os.Root, s *Start) {
 
 // file has a file started, or a folder served.
 func (p Project) file(root *os.Root, s *Start) {
-	run := "node "
-	if p.Manager.PnP {
-		run = "yarn node "
-	}
+	run := p.node()
 	main := path.Clean(strings.TrimPrefix(p.App.Package.Main, "./"))
 	for _, name := range []string{"server.js", main, main + ".js", main + "/index.js"} {
 		if isPlain(name) && isFile(root, name) {
@@ -166,23 +169,7 @@ func (p Project) file(root *os.Root, s *Start) {
 			return
 		}
 	}
-	for _, server := range servers {
-		if isFile(root, server.file) && (server.of == "" || p.depends(server.of)) {
-			s.Web, s.Source = run+server.file, server.file
-			return
-		}
-	}
-	sites := []string{".", "dist", "build", "out", "_site", ".output/public", "public"}
-	if len(p.build()) > 0 {
-		sites = append(sites[1:], ".") // the index.html at the root may be what the build reads
-	}
-	for _, name := range sites {
-		if len(s.Processes) == 0 && isFile(root, path.Join(name, "index.html")) {
-			s.Static, s.Source = name, path.Join(name, "index.html")
-			return
-		}
-	}
-	if len(s.Processes) > 0 {
+	if p.built(root, s) || len(s.Processes) > 0 {
 		return
 	}
 	// What old apps rely on.
@@ -192,6 +179,62 @@ func (p Project) file(root *os.Root, s *Start) {
 			return
 		}
 	}
+}
+
+// node returns the beginning of a command that runs a file.
+func (p Project) node() string {
+	if p.Manager.PnP {
+		return "yarn node "
+	}
+	return "node "
+}
+
+// built has the server started that a framework's build made, or the site served. It
+// returns false if there is neither.
+func (p Project) built(root *os.Root, s *Start) bool {
+	angular := path.Join("dist", path.Base(p.App.Package.Name)) // of its project, which is named like the package
+	all := servers
+	if isPlain(angular) {
+		all = append(slices.Clone(all), server{path.Join(angular, "server/server.mjs"), "@angular/ssr"})
+	}
+	for _, server := range all {
+		if isFile(root, server.file) && (server.of == "" || p.depends(server.of)) {
+			s.Web, s.Source = p.node()+server.file, server.file
+			return true
+		}
+	}
+	if len(s.Processes) > 0 {
+		return false
+	}
+	sites := []string{".", "dist", "build", "out", "_site", ".output/public", "public"}
+	if len(p.build()) > 0 {
+		sites = append(sites[1:], ".") // the index.html at the root may be what the build reads
+	}
+	if p.depends("@angular/core") {
+		sites = append([]string{path.Join(angular, "browser"), angular}, sites...)
+	}
+	for _, name := range sites {
+		if isFile(root, path.Join(name, "index.html")) {
+			s.Static, s.Source = name, path.Join(name, "index.html")
+			return true
+		}
+	}
+	return false
+}
+
+// devServer matches the commands of development servers. They do not listen on PORT,
+// and serve no build.
+var devServer = regexp.MustCompile(`^(?:npx )?(?:ng serve|docusaurus start|gatsby develop|vue-cli-service serve|astro (?:dev|start)|vite(?: dev| serve)?|webpack(?:-dev-server| serve| server)|eleventy --serve|parcel(?: serve)?)(?: -[^&|;]*| [^&|; ]+\.html)*$`)
+
+// insteadOfDevServer has what the build made started or served if scripts.start runs a
+// development server. It returns false if it does not, or if nothing was made.
+func (p Project) insteadOfDevServer(root *os.Root, s *Start) bool {
+	start := p.App.Package.Script("start")
+	if p.Procfile["web"] != "" || len(p.build()) == 0 || !devServer.MatchString(strings.Join(strings.Fields(start), " ")) || !p.built(root, s) {
+		return false
+	}
+	s.Notes = append(s.Notes, "scripts.start runs a development server: what the build made is served instead; to start something else, name it as web in a Procfile")
+	return true
 }
 
 // environment returns the variables that npm sets for the scripts of the app in
