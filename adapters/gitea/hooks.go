@@ -48,7 +48,9 @@ func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h co
 	if c.gogs {
 		wanted.Type = "gogs"
 	} else if h.Checks {
-		wanted.Events = append(wanted.Events, "status", "workflow_run")
+		// Gitea and Forgejo have different events of runs, and pass over those that they
+		// don't know.
+		wanted.Events = append(wanted.Events, "status", "workflow_run", "action_run_success", "action_run_recover", "action_run_failure")
 	}
 	parts, method := []string{"hooks"}, http.MethodPost
 	if id != "" {

@@ -57,16 +57,25 @@ func (p *payload) change(push gitpush.Push) (core.Event, error) {
 	return e, err
 }
 
+// forgejoRunEvent returns the event of a run in Forgejo's own form.
+func (p *payload) forgejoRunEvent(name string) (core.Event, error) {
+	p.run = p.forgejoRun
+	if p.repository.Name == "" {
+		p.repository = p.forgejoRepository
+	}
+	return p.workflowRun(name)
+}
+
 // workflowRun returns the event of a run of a workflow.
-func (p *payload) workflowRun() (core.Event, error) {
+func (p *payload) workflowRun(name string) (core.Event, error) {
 	run := p.run
 	file, _, _ := strings.Cut(run.path, "@")
 	file = file[strings.LastIndexByte(file, '/')+1:]
 	attempt, _ := strconv.Atoi(run.attempt) // 0 if it is not counted
-	e, err := p.build("workflow_run", run.headSHA, core.Build{
+	e, err := p.build(name, run.headSHA, core.Build{
 		Gate: core.GateChecks, Key: key(workflows, file), Name: "The workflow " + field.Prose(file, field.MaxLabel), Attempt: max(attempt, 0),
 		ID: field.Word(run.id), Number: field.Word(run.number), State: run.state(),
-		Type: cmp.Or(field.Word(run.event), "unknown"), PullRequest: strings.HasPrefix(run.event, "pull_request"),
+		Type: cmp.Or(field.Word(run.event), "unknown"), PullRequest: run.fork || strings.HasPrefix(run.event, "pull_request"),
 		Message: field.Prose(cmp.Or(run.conclusion, run.status), field.MaxLabel), URL: field.Link(run.url),
 	})
 	if err != nil {

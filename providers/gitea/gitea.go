@@ -80,9 +80,9 @@ func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed,
 // Of a push: Commit is what to deploy, after, described by head_commit or the entry
 // of commits with that id. The event delete is a push that deletes the ref.
 //
-// A run of a workflow, workflow_run, is a core.EventBuild: Build.Type is the event
-// that started it, Build.State is started until it ended. So is the status of a
-// commit, of Build.Type "status".
+// A run of a workflow, workflow_run, or action_run_success and so on of Forgejo, is a
+// core.EventBuild: Build.Type is the event that started it, Build.State is started until
+// it ended. So is the status of a commit, of Build.Type "status".
 //
 // Any other event is core.EventOther by the name in the header, with what the
 // payload says of the repository. A tag and a new branch are reported as a push and
@@ -111,7 +111,9 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	case "delete":
 		return p.deletion()
 	case "workflow_run":
-		return p.workflowRun()
+		return p.workflowRun(name)
+	case "action_run", "action_run_success", "action_run_recover", "action_run_failure":
+		return p.forgejoRunEvent(name)
 	case "status":
 		return p.status()
 	}

@@ -17,9 +17,10 @@ func TestFieldsThatDecideOccurOnce(t *testing.T) {
 			"ref", "before", "after", "compare_url", "commits", "commits.id", "head_commit", "head_commit.id", "repository",
 			"repository.name", "repository.full_name", "repository.owner", "repository.owner.login", "repository.html_url", "repository.default_branch",
 		},
-		"delete":       {"ref", "ref_type", "repository.name"},
-		"status":       {"sha", "state", "context", "repository.name"},
-		"workflow_run": {"workflow_run", "workflow_run.head_sha", "workflow_run.status", "workflow_run.conclusion", "workflow_run.event", "workflow_run.path"},
+		"delete":             {"ref", "ref_type", "repository.name"},
+		"status":             {"sha", "state", "context", "repository.name"},
+		"action_run_success": {"run", "run.commit_sha", "run.status", "run.event", "run.workflow_id", "run.repository"},
+		"workflow_run":       {"workflow_run", "workflow_run.head_sha", "workflow_run.status", "workflow_run.conclusion", "workflow_run.event", "workflow_run.path"},
 	} {
 		for _, path := range paths {
 			plain, escaped := golden.Twice(t, payloads[name], path)

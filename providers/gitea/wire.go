@@ -24,6 +24,10 @@ type payload struct {
 
 	run run
 
+	// Of Forgejo's own events of runs, which have the repository within the run.
+	forgejoRun        run
+	forgejoRepository core.Repository
+
 	// Of a status.
 	id, sha, context, state string
 	description, targetURL  string
@@ -37,6 +41,7 @@ type run struct {
 	headSHA, headBranch string
 	status, conclusion  string
 	url                 string
+	fork                bool // it is for a pull request of a fork; Forgejo's runs say so
 }
 
 // isPush reports whether the payload has the shape of a push.
@@ -49,7 +54,7 @@ func read(text []byte) (payload, error) {
 	var p payload
 	s := jsonscan.New(text)
 	for key := range s.Object(
-		"repository", "ref", "ref_type", "before", "after", "compare_url", "commits", "head_commit", "workflow_run",
+		"repository", "ref", "ref_type", "before", "after", "compare_url", "commits", "head_commit", "workflow_run", "run",
 		"id", "sha", "context", "state", "description", "target_url",
 	) {
 		switch key {
@@ -61,6 +66,8 @@ func read(text []byte) (payload, error) {
 			p.head, p.headSkipsCI = gitpush.ReadCommit(s)
 		case "workflow_run":
 			p.run = readRun(s)
+		case "run":
+			p.forgejoRun, p.forgejoRepository = readForgejoRun(s)
 		case "id":
 			p.id = s.Word()
 		default:
@@ -155,4 +162,38 @@ func readRun(s *jsonscan.Scanner) (r run) {
 		}
 	}
 	return r
+}
+
+// readForgejoRun reads a run as Forgejo describes it in events of its own (forgejo,
+// modules/structs/action.go). Its status is its result once it has ended.
+func readForgejoRun(s *jsonscan.Scanner) (r run, repository core.Repository) {
+	for key := range s.Object("id", "index_in_repo", "workflow_id", "event", "commit_sha", "prettyref", "status", "html_url", "is_fork_pull_request", "repository") {
+		switch key {
+		case "id":
+			r.id = s.Word()
+		case "index_in_repo":
+			r.number = s.Word()
+		case "workflow_id":
+			r.path = s.Text()
+		case "event":
+			r.event = s.Text()
+		case "commit_sha":
+			r.headSHA = s.Text()
+		case "prettyref":
+			r.headBranch = s.Text()
+		case "status":
+			r.status = s.Text()
+		case "html_url":
+			r.url = s.Text()
+		case "is_fork_pull_request":
+			r.fork = s.Bool()
+		case "repository":
+			repository = readRepository(s)
+		}
+	}
+	switch r.status {
+	case "success", "failure", "cancelled", "skipped":
+		r.status, r.conclusion = "completed", r.status
+	}
+	return r, repository
 }

@@ -78,7 +78,7 @@ func (s *Server) SetCheck(ctx context.Context, owner, name string, c Check) (Che
 		r.checks[at] = c
 	}
 	s.mu.Unlock()
-	if s.kind == DataCenter { // it has no event for that
+	if s.kind == DataCenter || s.kind == Forgejo && c.conclusion == "" { // it has no event for that
 		return c, nil, nil
 	}
 	event, payload := s.checkJSON(r, c)
@@ -170,8 +170,10 @@ func (s *Server) checkJSON(r *repository, c Check) (string, any) {
 		action = "completed"
 	}
 	run := s.runJSON(r, c)
-	if s.kind == Forgejo { // its events are as Gitea's
-		run = (&Server{kind: Gitea, addr: s.addr}).runJSON(r, c)
+	if s.kind == Forgejo {
+		run["repository"] = s.projectJSON(r)
+		event := map[string]string{"success": "action_run_success"}[c.conclusion]
+		return cmp.Or(event, "action_run_failure"), map[string]any{"action": c.conclusion, "run": run, "prior_status": "running"}
 	}
 	return "workflow_run", map[string]any{
 		"action": action, "workflow": map[string]string{"id": "ci.yml"}, "workflow_run": run, "repository": s.projectJSON(r),
