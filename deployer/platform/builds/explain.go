@@ -36,6 +36,7 @@ var full = regexp.MustCompile(`\bENOSPC\b.*no space left|[Nn]o space left on dev
 // symptoms are searched in this order.
 var symptoms = []symptom{ //nolint:gochecknoglobals // a table
 	{regexp.MustCompile(`Could not resolve dependency:|ERESOLVE could not resolve`), "make the versions fit, or put legacy-peer-deps=true into .npmrc", 2},
+	{regexp.MustCompile(`can only install with an existing`), "the lockfile can't be read, as with the marks of a merge conflict: install on your machine and commit it", 1},
 	{regexp.MustCompile(`can only install packages when your|Missing: .* from lock file|lock file's .* does not satisfy|ERR_PNPM_\w*LOCKFILE\w*|Your lockfile needs to be updated|lockfile would have been (?:modified|created)`), "install on your machine and commit the lockfile", 0},
 	{regexp.MustCompile(`\bE401\b|\bE403\b|ERR_PNPM_FETCH_40[13]|Response [cC]ode:? 40[13]|Request failed \\?"40[13]|YN0041|401 Unauthorized|Unable to authenticate`), "for a private registry, refer to a variable in .npmrc, as in _authToken=${NPM_TOKEN}, and set it with webhooks apps env set", 0},
 	{regexp.MustCompile(`\bE404\b|ERR_PNPM_FETCH_404|Couldn't find package|Response [cC]ode:? 404|Request failed \\?"404|\bETARGET\b|No matching version|ERR_PNPM_NO_MATCHING_VERSION|Couldn't find any versions`), "check the name and the version; a private registry is named in .npmrc", 0},
@@ -54,6 +55,12 @@ var symptoms = []symptom{ //nolint:gochecknoglobals // a table
 // noise matches lines that package managers print after every failure.
 var noise = regexp.MustCompile(`A complete log of this run|^npm (?:error|ERR!)\s*$|\b(?:code (?:\d+|ELIFECYCLE|1)|path /\S+|command failed)$|Lifecycle script .* failed|^error Command failed with exit code|^info Visit|^\s*at .*[:(]\d+|^Node\.js v\d|^\s*$|^> |\[ELIFECYCLE\]|ERR_PNPM_RECURSIVE_RUN_FIRST_FAIL|^npm (?:error|ERR!) command sh -c|^➤ YN0000:|^error: script`)
 
+// usage matches the line from which on npm describes its command after a failure.
+var usage = regexp.MustCompile(`^npm (?:error|ERR!) (?:Clean install a project|Install a package|Usage:)$`)
+
+// requested matches the line that names what could not be fetched.
+var requested = regexp.MustCompile(`\brequest to \S+ failed`)
+
 // Prefixes of the messages of package managers, and colours.
 var (
 	marks   = regexp.MustCompile(`^(?:npm (?:error|ERR!) ?|npm notice |➤ YN\d+: [│└┌ ]*|error |│ )+`)
@@ -70,6 +77,9 @@ const (
 func explain(doing string, exit *exec.ExitError, lines []string) error {
 	for i, line := range lines {
 		lines[i] = colours.ReplaceAllString(line, "")
+	}
+	if at := slices.IndexFunc(lines, usage.MatchString); at >= 0 {
+		lines = lines[:at]
 	}
 	why, remedy := cause(lines)
 	reason := fmt.Sprintf("%s failed: %v", doing, exit)
@@ -88,6 +98,9 @@ func explain(doing string, exit *exec.ExitError, lines []string) error {
 	for _, line := range lines {
 		if slices.ContainsFunc(outages, func(o *regexp.Regexp) bool { return o.MatchString(line) }) {
 			e.Reason = fmt.Sprintf("%s could not reach the registry: %s", doing, plain(line))
+			if at := slices.IndexFunc(lines, requested.MatchString); at >= 0 && !requested.MatchString(line) {
+				e.Reason += ": " + plain(lines[at])
+			}
 			return core.Transient(e, 0)
 		}
 	}
@@ -119,12 +132,15 @@ func cause(lines []string) (why, remedy string) {
 		}
 	}
 	for _, line := range slices.Backward(lines) {
-		if !noise.MatchString(line) {
+		if !isNoise(line) {
 			return plain(line), ""
 		}
 	}
 	return "", ""
 }
+
+// isNoise reports whether a line says nothing about a cause.
+func isNoise(line string) bool { return noise.MatchString(line) || noise.MatchString(plain(line)) }
 
 // plain returns a line without the prefixes of package managers.
 func plain(line string) string {
@@ -140,7 +156,7 @@ func plain(line string) string {
 func detail(lines []string) string {
 	var found []string
 	for _, line := range slices.Backward(lines) {
-		if noise.MatchString(line) {
+		if isNoise(line) {
 			continue
 		}
 		if found = append(found, plain(line)); len(found) == maxDetail {

@@ -48,6 +48,11 @@ func TestExplain(t *testing.T) {
 			[]string{"commit the lockfile"},
 			"", false,
 		},
+		"a damaged lockfile": {
+			"npm error code EUSAGE\nnpm error\nnpm error The `npm ci` command can only install with an existing package-lock.json or\nnpm error npm-shrinkwrap.json with lockfileVersion >= 1. Run an install with npm@5 or\nnpm error later to generate a package-lock.json file, then try again.\nnpm error\nnpm error Clean install a project\nnpm error\nnpm error Usage:\nnpm error npm ci\nnpm error\nnpm error Run \"npm help ci\" for more info",
+			[]string{"can only install with an existing package-lock.json", "merge conflict"},
+			"npm help", false,
+		},
 		"pnpm's lockfile": {"ERR_PNPM_OUTDATED_LOCKFILE  Cannot install with \"frozen-lockfile\" because pnpm-lock.yaml is not up to date", []string{"commit the lockfile"}, "", false},
 		"private":         {"npm error code E401\nnpm error 401 Unauthorized - GET https://r.example/x", []string{"401 Unauthorized - GET", "NPM_TOKEN"}, "", false},
 		"no package":      {"npm error code E404\nnpm error 404 Not Found - GET https://registry.npmjs.org/nowhere", []string{"404 Not Found", "check the name"}, "", false},
@@ -63,7 +68,7 @@ func TestExplain(t *testing.T) {
 		"watched files": {"Error: ENOSPC: no space left on device, watch '/app'", []string{"Error: ENOSPC"}, "full", false},
 		"no output":     {"", []string{"npm ci failed"}, "", false},
 
-		"registry down":             {"npm error code ECONNREFUSED\nnpm error errno ECONNREFUSED\nnpm error FetchError: request to http://127.0.0.1:1/x failed", []string{"could not reach the registry"}, "", true},
+		"registry down":             {"npm error code ECONNREFUSED\nnpm error errno ECONNREFUSED\nnpm error FetchError: request to http://127.0.0.1:1/x failed", []string{"could not reach the registry", "request to http://127.0.0.1:1/x failed"}, "", true},
 		"registry busy":             {"npm error code E503\nnpm error 503 Service Unavailable - GET https://r/x", []string{"could not reach"}, "", true},
 		"registry limits":           {"npm error code E429\nnpm error 429 Too Many Requests", []string{"could not reach"}, "", true},
 		"yarn 1, registry down":     {"error An unexpected error occurred: \"https://registry.yarnpkg.com/ms: connect ECONNREFUSED 127.0.0.1:1\".", []string{"could not reach"}, "", true},
