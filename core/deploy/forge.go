@@ -118,9 +118,9 @@ func (a *attempt) setCommitStatus(ctx context.Context, status core.Status, reaso
 		s.State, s.Description = "success", e.Headline()
 	case core.StatusError:
 		s.State, s.Description = "failure", reason
-		if e.Error != nil {
-			// The forge clips it, and what was not done is clear without the code's sentence.
-			s.Description = strings.TrimPrefix(reason, core.Reason(e.Error.Code)+": ")
+		for _, code := range []core.Code{core.CodeUploadTarball, core.CodeStartApp} {
+			// The forge clips it, and the cause says what was not done.
+			s.Description = strings.TrimPrefix(s.Description, core.Reason(code)+": ")
 		}
 	case core.StatusSkipped:
 		s.State, s.Description = "error", reason

@@ -109,7 +109,7 @@ func TestAppThatDoesNotStart(t *testing.T) {
 	b.builder.js = `console.error("no database"); process.exit(3)`
 	b.must(200, me, upload, "tgz")
 	got := b.refused(500, "start_failed", me, "POST /apps/me/app/start", "")
-	if message := got.object()["message"].(string); message != "drone 1 exited with code 3 before it accepted connections on PORT\nno database" {
+	if message := got.object()["message"].(string); message != "drone 1 exited with code 3 before it accepted connections on PORT: no database\nno database" {
 		t.Errorf("the message is %q", message)
 	}
 }
