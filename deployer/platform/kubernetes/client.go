@@ -185,6 +185,7 @@ func (c *client) try(ctx context.Context, r request, out any) error {
 	}
 	defer body.Close() //nolint:errcheck // only read
 	if out == nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(body, maxAnswer)) // the connection can be used again then
 		return nil
 	}
 	if err := json.NewDecoder(io.LimitReader(body, maxAnswer)).Decode(out); err != nil {

@@ -50,6 +50,7 @@ func (a *application) resume(ctx context.Context, v runner.Version) (launch stri
 			}
 		}
 	}
+	a.prune(v)
 	return g.launch, nil
 }
 

@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// throughCheckpoints returns the flags of a server in a cluster whose calls of the API
+// and of the registry lead through checkpoints, and the address of the registry.
+func throughCheckpoints(t *testing.T, c *checkpoints, flags []string) (all []string, registry string) {
+	t.Helper()
+	text, err := os.ReadFile(nodes.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := c.toURL("cluster", nodes.API, nodes.Transport())
+	changed := regexp.MustCompile(`server: "[^"]*", certificate-authority-data: [^}]*`).ReplaceAllLiteralString(string(text), "server: "+api.URL+", insecure-skip-tls-verify: true")
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	registry = addressOf(c.to("registry", nodes.Registry).URL)
+	return append(flags, "--kubeconfig", kubeconfig, "--registry", registry+"/apps"), registry
+}
+
+// A platform that is killed before or after any call that a rollout makes to the
+// cluster and to the registry goes on after its restart: the app answers throughout,
+// the new version runs in the end, and nothing is left of what was not finished.
+func TestKilledAtEachStepOfARollout(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("WEBHOOKS_TEST_SKIP") == "cluster" {
+		return
+	}
+	h := github(t)
+	c := &checkpoints{t: t}
+	flags := inCluster(t)
+	namespace := flags[slices.Index(flags, "--kubernetes-namespace")+1]
+	flags, registry := throughCheckpoints(t, c, flags)
+	s := &sender{t: t, accepted: map[string]string{}}
+	s.server = serve(t, h.flags(append(flags, "--keep-snapshots", "1", "--kubernetes-ingress-class", "nginx", "--kubernetes-network-policy", "default")...)...)
+	repo := h.repository("shop")
+	repo.commit("first", map[string]string{
+		"package.json": packageJSON("shop"), "Procfile": "web: node index.js\nworker: node worker.js\n", "worker.js": "setInterval(() => {}, 1000)",
+	})
+	rollout := func(version string) (accepted <-chan error) {
+		t.Helper()
+		commit := repo.commit(version, map[string]string{"index.js": node(version)})
+		done := make(chan error, 1)
+		go func() { done <- s.deliver(repo.delivery(t, commit, "", async()), version) }()
+		return done
+	}
+	served := func(version string) {
+		t.Helper()
+		s.server.outcome(s.accepted[version], "ok")
+		if app := s.server.app("shop.localhost"); app.body != version {
+			t.Errorf("the app answers %d %s, want %s", app.status, app.body, version)
+		}
+		left := func() (found string) {
+			objects := kubectl(t, "-n", namespace, "get", "deployments,secrets", "-l", "app.kubernetes.io/managed-by=webhooks",
+				"-o", `jsonpath={range .items[*]}{.kind} {.metadata.labels.app\.kubernetes\.io/component}{"\n"}{end}`)
+			lines := strings.Split(strings.TrimSuffix(objects, "\n"), "\n")
+			slices.Sort(lines)
+			return fmt.Sprintf("%s\nimages %q\nsnapshots %q", strings.Join(lines, "\n"), images(t, registry), s.server.snapshots(t, "shop"))
+		}
+		eventually(t, "only "+version+" is left", func() bool {
+			snapshots := s.server.snapshots(t, "shop")
+			return left() == fmt.Sprintf("Deployment web\nDeployment worker\nSecret \nimages %q\nsnapshots %q", snapshots, snapshots)
+		}, left)
+	}
+	for _, version := range []string{"v0", "v1"} { // each of the following removes one
+		if err := next(t, "the answer to the delivery", rollout(version)); err != nil {
+			t.Fatal(err)
+		}
+		served(version)
+	}
+	sent, lost := requests(t, "http://"+kubectl(t, "-n", namespace, "get", "service", "dscape-shop", "-o", "jsonpath={.spec.clusterIP}"))
+	n := 1
+	for _, match := range []string{
+		"registry POST .*/blobs/uploads/", "registry PUT .*/blobs/uploads/.*", "registry PUT .*/manifests/.*",
+		"cluster GET .*/services/.*", "cluster PATCH .*/networkpolicies/.*", "cluster PATCH .*/poddisruptionbudgets/.*", "cluster PATCH .*/secrets/.*",
+		"cluster PATCH .*/deployments/.*-worker", "cluster PATCH .*/deployments/dscape-shop-[^-]*",
+		"cluster PATCH .*/services/.*", "cluster PATCH .*/ingresses/.*",
+		"cluster DELETE .*/deployments", "cluster DELETE .*/secrets", "registry DELETE .*/manifests/sha256:.*",
+	} {
+		for _, when := range []string{"before", "after"} {
+			n++
+			version := fmt.Sprintf("v%d", n)
+			t.Run(when+" "+match, func(t *testing.T) {
+				reached, release := c.arm(when + " " + match)
+				defer release()
+				accepted := rollout(version)
+				next(t, "the call", reached)
+				s.restart()
+				release()
+				if err := next(t, "the answer to the delivery", accepted); err != nil {
+					t.Fatal(err)
+				}
+				served(version)
+			})
+		}
+	}
+	if n, failed := sent(), lost(); failed != "" || n == 0 {
+		t.Errorf("of %d requests: %s", n, failed)
+	}
+	pods := func() string { return kubectl(t, "-n", namespace, "get", "pods", "-o", "name") }
+	eventually(t, "two pods are left", func() bool { return strings.Count(pods(), "\n") == 2 }, pods)
+}
+
+// kubectl runs kubectl on the cluster and returns what it prints.
+func kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := nodes.Kubectl(t.Context(), "", args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// snapshots returns the ids of the snapshots of an app.
+func (s *server) snapshots(t *testing.T, app string) (ids []string) {
+	t.Helper()
+	archives, err := os.ReadDir(filepath.Join(s.data, "platform", "archives", user, app))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range archives {
+		ids = append(ids, strings.TrimSuffix(a.Name(), ".tgz"))
+	}
+	return ids
+}
+
+// images returns the tags of the images of dscape's app shop.
+func images(t *testing.T, registry string) []string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+registry+"/v2/apps/dscape/shop/tags/list", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	var found struct{ Tags []string }
+	if err := json.NewDecoder(resp.Body).Decode(&found); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found.Tags)
+	return found.Tags
+}
+
+// requests sends requests one after the other until the first of the results is read;
+// the second says what was wrong with the first that was not answered.
+func requests(t *testing.T, url string) (sent func() int, lost func() string) {
+	t.Helper()
+	var stop atomic.Bool
+	done := make(chan struct{})
+	t.Cleanup(func() { stop.Store(true); <-done })
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	all, failed := 0, ""
+	go func() {
+		defer close(done)
+		for ; !stop.Load() && failed == ""; all++ {
+			resp, err := client.Get(url) //nolint:noctx // it ends with the server of the cluster
+			if err != nil {
+				failed = fmt.Sprintf("%v: %v", time.Now().UTC(), err)
+				return
+			}
+			body, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close() // only read
+			if err != nil || resp.StatusCode != http.StatusOK {
+				failed = fmt.Sprintf("%v: %s %s, %v", time.Now().UTC(), resp.Status, body, err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	return func() int { stop.Store(true); <-done; return all }, func() string { <-done; return failed }
+}
