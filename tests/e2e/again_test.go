@@ -95,8 +95,12 @@ func TestRepeatedDelivery(t *testing.T) {
 // end, never the older one.
 func TestNewestPushWins(t *testing.T) {
 	t.Parallel()
+	eachRunner(t, newestPushWins)
+}
+
+func newestPushWins(t *testing.T, flags ...string) {
 	h := github(t)
-	s := serve(t, h.flags()...)
+	s := serve(t, h.flags(flags...)...)
 	repo := h.repository("newest")
 	for _, stage := range []string{"/contents/package.json", "/legacy.tar.gz"} {
 		older := repo.commit("older", map[string]string{"package.json": packageJSON("newest"), "index.js": node("older " + stage)})

@@ -20,8 +20,12 @@ func (r *repository) link(target, name string) {
 // version that ran before runs again.
 func TestKilledDuringADeployment(t *testing.T) {
 	t.Parallel()
+	eachRunner(t, killedDuringADeployment)
+}
+
+func killedDuringADeployment(t *testing.T, flags ...string) {
 	h := github(t)
-	s := serve(t, h.flags()...)
+	s := serve(t, h.flags(flags...)...)
 	repo := h.repository("killed")
 	repo.hook(s)
 	repo.commit("first", map[string]string{"package.json": packageJSON("killed"), "index.js": node("first")})

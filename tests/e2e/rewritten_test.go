@@ -9,8 +9,12 @@ import (
 // is fetched fails, and later pushes are deployed.
 func TestRewrittenBranch(t *testing.T) {
 	t.Parallel()
+	eachRunner(t, rewrittenBranch)
+}
+
+func rewrittenBranch(t *testing.T, flags ...string) {
 	h := github(t)
-	s := serve(t, h.flags()...)
+	s := serve(t, h.flags(flags...)...)
 	repo := h.repository("rewritten")
 	repo.hook(s)
 	app := func(want string) {

@@ -188,8 +188,12 @@ func TestRevokedToken(t *testing.T) {
 // Two users can not have the same address for an app; the second one is refused.
 func TestSubdomainInUse(t *testing.T) {
 	t.Parallel()
+	eachRunner(t, subdomainInUse)
+}
+
+func subdomainInUse(t *testing.T, flags ...string) {
 	h := github(t)
-	s := serve(t, h.flags()...)
+	s := serve(t, h.flags(flags...)...)
 	repo := h.repository("taken")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("taken"), "index.js": node("mine")})
 	s.send(repo.delivery(t, commit, "", nil)).change(t, 200, "ok")
