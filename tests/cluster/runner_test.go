@@ -54,7 +54,7 @@ func options(t *testing.T, space, base string) kubernetes.Options {
 	t.Helper()
 	return kubernetes.Options{
 		Dir: t.TempDir(), Kubeconfig: account(t, space), Namespace: space,
-		Image:   image.Options{Registry: shared.Registry + "/" + space, Base: base, Temp: t.TempDir()},
+		Image:   image.Options{Registry: shared.Registry + "/" + space, Base: base},
 		PreStop: time.Second, Memory: 256 << 20,
 		ReadyTimeout: patience, StartTimeout: patience, DrainTimeout: patience,
 	}

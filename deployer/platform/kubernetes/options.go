@@ -18,7 +18,7 @@ type Options struct {
 	// user has one, NamespacePrefix and the user's name, which the runner creates.
 	Namespace string
 
-	Image image.Options
+	Image image.Options // Temp is a folder in Dir
 	// PullSecret names a Secret with the registry's credentials for the nodes; it must
 	// exist in the namespaces of the apps. "": the nodes need none.
 	PullSecret string

@@ -58,6 +58,7 @@ func New(o Options) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Image.Temp = filepath.Join(o.Dir, imagesDir)
 	images, err := image.New(o.Image)
 	if err != nil {
 		return nil, err
@@ -67,13 +68,16 @@ func New(o Options) (*Runner, error) {
 	return r, nil
 }
 
-// idFile has the id of the platform.
-const idFile = "id"
+const (
+	idFile    = "id"     // has the id of the platform
+	imagesDir = "images" // has the layers that are being made
+)
 
 // Start implements runner.Runner. ctx is only used by Start itself. The cluster need not
 // be reachable: calls wait for it.
 func (r *Runner) Start(ctx context.Context) error {
-	if err := os.MkdirAll(r.o.Dir, 0o700); err != nil {
+	// What an earlier platform was making is of no use.
+	if err := errors.Join(os.RemoveAll(r.o.Image.Temp), os.MkdirAll(r.o.Image.Temp, 0o700)); err != nil {
 		return fmt.Errorf("kubernetes: creating the folder: %w", err)
 	}
 	id, err := os.ReadFile(filepath.Join(r.o.Dir, idFile))
