@@ -15,7 +15,7 @@ import (
 )
 
 // A deployment is a trace: of the receipt, which links to the sender's, and of the
-// attempt, which the platform is told.
+// attempt, which the platform continues.
 func TestTraces(t *testing.T) { //nolint:paralleltest // the server gets the environment of the test
 	type span struct {
 		Name, TraceID, SpanID, ParentSpanID string

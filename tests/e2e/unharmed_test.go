@@ -105,11 +105,11 @@ func TestFailuresHarmNothing(t *testing.T) {
 		code   string
 		status int
 	}{
-		"no package.json":            {fault: "/contents/package.json", answer: 404, code: "deploy:github:no_pkg_json", status: 502},
-		"no archive":                 {fault: "/tarball/", answer: 404, code: "deploy:github:download_tarball", status: 502},
-		"no archive at its address":  {fault: "/legacy.tar.gz", answer: 404, code: "deploy:github:download_tarball", status: 502},
-		"an archive that is cut off": {fault: "/legacy.tar.gz", code: "deploy:github:download_tarball", status: 502},
-		"an archive that is no gzip": {fault: "/legacy.tar.gz", answer: 200, code: "deploy:tar:corrupt", status: 500},
+		"no package.json":             {fault: "/contents/package.json", answer: 404, code: "deploy:github:no_pkg_json", status: 502},
+		"no archive":                  {fault: "/tarball/", answer: 404, code: "deploy:github:download_tarball", status: 502},
+		"no archive at its address":   {fault: "/legacy.tar.gz", answer: 404, code: "deploy:github:download_tarball", status: 502},
+		"an archive that is cut off":  {fault: "/legacy.tar.gz", code: "deploy:github:download_tarball", status: 502},
+		"an archive that is not gzip": {fault: "/legacy.tar.gz", answer: 200, code: "deploy:tar:corrupt", status: 500},
 		"an archive elsewhere": {
 			fault: "/tarball/", answer: 302, header: http.Header{"Location": {"http://127.0.0.2:9/x.tar.gz"}},
 			code: "deploy:github:download_tarball", status: 502,

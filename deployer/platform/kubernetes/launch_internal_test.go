@@ -198,7 +198,7 @@ func TestPickOnTrial(t *testing.T) {
 	}
 }
 
-// While the API is away, what it has reported before is no reason to end a version.
+// While the API is away, a version is not ended for what the API reported before.
 func TestAwaitReadyWithoutAPI(t *testing.T) {
 	t.Parallel()
 	looks := make(chan bool) // whether the API answers

@@ -16,7 +16,7 @@ type posted struct {
 	Data struct{ ID, Event, Reason string }
 }
 
-// informed is a server that tells of outcomes in every way that there is.
+// informed is a server that notifies its user of outcomes in every way.
 type informed struct {
 	*server
 	h       hub
@@ -52,10 +52,10 @@ func inform(t *testing.T, flags ...string) *informed {
 	return s
 }
 
-// told waits until all that an outcome leads to is there, and returns its entry's id:
+// notified waits until all that an outcome leads to is there, and returns its entry's id:
 // a letter with that subject, a post of that type and event, a commit status, and an
 // entry that the feed has. All have the reason.
-func (s *informed) told(repo *repository, subject, kind, event, state, commit, reason string) string {
+func (s *informed) notified(repo *repository, subject, kind, event, state, commit, reason string) string {
 	s.t.Helper()
 	s.letter(subject, reason)
 	post := next(s.t, "the post about "+subject, s.posts)
@@ -89,26 +89,26 @@ func (s *informed) awaitEntry(id string) map[string]any {
 	return doc
 }
 
-// deployed pushes files, and waits until it is told that they are deployed.
+// deployed pushes files, and waits until its outcome is notified.
 func (s *informed) deployed(repo *repository, delivery string, files map[string]string) (commit, id string) {
 	s.t.Helper()
 	commit = repo.commit(delivery, files)
 	change := s.send(repo.delivery(s.t, commit, delivery, nil)).change(s.t, 200, "ok")
-	if got := s.told(repo, "Deployed "+repo.name, "deployment.ok", "push", "success", commit, ""); !strings.HasSuffix(change["id"].(string), got) {
-		s.t.Errorf("told of %s, want %v", got, change["id"])
+	if got := s.notified(repo, "Deployed "+repo.name, "deployment.ok", "push", "success", commit, ""); !strings.HasSuffix(change["id"].(string), got) {
+		s.t.Errorf("the post is about %s, want %v", got, change["id"])
 	}
 	return commit, change["id"].(string)
 }
 
-// A crash of a version that was accepted is told in every way that an outcome is: an
+// A crash of a version that was accepted leads to all that an outcome does: an
 // entry, a change on the feed, a commit status, a letter and a post. So is a version
 // that is rolled back by itself.
-func TestCrashIsTold(t *testing.T) {
+func TestCrashNotifies(t *testing.T) {
 	t.Parallel()
 	s := inform(t)
-	repo := s.h.repository("told")
+	repo := s.h.repository("mortal")
 	mortal := func(text string) map[string]string {
-		return map[string]string{"package.json": packageJSON("told"), "index.js": `
+		return map[string]string{"package.json": packageJSON("mortal"), "index.js": `
 			require('node:http').createServer((q, r) => {
 				if (q.url === '/die') throw new Error('lost the ` + text + `')
 				r.end('` + text + `')
@@ -119,7 +119,7 @@ func TestCrashIsTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Host = "told.localhost"
+		req.Host = "mortal.localhost"
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -130,30 +130,30 @@ func TestCrashIsTold(t *testing.T) {
 	// Nothing can run again in the place of the first version.
 	first, _ := s.deployed(repo, "first", mortal("first"))
 	die()
-	crash := s.told(repo, "told crashed", "deployment.error", "crash", "failure", first, "exited with code 1")
+	crash := s.notified(repo, "mortal crashed", "deployment.error", "crash", "failure", first, "exited with code 1")
 	entry := s.awaitEntry(crash)
 	failure, _ := entry["error"].(map[string]any)
 	if detail, _ := failure["detail"].(string); failure["code"] != "deploy:app:crashed" || !strings.Contains(detail, "lost the first") {
 		t.Errorf("the entry of the crash is %v", entry)
 	}
-	eventually(t, "the app is started again", func() bool { return s.app("told.localhost").body == "first" }, s.stderr)
+	eventually(t, "the app is started again", func() bool { return s.app("mortal.localhost").body == "first" }, s.stderr)
 
 	// A version that crashes soon is rolled back, and its delivery has failed.
 	second, delivery := s.deployed(repo, "second", mortal("second"))
 	die()
-	s.told(repo, "told crashed", "deployment.error", "crash", "failure", second, "which ran before, runs again")
+	s.notified(repo, "mortal crashed", "deployment.error", "crash", "failure", second, "which ran before, runs again")
 	if change := s.outcome(delivery, "error"); change["error"] != "deploy:app:crashed" {
 		t.Errorf("the delivery is %v", change)
 	}
-	eventually(t, "the version before runs again", func() bool { return s.app("told.localhost").body == "first" }, s.stderr)
+	eventually(t, "the version before runs again", func() bool { return s.app("mortal.localhost").body == "first" }, s.stderr)
 	if len(s.posts)+len(s.letters) > 0 {
 		t.Errorf("there are %d more posts and %d more letters", len(s.posts), len(s.letters))
 	}
 }
 
-// A rollback by hand brings back code, environment and address together. It is told
+// A rollback by hand brings back code, environment and address together. It is notified
 // as any outcome is, and the entry of what it replaced says who did it.
-func TestRollbackIsTold(t *testing.T) {
+func TestRollbackNotifies(t *testing.T) {
 	t.Parallel()
 	s := inform(t)
 	repo := s.h.repository("back")
@@ -175,7 +175,7 @@ func TestRollbackIsTold(t *testing.T) {
 	}
 	first, _ := s.deployed(repo, "first", version("1", "back-1", `"FLAG":"on"`))
 	webhooks("apps", "env", "set", "back", "SET=by-hand", "--restart")
-	s.told(repo, "Restarted back", "deployment.ok", "restart", "success", first, user+" restarted snapshot 1-")
+	s.notified(repo, "Restarted back", "deployment.ok", "restart", "success", first, user+" restarted snapshot 1-")
 	second, replaced := s.deployed(repo, "second", version("2", "back-2", `"NEW":"yes"`))
 	answers("back-2", "2,,yes,by-hand", http.StatusOK)
 	answers("back-1", "", http.StatusNotFound)
@@ -183,7 +183,7 @@ func TestRollbackIsTold(t *testing.T) {
 	webhooks("rollback", "back")
 	answers("back-1", "1,on,,by-hand", http.StatusOK)
 	answers("back-2", "", http.StatusNotFound)
-	id := s.told(repo, "Rolled back back", "deployment.ok", "rollback", "success", first, user+" rolled back from snapshot 2-"+second[:7])
+	id := s.notified(repo, "Rolled back back", "deployment.ok", "rollback", "success", first, user+" rolled back from snapshot 2-"+second[:7])
 	if entry := s.awaitEntry(id); entry["by"] != user || entry["provider"] != "platform" || entry["url"] == nil {
 		t.Errorf("the entry is %v", entry)
 	}
