@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type composed struct {
 	Healthcheck             struct{ Test []string }
 	Grace                   string `yaml:"stop_grace_period"`
 	Init                    bool
+	Capabilities            []string `yaml:"cap_add"`
 	Restart                 string
 }
 
@@ -112,6 +114,10 @@ func TestContainers(t *testing.T) {
 	context := filepath.Join(folder, server.Build.Context)
 	if _, err := os.Stat(filepath.Join(context, server.Build.Dockerfile)); err != nil || !server.Init {
 		t.Errorf("no Containerfile, or no init: %v", err)
+	}
+	// The server has to see the sockets of apps, which run as other users.
+	if !slices.Contains(server.Capabilities, "SYS_PTRACE") {
+		t.Errorf("the server has only the capabilities %q beside the usual ones", server.Capabilities)
 	}
 	// What the image is built from is in its context.
 	for _, build := range regexp.MustCompile(`go build .* (\./\S+)`).FindAllStringSubmatch(string(image), -1) {

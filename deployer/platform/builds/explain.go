@@ -87,7 +87,7 @@ func explain(doing string, exit *exec.ExitError, lines []string) error {
 		reason = fmt.Sprintf("%s failed: %s", doing, why)
 	}
 	if remedy != "" {
-		reason += "; " + remedy
+		reason = strings.TrimRight(reason, ". ") + "; " + remedy
 	}
 	e := core.NewError(core.CodePlatformBuildFailed, reason, exit)
 	e.Detail = detail(lines)
