@@ -3,7 +3,7 @@
 set -e
 if [ "$1" = remove ] || [ "$1" = 0 ]; then
 	if [ -d /run/systemd/system ]; then
-		systemctl disable --now webhooks.service
+		systemctl disable --now webhooks.socket webhooks.service
 	fi
 	webhooks admin end-apps --data /var/lib/webhooks
 fi
