@@ -213,7 +213,7 @@ func TestReRunRevives(t *testing.T) {
 	})
 }
 
-// Its owner releases a push whose checks still run, and nobody else does.
+// Only its owner can release a push whose checks still run.
 func TestReleaseWithoutChecks(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
