@@ -252,14 +252,16 @@ func pauseAfter(crashes int) time.Duration {
 // exitText describes how a container ended, as the predicate of a sentence. The mutex
 // must be held.
 func (g *generation) exitText(sl *slot, end *corev1.ContainerStateTerminated) string {
-	limit := cmp.Or(g.version.Limits.Memory, g.app.runner.o.Memory)
+	limit := fmt.Sprintf("the limit is %d MiB; raise it by `webhooks apps limits`", cmp.Or(g.version.Limits.Memory, g.app.runner.o.Memory)>>20)
 	switch {
 	case end.Reason == "OOMKilled":
-		return fmt.Sprintf("needed more memory than an app may have, and was ended (the limit is %d MiB; raise it by `webhooks apps limits`)", limit>>20)
+		return "needed more memory than an app may have, and was ended (" + limit + ")"
 	case sl.endedDeaf(end) && g.version.Health != "":
 		return "was ended, as it did not accept connections on its port any more or its health path failed"
 	case sl.endedDeaf(end):
 		return "stopped listening on its port, though its process went on"
+	case end.ExitCode == 128+int32(syscall.SIGKILL): // the kubelet may learn of the end before it learns why
+		return exitText(end.ExitCode) + ", most likely because it needed more memory than an app may have (" + limit + ")"
 	}
 	return exitText(end.ExitCode)
 }

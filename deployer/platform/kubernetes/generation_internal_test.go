@@ -34,6 +34,19 @@ func (l look) pod() *corev1.Pod {
 	}}
 }
 
+// A container that was killed has most likely reached its memory limit, though the
+// kubelet does not say so.
+func TestKilledDrone(t *testing.T) {
+	t.Parallel()
+	g := (&application{runner: &Runner{o: Options{}.withDefaults()}}).newGeneration(runner.Version{Start: "server.js"}, "l1")
+	for reason, want := range map[string]string{"OOMKilled": "needed more memory", "Error": "signal 9 (killed), most likely because it needed more memory"} {
+		end := &corev1.ContainerStateTerminated{Reason: reason, ExitCode: 137}
+		if got := g.exitText(g.slots[0], end); !strings.Contains(got, want) || !strings.Contains(got, "the limit is 1024 MiB") {
+			t.Errorf("%s: got %q", reason, got)
+		}
+	}
+}
+
 // What a drone ended by, by the descriptions of its pod.
 func TestExitText(t *testing.T) {
 	t.Parallel()
