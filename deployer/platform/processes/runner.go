@@ -71,6 +71,11 @@ func New(o Options) *Runner {
 // be used, for example because another server uses it. ctx is only used by Start
 // itself.
 func (r *Runner) Start(ctx context.Context) error {
+	if r.OwnUsers() {
+		if err := group.CheckInspect(); err != nil {
+			return fmt.Errorf("processes: %w", err)
+		}
+	}
 	if err := r.prepare(ctx); err != nil {
 		return errors.Join(err, r.unlock())
 	}

@@ -10,22 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
-
-// mayTrace reports whether a process has the capability SYS_PTRACE, by its status in
-// /proc (proc_pid_status(5)).
-func mayTrace(status string) bool {
-	_, rest, _ := strings.Cut(status, "\nCapEff:")
-	line, _, _ := strings.Cut(rest, "\n")
-	set, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
-	const sysPtrace = 19
-	return err == nil && set&(1<<sysPtrace) != 0
-}
 
 // checkSystem checks what keeps apps apart.
 func checkSystem(_ context.Context, o Options) []Finding {
@@ -36,15 +25,13 @@ func checkSystem(_ context.Context, o Options) []Finding {
 		return []Finding{failed("system", "the embedded platform needs Linux", "set --platform-url to use a platform elsewhere")}
 	}
 	var found []Finding
-	status, err := os.ReadFile("/proc/self/status")
 	switch {
-	case os.Getuid() == 0 && err == nil && !mayTrace(string(status)):
-		found = append(found, failed("user", "root without the capability SYS_PTRACE: it can't see on which ports the apps listen, so none starts",
-			"let it have the capability, in a container by --cap-add SYS_PTRACE"))
-	case os.Getuid() == 0:
-		found = append(found, ok("user", "root: each app runs as a user of its own"))
-	default:
+	case os.Getuid() != 0:
 		found = append(found, warning("user", "not root: all apps run as the user of the server", "run the server as root (for example by systemd) if you do not trust the apps"))
+	case checkRoot() != nil:
+		found = append(found, failed("user", checkRoot().Error(), "see 'In a container' of docs/operating.md"))
+	default:
+		found = append(found, ok("user", "root: each app runs as a user of its own"))
 	}
 	controllers, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
 	switch {
