@@ -144,9 +144,6 @@ trap clean EXIT
 
 # Only a test that hangs reaches the limit. go vet has run.
 test=(go test -race -vet=off -timeout 60m ${CI:+-count=1})
-# Tests wait far more than they work, so that more packages are tested at a time than
-# there are processors; fewer of those that run browsers, clusters and builds of apps.
-cpus=$(nproc)
 
 # Go uses a cached result while the files of a module are the same. That is wrong
 # for tests and tools, whose tests depend on the files of all modules.
@@ -159,7 +156,7 @@ for module in "${modules[@]}"; do
 done
 if ((${#inner[@]} > 0)); then
 	say "go test -race"
-	"${test[@]}" -p $((2 * cpus)) "${inner[@]}"
+	"${test[@]}" "${inner[@]}"
 fi
 if ((${#outer[@]} > 0)); then
 	# Shared by the packages that run the program.
@@ -167,7 +164,7 @@ if ((${#outer[@]} > 0)); then
 	export WEBHOOKS_TEST_PROGRAM=$TMPDIR/program/webhooks
 	CGO_ENABLED=1 go build -race -o "$WEBHOOKS_TEST_PROGRAM" ./tools/webhooks
 	say "go test -race, across modules"
-	"${test[@]}" -count=1 -p $((cpus + 1)) "${outer[@]}"
+	"${test[@]}" -count=1 "${outer[@]}"
 	rm -r "$TMPDIR/program"
 fi
 

@@ -98,8 +98,8 @@ func (s *server) damage(from, to string) {
 func TestDamagedStore(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--retry-delays", "10ms")
-	other := s.send(request{path: "/1/deploy", body: text(t, push(object{"ref": "refs/heads/other"})), header: event("push")}).change(t, 200, "ignored")
-	id, _ := other["id"].(string)
+	pushed := s.send(request{path: "/1/deploy", body: text(t, push(object{})), header: event("push")}).failure(t, 502, "deploy:gate:failed")
+	id, _ := pushed["id"].(string)
 	entry := request{path: "/1/status/dscape/changes/" + id[strings.LastIndex(id, "/")+1:]}
 	list := request{path: "/1/status/dscape/webhooks"}
 	report := request{path: "/1/deploy", body: text(t, build(object{"commit": strings.Repeat("b", 40), "branch": "main"}))}

@@ -46,6 +46,7 @@ type slot struct {
 	begun     bool      // its container has been started
 	stuck     time.Time // since when its container could not be started; zero if that is not so
 	lost      string    // the container that was ready and then was not, though it ran
+	lostAt    time.Time // since when it was not
 	recovered time.Time // when that container was ready again; zero if it was not
 	refused   time.Time
 	dead      string // the container whose end has been seen
@@ -183,7 +184,7 @@ func (g *generation) update(sl *slot, p *corev1.Pod, gone bool) *exit {
 		sl.refused, sl.next = time.Time{}, time.Time{}
 		sl.recovered = condition(p, corev1.PodReady).LastTransitionTime.Time
 	case was && !sl.ready && runs && s.ContainerID == status(before).ContainerID:
-		sl.lost, sl.recovered = s.ContainerID, time.Time{}
+		sl.lost, sl.lostAt, sl.recovered = s.ContainerID, condition(p, corev1.PodReady).LastTransitionTime.Time, time.Time{}
 	}
 	return crash
 }
@@ -192,11 +193,11 @@ func (g *generation) update(sl *slot, p *corev1.Pod, gone bool) *exit {
 // mutex must be held.
 func (s *slot) deaf() bool { return s.lost != "" && s.recovered.IsZero() }
 
-// endedDeaf reports whether a container was not ready any more when it ended. The
-// kubelet calls one that it has ended for that ready again, for a moment. The mutex
-// must be held.
+// endedDeaf reports whether a container was not ready any more when it ended. A kubelet
+// that is busy probes one that has ended, before it learns of the end. It calls one that
+// it has ended for its probes ready again, for a moment. The mutex must be held.
 func (s *slot) endedDeaf(end *corev1.ContainerStateTerminated) bool {
-	return s.lost != "" && s.lost == end.ContainerID && (s.recovered.IsZero() || !s.recovered.Before(end.FinishedAt.Time))
+	return s.lost != "" && s.lost == end.ContainerID && s.lostAt.Before(end.FinishedAt.Time) && (s.recovered.IsZero() || !s.recovered.Before(end.FinishedAt.Time))
 }
 
 // steady is for how long a drone must have been up so that its next crash is the

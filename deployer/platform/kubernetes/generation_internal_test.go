@@ -58,6 +58,7 @@ func TestExitText(t *testing.T) {
 		"not ready any more":         {[]look{{true, 1, 0}, {false, 4, 0}, {false, 4, 9}}, "stopped listening on its port"},
 		"called ready after its end": {[]look{{true, 1, 0}, {false, 4, 0}, {true, 9, 0}, {false, 9, 9}}, "stopped listening on its port"},
 		"ready again before its end": {[]look{{true, 1, 0}, {false, 4, 0}, {true, 6, 0}, {false, 9, 9}}, "exited with code 0"},
+		"probed after its end":       {[]look{{true, 1, 0}, {false, 4, 0}, {false, 4, 3}}, "exited with code 0"},
 		"lost twice":                 {[]look{{true, 1, 0}, {false, 4, 0}, {true, 6, 0}, {false, 7, 0}, {false, 7, 9}}, "stopped listening on its port"},
 	} {
 		g := (&application{runner: &Runner{o: Options{}.withDefaults()}}).newGeneration(runner.Version{Start: "server.js"}, "l1")

@@ -269,7 +269,7 @@ func TestWrongRemoteCalls(t *testing.T) {
 		"no password":           {[]string{"apps", "list", "--user", "dscape"}, nil, 2, "WEBHOOKS_PASSWORD or --password-file"},
 		"no password file":      {to("http://127.0.0.1:1", "apps", "list", "--password-file", "/none"), nil, 1, "--password-file: open /none"},
 		"empty password file":   {to("http://127.0.0.1:1", "apps", "list", "--password-file", "/dev/null"), nil, 2, "is empty"},
-		"empty stdin":           {to("http://127.0.0.1:1", "apps", "list", "--password-file", "-"), nil, 2, "is empty"},
+		"empty stdin":           {to("http://127.0.0.1:1", "apps", "list", "--password-file", "-"), nil, 2, "no line on stdin"},
 		"no URL":                {to("127.0.0.1:8001", "apps", "list"), nil, 2, "invalid URL of the platform in --to"},
 		"URL with credentials":  {to("http://me:hunter2@127.0.0.1:1", "apps", "list"), nil, 2, "must not contain a user or a password"},
 		"invalid setting":       {[]string{"apps", "list", "--user", "dscape"}, []string{"WEBHOOKS_WORKERS=0"}, 2, "--workers: must be at least 1, not 0"},
