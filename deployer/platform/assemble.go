@@ -47,7 +47,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	local := processes.New(processes.Options{
 		Dir: p.path("drones"), ReadyTimeout: p.o.ReadyTimeout, DrainTimeout: p.o.DrainTimeout, Memory: int64(p.o.AppMemory) << 20,
 		Keeper: p.o.Keeper, KeepDrones: p.o.KeepApps, OrphanTimeout: p.o.OrphanTimeout,
-		Crashed: crashed, Logger: p.o.Logger,
+		BuildsOnly: p.o.Runner != nil, Crashed: crashed, Logger: p.o.Logger,
 	})
 	if p.runner = local; p.o.Runner != nil {
 		other, err := p.o.Runner(p.path("runner"), crashed)

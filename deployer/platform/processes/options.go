@@ -48,6 +48,10 @@ type Options struct {
 	KeepDrones    func() bool
 	OrphanTimeout time.Duration // for how long a drone goes on without a server; 0: for ever
 
+	// BuildsOnly reports whether the Runner keeps the users and the process groups of
+	// builds only, and starts no app.
+	BuildsOnly bool
+
 	Notify func(runner.State) // called after each change of an app's state, one call at a time; must not call the Runner
 	Logger *slog.Logger       // default: discards
 	Now    func() time.Time   // default time.Now

@@ -71,7 +71,7 @@ func New(o Options) *Runner {
 // be used, for example because another server uses it. ctx is only used by Start
 // itself.
 func (r *Runner) Start(ctx context.Context) error {
-	if r.OwnUsers() {
+	if r.OwnUsers() && !r.o.BuildsOnly {
 		if err := group.CheckInspect(); err != nil {
 			return fmt.Errorf("processes: %w", err)
 		}
