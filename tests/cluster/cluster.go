@@ -154,9 +154,6 @@ func (c *Cluster) wait(ctx context.Context, what string, there func() error) err
 	}
 }
 
-// Transport returns what trusts the API server.
-func (c *Cluster) Transport() http.RoundTripper { return c.client.Transport }
-
 // get gets an object of the API.
 func (c *Cluster) get(ctx context.Context, path string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.API+path, http.NoBody)

@@ -20,14 +20,8 @@ import (
 // the answer is there but its end was not passed on. Either may be nil.
 func way(t *testing.T, addr string, before func(*http.Request), after func(*http.Request, *http.Response)) *httptest.Server {
 	t.Helper()
-	return wayBy(t, &url.URL{Scheme: "http", Host: addr}, nil, before, after)
-}
-
-// wayBy is way to a URL, by a transport. It has TLS if the URL has.
-func wayBy(t *testing.T, to *url.URL, transport http.RoundTripper, before func(*http.Request), after func(*http.Request, *http.Response)) *httptest.Server {
-	t.Helper()
+	to := &url.URL{Scheme: "http", Host: addr}
 	proxy := &httputil.ReverseProxy{
-		Transport:     transport,
 		FlushInterval: -1,
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, // one side is gone
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -41,17 +35,12 @@ func wayBy(t *testing.T, to *url.URL, transport http.RoundTripper, before func(*
 			return nil
 		},
 	}
-	w := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	w := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if before != nil {
 			before(r)
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	if to.Scheme == "https" {
-		w.StartTLS()
-	} else {
-		w.Start()
-	}
 	t.Cleanup(w.Close)
 	return w
 }
