@@ -2,10 +2,8 @@ package traces
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -15,24 +13,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/nodejitsu/webhooks/core/deploy"
+	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 // name is that of the instrumentation scope.
 const name = "github.com/nodejitsu/webhooks/adapters/traces"
-
-// Enabled reports whether OpenTelemetry's variables of the environment ask for traces.
-// lookup returns the value of a variable, "" if it is not set. It fails if they ask for
-// a protocol that is not supported.
-func Enabled(lookup func(variable string) string) (bool, error) {
-	switch {
-	case lookup("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && lookup("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "",
-		strings.EqualFold(lookup("OTEL_SDK_DISABLED"), "true"), lookup("OTEL_TRACES_EXPORTER") == "none":
-		return false, nil
-	case lookup("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc" || lookup("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") == "grpc":
-		return false, errors.New("OTEL_EXPORTER_OTLP_PROTOCOL: traces are not sent by grpc: unset it, and name the HTTP endpoint of the collector, usually port 4318")
-	}
-	return true, nil
-}
 
 // Traces is a [deploy.Tracer]. Spans that can't be sent are dropped: traces never delay
 // a deployment.
@@ -43,9 +28,13 @@ type Traces struct {
 
 var _ deploy.Tracer = (*Traces)(nil)
 
-// New returns Traces that are exported as the environment says. version is that of the
-// service.
-func New(ctx context.Context, version string, log *slog.Logger) (*Traces, error) {
+// New returns Traces that are exported as the environment says, which the SDK reads; lookup
+// returns its variables, see [Enabled]. version is that of the service.
+func New(ctx context.Context, lookup func(variable string) string, version string, log *slog.Logger) (*Traces, error) {
+	sent, err := credentials(lookup)
+	if err != nil {
+		return nil, err
+	}
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
@@ -59,7 +48,7 @@ func New(ctx context.Context, version string, log *slog.Logger) (*Traces, error)
 		return nil, fmt.Errorf("traces: OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
 	provider := sdk.NewTracerProvider(
-		sdk.WithBatcher(&logged{SpanExporter: exporter, log: log}), sdk.WithResource(described), sdk.WithIDGenerator(generator{}),
+		sdk.WithBatcher(&logged{SpanExporter: exporter, sent: sent, log: log}), sdk.WithResource(described), sdk.WithIDGenerator(generator{}),
 	)
 	return &Traces{provider: provider, tracer: provider.Tracer(name)}, nil
 }
@@ -73,10 +62,12 @@ func (t *Traces) Stop(ctx context.Context) error {
 }
 
 // logged is an exporter that logs when it begins and ceases to fail. The SDK would
-// report each failure to a handler of the whole process.
+// report each failure to a handler of the whole process, with what the collector
+// answered, which may repeat a credential.
 type logged struct {
 	sdk.SpanExporter
 
+	sent    *redact.Redactor // of the credentials that the collector gets
 	log     *slog.Logger
 	failing atomic.Bool
 }
@@ -86,7 +77,7 @@ func (l *logged) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) erro
 	err := l.SpanExporter.ExportSpans(ctx, spans)
 	switch was := l.failing.Swap(err != nil); {
 	case err != nil && !was:
-		l.log.WarnContext(ctx, "traces not sent", "error", err, "spans", len(spans))
+		l.log.WarnContext(ctx, "traces not sent", "error", l.sent.Error(err), "spans", len(spans))
 	case err == nil && was:
 		l.log.InfoContext(ctx, "traces are sent again")
 	}

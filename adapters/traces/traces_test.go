@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/textproto"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -59,7 +60,7 @@ func collector(t *testing.T) (*sent, string) {
 // begin returns Traces of a process. They read the environment of the process.
 func begin(t *testing.T, log io.Writer) *traces.Traces {
 	t.Helper()
-	tr, err := traces.New(t.Context(), "v1.2.3", slog.New(slog.NewTextHandler(log, nil)))
+	tr, err := traces.New(t.Context(), os.Getenv, "v1.2.3", slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,9 +202,37 @@ func TestCollectorFails(t *testing.T) {
 	}
 }
 
+// A collector that refuses is logged once, without the credentials that it repeats.
+func TestCollectorRefuses(t *testing.T) {
+	refusals := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refusals++
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, "no account has the key "+r.Header.Get("Api-Key")+" or "+r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", strings.Replace(server.URL, "//", "//collector:in-the-url@", 1))
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=the%20api%20key,authorization=Bearer%20the-token")
+	t.Setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1") // so that there are two requests
+	var log bytes.Buffer
+	tr := begin(t, &log)
+	for range 2 {
+		tr.Received(t.Context(), core.Entry{ID: entryID}, core.Delivery{}, false, time.Now(), time.Now())
+	}
+	stop(t, tr)
+	if got := log.String(); refusals != 2 || strings.Count(got, "traces not sent") != 1 || !strings.Contains(got, "no account has the key ***") {
+		t.Errorf("after %d refusals the log is %s", refusals, got)
+	}
+	for _, credential := range []string{"the api key", "the-token", "in-the-url"} {
+		if strings.Contains(log.String(), credential) {
+			t.Errorf("the log has %q: %s", credential, log.String())
+		}
+	}
+}
+
 func TestEnabled(t *testing.T) {
 	t.Parallel()
-	const base, own = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	const base, own, headers = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"
 	for name, c := range map[string]struct {
 		environment  map[string]string
 		want, refuse bool
@@ -214,10 +243,18 @@ func TestEnabled(t *testing.T) {
 		"disabled":  {environment: map[string]string{base: "http://localhost:4318", "OTEL_SDK_DISABLED": "true"}},
 		"no traces": {environment: map[string]string{base: "http://localhost:4318", "OTEL_TRACES_EXPORTER": "none"}},
 		"gRPC":      {environment: map[string]string{base: "http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, refuse: true},
+		"headers":   {environment: map[string]string{base: "http://localhost:4318", headers: "api-key=hunter2,x-tenant = one,"}, want: true},
+		"no host":   {environment: map[string]string{base: "localhost:4318"}, refuse: true},
+		"no value":  {environment: map[string]string{base: "http://localhost:4318", headers: "hunter2"}, refuse: true},
+		"no name":   {environment: map[string]string{base: "http://localhost:4318", headers: "a b=hunter2"}, refuse: true},
+		"encoding":  {environment: map[string]string{base: "http://localhost:4318", headers: "api-key=hunter2%"}, refuse: true},
 	} {
 		got, err := traces.Enabled(func(name string) string { return c.environment[name] })
 		if got != c.want || (err != nil) != c.refuse {
 			t.Errorf("%s: got %t, %v", name, got, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error has the value: %v", name, err)
 		}
 	}
 }

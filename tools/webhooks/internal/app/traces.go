@@ -22,7 +22,7 @@ func tracesModule() fx.Option {
 		if !enabled || err != nil {
 			return nil, err
 		}
-		t, err := traces.New(context.Background(), version(), log) //nolint:forbidigo // it connects to nothing yet
+		t, err := traces.New(context.Background(), os.Getenv, version(), log) //nolint:forbidigo // it connects to nothing yet
 		if err != nil {
 			return nil, err
 		}
