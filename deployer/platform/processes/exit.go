@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"strings"
 	"syscall"
 
@@ -23,35 +22,8 @@ func (d *drone) exitText(err error) string {
 	case aborted(err):
 		return text + ", as programs do that get no more memory (" + limit + ")"
 	default:
-		if name := notInstalled(err, d.lastText()); name != "" {
-			return text + ", as " + name + " is not installed (if it is of a package, add that to the dependencies in package.json; development dependencies are removed after the build)"
-		}
 		return text
 	}
-}
-
-// The last messages of shells and of Node.js about what is not installed.
-var (
-	noProgram = regexp.MustCompile(`: ([\w.@/-]+): (?:command )?not found`)
-	noModule  = regexp.MustCompile(`Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find (?:module|package) '((?:@[\w.-]+/)?[\w-][\w.-]*)`)
-)
-
-// notInstalled returns the program or package without which a process exited, by its
-// exit code and last lines; "" if the cause is another.
-func notInstalled(err error, lines string) string {
-	status, ok := waitStatus(err)
-	if !ok || !status.Exited() || status.ExitStatus() == 0 {
-		return ""
-	}
-	message := noModule
-	if status.ExitStatus() == 127 {
-		message = noProgram
-	}
-	found := message.FindAllStringSubmatch(lines, -1)
-	if len(found) == 0 {
-		return ""
-	}
-	return found[len(found)-1][1]
 }
 
 // exitText describes how a process exited, as the predicate of a sentence.
