@@ -16,11 +16,8 @@ func newEngine(o Options) *engine { return &engine{o.withDefaults()} }
 
 // call calls the store within StoreTimeout.
 func (e *engine) call(ctx context.Context, name string, f func(ctx context.Context) error) error {
-	if ends, ok := ctx.Deadline(); !ok || time.Until(ends) > e.StoreTimeout { // else the caller has seen to it
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, e.StoreTimeout)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
+	defer cancel()
 	begin := e.Now()
 	err := f(ctx)
 	e.Observer.StoreCall(name, e.Now().Sub(begin), err)
