@@ -27,13 +27,18 @@ const (
 // quoted quotes a text as a single word of a shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// writeProgram writes a shell script that runs a program, by a Node.js unless that is "".
-func writeProgram(to, by, program string) error {
+// Script returns a shell script that runs a program, by a Node.js unless that is "".
+func Script(by, program string) string {
 	run := quoted(program)
 	if by != "" {
 		run = quoted(by) + " " + run
 	}
-	text := scriptBegin + run + scriptEnd
+	return scriptBegin + run + scriptEnd
+}
+
+// writeProgram writes the [Script] that runs a program.
+func writeProgram(to, by, program string) error {
+	text := Script(by, program)
 	if old, err := os.ReadFile(to); err == nil && string(old) == text { //nolint:gosec // written by the server
 		return nil
 	}

@@ -90,11 +90,11 @@ func (t tool) script(p builds.Program) string {
 	if err != nil { // never: tools has looked at it
 		return ""
 	}
-	run := `"` + path.Join(t.root(), filepath.ToSlash(rel)) + `"`
+	by := ""
 	if p.Node {
-		run = "node " + run
+		by = "node"
 	}
-	return "#!/bin/sh\nexec " + run + " \"$@\"\n"
+	return builds.Script(by, path.Join(t.root(), filepath.ToSlash(rel)))
 }
 
 // addText adds an executable file with a text.

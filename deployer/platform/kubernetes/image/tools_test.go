@@ -76,7 +76,7 @@ func TestTool(t *testing.T) {
 			files[strings.TrimPrefix(h.Name, ".webhooks/tools/pnpm@9.1.0/")] = string(content)
 		}
 	}
-	if want := "#!/bin/sh\nexec node \"/.webhooks/tools/pnpm@9.1.0/node_modules/pnpm/bin/pnpm.cjs\" \"$@\"\n"; len(files) != 2 || files["bin/pnpm"] != want || files["node_modules/pnpm/bin/pnpm.cjs"] != "the program" {
+	if want := "#!/bin/sh\nexec 'node' '/.webhooks/tools/pnpm@9.1.0/node_modules/pnpm/bin/pnpm.cjs' \"$@\"\n"; len(files) != 2 || files["bin/pnpm"] != want || files["node_modules/pnpm/bin/pnpm.cjs"] != "the program" {
 		t.Errorf("the layer has %q", files)
 	}
 }
