@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"cmp"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,7 +84,12 @@ func component(process string) string { return label(cmp.Or(process, web)) }
 // environment returns the Secret with the environment of the launch.
 func (l launched) environment() *corev1.Secret {
 	env := map[string]string{"NODE_ENV": "production", "LANG": "C.UTF-8"}
-	maps.Copy(env, l.v.Env)
+	for name, value := range l.v.Env {
+		if inside := image.Inside(l.v.Root, value); filepath.IsAbs(value) && inside != "" {
+			value = inside // such as npm_package_json
+		}
+		env[name] = value
+	}
 	delete(env, "PORT")
 	delete(env, "PATH") // the image has it
 	env["SUBDOMAIN"] = l.v.Subdomain

@@ -22,7 +22,7 @@ func TestObjects(t *testing.T) {
 	}
 	v := runner.Version{
 		User: "me", App: "app", Snapshot: "1.0.0", Subdomain: "app", Domains: []string{"example.org"}, Root: dir, Dir: dir, Start: "server.js", Health: "/healthz",
-		Processes: map[string]string{"worker": "node worker.js $QUEUE"}, Env: map[string]string{"PORT": "1", "PATH": "/bin", "API_KEY": "secret"},
+		Processes: map[string]string{"worker": "node worker.js $QUEUE"}, Env: map[string]string{"PORT": "1", "PATH": "/bin", "API_KEY": "secret", "INIT_CWD": dir, "npm_package_json": filepath.Join(dir, "package.json"), "FILE": "server.js"},
 		Limits: runner.Limits{Memory: 512 << 20, CPUs: 0.5}, Drones: 2,
 	}
 	at := place{namespace: "webhooks-me", prefix: "app", user: "me", app: "app", platform: "p1"}
