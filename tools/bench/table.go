@@ -68,7 +68,7 @@ func figure(f float64) string {
 }
 
 func (t table) headings() []string {
-	return []string{"", t.unit, "spread", "ratio", "CPU each", "peak memory", ""}
+	return []string{"measured", t.unit, "spread", "ratio", "CPU each", "peak memory", "remarks"}
 }
 
 // write writes the table for a terminal.
