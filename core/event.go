@@ -91,6 +91,7 @@ const (
 	BuildFailed   BuildState = "failed"
 	BuildErrored  BuildState = "errored"
 	BuildCanceled BuildState = "canceled"
+	BuildWaiting  BuildState = "waiting" // for a person, such as to start a part of it by hand
 )
 
 // Signature is the result of checking a delivery's signature.

@@ -52,8 +52,9 @@ type Client struct {
 }
 
 var (
-	_ deploy.Forge = (*Client)(nil)
-	_ auth.Login   = (*Client)(nil)
+	_ deploy.Forge       = (*Client)(nil)
+	_ deploy.SingleCheck = (*Client)(nil)
+	_ auth.Login         = (*Client)(nil)
 )
 
 // New returns a Client. It fails if the URL is invalid.
@@ -146,19 +147,23 @@ func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit str
 	if err != nil {
 		return err
 	}
+	state := map[string]string{"pending": "running", "success": "success"}[s.State]
 	call.Method = http.MethodPost
 	call.Body = map[string]string{
-		"name": statusContext, "description": forgehttp.Cut(s.Description, maxDescription), "target_url": s.TargetURL,
-		"state": map[string]string{"pending": "running", "success": "success"}[s.State],
-	}
-	if s.State != "pending" && s.State != "success" {
-		call.Body.(map[string]string)["state"] = "failed" //nolint:forcetypeassert // see above
+		"name": statusContext, "state": cmp.Or(state, "failed"), "target_url": s.TargetURL,
+		"description": forgehttp.Cut(s.Description, maxDescription),
 	}
 	if _, err := c.http.JSON(ctx, call, nil); err != nil && !strings.Contains(err.Error(), "Cannot transition status") {
 		return err // a status that is set already cannot be set again
 	}
 	return nil
 }
+
+// pipeline is the key of every pipeline.
+const pipeline = "pipeline"
+
+// SingleCheck implements [deploy.SingleCheck].
+func (c *Client) SingleCheck() string { return pipeline }
 
 // Checks returns the newest pipeline of each source and branch for a commit, and the
 // newest status of each name, which jobs are, too, as [deploy.Forge] specifies.
@@ -187,7 +192,7 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 		}
 		known[[2]string{p.Source, p.Ref}] = true
 		checks = append(checks, deploy.Check{
-			Key: "pipeline", Name: "The pipeline", Run: strconv.FormatInt(p.ID, 10), Event: p.Source, Branch: p.Ref,
+			Key: pipeline, Name: "The pipeline", Run: strconv.FormatInt(p.ID, 10), Event: p.Source, Branch: p.Ref,
 			State: state(p.Status), Detail: p.Status, Since: p.Created, URL: p.URL, Own: true,
 		})
 	}
@@ -212,16 +217,17 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 	return checks, nil
 }
 
-// state maps the status of a pipeline or a job. One that waits for a person has not
-// passed, and may yet; what is not known has not passed.
+// state maps the status of a pipeline or a job. What is not known has not passed.
 func state(status string) deploy.CheckState {
 	switch status {
 	case "success":
 		return deploy.CheckPassed
 	case "skipped":
 		return deploy.CheckNeutral
-	case "canceled", "canceling", "manual":
+	case "canceled", "canceling":
 		return deploy.CheckCanceled
+	case "manual":
+		return deploy.CheckWaiting
 	case "created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running", "scheduled":
 		return deploy.CheckRunning
 	}

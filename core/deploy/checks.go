@@ -54,6 +54,10 @@ func parseGate(text string) ([]string, error) {
 	return keys, nil
 }
 
+// asksForAll reports whether the keys of a gate ask for all checks of the forge's own
+// CI, and not for those that they name.
+func asksForAll(keys []string) bool { return slices.Equal(keys, []string{askChecks}) }
+
 func validGateName(name string) bool {
 	if len(name) > maxGateName || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return false
@@ -70,7 +74,8 @@ func validGateName(name string) bool {
 // checksVerdict is what the checks of a commit come to.
 type checksVerdict struct {
 	state   checksState
-	text    string // what is waited for, or why it passed, failed or is empty
+	text    string // what is waited for, or why it passed or failed
+	missing string // if it is empty: what there is none of
 	running bool   // a check that counts is queued or in progress
 	found   bool   // there is a check that counts
 }
@@ -88,7 +93,7 @@ const (
 // key, on a push of it.
 func checksOn(push core.Entry, checks []Check, now time.Time) checksVerdict {
 	keys := push.GateKeys
-	all := slices.Equal(keys, []string{askChecks})
+	all := asksForAll(keys)
 	newest := map[string]Check{}
 	if all {
 		keys = nil
@@ -117,7 +122,7 @@ func checksOn(push core.Entry, checks []Check, now time.Time) checksVerdict {
 		case CheckRunning:
 			v.running = true
 			waits = append(waits, c.text(now))
-		case CheckCanceled:
+		case CheckCanceled, CheckWaiting:
 			waits = append(waits, c.text(now))
 		default:
 			return checksVerdict{state: checksFailed, text: c.failure(), found: true}
@@ -127,13 +132,16 @@ func checksOn(push core.Entry, checks []Check, now time.Time) checksVerdict {
 	case len(waits) > 0:
 		v.text = strings.Join(waits, "; ")
 	case len(missing) > 0:
-		v.state, v.text = checksEmpty, "a run of "+strings.Join(missing, ", ")
+		v.state, v.missing = checksEmpty, "run of "+strings.Join(missing, ", ")
 	case len(newest) == 0:
-		v.state, v.text = checksEmpty, "a run of a workflow"
+		v.state, v.missing = checksEmpty, "run of a workflow"
 	case len(passed) == 0:
-		v.state, v.text = checksEmpty, "a run that is not skipped"
+		v.state, v.missing = checksEmpty, "run that is not skipped"
 	default:
 		v.state, v.text = checksPassed, strings.Join(passed, ", ")+" passed"
+	}
+	if v.state == checksEmpty {
+		v.text = "a " + v.missing
 	}
 	return v
 }
@@ -181,10 +189,10 @@ func (c Check) text(now time.Time) string {
 	if c.Run != "" {
 		text += ", run " + c.Run
 	}
-	switch {
-	case c.State == CheckCanceled && c.Detail == "manual": // a pipeline of GitLab
-		return text + ", in which a person has to start a job"
-	case c.State == CheckCanceled:
+	switch c.State {
+	case CheckWaiting:
+		return text + ", which waits for a person to act on it"
+	case CheckCanceled:
 		return text + ", to be run again: it was " + cmp.Or(c.Detail, "cancelled")
 	}
 	text += ", " + strings.ReplaceAll(cmp.Or(c.Detail, "in progress"), "_", " ")
@@ -238,7 +246,7 @@ func reportedChecks(push core.Entry, known []core.Change) []Check {
 // checkStates are the states of checks by those of builds.
 var checkStates = map[core.BuildState]CheckState{ //nolint:gochecknoglobals // a constant
 	core.BuildStarted: CheckRunning, core.BuildPassed: CheckPassed, core.BuildNeutral: CheckNeutral,
-	core.BuildFailed: CheckFailed, core.BuildErrored: CheckFailed, core.BuildCanceled: CheckCanceled,
+	core.BuildFailed: CheckFailed, core.BuildErrored: CheckFailed, core.BuildCanceled: CheckCanceled, core.BuildWaiting: CheckWaiting,
 }
 
 // compareReports compares reports by what they are about: runs by their id, as it
@@ -247,7 +255,7 @@ var checkStates = map[core.BuildState]CheckState{ //nolint:gochecknoglobals // a
 func compareReports(a, b core.Entry) int {
 	x, y := a.Build, b.Build
 	ended := func(b *core.Build) int {
-		if b.Attempt == 0 || b.State == core.BuildStarted {
+		if b.Attempt == 0 || b.State == core.BuildStarted || b.State == core.BuildWaiting {
 			return 0
 		}
 		return 1

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -79,7 +80,7 @@ func TestWhichChecksCount(t *testing.T) {
 		"none":                   {"checks", nil, core.StatusSkipped, "no run of a workflow for this commit: a path filter"},
 		"the named one missing":  {ci, []deploy.Check{run(deploy.CheckPassed, of("lint.yml"))}, core.StatusSkipped, "no run of ci.yml"},
 		"canceled":               {ci, []deploy.Check{run(deploy.CheckCanceled)}, core.StatusSkipped, "Waited 30m0s for ci.yml, run 7, to be run again: it was cancelled"},
-		"waits for a person":     {ci, []deploy.Check{run(deploy.CheckCanceled, func(c *deploy.Check) { c.Detail = "manual" })}, core.StatusSkipped, "for ci.yml, run 7, in which a person has to start a job"},
+		"waits for a person":     {ci, []deploy.Check{run(deploy.CheckWaiting)}, core.StatusSkipped, "Waited 30m0s for ci.yml, run 7, which waits for a person to act on it"},
 		"of a schedule":          {"checks", []deploy.Check{run(deploy.CheckFailed, started("schedule", "main")), run(deploy.CheckPassed)}, core.StatusOK, ""},
 		"of a pull request":      {"checks", []deploy.Check{run(deploy.CheckPassed, started("pull_request", "main"))}, core.StatusSkipped, "no run"},
 		"of another branch":      {"checks", []deploy.Check{run(deploy.CheckPassed, started("push", "feature"))}, core.StatusSkipped, "no run"},
@@ -307,6 +308,27 @@ func TestChecksWithoutToken(t *testing.T) {
 		w.deliver(w.event(commit2, core.BuildStarted, first))
 		w.is(w.settled(id), core.StatusHeld, "Waits for a run of the status cover")
 		w.deliver(w.event(commit2, core.BuildPassed, core.Build{ID: "11", Key: "status:cover", Type: "status"}))
+		w.is(w.settled(id), core.StatusOK, "")
+	})
+}
+
+// pipelines is a forge that has one check for each push.
+type pipelines struct{ *coretest.Forge }
+
+func (pipelines) SingleCheck() string { return "pipeline" }
+
+// On a forge that has one check for each push, reports alone can decide about all checks.
+func TestSingleCheck(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.Forges[w.repo.Forge] = pipelines{w.forge}
+		w.start()
+		id := w.gated(commit1, "checks")
+		w.is(w.settled(id), core.StatusHeld, "Waits for a run of the pipeline")
+		build := core.Build{ID: "31", Number: "3", Key: "pipeline"}
+		w.deliver(w.event(commit1, core.BuildWaiting, build))
+		w.is(w.settled(id), core.StatusHeld, "Waits for the pipeline, run 3, which waits for a person to act on it, until ")
+		w.deliver(w.event(commit1, core.BuildPassed, build))
 		w.is(w.settled(id), core.StatusOK, "")
 	})
 }

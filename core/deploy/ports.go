@@ -97,6 +97,14 @@ type CommitStatus struct {
 	TargetURL   string
 }
 
+// SingleCheck is implemented by a [Forge] whose own CI has one check for each push, such
+// as GitLab with its pipelines. A push that waits for all checks then waits for that one,
+// which reports alone can decide about.
+type SingleCheck interface {
+	// SingleCheck returns the key of the check.
+	SingleCheck() string
+}
+
 // Check is a run of a workflow or a pipeline for a commit, or another system's
 // status of it.
 type Check struct {
@@ -122,6 +130,7 @@ const (
 	CheckNeutral  CheckState = "neutral" // or skipped: neither passed nor failed
 	CheckFailed   CheckState = "failed"
 	CheckCanceled CheckState = "canceled"
+	CheckWaiting  CheckState = "waiting" // for a person, such as to start a part of it by hand
 )
 
 // Gate is something that a push may have to pass before it is deployed, such as

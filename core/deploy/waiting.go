@@ -15,8 +15,8 @@ func (a *attempt) askForChecks(push core.Entry) (string, result) {
 	if err != nil { // the gate of that name was removed since
 		return "", failure(err)
 	}
-	if push.Provider == core.ProviderGitLab && push.Target.Gate == askChecks {
-		keys = []string{pipelineKey} // which is all that GitLab has
+	if forge, single := a.found.forge.(SingleCheck); single && asksForAll(keys) {
+		keys = []string{forge.SingleCheck()}
 	}
 	a.set(func(e *core.Entry) { e.Gate, e.GateKeys = gateChecks, keys })
 	return "The webhook asks for gate=" + push.Target.Gate, result{}
@@ -69,10 +69,7 @@ func (a *attempt) askChecks(ctx context.Context, h core.Hold) result {
 
 // settled reports whether a push whose checks have passed need not wait for more.
 func (a *attempt) settled(push core.Entry, passedAt, now time.Time) bool {
-	if len(push.GateKeys) != 1 || push.GateKeys[0] != askChecks {
-		return true
-	}
-	return !passedAt.IsZero() && now.Sub(passedAt) >= a.GateSettle
+	return !asksForAll(push.GateKeys) || !passedAt.IsZero() && now.Sub(passedAt) >= a.GateSettle
 }
 
 // stopped skips a push that its gate did not let pass. It goes on if the gate
@@ -86,12 +83,12 @@ func (a *attempt) stopped(format string, args ...any) result {
 func (a *attempt) withoutChecks(push core.Entry, v checksVerdict) result {
 	if push.Target.GateEmpty == core.GateEmptyDeploy {
 		a.set(func(e *core.Entry) {
-			e.Released = "There is no " + v.text[len("a "):] + ", and gate_empty=deploy was asked for"
+			e.Released = "There is no " + v.missing + ", and gate_empty=deploy was asked for"
 		})
 		return result{}
 	}
 	return a.stopped("There is no %s for this commit: a path filter, a text such as [skip ci], or a push that was made with a workflow's own token"+
-		" (gate_empty=deploy deploys such a push)", v.text[len("a "):])
+		" (gate_empty=deploy deploys such a push)", v.missing)
 }
 
 // knownChecks are the checks of a commit.
@@ -128,7 +125,7 @@ func (a *attempt) readChecks(ctx context.Context, push core.Entry) (knownChecks,
 		}
 		why = "The access token that we keep for you may not read the checks on " + push.Repository.Forge
 	}
-	if !named(push) {
+	if asksForAll(push.GateKeys) {
 		return knownChecks{}, skipped("%s, so only checks that are named can be waited for. Pair your account with a token that may read them"+
 			" (POST /1/auth), or name them, such as gate=.github/workflows/ci.yml", why)
 	}
@@ -136,11 +133,6 @@ func (a *attempt) readChecks(ctx context.Context, push core.Entry) (knownChecks,
 		a.note(why + ", so the reports that it sends are used")
 	}
 	return knownChecks{found: reportedChecks(push, known)}, result{}
-}
-
-// named reports whether the push waits for checks that reports alone decide about.
-func named(push core.Entry) bool {
-	return len(push.GateKeys) != 1 || push.GateKeys[0] != askChecks
 }
 
 // lookAtChecks looks at the checks of a held push.

@@ -140,8 +140,10 @@ func state(status string) core.BuildState {
 		return core.BuildFailed
 	case "skipped":
 		return core.BuildNeutral
-	case "canceled", "manual":
+	case "canceled":
 		return core.BuildCanceled
+	case "manual":
+		return core.BuildWaiting
 	default: // "created", "pending", "running", "scheduled" and so on
 		return core.BuildStarted
 	}

@@ -135,7 +135,7 @@ func TestPipelineStates(t *testing.T) {
 	for status, want := range map[string]core.BuildState{
 		"created": core.BuildStarted, "waiting_for_resource": core.BuildStarted, "preparing": core.BuildStarted, "waiting_for_callback": core.BuildStarted,
 		"pending": core.BuildStarted, "running": core.BuildStarted, "scheduled": core.BuildStarted, "canceling": core.BuildStarted,
-		"success": core.BuildPassed, "failed": core.BuildFailed, "canceled": core.BuildCanceled, "skipped": core.BuildNeutral, "manual": core.BuildCanceled,
+		"success": core.BuildPassed, "failed": core.BuildFailed, "canceled": core.BuildCanceled, "skipped": core.BuildNeutral, "manual": core.BuildWaiting,
 		"": core.BuildStarted, "Success": core.BuildStarted, "new_in_2030": core.BuildStarted,
 	} {
 		e, err := Provider{}.Parse(deliver(t, `{"object_kind":"pipeline","project":{"path_with_namespace":"a/b"},"object_attributes":{"ref":"main","sha":"`+sha("a")+`","source":"push","status":"`+status+`"}}`))
