@@ -15,7 +15,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -98,8 +97,7 @@ func (c *Client) Close() { c.http.Close() }
 // Hosts returns the hosts whose repositories the API serves. A stand-in on this machine
 // serves those of bitbucket.org.
 func (c *Client) Hosts() []string {
-	address, err := netip.ParseAddr(c.base.Hostname())
-	if c.base.Hostname() == "localhost" || err == nil && address.IsLoopback() {
+	if forgehttp.Loopback(c.base.Hostname()) {
 		return []string{cloud, c.base.Host}
 	}
 	return []string{c.base.Host}
@@ -169,14 +167,20 @@ func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit str
 	if err != nil {
 		return err
 	}
-	call.Method = http.MethodPost
-	state := map[string]string{"pending": "INPROGRESS", "success": "SUCCESSFUL", "failure": "FAILED"}[s.State]
-	call.Body = map[string]string{
-		"key": statusKey, "name": statusName, "state": cmp.Or(state, "STOPPED"), "description": forgehttp.Cut(s.Description, maxDescription),
-		"url": cmp.Or(s.TargetURL, s.URL, "https://"+cloud+"/"+r.Slug()), // it is required
-	}
+	call.Method, call.Body = http.MethodPost, buildStatus(s, "STOPPED", "https://"+cloud+"/"+r.Slug())
 	_, err = c.http.JSON(ctx, call, nil)
 	return err
+}
+
+// buildStatus returns s as Cloud and Data Center take it. canceled is the forge's word for
+// the state of a build that was; page is the URL of a status without one, as a URL is
+// required.
+func buildStatus(s deploy.CommitStatus, canceled, page string) map[string]string {
+	state := map[string]string{"pending": "INPROGRESS", "success": "SUCCESSFUL", "failure": "FAILED"}[s.State]
+	return map[string]string{
+		"key": statusKey, "name": statusName, "state": cmp.Or(state, canceled),
+		"description": forgehttp.Cut(s.Description, maxDescription), "url": cmp.Or(s.TargetURL, s.URL, page),
+	}
 }
 
 // Checks returns the newest build status of each key of a commit, as [deploy.Forge]
@@ -228,7 +232,7 @@ func state(text string) deploy.CheckState {
 		return deploy.CheckPassed
 	case "INPROGRESS":
 		return deploy.CheckRunning
-	case "STOPPED":
+	case "STOPPED", "CANCELLED": // on Cloud, on Data Center
 		return deploy.CheckCanceled
 	}
 	return deploy.CheckFailed

@@ -126,12 +126,7 @@ func (c *DataCenter) CommitStatus(ctx context.Context, r core.Repository, commit
 	if err != nil {
 		return err
 	}
-	call.Method = http.MethodPost
-	state := map[string]string{"pending": "INPROGRESS", "success": "SUCCESSFUL", "failure": "FAILED"}[s.State]
-	call.Body = map[string]string{
-		"key": statusKey, "name": statusName, "state": cmp.Or(state, "CANCELLED"), "description": forgehttp.Cut(s.Description, maxDescription),
-		"url": cmp.Or(s.TargetURL, s.URL, c.base.String()), // it is required
-	}
+	call.Method, call.Body = http.MethodPost, buildStatus(s, "CANCELLED", c.base.String())
 	_, err = c.http.JSON(ctx, call, nil)
 	return err
 }
@@ -171,12 +166,8 @@ func (c *DataCenter) Checks(ctx context.Context, r core.Repository, commit strin
 			if s.Key == statusKey {
 				continue
 			}
-			state := state(s.State)
-			if s.State == "CANCELLED" {
-				state = deploy.CheckCanceled
-			}
 			checks = append(checks, deploy.Check{
-				Key: "status:" + s.Key, Name: cmp.Or(s.Name, s.Key), State: state, Detail: strings.ToLower(s.State),
+				Key: "status:" + s.Key, Name: cmp.Or(s.Name, s.Key), State: state(s.State), Detail: strings.ToLower(s.State),
 				Since: time.UnixMilli(s.Added).UTC(), URL: s.URL, Own: true,
 			})
 		}
@@ -209,28 +200,14 @@ func (c *DataCenter) Login(ctx context.Context, token core.Secret) (string, []st
 	return login, nil, nil
 }
 
-// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
-func (c *DataCenter) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
+// Hooks returns the webhooks of a repository, as [connect.Forge] specifies.
+func (c *DataCenter) Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]connect.ListedHook, error) {
 	call, err := c.repository("list the webhooks", r, token, "webhooks")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	call.URL += "?limit=1000"
-	var page struct {
-		Values []struct {
-			ID  int64  `json:"id"`
-			URL string `json:"url"`
-		} `json:"values"`
-	}
-	if _, err := c.http.JSON(ctx, call, &page); err != nil {
-		return "", err
-	}
-	for _, h := range page.Values {
-		if h.URL == url {
-			return strconv.FormatInt(h.ID, 10), nil
-		}
-	}
-	return "", nil
+	return listHooks(ctx, c.http, call)
 }
 
 // SetHook makes or changes a webhook, as [connect.Forge] specifies. Data Center has no
@@ -249,11 +226,9 @@ func (c *DataCenter) SetHook(ctx context.Context, r core.Repository, id string, 
 	call.Body = map[string]any{
 		"name": statusName, "url": h.URL, "active": true, "events": events, "configuration": map[string]string{"secret": h.Secret.Reveal()},
 	}
-	var made struct {
-		ID int64 `json:"id"`
-	}
+	var made hook
 	if _, err := c.http.JSON(ctx, call, &made); err != nil {
 		return "", nil, redact.New(h.Secret).Error(err)
 	}
-	return strconv.FormatInt(made.ID, 10), events, nil
+	return made.id(), events, nil
 }

@@ -1,9 +1,12 @@
 package bitbucket
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"strconv"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/redact"
@@ -11,28 +14,37 @@ import (
 
 var _ connect.Forge = (*Client)(nil)
 
-// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
-func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
+// hook is what counts of a webhook, on Cloud or on Data Center.
+type hook struct {
+	UUID string `json:"uuid"` // on Cloud
+	ID   int64  `json:"id"`   // on Data Center
+	URL  string `json:"url"`
+}
+
+// id returns the id that the webhook is addressed by.
+func (h hook) id() string { return cmp.Or(h.UUID, strconv.FormatInt(h.ID, 10)) }
+
+// listHooks returns the webhooks that call lists.
+func listHooks(ctx context.Context, c *forgehttp.Client, call forgehttp.Call) ([]connect.ListedHook, error) {
+	var page struct {
+		Values []hook `json:"values"`
+	}
+	_, err := c.JSON(ctx, call, &page)
+	list := make([]connect.ListedHook, len(page.Values))
+	for i, h := range page.Values {
+		list[i] = connect.ListedHook{ID: h.id(), URL: h.URL}
+	}
+	return list, err
+}
+
+// Hooks returns the webhooks of a repository, as [connect.Forge] specifies.
+func (c *Client) Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]connect.ListedHook, error) {
 	call, err := c.repository("list the webhooks", r, token, "hooks")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	call.URL += "?pagelen=100"
-	var page struct {
-		Values []struct {
-			UUID string `json:"uuid"`
-			URL  string `json:"url"`
-		} `json:"values"`
-	}
-	if _, err := c.http.JSON(ctx, call, &page); err != nil {
-		return "", err
-	}
-	for _, h := range page.Values {
-		if h.URL == url {
-			return h.UUID, nil
-		}
-	}
-	return "", nil
+	return listHooks(ctx, c.http, call)
 }
 
 // SetHook makes or changes a webhook, as [connect.Forge] specifies.
@@ -51,11 +63,9 @@ func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h co
 	}
 	call.Method = method
 	call.Body = map[string]any{"description": statusName, "url": h.URL, "active": true, "secret": h.Secret.Reveal(), "events": events}
-	var made struct {
-		UUID string `json:"uuid"`
-	}
+	var made hook
 	if _, err := c.http.JSON(ctx, call, &made); err != nil {
 		return "", nil, redact.New(h.Secret).Error(err)
 	}
-	return made.UUID, events, nil
+	return made.id(), events, nil
 }

@@ -188,27 +188,24 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 		if s.Context == statusContext {
 			continue
 		}
-		check := deploy.Check{
+		checks = append(checks, deploy.Check{
 			Key: "status:" + s.Context, Name: s.Context, State: statusState(s.State), Detail: s.State, Since: s.Created, URL: s.URL,
-			Own: len(runs) == 0,
-		}
-		if event := eventOf(s.Context); event != "push" {
-			check.Event = event
-		}
-		checks = append(checks, check)
+			Event: otherEvent(s.Context), Own: len(runs) == 0,
+		})
 	}
 	return checks, nil
 }
 
-// eventOf returns what started the job whose status has a context: Actions makes
-// it "WORKFLOW / JOB (EVENT)".
-func eventOf(context string) string {
+// otherEvent returns what started the job whose status has a context, "" if that is not
+// known or was a push, which a status names no branch of. Actions makes the context
+// "WORKFLOW / JOB (EVENT)".
+func otherEvent(context string) string {
 	open := strings.LastIndex(context, " (")
 	if open < 0 || !strings.HasSuffix(context, ")") {
 		return ""
 	}
 	switch event := context[open+2 : len(context)-1]; event {
-	case "push", "pull_request", "pull_request_sync", "pull_request_target", "schedule", "workflow_dispatch", "release":
+	case "pull_request", "pull_request_sync", "pull_request_target", "schedule", "workflow_dispatch", "release":
 		return event
 	}
 	return ""

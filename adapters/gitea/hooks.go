@@ -20,22 +20,19 @@ type hook struct {
 	Config map[string]string `json:"config"`
 }
 
-// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
-func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
+// Hooks returns the webhooks of a repository, as [connect.Forge] specifies.
+func (c *Client) Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]connect.ListedHook, error) {
 	call, err := c.repository("list the webhooks", r, token, "?limit="+strconv.Itoa(perPage), "hooks")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var hooks []hook
-	if _, err := c.http.JSON(ctx, call, &hooks); err != nil {
-		return "", err
+	var all []hook
+	_, err = c.http.JSON(ctx, call, &all)
+	list := make([]connect.ListedHook, len(all))
+	for i, h := range all {
+		list[i] = connect.ListedHook{ID: strconv.FormatInt(h.ID, 10), URL: h.Config["url"]}
 	}
-	for _, h := range hooks {
-		if h.Config["url"] == url {
-			return strconv.FormatInt(h.ID, 10), nil
-		}
-	}
-	return "", nil
+	return list, err
 }
 
 // SetHook makes or changes a webhook, as [connect.Forge] specifies. One of type gitea is

@@ -2,7 +2,6 @@ package github
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -90,7 +89,7 @@ var (
 // New returns a Client. It fails if BaseURL or one of ArchiveHosts is invalid.
 func New(options Options) (*Client, error) {
 	setDefaults(&options)
-	base, err := parseBase(options.BaseURL)
+	base, err := forgehttp.ParseURL(options.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("github: base URL: %w", err)
 	}
@@ -155,26 +154,6 @@ func setDefaults(o *Options) {
 	}
 }
 
-var errInvalidBase = errors.New("invalid URL: want http(s)://host[/path]")
-
-func parseBase(text string) (*url.URL, error) {
-	base, err := url.Parse(text)
-	if err != nil {
-		// url.Error quotes the text, which may contain a password.
-		return nil, errInvalidBase
-	}
-	switch {
-	case base.Scheme != "https" && base.Scheme != "http", base.Hostname() == "",
-		base.User != nil, base.RawQuery != "", base.Fragment != "":
-		return nil, errInvalidBase
-	}
-	base.Host = strings.ToLower(base.Host)
-	if !strings.HasSuffix(base.Path, "/") {
-		base = base.JoinPath("/")
-	}
-	return base, nil
-}
-
 // api returns a go-github client for one call. Each call has its own, because
 // v60 keeps the rate limit of the last answer and would apply that of one user's
 // token to the calls of another. limit is the maximum number of bytes of a body;
@@ -185,7 +164,7 @@ func (c *Client) api(token core.Secret, limit int64) (*gh.Client, error) {
 
 // apiBy is api for requests that are sent by next.
 func (c *Client) apiBy(next http.RoundTripper, token core.Secret, limit int64) (*gh.Client, error) {
-	if !sendable(token) {
+	if !forgehttp.Sendable(token) {
 		return nil, fmt.Errorf("github: the token has invalid characters: %w", core.ErrUnauthorized)
 	}
 	client := gh.NewClient(&http.Client{
@@ -203,17 +182,6 @@ func (c *Client) apiBy(next http.RoundTripper, token core.Secret, limit int64) (
 	return client, nil
 }
 
-// sendable reports whether a token can be sent in a header. No header is sent for
-// the empty one.
-func sendable(token core.Secret) bool {
-	for _, r := range token.Reveal() {
-		if r <= ' ' || r > '~' {
-			return false
-		}
-	}
-	return true
-}
-
 // repoPath returns the path of something in a repository, relative to the base
 // URL. rest may contain slashes. It fails with core.ErrNotFound if a part is one
 // that a URL can not have, such as "..": no repository has it either.
@@ -221,14 +189,11 @@ func repoPath(r core.Repository, kind, rest string) (string, error) {
 	if !core.ValidRepositoryPart(r.Owner) || !core.ValidRepositoryPart(r.Name) {
 		return "", fmt.Errorf("github: repository %q: %w", r.Slug(), core.ErrNotFound)
 	}
-	parts := strings.Split(rest, "/")
-	for i, part := range parts {
-		if part == "" || part == "." || part == ".." || strings.ContainsRune(part, 0) {
-			return "", fmt.Errorf("github: %s %q: %w", kind, rest, core.ErrNotFound)
-		}
-		parts[i] = url.PathEscape(part)
+	path, ok := forgehttp.Path(strings.Split(rest, "/")...)
+	if !ok {
+		return "", fmt.Errorf("github: %s %q: %w", kind, rest, core.ErrNotFound)
 	}
-	return "repos/" + r.Slug() + "/" + kind + "/" + strings.Join(parts, "/"), nil
+	return "repos/" + r.Slug() + "/" + kind + "/" + path, nil
 }
 
 // withCallTimeout limits a call with a small answer.

@@ -7,6 +7,7 @@ import (
 
 	gh "github.com/google/go-github/v60/github"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
@@ -29,7 +30,7 @@ func (c *Client) setDeployment(ctx context.Context, client *gh.Client, r core.Re
 			into **string
 			text string
 		}{
-			{&status.LogURL, s.TargetURL}, {&status.EnvironmentURL, s.URL}, {&status.Description, cut(s.Description, maxDescription)},
+			{&status.LogURL, s.TargetURL}, {&status.EnvironmentURL, s.URL}, {&status.Description, forgehttp.Cut(s.Description, maxDescription)},
 		} {
 			if field.text != "" {
 				*field.into = &field.text
@@ -65,7 +66,7 @@ func (c *Client) deployment(ctx context.Context, client *gh.Client, r core.Repos
 		return known[0].GetID(), nil
 	}
 	made, resp, err := client.Repositories.CreateDeployment(bounded, r.Owner, r.Name, &gh.DeploymentRequest{
-		Ref: &commit, Environment: &app, Description: new("Deploying " + cut(app, 100)),
+		Ref: &commit, Environment: &app, Description: new("Deploying " + forgehttp.Cut(app, 100)),
 		AutoMerge: new(false), RequiredContexts: &[]string{}, // the decision to deploy was made before
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	gh "github.com/google/go-github/v60/github"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/adapters/internal/guard"
 	"github.com/nodejitsu/webhooks/adapters/internal/retryafter"
 	"github.com/nodejitsu/webhooks/core"
@@ -100,7 +101,7 @@ func messageOf(err error) (message string, codes map[string]bool) {
 	} else if e, ok := errors.AsType[*gh.TwoFactorAuthError](err); ok {
 		message = e.Message
 	}
-	return cut(message, 200), codes
+	return forgehttp.Cut(message, 200), codes
 }
 
 // redirectHost returns scheme and host of a redirect. The rest of its address may

@@ -66,27 +66,11 @@ func (c *Client) hooksCall(ctx context.Context, method string, r core.Repository
 	return nil
 }
 
-// hooks returns the webhooks of a repository, of which there are at most 20 for an event.
-func (c *Client) hooks(ctx context.Context, r core.Repository, token core.Secret) ([]hook, error) {
+// Hooks returns the webhooks of a repository, of which there are at most 20 for an
+// event, as [connect.Forge] specifies.
+func (c *Client) Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]connect.ListedHook, error) {
 	var all []hook
 	err := c.hooksCall(ctx, http.MethodGet, r, "?per_page="+strconv.Itoa(perPage), token, nil, &all)
-	return all, err
-}
-
-// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
-func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
-	all, err := c.hooks(ctx, r, token)
-	for _, h := range all {
-		if h.Config.URL == url {
-			return strconv.FormatInt(h.ID, 10), nil
-		}
-	}
-	return "", err
-}
-
-// Hooks returns the webhooks of a repository, as [connect.Deliveries] specifies.
-func (c *Client) Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]connect.ListedHook, error) {
-	all, err := c.hooks(ctx, r, token)
 	list := make([]connect.ListedHook, len(all))
 	for i, h := range all {
 		list[i] = connect.ListedHook{ID: strconv.FormatInt(h.ID, 10), URL: h.Config.URL}

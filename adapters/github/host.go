@@ -1,10 +1,10 @@
 package github
 
 import (
-	"net/netip"
 	"regexp"
 	"strings"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
 )
@@ -14,15 +14,10 @@ import (
 // that of github.com, or a proxy of it, and serves both.
 func (c *Client) Hosts() []string {
 	host := strings.TrimPrefix(strings.ToLower(c.base.Host), "api.")
-	if loopback(c.base.Hostname()) {
+	if forgehttp.Loopback(c.base.Hostname()) {
 		return []string{core.GitHubHost, host}
 	}
 	return []string{host}
-}
-
-func loopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
 // tokenForm matches GitHub's tokens: those with a prefix (docs.github.com, "About

@@ -98,7 +98,7 @@ func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return
 // A request to another origin has no token, even one that should not be made.
 func TestTokenIsSentToTheAPIOnly(t *testing.T) {
 	t.Parallel()
-	base, err := parseBase("https://api.github.com")
+	base, err := forgehttp.ParseURL("https://api.github.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestTokenIsSentToTheAPIOnly(t *testing.T) {
 
 func TestURLsWithinTheAPI(t *testing.T) {
 	t.Parallel()
-	base, err := parseBase("https://git.example/api/v3")
+	base, err := forgehttp.ParseURL("https://git.example/api/v3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,20 +161,6 @@ func TestURLsWithinTheAPI(t *testing.T) {
 		if got := (&apiTransport{base: base}).within(u); got != want {
 			t.Errorf("%s is within the API: %t, want %t", to, got, want)
 		}
-	}
-}
-
-func TestCut(t *testing.T) {
-	t.Parallel()
-	exact := strings.Repeat("ä", 140)
-	if got := cut(exact, 140); got != exact {
-		t.Errorf("140 characters were cut to %q", got)
-	}
-	if got, want := cut(exact+"b", 140), strings.Repeat("ä", 139)+"…"; got != want {
-		t.Errorf("141 characters: got %q", got)
-	}
-	if got, want := cut("a\xffb", 140), "a\uFFFDb"; got != want {
-		t.Errorf("not UTF-8: got %q, want %q", got, want)
 	}
 }
 

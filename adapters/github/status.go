@@ -3,10 +3,10 @@ package github
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	gh "github.com/google/go-github/v60/github"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/deploy"
 	"github.com/nodejitsu/webhooks/core/redact"
@@ -34,7 +34,7 @@ func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit str
 		State:   &s.State,
 		Context: &c.options.StatusContext,
 	}
-	if text := cut(s.Description, maxDescription); text != "" {
+	if text := forgehttp.Cut(s.Description, maxDescription); text != "" {
 		status.Description = &text
 	}
 	if s.TargetURL != "" {
@@ -53,17 +53,4 @@ func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit str
 		return nil
 	}
 	return c.setDeployment(ctx, client, r, commit, s)
-}
-
-// cut shortens text to at most that many characters.
-func cut(text string, most int) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	for i := range text {
-		if most == 0 {
-			runes := []rune(text[:i])
-			return string(runes[:len(runes)-1]) + "…"
-		}
-		most--
-	}
-	return text
 }

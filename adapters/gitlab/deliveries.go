@@ -50,16 +50,6 @@ func (e event) answered() bool {
 	return yes
 }
 
-// Hooks returns the webhooks of a project, as [connect.Deliveries] specifies.
-func (c *Client) Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]connect.ListedHook, error) {
-	hooks, err := c.hooks(ctx, r, token)
-	list := make([]connect.ListedHook, len(hooks))
-	for i, h := range hooks {
-		list[i] = connect.ListedHook{ID: strconv.FormatInt(h.ID, 10), URL: h.URL}
-	}
-	return list, err
-}
-
 // Redeliver asks GitLab to send again, of each ref, the newest push if it failed, as
 // [connect.Deliveries] specifies. Of a push GitLab does not say when it was made, so an
 // older one that comes late would be taken for a newer one. Other events only wake a
@@ -75,7 +65,7 @@ func (c *Client) Redeliver(ctx context.Context, r core.Repository, id string, mi
 	case err != nil:
 		return 0, err
 	case disabled && missed:
-		return 0, fmt.Errorf("gitlab: the webhook of %s is disabled, as deliveries failed; webhooks connect gitlab %s --check enables it", r.Slug(), r.Slug())
+		return 0, fmt.Errorf("gitlab: the webhook of %s is disabled, as deliveries failed; webhooks connect gitlab %s --forge %s --check enables it", r.Slug(), r.Slug(), c.base.Host)
 	case disabled:
 		if err := c.hookCall(ctx, http.MethodPost, "test the webhook", r, token, id+"/test/push_events", nil); err != nil {
 			return 0, err

@@ -18,26 +18,20 @@ type hook struct {
 	URL string `json:"url"`
 }
 
-// hooks returns the webhooks of a project, of which GitLab.com allows a hundred.
-func (c *Client) hooks(ctx context.Context, r core.Repository, token core.Secret) ([]hook, error) {
+// Hooks returns the webhooks of a project, of which GitLab.com allows a hundred, as
+// [connect.Forge] specifies.
+func (c *Client) Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]connect.ListedHook, error) {
 	call, err := c.project("list the webhooks", r, token, "/hooks?per_page="+strconv.Itoa(perPage))
 	if err != nil {
 		return nil, err
 	}
 	var all []hook
 	_, err = c.http.JSON(ctx, call, &all)
-	return all, err
-}
-
-// FindHook returns the id of the webhook with that URL, as [connect.Forge] specifies.
-func (c *Client) FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (string, error) {
-	all, err := c.hooks(ctx, r, token)
-	for _, h := range all {
-		if h.URL == url {
-			return strconv.FormatInt(h.ID, 10), nil
-		}
+	list := make([]connect.ListedHook, len(all))
+	for i, h := range all {
+		list[i] = connect.ListedHook{ID: strconv.FormatInt(h.ID, 10), URL: h.URL}
 	}
-	return "", err
+	return list, err
 }
 
 // SetHook makes or changes a webhook, as [connect.Forge] specifies.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,8 +101,12 @@ func (s *Service) Connect(ctx context.Context, user string, r Request) (Result, 
 	// The parameter hook makes the URL that of this webhook alone: a repository may have
 	// several, and what each deploys is fixed for its secret.
 	result := Result{URL: strings.TrimSuffix(r.Base, "/") + "/1/deploy?user=" + url.QueryEscape(user) + "&hook=" + url.QueryEscape(name)}
-	if result.ID, err = forge.FindHook(ctx, repo, result.URL, token); err != nil {
-		return Result{}, failed("look for the webhook", host, err)
+	hooks, err := forge.Hooks(ctx, repo, token)
+	if err != nil {
+		return Result{}, failed("list the webhooks", host, err)
+	}
+	if i := slices.IndexFunc(hooks, func(h ListedHook) bool { return h.URL == result.URL }); i >= 0 {
+		result.ID = hooks[i].ID
 	}
 	if r.Check {
 		return s.check(ctx, forge, repo, result, token)

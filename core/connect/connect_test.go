@@ -28,14 +28,11 @@ type forge struct {
 
 func (f *forge) Hooks(_ context.Context, r core.Repository, _ core.Secret) ([]connect.ListedHook, error) {
 	f.looked = append(f.looked, r.Key())
-	return f.listed, f.fails
-}
-
-func (f *forge) FindHook(_ context.Context, _ core.Repository, url string, _ core.Secret) (string, error) {
-	if f.hook.URL != url {
-		return "", f.fails
+	listed := f.listed
+	if f.id != "" {
+		listed = append(slices.Clone(listed), connect.ListedHook{ID: f.id, URL: f.hook.URL})
 	}
-	return f.id, f.fails
+	return listed, f.fails
 }
 
 func (f *forge) SetHook(_ context.Context, _ core.Repository, id string, h connect.Hook, _ core.Secret) (string, []string, error) {

@@ -49,12 +49,12 @@ func (s *Service) Missed(ctx context.Context) {
 // repositories that the user's newest entries are from.
 func (s *Service) missedByHand(ctx context.Context, user string, tokens []core.ThirdPartyToken, known map[core.Webhook]bool) {
 	for _, repo := range s.repositories(ctx, user) {
-		deliveries, lists := s.o.Forges[repo.Forge].(Deliveries)
+		forge := s.o.Forges[repo.Forge]
 		token := accessToken(tokens, repo, "")
-		if !lists || token.IsZero() {
+		if _, lists := forge.(Deliveries); !lists || token.IsZero() {
 			continue
 		}
-		hooks, err := s.hooks(ctx, deliveries, repo, token)
+		hooks, err := s.hooks(ctx, forge, repo, token)
 		switch {
 		case errors.Is(err, core.ErrForbidden), errors.Is(err, core.ErrNotFound):
 			// The account may not manage webhooks there, and is not required to.
@@ -73,10 +73,10 @@ func (s *Service) missedByHand(ctx context.Context, user string, tokens []core.T
 	}
 }
 
-func (s *Service) hooks(ctx context.Context, d Deliveries, r core.Repository, token core.Secret) ([]ListedHook, error) {
+func (s *Service) hooks(ctx context.Context, f Forge, r core.Repository, token core.Secret) ([]ListedHook, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	return d.Hooks(ctx, r, token)
+	return f.Hooks(ctx, r, token)
 }
 
 // newestEntries is how many entries of a user are searched for repositories.

@@ -22,8 +22,8 @@ type Accounts interface {
 // Forge makes the webhooks of repositories. Its methods fail as those of deploy.Forge
 // do. Implementations may be called concurrently.
 type Forge interface {
-	// FindHook returns the id of the webhook of r with that URL, "" if there is none.
-	FindHook(ctx context.Context, r core.Repository, url string, token core.Secret) (id string, err error)
+	// Hooks returns the webhooks of r.
+	Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]ListedHook, error)
 	// SetHook changes the webhook with that id, or makes one if it is "", and returns its
 	// id and the events that it sends.
 	SetHook(ctx context.Context, r core.Repository, id string, h Hook, token core.Secret) (newID string, events []string, err error)
@@ -37,11 +37,9 @@ type Tester interface {
 	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)
 }
 
-// Deliveries is implemented by a [Forge] that lists the deliveries of webhooks. Its
-// methods fail as those of deploy.Forge do.
+// Deliveries is implemented by a [Forge] that lists the deliveries of webhooks. It
+// fails as those of deploy.Forge do.
 type Deliveries interface {
-	// Hooks returns the webhooks of r.
-	Hooks(ctx context.Context, r core.Repository, token core.Secret) ([]ListedHook, error)
 	// Redeliver asks the forge to send again the deliveries that failed and were not
 	// repeated with success since, and returns how many. If missed is set, it leaves out
 	// those that this service answered, such as with the failure of a deployment; else it

@@ -146,7 +146,7 @@ func TestDeliveriesOfGitLab(t *testing.T) {
 	}
 	push("main")
 	before := to.received()
-	if _, err := forge.Redeliver(t.Context(), repo, "2", true, core.NewSecret(token)); err == nil || !strings.Contains(err.Error(), "--check enables it") {
+	if _, err := forge.Redeliver(t.Context(), repo, "2", true, core.NewSecret(token)); err == nil || !strings.Contains(err.Error(), "webhooks connect gitlab acme/web/hello --forge "+s.Host()+" --check enables it") {
 		t.Errorf("got %v", err)
 	}
 	if got := to.received() - before; got != 0 {

@@ -206,7 +206,7 @@ func (s *stream) Read(p []byte) (int, error) {
 // send sends a call, follows redirects of reads, and returns a successful answer. bounded
 // is ctx, maybe with a timeout of its own.
 func (c *Client) send(ctx, bounded context.Context, call Call) (*http.Response, error) {
-	if !sendable(call.Token) {
+	if !Sendable(call.Token) {
 		return nil, fmt.Errorf("%s: %s: the token has invalid characters: %w", c.o.Name, call.Doing, core.ErrUnauthorized)
 	}
 	to, err := url.Parse(call.URL)
@@ -292,9 +292,16 @@ func (c *Client) within(u *url.URL) bool {
 	})
 }
 
-// sendable reports whether a token can be sent in a header.
-func sendable(token core.Secret) bool {
+// Sendable reports whether a token can be sent in a header. The empty one, of which no
+// header is made, can.
+func Sendable(token core.Secret) bool {
 	return !strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// Loopback reports whether a host is this machine by its name or its address.
+func Loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
 // Path joins parts to a path of a URL, each escaped. ok is false if a part is one that
