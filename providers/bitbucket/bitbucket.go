@@ -83,8 +83,8 @@ func (Provider) Changed(core.Delivery, func(file string) bool) (changed, complet
 //
 // Of a push, repo:push or repo:refs_changed, the result is the event of the first
 // change; those of the other changes are its Others. Commit is what to deploy. Data
-// Center sends nothing of it but its id, and neither sends the default branch. A
-// push that lists no changes is core.EventOther.
+// Center describes the commit of one change at most, and older versions of none. Neither
+// sends the default branch. A push that lists no changes is core.EventOther.
 //
 // The status of a commit is a core.EventBuild of Build.Type "status".
 //

@@ -112,6 +112,16 @@ func cloud(changes ...string) string {
 	return `{"push":{"changes":[` + strings.Join(changes, ",") + `]},"repository":{"full_name":"a/b"}}`
 }
 
+// dataCenter returns a push of Data Center that changes two branches, and describes the
+// commit head by fields.
+func dataCenter(head, fields string) string {
+	change := func(branch, commit string) string {
+		return `{"ref":{"id":"refs/heads/` + branch + `"},"fromHash":"` + sha("0") + `","toHash":"` + commit + `","type":"ADD"}`
+	}
+	return `{"eventKey":"repo:refs_changed","repository":{"slug":"hello","project":{"key":"WEB"}},"changes":[` +
+		change("main", sha("a")) + `,` + change("next", sha("b")) + `],"toCommit":{"id":"` + head + `",` + fields + `}}`
+}
+
 func branch(name, fields string) string {
 	return `{"type":"branch","name":"` + name + `","target":{"hash":"` + sha("a") + `"` + fields + `}}`
 }
@@ -129,6 +139,15 @@ func TestParse(t *testing.T) {
 		{"neither new nor old", "repo:push", cloud(), func(e core.Event) bool { return e.Kind == core.EventOther && e.Repository.Forge == "bitbucket.org" }},
 		{"a status by its commit", "repo:commit_status_created", `{"repository":{"full_name":"a/b"},"commit_status":{"state":"NEW","commit":{"hash":"` + sha("a") + `"}}}`, func(e core.Event) bool {
 			return e.Commit.ID == sha("a") && e.Build.State == core.BuildStarted
+		}},
+		{"the commit of another change", "repo:refs_changed", dataCenter(sha("b"), `"message":"x"`), func(e core.Event) bool {
+			return e.Commit.Message == "" && e.Others[0].Commit.Message == "x"
+		}},
+		{"the commit of no change", "repo:refs_changed", dataCenter(sha("c"), `"message":"x"`), func(e core.Event) bool {
+			return e.Commit.Message == "" && e.Others[0].Commit.Message == ""
+		}},
+		{"an author who is no user", "repo:refs_changed", dataCenter(sha("a"), `"author":{"name":"Ada","emailAddress":"ada@example.com"}`), func(e core.Event) bool {
+			return e.Commit.Author == core.Person{Name: "Ada", Email: "ada@example.com"} && e.Commit.Timestamp.IsZero()
 		}},
 		{"no event", "", `{}`, func(e core.Event) bool { return e.Kind == core.EventOther && e.Name == "unknown" }},
 		{"the event of the payload counts", "repo:push", `{"eventKey":"pr:merged"}`, func(e core.Event) bool { return e.Name == "pr:merged" }},

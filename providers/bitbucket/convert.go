@@ -37,6 +37,9 @@ func (p *payload) push(name string) (core.Event, error) {
 	first := p.other(name)
 	for i, change := range p.changes {
 		change.Name, change.Repository = name, first.Repository
+		if p.head.ID != "" && p.head.ID == change.Commit.ID {
+			change.Commit, change.SkipsCI = p.head, p.headSkipsCI
+		}
 		e, err := change.Event(sender)
 		if err != nil {
 			return core.Event{}, err

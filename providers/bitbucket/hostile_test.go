@@ -17,9 +17,9 @@ func TestFieldsThatDecideOccurOnce(t *testing.T) {
 			"push", "push.changes", "push.changes.new", "push.changes.old", "push.changes.new.type", "push.changes.new.name",
 			"push.changes.new.target", "push.changes.new.target.hash", "push.changes.commits.hash", "repository", "repository.full_name",
 		},
-		"repo-refs_changed": {
+		"repo-refs_changed.commits": {
 			"eventKey", "changes", "changes.ref", "changes.ref.id", "changes.fromHash", "changes.toHash", "changes.type",
-			"repository.slug", "repository.project", "repository.project.key", "repository.links", "repository.links.self", "repository.links.self.href",
+			"toCommit", "toCommit.id", "toCommit.message", "repository.slug", "repository.project", "repository.project.key", "repository.links", "repository.links.self", "repository.links.self.href",
 		},
 		"repo-commit_status_updated": {"commit_status", "commit_status.state", "commit_status.links", "commit_status.links.commit", "commit_status.links.commit.href"},
 	} {

@@ -1,6 +1,7 @@
 package bitbucket
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -22,6 +23,10 @@ type payload struct {
 	total      int  // the number of changes, also of those that are not read
 	hasChanges bool // the list is there
 	status     status
+
+	// Of a push to a newer Data Center: the newest commit of one of the changes.
+	head        core.Commit
+	headSkipsCI bool
 }
 
 // repository is what is read of a repository. Cloud has fullName and private, Data
@@ -57,7 +62,7 @@ func (p *payload) shape() string {
 func read(text []byte) (payload, error) {
 	var p payload
 	s := jsonscan.New(text)
-	for key := range s.Object("eventKey", "repository", "push", "changes", "commit_status") {
+	for key := range s.Object("eventKey", "repository", "push", "changes", "toCommit", "commit_status") {
 		switch key {
 		case "eventKey":
 			p.eventKey = s.Text()
@@ -69,6 +74,8 @@ func read(text []byte) (payload, error) {
 			}
 		case "changes":
 			p.readChanges(s, readRefChange)
+		case "toCommit":
+			p.head, p.headSkipsCI = readHead(s)
 		case "commit_status":
 			p.status = readStatus(s)
 		}
@@ -247,6 +254,49 @@ func readRefChange(s *jsonscan.Scanner) (p gitpush.Push) {
 		}
 	}
 	p.Commit.ID = field.Commit(p.After)
+	return p
+}
+
+// readHead reads a commit of Bitbucket Data Center, and whether its message asks for no
+// build.
+func readHead(s *jsonscan.Scanner) (c core.Commit, skipsCI bool) {
+	for key := range s.Object("id", "message", "author", "authorTimestamp") {
+		switch key {
+		case "id":
+			c.ID = field.Commit(s.Text())
+		case "message":
+			message := s.Text()
+			skipsCI = core.SkipsCI(message)
+			c.Message = field.Prose(message, field.MaxProse)
+		case "author":
+			c.Author = readUser(s)
+		case "authorTimestamp":
+			ms, _ := s.Int()
+			c.Timestamp = field.Unix(ms / 1000)
+		}
+	}
+	return c, skipsCI
+}
+
+// readUser reads the author of a commit of Bitbucket Data Center, which is a user of it
+// or just a name and an address.
+func readUser(s *jsonscan.Scanner) core.Person {
+	var p core.Person
+	var displayName string
+	for key := range s.Object("name", "displayName", "emailAddress", "slug") {
+		text := field.Prose(s.Text(), field.MaxLabel)
+		switch key {
+		case "name":
+			p.Name = text
+		case "displayName":
+			displayName = text
+		case "emailAddress":
+			p.Email = text
+		case "slug":
+			p.Username = text
+		}
+	}
+	p.Name = cmp.Or(displayName, p.Name) // a user's name is a login
 	return p
 }
 

@@ -171,7 +171,7 @@ func TestPushesToOtherForgesDeploy(t *testing.T) {
 }
 
 // Data Center sends no event of a build status, so a push that waits for one is looked at
-// from time to time.
+// from time to time. It describes the commit, whose message may ask for no deployment.
 func TestDataCenterChecks(t *testing.T) {
 	t.Parallel()
 	f := newOtherForge(t, forgesim.DataCenter)
@@ -191,5 +191,14 @@ func TestDataCenterChecks(t *testing.T) {
 	s.outcome(id, "ok")
 	if got := f.Statuses(f.owner, f.name, commit); len(got) != 2 || got[0].State != "SUCCESSFUL" {
 		t.Errorf("got the statuses %+v", got)
+	}
+	f.commit(t, "docs [skip deploy]")
+	sent, err := f.Pushed(t.Context(), f.owner, f.name)
+	if err != nil || len(sent) != 1 {
+		t.Fatalf("got %v, %v", sent, err)
+	}
+	change := answer{sent[0].Status, sent[0].Header, string(sent[0].Body)}.change(t, http.StatusOK, "skipped")
+	if !strings.Contains(reason(change), "asks for no deployment") {
+		t.Errorf("got %v", change)
 	}
 }

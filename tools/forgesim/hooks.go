@@ -106,6 +106,10 @@ func (s *Server) pushJSON(ctx context.Context, r *repository, branch, before, af
 				"ref": map[string]string{"id": "refs/heads/" + branch, "displayId": branch, "type": "BRANCH"}, "refId": "refs/heads/" + branch,
 				"fromHash": before, "toHash": after, "type": "UPDATE",
 			}},
+			"toCommit": map[string]any{
+				"id": after, "message": r.message(ctx, after), "author": map[string]string{"name": "Ada", "emailAddress": "ada@example.com"},
+				"authorTimestamp": time.Now().UnixMilli(),
+			},
 		}
 	case Bitbucket:
 		return "repo:push", map[string]any{
