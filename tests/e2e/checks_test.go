@@ -256,9 +256,7 @@ func TestADayOfARepositoryWithActions(t *testing.T) {
 	}
 	serves := func(text string) {
 		t.Helper()
-		if app := s.app("day.localhost"); app.body != text {
-			t.Errorf("the app answers %d %s, want %s", app.status, app.body, text)
-		}
+		eventually(t, "the app answers "+text, func() bool { return s.app("day.localhost").body == text }, s.stderr)
 	}
 	first := repo.commit("first", map[string]string{"package.json": packageJSON("day"), "index.js": node("first")})
 	id := repo.push(t)
@@ -310,15 +308,21 @@ func TestADayOfARepositoryWithActions(t *testing.T) {
 		t.Errorf("got %v", change["reason"])
 	}
 
-	// A newer push supersedes one that waits, and its own checks change nothing then.
+	// A newer push supersedes one that waits, and its run cancels that of the older push in
+	// the same concurrency group. What the checks of the older one come to changes nothing
+	// then.
 	second := repo.commit("second", map[string]string{"index.js": node("second")})
+	ci = repo.run(t, sim.Run{SHA: second})
 	id = repo.push(t)
-	waits(id, "a run of ci.yml")
+	waits(id, "Waits for ci.yml, run 4713, in progress")
 	third := repo.commit("third", map[string]string{"index.js": node("third")})
 	newest := repo.push(t)
 	if change := s.outcome(id, "skipped"); !strings.Contains(reason(change), "Superseded") {
 		t.Errorf("got %v", change["reason"])
 	}
+	ci.Status, ci.Conclusion = "completed", "cancelled"
+	repo.run(t, ci)
+	waits(newest, "Waits for a run of ci.yml, e2e.yml, the status cover, until ")
 	for _, commit := range []string{second, third} {
 		repo.run(t, sim.Run{SHA: commit, Conclusion: "success"})
 		repo.run(t, sim.Run{SHA: commit, Path: ".github/workflows/e2e.yml", Conclusion: "success"})
@@ -350,6 +354,28 @@ func TestADayOfARepositoryWithActions(t *testing.T) {
 	repo.git("push", "--quiet", repo.remote, "HEAD:main")
 	s.outcome(repo.push(t), "ok")
 	serves("fourth")
+
+	// The server is started anew, and no longer waits for hours for a run that may come. A
+	// path filter keeps one of the workflows from running, so the push is skipped. Started
+	// by hand the workflow runs for the commit after all.
+	s.flags = append(s.flags, "--gate-interval", "100ms", "--listen", "127.0.0.1:"+s.api[strings.LastIndexByte(s.api, ':')+1:])
+	s.stop()
+	s.start()
+	serves("fourth")
+	repo.git("checkout", "--quiet", "-B", "main")
+	filtered := repo.commit("fifth", map[string]string{"index.js": node("fifth")})
+	repo.run(t, sim.Run{SHA: filtered, Conclusion: "success"})
+	if _, err := h.SetStatus(t.Context(), user, "day", filtered, "cover", "success"); err != nil {
+		t.Fatal(err)
+	}
+	id = repo.push(t)
+	if change := s.outcome(id, "skipped"); !strings.HasPrefix(reason(change), "There is no run of e2e.yml for this commit: a path filter") {
+		t.Errorf("got %v", change["reason"])
+	}
+	serves("fourth")
+	repo.run(t, sim.Run{SHA: filtered, Path: ".github/workflows/e2e.yml", Event: "workflow_dispatch", Conclusion: "success"})
+	s.outcome(id, "ok")
+	serves("fifth")
 }
 
 // Without an access token the signed events decide, for what is named.

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -105,6 +107,7 @@ func TestPublishedPayloads(t *testing.T) {
 					code = "deploy:github:no_pkg_json" // its repository is not there
 				}
 				got.wants(t, name, want, code)
+				got.explains(t, name, publishedtest.Payload{Sender: "github", Event: event})
 			}
 			// Without the header, as if a person posts a saved payload, its fields
 			// decide: it is a push, a ping, or unknown.
@@ -154,15 +157,38 @@ func TestPublishedPayloadsOfOtherSenders(t *testing.T) {
 		outcomes[outcome]++
 		switch {
 		case outcome == "deploy:forge:not_configured" && got.status == http.StatusBadRequest:
-		case got.status != http.StatusOK, change["provider"] != string(p.Provider()), outcome != "ignored":
+		case got.status != http.StatusOK, outcome != "ignored":
 			t.Errorf("%s: got %d %s", p.File, got.status, got.body)
-		case outcome == "ignored" && change["reason"] == "":
-			t.Errorf("%s is ignored without a reason", p.File)
 		}
+		got.explains(t, p.File, p)
 	}
 	t.Logf("%v", outcomes)
 	if outcomes["ignored"] == 0 || outcomes["deploy:forge:not_configured"] == 0 {
 		t.Errorf("got %v", outcomes)
+	}
+}
+
+// explains checks that an accepted delivery of p was taken for its sender's, and that
+// the reason is one of its kind if it was ignored.
+func (a answer) explains(t *testing.T, name string, p publishedtest.Payload) {
+	t.Helper()
+	change := a.json(t)
+	if change["error"] != nil {
+		return
+	}
+	if change["provider"] != string(p.Provider()) {
+		t.Errorf("%s is taken for one of %v", name, change["provider"])
+	}
+	reasons := map[core.EventKind][]string{
+		core.EventPush:  {"The push deletes ", "The push is of "},
+		core.EventBuild: {"No push of the commit ", "The build is of a pull request", "The build is of the tag ", "The event "},
+	}[p.Kind()]
+	if reasons == nil {
+		reasons = []string{"The event " + strconv.Quote(p.Event) + " never deploys"}
+	}
+	begins := func(with string) bool { return strings.HasPrefix(reason(change), with) }
+	if change["status"] == "ignored" && !slices.ContainsFunc(reasons, begins) {
+		t.Errorf("%s is ignored, as %q", name, reason(change))
 	}
 }
 
