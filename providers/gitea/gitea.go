@@ -69,8 +69,9 @@ func (Provider) Verify(d core.Delivery, keys []core.Secret) (core.Signature, int
 	return signature.HMAC(sha256.New, digits, message, keys)
 }
 
-// Changed reports whether a push changes a file for which match is true. complete is
-// false if the payload may not list every changed file.
+// Changed reports whether a push changes a file for which match is true, which it calls
+// with each file that the payload lists. complete is false if that may not be every
+// changed file.
 func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed, complete bool) {
 	return gitpush.Changed(d.Payload, "total_commits", match)
 }

@@ -75,8 +75,9 @@ func verify(h func() hash.Hash, prefix, header string, body []byte, keys []core.
 	return signature.HMAC(h, digits, body, keys)
 }
 
-// Changed reports whether a push changes a file for which match is true. complete is
-// false if the payload may not list every changed file.
+// Changed reports whether a push changes a file for which match is true, which it calls
+// with each file that the payload lists. complete is false if that may not be every
+// changed file.
 func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed, complete bool) {
 	return gitpush.Changed(d.Payload, "", match)
 }

@@ -51,8 +51,9 @@ func (Provider) DeliveryID(d core.Delivery) (id string, signed bool) {
 	return field.Word(field.Header(d, headerDelivery)), true
 }
 
-// Changed reports whether a push changes a file for which match is true. complete is
-// false if the payload may not list every changed file.
+// Changed reports whether a push changes a file for which match is true, which it calls
+// with each file that the payload lists. complete is false if that may not be every
+// changed file.
 func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed, complete bool) {
 	return gitpush.Changed(d.Payload, "total_commits_count", match)
 }
@@ -64,9 +65,8 @@ func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed,
 // commit.
 //
 // A pipeline is a core.EventBuild: Build.Type is what started it ("push",
-// "schedule", "merge_request_event"), Build.State is started until the pipeline
-// ended. A pipeline that waits for a manual job counts as canceled: it ended without
-// success unless a person acts.
+// "schedule", "merge_request_event"), Build.State is started until the pipeline has
+// ended, or waiting if it goes on only when a person starts a manual job.
 //
 // Any other event is core.EventOther by its name, "build" for a job, with what the
 // payload says of repository, ref, commit and build. Repository.Forge is the host
