@@ -33,18 +33,14 @@ func (s *Store) awaitRecovery(ctx context.Context) {
 // refuse fails writes that were queued before the outage was known, for a while. It
 // returns false when ctx ends.
 func (s *Store) refuse(ctx context.Context, while time.Duration) bool {
-	timer := time.NewTimer(while)
-	defer timer.Stop()
+	until, cancel := context.WithTimeout(ctx, while)
+	defer cancel()
 	for {
 		for _, w := range s.waiting.Take(maxGroup, maxGroupBytes) {
 			w.fail(s.state.Err())
 		}
-		select {
-		case <-s.waiting.Wake():
-		case <-timer.C:
-			return true
-		case <-ctx.Done():
-			return false
+		if s.waiting.Wait(until) != nil {
+			return ctx.Err() == nil
 		}
 	}
 }

@@ -99,9 +99,7 @@ func (s *Store) writer(ctx context.Context) {
 		if s.state.Err() != nil {
 			s.awaitRecovery(ctx)
 		}
-		select {
-		case <-s.waiting.Wake():
-		case <-ctx.Done():
+		if s.waiting.Wait(ctx) != nil {
 			return
 		}
 		s.commit(s.waiting.Take(maxGroup, maxGroupBytes))

@@ -145,12 +145,7 @@ func (s *Store) submit(ctx context.Context, d *delivery, size int) (list, error)
 
 // sender sends waiting deliveries until ctx ends.
 func (s *Store) sender(ctx context.Context) {
-	for {
-		select {
-		case <-s.waiting.Wake():
-		case <-ctx.Done():
-			return
-		}
+	for s.waiting.Wait(ctx) == nil {
 		batch := make([]*delivery, 0, maxBatch)
 		for _, d := range s.waiting.Take(maxBatch, maxBatchBytes) {
 			if d.state.CompareAndSwap(stateWaiting, stateSent) {

