@@ -123,7 +123,17 @@ func (s *suite) firstPage(ctx context.Context, srv *server) (float64, error) {
 // at rest after it.
 func measureStart(ctx context.Context, s *suite) ([]table, error) {
 	ready := table{area: "start", title: "From exec to the first answer", unit: "ms"}
-	who := []contender{{"webhooks", s.onDisk, "store, platform and router"}, {"adnanh/webhook", s.adnanh, ""}}
+	data, err := s.folder()
+	if err != nil {
+		return nil, err
+	}
+	onData := func(ctx context.Context) (*server, error) { return s.webhooks(ctx, data) }
+	first, err := onData(ctx) // makes the user, which takes longer than a start
+	if err != nil {
+		return nil, err
+	}
+	first.stop()
+	who := []contender{{"webhooks", onData, "store, platform and router"}, {"adnanh/webhook", s.adnanh, ""}}
 	for _, c := range who {
 		r := row{contender: c.name, note: c.note}
 		for range 2*s.rounds + 1 {
