@@ -55,6 +55,7 @@ const (
 type Client struct {
 	o           Options
 	roots       []*url.URL
+	guard       *guard.Guard
 	connections *http.Transport
 	transport   http.RoundTripper
 	polled      *Conditional // transport for what is polled
@@ -78,7 +79,8 @@ func New(o Options) (*Client, error) {
 		c.roots = append(c.roots, u)
 		named[guard.HostPort(u)] = c.mayBePrivate(u.Hostname())
 	}
-	c.connections = guard.New(named).Transport()
+	c.guard = guard.New(named)
+	c.connections = c.guard.Transport()
 	c.connections.ResponseHeaderTimeout = headerTimeout
 	c.connections.DisableCompression = true // an archive must come as it is, its length checked
 	c.transport = &outage.Transport{
