@@ -225,17 +225,18 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 	return checks, nil
 }
 
-// state maps the state of a build status.
+// state maps the state of a build status. One that is not known yet does not end the
+// build.
 func state(text string) deploy.CheckState {
 	switch text {
 	case "SUCCESSFUL":
 		return deploy.CheckPassed
-	case "INPROGRESS":
-		return deploy.CheckRunning
+	case "FAILED":
+		return deploy.CheckFailed
 	case "STOPPED", "CANCELLED": // on Cloud, on Data Center
 		return deploy.CheckCanceled
 	}
-	return deploy.CheckFailed
+	return deploy.CheckRunning // "INPROGRESS", and "UNKNOWN" of Data Center
 }
 
 // Login returns the user of a token, as [auth.Login] specifies. The scopes are those of

@@ -278,10 +278,15 @@ func (c *Client) runs(ctx context.Context, r core.Repository, commit string, tok
 }
 
 // runState maps the status and the conclusion of a run. Forgejo has no conclusions: the
-// status of a run that has ended is its result.
+// status of a run that has ended is its result. A conclusion that is not known has not
+// passed.
 func runState(status, conclusion string) deploy.CheckState {
-	if status != "completed" {
+	switch status {
+	case "completed":
+	case "success", "failure", "cancelled", "skipped":
 		conclusion = status
+	default: // "queued", "waiting", "in_progress" and so on
+		return deploy.CheckRunning
 	}
 	switch conclusion {
 	case "success":
@@ -290,23 +295,22 @@ func runState(status, conclusion string) deploy.CheckState {
 		return deploy.CheckNeutral
 	case "cancelled":
 		return deploy.CheckCanceled
-	case "queued", "waiting", "in_progress", "running", "blocked", "pending", "requested":
-		return deploy.CheckRunning
 	}
 	return deploy.CheckFailed
 }
 
-// statusState maps the state of a commit status.
+// statusState maps the state of a commit status. One that is not known yet does not end
+// the check.
 func statusState(state string) deploy.CheckState {
 	switch state {
 	case "success":
 		return deploy.CheckPassed
-	case "pending":
-		return deploy.CheckRunning
+	case "failure", "error", "warning":
+		return deploy.CheckFailed
 	case "skipped":
 		return deploy.CheckNeutral
 	}
-	return deploy.CheckFailed // "warning", too
+	return deploy.CheckRunning // "pending"
 }
 
 // Login returns the user of a token, as [auth.Login] specifies.

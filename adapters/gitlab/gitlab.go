@@ -217,21 +217,22 @@ func (c *Client) Checks(ctx context.Context, r core.Repository, commit string, t
 	return checks, nil
 }
 
-// state maps the status of a pipeline or a job. What is not known has not passed.
+// state maps the status of a pipeline or a job. One that is not known yet does not end
+// it.
 func state(status string) deploy.CheckState {
 	switch status {
 	case "success":
 		return deploy.CheckPassed
 	case "skipped":
 		return deploy.CheckNeutral
-	case "canceled", "canceling":
+	case "failed":
+		return deploy.CheckFailed
+	case "canceled":
 		return deploy.CheckCanceled
 	case "manual":
 		return deploy.CheckWaiting
-	case "created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running", "scheduled":
-		return deploy.CheckRunning
 	}
-	return deploy.CheckFailed
+	return deploy.CheckRunning // "created", "pending", "running", "canceling" and so on
 }
 
 // Login returns the user of a token, as [auth.Login] specifies, and the scopes of a

@@ -99,7 +99,8 @@ func (f *otherForge) check(t *testing.T, c forgesim.Check) forgesim.Check {
 }
 
 // A push to each of the other forges deploys an app of a private repository with the
-// access token that its user paired, once its checks have passed.
+// access token that its user paired, once its checks have passed. A delivery that is
+// repeated is the same one.
 func TestPushesToOtherForgesDeploy(t *testing.T) {
 	t.Parallel()
 	// What GitLab has is one pipeline anyway; the others' checks are named, so that events
@@ -140,6 +141,11 @@ func TestPushesToOtherForgesDeploy(t *testing.T) {
 				t.Fatal(err)
 			}
 			commit, id := f.push(t, "first")
+			if again, err := f.Repeat(t.Context(), f.owner, f.name); err != nil {
+				t.Error(err)
+			} else if got := (answer{again.Status, again.Header, string(again.Body)}).json(t); got["id"] != id {
+				t.Errorf("the delivery has the entry %s, and repeated %v", id, got["id"])
+			}
 			words, gated := states[f.kind]
 			if gated {
 				c := f.check(t, forgesim.Check{SHA: commit, State: words[0]})

@@ -55,6 +55,18 @@ func (s *Server) Pushed(ctx context.Context, owner, name string) ([]Delivery, er
 	return all, nil
 }
 
+// Repeat sends the newest delivery again, with the same id.
+func (s *Server) Repeat(ctx context.Context, owner, name string) (Delivery, error) {
+	r, err := s.find(owner + "/" + name)
+	if err != nil {
+		return Delivery{}, err
+	}
+	s.mu.Lock()
+	last := r.sent[len(r.sent)-1]
+	s.mu.Unlock()
+	return s.post(ctx, r, last.hook, last.event, last.key, last.payload)
+}
+
 // SetCheck adds a check, or changes the one with that ID, and delivers its event. It
 // returns the check. On Gitea and Forgejo a state that ends a run is its conclusion.
 func (s *Server) SetCheck(ctx context.Context, owner, name string, c Check) (Check, []Delivery, error) {
