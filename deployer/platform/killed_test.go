@@ -361,7 +361,8 @@ func named(names []string, prefix string) (found []string) {
 // A server that is killed at any point of a switch leaves an app that has one version
 // after the restart: the one before until the new one is written to the database.
 // Only the requests that the server was answering break off, and no client gets an
-// answer of the new version before one of the old.
+// answer of the new version before one of the old. Of what was written there is an
+// event.
 func TestKilledWithinASwitch(t *testing.T) {
 	t.Parallel()
 	for point, test := range map[string]struct {
@@ -454,6 +455,21 @@ func TestKilledWithinASwitch(t *testing.T) {
 			ok(err)
 			if app.State != "started" || app.Running == nil || app.Running.ID != test.after || app.Active == nil || app.Active.ID != test.after {
 				t.Errorf("the app is described as %+v", app)
+			}
+			events, err := k.service.Events(t.Context(), 0)
+			ok(err)
+			reasons := []string{"me started snapshot v1"}
+			if test.after == "v2" {
+				reasons = append(reasons, "me deployed snapshot v2")
+			}
+			for _, e := range events {
+				if len(reasons) == 0 || e.Reason != reasons[0] {
+					t.Fatalf("got the event %+v, want %q", e, reasons)
+				}
+				reasons = reasons[1:]
+			}
+			if len(reasons) > 0 {
+				t.Errorf("there is no event %q", reasons)
 			}
 		})
 	}

@@ -73,8 +73,7 @@ func (a *API) destroyApp(c *call) error {
 	if err := c.clearDeadlines(); err != nil {
 		return err
 	}
-	err := a.reported(c, "", func() error { return a.o.Apps.Destroy(c.ctx(), c.user, c.app) })
-	if err != nil {
+	if err := a.o.Apps.Destroy(c.ctx(), c.user, c.app, c.by()); err != nil {
 		return err
 	}
 	return c.done()
@@ -105,39 +104,34 @@ func (a *API) start(c *call) error {
 	if err := c.read(&fields); err != nil {
 		return err
 	}
-	return a.run(c, fields.Snapshot, func(ctx context.Context, user, app string) (apps.App, error) {
-		return a.o.Apps.Start(ctx, user, app, fields.Snapshot, c.order())
+	return a.run(c, func(ctx context.Context, user, app, by string) (apps.App, error) {
+		return a.o.Apps.Start(ctx, user, app, fields.Snapshot, c.order(), by)
 	})
 }
 
-func (a *API) stop(c *call) error    { return a.run(c, "", a.o.Apps.Stop) }
-func (a *API) restart(c *call) error { return a.run(c, "", a.o.Apps.Restart) }
+func (a *API) stop(c *call) error    { return a.run(c, a.o.Apps.Stop) }
+func (a *API) restart(c *call) error { return a.run(c, a.o.Apps.Restart) }
 
-// run runs a command of an app; snapshot is the one that it is to start, if it names
-// one.
-func (a *API) run(c *call, snapshot string, command func(ctx context.Context, user, app string) (apps.App, error)) error {
+// run runs a command of an app.
+func (a *API) run(c *call, command func(ctx context.Context, user, app, by string) (apps.App, error)) error {
 	if err := c.clearDeadlines(); err != nil {
 		return err
 	}
-	var app apps.App
-	err := a.reported(c, snapshot, func() (err error) {
-		app, err = command(c.ctx(), c.user, c.app)
-		return err
-	})
+	app, err := command(c.ctx(), c.user, c.app, c.by())
 	return c.answerApp(http.StatusOK, app, err)
 }
 
-// reported does something that changes what an app runs, and reports it as an event
-// unless it is a deployment of one of our servers, which has its own record.
-func (a *API) reported(c *call, snapshot string, do func() error) error {
-	if c.order() != "" {
-		return do()
+// by returns the user who changes what an app runs; "" if it is a deployment of one of
+// our servers, which has its own record.
+func (c *call) by() string {
+	switch {
+	case c.order() != "":
+		return ""
+	case c.who.Service:
+		return c.user // for whom a server acts
+	default:
+		return c.who.Username
 	}
-	by := c.who.Username
-	if c.who.Service {
-		by = c.user // for whom a server acts
-	}
-	return a.o.Apps.Report(by, c.user, c.app, snapshot, do)
 }
 
 // setSource is an extension of the API.
@@ -168,11 +162,7 @@ func (a *API) setCloud(c *call) error {
 	if err := c.clearDeadlines(); err != nil {
 		return err
 	}
-	var cloud []apps.Cloud
-	err := a.reported(c, "", func() (err error) {
-		cloud, err = a.o.Apps.SetCloud(c.ctx(), c.user, c.app, requested)
-		return err
-	})
+	cloud, err := a.o.Apps.SetCloud(c.ctx(), c.user, c.app, requested, c.by())
 	if err != nil {
 		return err
 	}

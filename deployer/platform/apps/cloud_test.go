@@ -11,7 +11,7 @@ import (
 
 // place sets the number of drones by the name of the datacenter.
 func (f *fixture) place(drones int) error {
-	_, err := f.SetCloud(f.t.Context(), "me", "app", []apps.Cloud{{Provider: apps.Provider, Datacenter: apps.Datacenter, Drones: drones}})
+	_, err := f.SetCloud(f.t.Context(), "me", "app", []apps.Cloud{{Provider: apps.Provider, Datacenter: apps.Datacenter, Drones: drones}}, "")
 	return err
 }
 
@@ -35,7 +35,7 @@ func TestCloudDeploys(t *testing.T) {
 		}, "v1 v2*!"},
 		"a stopped app": {func(f *fixture) {
 			f.deploy("v1", "{}")
-			_, err := f.Stop(f.t.Context(), "me", "app")
+			_, err := f.Stop(f.t.Context(), "me", "app", "")
 			f.ok(err)
 		}, "v1*!"},
 		"a crashed app": {func(f *fixture) {
@@ -82,7 +82,7 @@ func TestDronesAlone(t *testing.T) {
 	f := setup(t, apps.Options{})
 	resize := func(drones int) {
 		t.Helper()
-		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: drones}})
+		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: drones}}, "")
 		f.ok(err)
 	}
 	f.upload("v1", "{}")
@@ -106,7 +106,7 @@ func TestLimits(t *testing.T) {
 	f := setup(t, apps.Options{Memory: 512, MaxMemory: 2048, Trial: time.Hour})
 	half, none, many := 0.5, 0.0, 16.0
 	set := func(c apps.Cloud) error {
-		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{c})
+		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{c}, "")
 		return err
 	}
 	f.deploy("v1", "{}")

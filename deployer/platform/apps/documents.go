@@ -220,14 +220,10 @@ func (s *documents) create(d document) error {
 
 // update changes an app's document in one durable step, and returns it. The
 // app's hosts become those of the changed document. Refusals of change are
-// returned as they are. The events are recorded in the same step.
-func (s *documents) update(user, app string, change func(*document) error, events ...Event) (d document, err error) {
+// returned as they are. Events of the change are recorded in the same step, so that
+// none remains unknown if the server is killed.
+func (s *documents) update(user, app string, change func(*document) error, events ...eventOf) (d document, err error) {
 	err = s.transact("changing an app", func(tx *bbolt.Tx) (before, after document, err error) {
-		for _, e := range events {
-			if err := s.events(tx, e); err != nil {
-				return before, after, err
-			}
-		}
 		if before, err = read(tx, user, app); err != nil {
 			return before, after, err
 		}
@@ -239,7 +235,7 @@ func (s *documents) update(user, app string, change func(*document) error, event
 		}
 		d.MTime = s.now().UTC()
 		return before, d, nil
-	})
+	}, events...)
 	if err != nil {
 		return document{}, err
 	}
@@ -251,17 +247,19 @@ func (s *documents) record(e Event) error {
 	return wrapped("recording an event", s.db.Update(func(tx *bbolt.Tx) error { return s.events(tx, e) }))
 }
 
-// remove removes an app's document, and frees its hosts.
-func (s *documents) remove(user, app string) error {
+// remove removes an app's document, and frees its hosts. Events of that are recorded
+// in the same step.
+func (s *documents) remove(user, app string, events ...eventOf) error {
 	return s.transact("destroying an app", func(tx *bbolt.Tx) (before, after document, err error) {
 		before, err = read(tx, user, app)
 		return before, document{}, err
-	})
+	}, events...)
 }
 
 // transact writes the document that change returns, in a transaction that is
-// durable when transact returns. A document without a name does not exist.
-func (s *documents) transact(doing string, change func(*bbolt.Tx) (before, after document, err error)) error {
+// durable when transact returns, with the events of the change. A document without a
+// name does not exist.
+func (s *documents) transact(doing string, change func(*bbolt.Tx) (before, after document, err error), events ...eventOf) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	var before, after document
@@ -271,6 +269,13 @@ func (s *documents) transact(doing string, change func(*bbolt.Tx) (before, after
 		}
 		if err := claim(tx, before, after); err != nil {
 			return err
+		}
+		for _, of := range events {
+			if e, ok := of(before, after); ok {
+				if err := s.events(tx, e); err != nil {
+					return err
+				}
+			}
 		}
 		if after.Name == "" {
 			return tx.Bucket([]byte(bucketApps)).Delete([]byte(key(before.User, before.Name)))

@@ -77,7 +77,7 @@ type fixture struct {
 	events chan apps.Event
 	key    core.Secret
 
-	unwritable atomic.Bool // rollbacks can't be recorded
+	unwritable atomic.Bool // what is done can't be recorded
 }
 
 func setup(t *testing.T, o apps.Options) *fixture {
@@ -115,7 +115,7 @@ func (f *fixture) open() {
 	o.DB, o.Seal, o.Snapshots, o.Runner = db, keys, store, f.runner
 	o.URL = func(subdomain string) string { return "http://" + subdomain }
 	o.Events = func(tx *bbolt.Tx, e apps.Event) error {
-		if e.Kind == apps.EventRolledBack && f.unwritable.Load() {
+		if e.Kind != apps.EventCrashed && f.unwritable.Load() {
 			return errors.New("the event can't be written")
 		}
 		tx.OnCommit(func() { events <- e })
@@ -175,7 +175,7 @@ func (f *fixture) deploy(id, packageJSON string) {
 }
 
 func (f *fixture) start(id string) error {
-	_, err := f.Start(f.t.Context(), "me", "app", id, "")
+	_, err := f.Start(f.t.Context(), "me", "app", id, "", "")
 	return err
 }
 

@@ -115,8 +115,8 @@ func (a *Apps) List(user string) ([]App, error) {
 }
 
 // Destroy stops an app and removes it with all its files. It fails with
-// [core.CodePlatformAppConflict] while a snapshot is being built.
-func (a *Apps) Destroy(ctx context.Context, user, app string) error {
+// [core.CodePlatformAppConflict] while a snapshot is being built. by is as in Start.
+func (a *Apps) Destroy(ctx context.Context, user, app, by string) error {
 	if _, err := a.docs.find(user, app); err != nil {
 		return err
 	}
@@ -138,14 +138,14 @@ func (a *Apps) Destroy(ctx context.Context, user, app string) error {
 	if err := errors.Join(a.o.Runner.Destroy(ctx, user, app), a.o.Snapshots.RemoveApp(user, app)); err != nil {
 		return wrapped("destroying an app", err)
 	}
-	return a.docs.remove(user, app)
+	return a.docs.remove(user, app, a.did(by))
 }
 
 // DestroyAll destroys all apps of a user.
 func (a *Apps) DestroyAll(ctx context.Context, user string) error {
 	documents, err := a.docs.all(user)
 	for _, d := range documents {
-		if err := a.Destroy(ctx, user, d.Name); err != nil && core.CodeOf(err) != core.CodePlatformAppNotFound {
+		if err := a.Destroy(ctx, user, d.Name, ""); err != nil && core.CodeOf(err) != core.CodePlatformAppNotFound {
 			return err
 		}
 	}

@@ -23,8 +23,8 @@ func TestAppLogHasWhatThePlatformDid(t *testing.T) {
 	f.runner.launch = nil
 	f.ok(f.start("v2"))
 	f.ok(f.start("v1"))
-	for _, do := range []func(context.Context, string, string) (apps.App, error){f.Restart, f.Stop} {
-		_, err := do(t.Context(), "me", "app")
+	for _, do := range []func(_ context.Context, user, app, by string) (apps.App, error){f.Restart, f.Stop} {
+		_, err := do(t.Context(), "me", "app", "")
 		f.ok(err)
 	}
 	lines, err := f.Logs("me", "app", time.Time{}, time.Time{}, 100)

@@ -1,53 +1,55 @@
 package apps
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Report calls do, which changes what an app runs as the user by asks for, and calls
-// Options.Events with what changed, if anything did, or with the failure of a start.
-// wanted is the snapshot that do is to start; "" for the active one.
-func (a *Apps) Report(by, user, app, wanted string, do func() error) error {
-	before, err := a.docs.find(user, app)
-	if err != nil {
-		return do() // which fails with the same
-	}
-	failure := do()
-	e := Event{User: user, App: app, By: by, Time: a.o.Now().UTC()}
-	after, err := a.docs.find(user, app)
-	switch code := core.CodeOf(failure); {
-	case failure != nil && code == core.CodePlatformStartFailed:
-		next, _ := before.next()
-		e.Failure = &core.EntryError{Code: code, Reason: core.AsError(failure).Reason, Detail: core.AsError(failure).Detail}
-		if e.Kind, e.Snapshot = EventDeploy, next.ID; wanted != "" {
-			e.Snapshot = wanted
+// eventOf returns the event of a change of an app's document; ok is false if it is none.
+type eventOf func(before, after document) (e Event, ok bool)
+
+// did returns the eventOf of a change that a user makes. "" is a server that deploys,
+// which has a record of its own.
+func (a *Apps) did(by string) eventOf {
+	return func(before, after document) (Event, bool) {
+		e := Event{User: before.User, App: before.Name, By: by, Time: a.o.Now().UTC()}
+		if by == "" || !e.compare(before, after) {
+			return Event{}, false
 		}
-		switch {
-		case e.Snapshot == before.running():
-			e.Kind = EventRestart
-		case before.older(e.Snapshot, before.running()):
-			e.Kind = EventRollback
+		if after.Running != nil {
+			e.URL = a.o.URL(after.Subdomain)
 		}
-		e.Reason = fmt.Sprintf("%s tried to start snapshot %s", by, e.Snapshot)
-	case failure != nil:
-		return failure
-	case core.CodeOf(err) == core.CodePlatformAppNotFound:
-		e.Kind, e.Reason = EventDestroy, by+" destroyed the app"
-	case err != nil || !e.compare(before, after):
-		return nil
-	case after.Running != nil:
-		e.URL = a.o.URL(after.Subdomain)
+		return e, true
 	}
-	a.happened(e)
-	return failure
+}
+
+// reportFailure records that the snapshot id, which a user wanted to start, did not
+// start in an app that d describes.
+func (a *Apps) reportFailure(ctx context.Context, d document, id, by string, failure error) {
+	failed := core.AsError(failure)
+	if by == "" || failed.Code != core.CodePlatformStartFailed {
+		return
+	}
+	e := Event{
+		Kind: EventDeploy, User: d.User, App: d.Name, By: by, Snapshot: id, Time: a.o.Now().UTC(),
+		Reason:  fmt.Sprintf("%s tried to start snapshot %s", by, id),
+		Failure: &core.EntryError{Code: failed.Code, Reason: failed.Reason, Detail: failed.Detail},
+	}
+	switch {
+	case id == d.running():
+		e.Kind = EventRestart
+	case d.older(id, d.running()):
+		e.Kind = EventRollback
+	}
+	a.happened(ctx, e)
 }
 
 // happened records an event.
-func (a *Apps) happened(e Event) {
+func (a *Apps) happened(ctx context.Context, e Event) {
 	if err := a.docs.record(e); err != nil {
-		a.o.Logger.Error("event of an app not written", "user", e.User, "app", e.App, "event", e.Kind, "error", err)
+		a.o.Logger.ErrorContext(ctx, "event of an app not written", "user", e.User, "app", e.App, "event", e.Kind, "error", err)
 	}
 }
 
@@ -56,6 +58,8 @@ func (e *Event) compare(before, after document) bool {
 	from, to := before.running(), after.running()
 	e.Snapshot = to
 	switch {
+	case after.Name == "":
+		e.Kind, e.Reason = EventDestroy, e.By+" destroyed the app"
 	case to == "" && from == "":
 		return false
 	case to == "":

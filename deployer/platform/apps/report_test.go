@@ -1,7 +1,6 @@
 package apps_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -15,8 +14,10 @@ func TestReport(t *testing.T) {
 	f := setup(t, apps.Options{})
 	f.upload("v1", packageOne)
 	f.upload("v2", packageTwo)
-	report := func(wanted string, do func() error) error { return f.Report("me", "me", "app", wanted, do) }
-	start := func(id string) func() error { return func() error { return f.start(id) } }
+	start := func(id, by string) error {
+		_, err := f.Start(t.Context(), "me", "app", id, "", by)
+		return err
+	}
 	var replaced string
 	happened := func(kind apps.EventKind, snapshot, url, reason string) {
 		t.Helper()
@@ -26,58 +27,64 @@ func TestReport(t *testing.T) {
 			t.Errorf("got %+v, want %s of %q: %s", e, kind, snapshot, reason)
 		}
 	}
-	f.ok(report("v1", start("v1")))
+	f.ok(start("v1", "me"))
 	happened(apps.EventDeploy, "v1", "http://one", "me started snapshot v1")
-	f.ok(report("v2", start("v2")))
+	f.ok(start("v2", "me"))
 	happened(apps.EventDeploy, "v2", "http://two", "me deployed snapshot v2")
-	f.ok(report("", func() error { _, err := f.Restart(t.Context(), "me", "app"); return err }))
+	_, err := f.Restart(t.Context(), "me", "app", "me")
+	f.ok(err)
 	happened(apps.EventRestart, "v2", "http://two", "me restarted snapshot v2")
-	f.ok(report("v1", start("v1")))
+	f.ok(start("v1", "me"))
 	happened(apps.EventRollback, "v1", "http://one", "me rolled back from snapshot v2 to v1")
 	if replaced != "v2" {
 		t.Errorf("got %q as the snapshot that was rolled back", replaced)
 	}
-	f.ok(report("", func() error {
-		_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: 2}})
-		return err
-	}))
+	_, err = f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: 2}}, "me")
+	f.ok(err)
 	happened(apps.EventScale, "v1", "http://one", "me changed the number of drones from 1 to 2")
 
 	f.runner.launch = func(runner.Version) error {
 		return core.NewError(core.CodePlatformStartFailed, "it exited with code 1", nil)
 	}
-	if err := report("v2", start("v2")); core.CodeOf(err) != core.CodePlatformStartFailed {
+	if err := start("v2", "me"); core.CodeOf(err) != core.CodePlatformStartFailed {
 		t.Errorf("got %v", err)
 	}
 	if e := f.event(); e.Kind != apps.EventDeploy || e.Snapshot != "v2" || e.Failure.Code != core.CodePlatformStartFailed || e.Failure.Reason != "it exited with code 1" || e.Reason != "me tried to start snapshot v2" {
 		t.Errorf("got %+v", e)
 	}
 	f.runner.launch = nil
-	f.ok(report("v2", start("v2")))
+	f.ok(start("v2", "me"))
 	f.event()
 	f.runner.launch = func(runner.Version) error {
 		return &core.Error{Code: core.CodePlatformStartFailed, Reason: "drone 1 exited with code 1", Detail: "Error: listen EACCES: permission denied 0.0.0.0:80"}
 	}
-	if err := report("v1", start("v1")); err == nil {
+	if err := start("v1", "me"); err == nil {
 		t.Error("a version that fails is started")
 	}
 	if e := f.event(); e.Kind != apps.EventRollback || e.Replaced != "" || e.Failure.Reason != "drone 1 exited with code 1: Error: listen EACCES: permission denied 0.0.0.0:80; listen on process.env.PORT instead of a port of your own" {
 		t.Errorf("got %+v", e)
 	}
-	// There is no event of what changes nothing.
-	f.ok(report("", func() error { return nil }))
-	broken := errors.New("broken")
-	if err := report("", func() error { return broken }); !errors.Is(err, broken) {
+	f.runner.launch = nil
+	// There is no event of what changes nothing, or of what a server deploys.
+	_, err = f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: 2}}, "me")
+	f.ok(err)
+	f.ok(start("v1", ""))
+	f.ok(start("v2", ""))
+	if err := start("v9", "me"); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
 		t.Errorf("got %v", err)
 	}
-	if err := report("v9", start("v9")); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
-		t.Errorf("got %v", err)
+	// What can't be recorded is not done.
+	f.unwritable.Store(true)
+	if err := start("v1", "me"); err == nil || f.view().Running.ID != "v2" {
+		t.Errorf("got %v and %+v", err, f.view())
 	}
-	f.ok(report("", func() error { _, err := f.Stop(t.Context(), "me", "app"); return err }))
+	f.unwritable.Store(false)
+	_, err = f.Stop(t.Context(), "me", "app", "me")
+	f.ok(err)
 	happened(apps.EventStop, "", "", "me stopped the app")
-	f.ok(report("", func() error { return f.Destroy(t.Context(), "me", "app") }))
+	f.ok(f.Destroy(t.Context(), "me", "app", "me"))
 	happened(apps.EventDestroy, "", "", "me destroyed the app")
-	if err := report("", start("v1")); core.CodeOf(err) != core.CodePlatformAppNotFound {
+	if err := start("v1", "me"); core.CodeOf(err) != core.CodePlatformAppNotFound {
 		t.Errorf("got %v", err)
 	}
 }

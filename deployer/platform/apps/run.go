@@ -11,8 +11,9 @@ import (
 
 // Start starts the named snapshot, else the active one, else the newest, and
 // replaces what runs once the new version has been up for Options.MinReady. If it
-// fails, the app is unchanged.
-func (a *Apps) Start(ctx context.Context, user, app, snapshot string, o Order) (App, error) {
+// fails, the app is unchanged. by is the user who starts it, for the event of that; ""
+// for a server that deploys, which has a record of its own.
+func (a *Apps) Start(ctx context.Context, user, app, snapshot string, o Order, by string) (App, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
 		return App{}, err
@@ -31,12 +32,12 @@ func (a *Apps) Start(ctx context.Context, user, app, snapshot string, o Order) (
 			return App{}, noSnapshot(snapshot)
 		}
 	}
-	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, limits: d.Limits, stepwise: snapshot == ""}))
+	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, limits: d.Limits, stepwise: snapshot == "", by: by}))
 }
 
 // Restart restarts what runs with the current environment, or starts the active
-// snapshot if nothing runs.
-func (a *Apps) Restart(ctx context.Context, user, app string) (App, error) {
+// snapshot if nothing runs. by is as in Start.
+func (a *Apps) Restart(ctx context.Context, user, app, by string) (App, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
 		return App{}, err
@@ -55,7 +56,7 @@ func (a *Apps) Restart(ctx context.Context, user, app string) (App, error) {
 	if !ok {
 		return App{}, core.NewError(core.CodePlatformNoSnapshots, "", nil)
 	}
-	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, limits: d.Limits, keepActive: d.Running != nil, stepwise: true}))
+	return a.viewed(a.switchTo(ctx, d, change{snapshot: s, drones: d.Drones, limits: d.Limits, keepActive: d.Running != nil, stepwise: true, by: by}))
 }
 
 func (a *Apps) viewed(d document, err error) (App, error) {
@@ -66,8 +67,8 @@ func (a *Apps) viewed(d document, err error) (App, error) {
 }
 
 // Stop ends an app's drones and returns when none is left. If the disk is full, a
-// restart of the server starts the app again.
-func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
+// restart of the server starts the app again. by is as in Start.
+func (a *Apps) Stop(ctx context.Context, user, app, by string) (App, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
 		return App{}, err
@@ -88,7 +89,7 @@ func (a *Apps) Stop(ctx context.Context, user, app string) (App, error) {
 	stopped, err := a.docs.update(user, app, func(d *document) error {
 		d.Running, d.Former, d.Crash = nil, nil, nil
 		return nil
-	})
+	}, a.did(by))
 	if err != nil {
 		a.o.Logger.Error("app stopped, but a restart of the server starts it again", "user", user, "app", app, "error", err)
 		return a.view(d), nil
@@ -109,8 +110,9 @@ func (a *Apps) Cloud(user, app string) ([]Cloud, error) {
 // SetCloud also starts the app, as Start does, unless the snapshot to start runs
 // already: the published clients deploy by that call alone. An entry without a
 // name starts nothing. A number that is 0 is not changed. If the app runs, its
-// drones are replaced, and SetCloud returns when that many are ready.
-func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud) ([]Cloud, error) {
+// drones are replaced, and SetCloud returns when that many are ready. by is as in
+// Start.
+func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud, by string) ([]Cloud, error) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {
 		return nil, err
@@ -136,7 +138,7 @@ func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud
 	}
 	switch {
 	case ok && (!runs || state.Snapshot != s.ID || d.Drones != drones || d.Limits != limits):
-		d, err = a.switchTo(ctx, d, change{snapshot: s, drones: drones, limits: limits, keepActive: !named, stepwise: true})
+		d, err = a.switchTo(ctx, d, change{snapshot: s, drones: drones, limits: limits, keepActive: !named, stepwise: true, by: by})
 	default:
 		d, err = a.docs.update(user, app, func(d *document) error {
 			d.Drones, d.Limits = drones, limits
@@ -144,7 +146,7 @@ func (a *Apps) SetCloud(ctx context.Context, user, app string, requested []Cloud
 				d.Active = cmp.Or(d.Active, s.ID)
 			}
 			return nil
-		})
+		}, a.did(by))
 	}
 	if err != nil {
 		return nil, err

@@ -89,7 +89,7 @@ func TestDestroy(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{})
 	f.deploy("v1", packageOne)
-	f.ok(f.Destroy(t.Context(), "me", "app"))
+	f.ok(f.Destroy(t.Context(), "me", "app", ""))
 	if _, err := f.Find("me", "app"); core.CodeOf(err) != core.CodePlatformAppNotFound {
 		t.Errorf("it is found with %v", err)
 	}

@@ -20,6 +20,7 @@ type change struct {
 	limits     limits
 	keepActive bool // the snapshot does not become the active one
 	stepwise   bool // a person set the fields and the active snapshot before
+	by         string // the user who makes it; "" for a server that deploys
 }
 
 // make returns d with the change applied.
@@ -68,7 +69,8 @@ func (a *Apps) version(d document, v visible) (runner.Version, error) {
 // switchTo switches an app to the version of a change, and returns the new
 // document. The version is launched beside what runs, and becomes visible in one
 // step after it has proven itself; if anything fails before that, the app is
-// unchanged. The lock of the app must be held.
+// unchanged. The event of the switch is recorded in that step. The lock of the app
+// must be held.
 func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, error) {
 	prepared, err := a.make(d, c)
 	if err != nil {
@@ -91,6 +93,7 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 	}
 	if err != nil {
 		a.noteFailure(ctx, d, c.snapshot.ID, err)
+		a.reportFailure(ctx, d, c.snapshot.ID, c.by, err)
 		return document{}, wrapped("starting an app", err)
 	}
 	d, err = a.docs.update(d.User, d.Name, func(d *document) error {
@@ -103,7 +106,7 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 		d.served(c.snapshot.ID)
 		d.pass(former)
 		return nil
-	})
+	}, a.did(c.by))
 	if err != nil {
 		candidate.Abort()
 		restore()

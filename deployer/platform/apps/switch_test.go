@@ -73,7 +73,7 @@ func TestRollbackByHand(t *testing.T) {
 	}
 	_, err := f.Activate("me", "app", "v1", "")
 	f.ok(err)
-	_, err = f.Start(t.Context(), "me", "app", "", "")
+	_, err = f.Start(t.Context(), "me", "app", "", "", "")
 	f.ok(err)
 	if got, want := f.whole(), strings.Replace(before, "[{ID:v1}]", "[{ID:v1} {ID:v2} {ID:v3}]", 1); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -118,12 +118,12 @@ func TestNothingIsHalfDone(t *testing.T) {
 			f.update(`{"env":{"MINE":"1"}}`)
 			f.deploy("v1", packageOne)
 			f.upload("v2", packageTwo)
-			_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: 2}})
+			_, err := f.SetCloud(t.Context(), "me", "app", []apps.Cloud{{Drones: 2}}, "")
 			f.ok(err)
 			before := strings.Replace(f.whole(), " two=you/two", "", 1)
 			ctx, leave := context.WithCancel(t.Context())
 			c.fail(f, leave)
-			_, err = f.Start(ctx, "me", "app", "v2", "")
+			_, err = f.Start(ctx, "me", "app", "v2", "", "")
 			if c.code != "" && core.CodeOf(err) != c.code || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("it fails with %v", err)
 			}
@@ -135,7 +135,7 @@ func TestNothingIsHalfDone(t *testing.T) {
 			if got := now(); got != before {
 				t.Errorf("after a restart of the server\ngot  %s\nwant %s", got, before)
 			}
-			_, err = f.Restart(t.Context(), "me", "app")
+			_, err = f.Restart(t.Context(), "me", "app", "")
 			f.ok(err)
 			if got := now(); got != before {
 				t.Errorf("after a restart of the app\ngot  %s\nwant %s", got, before)
@@ -195,7 +195,7 @@ func TestEnvironmentsAreApart(t *testing.T) {
 	// variable has not set those of package.json.
 	f.update(`{"env":{"MINE":"2","COLOR":"red","FLAG":"on"}}`)
 	runs("COLOR=red FLAG=on MINE=1") // until the next start
-	_, err := f.Restart(t.Context(), "me", "app")
+	_, err := f.Restart(t.Context(), "me", "app", "")
 	f.ok(err)
 	runs("COLOR=red FLAG=on MINE=2")
 	f.deploy("v2", packageTwo) // without FLAG
@@ -217,7 +217,7 @@ func TestAddressOfAPerson(t *testing.T) {
 	if _, _, ok := f.Lookup("set.localhost"); !ok {
 		t.Error("it is not reached there")
 	}
-	_, err := f.Restart(t.Context(), "me", "app")
+	_, err := f.Restart(t.Context(), "me", "app", "")
 	f.ok(err)
 	if got := f.view().Subdomain; got != "set" {
 		t.Errorf("after a restart it is at %s", got)
@@ -253,7 +253,7 @@ func TestStepwiseDeployment(t *testing.T) {
 	f.upload("v2", packageTwo)
 	_, err := f.Activate("me", "app", "v2", "")
 	f.ok(err)
-	_, err = f.Start(t.Context(), "me", "app", "", "")
+	_, err = f.Start(t.Context(), "me", "app", "", "", "")
 	f.ok(err)
 	if got := f.view(); got.Version != "2.0.1" || got.Subdomain != "set" || got.Env["COLOR"] != "blue" || got.Domains[0] != "two.example.org" {
 		t.Errorf("got %+v", got)
@@ -270,7 +270,7 @@ func TestStepwiseDeployment(t *testing.T) {
 		},
 	} {
 		fail()
-		if _, err = f.Start(t.Context(), "me", "app", "v3", ""); core.CodeOf(err) != core.CodePlatformStartFailed {
+		if _, err = f.Start(t.Context(), "me", "app", "v3", "", ""); core.CodeOf(err) != core.CodePlatformStartFailed {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got := f.snapshots(); got != "v1 v2*! v3" {
@@ -342,12 +342,12 @@ func TestRelease(t *testing.T) {
 		t.Errorf("it runs %+v, with a standby of %v", v, f.runner.standby)
 	}
 	// The same version again is not a release, but another environment is.
-	_, err = f.Restart(t.Context(), "me", "app")
+	_, err = f.Restart(t.Context(), "me", "app", "")
 	f.ok(err)
 	f.did("launch v2", "promote v2", "commit v2")
 	f.update(`{"env":{"MINE":"2"}}`)
 	f.runner.run = nil
-	_, err = f.Restart(t.Context(), "me", "app")
+	_, err = f.Restart(t.Context(), "me", "app", "")
 	f.ok(err)
 	f.did("release v2", "launch v2", "watch v2", "promote v2", "commit v2")
 }
@@ -415,7 +415,7 @@ func TestStopFirst(t *testing.T) {
 func TestStopAndRestart(t *testing.T) {
 	t.Parallel()
 	f := setup(t, apps.Options{})
-	if _, err := f.Start(t.Context(), "me", "app", "", ""); core.CodeOf(err) != core.CodePlatformNoSnapshots {
+	if _, err := f.Start(t.Context(), "me", "app", "", "", ""); core.CodeOf(err) != core.CodePlatformNoSnapshots {
 		t.Errorf("an app without snapshots starts with %v", err)
 	}
 	if err := f.start("v9"); core.CodeOf(err) != core.CodePlatformSnapshotNotFound {
@@ -426,13 +426,13 @@ func TestStopAndRestart(t *testing.T) {
 	_, err := f.Activate("me", "app", "v1", "")
 	f.ok(err)
 	f.runner.done()
-	_, err = f.Restart(t.Context(), "me", "app")
+	_, err = f.Restart(t.Context(), "me", "app", "")
 	f.ok(err)
 	f.did("launch v2", "promote v2", "commit v2") // what runs, with nothing to watch for
 	if got := f.snapshots(); got != "v1* v2!" {
 		t.Errorf("the app has %s", got)
 	}
-	_, err = f.Stop(t.Context(), "me", "app")
+	_, err = f.Stop(t.Context(), "me", "app", "")
 	f.ok(err)
 	f.did("halt")
 	f.restart()
@@ -440,7 +440,7 @@ func TestStopAndRestart(t *testing.T) {
 	if got := f.view(); got.State != "stopped" || got.Subdomain != "two" {
 		t.Errorf("stopped, it is %+v", got)
 	}
-	_, err = f.Restart(t.Context(), "me", "app")
+	_, err = f.Restart(t.Context(), "me", "app", "")
 	f.ok(err)
 	if got := f.snapshots(); got != "v1*! v2" {
 		t.Errorf("the app has %s", got)

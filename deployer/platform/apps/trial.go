@@ -120,7 +120,7 @@ func (a *Apps) Crashed(c runner.Crash) {
 		}
 		a.mu.Unlock()
 		if !quiet {
-			a.happened(Event{
+			a.happened(ctx, Event{
 				Kind: EventCrashed, User: c.User, App: c.App, Snapshot: c.Snapshot, Reason: c.Reason, Detail: c.Detail, Time: now.UTC(),
 			})
 		}
@@ -198,7 +198,7 @@ func (a *Apps) bringBack(ctx context.Context, d document, why Event) error {
 		d.bringBack(d.Former)
 		d.Former, d.Crash = nil, &crash{Snapshot: why.Snapshot, Reason: why.Reason, Time: why.Time}
 		return nil
-	}, why)
+	}, func(document, document) (Event, bool) { return why, true })
 	if err != nil {
 		candidate.Abort()
 		if s.StopFirst {
