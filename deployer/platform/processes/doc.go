@@ -13,7 +13,8 @@
 // # What runs
 //
 // A drone is ready when it accepts connections and its health path, if it has
-// one, responds with 2xx or 3xx. A drone that exits, or that stops listening on
+// one, responds with 2xx or 3xx. A version whose drones speak TLS there, and no HTTP,
+// is refused, as the router could not reach them. A drone that exits, or that stops listening on
 // its port, is restarted after a pause that grows up to five minutes.
 //
 // # Keepers

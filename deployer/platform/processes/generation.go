@@ -86,7 +86,7 @@ func (s *slot) title() string {
 }
 
 // start starts a drone for each slot, those of the web process last, and returns
-// when all are ready. If one fails, all are ended.
+// when all are ready and can be reached by the router. If one fails, all are ended.
 func (g *generation) start(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -94,6 +94,9 @@ func (g *generation) start(ctx context.Context) error {
 	err := g.startAll(ctx, g.slots[g.web:])
 	if err == nil {
 		err = g.startAll(ctx, g.slots[:g.web])
+	}
+	if err == nil {
+		err = g.checkPlain(ctx)
 	}
 	if err == nil {
 		return nil

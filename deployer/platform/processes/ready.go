@@ -44,6 +44,9 @@ func (a *application) awaitReady(ctx context.Context, d *drone, health string) e
 			if well {
 				return nil
 			}
+			if result == "" && answer == noAnswer && onlyTLS(limit, d.addr) {
+				return errTLS(d)
+			}
 			if limit.Err() == nil || result == "" { // the result of an interrupted request is less useful
 				result = answer
 			}
@@ -90,6 +93,8 @@ func (a *application) notReady(ctx context.Context, d *drone, foreign bool, heal
 		}
 		return core.Errorf(core.CodePlatformStartFailed,
 			"%s did not accept connections on PORT within %v; listen on process.env.PORT, and do slow work after that; what serves no requests is a worker in a Procfile", d.slot.title(), ready)
+	case onlyTLS(ctx, d.addr):
+		return errTLS(d)
 	default:
 		return core.Errorf(core.CodePlatformStartFailed,
 			"%s was not ready within %v: GET %s, its health path, %s; it must answer 2xx or 3xx", d.slot.title(), ready, health, result)
@@ -126,16 +131,28 @@ func reach(ctx context.Context, port int) string {
 	return ""
 }
 
+// noAnswer describes a health path without an answer.
+const noAnswer = "did not answer"
+
 // healthy reports whether path is empty or responds with 2xx or 3xx; otherwise
-// answer describes the failure. The request is sent to the drone directly, without
-// a proxy, and redirects are not followed.
+// answer describes the failure.
 func healthy(ctx context.Context, addr, path string) (well bool, answer string) {
 	if path == "" {
 		return true, ""
 	}
+	status, err := request(ctx, addr, path)
+	if err != nil {
+		return false, noAnswer
+	}
+	return status/100 == 2 || status/100 == 3, fmt.Sprintf("answered %d", status)
+}
+
+// request returns the status with which a path responds. The request is sent to the
+// drone directly, without a proxy, and redirects are not followed.
+func request(ctx context.Context, addr, path string) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, http.NoBody)
 	if err != nil {
-		return false, "can't be requested"
+		return 0, fmt.Errorf("processes: the path can't be requested: %w", err)
 	}
 	req.Header.Set("User-Agent", "webhooks-health")
 	client := http.Client{
@@ -145,8 +162,8 @@ func healthy(ctx context.Context, addr, path string) (well bool, answer string) 
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return false, "did not answer"
+		return 0, fmt.Errorf("processes: requesting a path of the drone: %w", err)
 	}
 	_ = resp.Body.Close() // the status is enough
-	return resp.StatusCode/100 == 2 || resp.StatusCode/100 == 3, fmt.Sprintf("answered %d", resp.StatusCode)
+	return resp.StatusCode, nil
 }
