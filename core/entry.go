@@ -79,7 +79,8 @@ type Entry struct {
 	Lost         int         `json:"lost"`     // attempts of this round whose claim expired
 	Output       string      `json:"output,omitempty"`
 	Snapshot     string      `json:"snapshot,omitempty"`
-	URL          string      `json:"url,omitempty"` // of the app, once it answers
+	Replaced     string      `json:"replaced,omitempty"` // of a rollback by a person: the snapshot that ran before
+	URL          string      `json:"url,omitempty"`      // of the app, once it answers
 	Error        *EntryError `json:"error,omitempty"`
 
 	CreatedAt  time.Time `json:"created_at"`

@@ -176,7 +176,7 @@ func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit str
 // the state of a build that was; page is the URL of a status without one, as a URL is
 // required.
 func buildStatus(s deploy.CommitStatus, canceled, page string) map[string]string {
-	state := map[string]string{"pending": "INPROGRESS", "success": "SUCCESSFUL", "failure": "FAILED"}[s.State]
+	state := map[string]string{"pending": "INPROGRESS", "success": "SUCCESSFUL", "inactive": "SUCCESSFUL", "failure": "FAILED"}[s.State]
 	return map[string]string{
 		"key": statusKey, "name": statusName, "state": cmp.Or(state, canceled),
 		"description": forgehttp.Cut(s.Description, maxDescription), "url": cmp.Or(s.TargetURL, s.URL, page),

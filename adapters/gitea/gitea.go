@@ -146,9 +146,13 @@ func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit str
 	if err != nil {
 		return err
 	}
+	state := s.State
+	if state == "inactive" {
+		state = "success"
+	}
 	call.Method = http.MethodPost
 	call.Body = map[string]string{
-		"context": statusContext, "state": s.State, "target_url": s.TargetURL, "description": forgehttp.Cut(s.Description, maxDescription),
+		"context": statusContext, "state": state, "target_url": s.TargetURL, "description": forgehttp.Cut(s.Description, maxDescription),
 	}
 	_, err = c.http.JSON(ctx, call, nil)
 	return err

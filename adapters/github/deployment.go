@@ -15,7 +15,7 @@ import (
 // deploymentStates maps the states of a commit status to those of a deployment
 // (docs.github.com, "REST API endpoints for deployment statuses").
 var deploymentStates = map[string]string{ //nolint:gochecknoglobals // it never changes
-	"pending": "in_progress", "success": "success", "failure": "failure", "error": "error",
+	"pending": "in_progress", "success": "success", "failure": "failure", "error": "error", "inactive": "inactive",
 }
 
 // setDeployment sets the status of the deployment of the commit to the app, which

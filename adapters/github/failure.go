@@ -59,7 +59,7 @@ func broken(ctx context.Context, doing string, err error) error {
 func (c *Client) refusal(doing string, resp *http.Response, cause error) error {
 	message, codes := messageOf(cause)
 	text := fmt.Sprintf("github: %s: %d %s", doing, resp.StatusCode, http.StatusText(resp.StatusCode))
-	if message != "" {
+	if message != "" && message != http.StatusText(resp.StatusCode) {
 		text += fmt.Sprintf(": %q", message)
 	}
 	err := errors.New(text)

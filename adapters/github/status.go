@@ -18,7 +18,8 @@ const maxDescription = 140
 
 // CommitStatus sets the status of a commit with [Options.StatusContext], as
 // [deploy.Forge] specifies. If the status names an app it also sets the status of
-// a deployment, if the token may. The token needs the scope repo:status,
+// a deployment, if the token may. A commit that was deployed and runs no more stays a
+// success, as only a deployment can be inactive. The token needs the scope repo:status,
 // public_repo or repo.
 func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) (err error) {
 	defer func() { err = redact.New(token).Error(err) }()
@@ -30,8 +31,12 @@ func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit str
 	if err != nil {
 		return err
 	}
+	state := s.State
+	if state == "inactive" {
+		state = "success"
+	}
 	status := &gh.RepoStatus{
-		State:   &s.State,
+		State:   &state,
 		Context: &c.options.StatusContext,
 	}
 	if text := forgehttp.Cut(s.Description, maxDescription); text != "" {

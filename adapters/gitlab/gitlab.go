@@ -147,7 +147,7 @@ func (c *Client) CommitStatus(ctx context.Context, r core.Repository, commit str
 	if err != nil {
 		return err
 	}
-	state := map[string]string{"pending": "running", "success": "success"}[s.State]
+	state := map[string]string{"pending": "running", "success": "success", "inactive": "success"}[s.State]
 	call.Method = http.MethodPost
 	call.Body = map[string]string{
 		"name": statusContext, "state": cmp.Or(state, "failed"), "target_url": s.TargetURL,

@@ -15,7 +15,8 @@ type attempt struct {
 	*record
 	notifications *notifications
 	claim         Claim
-	found         findings // of the steps so far
+	found         findings           // of the steps so far
+	later         []func(core.Entry) // to be called after the outcome; nil for nothing
 }
 
 // findings are what the steps of an attempt find out for those after them.
@@ -172,7 +173,7 @@ func errorDetail(e *core.Error) string {
 
 // finish saves the outcome and has it notified.
 func (a *attempt) finish(ctx context.Context, status core.Status, reason string) error {
-	later := a.setCommitStatus(ctx, status, reason)
+	a.later = append(a.later, a.setCommitStatus(ctx, status, reason))
 	now := a.Now()
 	a.set(func(e *core.Entry) { e.Status, e.Reason, e.Hold, e.FinishedAt = status, reason, nil, now })
 	if err := a.notifications.add(ctx, a.claim.Change.Entry.ID); err != nil {
@@ -194,8 +195,10 @@ func (a *attempt) finish(ctx context.Context, status core.Status, reason string)
 		a.Logger.InfoContext(ctx, "deployment finished", append(about(e), "status", string(status), "reason", reason, "duration", now.Sub(e.CreatedAt))...)
 	}
 	a.notifications.send(e) //nolint:contextcheck // notified beside the attempt, which ends before
-	if later != nil {
-		later(e)
+	for _, later := range a.later {
+		if later != nil {
+			later(e)
+		}
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func TestFailuresHaveTheirCodes(t *testing.T) {
 		code    core.Code
 		cause   string // as the reason has it
 	}{
-		"no package.json": {func(w *world) { w.forge.Commit(w.repo, commit1, nil) }, core.CodeNoPackageJSON, "not found"},
+		"no package.json": {func(w *world) { w.forge.Commit(w.repo, commit1, nil) }, core.CodeNoPackageJSON, "private, or does not exist"},
 		"bad package.json": {func(w *world) {
 			w.forge.Commit(w.repo, commit1, map[string]string{"package.json": `{"name":"../x"}`})
 		}, core.CodeBadPackageJSON, `invalid app name '../x'`},

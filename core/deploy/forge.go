@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,14 @@ func (a *attempt) findForge(context.Context) result {
 	return result{}
 }
 
-// token returns the user's access token for the repository's forge that may be
-// used for app: that of the repository's owner if there is one, else any. A token
-// for one app can't be used before the app is known.
-func (a *attempt) token(app string) core.Secret {
+// token returns the user's access token for the entry's repository, as tokenFor.
+func (a *attempt) token(app string) core.Secret { return a.tokenFor(a.get().Repository, app) }
+
+// tokenFor returns the user's access token for the forge of r that may be used for app:
+// that of the repository's owner if there is one, else any. A token for one app can't
+// be used before the app is known.
+func (a *attempt) tokenFor(r core.Repository, app string) core.Secret {
 	var found core.Secret
-	r := a.get().Repository
 	for _, t := range a.found.tokens {
 		if !t.IsFor(r.Forge) || t.App != core.AnyApp && t.App != "" && (app == "" || t.App != app) {
 			continue
@@ -99,37 +102,53 @@ func (a *attempt) announce(ctx context.Context) result {
 	return result{}
 }
 
-// setCommitStatus sets the commit status on the forge if the user has a token. It
-// is a courtesy: a failure is shown in its step and changes nothing. If the
-// failure is temporary, later tries again beside the attempts.
+// setCommitStatus sets the commit status on the forge, which also names a push whose app
+// can't be found out. later is as of sendStatus.
 func (a *attempt) setCommitStatus(ctx context.Context, status core.Status, reason string) (later func(core.Entry)) {
 	e := a.get()
-	token := a.token(e.App)
-	if token.IsZero() || e.App == "" || a.found.forge == nil || e.Commit.ID == "" {
-		return nil
+	if e.App == "" && status != core.StatusError {
+		return nil // there was nothing to deploy
 	}
 	if status == core.StatusSkipped && !slices.ContainsFunc(e.Steps, func(s core.Step) bool { return s.Name == core.StepStatus }) {
 		return nil // the status was not set to pending
 	}
-	s := CommitStatus{App: e.App, State: "pending", Description: "Deploying " + e.App, URL: e.URL}
+	s := CommitStatus{State: "pending", Description: "Deploying " + e.App, TargetURL: a.page(e)}
 	switch status {
 	case core.StatusOK:
 		e.Status = status
 		s.State, s.Description = "success", e.Headline()
 	case core.StatusError:
 		s.State, s.Description = "failure", reason
-		for _, code := range []core.Code{core.CodeUploadTarball, core.CodeStartApp} {
+		for _, code := range []core.Code{core.CodeUploadTarball, core.CodeStartApp, core.CodeNoPackageJSON} {
 			// The forge clips it, and the cause says what was not done.
 			s.Description = strings.TrimPrefix(s.Description, core.Reason(code)+": ")
 		}
 	case core.StatusSkipped:
 		s.State, s.Description = "error", reason
 	}
-	if a.BaseURL != "" {
-		s.TargetURL = a.BaseURL + e.Page()
+	return a.sendStatus(ctx, e, s)
+}
+
+// page returns the URL of the page of an entry, "" if there are no links.
+func (a *attempt) page(e core.Entry) string {
+	if a.BaseURL == "" {
+		return ""
 	}
+	return a.BaseURL + e.Page()
+}
+
+// sendStatus sets the status of the commit of e, the entry of this attempt or another
+// one, if the user has a token for that. It is a courtesy: a failure is shown in its
+// step and changes nothing. If the failure is temporary, later tries again beside the
+// attempts.
+func (a *attempt) sendStatus(ctx context.Context, e core.Entry, s CommitStatus) (later func(core.Entry)) {
+	token, forge := a.tokenFor(e.Repository, cmp.Or(e.App, e.Target.App)), a.Forges[e.Repository.Forge]
+	if token.IsZero() || forge == nil || e.Commit.ID == "" {
+		return nil
+	}
+	s.App, s.URL = e.App, e.URL
 	set := func(ctx context.Context) error {
-		return a.found.forge.CommitStatus(ctx, e.Repository, e.Commit.ID, s, token)
+		return forge.CommitStatus(ctx, e.Repository, e.Commit.ID, s, token)
 	}
 	r := a.do(ctx, step{name: core.StepStatus, limit: a.StepTimeout, do: func(ctx context.Context) (string, result) {
 		return s.State, check(set(ctx))

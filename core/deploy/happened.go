@@ -38,14 +38,14 @@ func (s *Service) Record(ctx context.Context, uuid string, h Happened) (core.Cha
 	e := core.Entry{
 		ID: s.NewID(), UUID: uuid, User: h.User, App: h.App, By: h.By, Status: core.StatusPending, Reason: h.Reason,
 		Provider: core.ProviderPlatform, Kind: core.EventRelease, Event: h.Event,
-		Signature: core.SignatureNone, Authentic: true, Snapshot: h.Snapshot, URL: h.URL, Steps: []core.Step{},
+		Signature: core.SignatureNone, Authentic: true, Snapshot: h.Snapshot, Replaced: h.Replaced, URL: h.URL, Steps: []core.Step{},
 		CreatedAt: now, UpdatedAt: now,
 	}
 	if h.Failure != nil {
 		failure := core.AsError(h.Failure)
 		e.Error = &core.EntryError{Code: failure.Code, Reason: failure.Reason, Detail: failure.Detail}
 	}
-	source, err := s.deployed(ctx, h, h.Snapshot)
+	source, err := s.deployed(ctx, h.User, h.App, h.Snapshot)
 	if err != nil {
 		return core.Change{}, storeError(err)
 	}
@@ -65,21 +65,21 @@ func (s *Service) Record(ctx context.Context, uuid string, h Happened) (core.Cha
 	return change, storeError(err)
 }
 
-// deployed returns the entry of the delivery that deployed a snapshot of the app of h,
-// or the zero Entry if no delivery did.
-func (s *Service) deployed(ctx context.Context, h Happened, snapshot string) (core.Entry, error) {
+// deployed returns the entry of the delivery that deployed a snapshot of an app, or the
+// zero Entry if no delivery did.
+func (e *engine) deployed(ctx context.Context, user, app, snapshot string) (core.Entry, error) {
 	if snapshot == "" {
 		return core.Entry{}, nil
 	}
 	const most = 100
 	var entries []core.Entry
-	err := s.call(ctx, "entries", func(ctx context.Context) (err error) {
-		entries, _, err = s.Store.Entries(ctx, h.User, h.App, 0, most)
+	err := e.call(ctx, "entries", func(ctx context.Context) (err error) {
+		entries, _, err = e.Store.Entries(ctx, user, app, 0, most)
 		return err
 	})
-	for _, e := range entries {
-		if e.Snapshot == snapshot && e.Repository.Name != "" && e.Kind != core.EventRelease {
-			return e, err
+	for _, found := range entries {
+		if found.Snapshot == snapshot && found.Repository.Name != "" && found.Kind != core.EventRelease {
+			return found, err
 		}
 	}
 	return core.Entry{}, err
@@ -102,7 +102,7 @@ func (s *Service) rolledBack(ctx context.Context, delivery, crash core.Entry) er
 // rolledBackByHand writes to the entry of the delivery that deployed h.Replaced who
 // rolled it back, and to what. It did not fail, so it stays ok.
 func (s *Service) rolledBackByHand(ctx context.Context, h Happened) error {
-	delivery, err := s.deployed(ctx, h, h.Replaced)
+	delivery, err := s.deployed(ctx, h.User, h.App, h.Replaced)
 	if err != nil || delivery.Status != core.StatusOK {
 		return err
 	}
@@ -128,19 +128,33 @@ func (s *Service) rewrite(ctx context.Context, e core.Entry) error {
 	return err
 }
 
+// retire sets the commit status of the delivery that deployed what a person rolled
+// back: it did not fail, and runs no more. As every commit status it is a courtesy.
+func (a *attempt) retire(ctx context.Context, rollback core.Entry) {
+	limit, cancel := context.WithTimeout(ctx, a.StepTimeout)
+	defer cancel()
+	delivery, err := a.deployed(limit, rollback.User, rollback.App, rollback.Replaced)
+	switch {
+	case err != nil:
+		a.Logger.InfoContext(ctx, "commit status not set", "entry_id", rollback.ID, "uuid", rollback.UUID, "error", err)
+	case delivery.Commit.ID != rollback.Commit.ID || delivery.Repository.Key() != rollback.Repository.Key():
+		delivery.URL = ""
+		a.later = append(a.later, a.sendStatus(ctx, delivery, CommitStatus{
+			State: "inactive", Description: fmt.Sprintf("Deployed %s; %s rolled it back to %s later", delivery.App, rollback.By, rollback.Snapshot),
+			TargetURL: a.page(rollback),
+		}))
+	}
+}
+
 // conclusion is the one step of what happened on the platform: its outcome was known
 // when it was accepted, and is notified now.
-func (a *attempt) conclusion(context.Context) result {
-	e := a.get()
+func (a *attempt) conclusion(ctx context.Context) result {
+	e := a.get() // before a step, which clears the reason
 	if e.Error != nil {
 		return failure(&core.Error{Code: e.Error.Code, Reason: e.Error.Reason, Detail: e.Error.Detail})
 	}
+	if e.Replaced != "" {
+		a.retire(ctx, e)
+	}
 	return done(cmp.Or(e.Reason, fmt.Sprintf("%s of %s", e.Event, e.App)))
-}
-
-// lookUpForge finds the forge of the repository if there is one. What has happened
-// needs it for the commit status alone.
-func (a *attempt) lookUpForge(context.Context) result {
-	a.found.forge = a.Forges[a.get().Repository.Forge]
-	return result{}
 }

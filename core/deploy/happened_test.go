@@ -19,11 +19,7 @@ func TestHappened(t *testing.T) {
 	inWorld(t, func(w *world) {
 		notified := &listener{}
 		w.notify(notified)
-		if err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{
-			ID: "github", Provider: core.TokenGitHub, App: core.AnyApp, Login: "dscape", Token: core.NewSecret("token"),
-		}); err != nil {
-			t.Fatal(err)
-		}
+		w.pair()
 		w.start()
 		push := w.settled(w.deliver(w.push(commit1)))
 		w.is(push, core.StatusOK, "")
@@ -111,10 +107,11 @@ func TestRolledBack(t *testing.T) {
 }
 
 // The entry of a delivery that a person rolled back says so, and the same delivery
-// deploys it again.
+// deploys it again. The statuses of both commits say which of them runs.
 func TestRolledBackByHand(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
+		w.pair()
 		w.start()
 		before := w.settled(w.deliver(w.push(commit1)))
 		second := w.request(w.push(commit2))
@@ -125,9 +122,11 @@ func TestRolledBackByHand(t *testing.T) {
 			ID: "one", Event: "rollback", User: "dscape", App: "hello", By: "ana", Snapshot: before.Snapshot, Replaced: push.Snapshot, Reason: "ana rolled back",
 		}
 		for range 2 { // the platform reports it again if it does not know that it was recorded
-			if _, err := w.service.Record(w.t.Context(), "uuid", rollback); err != nil {
+			change, err := w.service.Record(w.t.Context(), "uuid", rollback)
+			if err != nil {
 				t.Fatal(err)
 			}
+			w.is(w.settled(change.Entry.ID), core.StatusOK, rollback.Reason)
 		}
 		note := "It was deployed, and ana rolled it back to snapshot " + before.Snapshot + " later"
 		got := w.settled(push.ID)
@@ -137,6 +136,15 @@ func TestRolledBackByHand(t *testing.T) {
 		}
 		if other := w.settled(before.ID); other.Revision != before.Revision {
 			t.Errorf("the version before has changed: %+v", other)
+		}
+		for commit, want := range map[string]string{
+			commit1: "success: Rolled back hello",
+			commit2: "inactive: Deployed hello; ana rolled it back to " + before.Snapshot + " later",
+		} {
+			statuses := w.forge.Statuses(commit)
+			if last := statuses[len(statuses)-1]; last.App != "hello" || last.State+": "+last.Description != want {
+				t.Errorf("got %+v, want %s", statuses, want)
+			}
 		}
 		again := w.accept(second)
 		if again.Repeat || again.Change.Entry.ID != push.ID {

@@ -22,7 +22,7 @@ func (a *attempt) pipeline() []step {
 			{do: unnamed(a.endHold)},
 		}
 	case e.Kind == core.EventRelease:
-		return []step{{do: unnamed(a.lookUpForge)}, {do: unnamed(a.readTokens)}, {do: unnamed(a.conclusion)}}
+		return []step{{do: unnamed(a.readTokens)}, {do: unnamed(a.conclusion)}}
 	case e.Kind == core.EventBuild && e.Released == "":
 		return []step{{name: core.StepRelease, limit: a.StepTimeout, do: a.report}}
 	}
@@ -84,6 +84,9 @@ func (a *attempt) readPackage(ctx context.Context) (string, result) {
 	target := a.get().Target
 	name := path.Join(target.Root, "package.json")
 	text, err := a.file(ctx, name)
+	if errors.Is(err, core.ErrNotFound) {
+		return "", failure(a.noPackage(ctx, err))
+	}
 	if err != nil {
 		r := failureOf(core.CodeNoPackageJSON, fmt.Errorf("%s: %w", name, err))
 		if _, again := core.Retryable(err); again {
@@ -107,6 +110,30 @@ func (a *attempt) readPackage(ctx context.Context) (string, result) {
 	a.found.pkg = Package{Name: app, Root: target.Root, Fields: fields}
 	a.set(func(e *core.Entry) { e.App, e.Snapshot = app, snapshotID(m.version, e.Commit.ID, target.Root) })
 	return app + " " + m.version, result{}
+}
+
+// noPackage returns the failure of a commit without the package.json of the app, or of
+// a repository that can't be read; the answer of a forge to both is the same.
+func (a *attempt) noPackage(ctx context.Context, cause error) error {
+	e := a.get()
+	where, remedy := "top folder", "Add one; if the app is in another folder, add root=FOLDER to the webhook's URL"
+	if root := e.Target.Root; root != "" {
+		where, remedy = "folder "+root, fmt.Sprintf("Add one, or correct root=%s in the webhook's URL", root)
+	}
+	what := fmt.Sprintf("no package.json in the %s at %.7s", where, e.Commit.ID)
+	err := a.withToken(func(token core.Secret) error {
+		_, err := a.found.forge.DefaultBranch(ctx, e.Repository, token)
+		return err
+	})
+	if errors.Is(err, core.ErrNotFound) {
+		what = e.Repository.Slug() + " is private, or does not exist"
+		remedy = "Pair an account that may read it (webhooks pair), then redeliver the webhook"
+		if !a.token("").IsZero() {
+			what = "the paired account does not see " + e.Repository.Slug()
+			remedy = "Pair one that may read it (webhooks pair), then redeliver the webhook"
+		}
+	}
+	return core.NewError(core.CodeNoPackageJSON, fmt.Sprintf("%s: %s. %s", core.Reason(core.CodeNoPackageJSON), what, remedy), cause)
 }
 
 // appBusyWait is the time between two looks at an app that is claimed.

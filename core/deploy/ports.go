@@ -92,7 +92,7 @@ type Forge interface {
 type CommitStatus struct {
 	App         string // that is deployed
 	URL         string // of the app; "" if it does not answer
-	State       string // "pending", "success", "failure" or "error"
+	State       string // "pending", "success", "failure", "error" or, of what was deployed and runs no more, "inactive"
 	Description string // cut by the Forge to what it allows
 	TargetURL   string
 }

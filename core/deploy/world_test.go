@@ -161,6 +161,17 @@ func inWorld(t *testing.T, f func(w *world)) {
 	})
 }
 
+// pair gives the user an access token of the forge.
+func (w *world) pair() {
+	w.t.Helper()
+	err := w.accounts.SetToken(w.t.Context(), "dscape", core.ThirdPartyToken{
+		ID: "github", Provider: core.TokenGitHub, App: core.AnyApp, Login: "dscape", Token: core.NewSecret("token"),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func (w *world) start() {
 	w.t.Helper()
 	if err := w.worker.Start(w.t.Context()); err != nil {

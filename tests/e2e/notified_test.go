@@ -152,7 +152,7 @@ func TestCrashNotifies(t *testing.T) {
 }
 
 // A rollback by hand brings back code, environment and address together. It is notified
-// as any outcome is, and the entry of what it replaced says who did it.
+// as any outcome is. The entry and the commit of what it replaced say who did it.
 func TestRollbackNotifies(t *testing.T) {
 	t.Parallel()
 	s := inform(t)
@@ -186,6 +186,13 @@ func TestRollbackNotifies(t *testing.T) {
 	id := s.notified(repo, "Rolled back back", "deployment.ok", "rollback", "success", first, user+" rolled back from snapshot 2-"+second[:7])
 	if entry := s.awaitEntry(id); entry["by"] != user || entry["provider"] != "platform" || entry["url"] == nil {
 		t.Errorf("the entry is %v", entry)
+	}
+	statuses := s.h.Statuses(user, "back", second)
+	if text := statuses[0].Description; statuses[0].State != "success" || text == nil || !strings.Contains(*text, user+" rolled it back to 1-"+first[:7]) {
+		t.Errorf("the statuses of the commit that was rolled back are %+v", statuses)
+	}
+	if d := s.h.Deployments(user, "back", second); len(d) != 1 || d[0].Statuses[len(d[0].Statuses)-1].State != "inactive" {
+		t.Errorf("its deployments are %+v", d)
 	}
 	change := s.outcome(replaced, "ok")
 	doc, _ := change["doc"].(map[string]any)

@@ -37,7 +37,7 @@ func (c *Client) broken(ctx context.Context, doing string, err error) error {
 // refusal returns the error that an answer other than 2xx means.
 func (c *Client) refusal(doing string, resp *http.Response, text []byte) error {
 	err := fmt.Errorf("%s: %s: %d %s", c.o.Name, doing, resp.StatusCode, http.StatusText(resp.StatusCode))
-	if message := messageIn(text); message != "" {
+	if message := messageIn(text); message != "" && !strings.HasSuffix(message, http.StatusText(resp.StatusCode)) {
 		err = fmt.Errorf("%w: %q", err, message)
 	}
 	switch code := resp.StatusCode; {

@@ -18,8 +18,8 @@ type change struct {
 	snapshot   snapshot // what runs
 	drones     int
 	limits     limits
-	keepActive bool // the snapshot does not become the active one
-	stepwise   bool // a person set the fields and the active snapshot before
+	keepActive bool   // the snapshot does not become the active one
+	stepwise   bool   // a person set the fields and the active snapshot before
 	by         string // the user who makes it; "" for a server that deploys
 }
 
