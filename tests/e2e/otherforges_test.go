@@ -99,8 +99,8 @@ func (f *otherForge) check(t *testing.T, c forgesim.Check) forgesim.Check {
 }
 
 // A push to each of the other forges deploys an app of a private repository with the
-// access token that its user paired, once its checks have passed. A delivery that is
-// repeated is the same one.
+// access token that its user paired, once its checks have passed, also if they failed
+// before. A delivery that is repeated is the same one.
 func TestPushesToOtherForgesDeploy(t *testing.T) {
 	t.Parallel()
 	// What GitLab has is one pipeline anyway; the others' checks are named, so that events
@@ -164,9 +164,18 @@ func TestPushesToOtherForgesDeploy(t *testing.T) {
 					t.Errorf("got the statuses %+v, want that it began and that it succeeded", got)
 				}
 				commit, id = f.push(t, "second")
-				f.check(t, forgesim.Check{SHA: commit, State: words[1]})
+				c := f.check(t, forgesim.Check{SHA: commit, State: words[1]})
 				if change := s.outcome(id, "skipped"); !strings.Contains(reason(change), "did not pass") {
 					t.Errorf("got %v", change["reason"])
+				}
+				if app := s.app(f.name + ".localhost"); app.body != "first" {
+					t.Errorf("the app answers %d %s", app.status, app.body)
+				}
+				c.State = words[2] // it was run again
+				f.check(t, c)
+				s.outcome(id, "ok")
+				if app := s.app(f.name + ".localhost"); app.body != "second" {
+					t.Errorf("the app answers %d %s", app.status, app.body)
 				}
 			}
 		})
