@@ -3,11 +3,13 @@ package e2e
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/tests/internal/publishedtest"
+	"github.com/nodejitsu/webhooks/tools/forgesim"
 )
 
 // examples returns GitHub's payloads by event, each once: its own examples, of
@@ -166,6 +169,49 @@ func TestPublishedPayloadsOfOtherSenders(t *testing.T) {
 	if outcomes["ignored"] == 0 || outcomes["deploy:forge:not_configured"] == 0 {
 		t.Errorf("got %v", outcomes)
 	}
+}
+
+// webAddress is the beginning of an address in a payload.
+var webAddress = regexp.MustCompile(`https?://[^/"\\\s]+`)
+
+// If the forges of the other senders are configured, each of their published payloads is
+// ignored for the right reason, or is a push to the branch that is deployed, whose
+// repository is not there.
+func TestPublishedPayloadsOfConfiguredForges(t *testing.T) {
+	t.Parallel()
+	forges := map[string]*otherForge{
+		"gitlab": newOtherForge(t, forgesim.GitLab), "gitea": newOtherForge(t, forgesim.Gitea), "gogs": newOtherForge(t, forgesim.Gogs),
+		"bitbucket": newOtherForge(t, forgesim.Bitbucket), "bitbucket-server": newOtherForge(t, forgesim.DataCenter),
+	}
+	forges["stash"] = forges["bitbucket-server"]
+	s := serve(t, "--forges", fmt.Sprintf("gitlab=%s,gitea=%s,gogs=%s,bitbucket=%s,bitbucket-dc=%s", forges["gitlab"].URL(), forges["gitea"].URL(),
+		forges["gogs"].URL(), forges["bitbucket"].URL(), forges["stash"].URL()))
+	outcomes := map[string]int{}
+	for i, p := range publishedtest.Payloads(t) {
+		f := forges[p.Sender]
+		if f == nil {
+			continue // see TestPublishedPayloads
+		}
+		header := map[string]string{"X-Gitlab-Instance": f.URL()}
+		for _, id := range []string{"X-Request-UUID", "Idempotency-Key", "X-Gitea-Delivery"} {
+			header[id] = strconv.Itoa(i)
+		}
+		for name := range p.Header {
+			header[name] = p.Header.Get(name)
+		}
+		got := s.send(request{path: "/1/deploy", body: webAddress.ReplaceAllString(string(p.Body), f.URL()), header: header})
+		got.explains(t, p.File, p)
+		outcome, _ := cmp.Or(got.json(t)["error"], got.json(t)["status"]).(string)
+		outcomes[p.Sender+" "+outcome]++
+		switch {
+		case outcome == "ignored":
+		case p.Kind() == core.EventPing && outcome == "ok":
+		case p.Kind() == core.EventPush && outcome == "deploy:github:no_pkg_json":
+		default:
+			t.Errorf("%s: got %d %s", p.File, got.status, got.body)
+		}
+	}
+	t.Logf("%v", outcomes)
 }
 
 // explains checks that an accepted delivery of p was taken for its sender's, and that
