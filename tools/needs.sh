@@ -31,11 +31,10 @@ needs() {
 		node) packages+=(nodejs) ;;
 		cc) packages+=(gcc libc6-dev) ;;
 		redis-cli) packages+=(redis-tools) ;;
-		systemd-analyze) packages+=(systemd) ;;
 		ip) packages+=(iproute2) ;;
 		etcd) packages+=(etcd-server) ;;
 		/usr/lib/cni/*) packages+=(containernetworking-plugins) ;;
-		setpriv | unshare) packages+=(util-linux) ;;
+		flock | setpriv | unshare) packages+=(util-linux) ;;
 		*) packages+=("$program") ;;
 		esac
 	done

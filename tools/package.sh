@@ -9,7 +9,9 @@ usage() {
 		Builds static programs of a version, such as 1.2.0, and puts them into a folder.
 		KIND is deb, rpm or archive; default: all of them. Packages are for the Linux
 		that GOARCH names, amd64 by default; archives are for Linux, macOS and Windows. An
-		archive for macOS or Windows has every command but the embedded platform.
+		archive for macOS or Windows has every command but the embedded platform. The
+		checksums of all files of the version are in webhooks_VERSION_checksums.txt, for
+		sha256sum --check.
 
 		Examples:
 		  ./tools/package.sh 1.2.0 dist
@@ -89,3 +91,9 @@ for kind in "${kinds[@]}"; do
 	*) fail "unknown kind $kind: want deb, rpm or archive" ;;
 	esac
 done
+
+cd "$folder"
+sums=webhooks_${VERSION}_checksums.txt
+rm -f "$sums"
+sha256sum "webhooks_${VERSION}_"* "webhooks-${VERSION}-"* 2>/dev/null >"$BUILD/sums" || true # there are not always both
+mv "$BUILD/sums" "$sums"

@@ -49,13 +49,18 @@ packages=("${packages[@]/%//...}")
 # The race detector needs a C compiler; tests start Redis servers and a browser of
 # their own.
 needs git node npm go cc redis-server redis-cli chromium
-# The packages are installed, and their unit is checked.
-needs systemd-analyze unshare setpriv ip
+# Tests take capabilities away, and run in namespaces of their own.
+needs unshare setpriv ip
 
 # Tests run a cluster of Kubernetes, unless it is left out (see tests/README.md).
 if [[ ${WEBHOOKS_TEST_SKIP-} != cluster && " ${modules[*]} " == *" tests "* ]]; then
 	needs etcd containerd runc /usr/lib/cni/bridge flock
 	./tools/kube.sh >/dev/null
+fi
+# The packages are installed in containers.
+if [[ " ${modules[*]} " == *" tests "* ]]; then
+	needs podman runc catatonit
+	./tools/images.sh >/dev/null
 fi
 
 # The program is built without MessagePack; with the same tag here, Gin is compiled
@@ -112,6 +117,10 @@ export TMPDIR
 chmod 711 "$TMPDIR"
 bridges() { compgen -G '/sys/class/net/*/bridge' || true; }
 bridges_before=$(bridges)
+# Those of containers; on machines with control groups of version 1, version 2 is
+# mounted below.
+control_groups() { compgen -G '/sys/fs/cgroup/webhooks-test-*' || compgen -G '/sys/fs/cgroup/unified/webhooks-test-*' || true; }
+groups_before=$(control_groups)
 
 # left_processes prints the processes that work in that folder, or have it in
 # their environment or arguments.
@@ -130,6 +139,7 @@ left() {
 	grep -F "$TMPDIR" /proc/self/mounts 2>/dev/null | sed 's/^/mount /' || true
 	find "$TMPDIR" -mindepth 1 -maxdepth 1 | sed 's/^/file /'
 	comm -13 <(printf '%s\n' "$bridges_before") <(bridges) | sed '/^$/d; s/^/bridge /'
+	comm -13 <(printf '%s\n' "$groups_before") <(control_groups) | sed '/^$/d; s/^/control group /'
 }
 
 # clean removes it. There is something to remove only after an interrupted run.

@@ -1,3 +1,3 @@
-// Package packages installs the packages of a release on this machine's own file
-// system, below a layer that is thrown away.
+// Package packages installs the packages of a release on a Debian with systemd, and
+// builds and runs the container image, in containers that leave nothing behind.
 package packages

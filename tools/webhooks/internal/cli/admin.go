@@ -53,7 +53,7 @@ the apps again; to stop one for good, call "webhooks apps stop".`,
 		if err := app.EndApps(cmd.Context(), cfg); err != nil {
 			return err
 		}
-		return p.done(named("ended", cfg.Data), "no app of %s runs", cfg.Data)
+		return p.done(named("ended", cfg.Data), "the apps of %s have ended", cfg.Data)
 	}
 	return cmd
 }
