@@ -42,6 +42,8 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	built := make(chan struct{}, 1)
+	p.built = built
 	var all atomic.Pointer[apps.Apps] // set before a drone can crash
 	crashed := func(c runner.Crash) { all.Load().Crashed(c) }
 	local := processes.New(processes.Options{
@@ -73,6 +75,12 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	p.apps, err = apps.New(apps.Options{
 		DB: p.db, Seal: keys, Snapshots: store, Runner: p.runner, Domain: p.o.AppsDomain, Reserved: p.o.ReservedHosts, URL: p.AppURL,
 		Keep: p.o.KeepSnapshots, Memory: p.o.AppMemory, MaxMemory: p.o.AppMaxMemory, MinReady: p.o.MinReadyTime, Events: p.events.Add, Logger: p.o.Logger,
+		Built: func() {
+			select {
+			case built <- struct{}{}:
+			default: // the disk is about to be measured
+			}
+		},
 	})
 	if err != nil {
 		return err

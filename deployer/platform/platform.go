@@ -129,6 +129,7 @@ type Platform struct {
 	apps   *apps.Apps
 	events *events.Journal
 	space  *space
+	built  chan struct{} // receives after builds
 	budget *budget
 	router *router.Router
 	api    *api.API
@@ -196,9 +197,8 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := p.apps.Sweep(); err != nil {
 		return err
 	}
-	p.space = watchSpace(p.o.Dir, p.o.Logger)         //nolint:contextcheck // it watches as long as the platform runs
-	p.budget = watchBudget(int64(p.o.DiskBudget)<<20, //nolint:contextcheck // the same
-		[]string{p.path("archives"), p.path("builds"), p.path("cache")}, p.apps, p.o.Logger)
+	p.space = watchSpace(p.o.Dir, p.o.Logger)                                               //nolint:contextcheck // it watches as long as the platform runs
+	p.budget = watchBudget(int64(p.o.DiskBudget)<<20, p.o.Dir, p.built, p.apps, p.o.Logger) //nolint:contextcheck // the same
 	if e, ok := p.runner.(elsewhere); ok {
 		p.opening = p.openLater(e) //nolint:contextcheck // it waits longer than Start
 		return nil
@@ -325,13 +325,6 @@ func (p *Platform) Warnings() []string {
 		}
 	}
 	return all
-}
-
-// Disk is the disk space of a platform in bytes.
-type Disk struct {
-	Free   int64 // of the disk
-	Used   int64 // by snapshots, builds and caches, when it was measured last
-	Budget int64 // for these; 0: no limit
 }
 
 // Disk returns the disk space; the zero Disk while the platform does not run.

@@ -45,6 +45,10 @@ type Options struct {
 	Proxies serve.Proxies
 	BaseURL string // scheme and host of links; "": those of the request
 
+	// Warnings returns what an operator should look at, a sentence each, such as a
+	// disk that is nearly full. It may be nil.
+	Warnings func() []string
+
 	Now    func() time.Time // time.Now
 	Logger *slog.Logger     // discards
 }

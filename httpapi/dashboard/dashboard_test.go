@@ -323,6 +323,24 @@ func (c client) handler(adjust func(*dashboard.Options)) http.Handler {
 	return dashboard.New(o)
 }
 
+// The first page has the server's warnings as long as there are some.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	warnings := []string{"The disk has only 3 MiB left."}
+	c := start(t, &fakes{}, func(o *dashboard.Options) { o.Warnings = func() []string { return warnings } })
+	if got := c.send("GET", "/-/sign-in", nil); strings.Contains(got.body, warnings[0]) {
+		t.Error("the warning is shown before the user has signed in")
+	}
+	c.signIn("dscape", password)
+	if got := c.send("GET", "/", nil); !strings.Contains(got.body, warnings[0]) || !strings.Contains(got.body, "Warning to the operator") {
+		t.Errorf("no warning: %s", got.body)
+	}
+	warnings = nil
+	if got := c.send("GET", "/", nil); strings.Contains(got.body, "Warning to the operator") {
+		t.Errorf("a warning of nothing: %s", got.body)
+	}
+}
+
 func TestGuessesAreThrottled(t *testing.T) {
 	t.Parallel()
 	c := start(t, &fakes{}, nil)

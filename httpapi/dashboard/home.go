@@ -19,6 +19,8 @@ type homePage struct {
 	AppsErr string // why the apps are not shown; "" if they are
 	Latest  []core.Entry
 	Chart   chart
+
+	Warnings []string // what an operator should look at
 }
 
 // appCard is an app with the entry that deployed what runs.
@@ -36,6 +38,9 @@ func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := homePage{Latest: deployments(entries, latest), Chart: newChart(entries)}
+	if d.o.Warnings != nil {
+		p.Warnings = d.o.Warnings()
+	}
 	// Without the platform the deployments can still be read.
 	all, err := d.o.Apps.List(r.Context(), user)
 	if err != nil {

@@ -41,6 +41,7 @@ type Options struct {
 
 	Trial  time.Duration                // for which a crash of a new version rolls back to the previous one; default 60 s
 	Events func(*bbolt.Tx, Event) error // records an event in a transaction of DB; default: does nothing
+	Built  func()                       // is called after each build; default: does nothing
 
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // default: discards
@@ -81,6 +82,9 @@ func New(o Options) (*Apps, error) {
 	o.Trial = cmp.Or(o.Trial, time.Minute)
 	if o.Events == nil {
 		o.Events = func(*bbolt.Tx, Event) error { return nil }
+	}
+	if o.Built == nil {
+		o.Built = func() {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -34,7 +34,10 @@ func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.R
 			return false, wrapped("waiting for another build of the app", err)
 		}
 	}
-	defer lock.Release()
+	defer func() {
+		lock.Release()
+		a.o.Built()
+	}()
 	// While we waited, another call may have built it or destroyed the app.
 	if built, err = a.has(user, app, id); built || err != nil {
 		return built, err

@@ -21,9 +21,10 @@ import (
 func dashboardModule(cfg config.Config) fx.Option {
 	return fx.Module("dashboard", fx.Provide(
 		func(p apps.Platform) *apps.Service { return apps.New(apps.Options{Platform: p}) },
-		func(d *deploy.Service, s *status.Service, a *auth.Service, p *apps.Service, e Endpoint, logins *throttle.Throttle, log *slog.Logger) *dashboard.Dashboard {
+		func(d *deploy.Service, s *status.Service, a *auth.Service, p *apps.Service, e Endpoint, clock ClockBehind, embedded optionalPlatform, logins *throttle.Throttle, log *slog.Logger) *dashboard.Dashboard {
 			return dashboard.New(dashboard.Options{
-				Deploy: d, Status: s, Auth: a, Apps: p, Answer: httpapi.AnswerText, Key: e.Key, Logins: logins, Proxies: cfg.Proxies(), BaseURL: cfg.BaseURL, Logger: log,
+				Deploy: d, Status: s, Auth: a, Apps: p, Answer: httpapi.AnswerText, Key: e.Key, Logins: logins, Proxies: cfg.Proxies(), BaseURL: cfg.BaseURL,
+				Warnings: func() []string { return warnings(clock, embedded) }, Logger: log,
 			})
 		},
 	))

@@ -50,7 +50,7 @@ func httpModule(cfg config.Config) fx.Option {
 				}
 				o := httpapi.Options{
 					Deploy: d, Status: s, Auth: a, Connect: connects, Dashboard: pages, BaseURL: strings.TrimSuffix(cfg.BaseURL, "/"), Wait: wait,
-					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Warnings: func() []string { return append(clock.warnings(), embedded.warnings()...) }, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
+					NewUUID: newUUID, Ready: func(ctx context.Context) error { return cmp.Or(ready(ctx), platform(ctx)) }, Warnings: func() []string { return warnings(clock, embedded) }, Proxies: cfg.Proxies(), Logins: logins, Logger: log,
 				}
 				if m != nil {
 					o.Observer = m
@@ -108,6 +108,11 @@ func (p optionalPlatform) warnings() []string {
 		return nil
 	}
 	return p.Embedded.Warnings()
+}
+
+// warnings returns what an operator should look at although the server works.
+func warnings(clock ClockBehind, p optionalPlatform) []string {
+	return append(clock.warnings(), p.warnings()...)
 }
 
 // redirectModule serves the port without TLS, if it is configured.

@@ -25,7 +25,7 @@ clock, DNS and the certificate. Says what to do about each problem. The exit cod
 		Args: exactly(0),
 	}
 	settings := config.Declare(cmd.Flags())
-	settings.Show("data", "domain", "listen", "platform-listen", "apps-listen", "redis", "platform-url", "tls-cert", "tls-key", "github-url")
+	settings.Show("data", "domain", "listen", "platform-listen", "apps-listen", "redis", "platform-url", "disk-budget", "tls-cert", "tls-key", "github-url")
 	p := newPrinter(cmd, streams)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := load(settings, streams)

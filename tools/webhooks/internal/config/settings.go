@@ -181,7 +181,7 @@ func (s *Settings) declare() {
 	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that each process of an app may have, and all processes of a drone if the server has control groups, unless its owner sets another limit")
 	declare(s, &c.AppMaxMemory, "app-max-memory", 4096, atLeast(64), "largest memory limit in MiB that an owner may set by \"webhooks apps limits\"; at least --app-memory")
 
-	declare(s, &c.DiskBudget, "disk-budget", 0, atLeast(0), "disk space in MiB for snapshots, builds and caches: when nine tenths are used, build caches and then the oldest snapshots are removed, but none that serves, served last or is active; default: no limit")
+	declare(s, &c.DiskBudget, "disk-budget", 0, atLeast(0), "disk space in MiB for snapshots, builds and caches: when nine tenths are used, build caches and then the oldest snapshots are removed, but none that serves, served last, is active or the newest of its app; default: no limit")
 	declare(s, &c.KeepSnapshots, "keep-snapshots", 10, atLeast(1), "snapshots that are kept of each app, beside the active one and those that serve")
 	declare(s, &c.AccessLog, "access-log", false, nil, "log a line about each request to an app: app, method, path without the query, status, duration, bytes and request id")
 

@@ -50,7 +50,7 @@ func Check(ctx context.Context, o Options, timeout time.Duration) []Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	checks := []func(context.Context, Options) []Finding{checkSystem, checkNode, checkData, checkPorts, checkStore, checkForge, checkDNS, checkCertificate}
+	checks := []func(context.Context, Options) []Finding{checkSystem, checkNode, checkData, checkBudget, checkPorts, checkStore, checkForge, checkDNS, checkCertificate}
 	found := make([][]Finding, len(checks))
 	var all sync.WaitGroup
 	for i, check := range checks {

@@ -103,6 +103,33 @@ func TestWhatIsNotNeeded(t *testing.T) {
 	}
 }
 
+// The disk budget is compared with what is used, and with the disk.
+func TestDiskBudget(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	builds := filepath.Join(dir, "platform", "builds")
+	if err := os.MkdirAll(builds, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(builds, "build"), make([]byte, 10<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for budget, want := range map[string]struct {
+		result doctor.Result
+		text   string
+	}{
+		"0":          {},
+		"11":         {doctor.Warning, "use 10 of 11 MiB"},
+		"20":         {doctor.OK, "use 10 of 20 MiB"},
+		"1000000000": {doctor.Warning, "are free on the disk"},
+	} {
+		found := check(t, doctor.Options{}, "--data", dir, "--disk-budget", budget, "--github-url", "http://127.0.0.1:1")
+		if f := found["disk budget"]; f.Result != want.result || !strings.Contains(f.Text, want.text) {
+			t.Errorf("a budget of %s MiB: got %+v, want %s with %q", budget, f, want.result, want.text)
+		}
+	}
+}
+
 // certificate writes a certificate for a host, which expires in a day.
 func certificate(t *testing.T, host string) (cert, key string) {
 	t.Helper()

@@ -94,6 +94,28 @@ func checkData(_ context.Context, o Options) []Finding {
 	return []Finding{ok("disk", fmt.Sprintf("%s can be written; %d of %d GiB are free", o.Config.Data, free>>30, total>>30))}
 }
 
+// checkBudget checks how much of the disk budget is used.
+func checkBudget(ctx context.Context, o Options) []Finding {
+	const name = "disk budget"
+	if o.Config.PlatformURL != "" || o.Config.DiskBudget == 0 || runtime.GOOS != "linux" {
+		return nil
+	}
+	used, nearly, err := diskUsed(ctx, o.Config)
+	if err != nil {
+		return []Finding{warning(name, fmt.Sprintf("not measured: %v", err), "run this as the user of the server; webhooks_disk_used_bytes of its metrics has what it measured itself")}
+	}
+	budget := int64(o.Config.DiskBudget) << 20
+	text := fmt.Sprintf("snapshots, builds and caches use %d of %d MiB", used>>20, budget>>20)
+	free, _, known := space(o.Config.Data)
+	switch {
+	case nearly:
+		return []Finding{warning(name, text, "the server removes build caches and old snapshots; if they do not suffice, raise --disk-budget, lower --keep-snapshots, or remove apps that are not used")}
+	case known && budget-used > int64(free): //nolint:gosec // a size
+		return []Finding{warning(name, fmt.Sprintf("%s, but only %d MiB are free on the disk", text, free>>20), "free some space, or lower --disk-budget")}
+	}
+	return []Finding{ok(name, text)}
+}
+
 // checkPorts checks whether the server could listen on its addresses. If it runs,
 // it has them already.
 func checkPorts(ctx context.Context, o Options) []Finding {
