@@ -75,8 +75,8 @@ func (a *application) state() runner.State {
 	return s
 }
 
-// pick returns the ready drone with the fewest requests in flight. It prefers those
-// that did not refuse connections and those of the current generation.
+// pick returns the drone with the fewest requests in flight. It prefers those that are
+// ready and did not refuse connections, and those of the current generation.
 func (a *application) pick(client string) (t runner.Target, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -132,14 +132,14 @@ func (g *generation) checkDrained() {
 // connection: until then a probe has found out about it.
 const refusedFor = 10 * time.Second
 
-// refuses reports whether a drone has just refused a connection, or has crashed while
-// its version is on trial. The mutex must be held.
+// refuses reports whether a drone has just refused a connection, is not ready any more,
+// or has crashed while its version is on trial. The mutex must be held.
 func (a *application) refuses(sl *slot) bool {
-	return sl.crash != nil || !sl.refused.IsZero() && a.runner.o.Now().Sub(sl.refused) < refusedFor
+	return sl.crash != nil || sl.deaf() || !sl.refused.IsZero() && a.runner.o.Now().Sub(sl.refused) < refusedFor
 }
 
-// leastBusy returns the ready web drone of g with the fewest requests in flight, if
-// possible one that does not refuse, or nil. The mutex must be held.
+// leastBusy returns the web drone of g with the fewest requests in flight that gets
+// requests, if possible one that does not refuse, or nil. The mutex must be held.
 func (a *application) leastBusy(g *generation) *slot {
 	if g == nil {
 		return nil
@@ -148,7 +148,7 @@ func (a *application) leastBusy(g *generation) *slot {
 	a.next++
 	for i := range g.web {
 		sl := g.slots[(a.next+i)%g.web]
-		if !sl.ready {
+		if !sl.reachable() {
 			continue
 		}
 		if best == nil || !a.refuses(sl) && (a.refuses(best) || sl.inFlight < best.inFlight) {
@@ -167,7 +167,7 @@ func (a *application) refusedBy(addr string) {
 			continue
 		}
 		for _, sl := range g.slots {
-			if sl.ready && sl.addr == addr {
+			if sl.reachable() && sl.addr == addr {
 				sl.refused = a.runner.o.Now()
 			}
 		}

@@ -57,11 +57,11 @@ func (c *candidate) Promote() {
 
 // Watch implements runner.Candidate.
 func (c *candidate) Watch(ctx context.Context, d time.Duration) error {
-	limit, cancel := context.WithTimeout(ctx, d)
+	trial, cancel := context.WithCancel(ctx)
 	defer cancel()
 	life := c.app.runner.ctx
 	defer context.AfterFunc(life, cancel)() //nolint:contextcheck // whichever ends first
-	if err := c.generation.watch(limit); err != nil {
+	if err := c.generation.watch(trial, d); err != nil {
 		return err
 	}
 	if err := cmp.Or(ctx.Err(), life.Err()); err != nil {

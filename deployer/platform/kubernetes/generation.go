@@ -48,6 +48,7 @@ type slot struct {
 	lost      string    // the container that was ready and then was not, though it ran
 	lostAt    time.Time // since when it was not
 	recovered time.Time // when that container was ready again; zero if it was not
+	deafSince time.Time // when the runner learned that it was not, by its own clock
 	refused   time.Time
 	dead      string // the container whose end has been seen
 	crashes   int    // consecutive
@@ -121,8 +122,11 @@ func (g *generation) observe(p *corev1.Pod, gone bool) {
 	a.mu.Lock()
 	sl := g.slotOf(p, gone)
 	var crash *exit
+	var was, is bool
 	if sl != nil {
+		was = sl.deaf()
 		crash = g.update(sl, p, gone)
+		is = sl.deaf()
 	}
 	close(g.changed)
 	g.changed = make(chan struct{})
@@ -132,6 +136,9 @@ func (g *generation) observe(p *corev1.Pod, gone bool) {
 		from = &source{process: sl.process, drone: sl.number, mask: g.mask, write: a.journal.Append}
 	}
 	a.runner.logs.follow(a, p, gone, from)
+	if is && !was {
+		a.runner.o.Logger.Info("drone not ready any more", "user", a.user, "app", a.name, "snapshot", g.version.Snapshot, "drone", sl.number, "pod", p.Name)
+	}
 	if crash != nil {
 		a.runner.background(func() { g.report(crash) })
 	}
@@ -185,6 +192,7 @@ func (g *generation) update(sl *slot, p *corev1.Pod, gone bool) *exit {
 		sl.recovered = condition(p, corev1.PodReady).LastTransitionTime.Time
 	case was && !sl.ready && runs && s.ContainerID == status(before).ContainerID:
 		sl.lost, sl.lostAt, sl.recovered = s.ContainerID, condition(p, corev1.PodReady).LastTransitionTime.Time, time.Time{}
+		sl.deafSince = g.app.runner.o.Now()
 	}
 	return crash
 }
@@ -192,6 +200,10 @@ func (g *generation) update(sl *slot, p *corev1.Pod, gone bool) *exit {
 // deaf reports whether the drone is not ready any more, though its container runs. The
 // mutex must be held.
 func (s *slot) deaf() bool { return s.lost != "" && s.recovered.IsZero() }
+
+// reachable reports whether a drone may get requests: one that is not ready any more may
+// still answer, see [generation.deafTooLong]. The mutex must be held.
+func (s *slot) reachable() bool { return s.ready || s.deaf() }
 
 // endedDeaf reports whether a container was not ready any more when it ended. A kubelet
 // that is busy probes one that has ended, before it learns of the end. It calls one that
@@ -260,7 +272,7 @@ func (g *generation) exitText(sl *slot, end *corev1.ContainerStateTerminated) st
 	case sl.endedDeaf(end) && g.version.Health != "":
 		return "was ended, as it did not accept connections on its port any more or its health path failed"
 	case sl.endedDeaf(end):
-		return "stopped listening on its port, though its process went on"
+		return deafText
 	case end.ExitCode == 128+int32(syscall.SIGKILL): // the kubelet may learn of the end before it learns why
 		return exitText(end.ExitCode) + ", most likely because it needed more memory than an app may have (" + limit + ")"
 	}

@@ -129,6 +129,9 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 			}
 			return g.explained(crash.slot, g.failed(ctx, crash.slot, crash, crash.text+" before "+condition))
 		case deaf != nil: // it was ready, and is waited for with the others
+			if err := g.deafTooLong(ctx, deaf); err != nil {
+				return err
+			}
 		case waiting < 0:
 			return nil
 		case reason != "":
@@ -170,20 +173,6 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 // done reports whether a drone is ready or, without a port, has been started. The
 // mutex must be held.
 func (s *slot) done() bool { return s.ready || s.process != "" && s.begun }
-
-// failure returns a crash of one of the drones, or a drone that does not listen any
-// more. The mutex must be held.
-func (g *generation) failure(slots []*slot) (crash *exit, deaf *slot) {
-	for _, sl := range slots {
-		if sl.crash != nil {
-			return sl.crash, nil
-		}
-		if sl.deaf() {
-			deaf = sl
-		}
-	}
-	return nil, deaf
-}
 
 // refusedToCreate returns the error for pods that the cluster refuses to create.
 func refusedToCreate(what, message string) error {
@@ -307,33 +296,6 @@ func (g *generation) explained(sl *slot, err error) error {
 		e.Reason = startup.Explained(cmp.Or(g.version.Processes[sl.process], g.version.Start), e.Reason)
 	}
 	return err
-}
-
-// watch returns an error when a drone has ended or no longer accepts connections, and
-// nil when ctx ends.
-func (g *generation) watch(ctx context.Context) error {
-	a := g.app
-	for {
-		a.mu.Lock()
-		changed := g.changed
-		crash, deaf := g.failure(g.slots)
-		a.mu.Unlock()
-		when := " soon after it had accepted connections"
-		switch {
-		case crash != nil:
-			if crash.slot.process != "" {
-				when = " soon after it was started"
-			}
-			return g.failed(context.WithoutCancel(ctx), crash.slot, crash, crash.text+when)
-		case deaf != nil:
-			return g.failed(context.WithoutCancel(ctx), deaf, nil, "stopped listening on its port, though its process went on,"+when)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // end removes the objects of a launch.
