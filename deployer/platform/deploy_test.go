@@ -91,7 +91,7 @@ func (b *fixture) load(host string, want ...string) (stop func() (answered, fail
 // keeps answering at its address, also after a restart.
 func TestVersionsThatFail(t *testing.T) {
 	t.Parallel()
-	b := setup(t, platform.Options{MinReadyTime: 5 * time.Second, ReadyTimeout: 100 * patience})
+	b := setup(t, platform.Options{MinReadyTime: 15 * time.Second, ReadyTimeout: 100 * patience})
 	b.user("me")
 	b.ok(b.deploy("v1", version(t, "good", "")))
 	stop := b.load("good.localhost", "good!")
@@ -100,7 +100,7 @@ func TestVersionsThatFail(t *testing.T) {
 		"no worker":   {"", "process worker exited with code 8"},
 		"exits":       {"process.exit(3)", "exited with code 3"},
 		"exits-later": {"server.on('listening', () => setTimeout(() => server.close(() => process.exit(3)), 200))", "exited with code 3"},
-		"goes-deaf":   {"server.on('listening', () => setTimeout(() => { server.close(); setInterval(() => {}, 1000); }, 200))", "stopped listening on its port"},
+		"goes-deaf":   {"server.on('listening', () => setTimeout(() => { server.close(); setInterval(() => {}, 1000); }, 2000))", "stopped listening on its port"},
 		"throws":      {"throw new Error('no database')", "no database"},
 	} {
 		more := map[string]string{

@@ -6,9 +6,14 @@ import (
 	"github.com/nodejitsu/webhooks/httpapi/serve/peercred"
 )
 
-// missedChecks is how many consecutive checks must find no listener on a drone's
-// port: a server may close its socket for a moment to bind it again.
-const missedChecks = 2
+const (
+	// deafFor is for how long a drone must not listen on its port to count as lost: a
+	// server may close its socket to bind it again, or to exit, and on a busy machine
+	// that takes a while.
+	deafFor = time.Second
+	// recheckAfter is the time until a drone that did not listen is checked again.
+	recheckAfter = 50 * time.Millisecond
+)
 
 // watch starts checking a drone that is ready, until it is ended.
 func (r *Runner) watch(d *drone) {
@@ -24,9 +29,6 @@ func (r *Runner) unwatch(d *drone) {
 	delete(r.live, d)
 }
 
-// recheckAfter is the time until a drone that did not listen is checked again.
-const recheckAfter = 50 * time.Millisecond
-
 // check checks at intervals, and soon after a refused connection, that each drone
 // listens on its port, until Stop. A process may keep running without its port,
 // for example if its cluster workers or its daemon have exited.
@@ -41,10 +43,7 @@ func (r *Runner) check() {
 			return
 		}
 		pause.Stop()
-		for range missedChecks {
-			if !r.checkAll() {
-				break
-			}
+		for r.checkAll() {
 			again := time.NewTimer(recheckAfter)
 			select {
 			case <-again.C:
@@ -56,22 +55,37 @@ func (r *Runner) check() {
 	}
 }
 
-// checkAll checks the ports of all drones once, and reports whether one did not listen.
+// checkAll checks the ports of all drones once, and reports whether one that is not lost
+// yet did not listen.
 func (r *Runner) checkAll() (missed bool) {
+	now := r.o.Now()
 	for _, d := range r.liveDrones() {
+		if d.port == 0 || d.isLost() {
+			continue
+		}
 		switch {
-		case d.port == 0: // it has none
 		case listened(d.port):
-			d.missed = 0
+			d.silent = time.Time{}
 			d.refused.Store(false)
-		case d.missed < missedChecks:
+		case d.silent.IsZero():
+			d.silent, missed = now, true
+		case now.Sub(d.silent) < deafFor:
 			missed = true
-			if d.missed++; d.missed == missedChecks {
-				close(d.lost)
-			}
+		default:
+			close(d.lost)
 		}
 	}
 	return missed
+}
+
+// isLost reports whether the drone no longer listens on its port.
+func (d *drone) isLost() bool {
+	select {
+	case <-d.lost:
+		return true
+	default:
+		return false
+	}
 }
 
 // Refused implements runner.Runner.

@@ -38,7 +38,7 @@ type drone struct {
 	lost    chan struct{} // closed when it no longer listens on its port
 
 	refused atomic.Bool // it refused a connection since the last check
-	missed  int         // consecutive checks that found no listener; used by check only
+	silent  time.Time   // since when checks find no listener; zero if they do; used by check only
 
 	// Guarded by the app's mutex.
 	inFlight int
