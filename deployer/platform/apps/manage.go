@@ -130,10 +130,15 @@ func (a *Apps) Destroy(ctx context.Context, user, app, by string) error {
 		return err
 	}
 	defer release()
-	if _, err := a.docs.find(user, app); err != nil {
-		return err // it was destroyed meanwhile
-	}
 	a.forget(user, app)
+	// It must not run again without a part of its files, if this is interrupted.
+	_, err = a.docs.update(user, app, func(d *document) error {
+		d.Running, d.Former, d.Crash = nil, nil, nil
+		return nil
+	})
+	if err != nil {
+		return err // such as: it was destroyed meanwhile
+	}
 	// The document is removed last, so that an interrupted call can be repeated.
 	if err := errors.Join(a.o.Runner.Destroy(ctx, user, app), a.o.Snapshots.RemoveApp(user, app)); err != nil {
 		return wrapped("destroying an app", err)

@@ -2,6 +2,7 @@ package apps_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strconv"
 	"sync"
@@ -25,6 +26,8 @@ type fakeRunner struct {
 	launch func(runner.Version) error // called by Launch; nil: nothing
 	run    func(context.Context, runner.Version, runner.Command) (runner.Exit, error)
 	watch  func(context.Context, runner.Version, time.Duration) error // called by Watch; nil: nothing
+
+	destroyed error // what Destroy fails with when it has stopped the app
 }
 
 func newFakeRunner() *fakeRunner { return &fakeRunner{current: map[string]*fakeCandidate{}} }
@@ -128,7 +131,7 @@ func (r *fakeRunner) Halt(_ context.Context, _, app string) error {
 }
 
 func (r *fakeRunner) Destroy(ctx context.Context, user, app string) error {
-	return r.Halt(ctx, user, app)
+	return errors.Join(r.Halt(ctx, user, app), r.destroyed)
 }
 
 func (r *fakeRunner) Run(ctx context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {

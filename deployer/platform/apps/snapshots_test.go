@@ -1,6 +1,7 @@
 package apps_test
 
 import (
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -97,5 +98,25 @@ func TestDestroy(t *testing.T) {
 	f.ok(err)
 	if user, app, ok := f.Lookup("one.localhost"); !ok || user != "you" || app != "one" {
 		t.Errorf("its subdomain is %s/%s's, %t", user, app, ok)
+	}
+}
+
+// An app whose destruction was interrupted, so that a part of its files may be gone, does
+// not run again, and can be destroyed.
+func TestDestroyInterrupted(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	f.runner.destroyed = errors.New("interrupted")
+	if err := f.Destroy(t.Context(), "me", "app", "me"); err == nil {
+		t.Error("it is destroyed")
+	}
+	f.runner.destroyed = nil
+	f.runner.done()
+	f.restart()
+	f.did()
+	f.ok(f.Destroy(t.Context(), "me", "app", "me"))
+	if _, err := f.Find("me", "app"); core.CodeOf(err) != core.CodePlatformAppNotFound {
+		t.Errorf("it is found with %v", err)
 	}
 }

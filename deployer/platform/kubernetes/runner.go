@@ -413,13 +413,18 @@ func (a *application) halt(ctx context.Context) error {
 	return nil
 }
 
-// clear removes all objects of the app but the volume.
+// clear removes all objects of the app but the volume, the Secrets last: by them, a
+// later platform finds what this one has left.
 func (a *application) clear(ctx context.Context) error {
 	api, of := a.runner.api, a.selector()
-	return errors.Join(
-		api.removeAll(ctx, deployments, a.namespace, of), api.removeAll(ctx, pods, a.namespace, of+","+labelCommand), api.removeAll(ctx, secrets, a.namespace, of),
+	err := errors.Join(
+		api.removeAll(ctx, deployments, a.namespace, of), api.removeAll(ctx, pods, a.namespace, of+","+labelCommand),
 		api.remove(ctx, services, a.namespace, a.prefix), api.remove(ctx, budgets, a.namespace, a.prefix), a.unroute(ctx),
 	)
+	if err != nil {
+		return err
+	}
+	return api.removeAll(ctx, secrets, a.namespace, of)
 }
 
 // gone waits until the app has no pods.
