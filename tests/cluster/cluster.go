@@ -68,7 +68,11 @@ func Start(ctx context.Context) (c *Cluster, err error) {
 	if c.dir, err = os.MkdirTemp("", "cluster-"); err != nil {
 		return c, err
 	}
-	if c.net, err = newNetwork(ctx); err != nil {
+	by, err := self(c.dir)
+	if err != nil {
+		return c, err
+	}
+	if c.net, err = newNetwork(ctx, by); err != nil {
 		return c, err
 	}
 	if err := c.prepare(); err != nil {
@@ -153,6 +157,9 @@ func (c *Cluster) wait(ctx context.Context, what string, there func() error) err
 		}
 	}
 }
+
+// Transport returns what trusts the API server.
+func (c *Cluster) Transport() http.RoundTripper { return c.client.Transport }
 
 // get gets an object of the API.
 func (c *Cluster) get(ctx context.Context, path string, into any) error {

@@ -35,9 +35,21 @@ type network struct {
 	api      netip.Addr // of the service of the API
 }
 
-// newNetwork creates a bridge with addresses that nothing on this machine has. The
-// name of the bridge reserves them.
-func newNetwork(ctx context.Context) (*network, error) {
+// bridgePrefix begins the names of the bridges.
+const bridgePrefix = "kubetest"
+
+// newNetwork creates a bridge with addresses that nothing on this machine has, after it
+// has removed what clusters have left whose process was killed. The name of the bridge
+// reserves the addresses.
+func newNetwork(ctx context.Context, by owner) (*network, error) {
+	release, err := lockNetworks()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := removeDead(ctx); err != nil {
+		return nil, fmt.Errorf("removing what an earlier cluster has left: %w", err)
+	}
 	used, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, err
@@ -46,7 +58,7 @@ func newNetwork(ctx context.Context) (*network, error) {
 	for i := range lastSubnet + 1 {
 		number := (os.Getpid() + i) % (lastSubnet + 1)
 		n := &network{
-			bridge:   fmt.Sprintf("kubetest%d", number),
+			bridge:   bridgePrefix + strconv.Itoa(number),
 			pods:     netip.MustParsePrefix(fmt.Sprintf(podsPattern, number)),
 			services: netip.MustParsePrefix(fmt.Sprintf(servicePattern, number)),
 		}
@@ -58,10 +70,11 @@ func newNetwork(ctx context.Context) (*network, error) {
 			errs = append(errs, err)
 			continue
 		}
+		_, err0 := output(ctx, "ip", "link", "set", n.bridge, "alias", by.String())
 		_, err1 := output(ctx, "ip", "address", "add", netip.PrefixFrom(n.host, n.pods.Bits()).String(), "dev", n.bridge)
 		err2 := n.add(ctx, n.api)
 		_, err3 := output(ctx, "ip", "link", "set", n.bridge, "up")
-		if err := errors.Join(err1, err2, err3); err != nil {
+		if err := errors.Join(err0, err1, err2, err3); err != nil {
 			return nil, errors.Join(err, n.remove(ctx))
 		}
 		return n, nil

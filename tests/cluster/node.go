@@ -100,16 +100,31 @@ func (c *Cluster) stopNode() error {
 	if c.node == nil {
 		return nil
 	}
-	containers, err := os.ReadDir(filepath.Join("/proc", fmt.Sprint(c.node.cmd.Process.Pid), "root", tasks))
+	containers, err := containersOf(c.node.cmd.Process.Pid)
+	c.node.kill() // returns when no process of its namespace is left
+	c.node = nil
+	return errors.Join(err, restore(c.settings), removeGroups(containers))
+}
+
+// containersOf returns the ids of the containers of the node that a process belongs to;
+// none if it belongs to none.
+func containersOf(pid int) (ids []string, err error) {
+	containers, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "root", tasks))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // it has ended, or has run no container
 	}
-	c.node.kill() // returns when no process of its namespace is left
-	c.node = nil
-	errs := []error{err, restore(c.settings)}
+	for _, container := range containers {
+		ids = append(ids, container.Name())
+	}
+	return ids, err
+}
+
+// removeGroups removes the control groups of containers that have ended.
+func removeGroups(containers []string) error {
+	var errs []error
 	for _, group := range groups() {
-		for _, container := range containers {
-			errs = append(errs, removeGroup(filepath.Join(group, container.Name())))
+		for _, id := range containers {
+			errs = append(errs, removeGroup(filepath.Join(group, id)))
 		}
 		_ = os.Remove(group) // unless another cluster has groups in it
 	}

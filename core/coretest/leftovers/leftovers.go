@@ -1,4 +1,5 @@
-// Package leftovers finds what tests leave behind: processes, mounts and files.
+// Package leftovers finds what tests leave behind: processes, mounts, network interfaces
+// and files.
 //
 // A package whose tests start processes has
 //
@@ -6,7 +7,8 @@
 //
 // Everything that its tests create is then in one folder. A process belongs to the
 // tests if the folder is in its working directory, its environment or its
-// arguments. Processes and mounts are found on systems with /proc only.
+// arguments, and an interface if the folder is in its alias. All but files are found on
+// Linux only.
 package leftovers
 
 import (
@@ -63,9 +65,9 @@ func makeFolder() (string, error) {
 	return dir, errors.Join(os.Setenv("TMPDIR", dir), os.Setenv("NODE_DISABLE_COMPILE_CACHE", "1"))
 }
 
-// check returns an error that names the processes, the mounts and the files that
-// are left of a folder. The processes are ended if they do not end by themselves
-// before graceful has passed.
+// check returns an error that names the processes, the mounts, the interfaces and the
+// files that are left of a folder. The processes are ended if they do not end by
+// themselves before graceful has passed.
 func check(dir string, graceful time.Duration) error {
 	var all []error
 	for _, p := range ended(dir, graceful, func(process) {}) {
@@ -81,6 +83,9 @@ func check(dir string, graceful time.Duration) error {
 			all = append(all, fmt.Errorf("mount %s", strings.TrimSpace(line)))
 		}
 	}
+	for _, name := range interfaces("/sys/class/net", dir) {
+		all = append(all, fmt.Errorf("network interface %s", name))
+	}
 	files, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		all = append(all, err)
@@ -89,6 +94,22 @@ func check(dir string, graceful time.Duration) error {
 		all = append(all, fmt.Errorf("file %s", filepath.Join(dir, file.Name())))
 	}
 	return errors.Join(all...)
+}
+
+// interfaces returns the names of the network interfaces that belong to a folder. root is
+// the folder in which the kernel has them.
+func interfaces(root, dir string) (names []string) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil
+	}
+	for _, entry := range entries {
+		alias, err := os.ReadFile(filepath.Join(root, entry.Name(), "ifalias")) //nolint:gosec // of the kernel
+		if err == nil && mentions(bytes.TrimSpace(alias), dir) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
 }
 
 // Kill ends all processes of a folder, and waits until they have ended.
@@ -102,6 +123,14 @@ func Kill(dir string) error {
 		return fmt.Errorf("processes do not end: %v", left)
 	}
 	return nil
+}
+
+// Processes returns the processes of a folder, other than this one.
+func Processes(dir string) (pids []int) {
+	for _, p := range processes(dir) {
+		pids = append(pids, p.pid)
+	}
+	return pids
 }
 
 // ended waits until no process of a folder is left, but no longer than limit. It

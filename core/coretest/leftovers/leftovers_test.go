@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,6 +74,22 @@ func TestCheckNamesWhatIsLeft(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}
+	}
+}
+
+func TestInterfacesByTheirAliases(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for name, alias := range map[string]string{"mine": "12 34 /tmp/dir/cluster-1\n", "other": "12 34 /tmp/dir-2/cluster-1\n", "lo": ""} {
+		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name, "ifalias"), []byte(alias), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := interfaces(root, "/tmp/dir"); !slices.Equal(got, []string{"mine"}) {
+		t.Errorf("got %q", got)
 	}
 }
 
