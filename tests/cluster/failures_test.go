@@ -7,7 +7,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -240,18 +239,10 @@ func TestImageNotPulled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	_ = server.Listener.Close() // in its place
-	server.Listener = listener
-	server.Start()
-	t.Cleanup(server.Close)
+	url := serveAt(t, net.JoinHostPort(host, "0"), registry.New(registry.Logger(log.New(io.Discard, "", 0))).ServeHTTP)
 	late := &clock{}
 	o := options(t, namespace(t), toolsImage(t))
-	o.Image.Registry, o.Now = listener.Addr().String(), late.now
+	o.Image.Registry, o.Now = strings.TrimPrefix(url, "http://"), late.now
 	r := start(t, o)
 	_, err = launchLate(t, r, version(t, "1", answers("one")), late, func() bool {
 		return strings.Contains(kubectl(t, "", "-n", o.Namespace, "get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}"), "ImagePull")
@@ -432,36 +423,5 @@ func TestAPIAway(t *testing.T) { //nolint:paralleltest // it stops the API serve
 	}
 	if got := request(t.Context(), r); got != "two" {
 		t.Errorf("in the end the app answers %q", got)
-	}
-}
-
-// What the platform decides while the API server is away counts for its own router at
-// once, and for the Service when it is back.
-func TestPromoteWithoutAPI(t *testing.T) { //nolint:paralleltest // it stops the API server
-	o := options(t, namespace(t), toolsImage(t))
-	r := start(t, o)
-	run(t, r, version(t, "1", answers("one")))
-	c, err := r.Launch(t.Context(), version(t, "2", answers("two")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	shared.StopAPI()
-	c.Promote()
-	if got := request(t.Context(), r); got != "two" {
-		t.Errorf("the app answers %q", got)
-	}
-	c.Abort()
-	if got := request(t.Context(), r); got != "one" {
-		t.Errorf("the app answers %q", got)
-	}
-	if err := shared.StartAPI(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	launch := func(of string) string {
-		return kubectl(t, "", "-n", o.Namespace, "get", "deployments", "-l", "app.kubernetes.io/version="+of, "-o", "jsonpath={.items[*].metadata.labels.webhooks\\.nodejitsu\\.com/launch}")
-	}
-	await(t, "the end of the version that was taken back", func() bool { return launch("2") == "" })
-	if got, want := kubectl(t, "", "-n", o.Namespace, "get", "service", "me-app", "-o", "jsonpath={.spec.selector.webhooks\\.nodejitsu\\.com/launch}"), launch("1"); got != want {
-		t.Errorf("the Service selects %q, want %q", got, want)
 	}
 }
