@@ -338,12 +338,18 @@ func (s *server) client() *http.Client {
 }
 
 // outcome waits until the entry of a change's id has one of the statuses, and
-// returns its change.
+// returns its change. It fails at once if the entry ends with an error instead.
 func (s *server) outcome(id string, wanted ...string) map[string]any {
 	s.t.Helper()
 	return s.until(id, strings.Join(wanted, " or "), func(change map[string]any) bool {
 		status, _ := change["status"].(string)
-		return slices.Contains(wanted, status)
+		if slices.Contains(wanted, status) {
+			return true
+		}
+		if status == "error" {
+			s.t.Fatalf("entry %s has failed, want %s: %v", id, strings.Join(wanted, " or "), change["doc"])
+		}
+		return false
 	})
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"sync"
@@ -47,7 +48,16 @@ func (c *checkpoints) pass(name string) {
 
 // to returns a way to an address that leads through checkpoints.
 func (c *checkpoints) to(name, addr string) *httptest.Server {
-	return way(c.t, addr,
+	return c.toURL(name, "http://"+addr, nil)
+}
+
+// toURL is to for a URL, by a transport.
+func (c *checkpoints) toURL(name, to string, transport http.RoundTripper) *httptest.Server {
+	at, err := url.Parse(to)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return wayBy(c.t, at, transport,
 		func(r *http.Request) { c.pass("before " + name + " " + r.Method + " " + r.URL.Path) },
 		func(r *http.Request, _ *http.Response) { c.pass("after " + name + " " + r.Method + " " + r.URL.Path) })
 }

@@ -20,8 +20,14 @@ import (
 // the answer is there but its end was not passed on. Either may be nil.
 func way(t *testing.T, addr string, before func(*http.Request), after func(*http.Request, *http.Response)) *httptest.Server {
 	t.Helper()
-	to := &url.URL{Scheme: "http", Host: addr}
+	return wayBy(t, &url.URL{Scheme: "http", Host: addr}, nil, before, after)
+}
+
+// wayBy is way to a URL, by a transport. It has TLS if the URL has.
+func wayBy(t *testing.T, to *url.URL, transport http.RoundTripper, before func(*http.Request), after func(*http.Request, *http.Response)) *httptest.Server {
+	t.Helper()
 	proxy := &httputil.ReverseProxy{
+		Transport:     transport,
 		FlushInterval: -1,
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, // one side is gone
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -35,12 +41,17 @@ func way(t *testing.T, addr string, before func(*http.Request), after func(*http
 			return nil
 		},
 	}
-	w := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	w := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if before != nil {
 			before(r)
 		}
 		proxy.ServeHTTP(w, r)
 	}))
+	if to.Scheme == "https" {
+		w.StartTLS()
+	} else {
+		w.Start()
+	}
 	t.Cleanup(w.Close)
 	return w
 }
