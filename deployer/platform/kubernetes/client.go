@@ -28,6 +28,9 @@ const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 5 * time.Second
 	maxAnswer  = 64 << 20 // bytes
+	// lastRefusal is for how long an API server that refuses /readyz too may be one that
+	// has not read the roles yet.
+	lastRefusal = time.Minute
 )
 
 // kind is a kind of objects: the path of all that there are.
@@ -73,6 +76,8 @@ func (k kind) name() string { return path.Base(string(k)) }
 type client struct {
 	http *http.Client
 	base string
+
+	lastRefusal time.Duration
 }
 
 // connect returns a client for the current context of a kubeconfig; if that is "",
@@ -101,7 +106,7 @@ func connect(kubeconfig string) (*client, error) {
 	if !strings.Contains(base, "://") {
 		base = "https://" + base
 	}
-	return &client{http: over, base: base}, nil
+	return &client{http: over, base: base, lastRefusal: lastRefusal}, nil
 }
 
 // statusError is a refusal of the API.
@@ -142,20 +147,26 @@ type request struct {
 // is not reachable, or busy, it tries again until ctx ends.
 //
 // An API server that starts answers before it has read all roles and accounts, and
-// then refuses what is allowed. A refusal counts only if the server was ready before.
+// then refuses what is allowed. A refusal counts only if the server was ready before, or
+// if it has lasted.
 func (c *client) call(ctx context.Context, r request, out any) error {
 	pause := firstRetry
 	ready := false
+	var refusedSince time.Time
 	for {
 		err := c.try(ctx, r, out)
-		refused := hasCode(err, http.StatusForbidden) || hasCode(err, http.StatusUnauthorized)
-		if err == nil || !passing(err) && (ready || !refused) {
+		if err == nil || !passing(err) && (ready || !refusal(err)) {
 			return err
 		}
-		if refused {
-			if ready = c.ready(ctx); ready {
+		if refusal(err) {
+			if refusedSince.IsZero() {
+				refusedSince = time.Now()
+			}
+			if ready = c.ready(ctx, time.Since(refusedSince) >= c.lastRefusal); ready {
 				continue
 			}
+		} else {
+			refusedSince = time.Time{}
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -168,11 +179,18 @@ func (c *client) call(ctx context.Context, r request, out any) error {
 	}
 }
 
-// ready reports whether the API server is ready. Its path /readyz needs no permission;
-// a proxy that does not pass it on counts as ready.
-func (c *client) ready(ctx context.Context) bool {
+// refusal reports whether an error is that a call is not allowed.
+func refusal(err error) bool {
+	return hasCode(err, http.StatusForbidden) || hasCode(err, http.StatusUnauthorized)
+}
+
+// ready reports whether the API server is ready. A role that each cluster has lets
+// all read its path /readyz, so that it refuses that too until it has read the
+// roles; lasting reports that it has refused calls for so long that the role must be
+// missing. A proxy that does not pass the path on counts as ready.
+func (c *client) ready(ctx context.Context, lasting bool) bool {
 	err := c.try(ctx, request{method: http.MethodGet, path: "/readyz"}, nil)
-	return err == nil || !passing(err)
+	return err == nil || !passing(err) && (lasting || !refusal(err))
 }
 
 // try makes a call once.
