@@ -127,7 +127,7 @@ func (a *attempt) readChecks(ctx context.Context, push core.Entry) (knownChecks,
 	}
 	if asksForAll(push.GateKeys) {
 		return knownChecks{}, skipped("%s, so only checks that are named can be waited for. Pair your account with a token that may read them"+
-			" (POST /1/auth), or name them, such as gate=.github/workflows/ci.yml", why)
+			" (POST /1/auth), or name them, such as gate=.github/workflows/ci.yml or gate=status:ci/build", why)
 	}
 	if !token.IsZero() {
 		a.note(why + ", so the reports that it sends are used")
