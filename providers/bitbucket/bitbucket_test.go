@@ -146,7 +146,7 @@ func TestParse(t *testing.T) {
 		{"the commit of no change", "repo:refs_changed", dataCenter(sha("c"), `"message":"x"`), func(e core.Event) bool {
 			return e.Commit.Message == "" && e.Others[0].Commit.Message == ""
 		}},
-		{"an author who is no user", "repo:refs_changed", dataCenter(sha("a"), `"author":{"name":"Ada","emailAddress":"ada@example.com"}`), func(e core.Event) bool {
+		{"an author who is not a user", "repo:refs_changed", dataCenter(sha("a"), `"author":{"name":"Ada","emailAddress":"ada@example.com"}`), func(e core.Event) bool {
 			return e.Commit.Author == core.Person{Name: "Ada", Email: "ada@example.com"} && e.Commit.Timestamp.IsZero()
 		}},
 		{"no event", "", `{}`, func(e core.Event) bool { return e.Kind == core.EventOther && e.Name == "unknown" }},

@@ -51,7 +51,7 @@ func TestRefusals(t *testing.T) {
 		after  time.Duration // until it may be tried again; -1: never
 		says   string
 	}{
-		"unauthorized":                  {code: 401, body: `{"message":"401 Unauthorized"}`, is: core.ErrUnauthorized, after: -1, says: `"401 Unauthorized"`},
+		"unauthorized":                  {code: 401, body: `{"message":"Token expired"}`, is: core.ErrUnauthorized, after: -1, says: `"Token expired"`},
 		"forbidden":                     {code: 403, body: `{"error":{"message":"no access"}}`, is: core.ErrForbidden, after: -1, says: `"no access"`},
 		"for legal reasons":             {code: 451, is: core.ErrForbidden, after: -1},
 		"not found":                     {code: 404, body: "<html>", is: core.ErrNotFound, after: -1},
@@ -173,7 +173,7 @@ func TestPrivateAddresses(t *testing.T) {
 	}
 }
 
-// An archive that ends too early is no archive.
+// An archive that ends too early is not read as a whole one.
 func TestTruncatedBody(t *testing.T) {
 	t.Parallel()
 	at := serve(t, func(w http.ResponseWriter, _ *http.Request) {
