@@ -10,7 +10,10 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-var _ connect.Forge = (*Client)(nil)
+var (
+	_ connect.Forge  = (*Client)(nil)
+	_ connect.Pinger = (*Client)(nil)
+)
 
 type hook struct {
 	ID     int64             `json:"id,omitempty"`
@@ -63,4 +66,19 @@ func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h co
 		return "", nil, redact.New(h.Secret).Error(err)
 	}
 	return strconv.FormatInt(made.ID, 10), wanted.Events, nil
+}
+
+// PingHook has the servers' test sent, as [connect.Pinger] specifies: a push of the newest
+// commit from itself. It is sent only if there is a commit.
+func (c *Client) PingHook(ctx context.Context, r core.Repository, id string, token core.Secret) (bool, error) {
+	if c.gogs { // its API has none
+		return false, nil
+	}
+	call, err := c.repository("test a webhook", r, token, "", "hooks", id, "tests")
+	if err != nil {
+		return false, err
+	}
+	call.Method = http.MethodPost
+	_, err = c.http.JSON(ctx, call, nil)
+	return err == nil, err
 }

@@ -65,8 +65,8 @@ type Result struct {
 	Secret  string   // name of the user's webhook secret; "" after a check
 	Created bool     // the webhook is new
 	Events  []string // that it sends; nil after a check
-	// Tested is set if the forge sent a test; Status is that of our answer, 0 if the forge
-	// got none.
+	// Tested is set if the forge was asked for a test; Status is that of our answer, 0 if
+	// none was seen.
 	Tested bool
 	Status int
 	Again  int // deliveries that were sent again
@@ -129,11 +129,8 @@ func (s *Service) Connect(ctx context.Context, user string, r Request) (Result, 
 			return Result{}, core.NewError(core.CodeUpdateUserFailed, "", err)
 		}
 	}
-	if tester, tests := forge.(Tester); tests {
-		if result.Status, err = tester.TestHook(ctx, repo, result.ID, token); err != nil {
-			return Result{}, failed("test the webhook", host, err)
-		}
-		result.Tested = true
+	if result.Tested, result.Status, err = s.test(ctx, user, forge, repo, result.ID, token); err != nil {
+		return Result{}, failed("test the webhook", host, err)
 	}
 	return result, nil
 }

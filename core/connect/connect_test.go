@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/connect"
@@ -100,6 +101,63 @@ func TestConnect(t *testing.T) {
 	r.Target.App, r.Check = "production", false
 	if other, err := s.Connect(t.Context(), "dscape", r); err != nil || !other.Created || other.URL == got.URL {
 		t.Errorf("got %+v, %v", other, err)
+	}
+}
+
+// pinger is a forge that sends tests and does not say how they were answered.
+type pinger struct {
+	connect.Forge
+	none  bool
+	pings int
+	sends func()
+}
+
+func (p *pinger) PingHook(context.Context, core.Repository, string, core.Secret) (bool, error) {
+	if p.none {
+		return false, nil
+	}
+	p.pings++
+	p.sends()
+	return true, nil
+}
+
+// What became of a test is seen by its entry.
+func TestPing(t *testing.T) {
+	t.Parallel()
+	repo := core.Repository{Forge: core.GitHubHost, Owner: "dscape", Name: "hello"}
+	for why, test := range map[string]struct {
+		none   bool
+		known  entries
+		comes  *core.Entry
+		tested bool
+		status int
+		pings  int
+	}{
+		"it arrives":          {known: entries{{Kind: core.EventPush, Repository: repo}}, comes: &core.Entry{Kind: core.EventPing, Repository: repo}, tested: true, status: 200, pings: 1},
+		"it does not":         {known: entries{}, tested: true, pings: 1},
+		"another one arrives": {known: entries{}, comes: &core.Entry{Kind: core.EventPing}, tested: true, pings: 1},
+		"it arrived before":   {known: entries{{Kind: core.EventPing, Repository: repo}}},
+		"there is no test":    {none: true, known: entries{}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			_, f, accounts := setup(t)
+			pair(t, accounts)
+			log := &test.known
+			p := &pinger{Forge: unlisted{f}, none: test.none, sends: func() {
+				if test.comes != nil {
+					*log = append(*log, *test.comes)
+				}
+			}}
+			s := connect.New(connect.Options{
+				Accounts: accounts, Forges: map[string]connect.Forge{core.GitHubHost: p}, Kinds: map[string]string{"github": core.GitHubHost},
+				Secret: func() core.Secret { return core.NewSecret("made") }, Repositories: log,
+			})
+			r := connect.Request{Kind: "github", Repository: "dscape/hello", Base: "https://hooks.example.com"}
+			got, err := s.Connect(t.Context(), "dscape", r)
+			if err != nil || got.Tested != test.tested || got.Status != test.status || p.pings != test.pings {
+				t.Errorf("%s: got %+v, %v after %d tests", why, got, err, p.pings)
+			}
+		})
 	}
 }
 

@@ -37,6 +37,14 @@ type Tester interface {
 	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)
 }
 
+// Pinger is implemented by a [Forge] that sends a test of a webhook and does not say how
+// it was answered. It fails as those of deploy.Forge do.
+type Pinger interface {
+	// PingHook has a test sent that is an event of kind core.EventPing. sent is false if
+	// the forge has no such test.
+	PingHook(ctx context.Context, r core.Repository, id string, token core.Secret) (sent bool, err error)
+}
+
 // Deliveries is implemented by a [Forge] that lists the deliveries of webhooks. It
 // fails as those of deploy.Forge do.
 type Deliveries interface {

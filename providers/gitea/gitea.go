@@ -79,7 +79,8 @@ func (Provider) Changed(d core.Delivery, match func(file string) bool) (changed,
 // Parse reads the event.
 //
 // Of a push: Commit is what to deploy, after, described by head_commit or the entry
-// of commits with that id. The event delete is a push that deletes the ref.
+// of commits with that id. A push from a commit to itself is the test of a webhook, and
+// core.EventPing. The event delete is a push that deletes the ref.
 //
 // A run of a workflow, workflow_run, or action_run_success and so on of Forgejo, is a
 // core.EventBuild: Build.Type is the event that started it, Build.State is started until
@@ -108,6 +109,11 @@ func (Provider) Parse(d core.Delivery) (core.Event, error) {
 	case "":
 		return p.other("unknown"), nil
 	case "push":
+		if p.isTest() {
+			e := p.other(name)
+			e.Kind = core.EventPing
+			return e, nil
+		}
 		return p.push()
 	case "delete":
 		return p.deletion()

@@ -121,6 +121,9 @@ func TestParse(t *testing.T) {
 		{"an annotated tag", "push", strings.Replace(push(`,"head_commit":{"id":"`+sha("b")+`","message":"x"}`), "heads", "tags", 1), func(e core.Event) bool {
 			return e.Tag == "main" && e.Commit == core.Commit{ID: sha("b"), Message: "x"} && len(e.Commits) == 2
 		}},
+		{"the test of a webhook", "push", push(`,"before":"` + sha("a") + `"`), func(e core.Event) bool {
+			return e.Kind == core.EventPing && e.Name == "push" && e.Repository.Slug() == "o/n"
+		}},
 		{"the owner by its old name", "push", strings.Replace(push(""), "login", "username", 1), func(e core.Event) bool { return e.Repository.Slug() == "o/n" }},
 		{"the owner by full_name", "issues", `{"repository":{"name":"n","full_name":"p/n"}}`, func(e core.Event) bool { return e.Repository.Slug() == "p/n" }},
 		{"a whole ref in delete", "delete", `{"ref":"refs/heads/x","ref_type":"branch",` + repository + `}`, func(e core.Event) bool {

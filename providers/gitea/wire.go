@@ -49,6 +49,10 @@ func (p *payload) isPush() bool {
 	return p.ref != "" && p.after != "" && p.compareURL != "" && p.repository.Name != ""
 }
 
+// isTest reports whether a push is the test of a webhook, which the servers make of the
+// newest commit (gitea, routers/api/v1/repo/hook.go).
+func (p *payload) isTest() bool { return p.before == p.after && field.Commit(p.after) != "" }
+
 // read reads a payload.
 func read(text []byte) (payload, error) {
 	var p payload

@@ -183,7 +183,7 @@ func TestMissedDeliveriesOfGitLab(t *testing.T) {
 
 func TestConnectOtherForges(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []forgesim.Kind{forgesim.GitLab, forgesim.Gitea, forgesim.Gogs, forgesim.Bitbucket, forgesim.DataCenter} {
+	for _, kind := range []forgesim.Kind{forgesim.GitLab, forgesim.Gitea, forgesim.Forgejo, forgesim.Gogs, forgesim.Bitbucket, forgesim.DataCenter} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			f := newOtherForge(t, kind)
@@ -192,11 +192,16 @@ func TestConnectOtherForges(t *testing.T) {
 			if got := s.send(request{path: "/1/auth/" + f.auth, body: body}); got.status != http.StatusOK {
 				t.Fatalf("got %d %s", got.status, got.body)
 			}
+			f.commit(t, "before it is connected")
+			tests := kind == forgesim.Gitea || kind == forgesim.Forgejo
 			for _, did := range []string{"made", "changed"} {
 				got := s.run(password+"\n", append([]string{"connect", f.auth, f.owner + "/" + f.name}, asUserOf(s)...)...)
-				if !strings.HasPrefix(got, did+" the webhook ") {
+				if !strings.HasPrefix(got, did+" the webhook ") || strings.Contains(got, "test succeeded") != (tests && did == "made") {
 					t.Errorf("got %s, want that it is %s", got, did)
 				}
+			}
+			if app := s.app(f.name + ".localhost"); app.status == http.StatusOK {
+				t.Errorf("the test deployed an app, which answers %s", app.body)
 			}
 			_, id := f.push(t, "connected")
 			s.outcome(id, "ok")

@@ -1,6 +1,7 @@
 package forgesim
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -103,6 +104,27 @@ func (s *Server) gitea() *http.ServeMux {
 			list = append(list, s.runJSON(repo, c))
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"total_count": len(list), "workflow_runs": list})
+	}))
+	// The test is a push from the newest commit to itself.
+	mux.HandleFunc("POST /api/v1/repos/{owner}/{repo}/hooks/{hook}/tests", s.on(slugOf, func(w http.ResponseWriter, r *http.Request, repo *repository) {
+		branches, err := repo.branches(r.Context())
+		hook, atErr := strconv.Atoi(r.PathValue("hook"))
+		if err != nil || atErr != nil || hook < 1 || hook > len(repo.hooks) {
+			refuse(w, http.StatusNotFound, "404 Not Found")
+			return
+		}
+		if head := branches["main"]; head != "" {
+			event, v := s.pushJSON(r.Context(), repo, "main", head, head)
+			payload, err := json.Marshal(v)
+			if err == nil {
+				_, err = s.post(r.Context(), repo, hook-1, event, "test-"+head, payload)
+			}
+			if err != nil {
+				refuse(w, http.StatusInternalServerError, "500 Internal Server Error")
+				return
+			}
+		}
+		w.WriteHeader(http.StatusNoContent)
 	}))
 	return mux
 }

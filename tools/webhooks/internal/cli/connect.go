@@ -77,7 +77,7 @@ func connected(c client.Connection, target core.Target) string {
 	text := fmt.Sprintf("%s the webhook %s\nit sends %s, with the secret %q, and deploys %s", did, c.URL, strings.Join(c.Events, ", "), c.Secret, deploys)
 	switch {
 	case !c.Tested:
-		return text + "\nthe forge sends no test that deploys nothing; push something"
+		return text + "\nno test was sent; push something to try it"
 	case c.Status == 0:
 		return text + "\nthe forge got no answer to its test: can it reach this address?"
 	case c.Status != http.StatusOK:
