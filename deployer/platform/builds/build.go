@@ -32,6 +32,7 @@ type building struct {
 	env      map[string]string // of the app while it is built
 	clean    *redact.Redactor
 	restored bool // the dependencies are those of an earlier build
+	chosen   bool // the dependencies were asked for their Node.js
 }
 
 func (b *Builder) build(ctx context.Context, s Snapshot, out *output) (Result, error) {
@@ -148,6 +149,11 @@ func (g *building) installAndBuild(ctx context.Context, reuse bool) error {
 	if g.plan.Install != nil {
 		if err := g.install(ctx, reuse); err != nil {
 			return err
+		}
+		if again, err := g.otherNode(ctx); err != nil {
+			return err
+		} else if again {
+			return g.installAndBuild(ctx, reuse)
 		}
 	}
 	g.restoreCaches(ctx)

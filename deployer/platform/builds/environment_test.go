@@ -92,3 +92,34 @@ func TestInstallWithoutRegistry(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// An app that asks for no Node.js has one that its dependencies support.
+func TestNodeOfTheDependencies(t *testing.T) {
+	t.Parallel()
+	installed, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := t.TempDir()
+	for _, dir := range []string{filepath.Dir(top), top} {
+		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the app's user searches it
+			t.Fatal(err)
+		}
+	}
+	newer := filepath.Join(top, "node")
+	text := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = --version ]; then echo v98.10.0; else exec %s \"$@\"; fi\n", installed)
+	if err := os.WriteFile(newer, []byte(text), 0o755); err != nil { //nolint:gosec // the same
+		t.Fatal(err)
+	}
+	for fields, newest := range map[string]bool{"": true, `,"engines":{"node":"<98"}`: false} {
+		t.Run(fields, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, builds.Options{Nodes: []string{newer}})
+			result := b.mustBuild(app(t, `{"name":"a","dependencies":{"part":"file:part"},"scripts":{"build":"node --version > version.txt","start":"x"}`+fields+`}`,
+				"part/package.json", `{"name":"part","version":"1.0.0","engines":{"node":"^97.0.0 || >=98.9"}}`))
+			if got := b.read("version.txt"); strings.HasPrefix(got, "v98.") != newest || (result.Node == newer) != newest {
+				t.Errorf("built with %s, and started with %s", got, result.Node)
+			}
+		})
+	}
+}

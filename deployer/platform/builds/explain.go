@@ -33,19 +33,27 @@ var outages = []*regexp.Regexp{ //nolint:gochecknoglobals // a table
 // too many files that are watched.
 var full = regexp.MustCompile(`\bENOSPC\b.*no space left|[Nn]o space left on device|^npm (?:error|ERR!) code ENOSPC`)
 
+const otherNode = "ask for another Node.js in engines.node of package.json"
+
+const compiled = "use a version of the package that has a prebuilt file for your Node.js, or that compiles with it"
+
 // symptoms are searched in this order.
 var symptoms = []symptom{ //nolint:gochecknoglobals // a table
+	{regexp.MustCompile(`requires a minimum Node\.js version|For Next\.js, Node\.js version .* is required`), otherNode, 0},
 	{regexp.MustCompile(`Could not resolve dependency:|ERESOLVE could not resolve`), "make the versions fit, or put legacy-peer-deps=true into .npmrc", 2},
 	{regexp.MustCompile(`can only install with an existing`), "the lockfile can't be read, as with the marks of a merge conflict: install on your machine and commit it", 1},
 	{regexp.MustCompile(`can only install packages when your|Missing: .* from lock file|lock file's .* does not satisfy|ERR_PNPM_\w*LOCKFILE\w*|Your lockfile needs to be updated|lockfile would have been (?:modified|created)`), "install on your machine and commit the lockfile", 0},
 	{regexp.MustCompile(`\bE401\b|\bE403\b|ERR_PNPM_FETCH_40[13]|Response [cC]ode:? 40[13]|Request failed \\?"40[13]|YN0041|401 Unauthorized|Unable to authenticate`), "for a private registry, refer to a variable in .npmrc, as in _authToken=${NPM_TOKEN}, and set it with webhooks apps env set", 0},
 	{regexp.MustCompile(`\bE404\b|ERR_PNPM_FETCH_404|Couldn't find package|Response [cC]ode:? 404|Request failed \\?"404|\bETARGET\b|No matching version|ERR_PNPM_NO_MATCHING_VERSION|Couldn't find any versions`), "check the name and the version; a private registry is named in .npmrc", 0},
 	{regexp.MustCompile(`ERR_PNPM_IGNORED_BUILDS`), "approve the scripts of dependencies with pnpm approve-builds, and commit that", 0},
-	{regexp.MustCompile(`\bEBADENGINE\b|ERR_PNPM_UNSUPPORTED_ENGINE|The engine "\w+" is incompatible`), "ask for another Node.js in engines.node", 0},
+	{regexp.MustCompile(`\bEBADENGINE\b|ERR_PNPM_UNSUPPORTED_ENGINE|The engine "\w+" is incompatible`), otherNode, 0},
 	{regexp.MustCompile(`\bEINTEGRITY\b`), "install on your machine and commit the lockfile", 0},
 	{regexp.MustCompile(`heap out of memory`), "set NODE_OPTIONS=--max-old-space-size=1536 in the app's environment", 0},
-	{regexp.MustCompile(`(?:^|\s)(?:sh|/bin/sh|bash): .*not found|command not found`), "add what it is from to the dependencies in package.json", 0},
-	{regexp.MustCompile(`gyp ERR! stack Error|gyp ERR! (?:not ok|find Python)`), "", 0},
+	{regexp.MustCompile(`(?:^|\s)(?:sh|/bin/sh|bash): .*not found|command not found`), "add the package that has it to the dependencies in package.json", 0},
+	{regexp.MustCompile(`gyp ERR! stack Error: Can't find Python executable`), "it is compiled by a node-gyp that needs Python 2, which the platform does not have: use a newer version of the package that is compiled, or another package", 0},
+	{regexp.MustCompile(`\.(?:c|cc|cpp|h|hpp):\d+:\d+: (?:fatal )?error: `), compiled, 0},
+	{regexp.MustCompile(`gyp ERR! stack Error|gyp ERR! find Python`), compiled, 0},
+	{regexp.MustCompile(`gyp ERR! not ok`), compiled, 0},
 	{regexp.MustCompile(`Cannot find module|ERR_MODULE_NOT_FOUND|MODULE_NOT_FOUND`), "add it to the dependencies in package.json", 0},
 	{regexp.MustCompile(`error TS\d+`), "", 0},
 	{regexp.MustCompile(`(?:^|\s)\w*Error: \S|^Error: |\berror:? \S.*\bENOTFOUND\b`), "", 0},
@@ -53,7 +61,7 @@ var symptoms = []symptom{ //nolint:gochecknoglobals // a table
 }
 
 // noise matches lines that package managers print after every failure.
-var noise = regexp.MustCompile(`A complete log of this run|^npm (?:error|ERR!)\s*$|\b(?:code (?:\d+|ELIFECYCLE|1)|path /\S+|command failed)$|Lifecycle script .* failed|^error Command failed with exit code|^info Visit|^\s*at .*[:(]\d+|^Node\.js v\d|^\s*$|^> |\[ELIFECYCLE\]|ERR_PNPM_RECURSIVE_RUN_FIRST_FAIL|^npm (?:error|ERR!) command sh -c|^➤ YN0000:|^error: script`)
+var noise = regexp.MustCompile(`A complete log of this run|^npm (?:error|ERR!)\s*$|\b(?:code (?:\d+|ELIFECYCLE|1)|path /\S+|command failed)$|Lifecycle script .* failed|^error Command failed with exit code|^info Visit|^\s*at .*[:(]\d+|^Node\.js v\d|^\s*$|^> |\[ELIFECYCLE\]|ERR_PNPM_RECURSIVE_RUN_FIRST_FAIL|^npm (?:error|ERR!) command sh -c|^➤ YN0000:|^error: script|^gyp ERR! stack\s+at |^gyp verb `)
 
 // usage matches the line from which on npm describes its command after a failure.
 var usage = regexp.MustCompile(`^npm (?:error|ERR!) (?:Clean install a project|Install a package|Usage:)$`)
@@ -86,6 +94,9 @@ func explain(doing string, exit *exec.ExitError, lines []string) error {
 	if why != "" {
 		reason = fmt.Sprintf("%s failed: %s", doing, why)
 	}
+	if in := failedIn(lines); in != "" && why != "" && !strings.Contains(why, in) {
+		reason = fmt.Sprintf("%s failed: the install script of %s: %s", doing, in, why)
+	}
 	if remedy != "" {
 		reason = strings.TrimRight(reason, ". ") + "; " + remedy
 	}
@@ -105,6 +116,21 @@ func explain(doing string, exit *exec.ExitError, lines []string) error {
 		}
 	}
 	return e
+}
+
+// inDependency matches the line with which npm names the folder of a package whose
+// script failed.
+var inDependency = regexp.MustCompile(`^npm (?:error|ERR!) path /.*/node_modules/((?:@[^/\s]+/)?[^/\s]+)$`)
+
+// failedIn returns the dependency whose install script failed, as npm names it; "" if
+// it was none.
+func failedIn(lines []string) string {
+	for _, line := range lines {
+		if found := inDependency.FindStringSubmatch(line); found != nil {
+			return found[1]
+		}
+	}
+	return ""
 }
 
 // cause returns the line with the cause of a failure, and what to do.

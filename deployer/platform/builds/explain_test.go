@@ -35,8 +35,23 @@ func TestExplain(t *testing.T) {
 		},
 		"native": {
 			"npm error code 1\nnpm error path /x/node_modules/better-sqlite3\nnpm error command failed\nnpm error command sh -c prebuild-install || node-gyp rebuild\nnpm error prebuild-install warn install getaddrinfo ENOTFOUND github.com\nnpm error gyp ERR! stack Error: not found: make\nnpm error gyp ERR! stack at getNotFoundError\nnpm error gyp ERR! not ok",
-			[]string{"gyp ERR!"},
+			[]string{"the install script of better-sqlite3: gyp ERR! stack Error: not found: make; use a version of the package that has a prebuilt file"},
 			"could not reach", false,
+		},
+		"an old Node.js": {
+			"Node.js version v20.20.2 detected.\nThe Angular CLI requires a minimum Node.js version of v22.22.3 or v24.15.0 or v26.0.0.\n\nPlease update your Node.js version or visit https://nodejs.org/ for additional instructions.\n\nnpm error code 3",
+			[]string{"The Angular CLI requires a minimum Node.js version of v22.22.3", "ask for another Node.js in engines.node"},
+			"", false,
+		},
+		"an old node-gyp": {
+			"npm error path /x/node_modules/node-sass\nnpm error command failed\nnpm error gyp verb `which` failed Error: not found: python2\nnpm error gyp ERR! stack Error: Can't find Python executable \"python\", you can set the PYTHON env variable.\nnpm error gyp ERR! stack     at PythonFinder.failNoPython (/x/configure.js:484:19)\nnpm error gyp ERR! not ok",
+			[]string{"the install script of node-sass: gyp ERR! stack Error: Can't find Python executable", "needs Python 2"},
+			"not ok", false,
+		},
+		"a compiler": {
+			"npm error path /x/node_modules/@scope/addon\nnpm error ../src/addon.cc:12:3: error: 'Foo' is not a member of 'v8'\nnpm error make: *** [addon.target.mk:114: addon.o] Error 1\nnpm error gyp ERR! build error\nnpm error gyp ERR! stack Error: `make` failed with exit code: 2\nnpm error gyp ERR! not ok",
+			[]string{"the install script of @scope/addon: ../src/addon.cc:12:3: error: 'Foo' is not a member of 'v8'; use a version"},
+			"not ok", false,
 		},
 		"peers": {
 			"npm error code ERESOLVE\nnpm error ERESOLVE could not resolve\nnpm error\nnpm error While resolving: rrapp@undefined\nnpm error Found: react-router@7.1.0\nnpm error\nnpm error Could not resolve dependency:\nnpm error peer react-router@\"7.18.4\" from @react-router/serve@7.18.4\nnpm error node_modules/@react-router/serve",

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/npmsemver"
@@ -17,11 +18,23 @@ type Node struct {
 	Source   string // where, such as "engines.node in package.json"
 	versions npmsemver.Range
 	lts      bool
+	also     []npmsemver.Range // which contain it too
+}
+
+// And returns an n that is in a range, too.
+func (n Node) And(r npmsemver.Range) Node {
+	n.also = append(slices.Clone(n.also), r)
+	return n
 }
 
 // Matches reports whether a version is what is asked for. An app that asks for
 // nothing gets a long-term support release.
 func (n Node) Matches(v npmsemver.Version) bool {
+	for _, r := range n.also {
+		if !r.Contains(v) {
+			return false
+		}
+	}
 	return n.versions.Contains(v) && (!n.lts || isLTS(v))
 }
 

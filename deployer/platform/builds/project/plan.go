@@ -39,6 +39,12 @@ var lifecycle = []string{ //nolint:gochecknoglobals // a table
 // env is what the app's environment has while it is built.
 func (p Project) Plan(env map[string]string) Plan {
 	plan := Plan{Env: p.Manager.settings()}
+	if p.depends(adapterAuto) {
+		// By this it finds that it is built for Google Cloud Run, and uses
+		// adapter-node (kit.svelte.dev, "Zero-config deployments").
+		plan.Env["GCP_BUILDPACKS"] = "true"
+		plan.Notes = append(plan.Notes, "SvelteKit's adapter-auto makes a server with @sveltejs/adapter-node, as if for Google Cloud Run")
+	}
 	plan.Before = p.scripts("heroku-prebuild", "pre-build script")
 	plan.Build = p.build()
 	own, dev := p.lifecycleScripts(), p.hasDev()

@@ -33,19 +33,24 @@ var starts = []string{"npm start", "npm run start", "yarn start", "yarn run star
 // server is a file that a framework's build makes, which serves.
 type server struct{ file, of string }
 
+// adapterAuto is the adapter of SvelteKit's templates, which installs the one for the
+// platform that it finds itself on.
+const adapterAuto = "@sveltejs/adapter-auto"
+
 // servers are the files that builds of frameworks make, whose templates have no
 // scripts.start. If of is set, only that dependency makes it.
 var servers = []server{ //nolint:gochecknoglobals // a table
 	{".output/server/index.mjs", ""}, // Nitro, which Nuxt, SolidStart and TanStack Start use
 	{"dist/server/entry.mjs", "@astrojs/node"},
 	{"build/index.js", "@sveltejs/adapter-node"},
+	{"build/index.js", adapterAuto},
 }
 
 // unserved are dependencies whose builds can't be started, and what to do.
 var unserved = []struct{ of, do string }{ //nolint:gochecknoglobals // a table
-	{"@tanstack/react-start", "TanStack Start made nothing that can be started: add the plugin nitro() of the package nitro to vite.config"},
-	{"@tanstack/solid-start", "TanStack Start made nothing that can be started: add the plugin nitro() of the package nitro to vite.config"},
-	{"@sveltejs/adapter-auto", "SvelteKit's adapter-auto made nothing that can be started: use @sveltejs/adapter-node"},
+	{"@tanstack/react-start", "TanStack Start made no server: add the plugin nitro() of the package nitro to vite.config"},
+	{"@tanstack/solid-start", "TanStack Start made no server: add the plugin nitro() of the package nitro to vite.config"},
+	{adapterAuto, "SvelteKit's adapter-auto made no server: use @sveltejs/adapter-node"},
 	{"vite", "if Vite builds a site, add a build script that runs \"vite build\""},
 }
 
@@ -88,11 +93,10 @@ func (p Project) Start(dir string) (Start, error) {
 	if s.Web == "" && s.Static == "" && len(s.Processes) == 0 {
 		for _, u := range unserved {
 			if p.depends(u.of) {
-				s.Notes = append(s.Notes, u.do)
-				break
+				return Start{}, failure("there is nothing to start: %s", u.do)
 			}
 		}
-		if main := p.App.Package.Main; main != "" && len(s.Notes) == 0 {
+		if main := p.App.Package.Main; main != "" {
 			return Start{}, failure("there is nothing to start: main in package.json is %.200q, and there is no such file after the build; correct it, or add scripts.start", main)
 		}
 	}

@@ -44,6 +44,7 @@ func TestStart(t *testing.T) {
 		"Nuxt, generated":      {files{"package.json": `{}`, ".output/public/index.html": ""}, want{static: ".output/public"}},
 		"Astro":                {files{"package.json": `{"dependencies":{"@astrojs/node":"1"}}`, "dist/server/entry.mjs": "", "dist/index.html": ""}, want{web: "node dist/server/entry.mjs"}},
 		"SvelteKit":            {files{"package.json": `{"devDependencies":{"@sveltejs/adapter-node":"5"}}`, "build/index.js": "", "build/index.html": ""}, want{web: "node build/index.js"}},
+		"a new SvelteKit":      {files{"package.json": `{"devDependencies":{"@sveltejs/adapter-auto":"7"}}`, "build/index.js": ""}, want{web: "node build/index.js"}},
 		"a build folder":       {files{"package.json": `{}`, "build/index.js": "", "build/index.html": ""}, want{static: "build"}},
 		"static":               {files{"package.json": `{}`, "index.html": "", "app.js": ""}, want{static: "."}},
 		"static, dist":         {files{"package.json": `{"main":"index.js","scripts":{"dev":"vite"}}`, "dist/index.html": "", "public/index.html": ""}, want{static: "dist"}},
@@ -119,15 +120,18 @@ func TestProcesses(t *testing.T) {
 	if p, err = project.Read(tanstack, ""); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = p.Start(tanstack); err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "add the plugin nitro()") {
-		t.Errorf("got %q (%v)", s.Notes, err)
+	if _, err = p.Start(tanstack); core.CodeOf(err) != core.CodePlatformBuildFailed || !strings.Contains(err.Error(), "there is nothing to start: TanStack Start made no server: add the plugin nitro()") {
+		t.Errorf("got %v", err)
 	}
 	svelte := files{"package.json": `{"devDependencies":{"@sveltejs/adapter-auto":"7","vite":"8"}}`}.write(t)
 	if p, err = project.Read(svelte, ""); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = p.Start(svelte); err != nil || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "use @sveltejs/adapter-node") {
-		t.Errorf("notes %q (%v)", s.Notes, err)
+	if _, err = p.Start(svelte); core.CodeOf(err) != core.CodePlatformBuildFailed || !strings.Contains(err.Error(), "use @sveltejs/adapter-node") {
+		t.Errorf("got %v", err)
+	}
+	if plan := p.Plan(nil); plan.Env["GCP_BUILDPACKS"] == "" || len(plan.Notes) != 1 {
+		t.Errorf("got %+v", plan)
 	}
 	if p, err = project.Read(dir, ""); err != nil {
 		t.Fatal(err)
