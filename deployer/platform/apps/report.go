@@ -7,7 +7,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// eventOf returns the event of a change of an app's document; ok is false if it is none.
+// eventOf returns the event of a change of an app's document; ok is false if there is no event of it.
 type eventOf func(before, after document) (e Event, ok bool)
 
 // did returns the eventOf of a change that a user makes. "" is a server that deploys,
