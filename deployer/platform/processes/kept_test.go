@@ -231,6 +231,33 @@ func TestKilledKeeper(t *testing.T) {
 	}
 }
 
+// A drone whose keeper is killed while no server runs is started by the next one, and
+// runs once.
+func TestKeeperKilledWithoutServer(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, processes.Options{KeepDrones: func() bool { return true }})
+	b.start()
+	spec := b.app("app", "serve.js")
+	b.mustSwitch(spec)
+	before := b.report("app")
+	keeper := parent(t, before.Pid)
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(keeper, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	again := prepare(t, processes.Options{Dir: filepath.Join(b.dir, "drones")})
+	again.start()
+	if _, err := again.Resume(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	again.await("app", func(s runner.State) bool { return s.Phase == runner.Started })
+	if after := again.report("app"); after.Pid == before.Pid || runs(before.Pid) {
+		t.Errorf("pid %d answers, and pid %d runs: %t", after.Pid, before.Pid, runs(before.Pid))
+	}
+}
+
 // Stop leaves the drones to the next server if it is asked to.
 func TestStopKeepsDrones(t *testing.T) {
 	t.Parallel()
