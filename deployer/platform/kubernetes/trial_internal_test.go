@@ -22,7 +22,8 @@ func webPod(l look, ip string) *corev1.Pod {
 }
 
 // A version on trial is not taken back because the cluster reports a drone as not ready
-// for a moment: a busy kubelet does, and each one that has just been started.
+// for a moment: a busy kubelet does so just after it was ready, and one that has just been
+// started for all of its pods.
 func TestWatchNotReadyForAMoment(t *testing.T) {
 	t.Parallel()
 	a := answered(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "none") })

@@ -76,10 +76,10 @@ type Candidate interface {
 	Launch() string
 	// Promote routes requests to the candidate. The previous version stays up.
 	Promote()
-	// Watch returns nil once all drones have been up for d. If one of them ends
-	// or no longer accepts connections, it fails at once as Launch does. If the
-	// candidate was promoted, requests go to the previous version when none of its
-	// drones is left.
+	// Watch returns nil once all drones have been up for d. If one of them ends, it
+	// fails at once as Launch does; if one no longer accepts connections, it does so
+	// when it has not for a while. If the candidate was promoted, requests go to the
+	// previous version when none of its drones is left.
 	Watch(ctx context.Context, d time.Duration) error
 	// Commit keeps the candidate up from then on, and ends the previous version
 	// after standby, once its requests have ended. Until then it gets the requests
