@@ -15,6 +15,7 @@ import (
 
 const (
 	appEntries = 10  // deployments on the page of an app
+	appHistory = 100 // entries that are read for it
 	logLines   = 500 // on the page with its log
 )
 
@@ -24,7 +25,30 @@ type appPage struct {
 	Done      string // what was done before; "" if nothing
 	Variables []variable
 	Latest    []core.Entry
+	Versions  []version
 	Badge     string // Markdown; "" if no repository is known
+}
+
+// version is a snapshot with the entry that made it.
+type version struct {
+	apps.Snapshot
+	Entry *core.Entry // nil if it is unknown
+}
+
+// versions returns snapshots with their entries. What a rollback or a restart runs was
+// made by an older entry.
+func versions(all []apps.Snapshot, entries []core.Entry) []version {
+	found := make([]version, 0, len(all))
+	for _, s := range all {
+		v := version{Snapshot: s}
+		for i, e := range entries {
+			if e.Snapshot == s.ID && e.Commit.ID != "" {
+				v.Entry = &entries[i]
+			}
+		}
+		found = append(found, v)
+	}
+	return found
 }
 
 // variable is a variable of the environment. The value of a secret is not shown.
@@ -58,11 +82,11 @@ func (d *Dashboard) app(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	entries, _, err := d.o.Status.List(r.Context(), user, name, 0, appEntries)
+	entries, _, err := d.o.Status.List(r.Context(), user, name, 0, appHistory)
 	if err != nil && core.CodeOf(err) != core.CodeStatusNotFound {
 		return err
 	}
-	p := appPage{App: a, Done: done(r.URL.Query().Get("done")), Variables: variables(a.Env), Latest: entries}
+	p := appPage{App: a, Done: done(r.URL.Query().Get("done")), Variables: variables(a.Env), Latest: entries[:min(appEntries, len(entries))], Versions: versions(a.Snapshots, entries)}
 	for _, e := range entries {
 		if e.Repository.Name != "" {
 			p.Badge = badge(d.base(r), user, e.Repository.Name)

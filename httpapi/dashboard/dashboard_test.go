@@ -59,6 +59,9 @@ func (f *fakes) WebhookSecrets(context.Context, string) ([]auth.WebhookSecret, e
 func (f *fakes) APITokens(context.Context, string) ([]string, error) { return []string{"laptop"}, nil }
 
 func (f *fakes) AddAPIToken(_ context.Context, _, name string, _ bool) (core.Secret, error) {
+	if name == "taken" {
+		return core.Secret{}, core.NewError(core.CodeAccountConflict, "", nil)
+	}
 	return core.NewSecret("token-of-" + name), nil
 }
 
@@ -321,6 +324,29 @@ func (c client) handler(adjust func(*dashboard.Options)) http.Handler {
 	}
 	adjust(&o)
 	return dashboard.New(o)
+}
+
+// The page about a failure leads back to the form.
+func TestBack(t *testing.T) {
+	t.Parallel()
+	c := start(t, &fakes{}, nil)
+	c.signIn("dscape", password)
+	token := c.token("/-/account")
+	for path, want := range map[string]string{
+		"/-/apps/hello/nothing":        "/-/apps/hello",
+		"/-/apps/a%2Fb/nothing":        "/-/apps/a%2Fb",
+		"/-/entries/" + entryID + "/x": "/-/entries/" + entryID,
+		"/-/account/tokens":            "/-/account",
+	} {
+		if got := c.send("POST", path, url.Values{"token": {token}, "name": {"taken"}}); got.code < 400 || !strings.Contains(got.body, `<a href="`+want+`">Go back</a>`) {
+			t.Errorf("%s: got %d %s, want a link to %s", path, got.code, got.body, want)
+		}
+	}
+	for method, path := range map[string]string{"GET": "/-/nothing", "POST": "/-/sign-out"} {
+		if got := c.send(method, path, url.Values{"token": {"of another session"}}); got.code < 400 || strings.Contains(got.body, "Go back") {
+			t.Errorf("%s %s: %d, and leads back: %s", method, path, got.code, got.body)
+		}
+	}
 }
 
 // The first page has the server's warnings as long as there are some.

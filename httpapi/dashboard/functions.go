@@ -15,7 +15,7 @@ import (
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"age": age, "until": until, "duration": duration, "stamp": stamp, "subject": subject, "short": short,
-		"sentence": sentence, "status": statusWord, "outcome": outcome, "line": firstLine, "address": address, "step": stepWord, "author": author, "took": took,
+		"sentence": sentence, "reason": reason, "status": statusWord, "outcome": outcome, "line": firstLine, "address": address, "step": stepWord, "author": author, "took": took,
 		"row": newRow, "rows": newRows, "page": subpage, "memory": memory, "contains": strings.Contains,
 	}
 }
@@ -111,7 +111,11 @@ func sentence(text string) string {
 	if size == 0 {
 		return ""
 	}
-	text = string(unicode.ToUpper(first)) + text[size:]
+	return stopped(string(unicode.ToUpper(first)) + text[size:])
+}
+
+// stopped returns text, which is not empty, with a full stop.
+func stopped(text string) string {
 	if !strings.ContainsAny(text[len(text)-1:], ".!?)") {
 		text += "."
 	}
@@ -231,7 +235,16 @@ func (r row) Why() string {
 	if r.Error != nil {
 		return sentence(r.Error.Reason)
 	}
-	return sentence(r.Reason)
+	return reason(r.Entry)
+}
+
+// reason returns the reason of an entry's status as a sentence. A user's name at its
+// beginning stays as it is.
+func reason(e core.Entry) string {
+	if e.By != "" && strings.HasPrefix(e.Reason, e.By+" ") {
+		return stopped(e.Reason)
+	}
+	return sentence(e.Reason)
 }
 
 // subpage returns v with what a part of its page shows.

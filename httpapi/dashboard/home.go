@@ -66,6 +66,12 @@ func (d *Dashboard) card(ctx context.Context, user string, a apps.App, entries [
 	return c
 }
 
+// Unexplained reports whether something runs that no known entry has deployed. The app
+// runs already when its deployment ends.
+func (c *appCard) Unexplained() bool {
+	return c.Running() != "" && c.Entry == nil && (c.Last == nil || c.Last.Status != core.StatusPending)
+}
+
 // match looks for the entry that deployed what runs, and for a newer one.
 func (c *appCard) match(entries []core.Entry) {
 	running := c.Running()

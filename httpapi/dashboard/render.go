@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"math"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,21 @@ func (d *Dashboard) render(w http.ResponseWriter, r *http.Request, code int, nam
 // errorPage is what the page about an error shows.
 type errorPage struct {
 	Reason, Code, UUID string
+
+	Back string // the page with the form that failed; "" if there is none
+}
+
+// back returns the page with the form that a request has sent: "" if it was not one of
+// a signed-in user.
+func back(r *http.Request) string {
+	page := path.Dir(r.URL.EscapedPath())
+	switch {
+	case r.Method != http.MethodPost || visitOf(r).user == "" || page+"/" == Prefix:
+		return ""
+	case strings.HasPrefix(page, accountPath):
+		return accountPath
+	}
+	return page
 }
 
 func errNotFound() error { return core.NewError(core.CodeHTTPNotFound, "There is no such page", nil) }
@@ -84,7 +100,7 @@ func (d *Dashboard) showError(w http.ResponseWriter, r *http.Request, err error)
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", retryAfter(e))
 	}
-	if err := d.render(w, r, code, "error", "That did not work", errorPage{Reason: sentence(e.Reason), Code: string(e.Code), UUID: uuid}); err != nil {
+	if err := d.render(w, r, code, "error", "That did not work", errorPage{Reason: sentence(e.Reason), Code: string(e.Code), UUID: uuid, Back: back(r)}); err != nil {
 		d.o.Logger.ErrorContext(r.Context(), "page not rendered", "uuid", uuid, "error", err)
 		http.Error(w, "something went wrong", http.StatusInternalServerError)
 	}

@@ -199,7 +199,8 @@ func (b *browser) screenshot(name string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+	path := filepath.Join(dir, name+".png")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, png, 0o600)); err != nil {
 		b.t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -161,24 +162,104 @@ func TestDashboard(t *testing.T) {
 	b.await("User name")
 }
 
-// Without JavaScript the pages show the same.
+// Without JavaScript everything can be done by the forms, and each page says how to
+// see what has changed since.
 func TestWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	hello := s.repository("hello-world-api")
 	b := open(t)
-	b.run(chromedp.Navigate(s.url))
-	b.signIn()
-	hello.push("Say hello", map[string]string{"package.json": packageJSON("hello-world-api", "node -e 0"), "index.js": node("hello")})
-	b.await("Running", "Say hello") // with JavaScript, as it is deployed by then
 	b.run(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return chromedp.Void{}, err
 	})
-	for path, want := range map[string]string{"": "Say hello", "/-/history": "ping", "/-/held": "Nothing waits."} {
-		b.run(chromedp.Navigate(s.url + path))
-		if text := b.text(); !strings.Contains(text, want) {
-			t.Errorf("%s has no %q:\n%s", path, want, text)
+	see := func(name string, parts ...string) {
+		t.Helper()
+		b.await(parts...)
+		for _, l := range allLooks() {
+			if l.scheme == "light" {
+				b.look(l)
+				b.screenshot("plain-" + name + "-" + l.name)
+			}
 		}
 	}
+	// again loads the page again until it has all parts.
+	again := func(parts ...string) {
+		t.Helper()
+		for b.run(chromedp.Reload()); !hasAll(b.text(), parts); b.run(chromedp.Reload()) {
+			if t.Context().Err() != nil {
+				t.Fatal("the test has ended")
+			}
+		}
+	}
+
+	b.run(chromedp.Navigate(s.url))
+	see("sign-in", "Sign in")
+	b.signIn()
+	see("empty", "No apps yet")
+
+	b.click(`//a[contains(., "Connect a repository")]`)
+	see("connect", "Make a secret")
+	b.run(chromedp.SetValue(`main input[name=name]`, "hello"), chromedp.Submit(`main input[name=name]`))
+	see("connected", "Payload URL", "The secret is not shown again")
+	hello := s.repositoryFor("hello", evaluate[string](b, `document.getElementById("hook-url").textContent`),
+		sim.HookOptions{ContentType: "json", Secret: core.NewSecret(evaluate[string](b, `document.getElementById("hook-secret").textContent`))})
+	b.run(chromedp.Navigate(s.url + "/-/history"))
+	see("history", "ping", "Received")
+
+	hello.push("Say hello", map[string]string{"package.json": packageJSON("hello", "node -e 0"), "index.js": node("hello")})
+	b.run(chromedp.Navigate(s.url))
+	again("Running", "Say hello")
+	if strings.Contains(b.text(), "What runs was not deployed") {
+		t.Error("the page does not know what deployed the app while its deployment ends")
+	}
+	see("home", "hello.localhost")
+	hello.push("Say hello again", map[string]string{"index.js": node("hello again")})
+	again("Say hello again")
+	b.click(`//section[@id="latest"]//a[contains(., "Say hello again")]`)
+	b.await("Steps")
+	again("Deployed")
+	see("entry", "Build output")
+
+	hello.push("Break it", map[string]string{"index.js": "throw new Error('no such language: elvish')"})
+	b.run(chromedp.Navigate(s.url))
+	again("Failed", "Break it")
+	see("failed", "Failed")
+	b.click(`//section[@id="latest"]//a[contains(., "Break it")]`)
+	see("entry-failed", "no such language: elvish")
+	b.click(`//*[@id="payload"]/summary`)
+	b.await(`"full_name": "dscape/hello"`)
+
+	b.click(`//main//a[text()="hello"]`)
+	see("app", "Snapshots", "Runs")
+	if text := evaluate[string](b, `document.querySelector("#versions li").innerText`); !strings.Contains(text, "Failed") || !strings.Contains(text, "Break it") {
+		t.Errorf("the newest snapshot is shown as %q", text)
+	}
+	b.click(`//section[@id="versions"]//li[.//a[text()="Say hello"]]//button[contains(., "Run this snapshot")]`)
+	see("rolled-back", "The app runs the snapshot that you chose", "dscape rolled back from snapshot")
+	if got := s.get("http://hello.localhost/"); got != "hello" {
+		t.Errorf("after the rollback the app answers %q", got)
+	}
+	b.run(chromedp.SetValue(`input[name=name]`, "API_TOKEN"), chromedp.SetValue(`input[name=value]`, "tr0ub4dor"), chromedp.Submit(`input[name=value]`))
+	see("environment", "The environment was changed", "API_TOKEN hidden")
+	b.click(`//button[@aria-label="Remove API_TOKEN"]`)
+	see("question", "Remove the variable API_TOKEN of hello?")
+	b.click(`//button[contains(., "Remove the variable")]`)
+	b.await("The environment was changed")
+	b.click(`//button[contains(., "Restart")]`)
+	b.await("The app was restarted")
+	b.click(`//a[contains(., "Log")]`)
+	see("log", "listening on", "Load it again")
+	if strings.Contains(b.text(), "Follow") {
+		t.Error("the log offers to follow it, which needs JavaScript")
+	}
+
+	b.run(chromedp.Navigate(s.url + "/-/account"))
+	see("account", "API tokens")
+	b.run(chromedp.Navigate(s.url + "/-/held"))
+	see("held", "Nothing waits")
+}
+
+// hasAll reports whether text has all parts.
+func hasAll(text string, parts []string) bool {
+	return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(text, part) })
 }

@@ -2,6 +2,7 @@
 // loads the page again and replaces the elements with data-live that differ.
 "use strict";
 (() => {
+	document.documentElement.classList.add("scripts");
 	const feed = document.body.dataset.feed;
 	if (!feed || !document.querySelector("[data-live]")) return;
 	const words = { held: "is held", ok: "is deployed", error: "failed", skipped: "was skipped" };
