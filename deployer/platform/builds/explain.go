@@ -123,7 +123,7 @@ func explain(doing string, exit *exec.ExitError, lines []string) error {
 var inDependency = regexp.MustCompile(`^npm (?:error|ERR!) path /.*/node_modules/((?:@[^/\s]+/)?[^/\s]+)$`)
 
 // failedIn returns the dependency whose install script failed, as npm names it; "" if
-// it was none.
+// the failed script is not one of a dependency.
 func failedIn(lines []string) string {
 	for _, line := range lines {
 		if found := inDependency.FindStringSubmatch(line); found != nil {
