@@ -29,7 +29,11 @@ func TestForge(t *testing.T) {
 		fake.AddLogin(f.Login, f.Token)
 		f.Status = func(*testing.T) (string, string) {
 			all := fake.Statuses(f.Commit)
-			return all[len(all)-1].State, all[len(all)-1].Description
+			last := all[len(all)-1]
+			if last.State == "inactive" { // it has what was set, and not what a forge makes of it
+				last.State = "success"
+			}
+			return last.State, last.Description
 		}
 		f.FailNext = func(*testing.T) { fake.Fail("File", core.Transient(errors.New("429"), time.Second)) }
 		f.SetCheck = nil // its checks are set as they are read
