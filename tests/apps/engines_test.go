@@ -54,3 +54,25 @@ func TestEngines(t *testing.T) {
 	}
 	a.answers(strings.Join(versions, " "))
 }
+
+// Each instance of V8 of Node.js 24 reserves 512 MiB, which does not count as memory of a
+// build or of an app.
+func TestWorkerThreads(t *testing.T) {
+	t.Parallel()
+	const workers = `
+		const { Worker } = require('worker_threads')
+		const all = Array.from({ length: 4 }, () => new Worker("require('worker_threads').parentPort.postMessage('up')", { eval: true }))
+		const up = Promise.all(all.map((w) => new Promise((resolve, reject) => w.on('message', resolve).on('error', reject))))`
+	f := script(workers + `
+		up.then(() => require('http').createServer((req, res) => res.end(process.version)).listen(process.env.PORT))`)
+	f["build.js"] = workers
+	f["package.json"] = `{
+		"name": "app", "version": "1.0.0", "engines": {"node": "24.x"},
+		"scripts": {"start": "node server.js", "postinstall": "node build.js"}
+	}`
+	a := create(t, shared, "workers")
+	a.deploy(f)
+	if version := a.get("/").body; !strings.HasPrefix(version, "v24.") {
+		t.Errorf("it runs on %q", version)
+	}
+}

@@ -35,7 +35,7 @@ type Options struct {
 	MaxDisk      int64         // default 2 GiB
 	DiskInterval time.Duration // between two checks of it; default 1 second
 
-	Memory    int64 // bytes of data of a process (RLIMIT_DATA), and of a whole build if Start limits it; default 2 GiB
+	Memory    int64 // bytes of a process, see startup.DataLimit, and of a whole build if Start limits it; default 2 GiB
 	Files     int   // open files of a process; default 4096
 	Processes int   // processes and threads of the snapshot's user, if it has one, and of a whole build if Start limits it; default 512
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // systemPath is the PATH of the system's programs.
@@ -56,7 +57,8 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 
-	limits := group.Limits{Files: b.o.Files, Memory: b.o.Memory}
+	// The version of Node.js that the command runs may be any.
+	limits := group.Limits{Files: b.o.Files, Memory: startup.DataLimit(b.o.Memory, "")}
 	if c.as != nil {
 		limits.Processes = b.o.Processes
 	}

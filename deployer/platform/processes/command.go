@@ -26,22 +26,12 @@ exec "$@"`
 // arguments returns the arguments that run a shell command, or a file for Node.js,
 // within the limits.
 func arguments(o Options, v runner.Version, text string, limits group.Limits, ownUser bool) []string {
-	limits.Files, limits.Memory, limits.Private = o.Files, dataLimit(limits.Memory), true
+	limits.Files, limits.Memory, limits.Private = o.Files, startup.DataLimit(limits.Memory, v.NodeVersion), true
 	if !ownUser {
 		limits.Processes = 0
 	}
 	args := append([]string{"/bin/sh", "-c", expendable, "expendable"}, startup.Args(v.Dir, v.Node, text)...)
 	return limits.Wrap(args...)
-}
-
-// reserved is about how much data Node.js reserves for its threads and does not
-// use, which RLIMIT_DATA counts.
-const reserved = 128 << 20
-
-// dataLimit returns RLIMIT_DATA for a memory limit. Of a large limit, what is
-// reserved is a small part.
-func dataLimit(memory int64) int64 {
-	return max(memory, min(memory+reserved, 4*reserved))
 }
 
 // environ returns the environment of a drone or a command, with its port unless

@@ -97,6 +97,12 @@ func (b *fixture) start() {
 	})
 }
 
+// nodeVersion returns the version of the tests' Node.js.
+var nodeVersion = sync.OnceValue(func() string {
+	out, _ := exec.Command("node", "--version").Output() //nolint:noctx // it ends at once; a failure is one of every test
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
+})
+
 // app returns the spec of an app that runs one of testdata.
 func (b *fixture) app(name, file string) runner.Version {
 	b.t.Helper()
@@ -111,7 +117,7 @@ func (b *fixture) app(name, file string) runner.Version {
 	if err := os.WriteFile(filepath.Join(dir, file), code, 0o644); err != nil { //nolint:gosec // apps must read it
 		b.t.Fatal(err)
 	}
-	return runner.Version{User: "me", App: name, Snapshot: "1", Subdomain: name + "-sub", Dir: dir, Node: b.node, Path: []string{filepath.Join(dir, "node_modules", ".bin")}, Start: "node " + file}
+	return runner.Version{User: "me", App: name, Snapshot: "1", Subdomain: name + "-sub", Dir: dir, Node: b.node, NodeVersion: nodeVersion(), Path: []string{filepath.Join(dir, "node_modules", ".bin")}, Start: "node " + file}
 }
 
 // Switch replaces the current version by v.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // commandResult is the result of a command of an app.
@@ -352,7 +353,7 @@ func TestLimitsOfAnApp(t *testing.T) {
 	spec := b.app("app", "shell.js")
 	spec.Limits = runner.Limits{Memory: 256 << 20, Processes: 100}
 	b.mustSwitch(spec)
-	if got := b.must("app", "ulimit -d"); got != strconv.Itoa(384<<10) {
+	if got := b.must("app", "ulimit -d"); got != strconv.FormatInt(startup.DataLimit(256<<20, spec.NodeVersion)>>10, 10) {
 		t.Errorf("it may have %s KiB of data", got)
 	}
 	if got := b.must("app", "echo $NODE_OPTIONS"); got != "--max-old-space-size=192" {
@@ -363,7 +364,7 @@ func TestLimitsOfAnApp(t *testing.T) {
 	}
 	other := b.app("other", "shell.js")
 	b.mustSwitch(other)
-	if got := b.must("other", "ulimit -d"); got != strconv.Itoa(1<<20) {
+	if got := b.must("other", "ulimit -d"); got != strconv.FormatInt(startup.DataLimit(1<<30, spec.NodeVersion)>>10, 10) {
 		t.Errorf("another app may have %s KiB of data", got)
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -84,6 +86,31 @@ func NodeOptions(options string, memory int64) string {
 		return options
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s %s=%d", options, heapOption, memory/4*3>>20))
+}
+
+const (
+	// reservedBefore24 is about how much data an older Node.js reserves for its threads and
+	// does not use.
+	reservedBefore24 = 128 << 20
+	// reservedBy is how much data an instance of V8 reserves since Node.js 24: 512 MiB for
+	// compiled code, all of which may be written, and its first heap. It uses hardly any.
+	reservedBy = 528 << 20
+	// threads is how many worker threads a process may have, of which each has an instance
+	// of V8, beside one for each processor.
+	threads = 8
+)
+
+// DataLimit returns the limit of the data of a process (RLIMIT_DATA) that may use so much
+// memory and runs by a version of Node.js; "" is one that is not known. The limit
+// counts what is reserved. As a program of Node.js 24 reserves far more than it may use,
+// memory that is not in the heap is not limited closely by it.
+func DataLimit(memory int64, version string) int64 {
+	text, _, _ := strings.Cut(version, ".")
+	if major, err := strconv.Atoi(text); err == nil && major < 24 {
+		// Of a large limit, what is reserved is a small part.
+		return max(memory, min(memory+reservedBefore24, 4*reservedBefore24))
+	}
+	return memory + int64(1+threads+runtime.NumCPU())*reservedBy
 }
 
 // Check returns an error if v is invalid.
