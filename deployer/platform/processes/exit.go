@@ -59,7 +59,7 @@ func waitStatus(err error) (status syscall.WaitStatus, ok bool) {
 // outOfMemory reports whether a program's last lines contain an out-of-memory
 // message, such as those of Node.js.
 func outOfMemory(lines string) bool {
-	for _, text := range []string{"JavaScript heap out of memory", "Array buffer allocation failed", "process out of memory", "std::bad_alloc", "Cannot allocate memory"} {
+	for _, text := range []string{"JavaScript heap out of memory", "Array buffer allocation failed", "ERR_MEMORY_ALLOCATION_FAILED", "process out of memory", "std::bad_alloc", "Cannot allocate memory"} {
 		if strings.Contains(lines, text) {
 			return true
 		}
