@@ -392,15 +392,15 @@ func TestKilledWithinASwitch(t *testing.T) {
 			}
 			ok(k.service.CreateUser(t.Context(), nodejitsu.User{Username: "me", Password: core.NewSecret("password")}))
 			ok(k.client.CreateApp(t.Context(), "me", "app", nil))
-			for id, files := range map[string]map[string]string{
-				"v1": {"package.json": `{"name":"app","version":"1.0.0"}`, "server.js": marking("v1", "")},
-				"v2": {"package.json": `{"name":"app","version":"2.0.0"` + test.fields + `}`, "server.js": marking("v2", test.code)},
-			} {
-				if point == atRelease && id == "v2" {
-					files["Procfile"] = "web: node server.js\nrelease: touch $DATA_DIR/release.$$.pid; exec sleep 1013\n"
-				}
+			upload := func(id string, files map[string]string) {
 				ok(k.client.UploadSnapshot(t.Context(), "me", "app", id, "", strings.NewReader(string(pack(t, files))), io.Discard))
 			}
+			upload("v1", map[string]string{"package.json": `{"name":"app","version":"1.0.0"}`, "server.js": marking("v1", "")})
+			second := map[string]string{"package.json": `{"name":"app","version":"2.0.0"` + test.fields + `}`, "server.js": marking("v2", test.code)}
+			if point == atRelease {
+				second["Procfile"] = "web: node server.js\nrelease: touch $DATA_DIR/release.$$.pid; exec sleep 1013\n"
+			}
+			upload("v2", second)
 			ok(k.client.ActivateSnapshot(t.Context(), "me", "app", "v1"))
 			_, err := k.client.StartApp(t.Context(), "me", "app")
 			ok(err)

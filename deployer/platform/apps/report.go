@@ -3,6 +3,7 @@ package apps
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/nodejitsu/webhooks/core"
 )
@@ -90,7 +91,9 @@ func (d document) running() string {
 
 // older reports whether a snapshot was made before another one.
 func (d document) older(id, than string) bool {
-	one, ok := d.snapshot(id)
-	other, known := d.snapshot(than)
-	return ok && known && one.CTime.Before(other.CTime)
+	index := func(id string) int {
+		return slices.IndexFunc(d.Snapshots, func(s snapshot) bool { return s.ID == id })
+	}
+	one := index(id)
+	return one >= 0 && one < index(than) // in the order in which they were made
 }
