@@ -254,6 +254,20 @@ func (f *fixture) did(want ...string) {
 	}
 }
 
+// does compares what the runner did until the last of want. An event is written with the
+// change that it is about, before the runner has done all of it.
+func (f *fixture) does(want ...string) {
+	f.t.Helper()
+	var got []string
+	f.await(want[len(want)-1], func() bool {
+		got = append(got, f.runner.done()...)
+		return slices.Contains(got, want[len(want)-1])
+	})
+	if !slices.Equal(got, want) {
+		f.t.Errorf("the runner did %q, want %q", got, want)
+	}
+}
+
 // await waits until so returns true.
 func (f *fixture) await(what string, so func() bool) {
 	f.t.Helper()

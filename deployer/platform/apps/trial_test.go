@@ -25,7 +25,7 @@ func TestCrashOnTrial(t *testing.T) {
 	if e.Kind != apps.EventRolledBack || e.User != "me" || e.App != "app" || e.Snapshot != "v2" || e.Former != "v1" || e.Reason != reason || e.Detail != "no database" || e.Time.IsZero() {
 		t.Errorf("event %+v", e)
 	}
-	f.did("launch v1", "promote v1", "commit v1")
+	f.does("launch v1", "promote v1", "commit v1")
 	check := func() {
 		t.Helper()
 		got := f.view()
@@ -62,7 +62,7 @@ func TestRollbackHasItsEvent(t *testing.T) {
 	if e, got := f.event(), f.view(); e.Kind != apps.EventCrashed || got.Running.ID != "v2" || got.Crashed.Snapshot != "" {
 		t.Errorf("event %+v, the app is %+v", e, got)
 	}
-	f.did("launch v1", "abort v1")
+	f.does("launch v1", "abort v1")
 	f.unwritable.Store(false)
 	f.runner.crash(false)
 	if e := f.event(); e.Kind != apps.EventRolledBack || f.view().Running.ID != "v1" {
