@@ -167,9 +167,14 @@ func (c *Chat) Send(ctx context.Context, address core.Secret, text, unique strin
 	if err != nil {
 		return fmt.Errorf("chat: %w", errAddress)
 	}
+	// The credentials of headers and of the URL's own user are removed from errors
+	// without being named here.
 	secrets := []core.Secret{address, core.NewSecret(strings.TrimPrefix(u.RequestURI(), "/"))}
-	for _, value := range m.header {
-		secrets = append(secrets, core.NewSecret(strings.TrimPrefix(value, "Bearer ")))
+	if chosen, err := url.Parse(strings.TrimSpace(address.Reveal())); err == nil {
+		password, _ := chosen.User.Password()
+		for _, secret := range []string{password, chosen.Query().Get("token"), chosen.Query().Get("key"), strings.TrimPrefix(chosen.Path, "/")} {
+			secrets = append(secrets, core.NewSecret(secret))
+		}
 	}
 	req, err := m.request(ctx)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -38,7 +39,7 @@ func newReceiver(t *testing.T) *receiver {
 		credential := req.Header.Get("Authorization") + req.Header.Get("X-Gotify-Key")
 		r.requests = append(r.requests, strings.TrimSpace(req.Method+" "+req.URL.RequestURI()+" "+credential+" "+string(body)))
 		w.WriteHeader(r.status)
-		_, _ = io.WriteString(w, "you sent "+req.URL.RequestURI())
+		_, _ = io.WriteString(w, "you sent "+req.URL.RequestURI()+" "+credential+" "+string(body))
 	}))
 	t.Cleanup(r.Close)
 	return r
@@ -73,27 +74,57 @@ func TestForms(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	c := chat.New(chat.Options{PrivateHosts: []string{"127.0.0.1"}})
+	const text = "a < b & @all"
 	for address, want := range map[string]string{
-		"slack+http://HOST/services/T/B/X":     `POST /services/T/B/X  {"text":"hi"}`,
-		"discord+http://HOST/api/webhooks/1/x": `POST /api/webhooks/1/x  {"allowed_mentions":{"parse":[]},"content":"hi"}`,
-		"telegram+http://1:AA@HOST/-100":       `POST /bot1:AA/sendMessage  {"chat_id":"-100","link_preview_options":{"is_disabled":true},"text":"hi"}`,
-		"matrix+http://HOST/!r:x.org?token=s":  `PUT /_matrix/client/v3/rooms/%21r:x.org/send/m.room.message/u1 Bearer s {"body":"hi","msgtype":"m.text"}`,
-		"ntfy+http://HOST/topic?token=s":       `POST /topic Bearer s hi`,
-		"ntfy+http://HOST/topic":               `POST /topic  hi`,
-		"gotify+http://HOST/?token=s":          `POST /message s {"message":"hi"}`,
+		"slack+http://HOST/services/T/B/X":                          `POST /services/T/B/X  {"text":"a &lt; b &amp; @all"}`,
+		"mattermost+http://HOST/hooks/x":                            `POST /hooks/x  {"text":"a < b & @\u200ball"}`,
+		"rocketchat+http://HOST/hooks/x/y":                          `POST /hooks/x/y  {"text":"a < b & @\u200ball"}`,
+		"googlechat+http://HOST/v1/spaces/x/messages?key=k&token=s": `POST /v1/spaces/x/messages?key=k&token=s  {"text":"a <\u200b b & @all"}`,
+		"discord+http://HOST/api/webhooks/1/x":                      `POST /api/webhooks/1/x  {"allowed_mentions":{"parse":[]},"content":"a < b & @all"}`,
+		"telegram+http://1:AA@HOST/-100":                            `POST /bot1:AA/sendMessage  {"chat_id":"-100","link_preview_options":{"is_disabled":true},"text":"a < b & @all"}`,
+		"matrix+http://HOST/!r:x.org?token=s":                       `PUT /_matrix/client/v3/rooms/%21r:x.org/send/m.room.message/u1 Bearer s {"body":"a < b & @all","m.mentions":{},"msgtype":"m.text"}`,
+		"zulip+http://bot%40x.org:s@HOST/?channel=ops":              `POST /api/v1/messages Basic Ym90QHgub3JnOnM= content=a+%3C+b+%26+%40%E2%80%8Ball&to=ops&topic=deployments&type=stream`,
+		"zulip+http://b:s@HOST/?channel=ops&topic=hi":               `POST /api/v1/messages Basic Yjpz content=a+%3C+b+%26+%40%E2%80%8Ball&to=ops&topic=hi&type=stream`,
+		"ntfy+http://HOST/topic?token=s":                            `POST /topic Bearer s a < b & @all`,
+		"ntfy+http://HOST/topic":                                    `POST /topic  a < b & @all`,
+		"gotify+http://HOST/?token=s":                               `POST /message s {"message":"a < b & @all"}`,
+		"pushover+http://HOST/u?token=s":                            `POST /1/messages.json  message=a+%3C+b+%26+%40all&token=s&user=u`,
 	} {
-		if err := c.Send(t.Context(), core.NewSecret(strings.Replace(address, "HOST", r.host(), 1)), "hi", "u1"); err != nil {
+		if err := c.Send(t.Context(), core.NewSecret(strings.Replace(address, "HOST", r.host(), 1)), text, "u1"); err != nil {
 			t.Errorf("%s: %v", address, err)
 		}
-		if got := r.taken(); len(got) != 1 || got[0] != want {
+		if got := r.taken(); len(got) != 1 || unescaped(got[0]) != want {
 			t.Errorf("%s:\ngot  %q\nwant %q", address, got, want)
 		}
 	}
-	if err := c.Send(t.Context(), core.NewSecret("teams+http://"+r.host()+"/x"), "hi", "u1"); err != nil {
+	if err := c.Send(t.Context(), core.NewSecret("teams+http://"+r.host()+"/x"), "hi\nthere", "u1"); err != nil {
 		t.Error(err)
 	}
-	if got := r.taken(); len(got) != 1 || !strings.Contains(got[0], `"text":"hi"`) || !json.Valid([]byte(got[0][strings.IndexByte(got[0], '{'):])) {
+	if got := r.taken(); len(got) != 1 || !strings.Contains(got[0], `"text":"hi"`) || !strings.Contains(got[0], `"text":"there"`) ||
+		!json.Valid([]byte(got[0][strings.IndexByte(got[0], '{'):])) {
 		t.Errorf("teams: got %q", got)
+	}
+}
+
+// unescaped returns JSON without the escapes that only HTML needs, and with an escape
+// for what is not seen.
+func unescaped(text string) string {
+	return strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">", "\u200b", `\u200b`).Replace(text)
+}
+
+// Messages are no longer than what the services accept.
+func TestLength(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	c := chat.New(chat.Options{PrivateHosts: []string{"127.0.0.1"}})
+	for address, most := range map[string]int{"ntfy+http://HOST/topic": 2000, "pushover+http://HOST/u?token=s": 1024} {
+		if err := c.Send(t.Context(), core.NewSecret(strings.Replace(address, "HOST", r.host(), 1)), strings.Repeat("é", 3000), "u1"); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+		got := strings.Join(r.taken(), "")
+		if text, err := url.QueryUnescape(got); err != nil || strings.Count(text, "é") < most/3 || strings.Count(text, "é") > most || !strings.Contains(text, "é…") {
+			t.Errorf("%s: got %d characters, %v", address, strings.Count(text, "é"), err)
+		}
 	}
 }
 
@@ -101,7 +132,7 @@ func TestInvalidAddresses(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{
 		"", "https://hooks.slack.com/x", "slack://x", "irc+https://x/y", "slack+ftp://x/y", "telegram://chat", "matrix+https://x/room",
-		"gotify+https://x/", "slack+https://", "discord+https://%zz",
+		"gotify+https://x/", "pushover+https://x/u", "pushover+https://x/?token=s", "zulip+https://x/?channel=c", "zulip+https://b:s@x/", "slack+https://", "discord+https://%zz",
 	} {
 		err := chat.New(chat.Options{}).Check(core.NewSecret(address))
 		if err == nil || !strings.Contains(err.Error(), "want ") {
@@ -129,10 +160,23 @@ func TestSecurity(t *testing.T) {
 			t.Errorf("status %d: got %v", status, err)
 		}
 	}
-	r.Close()
-	if err := c.Send(t.Context(), address, "hi", "u"); err == nil || strings.Contains(err.Error(), "canary") {
-		t.Errorf("nothing listens: got %v", err)
+	secret := []string{
+		"slack+http://HOST/services/canary", "googlechat+http://HOST/x?key=canary-1&token=canary-2", "telegram+http://1:canary@HOST/-100",
+		"matrix+http://HOST/!r:x.org?token=canary", "zulip+http://b:canary@HOST/?channel=c", "ntfy+http://HOST/x?token=canary",
+		"gotify+http://HOST/?token=canary", "pushover+http://HOST/canary-user?token=canary-token",
 	}
+	echoed := func(why string) {
+		for _, address := range secret {
+			err := c.Send(t.Context(), core.NewSecret(strings.Replace(address, "HOST", r.host(), 1)), "hi", "u")
+			if err == nil || strings.Contains(err.Error(), "canary") {
+				t.Errorf("%s: %s: got %v", why, address, err)
+			}
+		}
+	}
+	r.answers(http.StatusBadRequest)
+	echoed("a refusal that repeats the request")
+	r.Close()
+	echoed("nothing listens")
 }
 
 // Each service gets the outcomes that it is for, once.

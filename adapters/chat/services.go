@@ -2,7 +2,9 @@ package chat
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,38 +19,48 @@ import (
 // characters.
 const maxText = 1900
 
+// maxPushover is the same for Pushover, which accepts 1,024 characters.
+const maxPushover = 1000
+
 // message is a request that sends a message.
 type message struct {
 	method, url string
 	header      map[string]string
-	body        any // JSON, or a string as it is
+	body        any // JSON, [url.Values] as a form, or a string as it is
 }
 
-// service makes the message for an address, whose scheme is the service's name
-// without what follows a plus sign.
+// service makes the message for an address, whose scheme is without the service's
+// name and the plus sign. A commit message must not mention people, which would
+// notify all members of a channel.
 type service func(address *url.URL, text string, unique string) (message, error)
 
 // services returns all that are known. The sources of their forms are:
 //
-//	slack     api.slack.com/messaging/webhooks; Mattermost and Rocket.Chat accept it
-//	discord   discord.com/developers/docs/resources/webhook
-//	teams     a Workflows webhook, learn.microsoft.com/microsoftteams/platform
-//	telegram  core.telegram.org/bots/api#sendmessage
-//	matrix    spec.matrix.org/latest/client-server-api
-//	ntfy      docs.ntfy.sh/publish
-//	gotify    gotify.net/docs/pushmsg
+//	slack       api.slack.com/messaging/webhooks
+//	mattermost  developers.mattermost.com/integrate/webhooks/incoming
+//	rocketchat  docs.rocket.chat, Integrations
+//	googlechat  developers.google.com/workspace/chat/quickstart/webhooks
+//	discord     discord.com/developers/docs/resources/webhook
+//	teams       a Workflows webhook, learn.microsoft.com/microsoftteams/platform
+//	telegram    core.telegram.org/bots/api#sendmessage
+//	matrix      spec.matrix.org/latest/client-server-api
+//	zulip       zulip.com/api/send-message
+//	ntfy        docs.ntfy.sh/publish
+//	gotify      gotify.net/docs/pushmsg
+//	pushover    pushover.net/api
 func services() map[string]service {
 	return map[string]service{
-		"slack": func(u *url.URL, text, _ string) (message, error) {
-			return message{url: u.String(), body: map[string]any{"text": text}}, nil
-		},
+		"slack":      textTo(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")),
+		"mattermost": textTo(withoutAt()),
+		"rocketchat": textTo(withoutAt()),
+		"googlechat": textTo(strings.NewReplacer("<", "<"+apart)),
 		"discord": func(u *url.URL, text, _ string) (message, error) {
-			// A commit message must not mention people.
 			return message{url: u.String(), body: map[string]any{"content": text, "allowed_mentions": map[string]any{"parse": []string{}}}}, nil
 		},
 		"teams":    teams,
 		"telegram": telegram,
 		"matrix":   matrix,
+		"zulip":    zulip,
 		"ntfy": func(u *url.URL, text, _ string) (message, error) {
 			m := message{url: without(u, "token"), body: text}
 			if token := u.Query().Get("token"); token != "" {
@@ -66,15 +78,41 @@ func services() map[string]service {
 				header: map[string]string{"X-Gotify-Key": token}, body: map[string]any{"message": text},
 			}, nil
 		},
+		"pushover": func(u *url.URL, text, _ string) (message, error) {
+			token, user := u.Query().Get("token"), strings.TrimPrefix(u.Path, "/")
+			if token == "" || user == "" {
+				return message{}, errors.New("want pushover+https://api.pushover.net/USER-KEY?token=TOKEN")
+			}
+			return message{
+				url:  (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/1/messages.json"}).String(),
+				body: url.Values{"token": {token}, "user": {user}, "message": {shorten(text, maxPushover)}},
+			}, nil
+		},
+	}
+}
+
+// apart is a space without width. Behind a character that begins a mention, it ends
+// the mention.
+const apart = "\u200b"
+
+// withoutAt returns what keeps an at sign from mentioning people.
+func withoutAt() *strings.Replacer { return strings.NewReplacer("@", "@"+apart) }
+
+// textTo returns a service that takes the text, escaped, as the JSON field "text".
+func textTo(escape *strings.Replacer) service {
+	return func(u *url.URL, text, _ string) (message, error) {
+		return message{url: u.String(), body: map[string]any{"text": escape.Replace(text)}}, nil
 	}
 }
 
 func teams(u *url.URL, text, _ string) (message, error) {
+	var blocks []any // one for each line, as a line end alone does not end a line in a block
+	for line := range strings.SplitSeq(text, "\n") {
+		blocks = append(blocks, map[string]any{"type": "TextBlock", "text": line, "wrap": true, "spacing": "none"})
+	}
 	return message{url: u.String(), body: map[string]any{"type": "message", "attachments": []any{map[string]any{
 		"contentType": "application/vnd.microsoft.card.adaptive",
-		"content": map[string]any{
-			"type": "AdaptiveCard", "version": "1.4", "body": []any{map[string]any{"type": "TextBlock", "text": text, "wrap": true}},
-		},
+		"content":     map[string]any{"type": "AdaptiveCard", "version": "1.4", "body": blocks},
 	}}}}, nil
 }
 
@@ -100,8 +138,31 @@ func matrix(u *url.URL, text, unique string) (message, error) {
 	return message{
 		method: http.MethodPut,
 		url:    u.Scheme + "://" + u.Host + "/_matrix/client/v3/rooms/" + url.PathEscape(room) + "/send/m.room.message/" + unique,
-		header: map[string]string{"Authorization": "Bearer " + token}, body: map[string]any{"msgtype": "m.text", "body": text},
+		header: map[string]string{"Authorization": "Bearer " + token},
+		body:   map[string]any{"msgtype": "m.text", "body": text, "m.mentions": map[string]any{}},
 	}, nil
+}
+
+func zulip(u *url.URL, text, _ string) (message, error) {
+	key, ok := u.User.Password()
+	channel, topic := u.Query().Get("channel"), cmp.Or(u.Query().Get("topic"), "deployments")
+	if !ok || channel == "" {
+		return message{}, errors.New("want zulip+https://BOT-EMAIL:KEY@HOST/?channel=NAME&topic=TOPIC, with %40 for the @ of the email address")
+	}
+	return message{
+		url:    (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/") + "/api/v1/messages"}).String(),
+		header: map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+key))},
+		body:   url.Values{"type": {"stream"}, "to": {channel}, "topic": {topic}, "content": {withoutAt().Replace(text)}},
+	}, nil
+}
+
+// shorten returns the beginning of a text, at most that many bytes without the
+// ellipsis.
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // without returns a URL without a parameter.
@@ -114,7 +175,7 @@ func without(u *url.URL, parameter string) string {
 
 // errAddress is what invalid addresses fail with. It does not repeat the address,
 // which is a secret.
-var errAddress = errors.New("invalid address: want SERVICE+https://HOST/…, where SERVICE is slack, discord, teams, matrix, ntfy or gotify, or telegram://BOT:TOKEN@CHAT") //nolint:gochecknoglobals // a constant
+var errAddress = errors.New("invalid address: want SERVICE+https://HOST/…, where SERVICE is slack, mattermost, rocketchat, googlechat, discord, teams, matrix, zulip, ntfy, gotify or pushover, or telegram://BOT:TOKEN@CHAT; see webhooks notify --help") //nolint:gochecknoglobals // a constant
 
 // parse returns the service of an address, and the URL without the service.
 func parse(address core.Secret) (service, *url.URL, error) {
@@ -142,10 +203,7 @@ func newMessage(address core.Secret, text, unique string) (message, error) {
 	if err != nil {
 		return message{}, err
 	}
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "…"
-	}
-	m, err := build(u, text, unique)
+	m, err := build(u, shorten(text, maxText), unique)
 	if err != nil {
 		return message{}, fmt.Errorf("invalid address: %w", err)
 	}
@@ -154,11 +212,16 @@ func newMessage(address core.Secret, text, unique string) (message, error) {
 
 // request returns the HTTP request of a message.
 func (m message) request(ctx context.Context) (*http.Request, error) {
-	body, plain := m.body.(string)
-	content := []byte(body)
-	if !plain {
+	var content []byte
+	kind := "application/json"
+	switch body := m.body.(type) {
+	case string:
+		content, kind = []byte(body), "text/plain; charset=utf-8"
+	case url.Values:
+		content, kind = []byte(body.Encode()), "application/x-www-form-urlencoded"
+	default:
 		var err error
-		if content, err = json.Marshal(m.body); err != nil {
+		if content, err = json.Marshal(body); err != nil {
 			return nil, err
 		}
 	}
@@ -170,10 +233,7 @@ func (m message) request(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, errAddress
 	}
-	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	if !plain {
-		req.Header.Set("Content-Type", "application/json")
-	}
+	req.Header.Set("Content-Type", kind)
 	for name, value := range m.header {
 		req.Header.Set(name, value)
 	}

@@ -16,13 +16,22 @@ func newNotify(streams IO) *cobra.Command {
 		Long: `Has messages sent to chat services when a deployment has succeeded or failed. The
 address of a service contains its token and is read from a prompt or a file:
 
-  slack+https://hooks.slack.com/services/…      also for Mattermost and Rocket.Chat
+  slack+https://hooks.slack.com/services/…
+  mattermost+https://HOST/hooks/…
+  rocketchat+https://HOST/hooks/…
+  googlechat+https://chat.googleapis.com/v1/spaces/…
   discord+https://discord.com/api/webhooks/…
   teams+https://…                               the URL of a Workflows webhook
   telegram://BOT:TOKEN@CHAT                     CHAT is a number, or the name of a channel
   matrix+https://HOST/ROOM-ID?token=TOKEN
+  zulip+https://BOT-EMAIL:KEY@HOST/?channel=NAME&topic=TOPIC
+                                                with %40 for the @ of the email address
   ntfy+https://ntfy.sh/TOPIC                    ?token=TOKEN if the topic needs one
-  gotify+https://HOST/?token=TOKEN` + whoseAccount,
+  gotify+https://HOST/?token=TOKEN
+  pushover+https://api.pushover.net/USER-KEY?token=TOKEN
+
+A host with a private address must be listed in --private-hosts of the server. For
+mail, see ` + "`webhooks users email`" + `.` + whoseAccount,
 		Example: `  webhooks notify add dscape team --on change
   webhooks notify test dscape team`,
 	}
