@@ -95,7 +95,7 @@ func (l launched) environment() *corev1.Secret {
 	env["SUBDOMAIN"] = l.v.Subdomain
 	env["HOME"], env["DATA_DIR"], env["TMPDIR"] = dataDir, dataDir, tempDir
 	env["USER"], env["LOGNAME"] = "node", "node"
-	env["NODE_OPTIONS"] = startup.NodeOptions(env["NODE_OPTIONS"], l.memory())
+	env["NODE_OPTIONS"] = startup.NodeOptions(env["NODE_OPTIONS"], l.memory(), l.v.NodeVersion)
 	if env["PM2_HOME"] == "" {
 		env["PM2_HOME"] = tempDir + "/pm2" // drones must not share a daemon
 	}

@@ -46,7 +46,7 @@ func environ(v runner.Version, limits group.Limits, port int, own folders) []str
 	env["HOME"], env["DATA_DIR"] = own.home, own.home
 	env["USER"], env["LOGNAME"] = own.user, own.user
 	env["TMPDIR"] = own.tmp
-	env["NODE_OPTIONS"] = startup.NodeOptions(env["NODE_OPTIONS"], limits.Memory)
+	env["NODE_OPTIONS"] = startup.NodeOptions(env["NODE_OPTIONS"], limits.Memory, v.NodeVersion)
 	if env["PM2_HOME"] == "" {
 		// Drones must not share a daemon, nor must two versions during a switch.
 		env["PM2_HOME"] = filepath.Join(own.tmp, "pm2-"+cmp.Or(env["PORT"], rand.Text()))

@@ -18,6 +18,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 func TestSwitchRunsTheApp(t *testing.T) {
@@ -63,7 +64,7 @@ func TestEnvironmentExcludesServer(t *testing.T) {
 	env := b.report("env").Env
 	want := map[string]string{
 		"NODE_ENV": "production", "SUBDOMAIN": "env-sub", "ANSWER": "mine", "LANG": "C.UTF-8",
-		"PORT": "", "USER": "", "LOGNAME": "", "HOME": "", "DATA_DIR": "", "TMPDIR": "", "PATH": "", "WEBHOOKS_DRONE": "", "PM2_HOME": "", "NODE_OPTIONS": "--max-old-space-size=768",
+		"PORT": "", "USER": "", "LOGNAME": "", "HOME": "", "DATA_DIR": "", "TMPDIR": "", "PATH": "", "WEBHOOKS_DRONE": "", "PM2_HOME": "", "NODE_OPTIONS": startup.NodeOptions("", 1<<30, nodeVersion()),
 		"PWD": "", "_": "", "SHLVL": "", "OLDPWD": "", // set by the shell
 	}
 	for name, value := range env {

@@ -74,24 +74,47 @@ func isScript(dir, start string) bool {
 	return !bytes.Contains(head[:n], []byte{0})
 }
 
-// heapOption limits the heap of Node.js, which otherwise depends on the machine's
-// memory, so that garbage is collected too late for the limit of a drone.
-const heapOption = "--max-old-space-size"
+// Options of V8 for the sizes of the heap's parts, which otherwise depend on the machine's
+// memory or not on the limit, so that garbage is collected too late for a drone's limit.
+const (
+	oldOption   = "--max-old-space-size"
+	youngOption = "--max-semi-space-size" // a third of the young generation
+)
 
-// NodeOptions returns the app's options for Node.js with heapOption set to three
-// quarters of the memory limit of a process; the rest is for memory outside of the
-// heap. If the app sets that option itself, it is not changed.
-func NodeOptions(options string, memory int64) string {
-	if strings.Contains(strings.ReplaceAll(options, "_", "-"), heapOption) {
+// NodeOptions returns the app's options for a version of Node.js with the old
+// generation limited to three quarters of the memory limit of a process; the rest is for the
+// young generation and for memory outside of the heap. The young one may have 192 MiB
+// from Node.js 24 on, and is limited to what it was before, more if the limit is large.
+// An option that the app sets itself is not changed.
+func NodeOptions(options string, memory int64, version string) string {
+	options = withOption(options, oldOption, memory/4*3>>20)
+	if n, known := major(version); known && n >= reservingMajor {
+		options = withOption(options, youngOption, min(max(memory>>26, 16), 32))
+	}
+	return options
+}
+
+// withOption adds an option with its value in MiB, unless it is there.
+func withOption(options, name string, mib int64) string {
+	if strings.Contains(strings.ReplaceAll(options, "_", "-"), name) {
 		return options
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s=%d", options, heapOption, memory/4*3>>20))
+	return strings.TrimSpace(fmt.Sprintf("%s %s=%d", options, name, mib))
+}
+
+// major returns the first number of a version.
+func major(version string) (n int, ok bool) {
+	text, _, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(text)
+	return n, err == nil
 }
 
 const (
-	// reservedBefore24 is about how much data an older Node.js reserves for its threads and
+	// reservingMajor is the first Node.js that reserves reservedBy.
+	reservingMajor = 24
+	// reservedBefore is about how much data an older Node.js reserves for its threads and
 	// does not use.
-	reservedBefore24 = 128 << 20
+	reservedBefore = 128 << 20
 	// reservedBy is how much data an instance of V8 reserves since Node.js 24: 512 MiB for
 	// compiled code, all of which may be written, and its first heap. It uses hardly any.
 	reservedBy = 528 << 20
@@ -103,12 +126,11 @@ const (
 // DataLimit returns the limit of the data of a process (RLIMIT_DATA) that may use so much
 // memory and runs by a version of Node.js; "" is one that is not known. The limit
 // counts what is reserved. As a program of Node.js 24 reserves far more than it may use,
-// memory that is not in the heap is not limited closely by it.
+// package processes/group also reads how much memory the processes use.
 func DataLimit(memory int64, version string) int64 {
-	text, _, _ := strings.Cut(version, ".")
-	if major, err := strconv.Atoi(text); err == nil && major < 24 {
+	if n, known := major(version); known && n < reservingMajor {
 		// Of a large limit, what is reserved is a small part.
-		return max(memory, min(memory+reservedBefore24, 4*reservedBefore24))
+		return max(memory, min(memory+reservedBefore, 4*reservedBefore))
 	}
 	return memory + int64(1+threads+runtime.NumCPU())*reservedBy
 }
