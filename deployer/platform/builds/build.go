@@ -322,9 +322,9 @@ func (g *building) managedBy(ctx context.Context, m manager, dir string, args []
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
-		return err
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	if _, explained := errors.AsType[*core.Error](err); explained || !exited {
+		return err // such as that it had no more memory
 	}
 	return explain(m.Name+" "+strings.Join(verb(args), " "), exit, g.out.lines())
 }

@@ -204,6 +204,15 @@ func TestBuildPassesLimits(t *testing.T) {
 	}
 }
 
+// A build whose processes together use more memory than its limit is ended, and says so.
+func TestBuildLimitsMemory(t *testing.T) {
+	t.Parallel()
+	b := setup(t, builds.Options{Memory: 600 << 20})
+	const much = "head -c 400000000 /dev/zero | tail -n 1 | sleep 1000"
+	got := b.failure(app(t, `{"name":"a","scripts":{"build":"`+much+` & `+much+` & wait"}}`))
+	mention(t, got, "the build needed more than 600 MiB of memory")
+}
+
 func TestBuildLimitsOutput(t *testing.T) {
 	t.Parallel()
 	b := setup(t, builds.Options{MaxOutput: 1000})

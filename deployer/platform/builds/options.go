@@ -35,12 +35,12 @@ type Options struct {
 	MaxDisk      int64         // default 2 GiB
 	DiskInterval time.Duration // between two checks of it; default 1 second
 
-	Memory    int64 // bytes of a process, see startup.DataLimit, and of a whole build if Start limits it; default 2 GiB
+	Memory    int64 // bytes of all processes of a command of a build; default 2 GiB
 	Files     int   // open files of a process; default 4096
 	Processes int   // processes and threads of the snapshot's user, if it has one, and of a whole build if Start limits it; default 512
 
-	// Start starts a build's processes, with common limits if possible, as
-	// processes.Runner.Group does with control groups. Default: without limits.
+	// Start starts a build's processes, with limits for all of them, as
+	// processes.Runner.Group does. Default: without control groups.
 	Start func(cmd *exec.Cmd, mark string, limits group.Limits) (*group.Group, error)
 
 	// Mark returns the prefix of the mark of a build's processes (see package

@@ -48,8 +48,9 @@
 // threads, and are set only if the app has its own user, as they count per
 // user), and memory as RLIMIT_DATA of a process, since Node.js reserves far
 // more address space than it uses and could not start with RLIMIT_AS; of Node.js 24
-// that is loose, see startup.DataLimit. If the
-// server has its own control group (version 2), each drone gets one below it,
-// which limits the memory and the number of all processes of the drone together.
+// that is loose, see startup.DataLimit. All processes of a drone together may use as
+// much memory: if the server has its own control group (version 2), each drone gets one
+// below it, which also limits their number; otherwise the memory is read, and a
+// drone that uses more is killed, see package group.
 // The disk space of an app is not limited.
 package processes

@@ -35,7 +35,7 @@ type Options struct {
 	Files int // open files of a process; default 4096
 
 	// The limits of versions that have none of their own.
-	Memory    int64 // bytes of a process, see startup.DataLimit, and of all processes of a drone with a control group; default 1 GiB
+	Memory    int64 // bytes of all processes of a drone; default 1 GiB
 	Processes int   // processes and threads of an app's own user, and of a drone with a control group; default 512
 
 	// Keeper is the command that runs [Keep], such as this program with an

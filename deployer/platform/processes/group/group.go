@@ -34,11 +34,15 @@ type Group struct {
 	badge  *badge  // nil: none
 	exited chan struct{}
 
-	mu    sync.Mutex
-	seen  map[int]string // members that were seen alive: pid to start time
-	ended bool
-	err   error // of cmd.Wait, once ended
-	oom   bool  // once ended
+	watching sync.WaitGroup // of the memory, if there is no control group
+	unwatch  context.CancelFunc
+
+	mu      sync.Mutex
+	seen    map[int]string // members that were seen alive: pid to start time
+	ended   bool
+	starved bool  // it was killed by watchMemory
+	err     error // of cmd.Wait, once ended
+	oom     bool  // once ended
 }
 
 // Start starts cmd as the leader of a new process group with that mark, which no
@@ -66,6 +70,11 @@ func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, erro
 	}
 	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), seen: map[int]string{}}
 	go g.watch()
+	ctx, unwatch := context.WithCancel(context.Background())
+	g.unwatch = unwatch
+	if own == nil && limits.Memory > 0 {
+		g.watching.Go(func() { g.watchMemory(ctx, limits.Memory) })
+	}
 	return g, nil
 }
 
@@ -124,6 +133,11 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 			zombies++
 		}
 	}
+	for pid := range g.seen {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			delete(g.seen, pid)
+		}
+	}
 	return pids, zombies, nil
 }
 
@@ -147,6 +161,10 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	if err == nil {
 		err = g.collect()
 	}
+	if err == nil {
+		g.unwatch()
+		g.watching.Wait()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended {
@@ -157,14 +175,14 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	}
 	g.ended = true
 	g.err = g.cmd.Wait()
-	g.oom = g.cgroup.outOfMemory()
+	g.oom = g.starved || g.cgroup.outOfMemory()
 	g.badge.release()
 	_ = g.cgroup.remove() // it is empty; what is left of it is swept by the next server
 	return g.err
 }
 
-// OutOfMemory reports, after [Group.End], whether the kernel killed members because
-// they exceeded the memory limit of their control group.
+// OutOfMemory reports, after [Group.End], whether members were killed because they used
+// more memory together than their limit.
 func (g *Group) OutOfMemory() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

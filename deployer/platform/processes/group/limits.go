@@ -2,13 +2,13 @@ package group
 
 import "strconv"
 
-// Limits are limits of setrlimit(2) for a command and its descendants; 0 means the
-// server's limit.
+// Limits are limits for a command and its descendants: of setrlimit(2) for [Limits.Wrap],
+// and of all of them together for [Cgroups.Start]; 0 means the server's limit.
 type Limits struct {
 	Files     int     // open files of a process
 	CPUs      float64 // processors, if there are control groups
-	Memory    int64   // bytes of data of a process (RLIMIT_DATA)
-	Processes int     // processes and threads of the whole user; not for the server's own user
+	Memory    int64   // bytes of data of a process (RLIMIT_DATA), or of memory of all
+	Processes int     // processes and threads of the whole user, not for the server's own user; or of all
 	Private   bool    // created files are accessible to its user only (umask 077)
 }
 

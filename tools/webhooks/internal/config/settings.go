@@ -178,7 +178,7 @@ func (s *Settings) declare() {
 	declare(s, &c.DrainTimeout, "drain-timeout", time.Minute, positive, "time limit for the open requests of a version that was replaced")
 	declare(s, &c.AppsOnStop, "apps-on-stop", StopApps, oneOf(StopApps, KeepApps), "what becomes of the apps when the server stops: stop them, or keep them running for the next server, which a service manager starts at once. Apps always outlive a server that is killed")
 	declare(s, &c.OrphanTimeout, "orphan-timeout", 0, notNegative, "for how long apps go on without a server; 0: for ever")
-	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that each process of an app may have, and all processes of a drone if the server has control groups, unless its owner sets another limit")
+	declare(s, &c.AppMemory, "app-memory", 1024, atLeast(64), "memory in MiB that all processes of a drone may have together, unless its owner sets another limit")
 	declare(s, &c.AppMaxMemory, "app-max-memory", 4096, atLeast(64), "largest memory limit in MiB that an owner may set by \"webhooks apps limits\"; at least --app-memory")
 
 	declare(s, &c.DiskBudget, "disk-budget", 0, atLeast(0), "disk space in MiB for snapshots, builds and caches: when nine tenths are used, build caches and then the oldest snapshots are removed, but none that serves, served last, is active or the newest of its app; default: no limit")

@@ -36,9 +36,9 @@ func checkSystem(_ context.Context, o Options) []Finding {
 	controllers, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
 	switch {
 	case err != nil:
-		found = append(found, warning("control groups", "there is no control group hierarchy of version 2", "boot with systemd.unified_cgroup_hierarchy=1; without it, memory is limited for each process instead of each drone"))
+		found = append(found, warning("control groups", "there is no control group hierarchy of version 2", "boot with systemd.unified_cgroup_hierarchy=1; without it, the memory of drones is read to limit it, at least once a second, and processors are not limited"))
 	case !strings.Contains(string(controllers), "memory"):
-		found = append(found, warning("control groups", "the memory controller is missing", "enable it for the server's group, by Delegate=yes in its systemd unit; without it, memory is limited for each process instead of each drone"))
+		found = append(found, warning("control groups", "the memory controller is missing", "enable it for the server's group, by Delegate=yes in its systemd unit; without it, the memory of drones is read to limit it, at least once a second, and processors are not limited"))
 	default:
 		found = append(found, ok("control groups", "version 2, with "+strings.TrimSpace(string(controllers))))
 	}
