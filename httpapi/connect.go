@@ -20,6 +20,8 @@ type connectBody struct {
 	Events  []string `json:"events,omitempty"`
 	Tested  bool     `json:"tested"`
 	Status  int      `json:"status"` // of our answer to the test
+	Own     bool     `json:"own_test"`
+	OwnCode int      `json:"own_status"` // of our answer to the test from here
 	Again   int      `json:"again"`
 }
 
@@ -46,7 +48,8 @@ func (a *API) connect(c *gin.Context) error {
 		return err
 	}
 	writeJSON(c, http.StatusOK, connectBody{
-		true, result.URL, result.ID, result.Created, result.Secret, result.Events, result.Tested, result.Status, result.Again,
+		true, result.URL, result.ID, result.Created, result.Secret, result.Events, result.Tested, result.Status,
+		result.OwnTest, result.OwnStatus, result.Again,
 	})
 	return nil
 }

@@ -37,9 +37,11 @@ type DataCenter struct {
 }
 
 var (
-	_ deploy.Forge  = (*DataCenter)(nil)
-	_ auth.Login    = (*DataCenter)(nil)
-	_ connect.Forge = (*DataCenter)(nil)
+	_ deploy.Forge    = (*DataCenter)(nil)
+	_ auth.Login      = (*DataCenter)(nil)
+	_ connect.Forge   = (*DataCenter)(nil)
+	_ connect.Tester  = (*DataCenter)(nil)
+	_ connect.Sampler = (*DataCenter)(nil)
 )
 
 // NewDataCenter returns a DataCenter. It fails if the URL is invalid.
@@ -231,4 +233,28 @@ func (c *DataCenter) SetHook(ctx context.Context, r core.Repository, id string, 
 		return "", nil, redact.New(h.Secret).Error(err)
 	}
 	return made.id(), events, nil
+}
+
+// TestHook has Data Center's test sent, as [connect.Tester] specifies: the event
+// diagnostics:ping, which older versions do not sign. Atlassian documents no form of the
+// answer, so one without a status code does not say how the test was answered.
+func (c *DataCenter) TestHook(ctx context.Context, r core.Repository, h connect.ListedHook, token core.Secret) (sent bool, status int, err error) {
+	call, err := c.repository("test a webhook", r, token, "webhooks", "test")
+	if err != nil {
+		return false, 0, err
+	}
+	call.URL += "?" + url.Values{"url": {h.URL}, "webhookId": {h.ID}, "sslVerificationRequired": {"true"}}.Encode()
+	call.Method, call.Body = http.MethodPost, map[string]any{}
+	var test struct {
+		Response struct {
+			Status int `json:"statusCode"`
+		} `json:"response"`
+	}
+	_, err = c.http.JSON(ctx, call, &test)
+	return err == nil && test.Response.Status != 0, test.Response.Status, err
+}
+
+// Sample returns Data Center's test, signed, as [connect.Sampler] specifies.
+func (c *DataCenter) Sample(_ core.Repository, secret core.Secret) (http.Header, []byte) {
+	return sample(secret)
 }

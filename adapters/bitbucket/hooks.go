@@ -12,7 +12,10 @@ import (
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
-var _ connect.Forge = (*Client)(nil)
+var (
+	_ connect.Forge   = (*Client)(nil)
+	_ connect.Sampler = (*Client)(nil)
+)
 
 // hook is what counts of a webhook, on Cloud or on Data Center.
 type hook struct {
@@ -68,4 +71,17 @@ func (c *Client) SetHook(ctx context.Context, r core.Repository, id string, h co
 		return "", nil, redact.New(h.Secret).Error(err)
 	}
 	return made.id(), events, nil
+}
+
+// Sample returns the test of Data Center, signed as Cloud and Data Center sign, as
+// [connect.Sampler] specifies. Cloud has no test.
+func (c *Client) Sample(_ core.Repository, secret core.Secret) (http.Header, []byte) {
+	return sample(secret)
+}
+
+func sample(secret core.Secret) (http.Header, []byte) {
+	body := []byte(`{"test":true}`)
+	return http.Header{
+		"Content-Type": {"application/json"}, "X-Event-Key": {"diagnostics:ping"}, "X-Hub-Signature": {"sha256=" + forgehttp.Sign(secret, body)},
+	}, body
 }

@@ -2,17 +2,20 @@ package gitea
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 
+	"github.com/nodejitsu/webhooks/adapters/internal/forgehttp"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/connect"
 	"github.com/nodejitsu/webhooks/core/redact"
 )
 
 var (
-	_ connect.Forge  = (*Client)(nil)
-	_ connect.Pinger = (*Client)(nil)
+	_ connect.Forge   = (*Client)(nil)
+	_ connect.Pinger  = (*Client)(nil)
+	_ connect.Sampler = (*Client)(nil)
 )
 
 type hook struct {
@@ -81,4 +84,19 @@ func (c *Client) PingHook(ctx context.Context, r core.Repository, id string, tok
 	call.Method = http.MethodPost
 	_, err = c.http.JSON(ctx, call, nil)
 	return err == nil, err
+}
+
+// Sample returns a delivery that deploys nothing, as [connect.Sampler] specifies. It is of
+// an event that the servers do not have: their own test is the newest push.
+func (c *Client) Sample(r core.Repository, secret core.Secret) (http.Header, []byte) {
+	body, _ := json.Marshal(map[string]any{"repository": map[string]any{ // strings have JSON
+		"name": r.Name, "full_name": r.Slug(), "html_url": c.base.String() + r.Slug(), "owner": map[string]string{"login": r.Owner},
+	}})
+	server := "X-Gitea-"
+	if c.gogs {
+		server = "X-Gogs-"
+	}
+	return http.Header{
+		"Content-Type": {"application/json"}, server + "Event": {"ping"}, server + "Signature": {forgehttp.Sign(secret, body)},
+	}, body
 }

@@ -124,35 +124,35 @@ const (
 
 // TestHook has a ping sent and returns how it was answered, as [connect.Tester]
 // specifies.
-func (c *Client) TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (int, error) {
-	before, err := c.deliveries(ctx, r, id, token)
+func (c *Client) TestHook(ctx context.Context, r core.Repository, h connect.ListedHook, token core.Secret) (sent bool, status int, err error) {
+	before, err := c.deliveries(ctx, r, h.ID, token)
 	if err != nil {
-		return 0, err
+		return false, 0, err
 	}
 	known := map[int64]bool{}
 	for _, d := range before {
 		known[d.ID] = true
 	}
-	if err := c.hooksCall(ctx, http.MethodPost, r, "/"+id+"/pings", token, nil, nil); err != nil {
-		return 0, err
+	if err := c.hooksCall(ctx, http.MethodPost, r, "/"+h.ID+"/pings", token, nil, nil); err != nil {
+		return false, 0, err
 	}
 	limit := time.After(pingWait)
 	for {
-		all, err := c.deliveries(ctx, r, id, token)
+		all, err := c.deliveries(ctx, r, h.ID, token)
 		if err != nil {
-			return 0, err
+			return false, 0, err
 		}
 		for _, d := range all {
 			if d.Event == "ping" && !known[d.ID] {
-				return d.StatusCode, nil
+				return true, d.StatusCode, nil
 			}
 		}
 		select {
 		case <-time.After(pingPoll):
 		case <-limit:
-			return 0, nil
+			return true, 0, nil
 		case <-ctx.Done():
-			return 0, fmt.Errorf("github: wait for the ping: %w", ctx.Err())
+			return false, 0, fmt.Errorf("github: wait for the ping: %w", ctx.Err())
 		}
 	}
 }

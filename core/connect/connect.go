@@ -16,7 +16,7 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// Options configure a Service. All but Base, Repositories, Timeout and Logger are
+// Options configure a Service. All but Base, Repositories, Poster, Timeout and Logger are
 // required.
 type Options struct {
 	Accounts Accounts
@@ -29,6 +29,10 @@ type Options struct {
 	// those that Connect made are looked at for missed deliveries.
 	Base         string
 	Repositories Repositories
+
+	// Poster sends the tests of webhooks that their forge does not send. Without it there
+	// are none.
+	Poster Poster
 
 	Timeout time.Duration // for one webhook; 30 s
 	Logger  *slog.Logger  // default: discards
@@ -65,11 +69,16 @@ type Result struct {
 	Secret  string   // name of the user's webhook secret; "" after a check
 	Created bool     // the webhook is new
 	Events  []string // that it sends; nil after a check
-	// Tested is set if the forge was asked for a test; Status is that of our answer, 0 if
-	// none was seen.
+	// Tested is set if the forge sent a test; Status is that of our answer, 0 if none was
+	// seen.
 	Tested bool
 	Status int
-	Again  int // deliveries that were sent again
+	// OwnTest is set if this service sent a test to the URL in the place of the forge, as
+	// that sends none or did not get an answer of 2xx. OwnStatus is that of its answer, 0
+	// if there was none or it was not one of this service.
+	OwnTest   bool
+	OwnStatus int
+	Again     int // deliveries that were sent again
 }
 
 // Connect makes the webhook of a repository or changes it, or checks it. It fails with
@@ -129,8 +138,12 @@ func (s *Service) Connect(ctx context.Context, user string, r Request) (Result, 
 			return Result{}, core.NewError(core.CodeUpdateUserFailed, "", err)
 		}
 	}
-	if result.Tested, result.Status, err = s.test(ctx, user, forge, repo, result.ID, token); err != nil {
+	hooked := ListedHook{result.ID, result.URL}
+	if result.Tested, result.Status, err = s.test(ctx, user, forge, repo, hooked, token); err != nil {
 		return Result{}, failed("test the webhook", host, err)
+	}
+	if result.Status/100 != 2 {
+		result.OwnTest, result.OwnStatus = s.ownTest(ctx, user, forge, repo, hooked, secret.Token)
 	}
 	return result, nil
 }

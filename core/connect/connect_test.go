@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -44,8 +45,8 @@ func (f *forge) SetHook(_ context.Context, _ core.Repository, id string, h conne
 	return id, []string{"push"}, nil
 }
 
-func (f *forge) TestHook(context.Context, core.Repository, string, core.Secret) (int, error) {
-	return 200, f.fails
+func (f *forge) TestHook(context.Context, core.Repository, connect.ListedHook, core.Secret) (bool, int, error) {
+	return true, 200, f.fails
 }
 
 func (f *forge) Redeliver(_ context.Context, r core.Repository, id string, missed bool, token core.Secret) (int, error) {
@@ -158,6 +159,77 @@ func TestPing(t *testing.T) {
 				t.Errorf("%s: got %+v, %v after %d tests", why, got, err, p.pings)
 			}
 		})
+	}
+}
+
+// sampler is a forge whose test is answered with a status, or that has none.
+type sampler struct {
+	connect.Forge
+	sent   bool
+	status int
+}
+
+func (f sampler) TestHook(context.Context, core.Repository, connect.ListedHook, core.Secret) (bool, int, error) {
+	return f.sent, f.status, nil
+}
+
+func (sampler) Sample(r core.Repository, secret core.Secret) (http.Header, []byte) {
+	return http.Header{"X-Signed-With": {secret.Reveal()}}, []byte(r.Slug())
+}
+
+// poster answers posts.
+type poster struct {
+	status int
+	ours   bool
+	fails  error
+	posts  []string
+}
+
+func (p *poster) Post(_ context.Context, to string, h http.Header, body []byte) (int, http.Header, error) {
+	p.posts = append(p.posts, fmt.Sprintf("%s %s %s", to, h.Get("X-Signed-With"), body))
+	answer := http.Header{}
+	if p.ours {
+		answer.Set("X-Api-Uuid", "x")
+	}
+	return p.status, answer, p.fails
+}
+
+// A test that the forge does not send, or that failed, is sent from here.
+func TestOwnTest(t *testing.T) {
+	t.Parallel()
+	for why, test := range map[string]struct {
+		sent   bool
+		status int
+		post   *poster
+		own    bool
+		want   int
+	}{
+		"the forge's succeeded":           {sent: true, status: 200, post: &poster{status: 200, ours: true}},
+		"the forge has none":              {post: &poster{status: 200, ours: true}, own: true, want: 200},
+		"the forge got no answer":         {sent: true, post: &poster{status: 200, ours: true}, own: true, want: 200},
+		"the forge does not sign its own": {sent: true, status: 401, post: &poster{status: 200, ours: true}, own: true, want: 200},
+		"the secret is another":           {post: &poster{status: 401, ours: true}, own: true, want: 401},
+		"another server answers":          {post: &poster{status: 200}, own: true},
+		"no server answers":               {post: &poster{fails: errors.New("connection refused")}, own: true},
+		"the address is not public":       {post: &poster{fails: fmt.Errorf("refused: %w", core.ErrForbidden)}},
+	} {
+		_, f, accounts := setup(t)
+		pair(t, accounts)
+		s := connect.New(connect.Options{
+			Accounts: accounts, Forges: map[string]connect.Forge{core.GitHubHost: sampler{f, test.sent, test.status}}, Kinds: map[string]string{"github": core.GitHubHost},
+			Secret: func() core.Secret { return core.NewSecret("made") }, Poster: test.post,
+		})
+		got, err := s.Connect(t.Context(), "dscape", connect.Request{Kind: "github", Repository: "dscape/hello", Base: "https://hooks.example.com"})
+		if err != nil || got.Tested != test.sent || got.Status != test.status || got.OwnTest != test.own || got.OwnStatus != test.want {
+			t.Errorf("%s: got %+v, %v", why, got, err)
+		}
+		var want []string
+		if !test.sent || test.status != 200 {
+			want = []string{got.URL + " made dscape/hello"}
+		}
+		if !slices.Equal(test.post.posts, want) {
+			t.Errorf("%s: posted %q, want %q", why, test.post.posts, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/nodejitsu/webhooks/core"
 )
@@ -29,12 +30,13 @@ type Forge interface {
 	SetHook(ctx context.Context, r core.Repository, id string, h Hook, token core.Secret) (newID string, events []string, err error)
 }
 
-// Tester is implemented by a [Forge] that sends a test of a webhook. It fails as those
-// of deploy.Forge do.
+// Tester is implemented by a [Forge] that sends a test of a webhook and says how it was
+// answered. It fails as those of deploy.Forge do.
 type Tester interface {
 	// TestHook has a test sent that deploys nothing, and returns the status code that it
-	// was answered with, 0 if there was no answer.
-	TestHook(ctx context.Context, r core.Repository, id string, token core.Secret) (status int, err error)
+	// was answered with, 0 if there was no answer. sent is false if the forge has no such
+	// test, or does not say how it was answered.
+	TestHook(ctx context.Context, r core.Repository, h ListedHook, token core.Secret) (sent bool, status int, err error)
 }
 
 // Pinger is implemented by a [Forge] that sends a test of a webhook and does not say how
@@ -43,6 +45,22 @@ type Pinger interface {
 	// PingHook has a test sent that is an event of kind core.EventPing. sent is false if
 	// the forge has no such test.
 	PingHook(ctx context.Context, r core.Repository, id string, token core.Secret) (sent bool, err error)
+}
+
+// Sampler is implemented by a [Forge] that sends no test of a webhook, or not always:
+// this service then sends one in its place.
+type Sampler interface {
+	// Sample returns the header and the body of a delivery that deploys nothing, signed
+	// with secret as the forge signs its own.
+	Sample(r core.Repository, secret core.Secret) (http.Header, []byte)
+}
+
+// Poster sends requests. Implementations may be called concurrently.
+type Poster interface {
+	// Post posts body to a URL and returns the status code and the header of the answer,
+	// whatever it is. Redirects are not followed. It fails if there is no answer, and with
+	// [core.ErrForbidden] if the address may not be reached from here.
+	Post(ctx context.Context, to string, h http.Header, body []byte) (status int, answer http.Header, err error)
 }
 
 // Deliveries is implemented by a [Forge] that lists the deliveries of webhooks. It

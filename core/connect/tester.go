@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -9,15 +10,38 @@ import (
 )
 
 // test has a test of a webhook sent, if the forge has one that deploys nothing.
-func (s *Service) test(ctx context.Context, user string, forge Forge, r core.Repository, id string, token core.Secret) (tested bool, status int, err error) {
+func (s *Service) test(ctx context.Context, user string, forge Forge, r core.Repository, h ListedHook, token core.Secret) (tested bool, status int, err error) {
 	switch f := forge.(type) {
 	case Tester:
-		status, err = f.TestHook(ctx, r, id, token)
-		return true, status, err
+		return f.TestHook(ctx, r, h, token)
 	case Pinger:
-		return s.ping(ctx, user, f, r, id, token)
+		return s.ping(ctx, user, f, r, h.ID, token)
 	}
 	return false, 0, nil
+}
+
+// ownTestWait limits the test that is sent from here.
+const ownTestWait = 10 * time.Second
+
+// ownTest sends a test to the URL of a webhook, as the forge would. It shows that the
+// address leads here and that the secret is known, not that the forge reaches the address.
+func (s *Service) ownTest(ctx context.Context, user string, forge Forge, r core.Repository, h ListedHook, secret core.Secret) (sent bool, status int) {
+	f, ok := forge.(Sampler)
+	if !ok || s.o.Poster == nil {
+		return false, 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, ownTestWait)
+	defer cancel()
+	header, body := f.Sample(r, secret)
+	status, answer, err := s.o.Poster.Post(ctx, h.URL, header, body)
+	if err != nil {
+		s.o.Logger.WarnContext(ctx, "test of a webhook not sent", "user", user, "repo", r.Key(), "error", err)
+		return !errors.Is(err, core.ErrForbidden), 0
+	}
+	if answer.Get(answeredBy) == "" {
+		return true, 0
+	}
+	return true, status
 }
 
 // The wait for a test to arrive.

@@ -278,7 +278,11 @@ type Connection struct {
 	Events  []string `json:"events,omitempty"`
 	Tested  bool     `json:"tested"` // the forge sent a test
 	Status  int      `json:"status"` // that the test was answered with; 0: not at all
-	Again   int      `json:"again"`  // deliveries that were sent again
+	// OwnTest is set if the server itself sent a test to URL, as the forge sent none or got
+	// no answer of 2xx; OwnStatus is that of its answer, 0 if that was not the server's.
+	OwnTest   bool `json:"own_test"`
+	OwnStatus int  `json:"own_status"`
+	Again     int  `json:"again"` // deliveries that were sent again
 }
 
 // Connect makes the webhook of a repository on a forge, whose kind is github, gitlab,

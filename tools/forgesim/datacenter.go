@@ -43,6 +43,23 @@ func (s *Server) dataCenter() http.Handler {
 	mux.HandleFunc("GET /rest/build-status/latest/commits/{sha}", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"isLastPage": true, "values": s.buildsOf(r.PathValue("sha"))})
 	})
+	mux.HandleFunc("POST "+repo+"/webhooks/test", s.on(slugOf, func(w http.ResponseWriter, r *http.Request, repo *repository) {
+		query := r.URL.Query()
+		hook, err := strconv.Atoi(query.Get("webhookId"))
+		s.mu.Lock()
+		known := err == nil && hook >= 1 && hook <= len(repo.hooks) && query.Get("url") == repo.hooks[hook-1].url
+		s.mu.Unlock()
+		if login, _ := r.Context().Value(loginKey{}).(string); login == "" || !known {
+			refuse(w, http.StatusUnauthorized, "401 Unauthorized")
+			return
+		}
+		d, err := s.postTest(r.Context(), repo, hook-1, "diagnostics:ping", map[string]bool{"test": true})
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"response": map[string]any{"statusCode": d.Status, "body": string(d.Body)}})
+	}))
 	s.hooksAt(mux, repo+"/webhooks", http.MethodPut, slugOf, pageList)
 	return mux
 }

@@ -1,10 +1,13 @@
 package forgesim
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // hooksAt adds the routes for webhooks at a path; change is the method that changes one,
@@ -87,21 +90,28 @@ func (s *Server) deliveriesAt(mux *http.ServeMux, path string, slug func(*http.R
 	})
 	handle("GET "+path+"/{hook}/events", s.listSent)
 	handle("POST "+path+"/{hook}/events/{event}/resend", s.resend)
-	// The test is a push of the newest commit, and enables the webhook.
-	handle("POST "+path+"/{hook}/test/push_events", func(w http.ResponseWriter, r *http.Request, repo *repository, hook int) {
-		branches, err := repo.branches(r.Context())
-		if err != nil || branches["main"] == "" {
-			refuse(w, http.StatusUnprocessableEntity, "Ensure the project has at least one commit.")
+	// A test enables the webhook. One of push_events is a push of the newest commit, and one
+	// of resource_access_token_events needs nothing that the project may not have.
+	handle("POST "+path+"/{hook}/test/{trigger}", func(w http.ResponseWriter, r *http.Request, repo *repository, hook int) {
+		event, v := "Resource Access Token Hook", any(map[string]any{
+			"object_kind": "access_token", "event_name": "expiring_access_token", "project": s.projectJSON(repo),
+			"object_attributes": map[string]any{"user_id": nil, "id": 1, "name": "pat_for_webhook_event", "created_at": time.Now(), "expires_at": "2027-01-26"},
+		})
+		switch r.PathValue("trigger") {
+		case "resource_access_token_events":
+		case "push_events":
+			branches, err := repo.branches(r.Context())
+			if err != nil || branches["main"] == "" {
+				refuse(w, http.StatusUnprocessableEntity, "Ensure the project has at least one commit.")
+				return
+			}
+			event, v = s.pushJSON(r.Context(), repo, "main", zero, branches["main"])
+		default:
+			refuse(w, http.StatusBadRequest, "trigger does not have a valid value")
 			return
 		}
-		event, v := s.pushJSON(r.Context(), repo, "main", zero, branches["main"])
-		payload, err := json.Marshal(v)
-		if err != nil {
-			refuse(w, http.StatusInternalServerError, "500 Internal Server Error")
-			return
-		}
-		d, err := s.post(r.Context(), repo, hook, event, "test-"+branches["main"], payload)
-		if err != nil || d.Status >= http.StatusBadRequest {
+		d, err := s.postTest(r.Context(), repo, hook, event, v)
+		if err != nil || d.Status < http.StatusOK || d.Status > 299 {
 			refuse(w, http.StatusUnprocessableEntity, "the webhook failed")
 			return
 		}
@@ -110,6 +120,19 @@ func (s *Server) deliveriesAt(mux *http.ServeMux, path string, slug func(*http.R
 		delete(repo.disabled, hook)
 		writeJSON(w, http.StatusCreated, map[string]string{"message": "201 Created"})
 	})
+}
+
+// postTest posts the test of a webhook.
+func (s *Server) postTest(ctx context.Context, repo *repository, hook int, event string, v any) (Delivery, error) {
+	payload, err := json.Marshal(v)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("forgesim: %w", err)
+	}
+	s.mu.Lock()
+	s.count++
+	id := "test-" + strconv.FormatInt(s.count, 10)
+	s.mu.Unlock()
+	return s.post(ctx, repo, hook, event, id, payload)
 }
 
 // listSent answers with a page of the deliveries of a webhook, the newest first.

@@ -19,6 +19,10 @@ import (
 // unknownWait is the wait for a rate limit that does not say how long it lasts.
 const unknownWait = time.Minute
 
+// ErrUnprocessable is wrapped by the error of an answer of 422, which says that a valid
+// request could not be carried out.
+var ErrUnprocessable = errors.New("could not be carried out")
+
 // broken returns the error of a network failure.
 func (c *Client) broken(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
@@ -52,6 +56,8 @@ func (c *Client) refusal(doing string, resp *http.Response, text []byte) error {
 	case code >= 500, code == http.StatusRequestTimeout:
 		after, _ := retryafter.Read(resp.Header, c.clock(resp.Header))
 		return core.Transient(err, after)
+	case code == http.StatusUnprocessableEntity:
+		return fmt.Errorf("%w: %w", err, ErrUnprocessable)
 	case code < 400:
 		return fmt.Errorf("%w: redirected: %w", err, guard.ErrRefused)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/adapters/gitea"
 	"github.com/nodejitsu/webhooks/adapters/github"
 	"github.com/nodejitsu/webhooks/adapters/gitlab"
+	"github.com/nodejitsu/webhooks/adapters/outgoing"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/core/auth"
 	"github.com/nodejitsu/webhooks/core/connect"
@@ -64,6 +65,7 @@ func forgesModule(cfg config.Config) fx.Option {
 			},
 			func(o connect.Options, accounts connect.Accounts, entries status.Log, log *slog.Logger) *connect.Service {
 				o.Accounts, o.Logger, o.Base, o.Repositories = accounts, log, cfg.BaseURL, entries
+				o.Poster = outgoing.NewPoster(outgoing.PosterOptions{Base: cfg.BaseURL, PrivateHosts: cfg.PrivateHosts})
 				return connect.New(o)
 			},
 		),

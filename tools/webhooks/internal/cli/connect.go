@@ -19,7 +19,9 @@ func newConnect(streams IO) *cobra.Command {
 		Long: `Makes the webhook of a repository on GitHub or another forge, with a secret of its
 own, or mends the one that it made before. KIND is github, gitlab, gitea or
 bitbucket. The server does that with the access token of the account that you
-paired; the token must be allowed to manage webhooks.
+paired; the token must be allowed to manage webhooks. Then the forge sends a test
+that deploys nothing, and the command says how it was answered. If the forge has
+none, the server sends one to the address itself.
 
 With --check nothing is changed: the deliveries that failed are delivered again,
 which GitHub and GitLab do not do by themselves, and a webhook that GitLab has
@@ -76,12 +78,23 @@ func connected(c client.Connection, target core.Target) string {
 	}
 	text := fmt.Sprintf("%s the webhook %s\nit sends %s, with the secret %q, and deploys %s", did, c.URL, strings.Join(c.Events, ", "), c.Secret, deploys)
 	switch {
-	case !c.Tested:
+	case c.Tested && c.Status == http.StatusOK:
+		return text + "\nthe forge's test succeeded"
+	case c.Tested && c.Status == 0:
+		text += "\nthe forge got no answer to its test: can it reach this address?"
+	case c.Tested:
+		text += fmt.Sprintf("\nthe forge's test was answered with %d", c.Status)
+	case !c.OwnTest:
 		return text + "\nno test was sent; push something to try it"
-	case c.Status == 0:
-		return text + "\nthe forge got no answer to its test: can it reach this address?"
-	case c.Status != http.StatusOK:
-		return text + fmt.Sprintf("\nthe forge's test was answered with %d", c.Status)
 	}
-	return text + "\nthe forge's test succeeded"
+	switch {
+	case !c.OwnTest:
+	case c.OwnStatus == http.StatusOK:
+		text += "\nthe server sent a test to the address itself, signed as the forge signs, which succeeded; push something to see that the forge reaches it, too"
+	case c.OwnStatus == 0:
+		text += "\nthe server sent a test to the address itself, which did not come back to it: does the address lead to it?"
+	default:
+		text += fmt.Sprintf("\nthe server sent a test to the address itself, which it answered with %d", c.OwnStatus)
+	}
+	return text
 }

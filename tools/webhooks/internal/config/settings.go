@@ -230,7 +230,7 @@ func (s *Settings) declare() {
 	declare(s, &c.SMTPTLS, "smtp-tls", "starttls", oneOf("starttls", "tls", "none"), "starttls, tls (implicit TLS, as on port 465) or none")
 	declare(s, &c.NotifyURLs, "notify-urls", nil, each(httpURL), "URLs that each outcome of a deployment is posted to")
 	declare(s, &c.NotifySecretFile, "notify-secret-file", "", nil, "file with the secret that signs these posts, in the form of GitHub and of Standard Webhooks")
-	declare(s, &c.PrivateHosts, "private-hosts", nil, each(hostName), "host names in --forges, --notify-urls and --travis-url that may resolve to private addresses; localhost and literal addresses there always may. The services of \"webhooks notify\" may have private addresses only if they are named here")
+	declare(s, &c.PrivateHosts, "private-hosts", nil, each(hostName), "host names in --forges, --notify-urls, --travis-url and --base-url that may resolve to private addresses; localhost and literal addresses there always may. The services of \"webhooks notify\" may have private addresses only if they are named here")
 }
 
 // defaultData is the data folder of root or of another user.
