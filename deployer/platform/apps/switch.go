@@ -62,7 +62,7 @@ func (a *Apps) version(d document, v visible) (runner.Version, error) {
 	return runner.Version{
 		User: d.User, App: d.Name, Snapshot: s.ID, Subdomain: v.Subdomain, Domains: v.Domains, Order: string(d.Order), Snapshots: ids,
 		Root: dir, NodeVersion: s.NodeVersion, Dir: filepath.Join(dir, s.Dir), Static: static, Fallback: s.Fallback, Node: s.Node, Path: s.Path, Start: s.Start, Processes: s.Processes, Health: s.Health,
-		Env: env, Sticky: s.Sticky, Limits: v.Limits.runner(), Drones: v.Drones,
+		Env: env, Sticky: s.Sticky, StopFirst: s.StopFirst, Limits: v.Limits.runner(), Drones: v.Drones,
 	}, nil
 }
 

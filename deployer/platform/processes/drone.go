@@ -58,6 +58,12 @@ func (d *drone) awaitEnd(ctx context.Context) bool {
 	}
 }
 
+// orphaned reports whether the drone goes on though its keeper was killed.
+func (d *drone) orphaned() bool {
+	c, ok := d.group.(*keeper.Client)
+	return ok && c.Orphaned()
+}
+
 // launch starts a drone and waits until it is ready. If it fails, it ends all
 // processes of the drone; the error has the code [core.CodePlatformStartFailed]
 // if the app is the cause.

@@ -212,6 +212,9 @@ func (g *generation) keepSlot(sl *slot) {
 			if !d.awaitEnd(g.ctx) {
 				return
 			}
+			if g.relieve(sl, d) {
+				continue
+			}
 			a.mu.Lock()
 			sl.drone = nil
 			a.mu.Unlock()
@@ -238,6 +241,40 @@ func (g *generation) keepSlot(sl *slot) {
 		if !g.pause(sl, reason, detail, pause) {
 			return
 		}
+	}
+}
+
+// relieve starts another drone in the place of one that goes on though its keeper
+// was killed, and then ends it, so that no request is lost. It returns false if the
+// drone has ended, if the two must not run at the same time, or if the other one
+// does not start.
+func (g *generation) relieve(sl *slot, d *drone) bool {
+	if sl.process != "" || g.version.StopFirst || !d.orphaned() {
+		return false
+	}
+	a := g.app
+	next, err := g.boot(sl)
+	if err != nil {
+		return false // the drone is ended, and started again after a pause
+	}
+	reason := "the keeper of " + sl.title() + " was killed, and another drone took its place"
+	a.mu.Lock()
+	sl.drone = next
+	g.restarted(reason)
+	a.mu.Unlock()
+	a.note(sl.process, sl.number, reason)
+	a.runner.o.Logger.Warn("keeper killed, drone replaced", "user", a.user, "app", a.name, "snapshot", g.version.Snapshot, "drone", sl.number)
+	a.notify()
+	g.keepers.Go(func() { _ = a.retire(a.runner.hurry, d, a.runner.o.DrainTimeout, a.runner.o.Grace) }) // a failure was logged
+	return true
+}
+
+// restarted counts a drone that was started again. The app's mutex must be held.
+func (g *generation) restarted(reason string) {
+	g.restarts++
+	g.reason = reason
+	if g.app.current == g {
+		g.app.restarts, g.app.reason = g.restarts, g.reason
 	}
 }
 
@@ -294,11 +331,7 @@ func (g *generation) pause(sl *slot, reason, detail string, wait time.Duration) 
 	o := a.runner.o
 	a.mu.Lock()
 	sl.crashes, sl.next = sl.pacer.crashes, o.Now().Add(wait).UTC()
-	g.restarts++
-	g.reason = reason
-	if a.current == g {
-		a.restarts, a.reason = g.restarts, g.reason
-	}
+	g.restarted(reason)
 	a.mu.Unlock()
 	a.note(sl.process, sl.number, fmt.Sprintf("%s; it starts again in %v", reason, wait))
 	o.Logger.Warn("drone crashed", "user", a.user, "app", a.name, "snapshot", g.version.Snapshot,
@@ -333,33 +366,42 @@ func (g *generation) drain(ctx context.Context, requests, grace time.Duration) e
 		g.app.mu.Lock()
 		d := sl.drone
 		sl.drone = nil
-		var drained chan struct{}
-		if d != nil {
-			drained = make(chan struct{})
-			if d.drained = drained; d.inFlight == 0 {
-				close(drained)
-			}
-		}
 		g.app.mu.Unlock()
 		if d == nil {
 			continue
 		}
 		wg.Go(func() {
-			limit := time.NewTimer(requests)
-			defer limit.Stop()
-			select {
-			case <-drained:
-			case <-limit.C:
-			case <-g.app.late:
-			case <-d.group.Exited():
-			case <-ctx.Done():
-			}
 			// The exit code of a drone that was ended on purpose does not matter.
-			if err := g.app.end(ctx, d, grace); errors.Is(err, group.ErrSurvivors) {
+			if err := g.app.retire(ctx, d, requests, grace); errors.Is(err, group.ErrSurvivors) {
 				failures[i] = fmt.Errorf("processes: ending %s: %w", sl.title(), err)
 			}
 		})
 	}
 	wg.Wait()
 	return errors.Join(failures...)
+}
+
+// retire ends a drone that gets no new requests, once its requests have ended or
+// their time is over. When ctx ends, it is killed. It returns what end returns.
+func (a *application) retire(ctx context.Context, d *drone, requests, grace time.Duration) error {
+	drained := make(chan struct{})
+	a.mu.Lock()
+	if d.drained = drained; d.inFlight == 0 {
+		close(drained)
+	}
+	a.mu.Unlock()
+	exited := d.group.Exited()
+	if d.orphaned() {
+		exited = nil
+	}
+	limit := time.NewTimer(requests)
+	defer limit.Stop()
+	select {
+	case <-drained:
+	case <-limit.C:
+	case <-a.late:
+	case <-exited:
+	case <-ctx.Done():
+	}
+	return a.end(ctx, d, grace)
 }

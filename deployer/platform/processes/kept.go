@@ -128,7 +128,7 @@ func (r *Runner) keepers() string { return filepath.Join(r.o.Dir, "keepers") }
 // recognizes a drone of it. A field that a later version of the program adds does
 // not change it as long as it is not used.
 func fingerprint(v runner.Version) string {
-	v.Drones = 0
+	v.Drones, v.StopFirst = 0, false // which no drone depends on
 	text, err := json.Marshal(v)
 	if err != nil {
 		return rand.Text() // that equals nothing; never happens

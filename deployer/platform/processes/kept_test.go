@@ -3,6 +3,8 @@ package processes_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -91,6 +93,20 @@ func TestDroneOutlivesKilledServer(t *testing.T) {
 		t.Error("the drone survives Halt")
 	}
 	b.noKeepers()
+}
+
+// await waits until a condition is true.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !is() {
+		select {
+		case <-again.C:
+		case <-t.Context().Done():
+			t.Fatalf("awaited: %s", what)
+		}
+	}
 }
 
 // counts waits until count.js has logged that many lines, and checks that none is
@@ -215,19 +231,78 @@ func TestDroneExitsWithoutServer(t *testing.T) {
 	b.await("app", func(s runner.State) bool { return s.Restarts == 1 && s.Phase == runner.Started })
 }
 
-// A drone whose keeper is killed is ended and started again.
+// A web drone whose keeper is killed serves until another one is ready, and its
+// last request is finished.
 func TestKilledKeeper(t *testing.T) {
 	t.Parallel()
-	b := setup(t, processes.Options{Backoff: time.Millisecond})
+	b := setup(t, processes.Options{})
 	b.mustSwitch(b.app("app", "serve.js"))
+	b.mu.Lock()
+	b.states = nil
+	b.mu.Unlock()
 	before := b.report("app")
+	addr, picked, _ := b.pick("app")
+	held, done := b.openAt(addr, "/hold", picked)
+	defer done()
 	if err := syscall.Kill(parent(t, before.Pid), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	got := b.await("app", func(s runner.State) bool { return s.Restarts == 1 && s.Phase == runner.Started })
-	mention(t, got.Reason, "drone 1 was ended, as its keeper was killed")
-	if runs(before.Pid) {
-		t.Error("the first process is left")
+	got := b.await("app", func(s runner.State) bool { return s.Restarts == 1 })
+	const reason = "the keeper of drone 1 was killed, and another drone took its place"
+	mention(t, got.Reason, reason)
+	mention(t, b.text("app"), reason)
+	if after := b.report("app"); after.Pid == before.Pid {
+		t.Error("new requests go to the former drone")
+	}
+	if !runs(before.Pid) {
+		t.Fatal("the former drone ended before its requests")
+	}
+	_, released := b.openAt(addr, "/release", func() {})
+	released()
+	if text, err := io.ReadAll(held.Body); err != nil || string(text) != "held\nreleased\n" {
+		t.Errorf("the last request got %q, %v", text, err)
+	}
+	done()
+	await(t, "the former drone ended", func() bool { return !runs(before.Pid) })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.states {
+		if s.Phase != runner.Started {
+			t.Errorf("meanwhile the app was %+v", s)
+		}
+	}
+}
+
+// A drone that must not run twice is ended first if its keeper is killed, and
+// started again like one that crashed.
+func TestKilledKeeperOfOneAtATime(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(*runner.Version){
+		"stop first": func(v *runner.Version) { v.StopFirst = true },
+		"worker":     func(v *runner.Version) { v.Processes, v.Start = map[string]string{"worker": v.Start}, "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, processes.Options{Backoff: time.Millisecond})
+			v := b.app("app", "lone.js")
+			set(&v)
+			b.mustSwitch(v)
+			var before int
+			await(t, "the app's first line", func() bool {
+				_, said, _ := strings.Cut(b.text("app"), "stdout: ")
+				_, err := fmt.Sscanf(said, "alone %d", &before)
+				return err == nil
+			})
+			if err := syscall.Kill(parent(t, before), syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			got := b.await("app", func(s runner.State) bool { return s.Restarts == 1 && s.Phase == runner.Started })
+			mention(t, got.Reason, " was ended, as its keeper was killed")
+			await(t, "the app's next line", func() bool { return strings.Count(b.text("app"), "stdout: alone") == 2 })
+			if text := b.text("app"); strings.Contains(text, "twice") {
+				t.Error(text)
+			}
+		})
 	}
 }
 

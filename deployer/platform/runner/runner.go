@@ -107,6 +107,7 @@ type Version struct {
 	Health      string            // path that answers 2xx or 3xx once a drone is ready; if empty, a drone is ready when it accepts connections
 	Env         map[string]string // environment of the app
 	Sticky      bool              // requests of a client go to the same drone while it is ready
+	StopFirst   bool              // no drone may be started in the place of one that has not ended
 	Limits      Limits
 	Drones      int      // number of web processes, or if the app has none, of each other process
 	Order       string   // of the start: a later one compares greater; "" is before all

@@ -303,6 +303,18 @@ func (c *Client) Pid() int { return c.first.Pid }
 // killed.
 func (c *Client) Exited() <-chan struct{} { return c.exited }
 
+// Orphaned reports whether the drone goes on though its keeper was killed.
+func (c *Client) Orphaned() bool {
+	c.mu.Lock()
+	orphaned := c.gone && c.last == nil
+	c.mu.Unlock()
+	if !orphaned {
+		return false
+	}
+	pids, err := group.Find(c.mark)
+	return err == nil && slices.Contains(pids, c.first.Pid)
+}
+
 // Ready notes the address of a drone that has become ready, for the next server.
 func (c *Client) Ready(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
