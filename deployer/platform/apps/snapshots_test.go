@@ -56,9 +56,7 @@ func TestFormerSnapshotIsKept(t *testing.T) {
 	f.ok(err)
 	f.runner.crash(false)
 	f.event()
-	if got, want := f.snapshots(), "v1! v2 v3*"; got != want {
-		t.Errorf("the app has %s, want %s", got, want)
-	}
+	f.await("the former version", func() bool { return f.snapshots() == "v1! v2 v3*" }) // the event comes before
 	f.ok(f.DestroySnapshot(t.Context(), "me", "app", "v2"))
 	if got, want := f.snapshots(), "v1! v3*"; got != want {
 		t.Errorf("the app has %s, want %s", got, want)
