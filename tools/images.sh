@@ -7,7 +7,7 @@ case ${1-} in
 	cat <<-'END'
 		Usage: ./tools/images.sh
 
-		Prints the folder of a store with a container image: Debian with systemd, git,
+		Prints the folder of a store with a container image: Debian with systemd, git, rpm,
 		Node.js and npm. It has the names of the images that tools/package/Containerfile
 		builds on, as tests build it on machines that reach no registry of images. It is
 		made of Debian's packages and of those of npm, once, which takes minutes, and kept
@@ -43,7 +43,7 @@ make() {
 	mount -t tmpfs tmpfs "$work" # a file system that supports overlay mounts
 	mkdir "$root" "$work/run" "$work/tmp"
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' 2>/dev/null | head -n 1)
-	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,git,ca-certificates \
+	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,git,ca-certificates,rpm \
 		"$suite" "$root" "${mirror:-http://deb.debian.org/debian}"
 	rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,locale}
 	npm install --global --silent --no-audit --no-fund --prefix "$root/usr/local" "node-linux-$node_arch@$node" npm@11
