@@ -32,6 +32,21 @@ func TestBuildHasTheAppsEnvironment(t *testing.T) {
 	}
 }
 
+// Of the server's environment, a build has the settings of the network alone.
+func TestBuildHasNetworkSettings(t *testing.T) {
+	t.Setenv("NODE_EXTRA_CA_CERTS", "/etc/ssl/certs/own.pem")
+	t.Setenv("NO_PROXY", "registry.internal")
+	t.Setenv("OF_THE_SERVER", "canary")
+	b := setup(t, builds.Options{})
+	b.env = map[string]string{"NO_PROXY": "people's"}
+	b.mustBuild(app(t, `{"name":"a","scripts":{"build":"env > env.txt","start":"x"}}`))
+	env := b.read("env.txt")
+	mention(t, env, "NODE_EXTRA_CA_CERTS=/etc/ssl/certs/own.pem\n", "NO_PROXY=people's\n")
+	if strings.Contains(env, "canary") {
+		t.Errorf("the build has the server's environment:\n%s", env)
+	}
+}
+
 // Native modules are compiled with the headers that came with Node.js, unless .npmrc
 // names others.
 func TestNodeHeaders(t *testing.T) {

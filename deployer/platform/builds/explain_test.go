@@ -73,6 +73,7 @@ func TestExplain(t *testing.T) {
 		"no package":      {"npm error code E404\nnpm error 404 Not Found - GET https://registry.npmjs.org/nowhere", []string{"404 Not Found", "check the name"}, "", false},
 		"types":           {"src.ts(1,7): error TS2322: Type 'number' is not assignable to type 'string'.\nnpm error code 2", []string{"error TS2322"}, "", false},
 		"module":          {"node:internal/modules/cjs/loader:1\n  throw err;\n\nError: Cannot find module 'x'\nRequire stack:\n- /x/build.js\n    at a (b:1:2)\n\nNode.js v20.20.2", []string{"Cannot find module 'x'", "package.json"}, "", false},
+		"certificate":     {"error Error: self-signed certificate in certificate chain\n    at TLSSocket.onConnectSecure", []string{"self-signed certificate in certificate chain", "NODE_EXTRA_CA_CERTS"}, "", false},
 		"memory":          {"<--- Last few GCs --->\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", []string{"heap out of memory", "NODE_OPTIONS"}, "", false},
 		"pnpm's scripts":  {"[ERR_PNPM_IGNORED_BUILDS] Ignored build scripts: esbuild@0.25.0", []string{"esbuild", "pnpm approve-builds"}, "", false},
 		"a long message": {

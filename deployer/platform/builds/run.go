@@ -65,7 +65,11 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 	args := limits.Wrap(c.args...)
 	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // building apps is what this is for; group.End ends it
 	cmd.Dir = c.dir
-	cmd.Env = b.environ(c, home, tmp)
+	network, err := b.readSettings(ctx)
+	if err != nil {
+		return err
+	}
+	cmd.Env = b.environ(c, network.env, home, tmp)
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
 	cmd.WaitDelay = pipeLimit
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
@@ -108,9 +112,11 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 	return err
 }
 
-// environ returns a command's environment, which contains nothing of the server's.
-func (b *Builder) environ(c command, home, tmp string) []string {
+// environ returns a command's environment, which contains nothing of the server's but
+// the settings of the network.
+func (b *Builder) environ(c command, network map[string]string, home, tmp string) []string {
 	env := map[string]string{"LANG": "C.UTF-8", "NODE_ENV": "production", "CI": "true"}
+	maps.Copy(env, network)
 	maps.Copy(env, b.o.Env)
 	maps.Copy(env, c.env)
 	env["HOME"], env["TMPDIR"] = home, tmp
