@@ -98,7 +98,7 @@ func decide(event core.Event, branch string) (core.Status, string, *Place) {
 	var ignored string
 	switch event.Kind {
 	case core.EventPing:
-		return core.StatusOK, "", nil
+		return core.StatusOK, "The delivery tests the webhook, and deploys nothing", nil
 	case core.EventPush:
 		ignored = ignoredPush(event, branch)
 	case core.EventBuild:

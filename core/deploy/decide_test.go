@@ -20,7 +20,7 @@ func TestDecide(t *testing.T) {
 		reason string
 	}{
 		"push":           {push, core.StatusPending, true, ""},
-		"ping":           {core.Event{Kind: core.EventPing}, core.StatusOK, false, ""},
+		"ping":           {core.Event{Kind: core.EventPing}, core.StatusOK, false, "tests the webhook"},
 		"other":          {core.Event{Kind: core.EventOther, Name: "fork"}, core.StatusIgnored, false, `"fork"`},
 		"other branch":   {changed(push, func(e *core.Event) { e.Branch = "x" }), core.StatusIgnored, false, `"x"`},
 		"tag":            {changed(push, func(e *core.Event) { e.Branch, e.Tag = "", "v1" }), core.StatusIgnored, false, "tag"},

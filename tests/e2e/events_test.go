@@ -27,7 +27,13 @@ func TestEventsThatDoNotDeploy(t *testing.T) {
 		status string
 		reason string // a part of it
 	}{
-		{"ping", "", event("ping"), object{"zen": "Keep it logically awesome.", "hook_id": 1}, "ok", ""},
+		{"ping", "", event("ping"), object{"zen": "Keep it logically awesome.", "hook_id": 1}, "ok", "tests the webhook"},
+		{
+			"test of Gitea", "", map[string]string{"X-Gitea-Event": "push"}, object{
+				"ref": "refs/heads/main", "before": strings.Repeat("a", 40), "after": strings.Repeat("a", 40),
+				"repository": object{"name": "nothing-here", "owner": object{"login": user}, "html_url": "https://github.com/" + user + "/nothing-here"},
+			}, "ok", "tests the webhook",
+		},
 		{"ping of an organization", "", event("ping"), object{"zen": "x", "hook_id": 2, "organization": object{"login": "o"}}, "ok", ""},
 		{"other branch", "", event("push"), push(object{"ref": "refs/heads/feature/a"}), "ignored", `"feature/a"`},
 		{"branch parameter", "?branch=production", event("push"), push(nil), "ignored", `"production"`},
