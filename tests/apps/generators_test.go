@@ -71,6 +71,11 @@ func TestGenerators(t *testing.T) {
 			[]string{"DIR", "--template", "ssr-vanilla"},
 			"started by server.js", `<div id="app">`,
 		},
+		"vite-ssr-svelte": {
+			"create-vite-extra@5.0.3",
+			[]string{"DIR", "--template", "ssr-svelte"},
+			"dist/server/entry-server.js, which the build made, imports clsx", "<h1>Get started</h1>",
+		},
 		"svelte": {
 			"sv@0.17.1",
 			[]string{"create", "DIR", "--template", "minimal", "--types", "ts", "--no-add-ons", "--no-install"},

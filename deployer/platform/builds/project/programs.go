@@ -15,12 +15,13 @@ const startProd = "start:prod"
 
 // keepDev handles a start command that runs a program of a development dependency,
 // which would be removed after the build. If there is a script for production that
-// runs none, it is started instead; otherwise KeepDev is set.
-func (p Project) keepDev(root *os.Root, s *Start) {
+// runs none, it is started instead; otherwise KeepDev is set. top is the folder that was
+// built.
+func (p Project) keepDev(top *os.Root, s *Start) {
 	if s.Web == "" || p.Manager.PnP {
 		return
 	}
-	find := func(program string) string { return p.packageOf(root, program) }
+	find := func(program string) string { return p.packageOf(top, program) }
 	program := p.devProgram(find, s.Web, 0)
 	if program == "" {
 		return
@@ -121,15 +122,15 @@ var target = regexp.MustCompile(`\$basedir/([^"]+)"`)
 
 // packageOf returns the name of the package that a program is of; "" if it is not a
 // program of a dependency.
-func (p Project) packageOf(root *os.Root, program string) string {
+func (p Project) packageOf(top *os.Root, program string) string {
 	if !isPlain(program) || strings.Contains(program, "/") {
 		return ""
 	}
 	for _, dir := range slices.Compact([]string{p.App.Dir, p.Workspace.Dir}) {
 		bin := path.Join(dir, "node_modules/.bin", program)
-		to, err := root.Readlink(bin)
+		to, err := top.Readlink(bin)
 		if err != nil {
-			text, err := readFile(root, bin, maxPackage)
+			text, err := readFile(top, bin, maxPackage)
 			match := target.FindSubmatch(text)
 			if err != nil || match == nil {
 				continue

@@ -22,7 +22,7 @@ type Start struct {
 	Fallback  string            // file in it that answers unknown paths; "" for none
 	Env       map[string]string // what npm would set for the command
 	Source    string            // where Web is from
-	KeepDev   bool              // Web runs a program of a development dependency
+	KeepDev   bool              // the app needs development dependencies
 	Notes     []string
 }
 
@@ -65,7 +65,12 @@ func (p Project) depends(name string) bool {
 // without any of them that has an index.html is a static site. If the Procfile has
 // other processes but no web, one of these may be all that the app has.
 func (p Project) Start(dir string) (Start, error) {
-	root, err := os.OpenRoot(filepath.Join(dir, p.App.Dir))
+	top, err := os.OpenRoot(dir)
+	if err != nil {
+		return Start{}, fmt.Errorf("project: opening the folder: %w", err)
+	}
+	defer top.Close() //nolint:errcheck // only read
+	root, err := top.OpenRoot(p.App.Dir)
 	if err != nil {
 		return Start{}, fmt.Errorf("project: opening the app's folder: %w", err)
 	}
@@ -100,7 +105,8 @@ func (p Project) Start(dir string) (Start, error) {
 			return Start{}, failure("there is nothing to start: main in package.json is %.200q, and there is no such file after the build; correct it, or add scripts.start", main)
 		}
 	}
-	p.keepDev(root, &s)
+	p.keepDev(top, &s)
+	p.keepImported(top, &s)
 	s.dropTwin(p)
 	return s, nil
 }

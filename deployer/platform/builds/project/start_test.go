@@ -223,3 +223,79 @@ func TestStartByDevelopmentDependency(t *testing.T) {
 		})
 	}
 }
+
+// The development dependencies are kept if a server that the build made imports one of
+// them, or what only they depend on.
+func TestBuiltImports(t *testing.T) {
+	t.Parallel()
+	const server = "dist/server/entry.js"
+	for name, test := range map[string]struct {
+		files files
+		keeps string // what the note says is imported; "" if nothing is kept
+	}{
+		"of a development dependency": {files{server: `import { clsx as c } from "clsx";`}, "clsx"},
+		"itself":                      {files{server: "import fs from 'node:fs'\nexport * from 'svelte/server'"}, "svelte"},
+		"for effect":                  {files{server: `import"clsx"`}, "clsx"},
+		"CommonJS":                    {files{"build/a.cjs": `const c = require("clsx/lite")`}, "clsx"},
+		"a scope":                     {files{server: `import x from "@scope/dev/x"`}, "@scope/dev"},
+		"of a dependency":             {files{server: `import "ms"; import "express"`}, ""},
+		"of a branch":                 {files{server: `if (dev) await import("svelte")`}, ""},
+		"of Node.js":                  {files{server: `import "events"`}, ""},
+		"of its own":                  {files{server: `import "./svelte"; import "#svelte"`}, ""},
+		"not installed":               {files{server: `import "nowhere"`}, ""},
+		"a test":                      {files{"dist/a.test.js": `import "svelte"`, "dist/tests/b.js": `import "svelte"`}, ""},
+		"for browsers":                {files{"dist/index.html": "", "dist/a.js": `import "svelte"`, "dist/client/b.js": `import "svelte"`}, ""},
+		"not built":                   {files{"vite.config.js": `import "svelte"`}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, at := range []string{"", "apps/web/"} {
+				all := files{
+					"package.json":                       `{"workspaces":["apps/*"]}`, // unless the app is there
+					at + "package.json":                  `{"dependencies":{"express":"5"},"devDependencies":{"svelte":"5","@scope/dev":"1","events":"3"},"scripts":{"start":"node server.js"}}`,
+					"node_modules/express/package.json":  `{"dependencies":{"ms":"2"}}`,
+					"node_modules/ms/package.json":       `{"dependencies":{"express":"5"}}`,
+					"node_modules/svelte/package.json":   `{"dependencies":{"clsx":"2"}}`,
+					"node_modules/clsx/package.json":     `{}`,
+					"node_modules/events/package.json":   `{}`,
+					"node_modules/@scope/dev/index.json": `{}`,
+				}
+				for name, text := range test.files {
+					all[at+name] = text
+				}
+				dir := all.write(t)
+				p, err := project.Read(dir, strings.TrimSuffix(at, "/"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, err := p.Start(dir)
+				if err != nil || s.KeepDev != (test.keeps != "") || s.KeepDev && !strings.Contains(strings.Join(s.Notes, "\n"), "imports "+test.keeps+":") {
+					t.Errorf("in %q: kept %v, %v; notes %q", at, s.KeepDev, err, s.Notes)
+				}
+			}
+		})
+	}
+}
+
+// A program of a development dependency is found in the workspace of the app too.
+func TestStartByProgramOfWorkspace(t *testing.T) {
+	t.Parallel()
+	dir := files{
+		"package.json":          `{"workspaces":["apps/*"],"devDependencies":{"tsx":"1"}}`,
+		"apps/web/package.json": `{"scripts":{"start":"tsx server.ts"}}`,
+	}.write(t)
+	bin := filepath.Join(dir, "node_modules/.bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil { //nolint:gosec // of the test
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../tsx/dist/cli.mjs", filepath.Join(bin, "tsx")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Read(dir, "apps/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := p.Start(dir); err != nil || !s.KeepDev {
+		t.Errorf("kept %v, %v; notes %q", s.KeepDev, err, s.Notes)
+	}
+}
