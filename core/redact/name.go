@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // Named reports whether something of this name, such as a variable of an
 // environment or a parameter of a URL, holds a credential.
@@ -17,4 +20,18 @@ func Named(name string) bool {
 		}
 	}
 	return false
+}
+
+// Variable reports whether a variable of an environment holds a credential: by its
+// name, or because its value is a URL with a password.
+func Variable(name, value string) bool {
+	if Named(name) {
+		return true
+	}
+	u, err := url.Parse(value)
+	if err != nil {
+		return strings.Contains(value, "@")
+	}
+	_, has := u.User.Password()
+	return has
 }

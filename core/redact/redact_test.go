@@ -101,6 +101,19 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+func TestVariable(t *testing.T) {
+	t.Parallel()
+	for variable, want := range map[string]bool{
+		"NPM_TOKEN=x": true, "DATABASE_URL=postgres://app:hunter2@db/app": true, "DATABASE_URL=postgres://app:hunter%@db": true,
+		"DATABASE_URL=postgres://app@db/app": false, "GREETING=hi": false, "EMPTY=": false,
+	} {
+		name, value, _ := strings.Cut(variable, "=")
+		if got := redact.Variable(name, value); got != want {
+			t.Errorf("%q: got %v", variable, got)
+		}
+	}
+}
+
 func TestWriterFindsACredentialBetweenTwoWrites(t *testing.T) {
 	t.Parallel()
 	const text = "one ghp_1234567890\ntwo\nthree ghp_1234567890"

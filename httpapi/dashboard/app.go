@@ -107,22 +107,12 @@ func variables(env map[string]string) []variable {
 	all := make([]variable, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		v := variable{Name: name, Value: env[name]}
-		if redact.Named(name) || hasPassword(v.Value) {
+		if redact.Variable(name, v.Value) {
 			v.Value, v.Secret = "", true
 		}
 		all = append(all, v)
 	}
 	return all
-}
-
-// hasPassword reports whether value is a URL with a password.
-func hasPassword(value string) bool {
-	u, err := url.Parse(value)
-	if err != nil {
-		return strings.Contains(value, "@")
-	}
-	_, has := u.User.Password()
-	return has
 }
 
 // logPage is what the page with an app's log shows.

@@ -42,7 +42,11 @@ runs, and the URL.`,
 		if err != nil {
 			return err
 		}
-		return s.result(append([]nodejitsu.App{}, apps...), func() error {
+		shown := make([]nodejitsu.App, len(apps)) // [] if there are none
+		for i, app := range apps {
+			shown[i] = withoutSecrets(app)
+		}
+		return s.result(shown, func() error {
 			if len(apps) == 0 {
 				s.say("%s has no apps; create one by `webhooks deploy`", s.user)
 				return nil
@@ -62,13 +66,13 @@ func newAppsView(streams IO) *cobra.Command {
 		Short: "Show an app",
 		Long: `Shows an app with its snapshots, the newest first; the next start uses the active
 one. Of the environment only the names are shown; for the values see
-` + "`webhooks apps env list`" + ` or use --output json.`,
+` + "`webhooks apps env list`" + `.`,
 		Example: "  webhooks apps view hello --user dscape",
 		Args:    exactly(1),
 	}
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
-			return s.result(app, func() error { return s.show(app) })
+			return s.result(withoutSecrets(app), func() error { return s.show(app) })
 		})
 	})
 }
@@ -272,7 +276,13 @@ func (s *session) after(ctx context.Context, name, done string) error {
 	if app.State == "started" {
 		about = append(about, drones(app)+" drones", app.URL)
 	}
-	return s.done(app, "%s %s: %s", done, app.Name, strings.Join(about, ", "))
+	return s.done(withoutSecrets(app), "%s %s: %s", done, app.Name, strings.Join(about, ", "))
+}
+
+// withoutSecrets returns an app with *** for the secrets in its environment.
+func withoutSecrets(app nodejitsu.App) nodejitsu.App {
+	app.Env = concealed(app.Env)
+	return app
 }
 
 // show prints an app.

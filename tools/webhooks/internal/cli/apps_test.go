@@ -72,8 +72,14 @@ func TestApps(t *testing.T) {
 	if _, stderr := b.must("apps", "env", "set", "hello", "GREETING=, hi", "EMPTY=", "--file", env); !strings.Contains(stderr, "after `webhooks apps restart hello`") {
 		t.Errorf("got %q", stderr)
 	}
-	if stdout, stderr := b.must("apps", "env", "list", "hello"); stdout != "EMPTY=\nGREETING=, hi\nSECRET=from = file\n" || !strings.Contains(stderr, "Set by the platform and not listed: PORT, ") {
+	if stdout, stderr := b.must("apps", "env", "list", "hello"); stdout != "EMPTY=\nGREETING=, hi\nSECRET=***\n" || !strings.Contains(stderr, "Set by the platform and not listed: PORT, ") {
 		t.Errorf("got %q", stdout)
+	}
+	says("EMPTY=\nGREETING=, hi\nSECRET=from = file\n", "apps", "env", "list", "hello", "--reveal")
+	for _, args := range [][]string{{"apps", "view", "hello"}, {"apps", "list"}, {"apps", "env", "list", "hello"}, {"apps", "env", "set", "hello", "X="}, {"apps", "env", "delete", "hello", "X"}} {
+		if stdout, _ := b.must(append(args, "--output", "json")...); strings.Contains(stdout, "from = file") {
+			t.Errorf("%v: got %q", args, stdout)
+		}
 	}
 	if stdout, _ := b.must("apps", "view", "hello"); !strings.Contains(stdout, "EMPTY, GREETING, SECRET\n") || strings.Contains(stdout, "from = file") {
 		t.Errorf("got %q", stdout)
@@ -90,7 +96,7 @@ func TestApps(t *testing.T) {
 	if got := b.get("hi", "/"); got != "one" {
 		t.Errorf("got %q", got)
 	}
-	if stdout, _ := b.must("apps", "env", "list", "hello", "--output", "json"); !strings.Contains(stdout, `"SECRET": "from = file"`) || strings.Contains(stdout, "GREETING") {
+	if stdout, _ := b.must("apps", "env", "list", "hello", "--reveal", "--output", "json"); !strings.Contains(stdout, `"SECRET": "from = file"`) || strings.Contains(stdout, "GREETING") {
 		t.Errorf("got %q", stdout)
 	}
 	if code, _, stderr := b.call("A=1\nhunter2\n", "apps", "env", "set", "hello", "--file", "-"); code != 1 || !strings.Contains(stderr, "line 2") || strings.Contains(stderr, "hunter2") {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nodejitsu/webhooks/core/redact"
 	"github.com/nodejitsu/webhooks/deployer/nodejitsu"
 )
 
@@ -35,16 +36,22 @@ C.UTF-8 unless the app sets them.`,
 
 func newAppsEnvList(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "list APP",
-		Short:   "List the variables with their values",
-		Long:    "Lists the variables of an app's environment by name, each as NAME=VALUE.",
-		Example: "  webhooks apps env list hello --user dscape",
-		Args:    exactly(1),
+		Use:   "list APP",
+		Short: "List the variables with their values",
+		Long: `Lists the variables of an app's environment by name, each as NAME=VALUE. The value
+of a secret is *** unless --reveal is set: of a variable whose name looks like one,
+such as NPM_TOKEN, and of a URL with a password.`,
+		Example: `  webhooks apps env list hello --user dscape
+  webhooks apps env list hello --reveal --user dscape`,
+		Args: exactly(1),
 	}
+	reveal := cmd.Flags().Bool("reveal", false, "show the values of secrets too")
 	return asUser(cmd, streams, shortCall, func(ctx context.Context, s *session, args []string) error {
 		return s.withApp(ctx, args[0], func(app nodejitsu.App) error {
-			env := nodejitsu.Env{}
-			maps.Copy(env, app.Env)
+			env := concealed(app.Env)
+			if *reveal {
+				maps.Copy(env, app.Env)
+			}
 			return s.result(env, func() error { return s.showEnv(env) })
 		})
 	})
@@ -147,7 +154,7 @@ func (s *session) changeEnv(ctx context.Context, argument string, restart bool, 
 		case app.Running != nil:
 			s.say("The change takes effect after `webhooks apps restart %s`", app.Name)
 		}
-		return s.done(env, "%s has %s", app.Name, count(len(env), "variable", "variables"))
+		return s.done(concealed(env), "%s has %s", app.Name, count(len(env), "variable", "variables"))
 	})
 }
 
@@ -159,6 +166,18 @@ func (s *session) showEnv(env nodejitsu.Env) error {
 		}
 	}
 	return nil
+}
+
+// concealed returns an environment with *** for the values of secrets.
+func concealed(env nodejitsu.Env) nodejitsu.Env {
+	shown := nodejitsu.Env{}
+	for name, value := range env {
+		if redact.Variable(name, value) {
+			value = "***"
+		}
+		shown[name] = value
+	}
+	return shown
 }
 
 func sortedNames(env nodejitsu.Env) []string { return slices.Sorted(maps.Keys(env)) }

@@ -143,7 +143,7 @@ func checkPorts(ctx context.Context, o Options) []Finding {
 			_ = l.Close() // nothing was accepted
 			found = append(found, ok(name, "is free for --"+s[0]))
 		case errors.Is(err, syscall.EADDRINUSE):
-			found = append(found, failed(name, "another program listens on it", "end that program, or set --"+s[0]+" to another address"))
+			found = append(found, failed(name, "another program listens on it", "if it is the server that you check, set --data to its data folder; otherwise end that program, or set --"+s[0]+" to another address"))
 		case errors.Is(err, syscall.EACCES):
 			found = append(found, failed(name, "a port below 1024 needs root", "run the server as root, give it the capability CAP_NET_BIND_SERVICE, or set --"+s[0]))
 		default:
