@@ -37,6 +37,29 @@ func TestDatabaseBesideTheApp(t *testing.T) {
 	}
 }
 
+// A database by a native module that is compiled, unless there is a prebuilt file for this
+// machine, keeps what a request has written when the next version is deployed, which has
+// the module without compiling it again.
+func TestCompiledDatabase(t *testing.T) {
+	t.Parallel()
+	a := create(t, shared, "notes")
+	f := example(t, "better-sqlite3", nil)
+	a.deploy(f)
+	if got := a.send(http.MethodPost, "/first"); got.status != http.StatusOK || got.body != "first" {
+		t.Fatalf("it answers %d %q", got.status, got.body)
+	}
+	f["version.txt"] = "2"
+	id, output, failure := a.upload(f)
+	if failure != "" || !strings.Contains(output, "Reusing the dependencies of an earlier build") {
+		t.Errorf("the second build: %s\n%s", failure, output)
+	}
+	a.ok(a.start(id))
+	a.answers("first")
+	if got := a.send(http.MethodPost, "/second"); got.body != "first,second" {
+		t.Errorf("it answers %d %q", got.status, got.body)
+	}
+}
+
 // A bot does not listen: it is the one process of its app, and is replaced with the
 // next version and restarted when it ends.
 func TestBot(t *testing.T) {
