@@ -64,7 +64,7 @@ func headers(provider, file string) http.Header {
 func resembles(provider, file string) bool {
 	for _, prefix := range map[string][]string{
 		"github": {"push", "ping"}, "gitea": {"push"}, "travis": {""}, "bitbucket": {"repo-push", "repo-refs", "pr-"},
-		"gitlab": {"push", "tag_push", "pipeline", "merge_request", "system-push"},
+		"gitlab": {"push", "tag_push", "pipeline", "merge_request", "access_token", "system-push"},
 	}[provider] {
 		if strings.HasPrefix(file, prefix) {
 			return true
