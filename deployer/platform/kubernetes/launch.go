@@ -81,7 +81,19 @@ func (g *generation) start(ctx context.Context, l launched) error {
 	if err := g.apply(ctx, l, ""); err != nil {
 		return err
 	}
-	return g.awaitReady(ctx, g.slots[:g.web])
+	if err := g.awaitReady(ctx, g.slots[:g.web]); err != nil || g.version.Static != "" {
+		return err
+	}
+	return g.checkPlain(ctx, g.slots[0])
+}
+
+// checkPlain returns an error if a drone speaks TLS on its port. A platform that does not
+// reach the pods can't see that.
+func (g *generation) checkPlain(ctx context.Context, sl *slot) error {
+	g.app.mu.Lock()
+	addr := sl.addr
+	g.app.mu.Unlock()
+	return startup.CheckPlain(ctx, addr, sl.title())
 }
 
 func (g *generation) apply(ctx context.Context, l launched, process string) error {
@@ -136,10 +148,13 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 			return nil
 		case reason != "":
 			err := g.failed(ctx, slots[waiting], nil, reason)
-			if runs {
-				err = g.explained(slots[waiting], err)
+			if !runs {
+				return err
 			}
-			return err
+			if plain := g.checkPlain(ctx, slots[waiting]); plain != nil {
+				return plain // its health path could not answer
+			}
+			return g.explained(slots[waiting], err)
 		}
 		select {
 		case <-changed:

@@ -2,7 +2,9 @@ package kubernetes
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -245,5 +247,38 @@ func TestAwaitReadyWithoutAPI(t *testing.T) {
 	g.observe(pod(corev1.ConditionTrue), false)
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// A version that speaks TLS on its port is refused, as a router can't use it: when its pods
+// are ready, or when its health path has not answered.
+func TestTLSOnPort(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(nil)
+	t.Cleanup(server.Close)
+	plain, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := tls.NewListener(plain, server.TLS)
+	t.Cleanup(func() { _ = secure.Close() })
+	go func() {
+		for conn, err := secure.Accept(); err == nil; conn, err = secure.Accept() {
+			_ = conn.(*tls.Conn).Handshake() // fails for HTTP
+			_ = conn.Close()
+		}
+	}()
+	for _, health := range []string{"", "/healthz"} {
+		a := answered(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "{}") })
+		a.runner.logs = &followers{runner: a.runner, pods: map[string]*follower{}}
+		g := a.newGeneration(runner.Version{Start: "server.js", Health: health}, "l1")
+		g.observe(webPod(look{ready: health == "", at: 1}, "10.0.0.1"), false)
+		a.mu.Lock()
+		g.slots[0].addr = plain.Addr().String()
+		a.mu.Unlock()
+		err := core.AsError(g.start(t.Context(), launched{place: a.place, o: a.runner.o, v: g.version, launch: "l1"}))
+		if err == nil || err.Code != core.CodePlatformStartFailed || !strings.HasPrefix(err.Reason, "drone 1 speaks TLS (HTTPS) on PORT") {
+			t.Errorf("health path %q: got %v", health, err)
+		}
 	}
 }

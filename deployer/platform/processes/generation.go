@@ -14,6 +14,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // generation is the set of drones that run one version. Each of its slots has a
@@ -95,8 +96,8 @@ func (g *generation) start(ctx context.Context) error {
 	if err == nil {
 		err = g.startAll(ctx, g.slots[:g.web])
 	}
-	if err == nil {
-		err = g.checkPlain(ctx)
+	if err == nil && g.web > 0 && g.version.Static == "" {
+		err = startup.CheckPlain(ctx, g.slots[0].drone.addr, g.slots[0].title())
 	}
 	if err == nil {
 		return nil

@@ -4,19 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
 
 // Intervals and timeouts of the checks of a starting drone.
 const (
-	earlyCheck  = 5 * time.Millisecond // in the first second, when most apps become ready
-	lateCheck   = 100 * time.Millisecond
-	dialLimit   = time.Second
-	healthLimit = 5 * time.Second // for one response of the health path
+	earlyCheck = 5 * time.Millisecond // in the first second, when most apps become ready
+	lateCheck  = 100 * time.Millisecond
+	dialLimit  = time.Second
 )
 
 // awaitReady returns nil once the drone accepts connections and its health
@@ -44,8 +43,10 @@ func (a *application) awaitReady(ctx context.Context, d *drone, health string) e
 			if well {
 				return nil
 			}
-			if result == "" && answer == noAnswer && onlyTLS(limit, d.addr) {
-				return errTLS(d)
+			if result == "" && answer == noAnswer {
+				if err := startup.CheckPlain(limit, d.addr, d.slot.title()); err != nil {
+					return err
+				}
 			}
 			if limit.Err() == nil || result == "" { // the result of an interrupted request is less useful
 				result = answer
@@ -93,9 +94,10 @@ func (a *application) notReady(ctx context.Context, d *drone, foreign bool, heal
 		}
 		return core.Errorf(core.CodePlatformStartFailed,
 			"%s did not accept connections on PORT within %v; listen on process.env.PORT, and do slow work after that; what serves no requests is a worker in a Procfile", d.slot.title(), ready)
-	case onlyTLS(ctx, d.addr):
-		return errTLS(d)
 	default:
+		if err := startup.CheckPlain(ctx, d.addr, d.slot.title()); err != nil {
+			return err
+		}
 		return core.Errorf(core.CodePlatformStartFailed,
 			"%s was not ready within %v: GET %s, its health path, %s; it must answer 2xx or 3xx", d.slot.title(), ready, health, result)
 	}
@@ -140,30 +142,9 @@ func healthy(ctx context.Context, addr, path string) (well bool, answer string) 
 	if path == "" {
 		return true, ""
 	}
-	status, err := request(ctx, addr, path)
+	status, err := startup.Get(ctx, addr, path)
 	if err != nil {
 		return false, noAnswer
 	}
 	return status/100 == 2 || status/100 == 3, fmt.Sprintf("answered %d", status)
-}
-
-// request returns the status with which a path responds. The request is sent to the
-// drone directly, without a proxy, and redirects are not followed.
-func request(ctx context.Context, addr, path string) (status int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, http.NoBody)
-	if err != nil {
-		return 0, fmt.Errorf("processes: the path can't be requested: %w", err)
-	}
-	req.Header.Set("User-Agent", "webhooks-health")
-	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       healthLimit,
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, fmt.Errorf("processes: requesting a path of the drone: %w", err)
-	}
-	_ = resp.Body.Close() // the status is enough
-	return resp.StatusCode, nil
 }
