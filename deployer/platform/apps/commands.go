@@ -98,16 +98,14 @@ func (a *Apps) runJob(ctx context.Context, d document, job project.CronJob) {
 		note("is not run again, as it still runs")
 		return
 	}
-	defer func() {
-		a.mu.Lock()
-		delete(a.jobs, id)
-		a.mu.Unlock()
-	}()
 	v, err := a.version(d, d.visible)
 	var exit runner.Exit
 	if err == nil {
 		exit, err = a.o.Runner.Run(ctx, v, runner.Command{Name: "cron", Shell: job.Command})
 	}
+	a.mu.Lock()
+	delete(a.jobs, id)
+	a.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

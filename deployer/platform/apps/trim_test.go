@@ -3,6 +3,7 @@ package apps_test
 import (
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 // serves, served last, or is active.
 func TestTrim(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
-	f := setup(t, apps.Options{Trial: time.Millisecond, Now: func() time.Time { now = now.Add(time.Second); return now }})
+	var seconds atomic.Int64
+	f := setup(t, apps.Options{Trial: time.Millisecond, Now: func() time.Time { return time.Unix(seconds.Add(1), 0) }})
 	f.upload("old1", "{}")
 	f.upload("old2", "{}")
 	f.deploy("v1", "{}")
