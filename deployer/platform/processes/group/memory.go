@@ -17,9 +17,23 @@ const (
 	growth     = 1 << 30 // bytes a second that a group is assumed to allocate at most
 )
 
-// mostSearch is for how long at most a new process of a group is not counted. The whole
-// process table is read to find it, which is done ever more rarely if there is none.
-const mostSearch = 10 * time.Second
+const (
+	// longSearch is for how long a new process of a group is not counted. The whole process
+	// table is read to find it, which is done ever more rarely if there is none.
+	longSearch = 10 * time.Second
+	// searchShare is the inverse of the share of the time that reading the table may take
+	// then. It takes longer the more groups the machine has.
+	searchShare = 1000
+)
+
+// searchPause returns the time until the next search for new processes: after a search that
+// took so long, the pause before it, and whether it found some.
+func searchPause(took, before time.Duration, found bool) time.Duration {
+	if found {
+		return mostPause
+	}
+	return min(2*before, max(longSearch, searchShare*took))
+}
 
 // watchMemory kills the group if its processes together use more than limit bytes of
 // memory, as the kernel does if there is a control group. It returns when the group has
@@ -39,11 +53,10 @@ func (g *Group) watchMemory(ctx context.Context, limit int64) {
 		case <-time.After(pause):
 		}
 		if time.Since(searched) >= next {
-			before := len(pids)
+			before, begin := len(pids), time.Now()
 			search()
-			if searched, next = time.Now(), min(2*next, mostSearch); len(pids) > before {
-				next = mostPause
-			}
+			searched = time.Now()
+			next = searchPause(searched.Sub(begin), next, len(pids) > before)
 		}
 		used := sum(pids, anonymous)
 		if used > limit {

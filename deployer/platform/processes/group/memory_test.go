@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os/exec"
 	"testing"
+	"time"
 )
 
 // Without a control group too, processes that together use more memory than the limit
@@ -61,5 +62,26 @@ func TestSharedMemoryIsCountedOnce(t *testing.T) {
 	<-g.Exited()
 	if err := g.End(t.Context(), 0); err != nil || g.OutOfMemory() {
 		t.Errorf("%v, out of memory %v", err, g.OutOfMemory())
+	}
+}
+
+// New processes are searched for soon if there were some, and rarely if that takes long.
+func TestSearchPause(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		took, before time.Duration
+		found        bool
+		want         time.Duration
+	}{
+		{time.Millisecond, time.Second, false, 2 * time.Second},
+		{time.Millisecond, 8 * time.Second, false, longSearch},
+		{time.Millisecond, longSearch, true, time.Second},
+		{30 * time.Millisecond, longSearch, false, 20 * time.Second},
+		{30 * time.Millisecond, 20 * time.Second, false, 30 * time.Second},
+		{time.Millisecond, 30 * time.Second, false, longSearch},
+	} {
+		if got := searchPause(test.took, test.before, test.found); got != test.want {
+			t.Errorf("%+v: got %v", test, got)
+		}
 	}
 }
