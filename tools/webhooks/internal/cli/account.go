@@ -61,7 +61,7 @@ func onAccount(cmd *cobra.Command, streams IO, what needs, do func(ctx context.C
 		r.user = args[0]
 		return r.run(cmd, streams, time.Minute, args, func(ctx context.Context, c caller, password core.Secret, args []string) error {
 			return callAPI(c, password, func(s *apiSession) error {
-				return refused(do(ctx, &accountSession{caller: c, accounts: s.api}, args))
+				return refused(do(ctx, &accountSession{caller: c, accounts: s.api}, args), listOf(cmd, args[0]))
 			})
 		})
 	}
@@ -92,17 +92,24 @@ func onDataFolder(cmd *cobra.Command, p printer, settings *config.Settings, args
 		accounts := auth.New(auth.Options{
 			Accounts: nodejitsu.NewPlatform(c), Messenger: chat.New(chat.Options{PrivateHosts: cfg.PrivateHosts}),
 		})
-		return refused(do(ctx, &accountSession{caller: caller{printer: p, user: args[0]}, accounts: accounts}, args))
+		return refused(do(ctx, &accountSession{caller: caller{printer: p, user: args[0]}, accounts: accounts}, args), listOf(cmd, args[0]))
 	})
 }
 
-// refused returns a failure in words for the command line.
-func refused(err error) error {
+// listOf returns the command that lists what there is beside cmd, such as the API
+// tokens of a user.
+func listOf(cmd *cobra.Command, user string) string {
+	return cmd.Parent().CommandPath() + " list " + user
+}
+
+// refused returns a failure in words for the command line. list is the command that
+// lists what there is.
+func refused(err error, list string) error {
 	switch core.CodeOf(err) {
 	case core.CodeAccountConflict:
 		return &messageError{"there is one of that name already, and programs may be using it: choose another name, or set --replace", err}
 	case core.CodeAccountNotFound:
-		return &messageError{"there is none of that name: list what there is by the command `list`", err}
+		return &messageError{"there is none of that name; see `" + list + "`", err}
 	case core.CodeAuthParams, core.CodeNotificationFailed, core.CodePasswordRequired:
 		return &messageError{printable(core.AsError(err).Reason), err}
 	case core.CodeGetUserFailed, core.CodeUpdateUserFailed:

@@ -91,7 +91,7 @@ func TestHelpHasExamples(t *testing.T) {
 		_, listed, _ := strings.Cut(stdout, "Available Commands:\n")
 		listed, _, _ = strings.Cut(listed, "\n\n")
 		for line := range strings.Lines(listed) {
-			if name := strings.Fields(line)[0]; name != "completion" && name != "help" {
+			if name := strings.Fields(line)[0]; name != "help" {
 				commands = append(commands, append(slices.Clone(command), name))
 			}
 		}

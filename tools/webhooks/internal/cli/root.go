@@ -81,11 +81,34 @@ app, and streams each step.`,
 		}
 		return &usageError{fmt.Errorf("%w%s", err, hint)}
 	})
-	return group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newNotify(streams), newKeys(streams),
+	group(root, newServe(streams), newPlatform(streams), newUsers(streams), newTokens(streams), newSecrets(streams), newNotify(streams), newKeys(streams),
 		newAdmin(streams), newConfig(streams),
 		newLogin(streams), newLogout(streams), newContexts(streams), newOpen(streams), newDoctor(streams),
 		newStatus(streams), newTail(streams), newEntry(streams), newRelease(streams), newRedeliver(streams), newCancel(streams),
 		newPair(streams), newConnect(streams), newDeploy(streams), newApps(streams), newLogs(streams), newRun(streams), newRollback(streams), newVersion(streams, version))
+	addCompletion(root)
+	return root
+}
+
+// addCompletion adds the commands that print the completions, with examples as all
+// others have them.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		group(cmd)
+		cmd.Example = "  source <(webhooks completion bash)          # in this shell"
+		for _, shell := range cmd.Commands() {
+			shell.Example = map[string]string{
+				"bash":       "  source <(webhooks completion bash)          # in this shell\n  webhooks completion bash | sudo tee /etc/bash_completion.d/webhooks >/dev/null",
+				"zsh":        "  source <(webhooks completion zsh)           # in this shell\n  webhooks completion zsh >\"${fpath[1]}/_webhooks\"",
+				"fish":       "  webhooks completion fish | source           # in this shell\n  webhooks completion fish >~/.config/fish/completions/webhooks.fish",
+				"powershell": "  webhooks completion powershell | Out-String | Invoke-Expression",
+			}[shell.Name()]
+		}
+	}
 }
 
 // group adds commands below cmd, which by itself prints its help. An unknown

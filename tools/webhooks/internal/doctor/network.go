@@ -54,7 +54,11 @@ func checkDNS(ctx context.Context, o Options) []Finding {
 			if rest, below := strings.CutPrefix(host, "any-app."); below {
 				record = "*." + rest
 			}
-			found = append(found, failed("dns "+host, reason(err), "add a DNS record (A, AAAA or CNAME) for "+record+" that points to this machine"))
+			do := "add a DNS record (A, AAAA or CNAME) for " + record + " that points to this machine"
+			if failure, ok := errors.AsType[*net.DNSError](err); !ok || !failure.IsNotFound {
+				do = "let this machine reach a name server; then " + do
+			}
+			found = append(found, failed("dns "+host, reason(err), do))
 			continue
 		}
 		found = append(found, ok("dns "+host, strings.Join(addrs, ", ")))
