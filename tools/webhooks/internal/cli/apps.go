@@ -55,7 +55,7 @@ runs, and the URL.`,
 			for _, app := range apps {
 				rows = append(rows, []string{app.Name, app.State, drones(app), idOf(app.Running), app.URL})
 			}
-			return s.table(rows)
+			return s.states(rows, 1)
 		})
 	})
 }

@@ -37,7 +37,7 @@ clock, DNS and the certificate. Says what to do about each problem. The exit cod
 			o.Store = func(ctx context.Context) error { return app.CheckRedis(ctx, cfg) }
 		}
 		found := doctor.Check(cmd.Context(), o, 15*time.Second)
-		err = p.result(found, func() error { return p.table(findings(found)) })
+		err = p.result(found, func() error { return p.states(findings(found), 0) })
 		if err == nil && doctor.Worst(found) == doctor.Failed {
 			return exitCode(1)
 		}

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/nodejitsu/webhooks/tools/webhooks/internal/config"
 )
 
 // output is the form in which a command prints.
@@ -79,7 +82,11 @@ func (p *printer) printf(format string, args ...any) error {
 }
 
 // table writes rows in columns.
-func (p *printer) table(rows [][]string) error {
+func (p *printer) table(rows [][]string) error { return p.states(rows, -1) }
+
+// states writes rows in columns. Those of one column are states, which have colors on
+// a terminal.
+func (p *printer) states(rows [][]string, column int) error {
 	w := tabwriter.NewWriter(p.streams.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		for len(row) > 0 && row[len(row)-1] == "" {
@@ -88,12 +95,51 @@ func (p *printer) table(rows [][]string) error {
 		cells := make([]string, len(row))
 		for i, cell := range row {
 			cells[i] = oneLine(cell)
+			if i == column {
+				cells[i] = p.state(cells[i])
+			}
 		}
 		if _, err := fmt.Fprintln(w, strings.Join(cells, "\t")); err != nil {
 			return err
 		}
 	}
 	return w.Flush()
+}
+
+// colors are those of states, by what an SGR sequence (ECMA-48) has for them.
+var colors = map[string]string{ //nolint:gochecknoglobals // a constant
+	"ok": "32", "started": "32",
+	"error": "31", "crashed": "31", "failed": "31",
+	"held": "33", "warning": "33", "retry": "33",
+	"pending": "34", "starting": "34", "running": "34",
+	"ignored": "90", "skipped": "90", "stopped": "90",
+}
+
+// state returns the name of a state in its color, if stdout is a terminal that has
+// colors. All names become longer by the same number of bytes, so that columns stay
+// columns.
+func (p *printer) state(name string) string {
+	if !hasColors(p.streams) {
+		return name
+	}
+	color, ok := colors[strings.ToLower(strings.TrimSpace(name))]
+	if !ok {
+		color = "39" // the default
+	}
+	return "\x1b[" + color + "m" + name + "\x1b[0m"
+}
+
+// hasColors reports whether stdout is a terminal, and its user wants colors
+// (no-color.org). On Windows only Windows Terminal has them without being asked.
+func hasColors(streams IO) bool {
+	if _, terminal := terminalOf(streams.Stdout); !terminal {
+		return false
+	}
+	value := func(name string) string {
+		text, _ := config.Lookup(streams.Environ, name)
+		return text
+	}
+	return value("NO_COLOR") == "" && value("TERM") != "dumb" && (runtime.GOOS != "windows" || value("WT_SESSION") != "")
 }
 
 // oneLine returns a text of the service as one line without tabs.

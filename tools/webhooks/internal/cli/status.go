@@ -47,7 +47,7 @@ func (s *apiSession) showPage(page client.Page, skipped int) error {
 			e.ID, dash(appOf(e)), string(e.Status), age(e.CreatedAt), dash(e.Branch), dash(shortCommit(e.Commit.ID)), dash(reasonOf(e)),
 		})
 	}
-	if err := s.table(rows); err != nil {
+	if err := s.states(rows, 2); err != nil {
 		return err
 	}
 	if rest := page.Total - skipped - len(page.Entries); rest > 0 {
@@ -220,7 +220,7 @@ func (s *apiSession) showEntry(e core.Entry, answer *client.Answer) error {
 		if err := s.printf("\n"); err != nil {
 			return err
 		}
-		if err := s.table(steps); err != nil {
+		if err := s.states(steps, 1); err != nil {
 			return err
 		}
 	}

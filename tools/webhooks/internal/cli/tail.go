@@ -91,7 +91,8 @@ func (p *tailPrinter) show(change client.Change) error {
 	if change.Status == core.StatusOK && e.URL != "" {
 		about = strings.TrimSpace(e.URL + " " + about)
 	}
-	line := fmt.Sprintf("%-20s %-8s %-22s %s", dash(appOf(*e)), change.Status, step, about)
+	line := fmt.Sprintf("%s %s %s", oneLine(fmt.Sprintf("%-20s", dash(appOf(*e)))), p.s.state(fmt.Sprintf("%-8s", change.Status)),
+		oneLine(strings.TrimRight(fmt.Sprintf("%-22s %s", step, about), " ")))
 	if p.last[e.ID] == line {
 		return nil
 	}
@@ -100,5 +101,6 @@ func (p *tailPrinter) show(change client.Change) error {
 		delete(p.output, e.ID)
 		delete(p.last, e.ID)
 	}
-	return p.s.printf("%s %s\n", e.UpdatedAt.Local().Format(time.TimeOnly), strings.TrimRight(oneLine(line), " "))
+	_, err := fmt.Fprintln(p.s.streams.Stdout, e.UpdatedAt.Local().Format(time.TimeOnly), strings.TrimRight(line, " "))
+	return err
 }
