@@ -28,9 +28,9 @@ import (
 	"github.com/nodejitsu/webhooks/tools/webhooks/internal/cli"
 )
 
-// withoutOutput lists the commands that have no --output: a command that prints what
-// an app prints, and the servers.
-var withoutOutput = []string{"platform", "run", "serve"}
+// withoutOutput lists the commands that have no --output: those that print a program for
+// a shell, one that prints what an app prints, and the servers.
+var withoutOutput = []string{"completion bash", "completion fish", "completion powershell", "completion zsh", "platform", "run", "serve"}
 
 // commands returns the commands that print something of their own, by path.
 func commands() (with, without []string) {
