@@ -66,6 +66,9 @@ func TestOneAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	service := "https://example.test:" + port
+	if s.api != service {
+		t.Errorf("the server prints %s, want %s", s.api, service)
+	}
 
 	repo := h.repository("shared")
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("shared"), "index.js": `

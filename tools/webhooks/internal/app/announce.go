@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -32,13 +33,26 @@ func (a announcements) write(stdout io.Writer) error {
 	return nil
 }
 
+// serviceURL returns the URL of the service: with a domain that leads to the listener
+// itself the public one, as certificates are for that name, else that of the listener.
+func serviceURL(cfg config.Config, c *Certificates, s *serve.Server) string {
+	if cfg.Domain == "" || cfg.BehindProxy {
+		return c.scheme() + "://" + s.Reachable()
+	}
+	_, port, _ := net.SplitHostPort(s.Addr()) // a listener's own
+	if port == "443" {
+		return "https://" + cfg.Domain
+	}
+	return "https://" + net.JoinHostPort(cfg.Domain, port)
+}
+
 // announceModule adds the addresses to lines. It also writes the platform's URL to
 // a file in the data folder, where other commands find it.
 func announceModule(role Role, cfg config.Config, lines *announcements) fx.Option {
 	options := []fx.Option{}
 	if role == RoleServe {
 		options = append(options, fx.Invoke(func(c *Certificates, s *serve.Server) {
-			*lines = append(*lines, func() string { return "webhooks " + c.scheme() + "://" + s.Reachable() })
+			*lines = append(*lines, func() string { return "webhooks " + serviceURL(cfg, c, s) })
 		}))
 	}
 	if cfg.PlatformURL == "" {
