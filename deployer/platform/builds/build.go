@@ -147,13 +147,17 @@ func (g *building) make(ctx context.Context) error {
 
 func (g *building) installAndBuild(ctx context.Context, reuse bool) error {
 	if g.plan.Install != nil {
-		if err := g.install(ctx, reuse); err != nil {
-			return err
+		installed := g.install(ctx, reuse)
+		if _, again := core.Retryable(installed); again || ctx.Err() != nil {
+			return installed
 		}
 		if again, err := g.otherNode(ctx); err != nil {
-			return err
+			return errors.Join(installed, err)
 		} else if again {
 			return g.installAndBuild(ctx, reuse)
+		}
+		if installed != nil {
+			return installed
 		}
 	}
 	g.restoreCaches(ctx)

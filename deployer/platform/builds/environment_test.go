@@ -32,6 +32,43 @@ func TestBuildHasTheAppsEnvironment(t *testing.T) {
 	}
 }
 
+// A dependency that can't be installed by the server's Node.js, as its lockfile says, is
+// installed by another.
+func TestInstallByAnotherNode(t *testing.T) {
+	t.Parallel()
+	const script = `process.env.NPM_NODE === '98' || process.exit(1)`
+	dep := pack(t,
+		entry{name: "package/package.json", text: `{"name":"dep","version":"1.0.0","engines":{"node":"98"},"scripts":{"install":"node install.js"}}`},
+		entry{name: "package/install.js", text: script})
+	const lock = `{"name":"a","lockfileVersion":3,"packages":{
+		"":{"name":"a","dependencies":{"dep":"file:dep.tgz"}},
+		"node_modules/dep":{"version":"1.0.0","resolved":"file:dep.tgz","hasInstallScript":true,"engines":{"node":"98"}}}}`
+	other := wrappedNode(t, "if [ \"$1\" = --version ]; then echo v98.10.0; else NPM_NODE=98 exec %s \"$@\"; fi\n")
+	b := setup(t, builds.Options{Nodes: []string{other}})
+	b.mustBuild(app(t, `{"name":"a","dependencies":{"dep":"file:dep.tgz"},"scripts":{"start":"x"}}`, "dep.tgz", string(dep), "package-lock.json", lock))
+	mention(t, b.out.String(), `Using Node.js 98.10.0, as dep asks for Node.js "98"`)
+}
+
+// wrappedNode returns the path of a shell script with the path of node in it.
+func wrappedNode(t *testing.T, script string) string {
+	t.Helper()
+	installed, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, dir := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the app's user searches it
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "node")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "#!/bin/sh\n"+script, installed), 0o755); err != nil { //nolint:gosec // the same
+		t.Fatal(err)
+	}
+	return path
+}
+
 // Of the server's environment, a build has the settings of the network alone.
 func TestBuildHasNetworkSettings(t *testing.T) {
 	t.Setenv("NODE_EXTRA_CA_CERTS", "/etc/ssl/certs/own.pem")

@@ -46,7 +46,7 @@ var symptoms = []symptom{ //nolint:gochecknoglobals // a table
 	{regexp.MustCompile(`\bE401\b|\bE403\b|ERR_PNPM_FETCH_40[13]|Response [cC]ode:? 40[13]|Request failed \\?"40[13]|YN0041|401 Unauthorized|Unable to authenticate`), "for a private registry, refer to a variable in .npmrc, as in _authToken=${NPM_TOKEN}, and set it with webhooks apps env set", 0},
 	{regexp.MustCompile(`\bE404\b|ERR_PNPM_FETCH_404|Couldn't find package|Response [cC]ode:? 404|Request failed \\?"404|\bETARGET\b|No matching version|ERR_PNPM_NO_MATCHING_VERSION|Couldn't find any versions`), "check the name and the version; a private registry is named in .npmrc", 0},
 	{regexp.MustCompile(`ERR_PNPM_IGNORED_BUILDS`), "approve the scripts of dependencies with pnpm approve-builds, and commit that", 0},
-	{regexp.MustCompile(`\bEBADENGINE\b|ERR_PNPM_UNSUPPORTED_ENGINE|The engine "\w+" is incompatible`), otherNode, 0},
+	{regexp.MustCompile(`code EBADENGINE\b|ERR_PNPM_UNSUPPORTED_ENGINE|The engine "\w+" is incompatible`), otherNode, 0},
 	{regexp.MustCompile(`(?i)self[- ]signed certificate|SELF_SIGNED_CERT|unable to (?:verify|get) .*certificate|UNABLE_TO_(?:VERIFY|GET)`), "the server must know the certification authority: have its operator set NODE_EXTRA_CA_CERTS in its environment, or cafile in its npm settings", 0},
 	{regexp.MustCompile(`\bEINTEGRITY\b`), "install on your machine and commit the lockfile", 0},
 	{regexp.MustCompile(`heap out of memory`), "set NODE_OPTIONS=--max-old-space-size=1536 in the app's environment", 0},

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/builds/npmsemver"
+	"github.com/nodejitsu/webhooks/deployer/platform/builds/project"
 )
 
 // Limits of the dependencies that are asked for their Node.js.
@@ -19,8 +20,8 @@ const (
 )
 
 // otherNode chooses another Node.js for an app that asks for none, if what it depends on
-// does not support the one that installed it: the server's own may be an old one. It
-// returns true if the dependencies have to be installed again.
+// does not support the one that installed it, or failed to: the server's own may be an old
+// one, or too new for what is compiled. It returns true if the dependencies have to be installed again.
 func (g *building) otherNode(ctx context.Context) (bool, error) {
 	asked := g.project.Node
 	if asked.Text != "" || g.chosen {
@@ -71,6 +72,30 @@ func (g *building) moduleFolders() []string {
 	return slices.Compact(dirs)
 }
 
+// supported is what is read of the package.json of a dependency.
+type supported struct {
+	Engines struct{ Node string }
+}
+
+// locked returns the packages in the lockfile of npm, by their folders.
+func (g *building) locked(root *os.Root) map[string]supported {
+	text, err := readFile(root, path.Join(g.project.Workspace.Dir, g.manager.Lockfile), maxLock)
+	var lock struct {
+		Packages map[string]json.RawMessage
+	}
+	if err != nil || g.manager.Name != project.Npm || json.Unmarshal(text, &lock) != nil {
+		return nil
+	}
+	found := map[string]supported{}
+	for at, text := range lock.Packages {
+		var fields supported
+		if json.Unmarshal(text, &fields) == nil { // old packages have lists
+			found[at] = fields
+		}
+	}
+	return found
+}
+
 // unsupported returns the app's own dependencies that do not support the Node.js that is
 // used, with the versions that they support.
 func (g *building) unsupported() (names, ranges []string) {
@@ -83,16 +108,20 @@ func (g *building) unsupported() (names, ranges []string) {
 	if g.plan.Full {
 		maps.Copy(all, g.project.App.Package.DevDependencies)
 	}
+	locked := g.locked(root)
 	sorted := slices.Sorted(maps.Keys(all))
 	for _, name := range sorted[:min(len(sorted), maxDirect)] {
 		text, err := readFile(root, path.Join(g.project.App.Dir, modules, name, "package.json"), maxManifest)
 		if err != nil {
 			text, err = readFile(root, path.Join(g.project.Workspace.Dir, modules, name, "package.json"), maxManifest)
 		}
-		var fields struct {
-			Engines struct{ Node string }
+		var fields supported
+		if err != nil {
+			fields = locked[modules+"/"+name] // npm leaves nothing of an install that failed
+		} else if json.Unmarshal(text, &fields) != nil {
+			continue
 		}
-		if err != nil || json.Unmarshal(text, &fields) != nil || fields.Engines.Node == "" {
+		if fields.Engines.Node == "" {
 			continue
 		}
 		if r, err := npmsemver.ParseRange(fields.Engines.Node); err == nil && !r.Contains(g.node.version) {
