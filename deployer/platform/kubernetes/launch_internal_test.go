@@ -264,7 +264,7 @@ func TestTLSOnPort(t *testing.T) {
 	t.Cleanup(func() { _ = secure.Close() })
 	go func() {
 		for conn, err := secure.Accept(); err == nil; conn, err = secure.Accept() {
-			_ = conn.(*tls.Conn).Handshake() // fails for HTTP
+			_ = conn.(*tls.Conn).HandshakeContext(t.Context()) // fails for HTTP
 			_ = conn.Close()
 		}
 	}()

@@ -22,7 +22,7 @@ func TestCheckPlain(t *testing.T) {
 	secure := tls.NewListener(listen(t), both.TLS)
 	go func() {
 		for conn, err := secure.Accept(); err == nil; conn, err = secure.Accept() {
-			_ = conn.(*tls.Conn).Handshake() // fails for HTTP
+			_ = conn.(*tls.Conn).HandshakeContext(t.Context()) // fails for HTTP
 			_ = conn.Close()
 		}
 	}()

@@ -34,8 +34,9 @@ type Group struct {
 	badge  *badge  // nil: none
 	exited chan struct{}
 
-	watching sync.WaitGroup // of the memory, if there is no control group
-	unwatch  context.CancelFunc
+	watching  sync.WaitGroup // of the memory, if there is no control group
+	unwatched chan struct{}  // closed by unwatch
+	unwatch   func()
 
 	mu      sync.Mutex
 	seen    map[int]string // members that were seen alive: pid to start time
@@ -68,12 +69,11 @@ func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, erro
 		pinned.release()
 		return nil, errors.Join(fmt.Errorf("group: starting: %w", err), own.remove())
 	}
-	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), seen: map[int]string{}}
+	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), unwatched: make(chan struct{}), seen: map[int]string{}}
+	g.unwatch = sync.OnceFunc(func() { close(g.unwatched) })
 	go g.watch()
-	ctx, unwatch := context.WithCancel(context.Background())
-	g.unwatch = unwatch
 	if own == nil && limits.Memory > 0 {
-		g.watching.Go(func() { g.watchMemory(ctx, limits.Memory) })
+		g.watching.Go(func() { g.watchMemory(limits.Memory) })
 	}
 	return g, nil
 }

@@ -2,10 +2,10 @@ package group
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -35,10 +35,10 @@ func searchPause(took, before time.Duration, found bool) time.Duration {
 	return min(2*before, max(longSearch, searchShare*took))
 }
 
-// watchMemory kills the group if its processes together use more than limit bytes of
+// watchMemory kills the members of the group if they together use more than limit bytes of
 // memory, as the kernel does if there is a control group. It returns when the group has
 // ended.
-func (g *Group) watchMemory(ctx context.Context, limit int64) {
+func (g *Group) watchMemory(limit int64) {
 	pids := []int{g.Pid()}
 	search := func() {
 		if found, err := g.Members(); err == nil { // otherwise those before, until the next search
@@ -48,7 +48,7 @@ func (g *Group) watchMemory(ctx context.Context, limit int64) {
 	pause, searched, next := leastPause, time.Now(), mostPause
 	for {
 		select {
-		case <-ctx.Done():
+		case <-g.unwatched:
 			return
 		case <-time.After(pause):
 		}
@@ -67,8 +67,7 @@ func (g *Group) watchMemory(ctx context.Context, limit int64) {
 			g.mu.Lock()
 			g.starved = true
 			g.mu.Unlock()
-			_ = force(ctx, g.Members, g.signal) // End reports what survives
-			return
+			g.signal(pids, syscall.SIGKILL) // End kills what was started meanwhile
 		}
 		pause = time.Duration(float64(limit-used) / growth * float64(time.Second))
 		pause = min(max(pause, leastPause), mostPause)
