@@ -61,7 +61,7 @@ func (p *Platform) assemble(ctx context.Context) (err error) {
 	store := snapshots.New(snapshots.Options{
 		Dir: p.path("archives"), Builds: p.path("builds"),
 		Builder: builds.New(builds.Options{
-			Cache: p.path("cache"), Registry: p.o.NpmRegistry, Timeout: p.o.BuildTimeout,
+			Cache: p.path("cache"), Registry: p.o.NpmRegistry, Timeout: p.o.BuildTimeout, Memory: int64(p.o.BuildMemory) << 20,
 			Mark: local.Mark, Start: local.Group, Logger: p.o.Logger,
 		}),
 		Credential: local.Credential,

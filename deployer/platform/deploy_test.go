@@ -1,6 +1,7 @@
 package platform_test
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"slices"
@@ -195,6 +196,24 @@ func TestProcfile(t *testing.T) {
 	}
 	if status, _ := b.get("app"); status != http.StatusServiceUnavailable {
 		t.Errorf("an app that does not listen answers %d", status)
+	}
+}
+
+// A build that needs more memory than the operator has set is ended.
+func TestBuildMemory(t *testing.T) {
+	t.Parallel()
+	b := setup(t, platform.Options{BuildMemory: 300})
+	me := b.user("me")
+	b.ok(me.CreateApp(t.Context(), "me", "app", nil))
+	err := me.UploadSnapshot(t.Context(), "me", "app", "v1", "", bytes.NewReader(pack(t, map[string]string{
+		"package.json": `{"name":"app","version":"1.0.0","subdomain":"app","scripts":{"build":"node build.js","start":"node server.js"}}`,
+		"build.js":     `const all = []; setInterval(() => all.push(Buffer.alloc(10 << 20, 1)), 10);`,
+		"server.js":    "",
+	})), io.Discard)
+	for _, want := range []string{"the build needed more than 300 MiB of memory", "--build-memory"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("it fails with %v, without %q", err, want)
+		}
 	}
 }
 

@@ -66,6 +66,7 @@ type Options struct {
 	NpmRegistry string // URL of the npm registry; default: npm's own
 
 	BuildTimeout time.Duration // for a build; default 10 minutes
+	BuildMemory  int           // MiB that a build may have; default 2048
 	ReadyTimeout time.Duration // for an app to accept connections, and its health path to answer; default 30 s
 	MinReadyTime time.Duration // for which a new version must be up before it replaces the previous one; default 0
 	DrainTimeout time.Duration // for the requests of a replaced version to end; default 60 s

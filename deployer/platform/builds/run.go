@@ -104,7 +104,7 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 		return full // it is the cause of the printed errors
 	}
 	if c.metered && g.OutOfMemory() {
-		return core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build needed more than %s of memory, which is the limit of the platform, and was ended; reduce the concurrency of the build", bytesText(b.o.Memory)), err)
+		return core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build needed more than %s of memory, which is the limit of the platform, and was ended; reduce the concurrency of the build, or have the operator raise --build-memory", bytesText(b.o.Memory)), err)
 	}
 	if errors.Is(err, exec.ErrWaitDelay) {
 		return nil // the program itself has succeeded

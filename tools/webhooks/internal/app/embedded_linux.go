@@ -36,7 +36,7 @@ func newEmbedded(cfg config.Config, certificates *tls.Config, at *addresses, log
 	}
 	return process{platform.New(platform.Options{
 		Runner:  inCluster(cfg, log),
-		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout,
+		Proxies: cfg.Proxies(), MaxConnections: cfg.MaxConnections, NpmRegistry: cfg.NpmRegistry, BuildTimeout: cfg.BuildTimeout, BuildMemory: cfg.BuildMemory,
 		ReadyTimeout: cfg.ReadyTimeout, MinReadyTime: cfg.MinReadyTime, DrainTimeout: cfg.DrainTimeout, AppMemory: cfg.AppMemory, AppMaxMemory: cfg.AppMaxMemory,
 		DiskBudget: cfg.DiskBudget, KeepSnapshots: cfg.KeepSnapshots, AccessLog: cfg.AccessLog,
 		Dir: dir, Listen: cfg.PlatformListen, AppsListen: cfg.AppsListen, Bind: held.Listen,

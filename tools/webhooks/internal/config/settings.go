@@ -61,6 +61,7 @@ type Config struct {
 	DrainTimeout    time.Duration
 	AppsOnStop      string
 	OrphanTimeout   time.Duration
+	BuildMemory     int
 	AppMemory       int
 	AppMaxMemory    int
 	DiskBudget      int
@@ -173,6 +174,7 @@ func (s *Settings) declare() {
 	declare(s, &c.AppsURL, "apps-url", "", optional(httpURL), "URL of the apps' domain as people use it, such as https://example.com behind a proxy; default: by --apps-domain and the listener")
 	declare(s, &c.NpmRegistry, "npm-registry", "", optional(httpURL), "npm registry for builds; default: npm's own")
 	declare(s, &c.BuildTimeout, "build-timeout", 10*time.Minute, positive, "time limit for a build")
+	declare(s, &c.BuildMemory, "build-memory", 2048, atLeast(256), "memory in MiB that all processes of a build may have together")
 	declare(s, &c.ReadyTimeout, "ready-timeout", 30*time.Second, positive, "time limit for a new version to accept connections, and for its health path to answer")
 	declare(s, &c.MinReadyTime, "min-ready-time", 5*time.Second, notNegative, "for how long a new version must be up until it gets the requests; if it crashes in that time, its deployment has failed")
 	declare(s, &c.DrainTimeout, "drain-timeout", time.Minute, positive, "time limit for the open requests of a version that was replaced")
