@@ -44,8 +44,8 @@ check() { # WHAT COMMAND…
 }
 
 # page prints what the app answers in a container.
-page() { # CONTAINER
-	podman exec "$1" node -e 'require("http").get({host: "127.0.0.1", port: 8080, path: "/", headers: {host: "hello.localhost:8080"}}, r => r.pipe(process.stdout))'
+page() { # CONTAINER [PATH]
+	podman exec "$1" node -e 'require("http").get({host: "127.0.0.1", port: 8080, path: process.argv[1], headers: {host: "hello.localhost:8080"}}, r => r.pipe(process.stdout))' "${2-/}"
 }
 
 # serves reports whether the app in a container answers with a text, once it does.
@@ -61,7 +61,7 @@ serves() { # CONTAINER TEXT
 deploy() { # CONTAINER TEXT
 	mkdir -p "$work/hello"
 	echo '{"name": "hello", "scripts": {"start": "node index.js"}}' >"$work/hello/package.json"
-	echo "require('http').createServer((q, s) => s.end('$2 ' + process.getuid() + ' pid ' + process.pid)).listen(process.env.PORT)" >"$work/hello/index.js"
+	echo "require('http').createServer((q, s) => s.end(q.url == '/user' ? require('os').userInfo().username : '$2 ' + process.getuid() + ' pid ' + process.pid)).listen(process.env.PORT)" >"$work/hello/index.js"
 	podman exec "$1" rm -rf /srv/hello
 	podman cp "$work/hello" "$1:/srv/hello"
 	podman exec --env "WEBHOOKS_PASSWORD=correct horse" "$1" webhooks deploy /srv/hello --user dscape

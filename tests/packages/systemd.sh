@@ -77,6 +77,7 @@ check "the service starts" debian host systemctl enable --now webhooks
 echo "correct horse" | podman exec --interactive host webhooks users add dscape --new-password-file - --data /var/lib/webhooks
 check "an app is deployed" deploy host first
 check "it answers, as another user than root" serves host 'first [1-9]'
+check "which is in its user database" test "$(page host /user)" = app
 pid=$(page host | sed 's/.* //')
 
 # Requests come in all the time.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,30 +74,36 @@ func provideAccount(a account) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return fmt.Errorf("group: detaching the mount namespace: %w", err)
 	}
-	return cmp.Or(
-		mountOver("/etc/passwd", fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh\n", AccountName, a.uid, a.gid, a.home)),
-		mountOver("/etc/group", fmt.Sprintf("%s:x:%d:\n", AccountName, a.gid)))
+	// The files are in a file system of their own, as that of the machine may be
+	// read-only for the server; they remain when it is detached.
+	dir := os.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=755"); err != nil {
+		return fmt.Errorf("group: mounting a file system for a user database: %w", err)
+	}
+	err := cmp.Or(
+		mountOver("/etc/passwd", dir, fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh\n", AccountName, a.uid, a.gid, a.home)),
+		mountOver("/etc/group", dir, fmt.Sprintf("%s:x:%d:\n", AccountName, a.gid)))
+	if detached := unix.Unmount(dir, unix.MNT_DETACH); detached != nil {
+		err = errors.Join(err, fmt.Errorf("group: detaching the file system of a user database: %w", detached))
+	}
+	return err
 }
 
-// mountOver mounts a file over another: a line, and what the other has.
-func mountOver(path, line string) (err error) {
+// mountOver mounts a file of a folder over another: a line, and what the other has.
+func mountOver(path, dir, line string) error {
 	before, err := os.ReadFile(path) //nolint:gosec // of the user database
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("group: reading the user database: %w", err)
 	}
-	file, err := os.CreateTemp("", "webhooks-account-")
+	file := filepath.Join(dir, filepath.Base(path))
+	err = os.WriteFile(file, append([]byte(line), before...), 0o600) //nolint:gosec // in our own file system
+	if err == nil {
+		err = os.Chmod(file, 0o644) //nolint:gosec // everybody reads it
+	}
 	if err != nil {
 		return fmt.Errorf("group: writing a user database: %w", err)
 	}
-	// The mount remains when the file has no name any more.
-	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
-	if _, err := file.WriteString(line + string(before)); err != nil {
-		return fmt.Errorf("group: writing a user database: %w", err)
-	}
-	if err := file.Chmod(0o644); err != nil {
-		return fmt.Errorf("group: writing a user database: %w", err)
-	}
-	if err := unix.Mount(file.Name(), path, "", unix.MS_BIND, ""); err != nil {
+	if err := unix.Mount(file, path, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("group: mounting a user database: %w", err)
 	}
 	return nil
