@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -102,6 +105,39 @@ func TestLeaderLeavesOthers(t *testing.T) {
 	if found, err := group.Find("test." + t.Name()); err != nil || len(found) != 0 {
 		t.Errorf("found after the end: %v, %v", found, err)
 	}
+}
+
+// A process whose first thread has exited looks like a zombie, and is ended too.
+func TestFirstThreadHasExited(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, pids := start(t, threadVariable+"=1 setsid "+program+" & wait")
+	if _, err := g.Members(); err != nil { // so that it is known
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pids[0], syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for state := ""; state != "Z"; <-again.C {
+		stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pids[0]), "stat"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		state, _, _ = strings.Cut(rest, " ")
+	}
+	if members, err := g.Members(); err != nil || !slices.Contains(members, pids[0]) {
+		t.Errorf("it is not among the members %v, %v", members, err)
+	}
+	if err := g.End(t.Context(), time.Minute); errors.Is(err, group.ErrSurvivors) {
+		t.Error(err)
+	}
+	gone(t, pids...)
 }
 
 func TestLimits(t *testing.T) {

@@ -101,7 +101,9 @@ func parseStat(pid int, stat []byte) (process, bool) {
 		return process{}, false
 	}
 	p := process{pid: pid, start: fields[19]}
-	p.zombie = fields[0] == "Z" || fields[0] == "X"
+	// A process whose first thread has exited looks like a zombie while others run, and
+	// can't be waited for.
+	p.zombie = (fields[0] == "Z" || fields[0] == "X") && (fields[17] == "1" || fields[17] == "0")
 	var err error
 	if p.parent, err = strconv.Atoi(fields[1]); err != nil {
 		return process{}, false
