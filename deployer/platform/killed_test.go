@@ -494,6 +494,12 @@ func marking(version, before string) string {
 func check(t *testing.T, all []response, killed, back time.Time, after string, stopped bool) {
 	t.Helper()
 	broken, last := 0, ""
+	var renewed time.Time // when the first answer of v2 came
+	for _, r := range all {
+		if r.body == "v2" && (renewed.IsZero() || r.ended.Before(renewed)) {
+			renewed = r.ended
+		}
+	}
 	for _, r := range all {
 		switch {
 		case r.err != nil && r.begun.Before(back) && r.ended.After(killed):
@@ -501,8 +507,10 @@ func check(t *testing.T, all []response, killed, back time.Time, after string, s
 		case r.err != nil:
 			t.Errorf("a request failed: %v", r.err)
 		case stopped && strings.HasPrefix(r.body, strconv.Itoa(http.StatusServiceUnavailable)):
-		case r.body != "v1" && r.body != after || last == "v2" && r.body == "v1":
+		case r.body != "v1" && r.body != after:
 			t.Errorf("after %q came the answer %q", last, r.body)
+		case r.body == "v1" && !renewed.IsZero() && r.begun.After(renewed):
+			t.Errorf("a request that began %v after an answer of v2 got one of v1", r.begun.Sub(renewed))
 		default:
 			last = r.body
 		}
@@ -511,6 +519,6 @@ func check(t *testing.T, all []response, killed, back time.Time, after string, s
 		t.Errorf("%d requests broke off", broken)
 	}
 	if last != after {
-		t.Errorf("the last answer is %q", last)
+		t.Errorf("the last request got %q", last)
 	}
 }
