@@ -43,6 +43,7 @@ func TestDatabaseBesideTheApp(t *testing.T) {
 func TestCompiledDatabase(t *testing.T) {
 	t.Parallel()
 	a := create(t, shared, "notes")
+	a.env(`{"CFLAGS":"-O0","CXXFLAGS":"-O0"}`) // a fifth of the time
 	f := example(t, "better-sqlite3", nil)
 	a.deploy(f)
 	if got := a.send(http.MethodPost, "/first"); got.status != http.StatusOK || got.body != "first" {
