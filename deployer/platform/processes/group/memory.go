@@ -18,8 +18,9 @@ const (
 )
 
 const (
-	// longSearch is for how long a new process of a group is not counted. The whole process
-	// table is read to find it, which is done ever more rarely if there is none.
+	// longSearch is the longest time for which a new process of a group is not counted.
+	// Finding it takes reading the whole process table. Each search that finds no new
+	// process doubles the pause before the next one.
 	longSearch = 10 * time.Second
 	// searchShare is the inverse of the share of the time that reading the table may take
 	// then. It takes longer the more groups the machine has.

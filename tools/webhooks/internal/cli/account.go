@@ -109,7 +109,7 @@ func refused(err error, list string) error {
 	case core.CodeAccountConflict:
 		return &messageError{"there is one of that name already, and programs may be using it: choose another name, or set --replace", err}
 	case core.CodeAccountNotFound:
-		return &messageError{"there is none of that name; see `" + list + "`", err}
+		return &messageError{"nothing has that name: list the names by `" + list + "`", err}
 	case core.CodeAuthParams, core.CodeNotificationFailed, core.CodePasswordRequired:
 		return &messageError{printable(core.AsError(err).Reason), err}
 	case core.CodeGetUserFailed, core.CodeUpdateUserFailed:

@@ -73,7 +73,7 @@ func TestAccount(t *testing.T) {
 		t.Errorf("listed %q", said)
 	}
 	call("", 0, "secrets", "remove", "dscape", "one")
-	if said := call("", 1, "secrets", "remove", "dscape", "one"); !strings.Contains(said, "none of that name; see `webhooks secrets list dscape`") {
+	if said := call("", 1, "secrets", "remove", "dscape", "one"); !strings.Contains(said, "nothing has that name: list the names by `webhooks secrets list dscape`") {
 		t.Errorf("removed again: %s", said)
 	}
 	if said := call("", 0, "notify", "list", "dscape", "--output", "json"); said != "[]\n" {
