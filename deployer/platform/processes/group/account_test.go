@@ -23,11 +23,11 @@ func TestAccount(t *testing.T) {
 	cmd.Dir, cmd.Stdout = "/", &out
 	var as *syscall.Credential
 	if os.Getuid() == 0 {
-		as = &syscall.Credential{Uid: 59_998, Gid: 59_998, Groups: []uint32{}}
+		as = ownUser(1)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	name := group.NameOf(as)
-	g, err := (*group.Cgroups)(nil).Start(cmd, "account."+t.Name(), group.Limits{})
+	g, err := (*group.Cgroups)(nil).Start(cmd, markOf(t), group.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ownMark returns a mark that no other run of the tests has.
+func ownMark(name string) string { return name + "." + strconv.Itoa(os.Getpid()) }
+
 // groups returns control groups: those of a server where the test may have
 // them, else those of version 2 without controllers where the test may make
 // them, else nil.
@@ -54,13 +57,13 @@ func groups(t *testing.T) *Cgroups {
 func TestCgroupHoldsAll(t *testing.T) {
 	t.Parallel()
 	c := groups(t) // without one, this is of the marks alone
-	mark := ""
+	mark, keep := ownMark("hold"), ""
 	if c == nil {
-		mark = Variable + "=hold.1"
+		keep = Variable + "=" + mark
 	}
 	out := filepath.Join(t.TempDir(), "out")
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `(env -i `+mark+` setsid sleep 1000 & echo $! > "$0"); mv "$0" "$0.done"; exec sleep 1000`, out) //nolint:gosec // the test's own
-	g, err := c.Start(cmd, "hold.1", Limits{})
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `(env -i `+keep+` setsid sleep 1000 & echo $! > "$0"); mv "$0" "$0.done"; exec sleep 1000`, out) //nolint:gosec // the test's own
+	g, err := c.Start(cmd, mark, Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +90,7 @@ func TestCgroupHoldsAll(t *testing.T) {
 		t.Error("it is said to have needed too much memory")
 	}
 	if c != nil {
-		if _, err := os.Stat(filepath.Join(c.dir, commandGroup+"hold.1")); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(c.dir, commandGroup+mark)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the control group is left: %v", err)
 		}
 	}
@@ -97,21 +100,22 @@ func TestCgroupHoldsAll(t *testing.T) {
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	c := groups(t)
+	ours, others := ownMark("a"), ownMark("b")
 	if c == nil {
-		if err := c.Sweep("a.", nil); err != nil {
+		if err := c.Sweep(ours, nil); err != nil {
 			t.Error(err)
 		}
 		return
 	}
 	var started []*Group
-	for _, mark := range []string{"a.1", "b.1"} {
+	for _, mark := range []string{ours, others} {
 		g, err := c.Start(exec.CommandContext(t.Context(), "sleep", "1000"), mark, Limits{}) //nolint:gosec // the test's own
 		if err != nil {
 			t.Fatal(err)
 		}
 		started = append(started, g)
 	}
-	if err := c.Sweep("a.", nil); err != nil {
+	if err := c.Sweep(ours, nil); err != nil {
 		t.Error(err)
 	}
 	<-started[0].Exited()
@@ -120,8 +124,8 @@ func TestSweep(t *testing.T) {
 		t.Error("another's was killed")
 	default:
 	}
-	left, err := filepath.Glob(filepath.Join(c.dir, commandGroup+"[ab].*"))
-	if err != nil || len(left) != 1 || filepath.Base(left[0]) != commandGroup+"b.1" {
+	left, err := filepath.Glob(filepath.Join(c.dir, commandGroup+ownMark("[ab]")))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != commandGroup+others {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	for _, g := range started {
@@ -165,7 +169,7 @@ func TestCgroupLimits(t *testing.T) {
 		t.Errorf("opened again: %v, %v, want %v", again, err, c)
 	}
 	// Each child takes less than the limit, and all together more.
-	g, err := c.Start(exec.CommandContext(t.Context(), "/bin/sh", "-c", "for i in 1 2 3 4; do head -c 30000000 /dev/zero | tail -n 1 | sleep 1000 & done; wait"), "memory.1", limits)
+	g, err := c.Start(exec.CommandContext(t.Context(), "/bin/sh", "-c", "for i in 1 2 3 4; do head -c 30000000 /dev/zero | tail -n 1 | sleep 1000 & done; wait"), ownMark("memory"), limits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +177,7 @@ func TestCgroupLimits(t *testing.T) {
 	if _ = g.End(t.Context(), 0); !g.OutOfMemory() {
 		t.Error("it had all the memory that it wanted")
 	}
-	g, err = c.Start(exec.CommandContext(t.Context(), "/bin/sh", "-c", "while :; do sleep 1000 & done"), "pids.1", limits)
+	g, err = c.Start(exec.CommandContext(t.Context(), "/bin/sh", "-c", "while :; do sleep 1000 & done"), ownMark("pids"), limits)
 	if err != nil {
 		t.Fatal(err)
 	}

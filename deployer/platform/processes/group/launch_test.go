@@ -19,7 +19,7 @@ func TestStartDropsPrivileges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := (*group.Cgroups)(nil).Start(cmd, "test."+t.Name(), group.Limits{})
+	g, err := (*group.Cgroups)(nil).Start(cmd, markOf(t), group.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestUserNamespaces(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // the test's own
 		var out strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &out
-		g, err := (*group.Cgroups)(nil).Start(cmd, "test."+t.Name(), group.Limits{})
+		g, err := (*group.Cgroups)(nil).Start(cmd, markOf(t), group.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}

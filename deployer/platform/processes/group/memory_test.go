@@ -16,7 +16,7 @@ func TestMemoryOfAllIsLimited(t *testing.T) {
 	}
 	const limit = 64 << 20
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "for i in 1 2 3 4; do head -c 30000000 /dev/zero | setsid tail -n 1 | sleep 1000 & done; wait")
-	g, err := (*Cgroups)(nil).Start(cmd, "memory.2", Limits{Memory: limit})
+	g, err := (*Cgroups)(nil).Start(cmd, ownMark("memory.all"), Limits{Memory: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestSharedMemoryIsCountedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := (*Cgroups)(nil).Start(cmd, "memory.3", Limits{Memory: 1 << 30})
+	g, err := (*Cgroups)(nil).Start(cmd, ownMark("memory.shared"), Limits{Memory: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}
