@@ -36,7 +36,7 @@ type Options struct {
 	WriteTimeout  time.Duration // for one write to the reader of a feed; 10 s
 	MaxFeeds      int           // feeds at a time; 10,000
 	MaxDeliveries int           // deliveries that are being accepted at a time; 256
-	MaxWaiting    int           // deliveries that wait for these; more are refused at once; 2,048
+	MaxWaiting    int           // deliveries that wait for these; more are refused at once; 2,048, but 128 for two seconds after a refusal
 	BodyMemory    int64         // memory of the bodies of all requests, with their copies, in bytes; 256 MiB
 
 	// Dashboard serves the pages for browsers; nil: there are none.

@@ -96,8 +96,8 @@ func (a *API) deliver(c *gin.Context, answerBy func(core.Provider) time.Time) (r
 // admit fails if another delivery would be refused now, so that no more of it is
 // read.
 func (a *API) admit() error {
-	if a.deliveries.full() {
-		return core.NewError(core.CodeHTTPUnavailable, "", nil)
+	if err := a.deliveries.check(); err != nil {
+		return err
 	}
 	return a.o.Deploy.Admit()
 }
