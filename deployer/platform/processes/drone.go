@@ -114,14 +114,14 @@ func (a *application) begin(ctx context.Context, v runner.Version, sl *slot) (*d
 		memory: r.limits(v).Memory, started: r.o.Now(), out: newCapture(sl.process, sl.number, a.journal, applog.NewMask(v.Env), r.o.Now),
 	}
 	var err error
-	if sl.process == "" {
-		if d.port, err = r.ports.acquire(ctx); err != nil {
-			return nil, fmt.Errorf("processes: %w", err)
+	switch {
+	case sl.process == "" && v.Static != "":
+		err = d.serve(ctx, v, &r.ports)
+	case sl.process == "":
+		if d.port, err = r.ports.acquire(ctx); err == nil {
+			err = d.run(ctx, v, a)
 		}
-	}
-	if sl.process == "" && v.Static != "" {
-		d.group, d.addr, err = serveStatic(ctx, v, d.port)
-	} else {
+	default:
 		err = d.run(ctx, v, a)
 	}
 	if err != nil {
@@ -140,6 +140,17 @@ func (a *application) ready(ctx context.Context, d *drone) {
 			a.runner.o.Logger.WarnContext(ctx, "keeper not informed", "user", a.user, "app", a.name, "pid", d.group.Pid(), "error", err)
 		}
 	}
+}
+
+// serve serves a static site.
+func (d *drone) serve(ctx context.Context, v runner.Version, p *ports) error {
+	l, port, err := p.listen(ctx)
+	if err != nil {
+		return err
+	}
+	d.port, d.addr = port, l.Addr().String()
+	d.group, err = serveStatic(v, l)
+	return err
 }
 
 // run starts the process of a drone.

@@ -24,16 +24,32 @@ type ports struct {
 	used map[int]bool
 }
 
-// acquire returns a free port. The search begins at a random port, so that two
-// servers on one machine rarely conflict.
+// acquire returns a free port, which another program may still bind.
 func (p *ports) acquire(ctx context.Context) (int, error) {
+	return p.search(func(port int) bool { return free(ctx, port) })
+}
+
+// listen listens on a port of the loopback interface.
+func (p *ports) listen(ctx context.Context) (l net.Listener, port int, err error) {
+	port, err = p.search(func(port int) bool {
+		var config net.ListenConfig
+		bound, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		l = bound
+		return err == nil
+	})
+	return l, port, err
+}
+
+// search returns the first unused port for which take returns true. It begins at a
+// random port, so that two servers on one machine rarely conflict.
+func (p *ports) search(take func(port int) bool) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	count := p.last - p.first + 1
 	begin := rand.IntN(count) //nolint:gosec // not used for security
 	for i := range count {
 		port := p.first + (begin+i)%count
-		if !p.used[port] && free(ctx, port) {
+		if !p.used[port] && take(port) {
 			p.used[port] = true
 			return port, nil
 		}

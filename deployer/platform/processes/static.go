@@ -3,11 +3,9 @@ package processes
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -41,25 +39,20 @@ type staticServer struct {
 // idleTimeout is how long the router may keep a connection that it does not use.
 const idleTimeout = time.Minute
 
-// serveStatic serves the site of v on the loopback address of a port.
-func serveStatic(ctx context.Context, v runner.Version, port int) (s *staticServer, addr string, err error) {
+// serveStatic serves the site of v on a listener, which it closes in the end.
+func serveStatic(v runner.Version, l net.Listener) (*staticServer, error) {
 	files, err := site.New(v.Static, v.Fallback)
 	if err != nil {
-		return nil, "", err
+		return nil, errors.Join(err, l.Close())
 	}
-	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, "", errors.Join(fmt.Errorf("listening: %w", err), files.Close())
-	}
-	s = &staticServer{site: files, exited: make(chan struct{})}
+	s := &staticServer{site: files, exited: make(chan struct{})}
 	s.server = http.Server{Handler: files, ReadHeaderTimeout: idleTimeout, IdleTimeout: idleTimeout}
 	s.end = sync.OnceValue(files.Close)
 	go func() {
 		defer close(s.exited)
-		_ = s.server.Serve(listener) // ends by End, or its port is checked like any other
+		_ = s.server.Serve(l) // ends by End, or its port is checked like any other
 	}()
-	return s, addr, nil
+	return s, nil
 }
 
 // Pid returns the server's own.
