@@ -3,10 +3,8 @@ package group
 import (
 	"bytes"
 	"errors"
-	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -97,7 +95,7 @@ func (b *badge) release() {
 
 // on reports whether a process has the badge.
 func (b *badge) on(pid int) bool {
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status")) //nolint:gosec // a number in /proc
+	status, err := readProc(pid, "status")
 	if err != nil {
 		return false
 	}

@@ -29,6 +29,7 @@ func Adopt() error {
 // Group is a command that was started, and all that it started.
 type Group struct {
 	mark   string
+	start  uint64 // of the leader: no member is older
 	cmd    *exec.Cmd
 	cgroup *cgroup // nil: none
 	badge  *badge  // nil: none
@@ -39,7 +40,7 @@ type Group struct {
 	unwatch   func()
 
 	mu      sync.Mutex
-	seen    map[int]string // members that were seen alive: pid to start time
+	seen    map[int]uint64 // members that were seen alive: pid to start time
 	ended   bool
 	starved bool  // it was killed by watchMemory
 	err     error // of cmd.Wait, once ended
@@ -69,7 +70,10 @@ func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, erro
 		pinned.release()
 		return nil, errors.Join(fmt.Errorf("group: starting: %w", err), own.remove())
 	}
-	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), unwatched: make(chan struct{}), seen: map[int]string{}}
+	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), unwatched: make(chan struct{}), seen: map[int]uint64{}}
+	if leader, ok := inspect(g.Pid()); ok { // a zombie too, until it is waited for
+		g.start = leader.start
+	}
 	g.unwatch = sync.OnceFunc(func() { close(g.unwatched) })
 	go g.watch()
 	if own == nil && limits.Memory > 0 {
@@ -117,7 +121,8 @@ func (g *Group) look() (pids []int, zombies int, err error) {
 	}
 	self, inside := os.Getpid(), g.cgroup.pids()
 	for _, p := range table {
-		ours := p.group == g.Pid() || g.seen[p.pid] == p.start || inside[p.pid] || g.marked(p)
+		ours := p.group == g.Pid() || g.seen[p.pid] == p.start || inside[p.pid] ||
+			p.start >= g.start && g.marked(p)
 		switch {
 		case !p.zombie:
 			if ours {

@@ -2,8 +2,6 @@ package group
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -103,7 +101,7 @@ func proportional(pid int) int64 {
 
 // kib returns the sum in bytes of fields in a file of proc(5), which has them in KiB.
 func kib(pid int, file string, names ...string) (bytesUsed int64, err error) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), file)) //nolint:gosec // a number
+	text, err := readProc(pid, file)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -12,6 +13,11 @@ import (
 // knows as its own: who has a session of its own and ended between two looks,
 // or has lost the mark. See [Adopt].
 func Collect() error {
+	var ended unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &ended, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if errors.Is(err, unix.ECHILD) || err == nil && ended.Signo == 0 {
+		return nil // there is no zombie; the table, which takes long to read, is not needed
+	}
 	table, err := scan()
 	if err != nil {
 		return fmt.Errorf("group: reading the process table: %w", err)

@@ -2,12 +2,15 @@ package group
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Variable is the environment variable that holds the mark of a group.
@@ -18,7 +21,7 @@ type process struct {
 	pid, parent, group int
 	session            int
 	zombie             bool
-	start              string // with the pid it names a process for ever, on one boot
+	start              uint64 // clock ticks since the boot; with the pid it names a process for ever
 }
 
 // Find returns the living processes whose mark begins with prefix, and those of
@@ -78,15 +81,44 @@ func scan() ([]process, error) {
 		if err != nil {
 			continue
 		}
-		stat, err := os.ReadFile(filepath.Join("/proc", name, "stat")) //nolint:gosec // a number in /proc
-		if err != nil {
-			continue
-		}
-		if p, ok := parseStat(pid, stat); ok {
+		if p, ok := inspect(pid); ok {
 			table = append(table, p)
 		}
 	}
 	return table, nil
+}
+
+// inspect reads a process; ok is false if it has ended.
+func inspect(pid int) (p process, ok bool) {
+	stat, err := readProc(pid, "stat")
+	if err != nil {
+		return process{}, false
+	}
+	return parseStat(pid, stat)
+}
+
+// readProc reads a file of a process in /proc, which is most of the work of reading the
+// process table. os.ReadFile takes twice the time: it asks for the size of each file, and
+// the poller to watch it.
+func readProc(pid int, name string) ([]byte, error) {
+	fd, err := unix.Open(filepath.Join("/proc", strconv.Itoa(pid), name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	text := make([]byte, 0, 1<<10)
+	for {
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, err
+		case n == 0:
+			return text, nil
+		default:
+			text = slices.Grow(text[:len(text)+n], 1)
+		}
+	}
 }
 
 // parseStat reads the fields of proc_pid_stat(5). The second is the command's
@@ -100,11 +132,14 @@ func parseStat(pid int, stat []byte) (process, bool) {
 	if len(fields) < 20 {
 		return process{}, false
 	}
-	p := process{pid: pid, start: fields[19]}
+	p := process{pid: pid}
 	// A process whose first thread has exited looks like a zombie while others run, and
 	// can't be waited for.
 	p.zombie = (fields[0] == "Z" || fields[0] == "X") && (fields[17] == "1" || fields[17] == "0")
 	var err error
+	if p.start, err = strconv.ParseUint(fields[19], 10, 64); err != nil {
+		return process{}, false
+	}
 	if p.parent, err = strconv.Atoi(fields[1]); err != nil {
 		return process{}, false
 	}
@@ -120,7 +155,7 @@ func parseStat(pid int, stat []byte) (process, bool) {
 // mark returns the value of [Variable] that the process was started with; ""
 // if it has none, has ended, or is not accessible.
 func mark(pid int) string {
-	environ, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ")) //nolint:gosec // a number in /proc
+	environ, err := readProc(pid, "environ")
 	if err != nil {
 		return ""
 	}
