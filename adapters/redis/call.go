@@ -46,10 +46,17 @@ func (s *Store) keys() []string { return []string{s.base(), s.base() + "epoch"} 
 // call runs a script, within the CallTimeout.
 func (s *Store) call(ctx context.Context, script string, args ...any) (*reply, error) {
 	r, err := s.run(ctx, script, args...)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !expired(ctx) {
 		s.suspect()
 	}
 	return r, err
+}
+
+// expired reports whether ctx has ended or its deadline has passed. A connection has the
+// same deadline, and may report it a moment before the context does.
+func expired(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() != nil || limited && !time.Now().Before(deadline)
 }
 
 // run is call without a probe after a failure. Redis refuses it after its deadline.
@@ -58,7 +65,7 @@ func (s *Store) run(ctx context.Context, script string, args ...any) (*reply, er
 	defer cancel()
 	ends, _ := ctx.Deadline()
 	r, err := s.send(ctx, ends, script, args...)
-	if !redis.HasErrorPrefix(err, late) || ctx.Err() != nil {
+	if !redis.HasErrorPrefix(err, late) || expired(ctx) {
 		return r, err
 	}
 	// Not by our clock: that of Redis was set, or another has become the master.

@@ -87,7 +87,7 @@ func (s *Store) probe(ctx context.Context) error {
 	probe := s.health.begin()
 	before := s.heard.Load()
 	n, err := s.counted(ctx)
-	if err != nil && ctx.Err() != nil {
+	if err != nil && expired(ctx) {
 		return err // the caller gave up; Redis may be available
 	}
 	recovered := s.health.end(probe, err)

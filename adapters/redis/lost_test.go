@@ -278,6 +278,11 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 	j.want(t, 0, lost)
 }
 
+// tardy is a context whose deadline has passed, but whose timer has not been served yet.
+type tardy struct{ context.Context }
+
+func (tardy) Deadline() (time.Time, bool) { return time.Now(), true }
+
 // A caller that does not wait is not an outage.
 func TestImpatient(t *testing.T) {
 	t.Parallel()
@@ -289,6 +294,9 @@ func TestImpatient(t *testing.T) {
 			t.Error("it waited")
 		}
 		cancel()
+	}
+	if err := s.Check(tardy{t.Context()}); err == nil {
+		t.Error("it waited after the deadline")
 	}
 	proxy.Mend()
 	if err := s.Check(t.Context()); err != nil {

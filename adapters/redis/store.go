@@ -122,7 +122,7 @@ func newClient(o Options) (redis.UniversalClient, *sentinels) {
 func (s *Store) Start(ctx context.Context) error {
 	s.health.setRunning(true)
 	n, err := s.counted(ctx)
-	if misconfigured(err) || err != nil && ctx.Err() != nil {
+	if misconfigured(err) || err != nil && expired(ctx) {
 		s.health.setRunning(false)
 		return fmt.Errorf("redis: connecting to %s: %w", strings.Join(s.o.Addrs, ","), err)
 	}
