@@ -100,7 +100,7 @@ func TestCgroupHoldsAll(t *testing.T) {
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	c := groups(t)
-	ours, others := ownMark("a"), ownMark("b")
+	ours, others := ownMark("a")+".", ownMark("b")+"."
 	if c == nil {
 		if err := c.Sweep(ours, nil); err != nil {
 			t.Error(err)
@@ -108,7 +108,7 @@ func TestSweep(t *testing.T) {
 		return
 	}
 	var started []*Group
-	for _, mark := range []string{ours, others} {
+	for _, mark := range []string{ours + "1", others + "1"} {
 		g, err := c.Start(exec.CommandContext(t.Context(), "sleep", "1000"), mark, Limits{}) //nolint:gosec // the test's own
 		if err != nil {
 			t.Fatal(err)
@@ -124,8 +124,8 @@ func TestSweep(t *testing.T) {
 		t.Error("another's was killed")
 	default:
 	}
-	left, err := filepath.Glob(filepath.Join(c.dir, commandGroup+ownMark("[ab]")))
-	if err != nil || len(left) != 1 || filepath.Base(left[0]) != commandGroup+others {
+	left, err := filepath.Glob(filepath.Join(c.dir, commandGroup+ownMark("[ab]")+".1"))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != commandGroup+others+"1" {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	for _, g := range started {

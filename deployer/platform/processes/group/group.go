@@ -71,7 +71,7 @@ func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, erro
 		return nil, errors.Join(fmt.Errorf("group: starting: %w", err), own.remove())
 	}
 	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), unwatched: make(chan struct{}), seen: map[int]uint64{}}
-	if leader, ok := inspect(g.Pid()); ok { // a zombie too, until it is waited for
+	if leader, ok := inspect(g.Pid()); ok { // even if it has exited, as only End waits for it
 		g.start = leader.start
 	}
 	g.unwatch = sync.OnceFunc(func() { close(g.unwatched) })

@@ -16,7 +16,7 @@ func Collect() error {
 	var ended unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &ended, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 	if errors.Is(err, unix.ECHILD) || err == nil && ended.Signo == 0 {
-		return nil // there is no zombie; the table, which takes long to read, is not needed
+		return nil // no child has ended: reading the whole table would take long
 	}
 	table, err := scan()
 	if err != nil {
