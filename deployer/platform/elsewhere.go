@@ -35,7 +35,7 @@ func (e elsewhere) Destroy(ctx context.Context, user, app string) error {
 }
 
 // EndOthers ends what is left of apps that do not run, and builds.
-func (e elsewhere) EndOthers() {
-	e.Remote.EndOthers()
-	e.builds.EndOthers()
+func (e elsewhere) EndOthers(ctx context.Context) {
+	e.Remote.EndOthers(ctx)
+	e.builds.EndOthers(ctx)
 }

@@ -43,7 +43,7 @@ func (p *Platform) openLater(e elsewhere) *opening {
 		if ctx.Err() != nil {
 			return
 		}
-		e.EndOthers()
+		e.EndOthers(ctx)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.open()

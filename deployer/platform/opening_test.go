@@ -20,12 +20,13 @@ type away struct {
 	platform.Runner // what is not implemented here is not called
 	here            atomic.Bool
 	tries           chan struct{}
+	endOthers       func(ctx context.Context)
 }
 
-func (a *away) Start(context.Context) error { return nil }
-func (a *away) Stop(context.Context) error  { return nil }
-func (a *away) States() []runner.State      { return nil }
-func (a *away) EndOthers()                  {}
+func (a *away) Start(context.Context) error   { return nil }
+func (a *away) Stop(context.Context) error    { return nil }
+func (a *away) States() []runner.State        { return nil }
+func (a *away) EndOthers(ctx context.Context) { a.endOthers(ctx) }
 
 // Reachable implements platform.Remote.
 func (a *away) Reachable(context.Context) error {
@@ -59,7 +60,8 @@ func (l *lines) count(part string) int {
 }
 
 // A platform whose apps run on what is not reachable starts and is not ready, says so
-// once, and goes on when that is reachable.
+// once, and goes on when that is reachable: it serves when what an earlier platform has
+// left was removed.
 func TestStartWithoutCluster(t *testing.T) {
 	t.Parallel()
 	cluster, log := &away{tries: make(chan struct{})}, &lines{}
@@ -80,6 +82,8 @@ func TestStartWithoutCluster(t *testing.T) {
 		_ = resp.Body.Close() // only the status counts
 		return resp.StatusCode
 	}
+	ended := make(chan error, 1)
+	cluster.endOthers = func(ctx context.Context) { ended <- b.Check(ctx) }
 	for range 3 {
 		<-cluster.tries
 	}
@@ -96,6 +100,9 @@ func TestStartWithoutCluster(t *testing.T) {
 	b.eventually("the check", func() bool { return b.Check(t.Context()) == nil })
 	if got := status(); got != http.StatusOK {
 		t.Errorf("/readyz answers %d", got)
+	}
+	if err := <-ended; core.CodeOf(err) != core.CodePlatformBusy {
+		t.Errorf("the check while others were ended: %v", err)
 	}
 	// One that waits can be stopped.
 	b.stop()

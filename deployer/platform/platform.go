@@ -107,8 +107,9 @@ type Runner interface {
 	runner.Runner
 	// States returns the states of all apps that have run since Start.
 	States() []runner.State
-	// EndOthers ends what an earlier platform has left of apps that were not resumed.
-	EndOthers()
+	// EndOthers ends what an earlier platform has left of apps that were not resumed. It
+	// is called before anything else starts an app.
+	EndOthers(ctx context.Context)
 }
 
 // Remote is a Runner whose apps are on other machines.
@@ -207,7 +208,7 @@ func (p *Platform) start(ctx context.Context) error {
 	if err := p.apps.Resume(ctx); err != nil {
 		return err
 	}
-	p.runner.EndOthers()
+	p.runner.EndOthers(ctx)
 	p.open()
 	p.serve(p.router, p.api)
 	return nil

@@ -356,7 +356,7 @@ func TestKilled(t *testing.T) {
 	if _, err := second.Resume(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
-	second.EndOthers()
+	second.EndOthers(t.Context())
 	await(t, "the app", func() bool { return request(t.Context(), second) == "one" })
 	if got := of("1"); got != uid {
 		t.Errorf("the pod is %s, want %s", got, uid)

@@ -112,14 +112,13 @@ func (a *application) find(ctx context.Context, v runner.Version) (found string,
 	return found, all, nil
 }
 
-// EndOthers removes what an earlier platform has left of apps that do not run, in the
-// background. It must be called after Resume has been called for those that do.
-func (r *Runner) EndOthers() {
-	r.background(func() {
-		if err := r.endOthers(r.ctx); err != nil && r.ctx.Err() == nil {
-			r.o.Logger.Warn("objects of apps that do not run not removed", "error", err)
-		}
-	})
+// EndOthers removes what an earlier platform has left of apps for which Resume was not
+// called. It must be called after that, and before Launch and Run are: a launch of this
+// platform looks like one that was left, and both share objects.
+func (r *Runner) EndOthers(ctx context.Context) {
+	if err := r.endOthers(ctx); err != nil && ctx.Err() == nil {
+		r.o.Logger.WarnContext(ctx, "objects of apps that do not run not removed", "error", err)
+	}
 }
 
 func (r *Runner) endOthers(ctx context.Context) error {
@@ -134,9 +133,7 @@ func (r *Runner) endOthers(ctx context.Context) error {
 	}
 	r.mu.RLock()
 	for _, a := range r.apps {
-		if a.used() {
-			delete(left, place{namespace: a.namespace, prefix: a.prefix, platform: r.platform})
-		}
+		delete(left, place{namespace: a.namespace, prefix: a.prefix, platform: r.platform})
 	}
 	r.mu.RUnlock()
 	var failures []error
@@ -144,11 +141,4 @@ func (r *Runner) endOthers(ctx context.Context) error {
 		failures = append(failures, (&application{runner: r, place: at}).clear(ctx))
 	}
 	return errors.Join(failures...)
-}
-
-// used reports whether an app runs, or has been changed.
-func (a *application) used() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.current != nil || len(a.commands) > 0 || a.lock.Held()
 }

@@ -242,7 +242,7 @@ func (r *Runner) endFound(f found) {
 // EndOthers ends the drones that an earlier server left running and that are of no
 // version that was resumed: those of apps that were stopped, and of versions that
 // were replaced. It must be called when all apps were resumed, and does not wait.
-func (r *Runner) EndOthers() {
+func (r *Runner) EndOthers(context.Context) {
 	r.mu.Lock()
 	others := r.found
 	r.found = nil

@@ -66,7 +66,7 @@ func TestDroneOutlivesKilledServer(t *testing.T) {
 	if err != nil || launch == "" {
 		t.Fatal(launch, err)
 	}
-	b.EndOthers()
+	b.EndOthers(t.Context())
 	if s := b.State("me", "app"); s.Phase != runner.Started || s.Drones != 1 || s.Restarts != 0 {
 		t.Errorf("right after it was taken over: %+v", s)
 	}
@@ -201,7 +201,7 @@ func TestDronesThatAreNotResumedEnd(t *testing.T) {
 			before := b.killed(spec)
 			b.start()
 			resume(b, spec)
-			b.EndOthers()
+			b.EndOthers(t.Context())
 			again := time.NewTicker(5 * time.Millisecond)
 			defer again.Stop()
 			for runs(before.Pid) && t.Context().Err() == nil {
@@ -365,7 +365,7 @@ func TestStopKeepsDrones(t *testing.T) {
 			t.Errorf("%s right after it was resumed: %+v", v.App, s)
 		}
 	}
-	again.EndOthers()
+	again.EndOthers(t.Context())
 	if after := again.report("app"); after.Pid != before.Pid {
 		t.Errorf("pid %d answers, before it was %d", after.Pid, before.Pid)
 	}

@@ -200,7 +200,7 @@ func (r *Runner) Stop(ctx context.Context) error {
 	if keep {
 		r.detachFound()
 	} else {
-		r.EndOthers()
+		r.EndOthers(ctx)
 	}
 	defer context.AfterFunc(ctx, r.hurryNow)()
 	var wg sync.WaitGroup
