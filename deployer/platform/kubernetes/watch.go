@@ -152,7 +152,6 @@ func (s *space) list(ctx context.Context) (version string, err error) {
 	now := map[string]bool{}
 	for i := range all.Items {
 		now[all.Items[i].Name] = true
-		s.changed(&all.Items[i], false)
 	}
 	s.mu.Lock()
 	var gone []*corev1.Pod
@@ -162,8 +161,16 @@ func (s *space) list(ctx context.Context) (version string, err error) {
 		}
 	}
 	s.mu.Unlock()
+	// Pods that are gone or end come first: others are in their place.
 	for _, p := range gone {
 		s.changed(p, true)
+	}
+	for _, ends := range []bool{true, false} {
+		for i := range all.Items {
+			if p := &all.Items[i]; ended(p) == ends {
+				s.changed(p, false)
+			}
+		}
 	}
 	return all.ResourceVersion, nil
 }
