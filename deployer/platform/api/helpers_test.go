@@ -141,7 +141,7 @@ func (b *builder) will(do func(ctx context.Context, out io.Writer) error) {
 }
 
 // Sweep does nothing.
-func (*builder) Sweep(func(string) bool) error { return nil }
+func (*builder) Sweep([]string) error { return nil }
 
 // Build writes the folder of an app that can run.
 func (b *builder) Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error) {

@@ -31,7 +31,7 @@ const patience = time.Minute
 type builder struct{}
 
 // Sweep has nothing to remove.
-func (builder) Sweep(func(string) bool) error { return nil }
+func (builder) Sweep([]string) error { return nil }
 
 // Build reads the package.json.
 func (builder) Build(_ context.Context, s builds.Snapshot, _ io.Writer) (builds.Result, error) {

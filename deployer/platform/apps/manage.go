@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -165,16 +164,12 @@ func (a *Apps) Sweep() error {
 		return err
 	}
 	known := map[string]bool{}
-	var paths []string
+	var used []string
 	for _, d := range documents {
 		for _, s := range d.Snapshots {
 			known[key(d.User, d.Name)+"/"+s.ID] = true
-			paths = append(append(paths, s.Node), s.Path...)
+			used = append(append(used, s.Node), s.Path...)
 		}
 	}
-	return a.o.Snapshots.Sweep(
-		func(user, app, id string) bool { return known[key(user, app)+"/"+id] },
-		func(dir string) bool {
-			return slices.ContainsFunc(paths, func(path string) bool { return strings.HasPrefix(path, dir+"/") })
-		})
+	return a.o.Snapshots.Sweep(func(user, app, id string) bool { return known[key(user, app)+"/"+id] }, used)
 }

@@ -302,7 +302,7 @@ func TestSweepRemovesNodes(t *testing.T) {
 		fakeNode(t, r, version)
 	}
 	b := setup(t, builds.Options{Registry: r.url})
-	if err := b.Sweep(func(string) bool { return true }); err != nil {
+	if err := b.Sweep(nil); err != nil {
 		t.Errorf("without a cache: %v", err)
 	}
 	var nodes []string
@@ -317,7 +317,7 @@ func TestSweepRemovesNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := b.Sweep(func(dir string) bool { return strings.HasPrefix(nodes[1], dir+"/") }); err != nil {
+	if err := b.Sweep(nodes[1:]); err != nil {
 		t.Fatal(err)
 	}
 	rest, err := os.ReadDir(filepath.Join(b.cache, "packages"))
@@ -329,6 +329,31 @@ func TestSweepRemovesNodes(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(b.cache, "tmp")); !os.IsNotExist(err) {
 		t.Errorf("temporary folders are left: %v", err)
+	}
+}
+
+// Sweep keeps the Node.js that runs the package manager of an app, which is not the app's.
+func TestSweepKeepsNodeOfPackageManager(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	for _, version := range []string{"98.0.0", "99.0.0"} {
+		fakeNode(t, r, version)
+	}
+	r.publishManifest(t, "pnpm", "11.0.0", map[string]any{"engines": map[string]string{"node": ">=99"}}, entry{name: "package/bin/pnpm.mjs", text: "console.log('it runs')"})
+	b := setup(t, builds.Options{Registry: r.url})
+	other := b.mustBuild(app(t, `{"name":"a","engines":{"node":"98"}}`)).Node
+	if err := os.RemoveAll(b.dir); err != nil {
+		t.Fatal(err)
+	}
+	result := b.mustBuild(app(t, `{"name":"a","packageManager":"pnpm@11.0.0","scripts":{"build":"make"}}`))
+	if err := b.Sweep(append(result.Path, result.Node)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(result.Path[len(result.Path)-1], "pnpm")).CombinedOutput(); err != nil || string(out) != "it runs\n" { //nolint:gosec // written by the test
+		t.Errorf("pnpm prints %q, %v", out, err)
+	}
+	if _, err := os.Stat(other); !os.IsNotExist(err) {
+		t.Errorf("a Node.js that nothing uses is left: %v", err)
 	}
 }
 

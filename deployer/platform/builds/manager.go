@@ -166,6 +166,10 @@ func (b *Builder) runner(ctx context.Context, t tools, n node, dir string, out *
 	return b.fetchNode(ctx, asked, out)
 }
 
+// binPrefix begins the name of a folder with programs that run a package manager. The
+// version of the Node.js that runs it follows.
+const binPrefix = "bin-"
+
 // runBy completes a package manager that is run by a Node.js, or directly if by is
 // zero, and writes the programs that scripts call by its name.
 func (b *Builder) runBy(m manager, by node, program, dir string) (manager, error) {
@@ -173,7 +177,7 @@ func (b *Builder) runBy(m manager, by node, program, dir string) (manager, error
 	if by.path != "" {
 		m.args = []string{by.path, program}
 	}
-	m.bin = filepath.Join(dir, "bin-"+by.version.String())
+	m.bin = filepath.Join(dir, binPrefix+by.version.String())
 	names := map[string]string{m.Name: program}
 	switch m.Name {
 	case project.Npm:

@@ -191,16 +191,28 @@ func titleOf(name string) string {
 }
 
 // Sweep removes files that a killed server left in the cache, and fetched packages
-// that are no longer used: used reports whether a path in the [Result] of a current
-// build is below a folder. Sweep must not run concurrently with builds.
-func (b *Builder) Sweep(used func(dir string) bool) error {
+// that are no longer used: used are the paths in each [Result] of a current build. Sweep
+// must not run concurrently with builds.
+func (b *Builder) Sweep(used []string) error {
 	failures := []error{os.RemoveAll(b.temps())}
 	entries, err := os.ReadDir(b.packages())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		failures = append(failures, err)
 	}
+	kept := map[string]bool{}
+	for _, path := range used {
+		name, ok := strings.CutPrefix(path, b.packages()+"/")
+		if !ok {
+			continue // the app's, or the system's
+		}
+		name, below, _ := strings.Cut(name, "/")
+		kept[filepath.Join(b.packages(), name)] = true
+		if version, ok := strings.CutPrefix(below, binPrefix); ok { // it may be fetched
+			kept[b.packageDir(nodePackage(), version)] = true
+		}
+	}
 	for _, entry := range entries {
-		if dir := filepath.Join(b.packages(), entry.Name()); !used(dir) {
+		if dir := filepath.Join(b.packages(), entry.Name()); !kept[dir] {
 			failures = append(failures, os.RemoveAll(dir))
 		}
 	}

@@ -23,16 +23,12 @@ type builder struct {
 	begun   chan struct{} // receives when a build begins, if not nil
 	proceed chan struct{} // builds wait for it, if not nil
 	after   func(builds.Snapshot) error
-	unused  []string // those of "node 1" and "node 2" that Sweep found unused
+	used    []string // of the last Sweep
 }
 
-// Sweep calls used for two nodes and records the unused ones.
-func (b *builder) Sweep(used func(node string) bool) error {
-	for _, node := range []string{"node 1", "node 2"} {
-		if !used(node) {
-			b.unused = append(b.unused, node)
-		}
-	}
+// Sweep records what is used.
+func (b *builder) Sweep(used []string) error {
+	b.used = used
 	return nil
 }
 

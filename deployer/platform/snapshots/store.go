@@ -25,7 +25,7 @@ type Options struct {
 
 	Builder interface {
 		Build(ctx context.Context, s builds.Snapshot, out io.Writer) (builds.Result, error)
-		Sweep(used func(dir string) bool) error
+		Sweep(used []string) error
 	}
 	// Credential returns the user that an app is built and run as; nil means the
 	// server's user. The default returns nil.

@@ -13,9 +13,9 @@ import (
 )
 
 // Sweep removes the files of snapshots for which known returns false, and
-// installed programs for which used returns false. It must not run concurrently
+// installed programs that no path in used needs. It must not run concurrently
 // with Receive or Build.
-func (s *Store) Sweep(known func(user, app, id string) bool, used func(dir string) bool) error {
+func (s *Store) Sweep(known func(user, app, id string) bool, used []string) error {
 	err := errors.Join(
 		sweep(s.o.Dir, func(user, app, name string) bool {
 			id, ok := strings.CutSuffix(name, ".tgz")

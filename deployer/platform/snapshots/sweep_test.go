@@ -63,18 +63,18 @@ func TestSweep(t *testing.T) {
 	}
 	err := f.Sweep(
 		func(user, app, id string) bool { return known[user+"/"+app+"/"+id] },
-		func(node string) bool { return node == "node 2" })
+		[]string{"node 2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := f.builder.unused; len(got) != 1 || got[0] != "node 1" {
-		t.Errorf("got unused nodes %q, want node 1", got)
+	if got := f.builder.used; len(got) != 1 || got[0] != "node 2" {
+		t.Errorf("got %q as used, want node 2", got)
 	}
 	f.holds(f.archives, ".incoming/"+incoming[0],
 		"me/app/1.0.0.tgz", "me/app/old.tgz-1.tgz", "me/both/1.tgz", "you/app/1.tgz")
 	f.holds(f.builds, "me/app/.home/cache", "me/app/"+tree("a")+"/uses/1.0.0",
 		"me/app/1.0.0/x", "me/app/old.tgz-1/x", "me/both/1/x", "you/app/1/x")
-	if err := f.Sweep(func(string, string, string) bool { return false }, func(string) bool { return false }); err != nil {
+	if err := f.Sweep(func(string, string, string) bool { return false }, nil); err != nil {
 		t.Fatal(err)
 	}
 	f.holds(f.archives, ".incoming/"+incoming[0])
@@ -87,7 +87,7 @@ func TestSweepWithoutFolders(t *testing.T) {
 	if err := os.RemoveAll(f.builds); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Sweep(func(string, string, string) bool { return true }, func(string) bool { return true }); err != nil {
+	if err := f.Sweep(func(string, string, string) bool { return true }, nil); err != nil {
 		t.Error(err)
 	}
 }
