@@ -1,6 +1,7 @@
 package processes
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -364,10 +365,7 @@ func (g *generation) drain(ctx context.Context, requests, grace time.Duration) e
 	var wg sync.WaitGroup
 	failures := make([]error, len(g.slots))
 	for i, sl := range g.slots {
-		g.app.mu.Lock()
-		d := sl.drone
-		sl.drone = nil
-		g.app.mu.Unlock()
+		d := g.take(sl)
 		if d == nil {
 			continue
 		}
@@ -380,6 +378,17 @@ func (g *generation) drain(ctx context.Context, requests, grace time.Duration) e
 	}
 	wg.Wait()
 	return errors.Join(failures...)
+}
+
+// take removes the drone of a slot and returns it: the one that is ready, or the one of
+// an earlier server that no boot has waited for; nil if there is none. The keepers must
+// have ended.
+func (g *generation) take(sl *slot) *drone {
+	g.app.mu.Lock()
+	defer g.app.mu.Unlock()
+	d := cmp.Or(sl.drone, sl.found)
+	sl.drone, sl.found = nil, nil
+	return d
 }
 
 // retire ends a drone that gets no new requests, once its requests have ended or

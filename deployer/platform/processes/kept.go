@@ -344,26 +344,20 @@ func (g *generation) detach(ctx context.Context) error {
 	a := g.app
 	var failures []error
 	for _, sl := range g.slots {
-		a.mu.Lock()
-		d := sl.drone
-		sl.drone = nil
-		a.mu.Unlock()
-		for _, d := range []*drone{d, sl.found} {
-			if d == nil {
-				continue
-			}
-			c, ok := d.group.(*keeper.Client)
-			if !ok {
-				failures = append(failures, a.end(ctx, d, a.runner.o.Grace))
-				continue
-			}
-			a.runner.unwatch(d)
-			c.Detach()
-			a.runner.forget(c)
-			a.runner.ports.release(d.port)
-			d.out.close()
+		d := g.take(sl)
+		if d == nil {
+			continue
 		}
-		sl.found = nil
+		c, ok := d.group.(*keeper.Client)
+		if !ok {
+			failures = append(failures, a.end(ctx, d, a.runner.o.Grace))
+			continue
+		}
+		a.runner.unwatch(d)
+		c.Detach()
+		a.runner.forget(c)
+		a.runner.ports.release(d.port)
+		d.out.close()
 	}
 	if err := errors.Join(failures...); errors.Is(err, group.ErrSurvivors) {
 		return fmt.Errorf("processes: ending drones: %w", err)
