@@ -64,7 +64,7 @@ func (a *attempt) run(ctx context.Context) error {
 	case errors.Is(cause, errClaimLost):
 		return cause
 	case errors.Is(cause, errStopping):
-		return a.conclude(context.WithoutCancel(ctx), result{next: requeue, reason: "Interrupted by a restart; goes on in a moment"})
+		return a.conclude(ctx, result{next: requeue, reason: "Interrupted by a restart; goes on in a moment"})
 	case errors.Is(end.err, core.ErrConflict):
 		return fmt.Errorf("%w: %w", errClaimLost, end.err)
 	default:
@@ -137,8 +137,22 @@ func again(at time.Time, what string, err error) string {
 	return what + "; tried again at " + at.Format(time.RFC3339) + ": " + core.OneLine(cause)
 }
 
-// conclude saves how the attempt ended.
+// conclude saves how the attempt ended, also if ctx ends meanwhile: what was done
+// would else be done again. If the claim was lost, the Store saves nothing.
 func (a *attempt) conclude(ctx context.Context, r result) error {
+	if r.next == failed {
+		e := core.AsError(r.err)
+		a.Logger.WarnContext(ctx, "deployment failed", append(about(a.get()), "code", string(e.Code), "error", e.Error())...)
+		a.set(func(entry *core.Entry) {
+			entry.Error = &core.EntryError{Code: e.Code, Reason: e.Reason, Detail: errorDetail(e)}
+		})
+		r = result{next: finish, status: core.StatusError, reason: e.Reason}
+	}
+	if r.next == finish {
+		a.later = append(a.later, a.setCommitStatus(ctx, r.status, r.reason))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.certain())
+	defer cancel()
 	switch r.next {
 	case hold:
 		return a.hold(ctx, r.hold)
@@ -147,13 +161,6 @@ func (a *attempt) conclude(ctx context.Context, r result) error {
 		return a.save(ctx, "requeue", func(ctx context.Context, e core.Entry) (core.Change, error) {
 			return a.Store.Requeue(ctx, e, a.claim.Attempt, r.place)
 		})
-	case failed:
-		e := core.AsError(r.err)
-		a.Logger.WarnContext(ctx, "deployment failed", append(about(a.get()), "code", string(e.Code), "error", e.Error())...)
-		a.set(func(entry *core.Entry) {
-			entry.Error = &core.EntryError{Code: e.Code, Reason: e.Reason, Detail: errorDetail(e)}
-		})
-		return a.finish(ctx, core.StatusError, e.Reason)
 	default:
 		return a.finish(ctx, r.status, r.reason)
 	}
@@ -173,7 +180,6 @@ func errorDetail(e *core.Error) string {
 
 // finish saves the outcome and has it notified.
 func (a *attempt) finish(ctx context.Context, status core.Status, reason string) error {
-	a.later = append(a.later, a.setCommitStatus(ctx, status, reason))
 	now := a.Now()
 	a.set(func(e *core.Entry) { e.Status, e.Reason, e.Hold, e.FinishedAt = status, reason, nil, now })
 	if err := a.notifications.add(ctx, a.claim.Change.Entry.ID); err != nil {

@@ -161,7 +161,7 @@ func (w *Worker) try(ctx context.Context, a *attempt) (err error) {
 			e := a.claim.Change.Entry
 			w.Logger.ErrorContext(ctx, "attempt panicked", "entry_id", e.ID, "uuid", e.UUID,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = a.conclude(context.WithoutCancel(ctx), failure(core.NewError(core.CodeInternal, "", fmt.Errorf("panic: %v", p))))
+			err = a.conclude(ctx, failure(core.NewError(core.CodeInternal, "", fmt.Errorf("panic: %v", p))))
 		}
 	}()
 	return a.run(ctx)

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -119,4 +120,41 @@ func TestPutBackAtOnce(t *testing.T) {
 			t.Errorf("it was requeued with place %+v, claim %d", store.place, store.claim)
 		}
 	})
+}
+
+// slowStatuses is a forge that sets no status of an outcome until it is broken off.
+type slowStatuses struct{ *coretest.Forge }
+
+func (f slowStatuses) CommitStatus(ctx context.Context, r core.Repository, commit string, s deploy.CommitStatus, token core.Secret) error {
+	if s.State != "pending" {
+		<-ctx.Done()
+		return core.Transient(ctx.Err(), 0)
+	}
+	return f.Forge.CommitStatus(ctx, r, commit, s, token) //nolint:wrapcheck // of the fake
+}
+
+// The outcome of an attempt is saved if the worker stops before that.
+func TestStopBeforeTheOutcomeIsSaved(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[core.Status]error{core.StatusOK: nil, core.StatusError: errors.New("exits at once")} {
+		inWorld(t, func(w *world) {
+			w.pair()
+			w.platform.Fail("Start", err)
+			o := w.options
+			o.Forges = map[string]deploy.Forge{core.GitHubHost: slowStatuses{w.forge}}
+			w.worker = deploy.NewWorker(o)
+			id := w.deliver(w.push(commit1))
+			w.start()
+			w.is(w.settled(id), core.StatusPending, "")
+			ctx, cancel := context.WithCancel(w.t.Context())
+			cancel()
+			if err := w.worker.Stop(ctx); err != nil {
+				t.Fatal(err)
+			}
+			w.is(w.settled(id), want, "")
+			if n := len(w.platform.Starts()); err == nil && n != 1 {
+				t.Errorf("deployed %d times", n)
+			}
+		})
+	}
 }
