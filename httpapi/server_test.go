@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +21,12 @@ import (
 // started returns a running server for api that the test stops, and its URL.
 func started(t *testing.T, api *httpapi.API) (*server.Server, string) {
 	t.Helper()
+	return serving(t, api, api.Handler())
+}
+
+// serving is like started, with the handler of api or one around it.
+func serving(t *testing.T, api *httpapi.API, handler http.Handler) (*server.Server, string) {
+	t.Helper()
 	s := server.New(server.Options{
 		Name: "listen", Addr: "127.0.0.1:0", Overload: api.Overload(),
 		ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, Fail: func(err error) { t.Error(err) },
@@ -27,7 +34,7 @@ func started(t *testing.T, api *httpapi.API) (*server.Server, string) {
 	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.Serve(api.Handler())
+	s.Serve(handler)
 	t.Cleanup(func() { stop(t, s, api) })
 	return s, "http://" + s.Addr()
 }
@@ -181,6 +188,17 @@ func TestSlowReaderIsDisconnected(t *testing.T) {
 	}
 }
 
+// headFirst is a response whose header is sent before a write deadline is set, so
+// that the client receives it however soon the deadline expires.
+type headFirst struct{ http.ResponseWriter }
+
+func (w headFirst) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w headFirst) SetWriteDeadline(t time.Time) error {
+	control := http.NewResponseController(w.ResponseWriter)
+	return errors.Join(control.Flush(), control.SetWriteDeadline(t))
+}
+
 // A reader that reads nothing is disconnected at the write deadline.
 func TestDeadReaderIsDisconnected(t *testing.T) {
 	t.Parallel()
@@ -196,7 +214,10 @@ func TestDeadReaderIsDisconnected(t *testing.T) {
 			}
 		})
 	})
-	s2, _ := started(t, api)
+	handler := api.Handler()
+	s2, _ := serving(t, api, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(headFirst{w}, r)
+	}))
 	c := rawFeed(t, s2.Addr())
 	if line := <-logged; !strings.Contains(line, string(core.CodeChangesFatal)) {
 		t.Errorf("got log line %s", line)
