@@ -76,7 +76,7 @@ const linkLock = `{"name":"app","version":"1.0.0","lockfileVersion":3,"requires"
 // changes none of its answers.
 func TestFailingVersions(t *testing.T) {
 	t.Parallel()
-	a := create(t, ownPlatform(t, "--ready-timeout", "15s", "--min-ready-time", "10s"), "failing")
+	a := create(t, ownPlatform(t, "--ready-timeout", "30s", "--min-ready-time", "10s"), "failing")
 	const listen = `require('http').createServer((req, res) => res.end(process.env.MODE)).listen(process.env.PORT)`
 	version := func(fields string, more files) files {
 		f := files{"package.json": `{"name":"app","version":"1.0.0","subdomain":"failing-2","env":{"MODE":"bad"}` + fields + `}`, "server.js": listen}

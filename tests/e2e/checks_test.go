@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/httpapi/client"
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
 )
 
@@ -198,8 +200,8 @@ func TestChecksWhileRateLimited(t *testing.T) {
 				repo.run(t, sim.Run{SHA: commit, Conclusion: "success"})
 				h.Fail(sim.Matching(http.MethodGet, "/"+app+"/actions/runs"), 1, status, header)
 				id := repo.push(t)
-				s.until(id, "the hold", func(change map[string]any) bool {
-					return change["status"] == "held" && strings.Contains(reason(change), "an answer of github.com about the checks")
+				s.was(id, "the hold", func(change client.Change) bool {
+					return change.Status == core.StatusHeld && strings.Contains(change.Reason, "an answer of github.com about the checks")
 				})
 				s.outcome(id, "ok")
 			})
@@ -244,7 +246,7 @@ func TestADayOfARepositoryWithActions(t *testing.T) {
 	t.Parallel()
 	h := github(t)
 	// It is woken by events alone.
-	s := serve(t, h.flags("--gate-interval", "1h", "--wait", "0s")...)
+	s := serve(t, h.flags("--gate-interval", "1h", "--wait", "0s", "--listen", redistest.FreeAddr(t))...)
 	s.pair(h)
 	repo := h.repository("day")
 	repo.gate(t, s, "gate=.github/workflows/ci.yml,.github/workflows/e2e.yml,status:cover", "*")
@@ -358,7 +360,7 @@ func TestADayOfARepositoryWithActions(t *testing.T) {
 	// The server is started anew, and no longer waits for hours for a run that may come. A
 	// path filter keeps one of the workflows from running, so the push is skipped. Started
 	// by hand the workflow runs for the commit after all.
-	s.flags = append(s.flags, "--gate-interval", "100ms", "--listen", "127.0.0.1:"+s.api[strings.LastIndexByte(s.api, ':')+1:])
+	s.flags = append(s.flags, "--gate-interval", "100ms")
 	s.stop()
 	s.start()
 	serves("fourth")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/adapters/redis/redistest"
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/tools/forgesim"
 	"github.com/nodejitsu/webhooks/tools/githubsim/sim"
@@ -56,8 +57,7 @@ func TestConnectGitHub(t *testing.T) {
 func TestMissedDeliveries(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags()...)
-	s.flags = append(s.flags, "--listen", "127.0.0.1:"+s.api[strings.LastIndexByte(s.api, ':')+1:])
+	s := serve(t, h.flags("--listen", redistest.FreeAddr(t))...)
 	s.pair(h)
 	repo := h.repository("missed")
 	connect := func(flags ...string) string {
@@ -139,8 +139,7 @@ func TestMissedDeliveriesByHand(t *testing.T) {
 func TestMissedDeliveriesOfGitLab(t *testing.T) {
 	t.Parallel()
 	f := newOtherForge(t, forgesim.GitLab)
-	s := serve(t, "--forges", "gitlab="+f.URL(), "--wait", "0s")
-	s.flags = append(s.flags, "--listen", "127.0.0.1:"+s.api[strings.LastIndexByte(s.api, ':')+1:])
+	s := serve(t, "--forges", "gitlab="+f.URL(), "--wait", "0s", "--listen", redistest.FreeAddr(t))
 	if got := s.send(request{path: "/1/auth/gitlab", body: `{"credentials":"ada:me@example.com:canary-gitlab"}`}); got.status != http.StatusOK {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
@@ -197,10 +196,9 @@ func TestConnectOtherForges(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			f := newOtherForge(t, kind)
-			s := serve(t, "--forges", string(kind)+"="+f.URL(), "--wait", "0s")
-			s.stop() // it sends requests to its own address only if that is named
-			s.flags = append(s.flags, "--listen", "127.0.0.1:"+s.api[strings.LastIndexByte(s.api, ':')+1:], "--base-url", s.api)
-			s.start()
+			addr := redistest.FreeAddr(t)
+			// It sends requests to its own address only if that is named.
+			s := serve(t, "--forges", string(kind)+"="+f.URL(), "--wait", "0s", "--listen", addr, "--base-url", "http://"+addr)
 			body := `{"credentials":"ada:me@example.com:canary-` + string(kind) + `"}`
 			if got := s.send(request{path: "/1/auth/" + f.auth, body: body}); got.status != http.StatusOK {
 				t.Fatalf("got %d %s", got.status, got.body)

@@ -376,6 +376,23 @@ func (s *server) until(id, what string, wanted func(change map[string]any) bool)
 	return last
 }
 
+// was waits until the entry of a change's id has been what the caller wants to see: what
+// does not last is found in the changes.
+func (s *server) was(id, what string, wanted func(client.Change) bool) {
+	s.t.Helper()
+	id = id[strings.LastIndex(id, "/")+1:]
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	for change, err := range s.asUser().Feed(ctx, client.FeedOptions{Since: "0"}) {
+		if err != nil {
+			s.t.Fatalf("entry %s was not seen: %s: %v", id, what, err)
+		}
+		if change.EntryID() == id && wanted(change) {
+			return
+		}
+	}
+}
+
 // asUser returns a client of the API that acts as the user.
 func (s *server) asUser() *client.Client {
 	s.t.Helper()

@@ -74,8 +74,8 @@ func (c *cluster) restart(i int) {
 	c.up[i] = true
 }
 
-// deliver posts until a server accepts. If one does not answer, the same delivery
-// goes to the next one.
+// deliver posts until a server accepts. If one does not answer, or can't accept, the same
+// delivery goes to the next one.
 func (c *cluster) deliver(delivery, body string) (id string, err error) {
 	for {
 		request, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.one()+"/1/deploy", strings.NewReader(body))
@@ -100,9 +100,14 @@ func (c *cluster) deliver(delivery, body string) (id string, err error) {
 			continue // it was killed while it answered
 		}
 		var change struct {
-			ID string `json:"id"`
+			ID    string `json:"id"`
+			Error string `json:"error"`
 		}
-		if response.StatusCode/100 != 2 || json.Unmarshal(text, &change) != nil {
+		err = json.Unmarshal(text, &change)
+		if err == nil && passes(change.Error) {
+			continue // Redis took too long to answer
+		}
+		if response.StatusCode/100 != 2 || err != nil {
 			return "", fmt.Errorf("got %s %s", response.Status, text)
 		}
 		return change.ID[strings.LastIndex(change.ID, "/")+1:], nil

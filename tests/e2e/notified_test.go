@@ -205,6 +205,6 @@ func TestRollbackNotifies(t *testing.T) {
 		t.Errorf("the replaced entry is %v", change)
 	}
 	// The commit that was rolled back is deployed again if a person wants it.
-	s.send(request{method: "POST", path: strings.TrimPrefix(replaced, "https://hooks.example.com") + "/redeliver", header: map[string]string{"Prefer": "wait=60"}}).change(t, 200, "ok")
+	s.outcome(s.send(request{method: "POST", path: strings.TrimPrefix(replaced, "https://hooks.example.com") + "/redeliver"}).change(t, 202, "pending")["id"].(string), "ok")
 	answers("back-2", "2,,yes,by-hand", http.StatusOK)
 }

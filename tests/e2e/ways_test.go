@@ -121,6 +121,12 @@ func (s *sender) deliver(r request, delivery string) error {
 	}
 }
 
+// passes reports whether the code of a refusal says that the accounts, which are the
+// platform's, or the store could not be reached.
+func passes(code string) bool {
+	return slices.Contains([]string{"mw:auth:auth_server_down", "deploy:db:failed_to_store_payload", "http:unavailable"}, code)
+}
+
 // attempt posts once. The id is empty where the delivery must be sent again.
 func (s *sender) attempt(r request, delivery string) (id string, err error) {
 	s.up.RLock()
@@ -155,9 +161,7 @@ func (s *sender) attempt(r request, delivery string) (id string, err error) {
 	if response.StatusCode/100 == 2 {
 		return said.ID[strings.LastIndex(said.ID, "/")+1:], nil
 	}
-	// The accounts, which are the platform's, or the store could not be reached.
-	passes := []string{"mw:auth:auth_server_down", "deploy:db:failed_to_store_payload", "http:unavailable"}
-	if !slices.Contains(passes, said.Error) {
+	if !passes(said.Error) {
 		return "", fmt.Errorf("got %s %s", response.Status, body)
 	}
 	return "", nil

@@ -70,7 +70,7 @@ func TestAppOfAnotherRepository(t *testing.T) {
 func TestByHand(t *testing.T) {
 	t.Parallel()
 	h := github(t)
-	s := serve(t, h.flags("--ready-timeout", "5s")...)
+	s := serve(t, h.flags()...)
 	repo := h.repository("byhand")
 	path := func(change map[string]any) string {
 		id, _ := change["id"].(string)
@@ -79,7 +79,7 @@ func TestByHand(t *testing.T) {
 	commit := repo.commit("first", map[string]string{"package.json": packageJSON("byhand"), "index.js": node("first")})
 	first := s.send(repo.delivery(t, commit, "a", nil)).change(t, 200, "ok")
 	s.send(repo.delivery(t, repo.commit("second", map[string]string{"index.js": node("second")}), "b", nil)).change(t, 200, "ok")
-	again := s.send(request{method: "POST", path: path(first) + "/redeliver", header: map[string]string{"Prefer": "wait=60"}}).change(t, 200, "ok")
+	again := s.outcome(s.send(request{method: "POST", path: path(first) + "/redeliver"}).change(t, 202, "pending")["id"].(string), "ok")
 	if app := s.app("byhand.localhost"); app.body != "first" || again["id"] == first["id"] {
 		t.Errorf("delivered again the app answers %d %s; the change is %v", app.status, app.body, again)
 	}
@@ -130,4 +130,5 @@ func TestByHand(t *testing.T) {
 		return step["name"] == "start" && step["state"] == "running"
 	})
 	s.send(request{method: "DELETE", path: path(starting)}).failure(t, 409, "deploy:cancel:starting")
+	s.kill() // it would wait for the app
 }

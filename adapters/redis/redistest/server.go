@@ -50,7 +50,7 @@ func startServer(t testing.TB, k kind, args ...string) *Server {
 	t.Cleanup(s.Kill)
 	// Another process may use the port meanwhile; then another port is tried.
 	for range 10 {
-		s.Addr, s.bus = freeAddr(t), freeAddr(t)
+		s.Addr, s.bus = FreeAddr(t), FreeAddr(t)
 		if s.start() {
 			return s
 		}
@@ -59,10 +59,10 @@ func startServer(t testing.TB, k kind, args ...string) *Server {
 	return nil
 }
 
-// freeAddr returns an address of 127.0.0.1 that is not in use. Its port is below
+// FreeAddr returns an address of 127.0.0.1 that is not in use. Its port is below
 // those that Linux chooses for outgoing connections, so that none of them uses it
 // between a Kill and a Restart.
-func freeAddr(t testing.TB) string {
+func FreeAddr(t testing.TB) string {
 	t.Helper()
 	var err error
 	for range 100 {
@@ -212,7 +212,7 @@ func (s *Server) signal(signal syscall.Signal) {
 func (s *Server) AlsoTLS() string {
 	s.t.Helper()
 	for range 10 {
-		addr := freeAddr(s.t)
+		addr := FreeAddr(s.t)
 		_, port, err := net.SplitHostPort(addr)
 		if err != nil {
 			s.t.Fatal(err)
