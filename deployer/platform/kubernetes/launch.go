@@ -121,16 +121,15 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 	defer look.Stop()
 	var refusal string
 	var refused time.Time // since when there is the refusal
-	var back time.Time    // when the API was back; zero if it was never away
-	away := false
+	var api reach
 	for {
 		a.mu.Lock()
 		changed := g.changed
 		crash, deaf := g.failure(slots)
 		waiting := slices.IndexFunc(slots, func(sl *slot) bool { return !sl.done() })
 		reason, runs := "", false
-		if waiting >= 0 && !away { // while it is away, no drone can be seen to get ready
-			reason, runs = slots[waiting].obstacle(r.o.Now(), back, r.o.ReadyTimeout, g.version.Health)
+		if waiting >= 0 && !api.away { // while it is away, no drone can be seen to get ready
+			reason, runs = slots[waiting].obstacle(r.o.Now(), api.back, r.o.ReadyTimeout, g.version.Health)
 		}
 		a.mu.Unlock()
 		switch {
@@ -161,17 +160,16 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 		case <-look.C:
 			found, err := g.refusal(ctx)
 			now := r.o.Now()
-			if away && err == nil {
-				back = now
+			if api.asked(err, now) {
+				limit.Reset(r.o.StartTimeout)
 			}
-			away = err != nil
 			switch {
-			case away:
+			case api.away:
 			case found == "":
 				refused = time.Time{}
 			case refused.IsZero():
 				refused = now
-			case now.Sub(later(refused, back)) >= lasting:
+			case now.Sub(later(refused, api.back)) >= lasting:
 				return refusedToCreate("pods", found)
 			}
 			refusal = found
@@ -183,6 +181,22 @@ func (g *generation) awaitReady(ctx context.Context, slots []*slot) error {
 			return fmt.Errorf("kubernetes: waiting for the pods: %w", r.ctx.Err())
 		}
 	}
+}
+
+// reach is whether the API answers, as far as it was asked.
+type reach struct {
+	away bool
+	back time.Time // when it answered again; zero if it was never away
+}
+
+// asked records the error of a call, and reports whether limits begin anew, as the API
+// can't be reached.
+func (a *reach) asked(err error, now time.Time) (anew bool) {
+	if a.away && err == nil {
+		a.back = now
+	}
+	a.away = err != nil
+	return a.away && passing(err)
 }
 
 // done reports whether a drone is ready or, without a port, has been started. The

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,10 +26,23 @@ func at(second int) time.Time { return time.Unix(int64(second), 0).UTC() }
 // answered returns an app in a cluster whose API is answered by a handler.
 func answered(t *testing.T, api http.HandlerFunc) *application {
 	t.Helper()
-	server := httptest.NewServer(api)
-	t.Cleanup(server.Close)
-	r := &Runner{o: Options{}.withDefaults(), api: &client{http: server.Client(), base: server.URL}, ctx: t.Context()}
+	r := &Runner{o: Options{}.withDefaults(), api: &client{http: &http.Client{Transport: direct(api)}, base: "http://cluster"}, ctx: t.Context()}
+	r.logs = &followers{runner: r, pods: map[string]*follower{}}
 	return &application{runner: r, place: place{namespace: "apps", prefix: "me-app"}}
+}
+
+// direct has a handler answer without a connection, so that a test may use the clock of
+// package synctest.
+type direct http.HandlerFunc
+
+// RoundTrip implements http.RoundTripper.
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	d(answer, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return answer.Result(), nil
 }
 
 // refuse answers a call with a refusal.
@@ -70,6 +84,42 @@ func TestObstacle(t *testing.T) {
 				t.Errorf("%s, second %d: got %q, want %q", name, look.second, got, look.want)
 			}
 		}
+	}
+}
+
+// A version that is not started in time fails, and the time in which the API was away
+// does not count.
+func TestStartTimeoutWithoutAPI(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		away time.Duration // the API is, after five seconds
+		want string        // a part of the reason; "": none
+	}{
+		"away":     {away: time.Hour},
+		"answered": {want: "its pod was not started within 5m0s"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			a := answered(t, func(w http.ResponseWriter, _ *http.Request) {
+				if since := time.Since(begin); since > 5*time.Second && since < test.away {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				_, _ = fmt.Fprint(w, `{"items":[]}`)
+			})
+			g := a.newGeneration(runner.Version{Processes: map[string]string{"worker": "worker.js"}}, "l1")
+			if test.want == "" {
+				time.AfterFunc(test.away+a.runner.o.StartTimeout/2, func() {
+					p := commandPod(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}})
+					p.Labels = map[string]string{labelComponent: component("worker")}
+					g.observe(p, false)
+				})
+			}
+			err := g.awaitReady(t.Context(), g.slots)
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(core.AsError(err).Reason, test.want) {
+				t.Errorf("%s: got %v, want %q", name, err, test.want)
+			}
+		})
 	}
 }
 
@@ -155,7 +205,6 @@ func TestCreatePod(t *testing.T) {
 func TestDevelopmentCommand(t *testing.T) {
 	t.Parallel()
 	a := answered(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "none") })
-	a.runner.logs = &followers{runner: a.runner, pods: map[string]*follower{}}
 	for name, state := range map[string]corev1.ContainerState{
 		"crash":     {Terminated: &corev1.ContainerStateTerminated{ContainerID: "one", ExitCode: 1}},
 		"not ready": {Running: &corev1.ContainerStateRunning{}},
@@ -231,7 +280,6 @@ func TestAwaitReadyWithoutAPI(t *testing.T) {
 			}},
 		}}
 	}
-	a.runner.logs = &followers{runner: a.runner, pods: map[string]*follower{}}
 	g.observe(pod(corev1.ConditionFalse), false)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -270,7 +318,6 @@ func TestTLSOnPort(t *testing.T) {
 	}()
 	for _, health := range []string{"", "/healthz"} {
 		a := answered(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "{}") })
-		a.runner.logs = &followers{runner: a.runner, pods: map[string]*follower{}}
 		g := a.newGeneration(runner.Version{Start: "server.js", Health: health}, "l1")
 		g.observe(webPod(look{ready: health == "", at: 1}, "10.0.0.1"), false)
 		a.mu.Lock()

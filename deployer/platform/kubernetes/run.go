@@ -24,11 +24,13 @@ const copyLimit = time.Minute
 // command is a command that runs once.
 type command struct {
 	app     *application
+	name    string // of its pod
 	source  source
 	changed chan struct{} // size 1
 
 	mu       sync.Mutex
 	pod      *corev1.Pod
+	gone     bool // the pod does not exist any more
 	follower *follower
 	tail     []string // its last lines
 }
@@ -37,7 +39,7 @@ type command struct {
 func (c *command) observe(p *corev1.Pod, gone bool) {
 	follower := c.app.runner.logs.follow(c.app, p, gone, &c.source)
 	c.mu.Lock()
-	c.pod = p
+	c.pod, c.gone = p, gone
 	if follower != nil {
 		c.follower = follower
 	}
@@ -114,14 +116,14 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 	a.mu.Lock()
 	a.commands[l.launch] = func() { cancel(); <-ended }
 	a.mu.Unlock()
-	one := &command{app: a, changed: make(chan struct{}, 1)}
+	one := &command{app: a, name: l.name(c.Name), changed: make(chan struct{}, 1)}
 	one.source = source{process: c.Name, drone: 1, mask: applog.NewMask(v.Env), write: one.write(c.Out)}
 	s.observe(l.launch, one)
 	defer func() {
 		s.forget(l.launch)
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.o.Grace+r.o.PreStop+callLimit)
 		defer cancel()
-		err = errors.Join(err, r.api.remove(end, pods, a.namespace, l.name(c.Name)), a.end(end, l.launch))
+		err = errors.Join(err, r.api.remove(end, pods, a.namespace, one.name), a.end(end, l.launch))
 		close(ended)
 		a.mu.Lock()
 		delete(a.commands, l.launch)
@@ -189,32 +191,35 @@ func (c *command) wait(ctx context.Context, o Options) (*corev1.ContainerStateTe
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	sl := slot{process: "command"}
+	var api reach
 	for {
 		c.mu.Lock()
-		p, follower := c.pod, c.follower
+		p, gone, follower := c.pod, c.gone, c.follower
 		c.mu.Unlock()
 		if p != nil {
 			s := status(p)
-			if s.State.Terminated != nil {
-				if follower != nil {
-					copied := time.NewTimer(copyLimit)
-					defer copied.Stop()
-					select {
-					case <-follower.done:
-					case <-copied.C:
-					}
+			end := s.State.Terminated
+			if follower != nil && (end != nil || gone) {
+				copied := time.NewTimer(copyLimit)
+				defer copied.Stop()
+				select {
+				case <-follower.done:
+				case <-copied.C:
 				}
-				return s.State.Terminated, nil
 			}
-			if p.Status.Phase == corev1.PodFailed {
+			switch {
+			case end != nil:
+				return end, nil
+			case p.Status.Phase == corev1.PodFailed:
 				return nil, core.Errorf(core.CodePlatformStartFailed, "the command's pod has failed: %s %s", p.Status.Reason, p.Status.Message)
-			}
-			if s.State.Running != nil {
+			case gone:
+				return nil, core.Errorf(core.CodePlatformStartFailed, "the command's pod was removed from the cluster before the command had ended; run the command again")
+			case s.State.Running != nil:
 				limit.Stop()
 				look.Stop()
-			} else {
+			case !api.away: // while it is away, the command can't be seen to start
 				sl.pod = p
-				if reason, _ := sl.obstacle(o.Now(), time.Time{}, o.StartTimeout, ""); reason != "" {
+				if reason, _ := sl.obstacle(o.Now(), api.back, o.StartTimeout, ""); reason != "" {
 					return nil, core.Errorf(core.CodePlatformStartFailed, "the command %s", reason)
 				}
 			}
@@ -222,6 +227,10 @@ func (c *command) wait(ctx context.Context, o Options) (*corev1.ContainerStateTe
 		select {
 		case <-c.changed:
 		case <-look.C:
+			err := c.app.runner.api.try(ctx, request{method: http.MethodGet, path: pods.path(c.app.namespace, c.name)}, nil)
+			if api.asked(err, o.Now()) {
+				limit.Reset(o.StartTimeout)
+			}
 		case <-limit.C:
 			return nil, core.Errorf(core.CodePlatformStartFailed, "the command's pod was not started within %v", o.StartTimeout)
 		case <-ctx.Done():

@@ -27,7 +27,6 @@ func webPod(l look, ip string) *corev1.Pod {
 func TestWatchNotReadyForAMoment(t *testing.T) {
 	t.Parallel()
 	a := answered(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "none") })
-	a.runner.logs = &followers{runner: a.runner, pods: map[string]*follower{}}
 	g := a.newGeneration(runner.Version{Start: "server.js"}, "l1")
 	g.observe(webPod(look{ready: true, at: 1}, "10.0.0.1"), false)
 	g.observe(webPod(look{at: 2}, "10.0.0.1"), false)
@@ -51,7 +50,6 @@ func TestWatchEnd(t *testing.T) {
 		"exited": {1, "drone 1 exited with code 0 soon after it had accepted connections"},
 	} {
 		a := answered(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "none") })
-		a.runner.logs = &followers{runner: a.runner, pods: map[string]*follower{}}
 		g := a.newGeneration(runner.Version{Start: "server.js"}, "l1")
 		g.observe(webPod(look{ready: true, at: 1}, "10.0.0.1"), false)
 		g.observe(webPod(look{at: 2}, "10.0.0.1"), false)

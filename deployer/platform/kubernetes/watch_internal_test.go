@@ -30,7 +30,6 @@ func TestReplacedWhileAway(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(corev1.PodList{Items: lists[0]})
 			lists = lists[1:]
 		})
-		a.runner.logs = &followers{runner: a.runner, pods: map[string]*follower{}}
 		g := a.newGeneration(runner.Version{Start: "server.js"}, "l1")
 		a.current = g
 		s := newSpace(a.runner.api, "apps", "", nil)
