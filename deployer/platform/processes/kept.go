@@ -21,7 +21,7 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// findTimeout is the time limit for all keepers of an earlier server to answer.
+// findTimeout is the time limit for a keeper of an earlier server to answer.
 const findTimeout = time.Minute
 
 // label is what the keeper of a drone knows about it for the next server.
@@ -177,9 +177,7 @@ func withoutZeros(fields map[string]any) map[string]any {
 
 // find finds the drones that an earlier server has left to their keepers.
 func (r *Runner) find(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, findTimeout)
-	defer cancel()
-	all, err := keeper.Find(ctx, r.keepers())
+	all, err := keeper.Find(ctx, r.keepers(), findTimeout)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.found = map[string][]found{}

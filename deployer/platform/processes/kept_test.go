@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/processes"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/keeper"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
@@ -395,4 +396,44 @@ func TestOrphanTimeout(t *testing.T) {
 	if runs(before.Pid) {
 		t.Error("the drone goes on")
 	}
+}
+
+// A keeper that does not answer keeps no other from being found.
+func TestFindBesideHangingKeeper(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, processes.Options{KeepDrones: func() bool { return true }})
+	b.start()
+	for _, name := range []string{"one", "two"} {
+		b.mustSwitch(b.app(name, "serve.js"))
+	}
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(b.dir, "drones", "keepers")
+	all, err := keeper.Find(t.Context(), dir, patience)
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	for _, c := range all {
+		c.Detach()
+	}
+	hanging, other := all[0], all[1] // in the order of the folder
+	if err := syscall.Kill(hanging.Found().Keeper, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	found, err := keeper.Find(t.Context(), dir, impatience)
+	if err == nil || !strings.Contains(err.Error(), hanging.Mark()) {
+		t.Errorf("the error is %v, and %s hangs", err, hanging.Mark())
+	}
+	if len(found) != 1 || found[0].Mark() != other.Mark() {
+		t.Errorf("found %v, want %s", found, other.Mark())
+	}
+	for _, c := range found {
+		c.Detach()
+	}
+	if err := syscall.Kill(hanging.Found().Keeper, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	// The next server, which resumes no app, ends both.
+	prepare(t, processes.Options{Dir: filepath.Join(b.dir, "drones")}).start()
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 )
 
@@ -149,31 +150,46 @@ func environ() []string {
 	return env
 }
 
+// atOnce is how many keepers Find asks at the same time, as each takes open files.
+const atOnce = 64
+
 // Find returns the keepers in a folder, and removes the folders of those that have
-// ended. One that does not answer until ctx ends is a failure; the others are
-// returned.
-func Find(ctx context.Context, dir string) (found []*Client, err error) {
+// ended. Each has the time limit to answer, whether the others do or not: one that does
+// not is a failure, and the others are returned.
+func Find(ctx context.Context, dir string, limit time.Duration) (found []*Client, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("keeper: looking for keepers: %w", err)
 	}
-	var failures []error
-	for _, entry := range entries {
-		c := newClient(dir, entry.Name())
-		switch err := c.find(ctx); {
-		case errors.Is(err, ErrGone):
-			failures = append(failures, os.RemoveAll(c.dir))
-		case err != nil:
-			failures = append(failures, fmt.Errorf("keeper: %s: %w", c.dir, err))
-		default:
-			found = append(found, c)
-			go c.attach(context.WithoutCancel(ctx))
-		}
+	found = make([]*Client, len(entries))
+	failures := make([]error, len(entries))
+	turn := ctxlock.New(atOnce)
+	var asking sync.WaitGroup
+	for i, entry := range entries {
+		asking.Go(func() {
+			c := newClient(dir, entry.Name())
+			switch err := c.find(ctx, turn, limit); {
+			case errors.Is(err, ErrGone):
+				failures[i] = os.RemoveAll(c.dir)
+			case err != nil:
+				failures[i] = fmt.Errorf("keeper: %s: %w", c.dir, err)
+			default:
+				found[i] = c
+				go c.attach(context.WithoutCancel(ctx))
+			}
+		})
 	}
-	return found, errors.Join(failures...)
+	asking.Wait()
+	return slices.DeleteFunc(found, func(c *Client) bool { return c == nil }), errors.Join(failures...)
 }
 
-func (c *Client) find(ctx context.Context) (err error) {
+func (c *Client) find(ctx context.Context, turn ctxlock.Lock, limit time.Duration) (err error) {
+	if err := turn.Acquire(ctx); err != nil {
+		return err
+	}
+	defer turn.Release()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	if c.first, err = c.persist(ctx, request{Do: doStatus}); err != nil {
 		return err
 	}
@@ -187,7 +203,7 @@ func (c *Client) find(ctx context.Context) (err error) {
 func (c *Client) alive() bool {
 	folder, err := os.Open(c.dir)
 	if err != nil {
-		return false
+		return !errors.Is(err, os.ErrNotExist) // it is not known, such as if too many files are open
 	}
 	defer folder.Close() //nolint:errcheck // only locked
 	return lock(folder) != nil
