@@ -63,8 +63,9 @@ type Platform interface {
 	Restart(ctx context.Context, user, app string) error
 	// Stop stops the app.
 	Stop(ctx context.Context, user, app string) error
-	// Activate makes the snapshot the one that the next start runs.
-	Activate(ctx context.Context, user, app, snapshot string) error
+	// Rollback starts the snapshot in place of what runs, and returns when it answers. If
+	// it fails, the app is unchanged.
+	Rollback(ctx context.Context, user, app, snapshot string) error
 	// Run starts the active snapshot in place of what runs, and returns when it
 	// answers.
 	Run(ctx context.Context, user, app string) error

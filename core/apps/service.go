@@ -85,21 +85,13 @@ func (s *Service) Stop(ctx context.Context, user, app string) error {
 	return s.change(ctx, user, app, func(ctx context.Context, _ App) error { return s.o.Platform.Stop(ctx, user, app) })
 }
 
-// Rollback starts another snapshot of the app. If that fails, what ran before goes
-// on running and is active again.
+// Rollback starts another snapshot of the app. If that fails, the app is unchanged.
 func (s *Service) Rollback(ctx context.Context, user, app, snapshot string) error {
 	return s.change(ctx, user, app, func(ctx context.Context, a App) error {
 		if !slices.ContainsFunc(a.Snapshots, func(s Snapshot) bool { return s.ID == snapshot }) {
 			return core.NewError(core.CodePlatformSnapshotNotFound, "", nil)
 		}
-		if err := s.o.Platform.Activate(ctx, user, app, snapshot); err != nil {
-			return err
-		}
-		err := s.o.Platform.Run(ctx, user, app)
-		if before := a.Running(); err != nil && before != "" && before != snapshot {
-			err = errors.Join(err, s.o.Platform.Activate(context.WithoutCancel(ctx), user, app, before))
-		}
-		return err
+		return s.o.Platform.Rollback(ctx, user, app, snapshot)
 	})
 }
 

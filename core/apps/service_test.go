@@ -14,7 +14,7 @@ import (
 // platform is a platform with the one app hello of dscape.
 type platform struct {
 	app    apps.App
-	fail   error // of Run
+	fail   error // of Rollback
 	called []string
 }
 
@@ -45,14 +45,14 @@ func (p *platform) Stop(context.Context, string, string) error {
 	return nil
 }
 
-func (p *platform) Activate(_ context.Context, _, _, snapshot string) error {
-	p.call("activate " + snapshot)
-	return nil
+func (p *platform) Rollback(_ context.Context, _, _, snapshot string) error {
+	p.call("rollback " + snapshot)
+	return p.fail
 }
 
 func (p *platform) Run(context.Context, string, string) error {
 	p.call("run")
-	return p.fail
+	return nil
 }
 
 func (p *platform) SetEnv(_ context.Context, _, _ string, env map[string]string) error {
@@ -101,10 +101,10 @@ func TestRollback(t *testing.T) {
 		want core.Code
 		did  []string
 	}{
-		"to a version that starts":       {"1", nil, "", []string{"activate 1", "run"}},
-		"to one that does not":           {"1", refused, core.CodePlatformStartFailed, []string{"activate 1", "run", "activate 2"}},
+		"to a version that starts":       {"1", nil, "", []string{"rollback 1"}},
+		"to one that does not":           {"1", refused, core.CodePlatformStartFailed, []string{"rollback 1"}},
 		"to one that does not exist":     {"3", nil, core.CodePlatformSnapshotNotFound, nil},
-		"while the platform is too busy": {"1", core.Transient(errors.New("busy"), 0), core.CodePlatformBusy, []string{"activate 1", "run", "activate 2"}},
+		"while the platform is too busy": {"1", core.Transient(errors.New("busy"), 0), core.CodePlatformBusy, []string{"rollback 1"}},
 	} {
 		p := newPlatform()
 		p.fail = c.fail

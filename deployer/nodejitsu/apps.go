@@ -3,6 +3,7 @@ package nodejitsu
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 )
@@ -176,6 +177,35 @@ func (c *Client) StartSnapshot(ctx context.Context, user, app, id string) (App, 
 	body := map[string]string{"snapshot": id}
 	err := c.call(ctx, request{doing: "start app", method: http.MethodPost, path: appPath(user, app, "start"), body: body}, &answer)
 	return answer.App, err
+}
+
+// Rollback starts a snapshot in place of what runs, and returns when it answers. If it
+// fails, the app is unchanged.
+func (c *Client) Rollback(ctx context.Context, user, app, id string) (App, error) {
+	if !c.embedded.Load() { // or no call has been made yet
+		before, err := c.App(ctx, user, app)
+		if err != nil {
+			return App{}, err
+		}
+		if !c.embedded.Load() {
+			return c.activateAndStart(ctx, before, user, app, id)
+		}
+	}
+	return c.StartSnapshot(ctx, user, app, id)
+}
+
+// activateAndStart starts a snapshot on a platform that starts only the active one. If
+// it does not start, the one that was active before is active again, as the next start
+// runs it.
+func (c *Client) activateAndStart(ctx context.Context, before App, user, app, id string) (App, error) {
+	if err := c.ActivateSnapshot(ctx, user, app, id); err != nil {
+		return App{}, err
+	}
+	started, err := c.StartApp(ctx, user, app)
+	if err != nil && before.Active != nil && before.Active.ID != id {
+		err = errors.Join(err, c.ActivateSnapshot(context.WithoutCancel(ctx), user, app, before.Active.ID))
+	}
+	return started, err
 }
 
 // StopApp stops an app.

@@ -77,9 +77,10 @@ func (p *Platform) Stop(ctx context.Context, user, app string) error {
 	return p.client.StopApp(ctx, user, app)
 }
 
-// Activate implements apps.Platform.
-func (p *Platform) Activate(ctx context.Context, user, app, snapshot string) error {
-	return p.client.ActivateSnapshot(ctx, user, app, snapshot)
+// Rollback implements apps.Platform.
+func (p *Platform) Rollback(ctx context.Context, user, app, snapshot string) error {
+	_, err := p.client.Rollback(ctx, user, app, snapshot)
+	return err
 }
 
 // Run implements apps.Platform.

@@ -127,10 +127,7 @@ func startInSteps(ctx context.Context, client *Client, before App, user string, 
 	if err := client.UpdateApp(ctx, user, pkg.Name, fields); err != nil {
 		return "", err
 	}
-	if err := client.ActivateSnapshot(ctx, user, pkg.Name, snapshot); err != nil {
-		return "", err
-	}
-	started, err := client.StartApp(ctx, user, pkg.Name)
+	started, err := client.activateAndStart(ctx, before, user, pkg.Name, snapshot)
 	if err != nil {
 		return "", err
 	}

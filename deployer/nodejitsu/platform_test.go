@@ -138,6 +138,44 @@ func TestStartOnTheEmbeddedPlatform(t *testing.T) {
 	}
 }
 
+// A rollback names its snapshot. A platform that starts only the active one has it
+// activated, until it fails to start.
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	const look, back = "GET /apps/maciej/a ", `POST /apps/maciej/a/start {"snapshot":"9f-1"}`
+	const steps = look + "\nPOST /apps/maciej/a/snapshots/9f-1/activate {}\nPOST /apps/maciej/a/start {}"
+	embedded := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Powered-By", "Nodejitsu/webhooks")
+		written(w, r)
+	}
+	const app = `{"app":{"url":"http://a.localhost","active":{"id":"9f-2"}}}`
+	for name, one := range map[string]struct {
+		handler http.HandlerFunc
+		sends   string
+		fails   bool
+	}{
+		"the embedded platform":  {embedded, look + "\n" + back + "\n" + back, false},
+		"another":                {answers(starter(app, app)), steps + "\n" + steps, false},
+		"another, not started":   {answers(starter(app, "409 it is busy")), strings.Repeat("\n"+steps+"\nPOST /apps/maciej/a/snapshots/9f-2/activate {}", 2)[1:], true},
+		"another, not activated": {answers(map[string]string{"GET /apps/maciej/a": app}), strings.Repeat("\n"+look+"\nPOST /apps/maciej/a/snapshots/9f-1/activate {}", 2)[1:], true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, one.handler)
+			c := newClient(t, a.URL)
+			for range 2 {
+				started, err := c.Rollback(t.Context(), "maciej", "a", "9f-1")
+				if (err != nil) != one.fails || one.fails != (started.URL == "") {
+					t.Errorf("started %q, %v", started.URL, err)
+				}
+			}
+			if got := bodies(a); got != one.sends {
+				t.Errorf("sent\n%s\nwant\n%s", got, one.sends)
+			}
+		})
+	}
+}
+
 func TestStart(t *testing.T) {
 	t.Parallel()
 	const steps = "GET /apps/maciej/a\nPUT /apps/maciej/a\nPOST /apps/maciej/a/snapshots/9f-1/activate\nPOST /apps/maciej/a/start"

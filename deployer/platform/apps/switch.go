@@ -69,13 +69,14 @@ func (a *Apps) version(d document, v visible) (runner.Version, error) {
 // switchTo switches an app to the version of a change, and returns the new
 // document. The version is launched beside what runs, and becomes visible in one
 // step after it has proven itself; if anything fails before that, the app is
-// unchanged. The event of the switch is recorded in that step. The lock of the app
-// must be held.
+// unchanged. A snapshot that a person activates meanwhile stays the active one. The
+// event of the switch is recorded in that step. The lock of the app must be held.
 func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, error) {
 	prepared, err := a.make(d, c)
 	if err != nil {
 		return document{}, err
 	}
+	began := d.Active
 	v, err := a.version(prepared, prepared.visible)
 	if err != nil {
 		return document{}, err
@@ -97,6 +98,8 @@ func (a *Apps) switchTo(ctx context.Context, d document, c change) (document, er
 		return document{}, wrapped("starting an app", err)
 	}
 	d, err = a.docs.update(d.User, d.Name, func(d *document) error {
+		c := c
+		c.keepActive = c.keepActive || d.Active != began
 		next, err := a.make(*d, c)
 		if err != nil {
 			return err

@@ -80,6 +80,32 @@ func TestRollbackByHand(t *testing.T) {
 	}
 }
 
+// A snapshot that a person activates while another one starts stays the active one.
+func TestActivatedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{})
+	f.deploy("v1", packageOne)
+	before := f.whole()
+	f.deploy("v2", packageTwo)
+	f.upload("v3", packageTwo)
+	f.runner.launch = func(v runner.Version) error {
+		if v.Snapshot != "v3" {
+			return nil
+		}
+		_, err := f.Activate("me", "app", "v1", "")
+		return err
+	}
+	f.ok(f.start("v3"))
+	if got := f.snapshots(); got != "v1* v2 v3!" {
+		t.Errorf("the app has %s", got)
+	}
+	_, err := f.Start(t.Context(), "me", "app", "", "", "")
+	f.ok(err)
+	if got, want := f.whole(), strings.Replace(before, "[{ID:v1}]", "[{ID:v1} {ID:v2} {ID:v3}]", 1); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // If a version fails before it has served for long enough, the app is as it was
 // before, also after a restart of the server and if the server is killed meanwhile.
 func TestNothingIsHalfDone(t *testing.T) {

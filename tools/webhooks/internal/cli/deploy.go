@@ -118,7 +118,7 @@ func (d *deployment) deploy(ctx context.Context) (err error) {
 	d.say("Starting %s", snapshot)
 	address, err := nodejitsu.NewPlatform(d.client).Start(ctx, d.user, pkg, snapshot, deploy.Order{})
 	if err != nil {
-		return d.startFailed(ctx, err, before, snapshot)
+		return startFailed(err, before)
 	}
 	d.say("Deployed %s as %s in %s", pkg.Name, snapshot, took(d.started))
 	result := map[string]any{"app": pkg.Name, "snapshot": snapshot, "url": address, "seconds": time.Since(d.started).Seconds()}
@@ -259,18 +259,11 @@ func (d *deployment) buildFailed(err error, before nodejitsu.App) error {
 		"\nIts last output is above. Correct the problem and deploy again" + stillRunning(before), err}
 }
 
-// startFailed returns the last output of an app that did not start. It makes the
-// snapshot active again that was active before, so that the next start does not
-// use the one that fails.
-func (d *deployment) startFailed(ctx context.Context, err error, before nodejitsu.App, snapshot string) error {
+// startFailed returns the last output of an app that did not start.
+func startFailed(err error, before nodejitsu.App) error {
 	refused, ok := startFailure(err)
 	if !ok {
 		return err
-	}
-	if before.Active != nil && before.Active.ID != snapshot {
-		if failure := d.client.ActivateSnapshot(ctx, d.user, before.Name, before.Active.ID); failure != nil {
-			d.say("warning: %s is still the active snapshot, which the next start uses: %s", snapshot, cleaned(failure))
-		}
 	}
 	return &messageError{"the app did not start: " + strings.TrimRight(printable(refused.Message), "\n") +
 		"\nAn app must keep running and listen on the port in $PORT. Correct the problem and deploy again" + stillRunning(before), err}

@@ -53,29 +53,16 @@ func (s *session) rollback(ctx context.Context, app nodejitsu.App, wanted string
 	if err != nil {
 		return fmt.Errorf("%w; see `webhooks apps view %s`", err, app.Name)
 	}
-	if err := s.client.ActivateSnapshot(ctx, s.user, app.Name, to); err != nil {
-		return err
+	started, err := s.client.Rollback(ctx, s.user, app.Name, to)
+	if refused, ok := startFailure(err); ok && from != "" && from != to {
+		return &messageError{fmt.Sprintf("%s did not start: %s\nThe version before it goes on running. Roll back to another snapshot: see `webhooks apps view %s`",
+			to, printable(refused.Message), app.Name), err}
 	}
-	started, err := s.client.StartApp(ctx, s.user, app.Name)
 	if err != nil {
-		return s.undoRollback(ctx, app.Name, from, to, err)
+		return err
 	}
 	return s.done(map[string]any{"app": app.Name, "from": from, "to": to, "seconds": time.Since(start).Seconds(), "url": started.URL},
 		"rolled back %s from %s to %s in %s", app.Name, cmp.Or(from, "nothing"), to, took(start))
-}
-
-// undoRollback makes the snapshot active again that was active before a
-// rollback that failed with err.
-func (s *session) undoRollback(ctx context.Context, app, from, to string, err error) error {
-	refused, ok := startFailure(err)
-	if !ok || from == "" || from == to {
-		return err
-	}
-	if failure := s.client.ActivateSnapshot(ctx, s.user, app, from); failure != nil {
-		return errors.Join(err, failure)
-	}
-	return &messageError{fmt.Sprintf("%s did not start: %s\nThe version before it goes on running. Roll back to another snapshot: see `webhooks apps view %s`",
-		to, printable(refused.Message), app), err}
 }
 
 // rollbackTarget returns the active snapshot and the one to go back to: the
