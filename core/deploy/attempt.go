@@ -58,6 +58,12 @@ func (a *attempt) run(ctx context.Context) error {
 			break
 		}
 	}
+	if end.next == hold {
+		// A newer push ends the holds before it, but not one that is still to come.
+		if r := a.confirmClaim(ctx); r.next != proceed {
+			end = r
+		}
+	}
 	switch cause := context.Cause(ctx); {
 	case end.next != failed:
 		return a.conclude(ctx, end)

@@ -192,6 +192,29 @@ func TestNewerPushSupersedesAHeldOne(t *testing.T) {
 	})
 }
 
+// slowGate is a gate that takes a second to say whether a push has to wait.
+type slowGate struct{ gate }
+
+func (g slowGate) Required(ctx context.Context, push core.Entry, file func(context.Context, string) ([]byte, error)) (core.Wait, error) {
+	<-time.After(time.Second)
+	return g.gate.Required(ctx, push, file)
+}
+
+func TestNewerPushSupersedesOneWhoseGateIsAsked(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.Gates = []deploy.Gate{slowGate{gate{name: "travis", path: ".travis.yml", keys: []string{"build"}}}}
+		w.worker = deploy.NewWorker(w.options)
+		w.waiting(commit1, commit2)
+		w.start()
+		first := w.deliver(w.push(commit1))
+		w.is(w.after(time.Second/2, first), core.StatusPending, "")
+		second := w.deliver(w.push(commit2))
+		w.is(w.after(time.Second/2, first), core.StatusSkipped, "Superseded")
+		w.is(w.after(time.Second, second), core.StatusHeld, "")
+	})
+}
+
 func TestOwnerReleases(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

@@ -201,8 +201,8 @@ func (a *attempt) upload(ctx context.Context) (string, result) {
 	return e.Snapshot, result{}
 }
 
-// confirmClaim makes sure, right before what can't be undone, that the claim was
-// not lost and that the entry is the newest.
+// confirmClaim makes sure, right before what can't be undone and before the entry is
+// held, that the claim was not lost and that the entry is the newest.
 func (a *attempt) confirmClaim(ctx context.Context) result {
 	var newest string
 	err := a.retry(ctx, "renew", func(ctx context.Context) (err error) {
