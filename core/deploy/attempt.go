@@ -24,7 +24,7 @@ type findings struct {
 	forge    Forge
 	tokens   []core.ThirdPartyToken
 	wait     core.Wait
-	lookAt   time.Time // when to look at the checks again
+	lookAt   time.Time // when to look at the held push again; zero: when its time is over
 	reports  int64     // Order of the newest report that was known when they were looked at
 	pkg      Package
 	app      App    // as it was before

@@ -55,24 +55,38 @@ func (a *attempt) passGate(ctx context.Context) result {
 		return result{}
 	}
 	push := a.get()
+	v, r := a.readReports(ctx, push)
+	switch {
+	case r.next != proceed, v.state == gatePassed:
+		return r
+	case wait.Never != "":
+		return skipped("%s", wait.Never)
+	}
+	now := a.Now()
+	h := core.Hold{Gate: push.Gate, Keys: push.GateKeys, For: wait.For, Since: now, Until: now.Add(a.HoldTimeout)}
+	// A report, or a newer push, may come while the hold is being saved.
+	a.found.lookAt = earlier(now.Add(a.GateInterval), h.Until)
+	return result{next: hold, hold: h}
+}
+
+// readReports returns the verdict of the reports that came on a push. It proceeds if
+// that is open, or passed and the push is to go on.
+func (a *attempt) readReports(ctx context.Context, push core.Entry) (verdict, result) {
 	known, err := a.byCommit(ctx, push)
 	if err != nil {
-		return failure(core.Transient(fmt.Errorf("reading the reports: %w", err), 0))
+		return verdict{}, failure(core.Transient(fmt.Errorf("reading the reports: %w", err), 0))
 	}
 	v := verdictOn(push, known)
 	for _, r := range v.reports {
 		a.note(reported(r))
 	}
-	switch {
-	case v.state == gateFailed:
-		return skipped("%s", v.reason())
-	case v.state == gatePassed:
-		return a.useReports(ctx, v)
-	case wait.Never != "":
-		return skipped("%s", wait.Never)
+	switch v.state {
+	case gateFailed:
+		return v, skipped("%s", v.reason())
+	case gatePassed:
+		return v, a.useReports(ctx, v)
 	}
-	now := a.Now()
-	return result{next: hold, hold: core.Hold{Gate: push.Gate, Keys: push.GateKeys, For: wait.For, Since: now, Until: now.Add(a.HoldTimeout)}}
+	return v, result{}
 }
 
 // useReports lets a push go on whose reports came before it.
@@ -100,7 +114,7 @@ func (a *attempt) hold(ctx context.Context, h core.Hold) error {
 		e.Reason = "Waits for " + h.For + ", until " + h.Until.Format(time.RFC3339)
 	})
 	at := h.Until
-	if h.Gate == gateChecks {
+	if !a.found.lookAt.IsZero() {
 		at = a.found.lookAt
 	}
 	err := a.save(ctx, "hold", func(ctx context.Context, e core.Entry) (core.Change, error) {
@@ -118,13 +132,9 @@ func (a *attempt) hold(ctx context.Context, h core.Hold) error {
 
 // lookAgain applies reports that came between looking for them and holding the
 // push. Either this finds the report or the report finds the held push, as each
-// writes before it looks.
+// writes before it looks. If this fails, endHold finds the report.
 func (a *attempt) lookAgain(ctx context.Context) {
-	change, err := a.lookup(ctx, a.claim.Change.Entry.ID)
-	if err != nil || change.Entry.Status != core.StatusHeld {
-		return
-	}
-	push := change.Entry
+	push := a.get()
 	known, err := a.byCommit(ctx, push)
 	switch v := verdictOn(push, known); {
 	case err != nil, v.state == gateOpen:
@@ -138,15 +148,24 @@ func (a *attempt) lookAgain(ctx context.Context) {
 	}
 }
 
-// endHold looks at a held entry that became ready because its time is over, or
-// because it is no longer the newest of its lane, or because the clock was set
-// back. One that waits for checks became ready to look at them.
+// endHold looks at a held entry that became ready because its time is over, or to
+// look for its reports or checks, or because it is no longer the newest of its lane, or
+// because the clock was set back.
 func (a *attempt) endHold(ctx context.Context) result {
 	e, now := a.get(), a.Now()
-	if h := e.Hold; h != nil && h.Gate == gateChecks {
+	h := e.Hold
+	if h != nil && h.Gate == gateChecks {
 		return a.lookAtChecks(ctx, *h)
 	}
-	if h := e.Hold; h != nil && now.Before(h.Until) {
+	if h != nil && h.Gate != "" {
+		switch v, r := a.readReports(ctx, e); {
+		case r.next != proceed:
+			return r
+		case v.state == gatePassed:
+			return a.goOn(v.reason())
+		}
+	}
+	if h != nil && now.Before(h.Until) {
 		again := *h
 		if longest := now.Add(a.HoldTimeout); longest.Before(again.Until) {
 			again.Until = longest
@@ -156,10 +175,16 @@ func (a *attempt) endHold(ctx context.Context) result {
 		}
 		return result{next: hold, hold: again}
 	}
-	if e.Kind == core.EventBuild || e.Hold == nil {
+	if e.Kind == core.EventBuild || h == nil {
 		return skipped("No push of the commit came within %s", a.HoldTimeout)
 	}
-	return skipped("%s did not come within %s", capitalized(e.Hold.For), a.HoldTimeout)
+	return skipped("%s did not come within %s", capitalized(h.For), a.HoldTimeout)
+}
+
+// goOn lets a held push go on, past its gate.
+func (a *attempt) goOn(reason string) result {
+	a.set(func(e *core.Entry) { e.Hold, e.Released = nil, reason })
+	return result{next: requeue, place: Place{At: a.Now()}, reason: reason}
 }
 
 // capitalized returns text with its first letter in upper case.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/core/coretest"
 	"github.com/nodejitsu/webhooks/core/deploy"
 )
 
@@ -371,4 +373,98 @@ func TestRestartedBuild(t *testing.T) {
 		w.is(w.settled(id), core.StatusOK, "")
 		w.is(w.settled(again), core.StatusOK, "Released")
 	})
+}
+
+// crossing is a store that runs before ahead of the first hold of a push, and fails the
+// first time that the entries of a commit are read after that.
+type crossing struct {
+	*coretest.Memory
+	before  func()
+	failing atomic.Bool
+}
+
+func (s *crossing) Hold(ctx context.Context, e core.Entry, claim int, until time.Time) (core.Change, error) {
+	if e.Kind == core.EventPush && s.before != nil {
+		s.before()
+		s.before = nil
+		s.failing.Store(true)
+	}
+	return s.Memory.Hold(ctx, e, claim, until)
+}
+
+func (s *crossing) ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error) {
+	if s.failing.CompareAndSwap(true, false) {
+		return nil, errors.New("connection refused")
+	}
+	return s.Memory.ByCommit(ctx, repository, commits)
+}
+
+// A report that comes while the hold of its push is being saved counts, even if the
+// look for it right after that fails or, as the process dies, is never made.
+func TestReportCrossesTheHold(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		state  core.BuildState
+		status core.Status
+		reason string
+	}{
+		{core.BuildPassed, core.StatusOK, ""},
+		{core.BuildFailed, core.StatusSkipped, "build 1 failed"},
+	} {
+		inWorld(t, func(w *world) {
+			store, report := &crossing{Memory: w.store}, ""
+			store.before = func() {
+				report = w.deliver(w.build(commit1, test.state))
+				<-time.After(time.Second)
+			}
+			w.options.Store = store
+			w.service, w.worker = deploy.New(w.options), deploy.NewWorker(w.options)
+			w.waiting(commit1)
+			w.start()
+			id := w.deliver(w.push(commit1))
+			w.is(w.after(2*time.Second, id), core.StatusHeld, "")
+			if e := w.settled(report); !e.Status.Outcome() {
+				t.Errorf("the report is %s", e.Status)
+			}
+			w.is(w.after(time.Minute, id), test.status, test.reason)
+		})
+	}
+}
+
+// slowReports is a store that takes a second to save the step of a report.
+type slowReports struct{ *coretest.Memory }
+
+func (s slowReports) Update(ctx context.Context, e core.Entry, claim int) (core.Change, error) {
+	if e.Kind == core.EventBuild {
+		<-time.After(time.Second)
+	}
+	return s.Memory.Update(ctx, e, claim)
+}
+
+// A report that was accepted within the hold of its push counts, even if it is worked on
+// only after that, as no process was there.
+func TestReportIsWorkedOnAfterTheHold(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		state  core.BuildState
+		status core.Status
+		reason string
+	}{
+		{core.BuildPassed, core.StatusOK, ""},
+		{core.BuildFailed, core.StatusSkipped, "build 1 failed"},
+	} {
+		inWorld(t, func(w *world) {
+			w.waiting(commit1)
+			w.start()
+			id := w.deliver(w.push(commit1))
+			w.is(w.after(2*time.Minute, id), core.StatusHeld, "")
+			w.stop()
+			w.deliver(w.build(commit1, test.state))
+			<-time.After(time.Hour)
+			w.options.Store = slowReports{w.store}
+			w.worker = deploy.NewWorker(w.options)
+			w.start()
+			w.is(w.settled(id), test.status, test.reason)
+		})
+	}
 }

@@ -36,7 +36,7 @@ type Options struct {
 
 	HoldTimeout   time.Duration   // how long a push waits for its gate; 30 min
 	LongestHold   time.Duration   // how long at most while a check that counts is running; 2 h, or HoldTimeout if that is longer
-	GateInterval  time.Duration   // between two looks at the checks of a held push; 1 min
+	GateInterval  time.Duration   // between two looks at the checks of a held push, and before the one look for reports; 1 min
 	GateEmpty     time.Duration   // after what time a push has no checks; 5 × GateInterval
 	GateSettle    time.Duration   // how long to wait for more checks after all have passed; GateInterval / 4
 	Lease         time.Duration   // how long a claim lasts unless it is renewed; 30 s

@@ -149,9 +149,7 @@ func (a *attempt) lookAtChecks(ctx context.Context, h core.Hold) result {
 	if r.next != proceed {
 		return r
 	}
-	reason := ""
-	a.set(func(e *core.Entry) { e.Hold, reason = nil, e.Released })
-	return result{next: requeue, place: Place{At: a.Now()}, reason: reason}
+	return a.goOn(a.get().Released)
 }
 
 // lookAgainAtChecks wakes the push if a report came between looking at its checks
