@@ -84,8 +84,8 @@ func TestContainers(t *testing.T) {
 		t.Errorf("the port %s is not the one that is published, exposed and checked", port)
 	}
 	timeout, err := time.ParseDuration(setting("shutdown-timeout"))
-	if grace, graceErr := time.ParseDuration(server.Grace); err != nil || graceErr != nil || grace < timeout+10*time.Second {
-		t.Errorf("a stop takes up to %s and more, and has %s; %v %v", timeout, server.Grace, err, graceErr)
+	if grace, graceErr := time.ParseDuration(server.Grace); err != nil || graceErr != nil || grace < timeout+90*time.Second {
+		t.Errorf("a stop takes up to %s and 90s, and has %s; %v %v", timeout, server.Grace, err, graceErr)
 	}
 	const data = "/var/lib/webhooks" // of root, which runs it in the container
 	if os.Getuid() == 0 && setting("data") != data {

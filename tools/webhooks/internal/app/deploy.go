@@ -53,11 +53,7 @@ func deployModule(cfg config.Config) fx.Option {
 			fx.Annotate(
 				deploy.NewWorker,
 				fx.OnStart((*deploy.Worker).Start),
-				fx.OnStop(func(ctx context.Context, w *deploy.Worker) error {
-					ctx, cancel := share(ctx, cfg.ShutdownTimeout)
-					defer cancel()
-					return w.Stop(ctx)
-				}),
+				fx.OnStop(func(ctx context.Context, w *deploy.Worker) error { return stopWithin(ctx, cfg.ShutdownTimeout, w.Stop) }),
 			),
 		),
 		fx.Invoke(func(*deploy.Worker) {}, recordEvents),
@@ -123,13 +119,5 @@ func newID() string {
 	return hex.EncodeToString(id[:])
 }
 
-const (
-	startTimeout = 60 * time.Second // restarting many apps takes a while
-	stopReserve  = 30 * time.Second // for what stops after the worker
-)
-
-// share limits the time that one part takes to stop. Else the parts after it, such
-// as the store, would not be closed in time.
-func share(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
-}
+// startTimeout is the time limit of a start. Restarting many apps takes a while.
+const startTimeout = 60 * time.Second

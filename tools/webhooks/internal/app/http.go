@@ -80,11 +80,7 @@ func httpModule(cfg config.Config) fx.Option {
 						s.Serve(handler)
 						return nil
 					},
-					func(ctx context.Context) error {
-						api.Drain(ctx, cfg.ShutdownDelay)
-						api.EndFeeds(ctx)
-						return s.Stop(ctx)
-					},
+					func(ctx context.Context) error { return stopAPI(ctx, cfg, api, s.Stop) },
 				))
 				return s
 			},
@@ -139,7 +135,7 @@ func redirectModule(cfg config.Config) fx.Option {
 				s.Serve(handler)
 				return nil
 			},
-			s.Stop,
+			func(ctx context.Context) error { return stopWithin(ctx, stopListener, s.Stop) },
 		))
 	})
 }

@@ -118,7 +118,7 @@ func inspector(lc fx.Lifecycle, name, addr string, handler http.Handler, fail co
 			}))
 			return nil
 		},
-		s.Stop,
+		func(ctx context.Context) error { return stopWithin(ctx, stopListener, s.Stop) },
 	))
 	return s
 }

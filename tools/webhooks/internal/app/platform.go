@@ -97,7 +97,7 @@ func platformModule(cfg config.Config) fx.Option {
 					return p, err
 				},
 				fx.OnStart(func(ctx context.Context, p embedded) error { return p.Start(ctx) }),
-				fx.OnStop(func(ctx context.Context, p embedded) error { return p.Stop(ctx) }),
+				fx.OnStop(func(ctx context.Context, p embedded) error { return stopWithin(ctx, stopPlatform, p.Stop) }),
 			),
 			func(p embedded) Endpoint { return Endpoint{URL: p.URL, Key: p.Key} },
 			func(p embedded) (deploy.Accounts, auth.Accounts, connect.Accounts) {

@@ -111,9 +111,7 @@ func Options(role Role, cfg config.Config, log *zap.Logger, held *sockets.Socket
 			func(c *Certificates) *addresses { return newAddresses(cfg, c) },
 		),
 		fx.StartTimeout(startTimeout),
-		// Each part stops within its own limit, so that the last one, which closes
-		// the store, is never skipped.
-		fx.StopTimeout(cfg.ShutdownDelay+cfg.ShutdownTimeout+stopReserve),
+		fx.StopTimeout(stopTimeout(cfg)),
 	)
 	if role == RolePlatform {
 		return fx.Options(common, platformModule(cfg))

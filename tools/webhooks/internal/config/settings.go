@@ -150,7 +150,7 @@ func (s *Settings) declare() {
 	declare(s, &c.Wait, "wait", 8*time.Second, between(0, 10*time.Minute), "how long a delivery's request waits for the outcome; GitHub gives up after 10s")
 	declare(s, &c.AuthTimeout, "auth-timeout", 3*time.Second, positive, "time limit for authenticating the sender of a delivery, part of --wait")
 	declare(s, &c.ShutdownDelay, "shutdown-delay", 0, notNegative, "after a signal to stop, how long the server goes on with /readyz failing, so that a load balancer notices")
-	declare(s, &c.ShutdownTimeout, "shutdown-timeout", 30*time.Second, positive, "time limit for running deployments after a signal to stop")
+	declare(s, &c.ShutdownTimeout, "shutdown-timeout", 30*time.Second, positive, "time limit for running deployments after a signal to stop; all else together takes 90 seconds at most")
 	declare(s, &c.LogLevel, "log-level", "info", oneOf("debug", "info", "warn", "error"), "debug, info, warn or error")
 	declare(s, &c.LogFormat, "log-format", "auto", oneOf("auto", "json", "console"), "json, console, or auto: console on a terminal, else json")
 	declare(s, &c.MetricsAddr, "metrics-addr", "", optional(address), "address that serves metrics for Prometheus at /metrics, such as 127.0.0.1:9090; whoever reaches it can read them; default: none")
