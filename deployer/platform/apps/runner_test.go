@@ -23,7 +23,9 @@ type fakeRunner struct {
 	standby  time.Duration             // of the last Commit
 	lines    []runner.Line
 
-	launch func(runner.Version) error // called by Launch; nil: nothing
+	launch func(runner.Version) error       // called by Launch; nil: nothing
+	halt   func() (stopped bool, err error) // called by Halt; nil: the app is stopped
+	resume func(context.Context) error      // called by Resume; nil: nothing
 	run    func(context.Context, runner.Version, runner.Command) (runner.Exit, error)
 	watch  func(context.Context, runner.Version, time.Duration) error // called by Watch; nil: nothing
 
@@ -113,10 +115,18 @@ func (r *fakeRunner) Launch(ctx context.Context, v runner.Version) (runner.Candi
 	return r.candidate(v), nil
 }
 
-func (r *fakeRunner) Resume(_ context.Context, v runner.Version) (string, error) {
+func (r *fakeRunner) Resume(ctx context.Context, v runner.Version) (string, error) {
+	r.mu.Lock()
+	r.did("resume " + v.Snapshot)
+	resume := r.resume
+	r.mu.Unlock()
+	if resume != nil {
+		if err := resume(ctx); err != nil {
+			return "", err
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.did("resume " + v.Snapshot)
 	c := r.candidate(v)
 	r.current[v.App] = c
 	return c.id, nil
@@ -126,8 +136,14 @@ func (r *fakeRunner) Halt(_ context.Context, _, app string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.did("halt")
-	delete(r.current, app)
-	return nil
+	stopped, err := true, error(nil)
+	if r.halt != nil {
+		stopped, err = r.halt()
+	}
+	if stopped {
+		delete(r.current, app)
+	}
+	return err
 }
 
 func (r *fakeRunner) Destroy(ctx context.Context, user, app string) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -141,7 +142,7 @@ type launch struct {
 func (a *Apps) launch(ctx context.Context, d document, l launch) (c runner.Candidate, restore func(), err error) {
 	restore = func() {}
 	if l.snapshot.StopFirst && d.Running != nil {
-		if err := a.o.Runner.Halt(ctx, d.User, d.Name); err != nil {
+		if err := a.halt(ctx, d); err != nil {
 			return nil, nil, err
 		}
 		restore = func() { a.restore(ctx, d) }
@@ -188,9 +189,26 @@ func (a *Apps) release(ctx context.Context, l launch) error {
 	return nil
 }
 
-// restore starts again what was stopped for a version that failed.
+// halt stops what runs, for a version that suffers no second copy. If that is
+// interrupted, what was stopped is started again.
+func (a *Apps) halt(ctx context.Context, d document) error {
+	err := a.o.Runner.Halt(ctx, d.User, d.Name)
+	if err != nil && a.o.Runner.State(d.User, d.Name).Phase == runner.Stopped {
+		a.restore(ctx, d)
+	}
+	return err
+}
+
+// restoreLimit is how long a restore goes on after Close: the next server starts what
+// the document describes.
+const restoreLimit = 5 * time.Second
+
+// restore starts again what was stopped for a version that failed, also if the caller
+// has left.
 func (a *Apps) restore(ctx context.Context, d document) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(a.life, func() { time.AfterFunc(restoreLimit, cancel) })() //nolint:contextcheck // whichever ends first
 	v, err := a.version(d, d.visible)
 	if err == nil {
 		var launch string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -436,6 +437,61 @@ func TestStopFirst(t *testing.T) {
 		t.Errorf("event %+v", e)
 	}
 	f.does("halt", "launch v2", "promote v2", "commit v2")
+}
+
+// If what suffers no second copy was stopped, but the caller left before that was over, it
+// is started again; if it was not stopped, it goes on.
+func TestStopFirstIsInterrupted(t *testing.T) {
+	t.Parallel()
+	const stopFirst = `{"name":"@me/App","webhooks":{"switch":"stop-first"}}`
+	f := setup(t, apps.Options{Trial: time.Hour})
+	f.deploy("v1", stopFirst)
+	f.deploy("v2", stopFirst)
+	f.upload("v3", stopFirst)
+	f.runner.done()
+	before := f.whole()
+	for _, stopped := range []bool{true, false} {
+		did := []string{"halt"}
+		if stopped {
+			did = append(did, "resume v2")
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		f.runner.halt = func() (bool, error) { leave(); return stopped, ctx.Err() }
+		if _, err := f.Start(ctx, "me", "app", "v3", "", ""); !errors.Is(err, context.Canceled) {
+			t.Errorf("stopped: %t: it fails with %v", stopped, err)
+		}
+		f.did(did...)
+		if got := f.whole(); got != before {
+			t.Errorf("stopped: %t: got  %s\nwant %s", stopped, got, before)
+		}
+	}
+	// The same when the one before is to run again.
+	f.runner.halt = func() (bool, error) { return true, context.Canceled }
+	f.runner.crash(false)
+	f.does("halt", "resume v2")
+	if e := f.event(); e.Kind != apps.EventCrashed {
+		t.Errorf("event %+v", e)
+	}
+	if got := f.view(); got.State != "started" || got.Running.ID != "v2" {
+		t.Errorf("after a crash it is %+v", got)
+	}
+}
+
+// A server does not wait for an app that can't be started again.
+func TestCloseDuringARestore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := setup(t, apps.Options{Trial: time.Hour})
+		const stopFirst = `{"name":"@me/App","webhooks":{"switch":"stop-first"}}`
+		f.deploy("v1", stopFirst)
+		f.deploy("v2", stopFirst)
+		f.runner.launch = func(runner.Version) error { return failedStart() }
+		f.runner.resume = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		f.runner.done()
+		f.runner.crash(false)
+		f.does("halt", "launch v1", "resume v2")
+		f.Close()
+	})
 }
 
 func TestStopAndRestart(t *testing.T) {

@@ -183,7 +183,7 @@ func (a *Apps) bringBack(ctx context.Context, d document, why Event) error {
 	}
 	s, _ := d.snapshot(v.Snapshot)
 	if s.StopFirst {
-		if err := a.o.Runner.Halt(ctx, d.User, d.Name); err != nil {
+		if err := a.halt(ctx, d); err != nil {
 			return err
 		}
 	}

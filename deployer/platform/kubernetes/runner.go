@@ -383,8 +383,12 @@ func (r *Runner) known(user, name string) *application {
 
 func key(user, app string) string { return user + "/" + app }
 
-// halt ends the app's pods and waits for their end. The lock must be held.
+// halt ends the app's pods and waits for their end. While the API is away, it changes
+// nothing, so that the app goes on if ctx ends. The lock must be held.
 func (a *application) halt(ctx context.Context) error {
+	if err := a.runner.api.list(ctx, deployments, a.namespace, a.selector(), nil); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	ending := []*generation{a.current, a.former}
 	a.current, a.former = nil, nil

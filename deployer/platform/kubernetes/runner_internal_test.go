@@ -1,13 +1,17 @@
 package kubernetes
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
 	"github.com/nodejitsu/webhooks/deployer/platform/kubernetes/image"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
 // A platform removes the layers that an earlier one was making when it was killed, and
@@ -43,5 +47,24 @@ func TestStartRemovesLayers(t *testing.T) {
 	}
 	if second.platform == "" || second.platform != first.platform {
 		t.Errorf("the ids are %q and %q", first.platform, second.platform)
+	}
+}
+
+// An app that can't be stopped, as the API does not answer, goes on.
+func TestHaltWithoutAPI(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	a := answered(t, func(w http.ResponseWriter, _ *http.Request) {
+		cancel()
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	a.space, a.publishing = newSpace(a.runner.api, "apps", "", nil), ctxlock.New(1)
+	a.current = a.newGeneration(runner.Version{Start: "server.js"}, "l1")
+	a.current.update(a.current.slots[0], webPod(look{ready: true, at: 1}, "10.0.0.1"), false)
+	if err := a.halt(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if target, ok := a.pick(""); !ok || target.Addr != "10.0.0.1:8080" {
+		t.Errorf("picked %+v", target)
 	}
 }
