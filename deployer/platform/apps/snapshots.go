@@ -46,12 +46,7 @@ func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.R
 	if err != nil {
 		return false, err
 	}
-	var old []snapshot
-	_, err = a.docs.update(user, app, func(d *document) error {
-		d.Snapshots = append(d.Snapshots, s)
-		old = a.prune(d, id)
-		return nil
-	})
+	old, err := a.add(user, app, s)
 	if err != nil {
 		return false, errors.Join(err, a.o.Snapshots.Remove(user, app, id))
 	}
@@ -59,6 +54,24 @@ func (a *Apps) Upload(ctx context.Context, user, app, id, root string, body io.R
 		_ = a.o.Snapshots.Remove(user, app, s.ID) // files that are left are removed at the next start
 	}
 	return false, nil
+}
+
+// add adds a snapshot to an app, and removes old ones, which it returns. While the app is
+// started or changed it removes none: an old one may be what is started. The next call does.
+func (a *Apps) add(user, app string, s snapshot) (old []snapshot, err error) {
+	run := a.locksOf(user, app).run
+	idle := run.TryAcquire()
+	if idle {
+		defer run.Release()
+	}
+	_, err = a.docs.update(user, app, func(d *document) error {
+		d.Snapshots = append(d.Snapshots, s)
+		if idle {
+			old = a.prune(d, s.ID)
+		}
+		return nil
+	})
+	return old, err
 }
 
 // build builds a snapshot, with the environment that people set.

@@ -3,12 +3,15 @@ package apps_test
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/apps"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
 // Old snapshots are removed, except the active one, the one that runs, and the one
@@ -59,6 +62,33 @@ func TestFormerSnapshotIsKept(t *testing.T) {
 	f.await("the former version", func() bool { return f.snapshots() == "v1! v2 v3*" }) // the event comes before
 	f.ok(f.DestroySnapshot(t.Context(), "me", "app", "v2"))
 	if got, want := f.snapshots(), "v1! v3*"; got != want {
+		t.Errorf("the app has %s, want %s", got, want)
+	}
+}
+
+// A snapshot that is being started is kept, though neither active nor running yet.
+func TestSnapshotThatStartsIsKept(t *testing.T) {
+	t.Parallel()
+	f := setup(t, apps.Options{Keep: 2, Trial: time.Hour})
+	for _, id := range []string{"v1", "v2", "v3"} {
+		f.deploy(id, packageTwo)
+	}
+	f.runner.launch = func(runner.Version) error {
+		f.upload("v4", packageTwo)
+		return nil
+	}
+	f.ok(f.start("v1"))
+	if got, want := f.snapshots(), "v1*! v2 v3 v4"; got != want {
+		t.Errorf("the app has %s, want %s", got, want)
+	}
+	if _, err := os.Stat(filepath.Join(f.dir, "builds", "me", "app", "v1")); err != nil {
+		t.Error(err)
+	}
+	f.runner.done()
+	f.restart()
+	f.did("resume v1")
+	f.upload("v5", packageTwo) // which removes what was not removed then
+	if got, want := f.snapshots(), "v1*! v3 v5"; got != want {
 		t.Errorf("the app has %s, want %s", got, want)
 	}
 }
