@@ -262,12 +262,17 @@ func TestHaltLeavesNoProcess(t *testing.T) {
 
 func TestHaltKillsStubbornApp(t *testing.T) {
 	t.Parallel()
-	b := setup(t, processes.Options{Grace: 200 * time.Millisecond})
+	b := setup(t, processes.Options{Grace: time.Hour})
 	b.mustSwitch(b.app("app", "stubborn.js"))
-	if err := b.Halt(t.Context(), "me", "app"); err != nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	halted := make(chan error, 1)
+	go func() { halted <- b.Halt(ctx, "me", "app") }()
+	await(t, "the app's answer to SIGTERM", func() bool { return strings.Contains(b.text("app"), "stdout: no") })
+	cancel()
+	if err := <-halted; err != nil {
 		t.Fatal(err)
 	}
-	mention(t, b.text("app"), "stdout: no")
 }
 
 func TestHaltKillsWhenContextEnds(t *testing.T) {

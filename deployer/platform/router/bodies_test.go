@@ -67,13 +67,13 @@ func TestStalledBody(t *testing.T) {
 	for name, c := range map[string]struct {
 		drone http.HandlerFunc
 		host  string
-		stall time.Duration // also the limit of writing the response; a minute if no drone waits for the body
+		stall time.Duration // also the limit of the drone's response, and of writing it; a minute if no drone waits for the body
 		want  string
 	}{
 		"unknown app":         {nil, "other.example", time.Minute, "HTTP/1.1 404 "},
 		"no drone":            {nil, "app.example", time.Minute, "HTTP/1.1 503 "},
-		"a drone":             {read, "app.example", time.Second, "HTTP/1.1 408 "},
-		"drone that responds": {respond, "app.example", time.Second, "HTTP/1.1 200 "},
+		"a drone":             {read, "app.example", 10 * time.Second, "HTTP/1.1 408 "},
+		"drone that responds": {respond, "app.example", 10 * time.Second, "HTTP/1.1 200 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
