@@ -2,8 +2,11 @@ package processes
 
 import (
 	"net"
+	"os/exec"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A drone that binds its port again is not lost; one that does not listen for a while
@@ -45,4 +48,22 @@ func TestCheckAll(t *testing.T) {
 	now = now.Add(deafFor)
 	check("a while later", false, true)
 	check("it is lost", false, true)
+}
+
+// The reason is how a drone exited, even if that is noticed late.
+func TestBuryReportsExit(t *testing.T) {
+	t.Parallel()
+	r := New(Options{Dir: t.TempDir()})
+	a := r.app("me", "app")
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "exit 3")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	d := a.fakeDrone(&slot{number: 1}, &fakeProgram{pid: cmd.Process.Pid, end: cmd.Wait})
+	if got := a.bury(t.Context(), d); got != "drone 1 exited with code 3" {
+		t.Errorf("the reason is %q", got)
+	}
 }

@@ -292,7 +292,7 @@ func (a *application) bury(ctx context.Context, d *drone) string {
 	select {
 	case <-d.group.Exited():
 	case <-exiting.C:
-		lost = true
+		lost = !group.Ended(d.group.Pid()) // on a busy machine its keeper may not have noticed
 	}
 	exit := a.end(context.WithoutCancel(ctx), d, 0)
 	if lost {

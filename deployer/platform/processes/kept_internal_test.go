@@ -9,17 +9,26 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// fakeProgram is a program that runs until it is ended.
+// fakeProgram is a program whose exit is not noticed before it is ended.
 type fakeProgram struct {
-	program // the rest is not called
-	exited  chan struct{}
+	pid   int
+	end   func() error
+	ended bool
 }
 
-func (p *fakeProgram) Exited() <-chan struct{} { return p.exited }
+func (p *fakeProgram) Pid() int                { return p.pid }
+func (p *fakeProgram) Exited() <-chan struct{} { return nil }
+func (p *fakeProgram) Members() ([]int, error) { return nil, nil }
+func (p *fakeProgram) OutOfMemory() bool       { return false }
 
 func (p *fakeProgram) End(context.Context, time.Duration) error {
-	close(p.exited)
-	return nil
+	p.ended = true
+	return p.end()
+}
+
+// fakeDrone returns a drone of the program for a slot.
+func (a *application) fakeDrone(sl *slot, p *fakeProgram) *drone {
+	return &drone{slot: sl, group: p, lost: make(chan struct{}), out: newCapture("", 1, a.journal, applog.NewMask(), time.Now)}
 }
 
 // A drone of an earlier server that was not ready, and that no boot has waited for yet,
@@ -42,18 +51,14 @@ func TestHaltEndsFoundDrone(t *testing.T) {
 	}
 	a := r.app("me", "app")
 	g := a.newGeneration(runner.Version{User: "me", App: "app", Start: "serve.js"})
-	p := &fakeProgram{exited: make(chan struct{})}
-	g.slots[0].found = &drone{
-		slot: g.slots[0], group: p, lost: make(chan struct{}), out: newCapture("", 1, a.journal, applog.NewMask(), time.Now),
-	}
+	p := &fakeProgram{end: func() error { return nil }}
+	g.slots[0].found = a.fakeDrone(g.slots[0], p)
 	a.current = g
 	g.keep()
 	if err := r.Halt(t.Context(), "me", "app"); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-p.exited:
-	default:
+	if !p.ended {
 		t.Error("the drone goes on")
 	}
 }

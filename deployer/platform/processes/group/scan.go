@@ -97,6 +97,12 @@ func inspect(pid int) (p process, ok bool) {
 	return parseStat(pid, stat)
 }
 
+// Ended reports whether a process has ended, whether its parent has noticed or not.
+func Ended(pid int) bool {
+	p, ok := inspect(pid)
+	return !ok || p.zombie
+}
+
 // readProc reads a file of a process in /proc, which is most of the work of reading the
 // process table. os.ReadFile takes twice the time: it asks for the size of each file, and
 // the poller to watch it.
