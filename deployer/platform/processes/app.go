@@ -23,11 +23,11 @@ type application struct {
 	lock       ctxlock.Lock   // held by the call that changes what runs, or by a candidate
 	boots      ctxlock.Lock   // held by the one drone that boots after a crash
 	drains     sync.WaitGroup // of generations that were replaced; used with the lock held
-	late       chan struct{}  // closed by halt when the time for requests is over; replaced when drains are done
 
 	mu       sync.Mutex
-	current  *generation // receives the requests; nil if the app is stopped
-	former   *generation // that current replaced, while it may still serve again; nil otherwise
+	late     chan struct{} // closed by hasten when the time for requests is over; replaced when drains are done
+	current  *generation   // receives the requests; nil if the app is stopped
+	former   *generation   // that current replaced, while it may still serve again; nil otherwise
 	commands commands
 	next     int // where pick starts, so that equal drones are used in turn
 	restarts int
@@ -55,7 +55,7 @@ func (a *application) halt(ctx context.Context) error {
 		ending.Wait()
 		release()
 	}()
-	late := time.AfterFunc(r.o.Grace, func() { close(a.late) }) // also for generations that were replaced before
+	wait := a.hasten()
 	var err error
 	if old != nil {
 		ctx, cancel := context.WithCancel(ctx)
@@ -63,12 +63,25 @@ func (a *application) halt(ctx context.Context) error {
 		defer context.AfterFunc(r.hurry, cancel)() //nolint:contextcheck // whichever ends first
 		err = old.drain(ctx, r.o.Grace, r.o.Grace)
 	}
-	a.drains.Wait()
-	if !late.Stop() {
-		<-a.late
-		a.late = make(chan struct{})
-	}
+	wait()
 	return err
+}
+
+// hasten gives the requests of the generations that were replaced no more than the
+// grace time from now on. wait returns when these, and the drones of an earlier server
+// that were to end, have ended. The lock must be held until then.
+func (a *application) hasten() (wait func()) {
+	late := a.late
+	timer := time.AfterFunc(a.runner.o.Grace, func() { close(late) })
+	return func() {
+		a.drains.Wait()
+		if !timer.Stop() {
+			<-late
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.late = make(chan struct{})
+		}
+	}
 }
 
 // leave leaves the drones of the app's current version to their keepers, and ends

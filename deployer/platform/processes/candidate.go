@@ -32,6 +32,9 @@ func (a *application) launchVersion(ctx context.Context, v runner.Version) (*can
 		return nil, err
 	}
 	a.endFound(r.takeFound(a.user, a.name))
+	if v.StopFirst {
+		a.hasten()()
+	}
 	g := a.newGeneration(v)
 	if err := g.start(ctx); err != nil {
 		return nil, err

@@ -399,6 +399,7 @@ func (a *application) retire(ctx context.Context, d *drone, requests, grace time
 	if d.drained = drained; d.inFlight == 0 {
 		close(drained)
 	}
+	late := a.late
 	a.mu.Unlock()
 	exited := d.group.Exited()
 	if d.orphaned() {
@@ -409,7 +410,7 @@ func (a *application) retire(ctx context.Context, d *drone, requests, grace time
 	select {
 	case <-drained:
 	case <-limit.C:
-	case <-a.late:
+	case <-late:
 	case <-exited:
 	case <-ctx.Done():
 	}

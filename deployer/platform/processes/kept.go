@@ -178,9 +178,6 @@ func withoutZeros(fields map[string]any) map[string]any {
 // find finds the drones that an earlier server has left to their keepers.
 func (r *Runner) find(ctx context.Context) error {
 	all, err := keeper.Find(ctx, r.keepers(), findTimeout)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.found = map[string][]found{}
 	for _, c := range all {
 		f := found{Client: c}
 		s := c.Found()
@@ -189,8 +186,11 @@ func (r *Runner) find(ctx context.Context) error {
 				r.ports.use(f.label.Port)
 			}
 		}
-		at := key(f.label.User, f.label.App) // of one that is not understood, no app's
+		a := r.app(f.label.User, f.label.App) // of one that is not understood, an app without a name
+		r.mu.Lock()
+		at := key(a.user, a.name)
 		r.found[at] = append(r.found[at], f)
+		r.mu.Unlock()
 	}
 	return err
 }
@@ -217,6 +217,9 @@ func (r *Runner) takeFound(user, app string) []found {
 	defer r.mu.Unlock()
 	list := r.found[key(user, app)]
 	delete(r.found, key(user, app))
+	for _, f := range list {
+		r.clients[f.Client] = true
+	}
 	return list
 }
 
@@ -231,6 +234,8 @@ func (r *Runner) endFound(f found) {
 	r.o.Logger.Info("drone of an earlier server ended", "user", f.label.User, "app", f.label.App, "snapshot", f.label.Snapshot, "pid", f.Pid())
 	if err := f.End(r.hurry, r.o.Grace); errors.Is(err, group.ErrSurvivors) {
 		r.o.Logger.Error("drone not killed", "user", f.label.User, "app", f.label.App, "pid", f.Pid(), "error", err)
+	} else {
+		r.forget(f.Client)
 	}
 	if f.label.Port != 0 {
 		r.ports.release(f.label.Port)
@@ -240,23 +245,17 @@ func (r *Runner) endFound(f found) {
 // EndOthers ends the drones that an earlier server left running and that are of no
 // version that was resumed: those of apps that were stopped, and of versions that
 // were replaced. It must be called when all apps were resumed, and does not wait.
-func (r *Runner) EndOthers(context.Context) {
-	r.mu.Lock()
-	others := r.found
-	r.found = nil
-	for _, list := range others {
-		for _, f := range list {
-			r.clients[f.Client] = true
-		}
-	}
-	r.mu.Unlock()
-	for _, list := range others {
-		for _, f := range list {
-			r.running.Go(func() {
-				r.endFound(f)
-				r.forget(f.Client)
-			})
-		}
+func (r *Runner) EndOthers(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for at := range r.found {
+		a := r.apps[at]
+		r.running.Go(func() {
+			_ = a.lock.Acquire(ctx) // never fails with this context
+			defer a.lock.Release()
+			a.endFound(r.takeFound(a.user, a.name))
+		})
 	}
 }
 
@@ -265,7 +264,7 @@ func (r *Runner) EndOthers(context.Context) {
 func (r *Runner) detachFound() {
 	r.mu.Lock()
 	others := r.found
-	r.found = nil
+	r.found = map[string][]found{}
 	r.mu.Unlock()
 	for _, list := range others {
 		for _, f := range list {
@@ -324,13 +323,9 @@ func b2i(b bool) int {
 }
 
 func (a *application) foundDrone(sl *slot, f found) *drone {
-	r := a.runner
-	r.mu.Lock()
-	r.clients[f.Client] = true
-	r.mu.Unlock()
 	return &drone{
 		slot: sl, port: f.label.Port, addr: f.Found().Addr, memory: f.label.Memory, started: f.label.Started,
-		group: f.Client, out: newCapture(sl.process, sl.number, a.journal, applog.NewMask(), r.o.Now), lost: make(chan struct{}),
+		group: f.Client, out: newCapture(sl.process, sl.number, a.journal, applog.NewMask(), a.runner.o.Now), lost: make(chan struct{}),
 	}
 }
 

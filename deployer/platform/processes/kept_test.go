@@ -212,6 +212,64 @@ func TestDronesThatAreNotResumedEnd(t *testing.T) {
 	}
 }
 
+// A version of which no two drones may run starts when those of another one have ended,
+// which here takes the grace time.
+func TestStopFirstAwaitsEnd(t *testing.T) {
+	t.Parallel()
+	resume := func(b *fixture, v runner.Version) {
+		if _, err := b.Resume(b.t.Context(), v); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		killed bool // the server that started the other one
+		start  func(*fixture, runner.Version)
+	}{
+		"resumed":         {true, resume},
+		"launched":        {true, (*fixture).mustSwitch},
+		"launched later":  {true, func(b *fixture, v runner.Version) { b.EndOthers(b.t.Context()); b.mustSwitch(v) }},
+		"after an abort":  {false, (*fixture).mustSwitch},
+		"resumed at once": {false, resume},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := prepare(t, processes.Options{Grace: 10 * time.Second})
+			v := b.app("app", "lone.js")
+			v.StopFirst = true
+			other := v
+			other.Env = map[string]string{"STUBBORN": "yes"}
+			said := func(times int) {
+				t.Helper()
+				await(t, "the app's line", func() bool {
+					return strings.Count(b.text("app"), "stdout: alone")+strings.Count(b.text("app"), "stdout: twice") == times
+				})
+			}
+			if c.killed {
+				server, _ := b.serve(other, "0022", keepers()...)
+				said(1)
+				if err := server.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+				_ = server.Wait() // it was killed
+				b.start()
+			} else {
+				b.start()
+				failing, err := b.Launch(t.Context(), other)
+				if err != nil {
+					t.Fatal(err)
+				}
+				said(1)
+				failing.Abort()
+			}
+			c.start(b, v)
+			said(2)
+			if text := b.text("app"); strings.Contains(text, "twice") {
+				t.Error(text)
+			}
+		})
+	}
+}
+
 // A drone that exits while there is no server is a crash for the next one, which
 // has its last lines.
 func TestDroneExitsWithoutServer(t *testing.T) {

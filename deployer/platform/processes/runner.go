@@ -62,7 +62,7 @@ func New(o Options) *Runner {
 		ports:   ports{first: o.FirstPort, last: o.LastPort, used: map[int]bool{}},
 		suspect: make(chan struct{}, 1),
 		boots:   ctxlock.New(max(2, runtime.NumCPU())),
-		apps:    map[string]*application{}, live: map[*drone]bool{}, clients: map[*keeper.Client]bool{},
+		apps:    map[string]*application{}, live: map[*drone]bool{}, clients: map[*keeper.Client]bool{}, found: map[string][]found{},
 	}
 }
 
@@ -198,9 +198,7 @@ func (r *Runner) Stop(ctx context.Context) error {
 	keep := r.o.KeepDrones()
 	r.cancel() // ends each launch, so that the locks are released soon
 	if keep {
-		r.detachFound()
-	} else {
-		r.EndOthers(ctx)
+		r.detachFound() // otherwise halt ends them
 	}
 	defer context.AfterFunc(ctx, r.hurryNow)()
 	var wg sync.WaitGroup
@@ -277,7 +275,6 @@ func (r *Runner) Resume(ctx context.Context, v runner.Version) (launch string, e
 	if err != nil {
 		return "", err
 	}
-	defer a.lock.Release()
 	g := a.newGeneration(v)
 	others := g.adopt(r.takeFound(v.User, v.App))
 	a.mu.Lock()
@@ -286,7 +283,18 @@ func (r *Runner) Resume(ctx context.Context, v runner.Version) (launch string, e
 	a.endFound(others)
 	g.startSites()
 	a.notify()
-	g.keep()
+	keep := func() {
+		defer a.lock.Release()
+		if v.StopFirst {
+			a.hasten()()
+		}
+		g.keep()
+	}
+	if v.StopFirst {
+		r.running.Go(keep) // other apps do not wait
+	} else {
+		keep()
+	}
 	return g.launch, nil
 }
 

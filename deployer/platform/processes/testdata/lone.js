@@ -9,3 +9,4 @@ net.connect('./socket')
     net.createServer().listen('./socket', () => console.log('alone ' + process.pid));
   });
 net.createServer().listen(process.env.PORT || 0);
+if (process.env.STUBBORN) process.on('SIGTERM', () => {});
