@@ -37,9 +37,9 @@ type application struct {
 	last      runner.State // last state passed to Options.Notify
 }
 
-// halt ends the app's drones and commands, and waits for their end. The lock must
-// be held.
-func (a *application) halt(ctx context.Context) error {
+// halt ends the app's drones and commands, and waits for their end. No command begins
+// until release is called. The lock must be held.
+func (a *application) halt(ctx context.Context) (release func(), err error) {
 	r := a.runner
 	a.mu.Lock()
 	old, standby := a.current, a.former
@@ -49,14 +49,8 @@ func (a *application) halt(ctx context.Context) error {
 	a.replace(standby)
 	a.endFound(r.takeFound(a.user, a.name))
 	var ending sync.WaitGroup
-	var release func()
 	ending.Go(func() { release = a.commands.end() })
-	defer func() {
-		ending.Wait()
-		release()
-	}()
 	wait := a.hasten()
-	var err error
 	if old != nil {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -64,7 +58,8 @@ func (a *application) halt(ctx context.Context) error {
 		err = old.drain(ctx, r.o.Grace, r.o.Grace)
 	}
 	wait()
-	return err
+	ending.Wait()
+	return release, err
 }
 
 // hasten gives the requests of the generations that were replaced no more than the

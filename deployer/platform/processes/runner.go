@@ -210,7 +210,9 @@ func (r *Runner) Stop(ctx context.Context) error {
 			if keep {
 				failures[i] = a.leave(r.hurry) //nolint:contextcheck // its time is bounded by hurry
 			} else {
-				failures[i] = a.halt(r.hurry) //nolint:contextcheck // the same
+				release, err := a.halt(r.hurry) //nolint:contextcheck // the same
+				release()
+				failures[i] = err
 			}
 		})
 	}
@@ -306,7 +308,9 @@ func (r *Runner) Halt(ctx context.Context, user, app string) error {
 		return err
 	}
 	defer a.lock.Release()
-	return errors.Join(a.halt(ctx), a.sweep(context.WithoutCancel(ctx)))
+	release, err := a.halt(ctx)
+	defer release()
+	return errors.Join(err, a.sweep(context.WithoutCancel(ctx)))
 }
 
 // Destroy halts the app and removes its logs, its home and its user.
@@ -316,7 +320,9 @@ func (r *Runner) Destroy(ctx context.Context, user, app string) error {
 		return err
 	}
 	defer a.lock.Release()
-	err = errors.Join(a.halt(ctx), a.sweep(context.WithoutCancel(ctx)), a.journal.Close(),
+	release, err := a.halt(ctx)
+	defer release()
+	err = errors.Join(err, a.sweep(context.WithoutCancel(ctx)), a.journal.Close(),
 		os.RemoveAll(a.journal.Dir()), os.RemoveAll(r.around(user, app)))
 	if err != nil {
 		return fmt.Errorf("processes: destroying the app: %w", err)
