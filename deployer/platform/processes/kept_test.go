@@ -2,6 +2,7 @@ package processes_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -494,4 +495,26 @@ func TestFindBesideHangingKeeper(t *testing.T) {
 	}
 	// The next server, which resumes no app, ends both.
 	prepare(t, processes.Options{Dir: filepath.Join(b.dir, "drones")}).start()
+}
+
+// A drone whose keeper ends before it has answered is ended.
+func TestKeeperEndsBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pid := filepath.Join(dir, "pid")
+	mark := "test." + rand.Text()
+	script := `WEBHOOKS_DRONE=` + mark + ` setsid sleep 1012 </dev/null >/dev/null 2>&1 3>&- 4>&- & echo $! >` + pid + `; echo "no memory" >&2`
+	_, err := keeper.Start(t.Context(), keeper.Options{
+		Dir: filepath.Join(dir, "keepers"), Command: []string{"/bin/sh", "-c", script}, Spec: keeper.Spec{Mark: mark},
+	})
+	if err == nil || !strings.Contains(err.Error(), "no memory") {
+		t.Errorf("the error is %v", err)
+	}
+	text, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runs(atoi(t, string(text))) {
+		t.Error("the drone goes on")
+	}
 }

@@ -124,13 +124,21 @@ func (c *Client) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("keeper: starting it: %w", err)
 	}
-	go func() { _ = cmd.Wait() }() // its end is seen by its connection
+	exited := make(chan struct{}) // later on, its end is seen by its connection
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait()
+	}()
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = answer.SetReadDeadline(deadline)
 	}
 	if err := json.NewDecoder(answer).Decode(&c.first); err != nil {
+		_ = cmd.Process.Kill() // it may have ended, after it had started the drone
+		<-exited
+		c.first.Cgroups = o.Spec.Cgroups
 		said, _ := os.ReadFile(trouble.Name())
-		return fmt.Errorf("keeper: it did not start: %w: %s", err, strings.TrimSpace(string(said)))
+		err = fmt.Errorf("keeper: it did not start: %w: %s", err, strings.TrimSpace(string(said)))
+		return errors.Join(err, c.endProcesses(ctx, 0))
 	}
 	if c.first.Error != "" {
 		return errors.New(c.first.Error)
@@ -398,6 +406,12 @@ func (c *Client) endOrphans(ctx context.Context, grace time.Duration) error {
 	if c.alive() {
 		_ = syscall.Kill(c.first.Keeper, syscall.SIGKILL) // it may have ended meanwhile
 	}
+	return c.endProcesses(ctx, grace)
+}
+
+// endProcesses ends the drone of a keeper that has ended, and removes what is left of
+// both.
+func (c *Client) endProcesses(ctx context.Context, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	if err := group.EndAll(ctx, func() ([]int, error) { return group.Find(c.mark) }); err != nil {
