@@ -2,6 +2,10 @@ package processes
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,5 +64,24 @@ func TestHaltEndsFoundDrone(t *testing.T) {
 	}
 	if !p.ended {
 		t.Error("the drone goes on")
+	}
+}
+
+// A process of an earlier server that can't be killed does not keep the server from
+// starting; a process table that can't be read does.
+func TestEndLeftovers(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	r := New(Options{Grace: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	const none = 1 << 30 // beyond the highest pid
+	if err := r.endLeftovers(t.Context(), func() ([]int, error) { return []int{none}, nil }); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), strconv.Itoa(none)) {
+		t.Errorf("the log does not name the process: %s", log.String())
+	}
+	failure := errors.New("too many open files")
+	if err := r.endLeftovers(t.Context(), func() ([]int, error) { return nil, failure }); !errors.Is(err, failure) {
+		t.Errorf("error %v", err)
 	}
 }

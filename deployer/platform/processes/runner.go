@@ -82,9 +82,7 @@ func (r *Runner) Start(ctx context.Context) error {
 	if err := r.find(ctx); err != nil {
 		r.o.Logger.ErrorContext(ctx, "drones of a previous server not taken over", "error", err) // they are ended below
 	}
-	hurry, cancel := context.WithTimeout(ctx, r.o.Grace)
-	defer cancel()
-	if err := group.EndAll(hurry, r.leftovers); err != nil {
+	if err := r.endLeftovers(ctx, r.leftovers); err != nil {
 		return errors.Join(fmt.Errorf("processes: ending processes of a previous server: %w", err), r.unlock())
 	}
 	r.openCgroups(ctx)
@@ -102,6 +100,19 @@ func (r *Runner) Start(ctx context.Context) error {
 	r.running.Go(r.collect)
 	r.running.Go(r.check)
 	return nil
+}
+
+// endLeftovers ends the processes that find returns. One that can't be killed is
+// reported, as while the server runs, and keeps no app from its start.
+func (r *Runner) endLeftovers(ctx context.Context, find func() ([]int, error)) error {
+	hurry, cancel := context.WithTimeout(ctx, r.o.Grace)
+	defer cancel()
+	err := group.EndAll(hurry, find)
+	if errors.Is(err, group.ErrSurvivors) {
+		r.o.Logger.ErrorContext(ctx, "processes of a previous server not killed", "error", err)
+		return nil
+	}
+	return err
 }
 
 // leftovers returns the processes that a previous server left: those with the
