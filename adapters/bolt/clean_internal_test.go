@@ -248,7 +248,7 @@ func TestNamesWithZeroes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if found, err := s.ByCommit(t.Context(), core.Repository{Owner: "o", Name: "r"}.Key(), []string{commit}); err != nil || len(found) != 1 || found[0].Entry.ID != "0" {
+	if found, err := s.ByCommit(t.Context(), "u", core.Repository{Owner: "o", Name: "r"}.Key(), []string{commit}); err != nil || len(found) != 1 || found[0].Entry.ID != "0" {
 		t.Errorf("got %d by commit, %v", len(found), err)
 	}
 	if _, total, err := s.Entries(t.Context(), "u", "app", 0, 10); err != nil || total != 1 {

@@ -94,7 +94,7 @@ func TestClean(t *testing.T) {
 	if entry, payload := kept(held); !entry || !payload {
 		t.Errorf("entry %t, payload %t; want the live entry", entry, payload)
 	}
-	found, err := s.ByCommit(t.Context(), held.Repository.Key(), []string{held.Commit.ID})
+	found, err := s.ByCommit(t.Context(), held.User, held.Repository.Key(), []string{held.Commit.ID})
 	if err != nil || len(found) != 1 {
 		t.Errorf("found %d by commit, %v", len(found), err)
 	}

@@ -273,22 +273,33 @@ func (s *Store) Payload(ctx context.Context, id string) (payload []byte, err err
 }
 
 // ByCommit implements deploy.Store.
-func (s *Store) ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error) {
-	const most = 100
+func (s *Store) ByCommit(ctx context.Context, user, repository string, commits []string) ([]core.Change, error) {
+	const most = 100 // of each user
 	var found []core.EncodedChange
 	err := s.view(ctx, func(t table) error {
 		orders := map[int64]bool{}
 		of := hashOf(repository)
 		for _, commit := range commits {
-			prefix, n := commitPrefix(of, commit), 0
+			prefix := commitPrefix(of, commit)
 			backward(t.bucket(bucketCommits).Cursor(), prefix, nil, func(key, _ []byte) bool {
 				orders[number(key[len(prefix):])] = true
-				n++
-				return n < most
+				return true
 			})
 		}
-		newest := slices.SortedFunc(maps.Keys(orders), func(a, b int64) int { return cmp.Compare(b, a) })
-		return t.changes(newest[:min(len(newest), most)], &found)
+		ofUser := map[string]int{}
+		for _, order := range slices.SortedFunc(maps.Keys(orders), func(a, b int64) int { return cmp.Compare(b, a) }) {
+			r, err := t.record(order)
+			if err != nil {
+				return err
+			}
+			if user != "" && r.user != "" && r.user != user {
+				continue
+			}
+			if ofUser[r.user]++; ofUser[r.user] <= most {
+				found = append(found, r.change())
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, wrap("entries of", repository, err)

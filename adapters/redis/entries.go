@@ -96,12 +96,12 @@ func (s *Store) Payload(ctx context.Context, id string) ([]byte, error) {
 	return payload, wrap("payload", id, err)
 }
 
-// found is the maximum number of entries that ByCommit returns.
+// found is the maximum number of entries of a user that ByCommit returns.
 const found = 100
 
 // ByCommit implements deploy.Store.
-func (s *Store) ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error) {
-	args := []any{repository, found}
+func (s *Store) ByCommit(ctx context.Context, user, repository string, commits []string) ([]core.Change, error) {
+	args := []any{user, repository, found}
 	for _, commit := range commits {
 		args = append(args, commit)
 	}

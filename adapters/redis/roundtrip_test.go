@@ -27,7 +27,7 @@ func TestRoundTrips(t *testing.T) {
 	// The scripts that were not used above.
 	a := delivery(newEntry("u"))
 	lookups := func() error {
-		_, err := s.ByCommit(t.Context(), a.Entry.Repository.Key(), []string{a.Entry.Commit.ID})
+		_, err := s.ByCommit(t.Context(), "u", a.Entry.Repository.Key(), []string{a.Entry.Commit.ID})
 		if err == nil {
 			_, _, err = s.Bounds(t.Context(), "u")
 		}
@@ -84,7 +84,7 @@ func TestRoundTrips(t *testing.T) {
 		{"entry", func() error { _, err := s.Entry(t.Context(), "u", a.Entry.ID); return err }},
 		{"payload", func() error { _, err := s.Payload(t.Context(), a.Entry.ID); return err }},
 		{"by commit", func() error {
-			_, err := s.ByCommit(t.Context(), a.Entry.Repository.Key(), []string{a.Entry.Commit.ID})
+			_, err := s.ByCommit(t.Context(), "u", a.Entry.Repository.Key(), []string{a.Entry.Commit.ID})
 			return err
 		}},
 		{"bounds", func() error { _, _, err := s.Bounds(t.Context(), "many"); return err }},

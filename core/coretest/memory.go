@@ -201,7 +201,7 @@ func (m *Memory) Find(ctx context.Context, id string) (core.Change, error) {
 }
 
 // ByCommit implements deploy.Store.
-func (m *Memory) ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error) {
+func (m *Memory) ByCommit(ctx context.Context, user, repository string, commits []string) ([]core.Change, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func (m *Memory) ByCommit(ctx context.Context, repository string, commits []stri
 	var found []core.Change
 	for _, r := range m.entries {
 		e := r.change.Entry
-		if !r.placed || e.Repository.Key() != repository {
+		if !r.placed || e.Repository.Key() != repository || user != "" && e.User != "" && e.User != user {
 			continue
 		}
 		for _, id := range append([]string{e.Commit.ID}, e.Commits...) {
@@ -221,7 +221,11 @@ func (m *Memory) ByCommit(ctx context.Context, repository string, commits []stri
 		}
 	}
 	slices.SortFunc(found, func(a, b core.Change) int { return cmp.Compare(b.Entry.Order, a.Entry.Order) })
-	return found[:min(len(found), 100)], nil
+	ofUser := map[string]int{}
+	return slices.DeleteFunc(found, func(c core.Change) bool {
+		ofUser[c.Entry.User]++
+		return ofUser[c.Entry.User] > 100
+	}), nil
 }
 
 func (m *Memory) feed(user string) *feed {

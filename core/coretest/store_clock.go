@@ -46,7 +46,7 @@ func testListsAfterClockSetBack(f *fixture) {
 	}
 	page, _, err := f.s.Entries(f.Context(), "u", "app", 0, 10)
 	f.must(err)
-	found, err := f.s.ByCommit(f.Context(), core.Repository{Forge: "forge.example", Owner: "owner", Name: "repo"}.Key(), []string{commit})
+	found, err := f.s.ByCommit(f.Context(), "u", core.Repository{Forge: "forge.example", Owner: "owner", Name: "repo"}.Key(), []string{commit})
 	f.must(err)
 	for i, id := range want {
 		if page[i].ID != id || found[i].Entry.ID != id {

@@ -74,7 +74,7 @@ func testAcceptHuge(f *fixture) {
 	}
 	_, _, err := f.s.Accept(f.Context(), deploy.Acceptance{Entry: e, Payload: bytes.Repeat([]byte("x"), core.MaxPayload), Place: &deploy.Place{}})
 	f.must(err)
-	found, err := f.s.ByCommit(f.Context(), e.Repository.Key(), e.Commits[2000:2001])
+	found, err := f.s.ByCommit(f.Context(), "u", e.Repository.Key(), e.Commits[2000:2001])
 	if err != nil || len(found) != 1 {
 		f.Errorf("got %d, %v", len(found), err)
 	}
@@ -183,7 +183,7 @@ func testByCommit(f *fixture) {
 		{[]string{strings.Repeat("e", 40)}, nil},
 		{nil, nil},
 	} {
-		found, err := f.s.ByCommit(f.Context(), one.Repository.Key(), test.commits)
+		found, err := f.s.ByCommit(f.Context(), "", one.Repository.Key(), test.commits)
 		f.must(err)
 		var got []string
 		for _, c := range found {
@@ -191,6 +191,38 @@ func testByCommit(f *fixture) {
 		}
 		if !slices.Equal(got, test.want) {
 			f.Errorf("%v: got %v, want %v", test.commits, got, test.want)
+		}
+	}
+}
+
+// No user's entries hide those of another one.
+func testByCommitOfUser(f *fixture) {
+	accept := func(user string) string {
+		e := f.entry(user)
+		e.Commit.ID = strings.Repeat("c", 40)
+		return f.accept(e, &deploy.Place{}).Entry.ID
+	}
+	one, nobodys := accept("u"), accept("")
+	var many []string // newest first, as many as are returned
+	for i := range 150 {
+		if id := accept("v"); i >= 50 {
+			many = slices.Insert(many, 0, id)
+		}
+	}
+	for user, want := range map[string][]string{
+		"":  append(slices.Clone(many), nobodys, one),
+		"u": {nobodys, one},
+		"v": append(slices.Clone(many), nobodys),
+		"w": {nobodys},
+	} {
+		found, err := f.s.ByCommit(f.Context(), user, f.entry(user).Repository.Key(), []string{strings.Repeat("c", 40)})
+		f.must(err)
+		var got []string
+		for _, c := range found {
+			got = append(got, c.Entry.ID)
+		}
+		if !slices.Equal(got, want) {
+			f.Errorf("of user %q: got %v, want %v", user, got, want)
 		}
 	}
 }
@@ -254,7 +286,7 @@ func testCancelledContexts(f *fixture) {
 		"Hold":     func() error { _, err := f.s.Hold(ctx, c.Entry, 0, f.clock.Now()); return err },
 		"Finish":   func() error { _, err := f.s.Finish(ctx, c.Entry, 0); return err },
 		"Find":     func() error { _, err := f.s.Find(ctx, c.Entry.ID); return err },
-		"ByCommit": func() error { _, err := f.s.ByCommit(ctx, "a/b", nil); return err },
+		"ByCommit": func() error { _, err := f.s.ByCommit(ctx, "u", "a/b", nil); return err },
 		"Claim":    func() error { _, _, _, err := f.s.Claim(ctx, time.Minute); return err },
 		"Add":      func() error { return f.s.Outbox().Add(ctx, "a", 0) },
 		"Done":     func() error { return f.s.Outbox().Done(ctx, "a") },

@@ -66,6 +66,7 @@ func TestStore(t *testing.T, h Harness) {
 		"SaveConflict":      testSaveConflict,
 		"SaveConcurrent":    testSaveConcurrent,
 		"ByCommit":          testByCommit,
+		"ByCommitOfUser":    testByCommitOfUser,
 		"ClaimOrder":        testClaimOrder,
 		"ClaimLanes":        testClaimLanes,
 		"ClaimLater":        testClaimLater,

@@ -81,11 +81,12 @@ func (e *engine) lookup(ctx context.Context, id string) (change core.Change, err
 	return change, err
 }
 
-// byCommit returns the entries of the commit of an entry, newest first.
+// byCommit returns the entries of the commit of an entry that may concern its user, or
+// of all users if it has none, newest first.
 func (e *engine) byCommit(ctx context.Context, entry core.Entry) (found []core.Change, err error) {
 	commits := append([]string{entry.Commit.ID}, entry.Commits...)
 	err = e.call(ctx, "find by commit", func(ctx context.Context) error {
-		found, err = e.Store.ByCommit(ctx, entry.Repository.Key(), commits)
+		found, err = e.Store.ByCommit(ctx, entry.User, entry.Repository.Key(), commits)
 		return err
 	})
 	return found, err

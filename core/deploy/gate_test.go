@@ -84,6 +84,38 @@ func TestSignedReportDoesNotTellWhatItReleases(t *testing.T) {
 	})
 }
 
+// Another user may send as many reports on a commit as it likes.
+func TestReportsOfAnotherUserHideNoPush(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.travisKeys()
+		w.accounts.AddUser("mallory", core.NewSecret("m"))
+		w.waiting(commit1)
+		w.start()
+		id := w.deliver(w.push(commit1))
+		w.is(w.settled(id), core.StatusHeld, "")
+		crowd := func() {
+			for range 100 {
+				report := w.build(commit1, core.BuildFailed)
+				report.Build.ID = w.options.NewID()
+				r := w.request(report)
+				r.Credentials = &core.Credentials{Username: "mallory", Password: core.NewSecret("m")}
+				w.is(w.settled(w.accept(r).Change.Entry.ID), core.StatusSkipped, "nothing is deployed")
+			}
+		}
+		crowd()
+		signed := w.request(w.build(commit1, core.BuildPassed), "Signed-With", "travis")
+		signed.Credentials = nil
+		report := w.accept(signed).Change.Entry.ID
+		w.is(w.settled(id), core.StatusOK, "")
+		w.is(w.settled(report), core.StatusOK, "Released")
+
+		crowd()
+		again := w.deliver(w.push(commit1), "X-Github-Delivery", "2") // which finds the report
+		w.is(w.settled(again), core.StatusOK, "runs this commit already")
+	})
+}
+
 // Travis builds the last commit of a push that does not skip CI: the report
 // may name another commit than the head.
 func TestHeldPushIsReleasedByAReportOnAnotherOfItsCommits(t *testing.T) {
@@ -392,11 +424,11 @@ func (s *crossing) Hold(ctx context.Context, e core.Entry, claim int, until time
 	return s.Memory.Hold(ctx, e, claim, until)
 }
 
-func (s *crossing) ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error) {
+func (s *crossing) ByCommit(ctx context.Context, user, repository string, commits []string) ([]core.Change, error) {
 	if s.failing.CompareAndSwap(true, false) {
 		return nil, errors.New("connection refused")
 	}
-	return s.Memory.ByCommit(ctx, repository, commits)
+	return s.Memory.ByCommit(ctx, user, repository, commits)
 }
 
 // A report that comes while the hold of its push is being saved counts, even if the

@@ -47,12 +47,14 @@ type Store interface {
 	Entries(ctx context.Context, user, app string, skip, limit int) (page []core.Entry, total int, err error)
 	// Payload returns an entry's payload, or core.ErrNotFound if it is no longer kept.
 	Payload(ctx context.Context, id string) ([]byte, error)
-	// ByCommit returns the entries of all users whose repository has that key
-	// (core.Repository.Key) and whose commit is known by one of the ids in commits
-	// (Commit.ID, Commits): the 100 with the highest Order, highest first. Those that
-	// were accepted without a place in the queue are not among them, and they are most
-	// of all pushes: they wait for no report, and no push waits for them.
-	ByCommit(ctx context.Context, repository string, commits []string) ([]core.Change, error)
+	// ByCommit returns the entries of the user and those without a user, or those of
+	// all users if user is "", whose repository has that key (core.Repository.Key) and
+	// whose commit is known by one of the ids in commits (Commit.ID, Commits). Of each
+	// user these are the 100 with the highest Order, so that no user's entries hide
+	// those of another one; the highest comes first. Those that were accepted without a
+	// place in the queue are not among them, and they are most of all pushes: they wait
+	// for no report, and no push waits for them.
+	ByCommit(ctx context.Context, user, repository string, commits []string) ([]core.Change, error)
 }
 
 // Acceptance is everything that is written when a delivery is accepted.

@@ -1,18 +1,25 @@
--- ARGV: repository, at most, commits.
-local seen, ids = {}, {}
-for i = 8, #ARGV do
+-- ARGV: user or '', repository, at most of each user, commits.
+local user, index, limit = ARGV[6], K .. 'x:' .. ARGV[7], tonumber(ARGV[8])
+local seen, entries = {}, {}
+for i = 9, #ARGV do
 	local commit = ARGV[i]
-	for _, member in ipairs(redis.call('ZRANGEBYLEX', K .. 'x:' .. ARGV[6], '[' .. commit .. ' ', '(' .. commit .. '!')) do
+	for _, member in ipairs(redis.call('ZRANGEBYLEX', index, '[' .. commit .. ' ', '(' .. commit .. '!')) do
 		local id = string.sub(member, #commit + 2)
 		if not seen[id] then
-			seen[id] = tonumber(redis.call('HGET', entry(id), 'order') or 0)
-			ids[#ids + 1] = id
+			seen[id] = true
+			local e = redis.call('HMGET', entry(id), 'user', 'order')
+			if e[1] and (user == '' or e[1] == '' or e[1] == user) then
+				entries[#entries + 1] = { id = id, user = e[1], order = tonumber(e[2]) }
+			end
 		end
 	end
 end
-table.sort(ids, function(a, b) return seen[a] > seen[b] end)
-local found = {}
-for i = 1, math.min(#ids, tonumber(ARGV[7])) do
-	found[i] = stored(ids[i])
+table.sort(entries, function(a, b) return a.order > b.order end)
+local found, of_user = {}, {}
+for _, e in ipairs(entries) do
+	of_user[e.user] = (of_user[e.user] or 0) + 1
+	if of_user[e.user] <= limit then
+		found[#found + 1] = stored(e.id)
+	end
 end
 return found
