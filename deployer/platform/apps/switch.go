@@ -203,12 +203,22 @@ func (a *Apps) halt(ctx context.Context, d document) error {
 // the document describes.
 const restoreLimit = 5 * time.Second
 
+// endLimit is how long a restore waits for the end of what failed.
+const endLimit = 2 * time.Minute
+
 // restore starts again what was stopped for a version that failed, also if the caller
-// has left.
+// has left. Before that it waits until nothing of the app is left: a candidate that was
+// aborted may still have requests, and no second copy is suffered. What can't be ended
+// does not keep the app down.
 func (a *Apps) restore(ctx context.Context, d document) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(a.life, func() { time.AfterFunc(restoreLimit, cancel) })() //nolint:contextcheck // whichever ends first
+	limit, stop := context.WithTimeout(ctx, endLimit)
+	defer stop()
+	if err := a.o.Runner.Halt(limit, d.User, d.Name); err != nil {
+		a.o.Logger.WarnContext(ctx, "version that failed not ended before the one before starts again", "user", d.User, "app", d.Name, "error", err)
+	}
 	v, err := a.version(d, d.visible)
 	if err == nil {
 		var launch string

@@ -410,20 +410,26 @@ func TestStopFirst(t *testing.T) {
 			f.runner.run = func(context.Context, runner.Version, runner.Command) (runner.Exit, error) {
 				return runner.Exit{Code: 1}, nil
 			}
-		}, []string{"halt", "release v2", "resume v1"}},
+		}, []string{"halt", "release v2", "halt", "resume v1"}},
 		"launch": {func() {
 			f.runner.launch = func(runner.Version) error { return failedStart() }
-		}, []string{"halt", "release v2", "launch v2", "resume v1"}},
+		}, []string{"halt", "release v2", "launch v2", "halt", "resume v1"}},
 		"watch": {func() {
 			f.runner.watch = func(context.Context, runner.Version, time.Duration) error { return failedStart() }
-		}, []string{"halt", "release v2", "launch v2", "promote v2", "watch v2", "abort v2", "resume v1"}},
+		}, []string{"halt", "release v2", "launch v2", "promote v2", "watch v2", "abort v2", "halt", "resume v1"}},
+		"launch, and processes can't be ended": {func() {
+			f.runner.launch = func(runner.Version) error {
+				f.runner.halt = func() (bool, error) { return true, errors.New("processes are left") }
+				return failedStart()
+			}
+		}, []string{"halt", "release v2", "launch v2", "halt", "resume v1"}},
 	} {
 		c.fail()
 		if err := f.start("v2"); core.CodeOf(err) != core.CodePlatformStartFailed {
 			t.Errorf("%s: it fails with %v", name, err)
 		}
 		f.did(c.did...)
-		f.runner.launch, f.runner.watch, f.runner.run = nil, nil, nil
+		f.runner.launch, f.runner.watch, f.runner.run, f.runner.halt = nil, nil, nil, nil
 		if got := f.whole(); got != before {
 			t.Errorf("%s: got  %s\nwant %s", name, got, before)
 		}
@@ -453,7 +459,7 @@ func TestStopFirstIsInterrupted(t *testing.T) {
 	for _, stopped := range []bool{true, false} {
 		did := []string{"halt"}
 		if stopped {
-			did = append(did, "resume v2")
+			did = append(did, "halt", "resume v2")
 		}
 		ctx, leave := context.WithCancel(t.Context())
 		f.runner.halt = func() (bool, error) { leave(); return stopped, ctx.Err() }
@@ -468,7 +474,7 @@ func TestStopFirstIsInterrupted(t *testing.T) {
 	// The same when the one before is to run again.
 	f.runner.halt = func() (bool, error) { return true, context.Canceled }
 	f.runner.crash(false)
-	f.does("halt", "resume v2")
+	f.does("halt", "halt", "resume v2")
 	if e := f.event(); e.Kind != apps.EventCrashed {
 		t.Errorf("event %+v", e)
 	}
@@ -489,7 +495,7 @@ func TestCloseDuringARestore(t *testing.T) {
 		f.runner.resume = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		f.runner.done()
 		f.runner.crash(false)
-		f.does("halt", "launch v1", "resume v2")
+		f.does("halt", "launch v1", "halt", "resume v2")
 		f.Close()
 	})
 }
