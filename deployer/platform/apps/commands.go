@@ -47,10 +47,16 @@ func (a *Apps) Run(ctx context.Context, user, app, command string, in io.Reader,
 	return exit, wrapped("running a command", err)
 }
 
-// followClock runs the commands of the apps that run by the clock.
+// repeatable is how far a clock may be set back for its minutes to be taken as repeated.
+// One that was further ahead was wrong.
+const repeatable = time.Hour
+
+// followClock runs the commands of the apps that run by the clock, once for each minute:
+// a clock that is set back repeats none.
 func (a *Apps) followClock(ctx context.Context) {
+	var last time.Time
 	for {
-		now := time.Now()
+		now := a.o.Now()
 		next := now.Truncate(time.Minute).Add(time.Minute)
 		timer := time.NewTimer(next.Sub(now))
 		select {
@@ -59,6 +65,10 @@ func (a *Apps) followClock(ctx context.Context) {
 			timer.Stop()
 			return
 		}
+		if ahead := last.Sub(next); ahead >= 0 && ahead < repeatable {
+			continue
+		}
+		last = next
 		a.tick(ctx, next.UTC())
 	}
 }

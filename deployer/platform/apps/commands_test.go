@@ -3,7 +3,9 @@ package apps_test
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,5 +119,66 @@ func TestCron(t *testing.T) {
 	f.Close()
 	if len(ran) > 0 {
 		t.Errorf("ran %q", <-ran)
+	}
+}
+
+// A clock that is set back repeats no minute, unless it was wrong by hours.
+func TestCronOfAClockThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	const soon = time.Minute - time.Millisecond
+	begin := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	var mu sync.Mutex
+	clock := []time.Duration{ // what the loop sees, each a millisecond before a minute
+		soon, soon, // 12:01, and again
+		soon + time.Minute, soon, // 12:02, and 12:01 again
+		soon - 2*time.Hour, // 10:01
+	}
+	followed := false
+	passed := make(chan struct{})
+	f := setup(t, apps.Options{Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		if !followed {
+			return begin
+		}
+		if len(clock) == 0 {
+			select {
+			case <-passed:
+			default:
+				close(passed)
+			}
+			return begin
+		}
+		now := begin.Add(clock[0])
+		clock = clock[1:]
+		return now
+	}})
+	f.deploy("v1", `{"webhooks":{"cron":[{"schedule":"1 12 * * *","command":"one"},{"schedule":"2 12 * * *","command":"two"},{"schedule":"1 10 * * *","command":"three"}]}}`)
+	ran := make(chan string, 10)
+	f.runner.run = func(_ context.Context, _ runner.Version, c runner.Command) (runner.Exit, error) {
+		ran <- c.Shell
+		return runner.Exit{}, nil
+	}
+	mu.Lock()
+	followed = true
+	mu.Unlock()
+	f.ok(f.Resume(t.Context()))
+	<-passed
+	f.Close() // waits for the commands
+	close(ran)
+	var all []string
+	for command := range ran {
+		all = append(all, command)
+	}
+	slices.Sort(all)
+	if want := []string{"one", "three", "two"}; !slices.Equal(all, want) {
+		t.Errorf("ran %q, want %q", all, want)
+	}
+	lines, err := f.Logs("me", "app", time.Time{}, time.Time{}, 10)
+	f.ok(err)
+	for _, l := range lines {
+		if strings.Contains(l.Text, "by the clock") { // it was to be run again at once
+			t.Errorf("the log has %s", l.Text)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package apps_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,8 +194,8 @@ func TestRollbackSkipsCrashedVersion(t *testing.T) {
 // A restart of the server restarts a trial, unless it has ended long ago.
 func TestTrialOutlivesTheServer(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(1e9, 0)
-	f := setup(t, apps.Options{Trial: time.Hour, Now: func() time.Time { return now }})
+	var hours atomic.Int64
+	f := setup(t, apps.Options{Trial: time.Hour, Now: func() time.Time { return time.Unix(1e9+hours.Load()*3600, 0) }})
 	f.deploy("v1", packageOne)
 	f.deploy("v2", packageTwo)
 	f.restart()
@@ -203,7 +204,7 @@ func TestTrialOutlivesTheServer(t *testing.T) {
 		t.Errorf("event %+v", e)
 	}
 	f.deploy("v3", packageTwo)
-	now = now.Add(3 * time.Hour)
+	hours.Add(3)
 	f.restart()
 	f.runner.crash(false)
 	if e := f.event(); e.Kind != apps.EventCrashed || e.Snapshot != "v3" {
