@@ -22,16 +22,28 @@ const leastSize = 4096
 var errDeep = errors.New("its folders are nested deeper than a path may be long")
 
 // DiskUsage returns the disk usage of a folder in bytes, counting each file once. It
-// ignores files that are removed meanwhile, and stops when ctx ends.
+// ignores files that are removed meanwhile, and those that are nested deeper than the
+// maximum length of a path, and stops when ctx ends.
 func DiskUsage(ctx context.Context, dir string) (int64, error) {
+	total, err := diskUsage(ctx, dir)
+	if errors.Is(err, errDeep) {
+		err = nil
+	}
+	return total, err
+}
+
+// diskUsage is DiskUsage, but fails with errDeep if it has ignored files for that.
+func diskUsage(ctx context.Context, dir string) (int64, error) {
 	var total int64
+	deep := false
 	seen := map[uint64]bool{} // files with several hard links
 	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
 		}
 		if errors.Is(err, syscall.ENAMETOOLONG) {
-			return errDeep
+			deep = true
+			return nil
 		}
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return nil // a folder that not even its owner may read
@@ -41,7 +53,8 @@ func DiskUsage(ctx context.Context, dir string) (int64, error) {
 		}
 		info, err := entry.Info()
 		if errors.Is(err, syscall.ENAMETOOLONG) {
-			return errDeep
+			deep = true
+			return nil
 		}
 		if err != nil {
 			return nil //nolint:nilerr // it was removed
@@ -57,6 +70,9 @@ func DiskUsage(ctx context.Context, dir string) (int64, error) {
 		}
 		return nil
 	})
+	if err == nil && deep {
+		err = errDeep
+	}
 	return total, err
 }
 
@@ -76,7 +92,7 @@ func (m *meter) check(ctx context.Context) error {
 	}
 	total := -m.base
 	for _, dir := range append([]string{m.home}, m.dirs...) {
-		n, err := DiskUsage(ctx, dir)
+		n, err := diskUsage(ctx, dir)
 		if errors.Is(err, errDeep) {
 			return core.NewError(core.CodePlatformBuildFailed, "the build was ended: "+errDeep.Error(), err)
 		}
@@ -136,7 +152,7 @@ func (b *Builder) meter(ctx context.Context, c command, home, tmp string) (*mete
 	}
 	m := &meter{limit: b.o.MaxDisk, every: b.o.DiskInterval, dirs: []string{c.app, tmp}, home: home}
 	var err error
-	m.base, err = DiskUsage(ctx, home)
+	m.base, err = diskUsage(ctx, home)
 	if errors.Is(err, errDeep) || err == nil && m.base > m.limit {
 		// Earlier builds have filled it. Remove it: it contains only caches, and the
 		// limit must hold for the sum of many builds.

@@ -79,6 +79,41 @@ func TestBuildMeasuresDiskAtEnd(t *testing.T) {
 	})
 }
 
+// One app that nests folders too deep does not keep the others from being measured.
+func TestDiskUsageOfDeepFolders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"a", "z"} {
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 1<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.Repeat("d", 200)
+	for range 30 {
+		if err := at.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		next, err := at.OpenRoot(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := at.Close(); err != nil {
+			t.Fatal(err)
+		}
+		at = next
+	}
+	if err := at.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if used, err := builds.DiskUsage(t.Context(), dir); err != nil || used < 2<<20 {
+		t.Errorf("got %d bytes, %v", used, err)
+	}
+}
+
 // Several builds together can't exceed the limit either.
 func TestBuildClearsFullHome(t *testing.T) {
 	t.Parallel()
