@@ -175,21 +175,28 @@ func (a *application) remove(old *generation) {
 
 // removeSoon removes a generation. If the API is away, it goes on in the background.
 func (a *application) removeSoon(old *generation) {
+	a.runner.soon(a.runner.ctx, func() { a.remove(old) })
+}
+
+// publishLimit is how long Promote waits until the Service and the route have changed.
+const publishLimit = 10 * time.Second
+
+// soon runs do, and returns when that has ended, or after publishLimit, or when ctx ends:
+// then do goes on in the background.
+func (r *Runner) soon(ctx context.Context, do func()) {
 	done := make(chan struct{})
-	a.runner.background(func() {
+	r.background(func() {
 		defer close(done)
-		a.remove(old)
+		do()
 	}, func() { close(done) })
 	limit := time.NewTimer(publishLimit)
 	defer limit.Stop()
 	select {
 	case <-done:
 	case <-limit.C:
+	case <-ctx.Done():
 	}
 }
-
-// publishLimit is how long Promote waits until the Service has changed.
-const publishLimit = 10 * time.Second
 
 // publishSoon has the Service select the current launch. If the API is away, it goes
 // on in the background: the platform's router does not depend on it.
@@ -207,38 +214,88 @@ func (a *application) publishSoon() {
 	}
 }
 
-// publish has the Service select the current launch, if that has a web process. A
-// Service that a later start has changed is left as it is.
+// publish has the Service select the current launch, if that has a web process, and
+// changes the route. A Service that a later start has changed is left as it is.
 func (a *application) publish(ctx context.Context) error {
-	if err := a.publishing.Acquire(ctx); err != nil {
+	g, err := a.selectCurrent(ctx)
+	if g == nil || err != nil {
 		return err
+	}
+	a.runner.soon(ctx, func() { a.reroute(g) })
+	return nil
+}
+
+// selectCurrent has the Service select the current launch, and returns it; nil if it
+// did so before, or has no web process.
+func (a *application) selectCurrent(ctx context.Context) (selected *generation, err error) {
+	if err := a.publishing.Acquire(ctx); err != nil {
+		return nil, err
 	}
 	defer a.publishing.Release()
 	a.mu.Lock()
 	g := a.current
 	a.mu.Unlock()
 	if g == nil || g.web == 0 || a.published == g.launch {
-		return nil
+		return nil, nil
 	}
 	for {
 		service := a.service(g.launch)
 		if err := a.fence(ctx, service, g.version.Order); err != nil {
-			return err
+			return nil, err
 		}
 		err := a.runner.api.apply(ctx, services, a.namespace, a.prefix, service)
 		if hasCode(err, http.StatusConflict) {
 			continue // it has just been changed: look again whether that was a later start
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		a.published = g.launch
-		if err := a.route(ctx, g.version); err != nil {
+		return g, nil
+	}
+}
+
+// reroute applies the route of a launch that the Service selects. While the cluster can't,
+// it is tried until the Service selects another one, the app is halted, or the platform
+// stops.
+func (a *application) reroute(g *generation) {
+	r := a.runner
+	for away := false; ; away = true {
+		err := a.tryRoute(g)
+		switch late := errors.Is(err, context.DeadlineExceeded); {
+		case err == nil || r.ctx.Err() != nil:
+			return
+		case !late:
 			a.note("", 0, "the route to the app was not changed: "+err.Error())
-			a.runner.o.Logger.ErrorContext(ctx, "route not changed", "user", a.user, "app", a.name, "error", err)
+			r.o.Logger.Error("route not changed", "user", a.user, "app", a.name, "error", err)
+			return
+		case !away:
+			r.o.Logger.Warn("route not changed yet", "user", a.user, "app", a.name, "error", err)
 		}
+		pause := time.NewTimer(lastRetry)
+		select {
+		case <-pause.C:
+		case <-r.ctx.Done():
+			pause.Stop()
+			return
+		}
+	}
+}
+
+// tryRoute applies the route of a launch if the Service selects that. It fails with
+// [context.DeadlineExceeded] if the cluster can't within publishLimit: it must not keep
+// others from changing the Service for long.
+func (a *application) tryRoute(g *generation) error {
+	ctx, cancel := context.WithTimeout(a.runner.ctx, publishLimit)
+	defer cancel()
+	if err := a.publishing.Acquire(ctx); err != nil {
+		return err
+	}
+	defer a.publishing.Release()
+	if a.published != g.launch {
 		return nil
 	}
+	return a.route(ctx, g.version)
 }
 
 // fence prepares an update of the Service so that it changes nothing if a later start
