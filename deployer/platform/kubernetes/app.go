@@ -25,8 +25,9 @@ type application struct {
 	published  string // guarded by publishing: the launch that the Service selects, as far as it is known
 
 	mu       sync.Mutex
-	current  *generation // receives the requests; nil if the app is stopped
-	former   *generation // that current replaced, while it may still serve again; nil otherwise
+	current  *generation     // receives the requests; nil if the app is stopped
+	former   *generation     // that current replaced, while it may still serve again; nil otherwise
+	ending   map[string]bool // launches that are being removed
 	commands map[string]func()
 	next     int // where pick starts, so that equal drones are used in turn
 	phase    runner.Phase

@@ -139,7 +139,7 @@ func (a *application) replace(old *generation) {
 		return
 	}
 	a.mu.Lock()
-	old.kept, old.draining = false, true
+	old.kept, old.draining, a.ending[old.launch] = false, true, true
 	old.checkDrained()
 	a.mu.Unlock()
 	late := a.late
@@ -164,17 +164,33 @@ func (a *application) replace(old *generation) {
 func (a *application) remove(old *generation) {
 	r := a.runner
 	err := a.publish(r.ctx)
+	if err != nil && !a.maySelect(r.ctx, old.launch) {
+		err = nil // the cluster refuses to change the Service, which was logged
+	}
 	if err == nil {
 		err = a.end(r.ctx, old.launch)
 	}
 	a.space.forget(old.launch)
+	a.mu.Lock()
+	delete(a.ending, old.launch)
+	a.mu.Unlock()
 	if err != nil && r.ctx.Err() == nil {
 		r.o.Logger.Error("objects of a version not removed", "user", a.user, "app", a.name, "snapshot", old.version.Snapshot, "launch", old.launch, "error", err)
 	}
 }
 
+// maySelect reports whether the Service selects a launch, or that is not known.
+func (a *application) maySelect(ctx context.Context, launch string) bool {
+	var service corev1.Service
+	err := a.runner.api.get(ctx, services, a.namespace, a.prefix, &service)
+	return err != nil && !notFound(err) || service.Spec.Selector[labelLaunch] == launch
+}
+
 // removeSoon removes a generation. If the API is away, it goes on in the background.
 func (a *application) removeSoon(old *generation) {
+	a.mu.Lock()
+	a.ending[old.launch] = true
+	a.mu.Unlock()
 	a.runner.soon(a.runner.ctx, func() { a.remove(old) })
 }
 
@@ -221,7 +237,7 @@ func (a *application) publish(ctx context.Context) error {
 	if g == nil || err != nil {
 		return err
 	}
-	a.runner.soon(ctx, func() { a.reroute(g) })
+	a.runner.soon(ctx, func() { a.reroute(g) }) //nolint:contextcheck // it goes on when ctx has ended
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -101,4 +102,29 @@ func TestRouteTriedAgain(t *testing.T) {
 			t.Errorf("the log has %v, %v", lines, err)
 		}
 	})
+}
+
+// A version that was replaced is removed, though the cluster refuses to change the Service,
+// unless that still selects it.
+func TestRemoveRefused(t *testing.T) {
+	t.Parallel()
+	for selected, want := range map[string]bool{"l1": false, "l2": true, "another": true} {
+		removed := false
+		a := answered(t, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPatch:
+				refuse(w, http.StatusForbidden, "no")
+			case r.Method == http.MethodDelete:
+				removed = true
+			case strings.Contains(r.URL.Path, "services"):
+				_, _ = fmt.Fprintf(w, `{"spec": {"selector": {%q: %q}}}`, labelLaunch, selected)
+			}
+		})
+		a.publishing, a.published, a.space, a.ending = ctxlock.New(1), "l1", newSpace(a.runner.api, "apps", "", nil), map[string]bool{"l1": true}
+		a.current = a.newGeneration(runner.Version{Start: "server.js"}, "l2")
+		a.remove(a.newGeneration(runner.Version{Start: "server.js"}, "l1"))
+		if removed != want || a.ending["l1"] {
+			t.Errorf("the Service selects %s: removed %t, ending %t", selected, removed, a.ending["l1"])
+		}
+	}
 }

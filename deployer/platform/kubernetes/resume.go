@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -72,12 +73,16 @@ func (a *application) create(ctx context.Context, g *generation) error {
 	return nil
 }
 
-// find returns the launch of v that runs, "" if none does, and all launches of the app.
+// find returns the launch of v that runs, "" if none does, and all launches of the app
+// but those that are being removed.
 func (a *application) find(ctx context.Context, v runner.Version) (found string, all []string, err error) {
 	var environments corev1.SecretList
 	var running appsv1.DeploymentList
 	var service corev1.Service
 	api := a.runner.api
+	a.mu.Lock()
+	ending := maps.Clone(a.ending)
+	a.mu.Unlock()
 	if err := api.list(ctx, secrets, a.namespace, a.selector(), &environments); err != nil {
 		return "", nil, err
 	}
@@ -89,7 +94,9 @@ func (a *application) find(ctx context.Context, v runner.Version) (found string,
 	}
 	count := map[string]int{}
 	for _, d := range running.Items {
-		count[d.Labels[labelLaunch]]++
+		if launch := d.Labels[labelLaunch]; !ending[launch] {
+			count[launch]++
+		}
 	}
 	want := len(v.Processes)
 	if hasWeb(v) {
@@ -98,6 +105,9 @@ func (a *application) find(ctx context.Context, v runner.Version) (found string,
 	selected := service.Spec.Selector[labelLaunch]
 	for _, s := range environments.Items {
 		launch := s.Labels[labelLaunch]
+		if ending[launch] {
+			continue
+		}
 		all = append(all, launch)
 		// Of several, the one that the Service selects gets the requests.
 		if s.Annotations[annotationVersion] == identity(v) && count[launch] == want && (found == "" || launch == selected) {

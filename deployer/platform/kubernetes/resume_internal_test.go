@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
 // When EndOthers returns, it has removed what was left of apps that were not resumed,
@@ -42,5 +44,23 @@ func TestEndOthers(t *testing.T) {
 	}
 	if !slices.Equal(removed, want) {
 		t.Errorf("removed are\n%s\nwant\n%s", strings.Join(removed, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A launch that is being removed is neither taken over nor removed at once: its requests
+// go on.
+func TestFindEnding(t *testing.T) {
+	t.Parallel()
+	v := runner.Version{Start: "server.js"}
+	a := answered(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"items": [{"metadata": {"labels": {%q: "l1"}, "annotations": {%q: %q}}}], "spec": {"selector": {%q: "l1"}}}`,
+			labelLaunch, annotationVersion, identity(v), labelLaunch)
+	})
+	for _, ending := range []bool{false, true} {
+		a.ending = map[string]bool{"l1": ending}
+		found, all, err := a.find(t.Context(), v)
+		if err != nil || (found == "l1") == ending || (len(all) == 1) == ending {
+			t.Errorf("ending %t: found %q of %q, %v", ending, found, all, err)
+		}
 	}
 }

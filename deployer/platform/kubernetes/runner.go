@@ -366,8 +366,8 @@ func (r *Runner) app(user, name string) *application {
 			place: place{
 				namespace: namespace, prefix: prefix(user, name, r.o.Namespace != ""), user: user, app: name, platform: r.platform,
 			},
-			journal:  applog.New(filepath.Join(r.o.Dir, "logs", user, name)),
-			commands: map[string]func(){}, phase: runner.Stopped,
+			journal: applog.New(filepath.Join(r.o.Dir, "logs", user, name)),
+			ending:  map[string]bool{}, commands: map[string]func(){}, phase: runner.Stopped,
 		}
 		r.apps[key(user, name)] = a
 	}

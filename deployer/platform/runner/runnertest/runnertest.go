@@ -63,6 +63,7 @@ func Test(t *testing.T, h Harness) {
 		"sticky":                       sticky,
 		"halt and destroy":             haltAndDestroy,
 		"resume":                       resume,
+		"resume what is ending":        resumeEnding,
 		"logs":                         lines,
 		"unknown app":                  unknown,
 		"processes":                    processes,

@@ -161,6 +161,22 @@ func resume(f *fixture) {
 	f.answers("2")
 }
 
+// A version that was taken back, and still has a request, is started anew.
+func resumeEnding(f *fixture) {
+	v := f.version("1")
+	c := f.launch(v)
+	c.Promote()
+	addr, done, _ := f.pick()
+	c.Abort()
+	if _, err := f.Resume(f.t.Context(), v); err != nil {
+		f.t.Fatal(err)
+	}
+	f.await("a drone", func() bool { return f.State("me", "app").Phase == runner.Started })
+	done()
+	f.await("the end of the first one", func() bool { return f.getAt(addr, "/") == "" })
+	f.answers("1")
+}
+
 func lines(f *fixture) {
 	begin := time.Now().UTC().Add(-time.Second)
 	f.run(f.version("1"))
