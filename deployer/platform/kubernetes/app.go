@@ -20,6 +20,7 @@ type application struct {
 	lock    ctxlock.Lock   // held by the call that changes what runs, or by a candidate
 	drains  sync.WaitGroup // of generations that were replaced; used with the lock held
 	late    chan struct{}  // closed by halt: the time for requests is over; replaced when drains are done
+	left    []string       // launches of an earlier platform that could not be resumed; used with the lock held
 
 	publishing ctxlock.Lock
 	published  string // guarded by publishing: the launch that the Service selects, as far as it is known

@@ -91,6 +91,10 @@ func (c *candidate) Commit(standby time.Duration) {
 	default:
 		a.replace(old)
 	}
+	if left := a.left; left != nil {
+		a.left = nil
+		a.runner.background(func() { a.removeOthers(left) })
+	}
 	a.prune(c.generation.version)
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
@@ -31,6 +32,8 @@ const (
 	// lastRefusal is for how long an API server that refuses /readyz too may be one that
 	// has not read the roles yet.
 	lastRefusal = time.Minute
+	// logAfter is for how long a call must have failed to be logged.
+	logAfter = time.Minute
 )
 
 // kind is a kind of objects: the path of all that there are.
@@ -76,13 +79,14 @@ func (k kind) name() string { return path.Base(string(k)) }
 type client struct {
 	http *http.Client
 	base string
+	log  *slog.Logger
 
 	lastRefusal time.Duration
 }
 
 // connect returns a client for the current context of a kubeconfig; if that is "",
 // for the cluster that the program runs in. It makes no request.
-func connect(kubeconfig string) (*client, error) {
+func connect(kubeconfig string, log *slog.Logger) (*client, error) {
 	var config *rest.Config
 	var err error
 	if kubeconfig == "" {
@@ -106,7 +110,7 @@ func connect(kubeconfig string) (*client, error) {
 	if !strings.Contains(base, "://") {
 		base = "https://" + base
 	}
-	return &client{http: over, base: base, lastRefusal: lastRefusal}, nil
+	return &client{http: over, base: base, log: log, lastRefusal: lastRefusal}, nil
 }
 
 // statusError is a refusal of the API.
@@ -144,19 +148,24 @@ type request struct {
 }
 
 // call makes a call and decodes its answer into out, unless that is nil. If the API
-// is not reachable, or busy, it tries again until ctx ends.
+// is not reachable, or busy, it tries again until ctx ends, which is logged once.
 //
 // An API server that starts answers before it has read all roles and accounts, and
 // then refuses what is allowed. A refusal counts only if the server was ready before, or
 // if it has lasted.
 func (c *client) call(ctx context.Context, r request, out any) error {
 	pause := firstRetry
-	ready := false
+	ready, logged := false, false
+	begin := time.Now()
 	var refusedSince time.Time
 	for {
 		err := c.try(ctx, r, out)
 		if err == nil || !passing(err) && (ready || !refusal(err)) {
 			return err
+		}
+		if !logged && time.Since(begin) >= logAfter {
+			logged = true
+			c.log.WarnContext(ctx, "call of the cluster's API fails and is tried again", "method", r.method, "path", r.path, "error", err)
 		}
 		if refusal(err) {
 			if refusedSince.IsZero() {

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"cmp"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -45,7 +46,7 @@ func TestRefusals(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			c := &client{http: server.Client(), base: server.URL, lastRefusal: test.last}
+			c := &client{http: server.Client(), base: server.URL, log: slog.New(slog.DiscardHandler), lastRefusal: test.last}
 			err := c.call(t.Context(), request{method: http.MethodGet, path: pods.path("apps", "")}, nil)
 			if (err != nil) != test.err {
 				t.Errorf("error %v, want one: %t", err, test.err)

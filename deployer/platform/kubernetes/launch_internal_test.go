@@ -26,7 +26,8 @@ func at(second int) time.Time { return time.Unix(int64(second), 0).UTC() }
 // answered returns an app in a cluster whose API is answered by a handler.
 func answered(t *testing.T, api http.HandlerFunc) *application {
 	t.Helper()
-	r := &Runner{o: Options{}.withDefaults(), api: &client{http: &http.Client{Transport: direct(api)}, base: "http://cluster"}, ctx: t.Context()}
+	r := &Runner{o: Options{}.withDefaults(), ctx: t.Context()}
+	r.api = &client{http: &http.Client{Transport: direct(api)}, base: "http://cluster", log: r.o.Logger}
 	r.logs = &followers{runner: r, pods: map[string]*follower{}}
 	return &application{runner: r, place: place{namespace: "apps", prefix: "me-app"}}
 }

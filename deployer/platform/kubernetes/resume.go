@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,9 +13,10 @@ import (
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
-// resume takes over the launch of v that runs, or launches v, and removes all other
-// launches of the app, such as one that an earlier platform did not finish. The lock
-// must be held.
+// resume takes over the launch of v that runs, or launches v. In the background, it has the
+// Service select that, and removes all other launches of the app, such as one that an
+// earlier platform did not finish: nothing that keeps the cluster from it keeps the
+// platform's router from the app, or other apps from being resumed. The lock must be held.
 func (a *application) resume(ctx context.Context, v runner.Version) (launch string, err error) {
 	found, all, err := a.find(ctx, v)
 	if err != nil {
@@ -24,35 +26,48 @@ func (a *application) resume(ctx context.Context, v runner.Version) (launch stri
 	if !adopted {
 		found = newLaunch()
 	}
+	all = append(all, a.space.commands(a.prefix)...)
 	g := a.newGeneration(v, found)
 	g.adopted, g.kept = adopted, true
 	a.mu.Lock()
 	standby := a.former
 	a.current, a.former = g, nil
+	others := slices.DeleteFunc(all, func(launch string) bool {
+		return launch == g.launch || a.commands[launch] != nil // one of this platform
+	})
 	a.mu.Unlock()
 	a.replace(standby)
 	a.space.observe(g.launch, g)
 	if !adopted {
 		if err := a.create(ctx, g); err != nil {
+			a.space.forget(g.launch)
+			a.left = others
 			return "", err
 		}
 	}
-	if err := a.publish(ctx); err != nil {
-		return "", err
-	}
-	api := a.runner.api
-	if err := api.removeAll(ctx, pods, a.namespace, a.selector()+","+labelCommand); err != nil {
-		return "", err
-	}
-	for _, other := range all {
-		if other != g.launch {
-			if err := a.end(ctx, other); err != nil {
-				return "", err
-			}
-		}
-	}
+	a.left = nil // they are among the others
+	a.runner.background(func() { a.removeOthers(others) })
 	a.prune(v)
 	return g.launch, nil
+}
+
+// removeOthers removes launches and commands that an earlier platform has left, after the
+// Service has stopped to select them.
+func (a *application) removeOthers(launches []string) {
+	r := a.runner
+	unpublished := a.publish(r.ctx)
+	var failures []error
+	for _, launch := range slices.Compact(slices.Sorted(slices.Values(launches))) {
+		if unpublished != nil && a.maySelect(r.ctx, launch) {
+			failures = append(failures, unpublished)
+			continue
+		}
+		command := selector(labelLaunch, launch) + "," + labelCommand
+		failures = append(failures, r.api.removeAll(r.ctx, pods, a.namespace, command), a.end(r.ctx, launch))
+	}
+	if err := errors.Join(failures...); err != nil && r.ctx.Err() == nil {
+		r.o.Logger.Error("what an earlier platform has left of an app was not removed", "user", a.user, "app", a.name, "error", err)
+	}
 }
 
 // create creates the objects of a launch.
@@ -122,11 +137,18 @@ func (a *application) find(ctx context.Context, v runner.Version) (found string,
 	return found, all, nil
 }
 
-// EndOthers removes what an earlier platform has left of apps for which Resume was not
-// called. It must be called after that, and before Launch and Run are: a launch of this
-// platform looks like one that was left, and both share objects.
+// endLimit is how long EndOthers takes at most.
+const endLimit = time.Minute
+
+// EndOthers removes what an earlier platform has left of apps for which neither Resume was
+// called nor Note, as it is for one that could not be resumed. What the cluster keeps from
+// being removed is left to the next platform. It must be called after that, and before
+// Launch and Run are: a launch of this platform looks like one that was left, and both
+// share objects.
 func (r *Runner) EndOthers(ctx context.Context) {
-	if err := r.endOthers(ctx); err != nil && ctx.Err() == nil {
+	limit, cancel := context.WithTimeout(ctx, endLimit)
+	defer cancel()
+	if err := r.endOthers(limit); err != nil && ctx.Err() == nil {
 		r.o.Logger.WarnContext(ctx, "objects of apps that do not run not removed", "error", err)
 	}
 }
@@ -137,13 +159,16 @@ func (r *Runner) endOthers(ctx context.Context) error {
 	if err := r.api.list(ctx, secrets, r.o.Namespace, of, &environments); err != nil {
 		return err
 	}
-	left := map[place]bool{}
+	left := map[place][]string{} // launches
 	for _, s := range environments.Items {
-		left[place{namespace: s.Namespace, prefix: s.Labels[labelInstance], platform: r.platform}] = true
+		at := place{namespace: s.Namespace, prefix: s.Labels[labelInstance], platform: r.platform}
+		left[at] = append(left[at], s.Labels[labelLaunch])
 	}
 	r.mu.RLock()
 	for _, a := range r.apps {
-		delete(left, place{namespace: a.namespace, prefix: a.prefix, platform: r.platform})
+		at := place{namespace: a.namespace, prefix: a.prefix, platform: r.platform}
+		a.keep(left[at])
+		delete(left, at)
 	}
 	r.mu.RUnlock()
 	var failures []error
@@ -151,4 +176,18 @@ func (r *Runner) endOthers(ctx context.Context) error {
 		failures = append(failures, (&application{runner: r, place: at}).clear(ctx))
 	}
 	return errors.Join(failures...)
+}
+
+// keep leaves launches of an earlier platform as they are until the app is started or
+// halted, if it could not be resumed.
+func (a *application) keep(launches []string) {
+	if !a.lock.TryAcquire() {
+		return // it is being resumed again
+	}
+	defer a.lock.Release()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.current == nil {
+		a.left = slices.DeleteFunc(launches, func(launch string) bool { return a.commands[launch] != nil })
+	}
 }

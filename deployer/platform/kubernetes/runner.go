@@ -54,7 +54,7 @@ var _ runner.Runner = (*Runner)(nil)
 // a setting is invalid.
 func New(o Options) (*Runner, error) {
 	o = o.withDefaults()
-	api, err := connect(o.Kubeconfig)
+	api, err := connect(o.Kubeconfig, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -408,6 +408,7 @@ func (a *application) halt(ctx context.Context) error {
 	if err := a.clear(ctx); err != nil {
 		return err
 	}
+	a.left = nil
 	if err := a.gone(ctx); err != nil {
 		return err
 	}

@@ -33,12 +33,14 @@ type space struct {
 	observers map[string]observer    // by launch
 	forgotten map[string]bool        // the launches whose observers are removed with their last pod
 	listed    chan struct{}          // closed when the pods are known
+	refused   chan struct{}          // closed when the API has refused to list them
+	refusal   error                  // why; set before refused is closed
 }
 
 func newSpace(api *client, namespace, selector string, failed func(error)) *space {
 	return &space{
 		api: api, namespace: namespace, selector: selector, failed: failed,
-		pods: map[string]*corev1.Pod{}, observers: map[string]observer{}, forgotten: map[string]bool{}, listed: make(chan struct{}),
+		pods: map[string]*corev1.Pod{}, observers: map[string]observer{}, forgotten: map[string]bool{}, listed: make(chan struct{}), refused: make(chan struct{}),
 	}
 }
 
@@ -78,14 +80,33 @@ func (s *space) cleanUp(launch string) {
 	delete(s.forgotten, launch)
 }
 
-// known waits until the pods have been listed.
+// known waits until the pods have been listed. It fails if the API refuses that.
 func (s *space) known(ctx context.Context) error {
 	select {
 	case <-s.listed:
 		return nil
+	default:
+	}
+	select {
+	case <-s.listed:
+		return nil
+	case <-s.refused:
+		return s.refusal
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// commands returns the launches of the commands of an app that there are.
+func (s *space) commands(prefix string) (launches []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.pods {
+		if _, once := p.Labels[labelCommand]; once && p.Labels[labelInstance] == prefix {
+			launches = append(launches, p.Labels[labelLaunch])
+		}
+	}
+	return launches
 }
 
 // changed records a change of a pod.
@@ -114,6 +135,9 @@ func (s *space) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		begin := time.Now()
 		version, err := s.list(ctx)
+		if refusal(err) && s.refusal == nil {
+			s.checkRefusal(ctx)
+		}
 		if err == nil {
 			if away {
 				away = false
@@ -139,6 +163,17 @@ func (s *space) follow(ctx context.Context) {
 			timer.Stop()
 		}
 		pause = min(2*pause, lastRetry)
+	}
+}
+
+// checkRefusal closes refused unless the API only refuses to list the pods because it has
+// just been started.
+func (s *space) checkRefusal(ctx context.Context) {
+	query := url.Values{"labelSelector": {s.selector}}
+	err := s.api.call(ctx, request{method: http.MethodGet, path: pods.path(s.namespace, ""), query: query}, nil)
+	if refusal(err) {
+		s.refusal = err
+		close(s.refused)
 	}
 }
 
