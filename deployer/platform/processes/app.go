@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/applog"
@@ -23,6 +24,7 @@ type application struct {
 	lock       ctxlock.Lock   // held by the call that changes what runs, or by a candidate
 	boots      ctxlock.Lock   // held by the one drone that boots after a crash
 	drains     sync.WaitGroup // of generations that were replaced; used with the lock held
+	noted      atomic.Bool    // Note was called
 
 	mu       sync.Mutex
 	late     chan struct{} // closed by hasten when the time for requests is over; replaced when drains are done

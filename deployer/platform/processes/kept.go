@@ -242,15 +242,18 @@ func (r *Runner) endFound(f found) {
 	}
 }
 
-// EndOthers ends the drones that an earlier server left running and that are of no
-// version that was resumed: those of apps that were stopped, and of versions that
-// were replaced. It must be called when all apps were resumed, and does not wait.
+// EndOthers ends the drones that an earlier server left running of apps for which neither
+// Resume was called nor Note, as it is for one that could not be resumed: those go on until
+// it is started or halted. It must be called when all apps were resumed, and does not wait.
 func (r *Runner) EndOthers(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for at := range r.found {
 		a := r.apps[at]
+		if a.noted.Load() {
+			continue
+		}
 		r.running.Go(func() {
 			_ = a.lock.Acquire(ctx) // never fails with this context
 			defer a.lock.Release()

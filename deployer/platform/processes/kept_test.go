@@ -271,6 +271,26 @@ func TestStopFirstAwaitsEnd(t *testing.T) {
 	}
 }
 
+// Drones of an app that could not be resumed go on, also when the next server stops and
+// leaves its drones. They end when a server stops that ends its drones.
+func TestDronesThatCannotBeResumedGoOn(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, processes.Options{})
+	before := b.killed(b.app("app", "serve.js"))
+	for _, keep := range []bool{true, true, false} {
+		again := prepare(t, processes.Options{Dir: filepath.Join(b.dir, "drones"), KeepDrones: func() bool { return keep }})
+		again.start()
+		again.Note("me", "app", "its environment can't be read")
+		again.EndOthers(t.Context())
+		if err := again.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := runs(before.Pid); got != keep {
+			t.Fatalf("keep: %t, the drone runs: %t", keep, got)
+		}
+	}
+}
+
 // A drone that exits while there is no server is a crash for the next one, which
 // has its last lines.
 func TestDroneExitsWithoutServer(t *testing.T) {

@@ -419,7 +419,9 @@ func (r *Runner) Logs(user, app string, from, until time.Time, rows int) ([]runn
 // Note implements runner.Runner.
 func (r *Runner) Note(user, app, text string) {
 	if core.ValidName(user) && core.ValidName(app) {
-		r.app(user, app).note("", 0, text)
+		a := r.app(user, app)
+		a.noted.Store(true)
+		a.note("", 0, text)
 	}
 }
 
