@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -13,7 +14,7 @@ type opening struct {
 	settled chan struct{} // closed when it is done, or is known to wait
 
 	mu   sync.Mutex
-	last error // of the last try to reach it
+	last error // why it is not open
 }
 
 // The pauses between tries, and how long Start waits for what is reachable.
@@ -35,6 +36,7 @@ func (p *Platform) openLater(e elsewhere) *opening {
 		if !p.reach(ctx, e, o, settle) {
 			return
 		}
+		o.wait(errors.New("the apps that ran are being taken over; the log says what keeps them from it"))
 		// Without the mutex: it takes as long as the apps are not reachable again.
 		if err := apps.Resume(ctx); err != nil && ctx.Err() == nil {
 			p.o.Fail(err)
@@ -56,10 +58,8 @@ func (p *Platform) reach(ctx context.Context, e elsewhere, o *opening, settle fu
 	pause := firstReach
 	for {
 		err := e.Reachable(ctx)
-		o.mu.Lock()
-		first := o.last == nil
-		o.last = err
-		o.mu.Unlock()
+		first := o.failure() == nil
+		o.wait(err)
 		if err == nil {
 			if !first {
 				p.o.Logger.InfoContext(ctx, "what runs the apps is reachable: the platform starts")
@@ -82,6 +82,13 @@ func (p *Platform) reach(ctx context.Context, e elsewhere, o *opening, settle fu
 		}
 		pause = min(2*pause, lastReach)
 	}
+}
+
+// wait sets why the platform is not open.
+func (o *opening) wait(reason error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = reason
 }
 
 // failure returns why the platform is not open.

@@ -107,8 +107,9 @@ type Runner interface {
 	runner.Runner
 	// States returns the states of all apps that have run since Start.
 	States() []runner.State
-	// EndOthers ends what an earlier platform has left of apps that were not resumed. It
-	// is called before anything else starts an app.
+	// EndOthers ends what an earlier platform has left of apps that are to run no more: for
+	// which neither Resume nor Note was called. It is called before anything else starts an
+	// app.
 	EndOthers(ctx context.Context)
 }
 

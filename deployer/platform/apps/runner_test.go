@@ -23,9 +23,9 @@ type fakeRunner struct {
 	standby  time.Duration             // of the last Commit
 	lines    []runner.Line
 
-	launch func(runner.Version) error       // called by Launch; nil: nothing
-	halt   func() (stopped bool, err error) // called by Halt; nil: the app is stopped
-	resume func(context.Context) error      // called by Resume; nil: nothing
+	launch func(runner.Version) error                  // called by Launch; nil: nothing
+	halt   func() (stopped bool, err error)            // called by Halt; nil: the app is stopped
+	resume func(context.Context, runner.Version) error // called by Resume; nil: nothing
 	run    func(context.Context, runner.Version, runner.Command) (runner.Exit, error)
 	watch  func(context.Context, runner.Version, time.Duration) error // called by Watch; nil: nothing
 
@@ -121,7 +121,7 @@ func (r *fakeRunner) Resume(ctx context.Context, v runner.Version) (string, erro
 	resume := r.resume
 	r.mu.Unlock()
 	if resume != nil {
-		if err := resume(ctx); err != nil {
+		if err := resume(ctx, v); err != nil {
 			return "", err
 		}
 	}

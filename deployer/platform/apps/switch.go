@@ -232,6 +232,8 @@ func (a *Apps) restore(ctx context.Context, d document) {
 	}
 	if err != nil {
 		a.o.Logger.ErrorContext(ctx, "app not started again after its next version failed", "user", d.User, "app", d.Name, "error", err)
+		a.forget(d.User, d.Name)
+		a.resumeLater(d.User, d.Name)
 	}
 }
 

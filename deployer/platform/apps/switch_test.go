@@ -492,7 +492,7 @@ func TestCloseDuringARestore(t *testing.T) {
 		f.deploy("v1", stopFirst)
 		f.deploy("v2", stopFirst)
 		f.runner.launch = func(runner.Version) error { return failedStart() }
-		f.runner.resume = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		f.runner.resume = func(ctx context.Context, _ runner.Version) error { <-ctx.Done(); return ctx.Err() }
 		f.runner.done()
 		f.runner.crash(false)
 		f.does("halt", "launch v1", "halt", "resume v2")

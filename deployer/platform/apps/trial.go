@@ -212,8 +212,19 @@ func (a *Apps) bringBack(ctx context.Context, d document, why Event) error {
 	return nil
 }
 
-// Resume starts what ran when the server stopped, and does not wait for it. From
-// then on commands are run by the clock.
+const (
+	// resumeLimit is how long Resume waits for one app: what keeps it from being resumed must
+	// not keep the others.
+	resumeLimit = 30 * time.Second
+	// resumeAgain is the pause before an app is tried again, and againLimit how long it waits
+	// then: other changes of the app wait for that.
+	resumeAgain = 10 * time.Second
+	againLimit  = 5 * time.Minute
+)
+
+// Resume starts what ran when the server stopped, and does not wait for it. An app that
+// can't be resumed is left as it is, which its log says, and tried again in the background.
+// From then on commands are run by the clock.
 func (a *Apps) Resume(ctx context.Context) error {
 	all, err := a.docs.all("")
 	if err != nil {
@@ -223,12 +234,62 @@ func (a *Apps) Resume(ctx context.Context) error {
 		if d.Running == nil {
 			continue
 		}
-		if err := a.resume(ctx, d); err != nil {
+		limit, cancel := context.WithTimeout(ctx, resumeLimit)
+		err := a.resume(limit, d)
+		cancel()
+		if ctx.Err() != nil {
+			return wrapped("resuming the apps", ctx.Err())
+		}
+		if err != nil {
 			a.o.Logger.ErrorContext(ctx, "resuming an app failed", "user", d.User, "app", d.Name, "error", err)
+			// This also tells the runner about the app, which EndOthers then leaves alone.
+			a.o.Runner.Note(d.User, d.Name, "the platform was restarted and could not take over the app, which it leaves as it is: "+reasonOf(ctx, err))
+			a.resumeLater(d.User, d.Name)
 		}
 	}
 	a.background(a.followClock)
 	return nil
+}
+
+// resumeLater resumes an app in the background, as soon as that is possible, unless it is
+// started or stopped before.
+func (a *Apps) resumeLater(user, app string) {
+	a.background(func(ctx context.Context) {
+		again := time.NewTicker(resumeAgain)
+		defer again.Stop()
+		for done := false; !done; {
+			select {
+			case <-again.C:
+				done = a.tryResume(ctx, user, app)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// tryResume resumes an app, and reports whether there is no more to do.
+func (a *Apps) tryResume(ctx context.Context, user, app string) (done bool) {
+	release, err := a.acquireRun(ctx, user, app)
+	if err != nil {
+		return true // it was destroyed, or Apps is closed
+	}
+	defer release()
+	d, err := a.docs.find(user, app)
+	a.mu.Lock()
+	started := a.current[key(user, app)] != ""
+	a.mu.Unlock()
+	if err != nil || d.Running == nil || started {
+		return true
+	}
+	limit, cancel := context.WithTimeout(ctx, againLimit)
+	defer cancel()
+	if err := a.resume(limit, d); err != nil {
+		return false // it was logged
+	}
+	a.o.Runner.Note(user, app, "the app runs again")
+	a.o.Logger.InfoContext(ctx, "app resumed", "user", user, "app", app)
+	return true
 }
 
 func (a *Apps) resume(ctx context.Context, d document) error {

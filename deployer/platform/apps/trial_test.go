@@ -1,9 +1,13 @@
 package apps_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nodejitsu/webhooks/core"
@@ -209,5 +213,99 @@ func TestTrialOutlivesTheServer(t *testing.T) {
 	f.runner.crash(false)
 	if e := f.event(); e.Kind != apps.EventCrashed || e.Snapshot != "v3" {
 		t.Errorf("event %+v", e)
+	}
+}
+
+// An app that can't be resumed keeps no other from it. Its log says so, and it is tried
+// again until it runs.
+func TestResumeLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := setup(t, apps.Options{})
+		f.deploy("v1", packageOne)
+		_, err := f.Create("me", "other", nil)
+		f.ok(err)
+		_, err = f.Upload(t.Context(), "me", "other", "o1", "", strings.NewReader(packageTwo), io.Discard)
+		f.ok(err)
+		_, err = f.Start(t.Context(), "me", "other", "o1", "", "")
+		f.ok(err)
+		f.Close()
+		f.ok(f.o.DB.Close())
+		f.open()
+		var possible atomic.Bool
+		f.runner.resume = func(ctx context.Context, v runner.Version) error {
+			if v.App == "other" || possible.Load() {
+				return nil
+			}
+			<-ctx.Done()
+			return errors.New("the cluster does not answer")
+		}
+		f.ok(f.Resume(t.Context()))
+		f.did("resume v1", "resume o1")
+		if lines := f.runner.lines; len(lines) != 1 || !strings.Contains(lines[0].Text, "could not take over the app") {
+			t.Errorf("the log has %v", lines)
+		}
+		possible.Store(true)
+		f.does("resume v1")
+		time.Sleep(time.Hour)
+		f.did()
+		if got := f.runner.runs().Snapshot; got != "v1" {
+			t.Errorf("it runs %q", got)
+		}
+	})
+}
+
+// An app that was stopped for a version that failed is tried again until it runs.
+func TestRestoreLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := setup(t, apps.Options{})
+		const stopFirst = `{"name":"@me/App","webhooks":{"switch":"stop-first"}}`
+		f.deploy("v1", stopFirst)
+		f.upload("v2", stopFirst)
+		f.runner.launch = func(runner.Version) error { return failedStart() }
+		tries := 0
+		f.runner.resume = func(context.Context, runner.Version) error {
+			if tries++; tries < 3 {
+				return errors.New("the cluster does not answer")
+			}
+			return nil
+		}
+		f.runner.done()
+		if err := f.start("v2"); core.CodeOf(err) != core.CodePlatformStartFailed {
+			t.Errorf("it fails with %v", err)
+		}
+		time.Sleep(time.Hour)
+		f.did("halt", "launch v2", "halt", "resume v1", "resume v1", "resume v1")
+		if got := f.runner.runs().Snapshot; got != "v1" {
+			t.Errorf("it runs %q", got)
+		}
+	})
+}
+
+// An app that could not be resumed and is stopped or started meanwhile is not resumed.
+func TestNotResumedLater(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(f *fixture) error{
+		"started":   func(f *fixture) error { return f.start("v1") },
+		"stopped":   func(f *fixture) error { _, err := f.Stop(f.t.Context(), "me", "app", ""); return err },
+		"destroyed": func(f *fixture) error { return f.Destroy(f.t.Context(), "me", "app", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := setup(t, apps.Options{})
+				f.deploy("v1", packageOne)
+				f.Close()
+				f.ok(f.o.DB.Close())
+				f.open()
+				f.runner.resume = func(context.Context, runner.Version) error { return errors.New("no") }
+				f.ok(f.Resume(t.Context()))
+				f.ok(do(f))
+				f.runner.done()
+				time.Sleep(time.Hour)
+				f.did()
+			})
+		})
 	}
 }
