@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -47,8 +48,23 @@ func (a *application) resume(ctx context.Context, v runner.Version) (launch stri
 	}
 	a.left = nil // they are among the others
 	a.runner.background(func() { a.removeOthers(others) })
+	if adopted {
+		a.runner.background(func() { a.identify(g) })
+	}
 	a.prune(v)
 	return g.launch, nil
+}
+
+// identify gives a launch that was taken over the identity that this version of the program
+// gives to its version.
+func (a *application) identify(g *generation) {
+	r := a.runner
+	name := launched{place: a.place, launch: g.launch}.name("")
+	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotationVersion: identity(g.version)}}}
+	err := r.api.call(r.ctx, request{http.MethodPatch, secrets.path(a.namespace, name), nil, "application/merge-patch+json", patch}, nil)
+	if err != nil && !notFound(err) && r.ctx.Err() == nil {
+		r.o.Logger.Warn("identity of a version not changed", "user", a.user, "app", a.name, "snapshot", g.version.Snapshot, "error", err)
+	}
 }
 
 // removeOthers removes launches and commands that an earlier platform has left, after the
@@ -117,6 +133,7 @@ func (a *application) find(ctx context.Context, v runner.Version) (found string,
 	if hasWeb(v) {
 		want++
 	}
+	known := []string{identity(v), formerIdentity(v)}
 	selected := service.Spec.Selector[labelLaunch]
 	for _, s := range environments.Items {
 		launch := s.Labels[labelLaunch]
@@ -125,7 +142,7 @@ func (a *application) find(ctx context.Context, v runner.Version) (found string,
 		}
 		all = append(all, launch)
 		// Of several, the one that the Service selects gets the requests.
-		if s.Annotations[annotationVersion] == identity(v) && count[launch] == want && (found == "" || launch == selected) {
+		if slices.Contains(known, s.Annotations[annotationVersion]) && count[launch] == want && (found == "" || launch == selected) {
 			found = launch
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,6 +74,57 @@ func TestFindEnding(t *testing.T) {
 			t.Errorf("ending %t: found %q of %q, %v", ending, found, all, err)
 		}
 	}
+}
+
+// A launch is taken over though the app's domains were changed, and though an earlier
+// version of the program has identified it, which the platform changes.
+func TestResumeKnown(t *testing.T) {
+	t.Parallel()
+	v := runner.Version{
+		User: "me", App: "app", Snapshot: "1.0.0", Subdomain: "app", Domains: []string{"example.org"}, Root: "/data/builds/1", Dir: "/data/builds/1/app",
+		Node: "/opt/node/bin/node", NodeVersion: "24.1.0", Path: []string{"/opt/yarn"}, Start: "server.js",
+		Health: "/healthz", Env: map[string]string{"COLOR": "red", "EMPTY": ""},
+		Sticky: true, StopFirst: true, Limits: runner.Limits{Memory: 512 << 20, CPUs: 0.5}, Drones: 2, Order: "5",
+	}
+	moved := v
+	moved.Domains, moved.Subdomain, moved.Root, moved.Order = []string{"example.com"}, "two", "/srv", "6"
+	for name, test := range map[string]struct {
+		identity string
+		v        runner.Version
+	}{
+		"the same":                          {identity(v), v},
+		"domains changed":                   {identity(v), moved},
+		"an earlier version of the program": {"1c8e0460096091ce0325124890e980fdce334efc6224a999ed1bde935f32b351", v},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				changes := make(chan string, 100)
+				a := left(t, map[string]string{"l1": test.identity}, func(w http.ResponseWriter, r *http.Request) {
+					text, _ := io.ReadAll(r.Body)
+					changes <- r.Method + " " + r.URL.Path + " " + string(text)
+					_, _ = fmt.Fprint(w, "{}")
+				})
+				if launch, err := a.resume(t.Context(), test.v); err != nil || launch != "l1" {
+					t.Errorf("resumed %q, %v", launch, err)
+				}
+				time.Sleep(time.Hour)
+				close(changes)
+				want := fmt.Sprintf(`PATCH /api/v1/namespaces/apps/secrets/me-app-l1 {"metadata":{"annotations":{%q:%q}}}`, annotationVersion, identity(v))
+				if all := collect(changes); !slices.Contains(all, want) || slices.ContainsFunc(all, func(c string) bool { return strings.HasPrefix(c, http.MethodDelete) }) {
+					t.Errorf("changes are\n%s\nwant\n%s", strings.Join(all, "\n"), want)
+				}
+			})
+		})
+	}
+}
+
+// collect returns what a closed channel has.
+func collect(c <-chan string) (all []string) {
+	for one := range c {
+		all = append(all, one)
+	}
+	return all
 }
 
 // What can't be removed does not keep the platform from being opened.

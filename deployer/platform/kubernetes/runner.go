@@ -479,9 +479,16 @@ func await(ctx context.Context, done func() (bool, error)) error {
 	}
 }
 
-// identity identifies a version with its environment, without that this can be
-// guessed from it.
+// identity identifies what the pods of a version are made of, for the next platform. Where
+// this one has its files does not matter to them.
 func identity(v runner.Version) string {
+	v.Root, v.Node, v.Path = "", "", nil
+	return v.Fingerprint()
+}
+
+// formerIdentity is the identity that earlier versions of the program have given to a
+// version. It has the fields of their time: one that is added since needs the tag omitzero.
+func formerIdentity(v runner.Version) string {
 	v.Order, v.Snapshots, v.Root, v.Node, v.Path = "", nil, "", "", nil
 	text, err := json.Marshal(v)
 	if err != nil { // never: it has only text and numbers

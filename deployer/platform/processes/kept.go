@@ -3,8 +3,6 @@ package processes
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -125,54 +123,10 @@ func (a *application) startKept(ctx context.Context, d *drone, v runner.Version,
 func (r *Runner) keepers() string { return filepath.Join(r.o.Dir, "keepers") }
 
 // fingerprint identifies a version with its environment, so that the next server
-// recognizes a drone of it. A field that a later version of the program adds does
-// not change it as long as it is not used.
+// recognizes a drone of it.
 func fingerprint(v runner.Version) string {
-	v.Drones, v.StopFirst = 0, false // which no drone depends on
-	text, err := json.Marshal(v)
-	if err != nil {
-		return rand.Text() // that equals nothing; never happens
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(text, &fields); err != nil {
-		return rand.Text() // the same
-	}
-	text, err = json.Marshal(withoutZeros(fields))
-	if err != nil {
-		return rand.Text() // the same
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
-}
-
-// withoutZeros removes the fields that have the zero value of their type.
-func withoutZeros(fields map[string]any) map[string]any {
-	for name, value := range fields {
-		switch value := value.(type) {
-		case map[string]any:
-			if name != "Env" { // whose empty variables are set
-				withoutZeros(value)
-			}
-			if len(value) == 0 {
-				delete(fields, name)
-			}
-		case nil:
-			delete(fields, name)
-		case string:
-			if value == "" {
-				delete(fields, name)
-			}
-		case float64:
-			if value == 0 {
-				delete(fields, name)
-			}
-		case bool:
-			if !value {
-				delete(fields, name)
-			}
-		}
-	}
-	return fields
+	v.Drones = 0 // which no drone depends on
+	return v.Fingerprint()
 }
 
 // find finds the drones that an earlier server has left to their keepers.
@@ -289,7 +243,7 @@ func (r *Runner) forget(p program) {
 // run the same version, and returns the others. Of two for one slot, which a
 // restart of an app leaves that was interrupted, it prefers one that is ready.
 func (g *generation) adopt(list []found) (others []found) {
-	version := fingerprint(g.version)
+	known := []string{fingerprint(g.version), g.version.FormerFingerprint()}
 	slices.SortStableFunc(list, func(a, b found) int {
 		if ready := b2i(b.Found().Ready) - b2i(a.Found().Ready); ready != 0 {
 			return ready
@@ -300,7 +254,7 @@ func (g *generation) adopt(list []found) (others []found) {
 		i := slices.IndexFunc(g.slots, func(sl *slot) bool {
 			return sl.process == f.label.Process && sl.number == f.label.Number && sl.drone == nil && sl.found == nil
 		})
-		if f.label.Version != version || i < 0 {
+		if !slices.Contains(known, f.label.Version) || i < 0 {
 			others = append(others, f)
 			continue
 		}

@@ -64,6 +64,8 @@ func TestDroneOutlivesKilledServer(t *testing.T) {
 	if !runs(before.Pid) {
 		t.Fatal("the next server ended the drone")
 	}
+	// A person may have changed these meanwhile.
+	spec.Subdomain, spec.Domains, spec.Order, spec.Snapshots = "other", []string{"example.org"}, "7", []string{"1", "2"}
 	launch, err := b.Resume(t.Context(), spec)
 	if err != nil || launch == "" {
 		t.Fatal(launch, err)
