@@ -3,6 +3,7 @@ package platform_test
 import (
 	"bytes"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,4 +63,32 @@ func TestThirdPartyTokensAreSealed(t *testing.T) {
 	b.o.SealKeys = second
 	b = b.again()
 	b.ok(has(b))
+}
+
+// An app whose environment can't be read goes on, which its log says, and is taken over
+// when it can be read again.
+func TestAppWithoutItsKey(t *testing.T) {
+	t.Parallel()
+	key := seal.NewKey()
+	b := setup(t, platform.Options{SealKeys: key, KeepApps: func() bool { return true }})
+	me := b.user("me")
+	b.app(me, "me", "one", map[string]any{"env": map[string]string{"GREETING": ", hi"}})
+	b.upload(me, "me", "one", "v1", hello(t, "one"))
+	b.run(me, "me", "one", "v1")
+	b.stop()
+	b.o.SealKeys = seal.NewKey()
+	b = b.again()
+	lines, err := b.as("me", core.NewSecret("password")).Logs(t.Context(), "me", "one", 1)
+	if err != nil || len(lines) != 1 || !strings.Contains(lines[0].Text, "could not take over the app, which it leaves as it is") {
+		t.Errorf("the log has %v, %v", lines, err)
+	}
+	b.stop()
+	b.o.SealKeys, b.o.KeepApps = key, nil
+	b = b.again()
+	if status, body := b.get("one"); status != http.StatusOK || body != "one, hi" {
+		t.Errorf("right after the start it answers %d %s", status, body)
+	}
+	if log := b.log(b.as("me", core.NewSecret("password")), "me", "one"); strings.Count(strings.Join(log, "\n"), "up: one") != 1 {
+		t.Errorf("the log has %q", log)
+	}
 }
