@@ -83,6 +83,17 @@ func TestSteadyClock(t *testing.T) {
 	}
 }
 
+// The steady clock of a store that is given no clock follows the monotonic one.
+func TestSteadyClockIsMonotonic(t *testing.T) {
+	t.Parallel()
+	s := New(Options{Path: filepath.Join(t.TempDir(), "store.db")})
+	for name, now := range map[string]time.Time{"clock": s.o.Now(), "steady clock": s.steady()} {
+		if !strings.Contains(now.String(), " m=") { // as time.Time.String documents it
+			t.Errorf("%s: %s has no monotonic reading", name, now)
+		}
+	}
+}
+
 // If the clock was set back while the store was closed, a warning is logged, and new
 // entries have higher orders than earlier ones.
 func TestClockSetBackBetweenStarts(t *testing.T) {

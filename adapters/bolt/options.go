@@ -8,8 +8,8 @@ import (
 
 // Options configure a Store. Zero durations and counts have defaults.
 type Options struct {
-	Path   string // of the file; its folder is created if it is missing
-	Now    func() time.Time
+	Path   string           // of the file; its folder is created if it is missing
+	Now    func() time.Time // time.Now, whose monotonic reading leases follow
 	Logger *slog.Logger
 
 	KeepEntries  time.Duration // outcomes; 1 year. Live entries are always kept
@@ -35,7 +35,7 @@ func (o Options) withDefaults() Options {
 	o.MaxWaiting = cmp.Or(o.MaxWaiting, 1024)
 	o.MaxWaitingBytes = cmp.Or(o.MaxWaitingBytes, 64<<20)
 	if o.Now == nil {
-		o.Now = func() time.Time { return time.Now().UTC() }
+		o.Now = time.Now // not in UTC, which has no monotonic reading
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

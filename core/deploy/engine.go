@@ -18,9 +18,9 @@ func newEngine(o Options) *engine { return &engine{o.withDefaults()} }
 func (e *engine) call(ctx context.Context, name string, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
 	defer cancel()
-	begin := e.Now()
+	begin := time.Now()
 	err := f(ctx)
-	e.Observer.StoreCall(name, e.Now().Sub(begin), err)
+	e.Observer.StoreCall(name, time.Since(begin), err)
 	return err
 }
 

@@ -82,9 +82,9 @@ func (w *Worker) run(claim, work context.Context) {
 		case <-claim.Done():
 			return
 		}
-		begin := w.Now() // the lease begins no earlier
+		begin := time.Now() // the lease begins no earlier
 		c, found, next, err := w.Queue.Claim(claim, w.Lease)
-		w.Observer.StoreCall("claim", w.Now().Sub(begin), err)
+		w.Observer.StoreCall("claim", time.Since(begin), err)
 		if err == nil && found {
 			w.attempts.Go(func() {
 				w.handle(work, c, begin)
@@ -134,7 +134,7 @@ func (w *Worker) idle(claim context.Context, next time.Time) bool {
 }
 
 // handle makes one attempt at an entry and renews the claim, which was made at
-// the given time, meanwhile.
+// the given time by the monotonic clock, meanwhile.
 func (w *Worker) handle(ctx context.Context, c Claim, claimed time.Time) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := newAttempt(w.engine, c, w.notifications)
@@ -169,7 +169,7 @@ func (w *Worker) try(ctx context.Context, a *attempt) (err error) {
 
 // renew renews the claim until stop. If the claim is lost, or could not be renewed
 // for two thirds of its lease, the attempt is aborted before another one may have
-// begun.
+// begun. It measures the lease by the monotonic clock: [Options.Now] may be set.
 func (w *Worker) renew(ctx context.Context, a *attempt, renewed time.Time, stop <-chan struct{}, cancel context.CancelCauseFunc) {
 	ticker := time.NewTicker(w.Lease / 6)
 	defer ticker.Stop()
@@ -183,17 +183,17 @@ func (w *Worker) renew(ctx context.Context, a *attempt, renewed time.Time, stop 
 		}
 		// The lease begins at some time during the call; and a call that takes longer
 		// than the claim is certain to last renews nothing.
-		begin := w.Now()
+		begin := time.Now()
 		left := w.certain() - begin.Sub(renewed)
 		call, done := context.WithTimeout(ctx, min(w.StoreTimeout, max(left, 0)))
 		newest, err := w.Queue.Renew(call, a.claim, w.Lease)
 		done()
-		w.Observer.StoreCall("renew", w.Now().Sub(begin), err)
+		w.Observer.StoreCall("renew", time.Since(begin), err)
 		switch {
 		case err == nil:
 			renewed = begin
 			a.noteNewest(newest)
-		case errors.Is(err, core.ErrConflict), w.Now().Sub(renewed) >= w.certain():
+		case errors.Is(err, core.ErrConflict), time.Since(renewed) >= w.certain():
 			cancel(fmt.Errorf("%w: %w", errClaimLost, err))
 			return
 		}

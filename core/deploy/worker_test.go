@@ -77,6 +77,42 @@ func TestBrokenOffInTime(t *testing.T) {
 	})
 }
 
+// jumping is a Platform during whose upload, which takes a minute, the clock is set
+// ahead.
+type jumping struct {
+	*coretest.Platform
+	ahead *atomic.Int64
+}
+
+func (p jumping) Upload(ctx context.Context, user string, pkg deploy.Package, snapshot string, body io.Reader, out io.Writer) error {
+	p.ahead.Store(int64(time.Hour))
+	select {
+	case <-time.After(time.Minute):
+		return p.Platform.Upload(ctx, user, pkg, snapshot, body, out) //nolint:wrapcheck // of the fake
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A lease lasts as long if the clock is set meanwhile.
+func TestClockSetAheadDuringUpload(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		var ahead atomic.Int64
+		o := w.options
+		o.Now = func() time.Time { return time.Now().UTC().Add(time.Duration(ahead.Load())) }
+		o.Platform = jumping{w.platform, &ahead}
+		w.worker = deploy.NewWorker(o)
+		id := w.deliver(w.push(commit1))
+		w.start()
+		e := w.after(2*time.Minute, id)
+		w.is(e, core.StatusOK, "")
+		if e.Attempts != 1 || e.Lost != 0 {
+			t.Errorf("%d attempts, %d lost, want one", e.Attempts, e.Lost)
+		}
+	})
+}
+
 // recorder is a store that records the last write.
 type recorder struct {
 	*coretest.Memory
