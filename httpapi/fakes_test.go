@@ -221,7 +221,10 @@ func (l *changeLog) Bounds(context.Context, string) (oldest, newest core.Seq, er
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if kept := l.changes[l.after(l.cut):]; len(kept) > 0 {
-		oldest, newest = kept[0].Seq, kept[len(kept)-1].Seq
+		oldest = kept[0].Seq
+	}
+	if n := len(l.changes); n > 0 {
+		newest = l.changes[n-1].Seq
 	}
 	return oldest, newest, nil
 }

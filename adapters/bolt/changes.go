@@ -33,14 +33,14 @@ func (s *Store) Bounds(ctx context.Context, user string) (oldest, newest core.Se
 	prefix := join(user, "")
 	err = s.view(ctx, func(t table) error {
 		u := t.user(user)
-		if u.changes == 0 {
+		if newest = u.last; u.changes == 0 {
 			return nil
 		}
 		key, _ := t.bucket(bucketChanges).Cursor().Seek(prefix)
 		if !bytes.HasPrefix(key, prefix) || len(key) != len(prefix)+16 {
 			return errDamaged
 		}
-		oldest, newest = parseSeq(key[len(prefix):]), u.last
+		oldest = parseSeq(key[len(prefix):])
 		return nil
 	})
 	return oldest, newest, wrap("bounds of", user, err)

@@ -42,5 +42,6 @@ func TestStore(t *testing.T) {
 			}
 			return open(t, before.o)
 		},
+		Clean: func(t *testing.T, s coretest.Store) error { return s.(opened).Clean(t.Context()) },
 	})
 }

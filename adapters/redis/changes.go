@@ -62,8 +62,10 @@ func (s *Store) Bounds(ctx context.Context, user string) (oldest, newest core.Se
 	if len(fields.values) == 0 {
 		return core.Seq{}, core.Seq{}, wrap("bounds", user, r.err)
 	}
-	if oldest, err = core.ParseSeq(fields.at(0).text()); err != nil {
-		return core.Seq{}, core.Seq{}, wrap("bounds", user, err)
+	if kept := fields.at(0).text(); kept != "" {
+		if oldest, err = core.ParseSeq(kept); err != nil {
+			return core.Seq{}, core.Seq{}, wrap("bounds", user, err)
+		}
 	}
 	newest, err = core.ParseSeq(fields.at(1).text())
 	return oldest, newest, wrap("bounds", user, err)

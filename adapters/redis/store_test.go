@@ -48,6 +48,7 @@ func suite(t *testing.T, o redis.Options) {
 			opened.Store(again, o)
 			return again
 		},
+		Clean: func(t *testing.T, s coretest.Store) error { return s.(*redis.Store).Sweep(t.Context()) },
 	})
 }
 

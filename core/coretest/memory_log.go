@@ -83,10 +83,11 @@ func (m *Memory) Bounds(ctx context.Context, user string) (oldest, newest core.S
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if changes := m.feed(user).changes; len(changes) > 0 {
-		return changes[0].Seq, changes[len(changes)-1].Seq, nil
+	f := m.feed(user)
+	if len(f.changes) > 0 {
+		oldest = f.changes[0].Seq
 	}
-	return core.Seq{}, core.Seq{}, nil
+	return oldest, f.last, nil
 }
 
 // Watch implements status.Feed and deploy.Watcher.

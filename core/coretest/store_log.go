@@ -131,6 +131,30 @@ func testChangesGone(f *fixture) {
 	}
 }
 
+// If no change is kept any more, the end of the log is still known.
+func testChangesAllGone(f *fixture) {
+	if f.h.Clean == nil {
+		return
+	}
+	first := f.accept(f.entry("u"), nil)
+	last := f.finish(first.Entry, 0)
+	f.clock.move(8 * 24 * time.Hour)
+	f.must(f.h.Clean(f.T, f.s))
+	if oldest, newest, err := f.s.Bounds(f.Context(), "u"); err != nil || !oldest.IsZero() || newest != last.Seq {
+		f.Errorf("got %s to %s, %v; want none to %s", oldest, newest, err, last.Seq)
+	}
+	if _, err := Changes(f.Context(), f.s, "u", first.Seq, 10); !errors.Is(err, core.ErrGone) {
+		f.Errorf("after the first change: %v", err)
+	}
+	if rest, err := Changes(f.Context(), f.s, "u", last.Seq, 10); err != nil || len(rest) != 0 {
+		f.Errorf("after the last change: %d changes, %v", len(rest), err)
+	}
+	next := f.finish(last.Entry, 0)
+	if oldest, newest, err := f.s.Bounds(f.Context(), "u"); err != nil || oldest != next.Seq || newest != next.Seq {
+		f.Errorf("got %s to %s, %v; want %s only", oldest, newest, err, next.Seq)
+	}
+}
+
 // Changes stay in order if the clock is set back.
 func testChangesNeverBack(f *fixture) {
 	c := f.accept(f.entry("u"), nil)

@@ -19,6 +19,9 @@ type Harness struct {
 	// Restart closes a Store of New and opens it again, as a new process does
 	// after the old one died. It is nil if the Store is not persistent.
 	Restart func(t *testing.T, s Store) Store
+	// Clean makes a Store of New remove the changes that are more than a week old,
+	// by its clock. It is nil if the Store keeps changes of any age.
+	Clean func(t *testing.T, s Store) error
 }
 
 // keptChanges is the number of changes that a Store of Harness.New keeps.
@@ -99,6 +102,7 @@ func TestStore(t *testing.T, h Harness) {
 		"LogMovesWithApp":   testLogMovesWithApp,
 		"Changes":           testChanges,
 		"ChangesGone":       testChangesGone,
+		"ChangesAllGone":    testChangesAllGone,
 		"ChangesNeverBack":  testChangesNeverBack,
 		"Watch":             testWatch,
 		"Restart":           testRestart,

@@ -55,12 +55,10 @@ func (m *memory) Bounds(context.Context, string) (oldest, newest core.Seq, err e
 		return core.Seq{}, core.Seq{}, m.fail
 	}
 	for _, c := range m.changes {
-		if c.Seq.Compare(m.cut) > 0 {
-			if oldest.IsZero() {
-				oldest = c.Seq
-			}
-			newest = c.Seq
+		if c.Seq.Compare(m.cut) > 0 && oldest.IsZero() {
+			oldest = c.Seq
 		}
+		newest = c.Seq
 	}
 	return oldest, newest, nil
 }

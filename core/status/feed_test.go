@@ -222,6 +222,30 @@ func TestGone(t *testing.T) {
 	wantSeqs(t, read(t, subscribe(t, s, "0"), 6), numbers(5, 10))
 }
 
+// If no change is kept any more, a reader can resume after the last one only, also if
+// others follow the log already.
+func TestGoneFromEmptyLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		m.add(1, 5)
+		m.cut = core.Seq{Millis: 5}
+		s := running(t, m, status.Options{})
+		subscribe(t, s, "now")
+		synctest.Wait() // until the window has begun
+		resumed := subscribe(t, s, "5")
+		for range 2 {
+			_, err := s.Subscribe(t.Context(), "dscape", status.Since{After: core.Seq{Millis: 3}})
+			if core.CodeOf(err) != core.CodeChangesGone {
+				t.Errorf("got %v, want %s", err, core.CodeChangesGone)
+			}
+			m.add(6, 7)
+			synctest.Wait()
+		}
+		wantSeqs(t, read(t, resumed, 2), numbers(6, 7))
+	})
+}
+
 // A reader that begins after a seq beyond the end of the log would miss the changes
 // before that seq.
 func TestAheadOfTheLog(t *testing.T) {

@@ -26,8 +26,8 @@ type Feed interface {
 	// limit. It fails with core.ErrGone if since is not zero and some changes
 	// after it are no longer kept.
 	Changes(ctx context.Context, user string, since core.Seq, limit int) ([]core.EncodedChange, error)
-	// Bounds returns the Seqs of the oldest and the newest change that is kept;
-	// both are zero if there is none.
+	// Bounds returns the Seq of the oldest change that is kept, zero if none is, and
+	// that of the newest change, kept or not, zero if there was none.
 	Bounds(ctx context.Context, user string) (oldest, newest core.Seq, err error)
 	// Watch returns a channel that receives after each change of the user, from
 	// whichever process, and at most once until it is read. stop ends it.

@@ -1,7 +1,8 @@
--- ARGV: user.
-local feed = K .. 'f:' .. ARGV[6]
-local oldest = redis.call('XRANGE', feed, '-', '+', 'COUNT', 1)[1]
-if not oldest then
+-- ARGV: user. Returns the Seq of the oldest change that is kept, '' if none is, and that
+-- of the last one; nothing if there was none.
+local last = redis.call('HMGET', K .. 'm:' .. ARGV[6], 'ms', 'n')
+if not last[1] then
 	return {}
 end
-return { oldest[1], redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)[1][1] }
+local oldest = redis.call('XRANGE', K .. 'f:' .. ARGV[6], '-', '+', 'COUNT', 1)[1]
+return { oldest and oldest[1] or '', last[1] .. '-' .. last[2] }
