@@ -270,19 +270,31 @@ func once(ctx context.Context, addr, app string) (upgraded bool, err error) {
 func (m *managed) process() (pid int) {
 	m.t.Helper()
 	eventually(m.t, "there is one process", func() bool {
-		found, err := filepath.Glob("/proc/[0-9]*/cmdline")
-		if err != nil {
-			m.t.Fatal(err)
+		found := m.processes()
+		if len(found) == 1 {
+			pid = found[0]
 		}
-		n := 0
-		for _, path := range found {
-			text, _ := os.ReadFile(path) //nolint:gosec // it may have ended
-			if strings.Contains(string(text), "\x00serve\x00--data\x00"+m.data+"\x00") {
-				n++
-				pid, _ = strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			}
-		}
-		return n == 1
+		return len(found) == 1
 	}, m.output)
 	return pid
+}
+
+// processes returns the numbers of the processes of the server.
+func (m *managed) processes() (pids []int) {
+	m.t.Helper()
+	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, path := range found {
+		text, _ := os.ReadFile(path) //nolint:gosec // it may have ended
+		if strings.Contains(string(text), "\x00serve\x00--data\x00"+m.data+"\x00") {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }

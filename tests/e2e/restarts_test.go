@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -196,4 +201,66 @@ func TestHangupReplacesTheServer(t *testing.T) {
 		left, err := os.ReadDir(filepath.Join(m.data, "platform", "drones", "keepers"))
 		return err == nil && len(left) == 0
 	}, m.output)
+}
+
+// A SIGHUP to a process that ends, as its successor waits for that, has no effect, and
+// one to the successor takes effect when that has started.
+func TestHangupAgain(t *testing.T) {
+	t.Parallel()
+	h := github(t)
+	m := manage(t, false, h.flags("--wait", patience.String(), "--shutdown-timeout", patience.String())...)
+	s := &server{t: t, role: "serve", api: "http://" + m.addr}
+	repo := h.repository("hangup")
+	// The deployment goes on until the app, when it starts, is answered.
+	arrived, released := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	door := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-released
+	}))
+	defer door.Close()
+	defer release()
+	commit := repo.commit("first", map[string]string{"package.json": packageJSON("hangup"), "index.js": `
+require('node:http').get('` + door.URL + `', () => require('node:http').createServer((q, r) => r.end()).listen(process.env.PORT));
+`})
+	answers := make(chan answer, 1)
+	go func() {
+		defer close(answers)
+		response := s.open(t.Context(), repo.delivery(t, commit, "one", nil))
+		defer response.Body.Close() //nolint:errcheck // only read
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		answers <- answer{response.StatusCode, response.Header, string(body)}
+	}()
+	<-arrived
+	hangUp := func(pid int) {
+		t.Helper()
+		if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+			t.Fatalf("%v; the log: %s", err, m.output())
+		}
+	}
+	old := m.process()
+	hangUp(old)
+	pending := (<-answers).change(t, 202, "pending") // by the stop, so the successor waits
+	hangUp(old)
+	both := m.processes()
+	next := slices.IndexFunc(both, func(pid int) bool { return pid != old })
+	if len(both) != 2 || next < 0 {
+		t.Fatalf("got the processes %v, of which %d is the first; the log: %s", both, old, m.output())
+	}
+	hangUp(both[next])
+	release()
+	<-m.exited
+	if code := m.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d; the log: %s", code, m.output())
+	}
+	m.started() // the successor
+	m.started() // and its own
+	if last := m.process(); slices.Contains(both, last) {
+		t.Errorf("process %d was not replaced; before there were %v", last, both)
+	}
+	id, _ := pending["id"].(string)
+	s.outcome(id, "ok")
 }

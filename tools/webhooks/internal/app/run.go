@@ -36,6 +36,7 @@ const (
 // It does not use fx's Run, which ignores the second signal and prints nothing if
 // the start fails.
 func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Writer, extra ...fx.Option) int {
+	hangup := hangups() // SIGHUP during the start takes effect after it
 	if role == RolePlatform {
 		cfg = cfg.PlatformAlone()
 	}
@@ -66,7 +67,7 @@ func Run(ctx context.Context, role Role, cfg config.Config, stdout, stderr io.Wr
 	signals, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	var killer killer
 	context.AfterFunc(signals, func() { killer.awaitAnother(release) })
-	successor := &successor{held: held, log: newSlog(log)}
+	successor := &successor{hangup: hangup, held: held, log: newSlog(log)}
 
 	var lines announcements
 	app := fx.New(fx.Supply(&lines), Options(role, cfg, log, held, successor.started.Load), adminModule(cfg), announceModule(role, cfg, &lines), killModule(cfg, &killer), fx.Supply(fail), fx.Options(extra...))

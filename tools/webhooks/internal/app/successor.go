@@ -17,24 +17,31 @@ const prepareTimeout = time.Minute
 
 // successor replaces this process by another one at SIGHUP.
 type successor struct {
+	hangup  <-chan os.Signal
 	held    *sockets.Sockets
 	log     *slog.Logger
 	started atomic.Bool // there is one, which waits for the end of this process
 }
 
-// await returns when ctx ends, or when a successor waits for the end of this
-// process. On a terminal, SIGHUP says that the terminal was closed.
-func (s *successor) await(ctx context.Context) {
+// hangups returns a channel that receives SIGHUP until the end of the process, unless
+// the signal is ignored: one that comes while nothing receives from the channel must
+// not end the process.
+func hangups() <-chan os.Signal {
 	hangup := make(chan os.Signal, 1)
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(hangup, syscall.SIGHUP)
 	}
-	defer signal.Stop(hangup)
+	return hangup
+}
+
+// await returns when ctx ends, or when a successor waits for the end of this
+// process. On a terminal, SIGHUP says that the terminal was closed.
+func (s *successor) await(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangup:
+		case <-s.hangup:
 		}
 		if isTerminal(os.Stdin) || isTerminal(os.Stderr) {
 			return
