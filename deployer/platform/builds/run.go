@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
@@ -24,10 +23,6 @@ import (
 
 // systemPath is the PATH of the system's programs.
 const systemPath = "/usr/local/bin:/usr/bin:/bin"
-
-// pipeLimit is how long a pipe is read after the last process of the group has
-// ended: a process that left the group may still have it.
-const pipeLimit = 2 * time.Second
 
 // command is a program to be run in a build.
 type command struct {
@@ -71,7 +66,6 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 	}
 	cmd.Env = b.environ(c, network.env, home, tmp)
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
-	cmd.WaitDelay = pipeLimit
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
 	meter, err := b.meter(ctx, c, home, tmp)
 	if err != nil {
@@ -105,9 +99,6 @@ func (b *Builder) run(ctx context.Context, c command) (err error) {
 	}
 	if c.metered && g.OutOfMemory() {
 		return core.NewError(core.CodePlatformBuildFailed, fmt.Sprintf("the build needed more than %s of memory, which is the limit of the platform, and was ended; reduce the concurrency of the build, or have the operator raise --build-memory", bytesText(b.o.Memory)), err)
-	}
-	if errors.Is(err, exec.ErrWaitDelay) {
-		return nil // the program itself has succeeded
 	}
 	return err
 }

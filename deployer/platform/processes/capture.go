@@ -10,15 +10,15 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/applog"
+	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
 // Limits of the captured output of a drone.
 const (
-	maxLine     = 64 << 10 // bytes of a line
-	tailLines   = 50       // kept in memory for a StartError
-	tailText    = 4 << 10  // bytes of a line in memory
-	captureTail = time.Second
+	maxLine   = 64 << 10 // bytes of a line
+	tailLines = 50       // kept in memory for a StartError
+	tailText  = 4 << 10  // bytes of a line in memory
 )
 
 // capture reads the output of one drone.
@@ -39,7 +39,7 @@ func newCapture(process string, drone int, j *applog.Journal, m *applog.Mask, no
 
 // pipe returns the write end of a pipe for the child; the caller closes it.
 func (c *capture) pipe(stream runner.Stream) (*os.File, error) {
-	r, w, err := os.Pipe()
+	r, w, err := group.OpenPipe()
 	if err != nil {
 		return nil, err
 	}
@@ -47,17 +47,17 @@ func (c *capture) pipe(stream runner.Stream) (*os.File, error) {
 	return w, nil
 }
 
-func (c *capture) source(stream runner.Stream, pipe *os.File) *source {
+func (c *capture) source(stream runner.Stream, pipe *group.Pipe) *source {
 	s := &source{capture: c, stream: stream, pipe: pipe, budget: newBudget(c.now())}
 	c.sources = append(c.sources, s)
 	return s
 }
 
-// close waits until all output is read. It waits at most captureTail for processes
-// that still have the pipe because they escaped from the drone's group.
+// close is called when the processes of the drone's group have ended. It reads all
+// that they wrote; what others write, which escaped from the group, is not read.
 func (c *capture) close() {
 	for _, s := range c.sources {
-		_ = s.pipe.SetReadDeadline(time.Now().Add(captureTail))
+		s.pipe.Finish()
 	}
 	c.wg.Wait()
 	for _, s := range c.sources {
@@ -101,7 +101,7 @@ func (c *capture) lastText() string {
 type source struct {
 	capture *capture
 	stream  runner.Stream
-	pipe    *os.File
+	pipe    *group.Pipe
 
 	mu      sync.Mutex
 	budget  budget

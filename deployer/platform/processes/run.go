@@ -3,23 +3,17 @@ package processes
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"sync"
-	"time"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/applog"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
-
-// outputLimit is how long the output of a command is read after all its processes
-// have ended: a process that left the group may still have the pipe.
-const outputLimit = 2 * time.Second
 
 // commands are the commands of an app that run once.
 type commands struct {
@@ -125,7 +119,6 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 	mark := r.Mark() + rand.Text()
 	if c.Out != nil {
 		cmd.Stdout, cmd.Stderr = c.Out, c.Out
-		cmd.WaitDelay = outputLimit
 		d.group, err = r.cgroups.Start(cmd, mark, r.limits(v))
 	} else {
 		err = d.start(cmd, mark, r.cgroups, r.limits(v))
@@ -146,9 +139,6 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 	err = a.end(end, d, grace)
 	if err := ctx.Err(); err != nil && grace > 0 {
 		return runner.Exit{}, err
-	}
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // the command itself has succeeded
 	}
 	return runner.Exit{Code: exitCode(err), Reason: d.exitText(err), Detail: d.out.lastText()}, nil
 }

@@ -33,6 +33,7 @@ type Group struct {
 	cmd    *exec.Cmd
 	cgroup *cgroup // nil: none
 	badge  *badge  // nil: none
+	out    *outputs
 	exited chan struct{}
 
 	watching  sync.WaitGroup // of the memory, if there is no control group
@@ -65,12 +66,18 @@ func (c *Cgroups) Start(cmd *exec.Cmd, mark string, limits Limits) (*Group, erro
 	if err != nil {
 		return nil, errors.Join(err, own.remove())
 	}
+	out, err := attach(cmd)
+	if err != nil {
+		pinned.release()
+		return nil, errors.Join(fmt.Errorf("group: opening a pipe: %w", err), own.remove())
+	}
+	defer out.detach() // the command has its own
 	cmd.Env = append(cmd.Env, Variable+"="+mark)
 	if err := own.launch(cmd); err != nil {
 		pinned.release()
 		return nil, errors.Join(fmt.Errorf("group: starting: %w", err), own.remove())
 	}
-	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, exited: make(chan struct{}), unwatched: make(chan struct{}), seen: map[int]uint64{}}
+	g := &Group{mark: mark, cmd: cmd, cgroup: own, badge: pinned, out: out, exited: make(chan struct{}), unwatched: make(chan struct{}), seen: map[int]uint64{}}
 	if leader, ok := inspect(g.Pid()); ok { // even if it has exited, as only End waits for it
 		g.start = leader.start
 	}
@@ -156,9 +163,10 @@ func (g *Group) marked(p process) bool {
 }
 
 // End sends SIGTERM to the whole group, waits until no process of it is left,
-// and after grace or when ctx ends sends SIGKILL to the rest. It returns the
-// leader's exit as [exec.Cmd.Wait] does, or [ErrSurvivors]. A second call
-// returns the same.
+// and after grace or when ctx ends sends SIGKILL to the rest. Then all that they
+// wrote is passed on, unless ctx ends meanwhile; what others write is not. It
+// returns the leader's exit as [exec.Cmd.Wait] does, or [ErrSurvivors]. A second
+// call returns the same.
 func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	limit, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
@@ -169,6 +177,7 @@ func (g *Group) End(ctx context.Context, grace time.Duration) error {
 	if err == nil {
 		g.unwatch()
 		g.watching.Wait()
+		g.out.finish(ctx)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
