@@ -12,10 +12,8 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-const (
-	answerLimit    = 5 * time.Second // for a drone to answer a request
-	handshakeLimit = time.Second     // to answer a handshake of TLS
-)
+// answerLimit is how long a drone may take to answer a request, or a handshake of TLS.
+const answerLimit = 5 * time.Second
 
 // CheckPlain returns an error with the code [core.CodePlatformStartFailed] if a web process
 // speaks TLS at addr, and not HTTP: the router, which adds TLS for the clients, can't
@@ -34,7 +32,7 @@ func CheckPlain(ctx context.Context, addr, title string) error {
 // speaksTLS reports whether what listens on addr answers a handshake of TLS, if only
 // with an alert. A server of HTTP answers it with 400, which no handshake begins with.
 func speaksTLS(ctx context.Context, addr string) bool {
-	ctx, cancel := context.WithTimeout(ctx, handshakeLimit)
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
