@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform"
 )
@@ -130,7 +129,7 @@ func (j *jitsu) try(answers []string, args ...string) (said string, ok bool) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(j.install, "node", "bin", "node"),
 		append([]string{filepath.Join(j.install, "node_modules", "jitsu", "bin", "jitsu"), "--jitsuconf", ".jitsuconf"}, args...)...)
-	cmd.Dir, cmd.WaitDelay = j.folder, time.Second
+	cmd.Dir, cmd.WaitDelay = j.folder, patience
 	cmd.Env = []string{"HOME=" + j.home, "PATH=" + os.Getenv("PATH"), "NODE_NO_WARNINGS=1"}
 	in, err := cmd.StdinPipe()
 	if err != nil {

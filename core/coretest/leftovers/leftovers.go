@@ -24,13 +24,9 @@ import (
 	"time"
 )
 
-const (
-	// patience limits waiting for a process that was killed. Only one that hangs
-	// reaches it.
-	patience = 2 * time.Minute
-	// graceful is how long processes may take to exit by themselves.
-	graceful = 10 * time.Second
-)
+// patience limits waiting for a process to exit by itself, or after it was killed. Only
+// one that hangs reaches it.
+const patience = 2 * time.Minute
 
 // Tests are the tests of a package, such as a *testing.M.
 type Tests interface{ Run() (code int) }
@@ -44,7 +40,7 @@ func Run(m Tests) int {
 		return 1
 	}
 	code := m.Run()
-	if err := errors.Join(check(dir, graceful), os.RemoveAll(dir)); err != nil {
+	if err := errors.Join(check(dir, patience), os.RemoveAll(dir)); err != nil {
 		fmt.Fprintf(os.Stderr, "FAIL: the tests left something behind:\n%v\n", err)
 		code = max(code, 1)
 	}
@@ -67,10 +63,10 @@ func makeFolder() (string, error) {
 
 // check returns an error that names the processes, the mounts, the interfaces and the
 // files that are left of a folder. The processes are ended if they do not end by
-// themselves before graceful has passed.
-func check(dir string, graceful time.Duration) error {
+// themselves within limit.
+func check(dir string, limit time.Duration) error {
 	var all []error
-	for _, p := range ended(dir, graceful, func(process) {}) {
+	for _, p := range ended(dir, limit, func(process) {}) {
 		all = append(all, fmt.Errorf("process %s", p))
 	}
 	all = append(all, Kill(dir))

@@ -25,8 +25,9 @@ import (
 // however busy the machine is.
 const patience = 10 * time.Minute
 
-// impatience is the ready timeout in tests that wait for it to expire.
-const impatience = 20 * time.Second
+// impatience is the ready timeout in tests that wait for it to expire. What they wait
+// for otherwise must happen within it.
+const impatience = time.Minute
 
 // fixture is a Runner under test with the states that it reported.
 type fixture struct {
@@ -224,6 +225,24 @@ func (b *fixture) text(app string) string {
 		b.t.Fatal(err)
 	}
 	return join(lines)
+}
+
+// pid waits until the app has logged n lines "pid NUMBER", and returns the number of the
+// last one. A keeper writes the log by itself.
+func (b *fixture) pid(n int) int {
+	b.t.Helper()
+	for {
+		var found []string
+		for line := range strings.Lines(b.text("app")) {
+			if pid, ok := strings.CutPrefix(line, "stdout: pid "); ok {
+				found = append(found, pid)
+			}
+		}
+		if len(found) == n {
+			return atoi(b.t, found[n-1])
+		}
+		<-time.After(5 * time.Millisecond)
+	}
 }
 
 func join(lines []runner.Line) string {

@@ -92,7 +92,7 @@ func TestCrashLoopGoesOn(t *testing.T) {
 // The next server resumes an app with the same user, home and log.
 func TestResume(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, processes.Options{Grace: 5 * time.Second})
+	b := prepare(t, processes.Options{Grace: patience})
 	if err := b.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -261,12 +261,7 @@ func TestHaltFindsHiddenProcess(t *testing.T) {
 	spec := b.app("app", "serve.js")
 	spec.Start = "env -i PATH=$PATH setsid sleep 1002 & echo pid $!; exec node serve.js"
 	b.mustSwitch(spec)
-	_, rest, ok := strings.Cut(b.text("app"), "stdout: pid ")
-	line, _, _ := strings.Cut(rest, "\n")
-	if !ok {
-		t.Fatalf("log %q", b.text("app"))
-	}
-	pid := atoi(t, line)
+	pid := b.pid(1)
 	if err := b.Halt(t.Context(), "me", "app"); err != nil {
 		t.Fatal(err)
 	}
@@ -290,13 +285,11 @@ func TestSwitchEndsHiddenProcess(t *testing.T) {
 	}
 	b := setup(t, processes.Options{})
 	var pids []int
-	for range 2 {
+	for i := range 2 {
 		spec := b.app("app", "serve.js")
 		spec.Start = "env -i PATH=$PATH setsid sleep 1004 & echo pid $!; exec node serve.js"
 		b.mustSwitch(spec)
-		text := b.text("app")
-		line, _, _ := strings.Cut(text[strings.LastIndex(text, "stdout: pid ")+len("stdout: pid "):], "\n")
-		pids = append(pids, atoi(t, line))
+		pids = append(pids, b.pid(i+1))
 	}
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()

@@ -38,17 +38,21 @@ func TestHealthPathIsWaitedFor(t *testing.T) {
 
 func TestUnhealthyVersionIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ name, statuses, path, want string }{
-		{"500", "500", "", "drone 1 was not ready within 20s: GET /healthz?deep=1, its health path, answered 500; it must answer 2xx or 3xx"},
-		{"silent", "1", "", "did not answer"},
-		{"exits", "503 0", "", "drone 1 exited with code 9 before its health path /healthz?deep=1 answered 2xx or 3xx"},
-		{"no path", "200", "healthz", `the health path "healthz" in package.json can't be requested`},
-		{"another host", "200", "@example.org/", "can't be requested"},
-		{"two lines", "200", "/\r\nX: y", "can't be requested"},
+	for _, test := range []struct {
+		name, statuses, path string
+		limit                time.Duration
+		want                 string
+	}{
+		{"500", "500", "", impatience, "drone 1 was not ready within 1m0s: GET /healthz?deep=1, its health path, answered 500; it must answer 2xx or 3xx"},
+		{"silent", "1", "", impatience, "did not answer"},
+		{"exits", "503 0", "", patience, "drone 1 exited with code 9 before its health path /healthz?deep=1 answered 2xx or 3xx"},
+		{"no path", "200", "healthz", patience, `the health path "healthz" in package.json can't be requested`},
+		{"another host", "200", "@example.org/", patience, "can't be requested"},
+		{"two lines", "200", "/\r\nX: y", patience, "can't be requested"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, processes.Options{ReadyTimeout: impatience, Grace: time.Second})
+			b := setup(t, processes.Options{ReadyTimeout: test.limit, Grace: time.Second})
 			b.mustSwitch(b.app("app", "serve.js"))
 			before := b.report("app").Pid
 			spec := b.healthy(test.statuses)

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -91,17 +93,18 @@ func TestSwitchRefusesFailingApp(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, file, start string
+		limit             time.Duration
 		wants             []string
 	}{
-		{"exits", "exit.js", "", []string{"exited with code 7", "starting up", "no database"}},
-		{"deaf", "deaf.js", "", []string{"did not accept connections", "I never listen"}},
-		{"missing", "serve.js", "node nothing.js", []string{"exited with code 1", "Cannot find module"}},
-		{"command", "serve.js", "no-such-command --x", []string{"exited with code 127", "not found"}},
-		{"none", "serve.js", " ", []string{"scripts.start"}},
+		{"exits", "exit.js", "", patience, []string{"exited with code 7", "starting up", "no database"}},
+		{"deaf", "deaf.js", "", impatience, []string{"did not accept connections", "I never listen"}},
+		{"missing", "serve.js", "node nothing.js", patience, []string{"exited with code 1", "Cannot find module"}},
+		{"command", "serve.js", "no-such-command --x", patience, []string{"exited with code 127", "not found"}},
+		{"none", "serve.js", " ", patience, []string{"scripts.start"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, processes.Options{ReadyTimeout: impatience, Grace: time.Second})
+			b := setup(t, processes.Options{ReadyTimeout: test.limit, Grace: time.Second})
 			b.mustSwitch(b.app("app", "serve.js"))
 			before := b.report("app").Pid
 
@@ -358,13 +361,32 @@ func TestStartCommands(t *testing.T) {
 	}
 }
 
+// twoPorts returns the first of two free ports. They are below those that other tests
+// and the system choose from.
+func twoPorts(t *testing.T) int {
+	t.Helper()
+	for {
+		first := 2000 + rand.IntN(4998) //nolint:gosec // not a secret
+		if free(t, first) && free(t, first+1) {
+			return first
+		}
+	}
+}
+
+func free(t *testing.T, port int) bool {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf(":%d", port))
+	return err == nil && l.Close() == nil
+}
+
 func TestPortsRunOut(t *testing.T) {
 	t.Parallel()
-	b := setup(t, processes.Options{FirstPort: 31_207, LastPort: 31_208})
+	first := twoPorts(t)
+	b := setup(t, processes.Options{FirstPort: first, LastPort: first + 1})
 	spec := b.app("app", "serve.js")
 	spec.Drones = 3
 	err := b.Switch(t.Context(), spec)
-	if err == nil || !strings.Contains(err.Error(), "no free port between 31207 and 31208") {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no free port between %d and %d", first, first+1)) {
 		t.Fatalf("error %v", err)
 	}
 	// The acquired ports are free again.

@@ -44,7 +44,7 @@ func (b *fixture) certified() runner.Version {
 func TestTLSOnPort(t *testing.T) {
 	t.Parallel()
 	for _, health := range []string{"", "/healthz"} {
-		b := setup(t, processes.Options{ReadyTimeout: impatience, Grace: time.Second})
+		b := setup(t, processes.Options{Grace: time.Second})
 		b.mustSwitch(b.app("app", "serve.js"))
 		before := b.report("app").Pid
 		v := b.certified()

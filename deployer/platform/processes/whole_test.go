@@ -79,14 +79,7 @@ func TestStopDuringSwitch(t *testing.T) {
 	spec.Start = "echo pid $$; exec node deaf.js"
 	failed := make(chan error, 1)
 	go func() { failed <- b.Switch(context.WithoutCancel(t.Context()), spec) }()
-	var pid int
-	for {
-		if _, rest, ok := strings.Cut(b.text("app"), "stdout: pid "); ok {
-			line, _, _ := strings.Cut(rest, "\n")
-			pid = atoi(t, line)
-			break
-		}
-	}
+	pid := b.pid(1)
 	if err := b.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -76,18 +76,16 @@ func drone(t *testing.T, handler http.HandlerFunc) string {
 	return server.Listener.Addr().String()
 }
 
-// closed returns an address that refuses connections.
+// closed returns an address that refuses connections: that of a client, on which no
+// other program can listen.
 func closed(t *testing.T) string {
 	t.Helper()
-	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", drone(t, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn.LocalAddr().String()
 }
 
 func (f *fixture) request(method, host, path string, body io.Reader) *http.Request {
