@@ -190,10 +190,15 @@ func TestAnswerTooLarge(t *testing.T) {
 // Network failures are temporary.
 func TestNetworkFailure(t *testing.T) {
 	t.Parallel()
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	client, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
 	for name, url := range map[string]string{
-		"not listening":   closed.URL,
+		"not listening":   "http://" + client.LocalAddr().String(),
 		"truncated":       raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
 		"truncated chunk": raw(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"app"),
 		"empty":           raw(t, ""),

@@ -26,17 +26,18 @@ func TestCheckPlain(t *testing.T) {
 			_ = conn.Close()
 		}
 	}()
-	gone := listen(t)
-	if err := gone.Close(); err != nil {
+	client, err := new(net.Dialer).DialContext(t.Context(), "tcp", plain.Listener.Addr().String())
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = client.Close() })
 	for name, test := range map[string]struct {
 		addr net.Addr
 		want string
 	}{
 		"HTTP":    {plain.Listener.Addr(), ""},
 		"both":    {both.Listener.Addr(), ""},
-		"nothing": {gone.Addr(), ""},
+		"nothing": {client.LocalAddr(), ""},
 		"TLS":     {secure.Addr(), "drone 1 speaks TLS (HTTPS) on PORT"},
 	} {
 		err := core.AsError(startup.CheckPlain(t.Context(), test.addr.String(), "drone 1"))
