@@ -177,6 +177,7 @@ require('http').get('`+asked+`', () => server.listen(process.env.PORT));`)
 		t.Fatalf("the rollout has ended: %v", err)
 	}
 	api.cut()
+	t.Cleanup(api.mend) // before the runner halts the app
 	close(listen)
 	for end := time.Now().Add(o.ReadyTimeout + 10*time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if got := request(t.Context(), r); got != "one" {
@@ -213,6 +214,7 @@ func TestPromoteWithoutAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	api.cut()
+	t.Cleanup(api.mend) // before the runner halts the app
 	c.Promote()
 	if got := request(t.Context(), r); got != "two" {
 		t.Errorf("the app answers %q", got)

@@ -397,6 +397,16 @@ func TestAPIAway(t *testing.T) { //nolint:paralleltest // it stops the API serve
 	run(t, r, version(t, "1", answers("one")))
 	v := version(t, "2", answers("two"))
 	shared.StopAPI()
+	startAPI := sync.OnceValue(func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		return shared.StartAPI(ctx)
+	})
+	t.Cleanup(func() { // before the runner halts the app
+		if err := startAPI(); err != nil {
+			t.Error(err)
+		}
+	})
 	launched := make(chan error, 1)
 	go func() {
 		c, err := r.Launch(t.Context(), v)
@@ -415,7 +425,7 @@ func TestAPIAway(t *testing.T) { //nolint:paralleltest // it stops the API serve
 	if s := r.State("me", "app"); s.Phase != runner.Started || s.Drones != 1 {
 		t.Errorf("state %+v", s)
 	}
-	if err := shared.StartAPI(t.Context()); err != nil {
+	if err := startAPI(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-launched; err != nil {

@@ -71,10 +71,12 @@ func start(t *testing.T, o kubernetes.Options) *kubernetes.Runner {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := r.Halt(context.Background(), "me", "app"); err != nil && core.CodeOf(err) != core.CodePlatformBusy { //nolint:usetesting // the test's context has ended
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		if err := r.Halt(ctx, "me", "app"); err != nil && core.CodeOf(err) != core.CodePlatformBusy {
 			t.Error(err)
 		}
-		if err := r.Stop(context.Background()); err != nil { //nolint:usetesting // the same
+		if err := r.Stop(ctx); err != nil {
 			t.Error(err)
 		}
 	})
