@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/applog"
+	"github.com/nodejitsu/webhooks/deployer/platform/commands"
 	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
@@ -22,17 +23,19 @@ type application struct {
 	late    chan struct{}  // closed by halt: the time for requests is over; replaced when drains are done
 	left    []string       // launches of an earlier platform that could not be resumed; used with the lock held
 
+	commands commands.Set
+
 	publishing ctxlock.Lock
 	published  string // guarded by publishing: the launch that the Service selects, as far as it is known
 
-	mu       sync.Mutex
-	current  *generation     // receives the requests; nil if the app is stopped
-	former   *generation     // that current replaced, while it may still serve again; nil otherwise
-	ending   map[string]bool // launches that are being removed
-	commands map[string]func()
-	next     int // where pick starts, so that equal drones are used in turn
-	phase    runner.Phase
-	since    time.Time // of phase
+	mu      sync.Mutex
+	current *generation     // receives the requests; nil if the app is stopped
+	former  *generation     // that current replaced, while it may still serve again; nil otherwise
+	ending  map[string]bool // launches that are being removed
+	once    map[string]bool // launches of commands of this platform that run
+	next    int             // where pick starts, so that equal drones are used in turn
+	phase   runner.Phase
+	since   time.Time // of phase
 }
 
 // slowFrom is the number of consecutive crashes from which on an app without a ready

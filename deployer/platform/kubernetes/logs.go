@@ -49,8 +49,7 @@ func (s source) line(at time.Time, text string) runner.Line {
 // followers copy the output of pods to the logs of their apps and commands, because a
 // cluster deletes it with the pod.
 type followers struct {
-	runner   *Runner
-	commands sync.WaitGroup // that run
+	runner *Runner
 
 	mu   sync.Mutex
 	pods map[string]*follower // by uid

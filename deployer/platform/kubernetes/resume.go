@@ -34,7 +34,7 @@ func (a *application) resume(ctx context.Context, v runner.Version) (launch stri
 	standby := a.former
 	a.current, a.former = g, nil
 	others := slices.DeleteFunc(all, func(launch string) bool {
-		return launch == g.launch || a.commands[launch] != nil // one of this platform
+		return launch == g.launch || a.once[launch] // one of this platform
 	})
 	a.mu.Unlock()
 	a.replace(standby)
@@ -205,6 +205,6 @@ func (a *application) keep(launches []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.current == nil {
-		a.left = slices.DeleteFunc(launches, func(launch string) bool { return a.commands[launch] != nil })
+		a.left = slices.DeleteFunc(launches, func(launch string) bool { return a.once[launch] })
 	}
 }

@@ -250,7 +250,7 @@ func TestResumeWithoutRoute(t *testing.T) {
 			_, _ = fmt.Fprint(w, "{}")
 		})
 		a.runner.o.IngressClass = "nginx"
-		a.commands = map[string]func(){"mine": func() {}}
+		a.once = map[string]bool{"mine": true}
 		command := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "c1", Labels: map[string]string{labelInstance: a.prefix, labelLaunch: "c1", labelCommand: "run"}}}
 		a.space.changed(command, false)
 		if launch, err := a.resume(t.Context(), v); err != nil || launch != "l1" {

@@ -58,19 +58,21 @@ func (r *Runner) Run(ctx context.Context, v runner.Version, c runner.Command) (r
 	if !core.ValidName(v.User) || !core.ValidName(v.App) {
 		return runner.Exit{}, fmt.Errorf("kubernetes: invalid app name %q", key(v.User, v.App))
 	}
+	a := r.app(v.User, v.App)
+	ctx, done, err := a.commands.Begin(ctx)
+	if err != nil {
+		return runner.Exit{}, err
+	}
+	defer done()
 	r.mu.RLock()
 	open := r.open
-	if open {
-		r.logs.commands.Add(1)
-	}
 	r.mu.RUnlock()
 	if !open {
 		return runner.Exit{}, core.NewError(core.CodePlatformBusy, "", nil)
 	}
-	defer r.logs.commands.Done()
 	ctx, stop := withoutInput(ctx, c.In)
 	defer stop()
-	exit, err := r.app(v.User, v.App).run(ctx, v, c)
+	exit, err := a.run(ctx, v, c)
 	if err != nil {
 		if refusal, ok := errors.AsType[*core.Error](context.Cause(ctx)); ok {
 			err = refusal
@@ -95,7 +97,7 @@ func withoutInput(ctx context.Context, in io.Reader) (context.Context, context.C
 	return ctx, func() { cancel(nil) }
 }
 
-// run runs a command, until ctx or the app ends.
+// run runs a command, until ctx or the runner ends.
 func (a *application) run(ctx context.Context, v runner.Version, c runner.Command) (exit runner.Exit, err error) {
 	r := a.runner
 	ctx, cancel := context.WithCancel(ctx)
@@ -108,26 +110,39 @@ func (a *application) run(ctx context.Context, v runner.Version, c runner.Comman
 	if err := s.known(ctx); err != nil {
 		return exit, err
 	}
-	l, err := a.prepare(ctx, v, newLaunch())
+	launch := newLaunch()
+	a.mu.Lock()
+	a.once[launch] = true
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.once, launch)
+	}()
+	l, err := a.prepare(ctx, v, launch)
 	if err != nil {
 		return exit, err
 	}
-	ended := make(chan struct{})
-	a.mu.Lock()
-	a.commands[l.launch] = func() { cancel(); <-ended }
-	a.mu.Unlock()
+	return a.runPod(ctx, s, l, c)
+}
+
+// runPod runs a command in a pod, and removes that.
+func (a *application) runPod(ctx context.Context, s *space, l launched, c runner.Command) (exit runner.Exit, err error) {
+	r := a.runner
 	one := &command{app: a, name: l.name(c.Name), changed: make(chan struct{}, 1)}
-	one.source = source{process: c.Name, drone: 1, mask: applog.NewMask(v.Env), write: one.write(c.Out)}
+	one.source = source{process: c.Name, drone: 1, mask: applog.NewMask(l.v.Env), write: one.write(c.Out)}
 	s.observe(l.launch, one)
+	remove := func(ctx context.Context) error {
+		return errors.Join(r.api.remove(ctx, pods, a.namespace, one.name), a.end(ctx, l.launch))
+	}
 	defer func() {
 		s.forget(l.launch)
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.o.Grace+r.o.PreStop+callLimit)
 		defer cancel()
-		err = errors.Join(err, r.api.remove(end, pods, a.namespace, one.name), a.end(end, l.launch))
-		close(ended)
-		a.mu.Lock()
-		delete(a.commands, l.launch)
-		a.mu.Unlock()
+		if err := remove(end); err != nil {
+			r.o.Logger.ErrorContext(ctx, "objects of a command not removed", "user", a.user, "app", a.name, "command", c.Name, "launch", l.launch, "error", err)
+			r.background(func() { _ = remove(r.ctx) }) //nolint:contextcheck // until the API is back
+		}
 	}()
 	if err := a.createPod(ctx, l.command(c)); err != nil {
 		return exit, err
@@ -236,18 +251,5 @@ func (c *command) wait(ctx context.Context, o Options) (*corev1.ContainerStateTe
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-	}
-}
-
-// endCommands ends the app's commands and waits for their end.
-func (a *application) endCommands() {
-	a.mu.Lock()
-	var all []func()
-	for _, end := range a.commands {
-		all = append(all, end)
-	}
-	a.mu.Unlock()
-	for _, end := range all {
-		end()
 	}
 }

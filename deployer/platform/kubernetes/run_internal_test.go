@@ -2,8 +2,10 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nodejitsu/webhooks/core"
+	"github.com/nodejitsu/webhooks/deployer/platform/applog"
+	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
+	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 )
 
 // A command that has an input is refused, and one that has an empty one is not.
@@ -109,4 +114,105 @@ func TestCommandWithoutAPI(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Halt ends a command that is being prepared, and no other one begins meanwhile.
+func TestCommandHalted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := runner.Version{User: "me", App: "app", Root: "/apps", Dir: "/apps", Node: "/usr/local/bin/node", Start: "server.js"}
+		var r *Runner
+		var refused error
+		ended, end := context.WithCancel(t.Context())
+		end()
+		a := answered(t, func(w http.ResponseWriter, q *http.Request) {
+			if q.Method == http.MethodDelete {
+				_, refused = r.Run(ended, v, runner.Command{})
+			}
+			_, _ = w.Write([]byte("{}"))
+		})
+		a.space = newSpace(a.runner.api, "apps", "", nil) // whose pods are never known
+		a.publishing, a.late = ctxlock.New(1), make(chan struct{})
+		r = a.runner
+		r.open, r.apps, r.spaces = true, map[string]*application{"me/app": a}, map[string]*space{"apps": a.space}
+		var err error
+		go func() { _, err = r.Run(context.Background(), v, runner.Command{}) }() //nolint:usetesting // it does not end by it
+		synctest.Wait()
+		if err := a.halt(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the command: %v", err)
+		}
+		if core.CodeOf(refused) != core.CodePlatformBusy {
+			t.Errorf("another one: %v", refused)
+		}
+	})
+}
+
+// A command succeeds though its pod can't be removed, as the API is away; that is removed
+// when it is back.
+func TestCommandNotRemoved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s *space
+		var pod *corev1.Pod
+		var away atomic.Bool
+		removed := false
+		a := answered(t, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case away.Load():
+				w.WriteHeader(http.StatusServiceUnavailable)
+			case r.Method == http.MethodPost:
+				pod.Labels = map[string]string{labelLaunch: "l1"}
+				s.changed(pod, false)
+				away.Store(true)
+			case r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, "/pods/"+pod.Name):
+				removed = true
+			}
+		})
+		a.runner.open = true
+		s = newSpace(a.runner.api, "apps", "", nil)
+		l := launched{place: a.place, o: a.runner.o, launch: "l1"}
+		pod = commandPod(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3}})
+		pod.Name, pod.Spec.RestartPolicy = l.name("release"), corev1.RestartPolicyNever
+		exit, err := a.runPod(t.Context(), s, l, runner.Command{Name: "release"})
+		if err != nil || exit.Code != 3 {
+			t.Errorf("got %+v, %v", exit, err)
+		}
+		away.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !removed {
+			t.Error("the pod is left")
+		}
+	})
+}
+
+// Stop ends the commands of all apps at once.
+func TestStopCommands(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &Runner{open: true, apps: map[string]*application{}, cancel: func() {}}
+		var ended [2]context.Context
+		var done [2]func()
+		for i, name := range []string{"one", "two"} {
+			a := &application{runner: r, journal: applog.New(t.TempDir())}
+			r.apps[name] = a
+			var err error
+			if ended[i], done[i], err = a.commands.Begin(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		go func() {
+			<-ended[0].Done()
+			<-ended[1].Done()
+			done[0]()
+			done[1]()
+		}()
+		if err := r.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -115,13 +115,14 @@ func (r *Runner) Stop(ctx context.Context) error {
 	if !was {
 		return nil
 	}
-	for _, a := range apps {
-		a.endCommands()
-	}
 	done := make(chan struct{})
 	go func() {
-		r.logs.commands.Wait()
-		close(done)
+		defer close(done)
+		var ending sync.WaitGroup
+		for _, a := range apps {
+			ending.Go(func() { a.commands.End()() })
+		}
+		ending.Wait()
 	}()
 	select {
 	case <-done:
@@ -232,6 +233,7 @@ func (r *Runner) Destroy(ctx context.Context, user, app string) error {
 		return err
 	}
 	defer a.lock.Release()
+	defer a.commands.End()() // none begins before everything is removed
 	err = a.halt(ctx)
 	if err == nil {
 		err = a.removeVolume(ctx)
@@ -367,7 +369,7 @@ func (r *Runner) app(user, name string) *application {
 				namespace: namespace, prefix: prefix(user, name, r.o.Namespace != ""), user: user, app: name, platform: r.platform,
 			},
 			journal: applog.New(filepath.Join(r.o.Dir, "logs", user, name)),
-			ending:  map[string]bool{}, commands: map[string]func(){}, phase: runner.Stopped,
+			ending:  map[string]bool{}, once: map[string]bool{}, phase: runner.Stopped,
 		}
 		r.apps[key(user, name)] = a
 	}
@@ -404,7 +406,7 @@ func (a *application) halt(ctx context.Context) error {
 	}
 	a.published = ""
 	a.publishing.Release()
-	a.endCommands()
+	defer a.commands.End()()
 	if err := a.clear(ctx); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nodejitsu/webhooks/deployer/platform/applog"
+	"github.com/nodejitsu/webhooks/deployer/platform/commands"
 	"github.com/nodejitsu/webhooks/deployer/platform/ctxlock"
 	"github.com/nodejitsu/webhooks/deployer/platform/processes/group"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
@@ -30,7 +31,7 @@ type application struct {
 	late     chan struct{} // closed by hasten when the time for requests is over; replaced when drains are done
 	current  *generation   // receives the requests; nil if the app is stopped
 	former   *generation   // that current replaced, while it may still serve again; nil otherwise
-	commands commands
+	commands commands.Set
 	next     int // where pick starts, so that equal drones are used in turn
 	restarts int
 	reason   string
@@ -51,7 +52,7 @@ func (a *application) halt(ctx context.Context) (release func(), err error) {
 	a.replace(standby)
 	a.endFound(r.takeFound(a.user, a.name))
 	var ending sync.WaitGroup
-	ending.Go(func() { release = a.commands.end() })
+	ending.Go(func() { release = a.commands.End() })
 	wait := a.hasten()
 	if old != nil {
 		ctx, cancel := context.WithCancel(ctx)
@@ -89,7 +90,7 @@ func (a *application) leave(ctx context.Context) error {
 	a.current, a.former = nil, nil
 	a.mu.Unlock()
 	a.replace(standby)
-	a.commands.end()()
+	a.commands.End()()
 	var err error
 	if current != nil {
 		err = current.detach(ctx)

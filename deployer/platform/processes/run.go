@@ -7,62 +7,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"sync"
 
 	"github.com/nodejitsu/webhooks/core"
 	"github.com/nodejitsu/webhooks/deployer/platform/applog"
 	"github.com/nodejitsu/webhooks/deployer/platform/runner"
 	"github.com/nodejitsu/webhooks/deployer/platform/startup"
 )
-
-// commands are the commands of an app that run once.
-type commands struct {
-	mu      sync.Mutex
-	ending  int // calls of end that have not been released
-	cancels map[string]context.CancelFunc
-	running sync.WaitGroup
-}
-
-// begin returns a context for a command, which end cancels. It fails while the
-// commands are being ended.
-func (c *commands) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ending > 0 {
-		return nil, nil, core.Errorf(core.CodePlatformBusy, "the app is being stopped; try again in a moment")
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	id := rand.Text()
-	if c.cancels == nil {
-		c.cancels = map[string]context.CancelFunc{}
-	}
-	c.cancels[id] = cancel
-	c.running.Add(1)
-	return ctx, sync.OnceFunc(func() {
-		cancel()
-		c.mu.Lock()
-		delete(c.cancels, id)
-		c.mu.Unlock()
-		c.running.Done()
-	}), nil
-}
-
-// end ends all commands and waits for them. No command begins until release is
-// called.
-func (c *commands) end() (release func()) {
-	c.mu.Lock()
-	c.ending++
-	for _, cancel := range c.cancels {
-		cancel()
-	}
-	c.mu.Unlock()
-	c.running.Wait()
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.ending--
-	}
-}
 
 // Run implements runner.Runner.
 func (r *Runner) Run(ctx context.Context, v runner.Version, c runner.Command) (runner.Exit, error) {
@@ -73,7 +23,7 @@ func (r *Runner) Run(ctx context.Context, v runner.Version, c runner.Command) (r
 		return runner.Exit{}, fmt.Errorf("processes: invalid app name %q", key(v.User, v.App))
 	}
 	a := r.app(v.User, v.App)
-	ctx, done, err := a.commands.begin(ctx)
+	ctx, done, err := a.commands.Begin(ctx)
 	if err != nil {
 		return runner.Exit{}, err
 	}

@@ -21,7 +21,7 @@ func TestHaltHoldsBackCommands(t *testing.T) {
 		}
 	})
 	a := r.app("me", "app")
-	ctx, done, err := a.commands.begin(t.Context())
+	ctx, done, err := a.commands.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +30,11 @@ func TestHaltHoldsBackCommands(t *testing.T) {
 	if err != nil || ctx.Err() == nil {
 		t.Fatal(err, ctx.Err())
 	}
-	if _, _, err := a.commands.begin(t.Context()); core.CodeOf(err) != core.CodePlatformBusy {
+	if _, _, err := a.commands.Begin(t.Context()); core.CodeOf(err) != core.CodePlatformBusy {
 		t.Errorf("a command begins before the release: %v", err)
 	}
 	release()
-	_, done, err = a.commands.begin(t.Context())
+	_, done, err = a.commands.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
