@@ -27,7 +27,7 @@ const patience = 10 * time.Minute
 
 // impatience is the ready timeout in tests that wait for it to expire. What they wait
 // for otherwise must happen within it.
-const impatience = time.Minute
+const impatience = 30 * time.Second
 
 // fixture is a Runner under test with the states that it reported.
 type fixture struct {

@@ -43,7 +43,7 @@ func TestUnhealthyVersionIsRefused(t *testing.T) {
 		limit                time.Duration
 		want                 string
 	}{
-		{"500", "500", "", impatience, "drone 1 was not ready within 1m0s: GET /healthz?deep=1, its health path, answered 500; it must answer 2xx or 3xx"},
+		{"500", "500", "", impatience, "drone 1 was not ready within 30s: GET /healthz?deep=1, its health path, answered 500; it must answer 2xx or 3xx"},
 		{"silent", "1", "", impatience, "did not answer"},
 		{"exits", "503 0", "", patience, "drone 1 exited with code 9 before its health path /healthz?deep=1 answered 2xx or 3xx"},
 		{"no path", "200", "healthz", patience, `the health path "healthz" in package.json can't be requested`},
