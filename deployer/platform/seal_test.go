@@ -79,7 +79,7 @@ func TestAppWithoutItsKey(t *testing.T) {
 	b.o.SealKeys = seal.NewKey()
 	b = b.again()
 	lines, err := b.as("me", core.NewSecret("password")).Logs(t.Context(), "me", "one", 1)
-	if err != nil || len(lines) != 1 || !strings.Contains(lines[0].Text, "could not take over the app, which it leaves as it is") {
+	if err != nil || len(lines) != 1 || !strings.Contains(lines[0].Text, "could not take over the app; it leaves the app as it is") {
 		t.Errorf("the log has %v, %v", lines, err)
 	}
 	b.stop()

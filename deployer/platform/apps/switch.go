@@ -189,7 +189,7 @@ func (a *Apps) release(ctx context.Context, l launch) error {
 	return nil
 }
 
-// halt stops what runs, for a version that suffers no second copy. If that is
+// halt stops what runs, for a version that must not run beside another. If that is
 // interrupted, what was stopped is started again.
 func (a *Apps) halt(ctx context.Context, d document) error {
 	err := a.o.Runner.Halt(ctx, d.User, d.Name)
@@ -207,9 +207,8 @@ const restoreLimit = 5 * time.Second
 const endLimit = 2 * time.Minute
 
 // restore starts again what was stopped for a version that failed, also if the caller
-// has left. Before that it waits until nothing of the app is left: a candidate that was
-// aborted may still have requests, and no second copy is suffered. What can't be ended
-// does not keep the app down.
+// has left. Before that it waits until nothing of the app runs, as a candidate that was
+// aborted may still have requests. What can't be ended does not keep the app down.
 func (a *Apps) restore(ctx context.Context, d document) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -243,7 +243,7 @@ func (a *Apps) Resume(ctx context.Context) error {
 		if err != nil {
 			a.o.Logger.ErrorContext(ctx, "resuming an app failed", "user", d.User, "app", d.Name, "error", err)
 			// This also tells the runner about the app, which EndOthers then leaves alone.
-			a.o.Runner.Note(d.User, d.Name, "the platform was restarted and could not take over the app, which it leaves as it is: "+reasonOf(ctx, err))
+			a.o.Runner.Note(d.User, d.Name, "the platform was restarted and could not take over the app; it leaves the app as it is, and tries again every "+resumeAgain.String()+": "+reasonOf(ctx, err))
 			a.resumeLater(d.User, d.Name)
 		}
 	}
@@ -268,7 +268,7 @@ func (a *Apps) resumeLater(user, app string) {
 	})
 }
 
-// tryResume resumes an app, and reports whether there is no more to do.
+// tryResume resumes an app. It reports false if that must be tried again.
 func (a *Apps) tryResume(ctx context.Context, user, app string) (done bool) {
 	release, err := a.acquireRun(ctx, user, app)
 	if err != nil {

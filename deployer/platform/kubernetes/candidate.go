@@ -290,7 +290,7 @@ func (a *application) reroute(g *generation) {
 			r.o.Logger.Error("route not changed", "user", a.user, "app", a.name, "error", err)
 			return
 		case !away:
-			r.o.Logger.Warn("route not changed yet", "user", a.user, "app", a.name, "error", err)
+			r.o.Logger.Warn("route not changed yet; it is tried again until the cluster accepts or refuses it", "user", a.user, "app", a.name, "error", err)
 		}
 		pause := time.NewTimer(lastRetry)
 		select {

@@ -380,9 +380,9 @@ func (g *generation) drain(ctx context.Context, requests, grace time.Duration) e
 	return errors.Join(failures...)
 }
 
-// take removes the drone of a slot and returns it: the one that is ready, or the one of
-// an earlier server that no boot has waited for; nil if there is none. The keepers must
-// have ended.
+// take removes the drone of a slot and returns it: the one that is ready, else the one that
+// an earlier server has left and that was not ready yet, else nil. The keepers must have
+// ended.
 func (g *generation) take(sl *slot) *drone {
 	g.app.mu.Lock()
 	defer g.app.mu.Unlock()

@@ -39,15 +39,7 @@ func (a *application) fakeDrone(sl *slot, p *fakeProgram) *drone {
 // is ended with its version.
 func TestHaltEndsFoundDrone(t *testing.T) {
 	t.Parallel()
-	r := New(Options{Dir: t.TempDir(), SameUser: true})
-	if err := r.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.Stop(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
+	r := started(t)
 	for range cap(r.boots) { // other apps boot
 		if err := r.boots.Acquire(t.Context()); err != nil {
 			t.Fatal(err)

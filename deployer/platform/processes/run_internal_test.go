@@ -7,10 +7,9 @@ import (
 	"github.com/nodejitsu/webhooks/core"
 )
 
-// A command that runs ends with its app, and no other begins before the caller of halt
-// has removed what is left of the app.
-func TestHaltHoldsBackCommands(t *testing.T) {
-	t.Parallel()
+// started returns a runner without any apps, and stops it at the end of the test.
+func started(t *testing.T) *Runner {
+	t.Helper()
 	r := New(Options{Dir: t.TempDir(), SameUser: true})
 	if err := r.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -20,6 +19,14 @@ func TestHaltHoldsBackCommands(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return r
+}
+
+// A command that runs ends with its app, and no other begins before the caller of halt
+// has removed what is left of the app.
+func TestHaltHoldsBackCommands(t *testing.T) {
+	t.Parallel()
+	r := started(t)
 	a := r.app("me", "app")
 	ctx, done, err := a.commands.Begin(t.Context())
 	if err != nil {
